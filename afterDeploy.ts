@@ -15,10 +15,10 @@ export type Osls = {
 }
 /** What osls gives a plugin to print with. */
 export type Printer = { writeText(lines: string[]): void }
-export type Outputs = Record<string, string>
+export type StackOutputs = Record<string, string>
 
 /** The stack's outputs, by name. */
-export async function outputsOf(osls: Osls): Promise<Outputs> {
+export async function readStackOutputs(osls: Osls): Promise<StackOutputs> {
   const provider = osls.getProvider('aws')
   const client = new CloudFormationClient(await provider.getAwsSdkV3Config())
   const StackName = provider.naming.getStackName()
@@ -32,14 +32,14 @@ export async function outputsOf(osls: Osls): Promise<Outputs> {
 export default class AfterDeploy {
   readonly #osls: Osls
   readonly #printer: Printer
-  readonly hooks = { finalize: () => this.#tell() }
+  readonly hooks = { finalize: () => this.#printOutputs() }
 
   constructor(osls: Osls, _options: unknown, printer: Printer) {
     this.#osls = osls
     this.#printer = printer
   }
 
-  async #tell(): Promise<void> {
+  async #printOutputs(): Promise<void> {
     if (this.#osls.processedInput.commands.join(' ') !== 'deploy') return
     this.#printer.writeText(await this.#lines())
   }
@@ -47,7 +47,7 @@ export default class AfterDeploy {
   /** What went wrong here does not make a failure of a deployment that went well. */
   async #lines(): Promise<string[]> {
     try {
-      return nextSteps(await outputsOf(this.#osls), this.#osls.getProvider('aws').getRegion())
+      return nextSteps(await readStackOutputs(this.#osls), this.#osls.getProvider('aws').getRegion())
     } catch (error) {
       return ['', `The stack is deployed; its outputs could not be read: ${(error as Error).message}`]
     }
@@ -55,7 +55,7 @@ export default class AfterDeploy {
 }
 
 /** The outputs but for the bucket of osls, and the commands that rotate a first secret. */
-export function nextSteps(outputs: Outputs, region: string): string[] {
+export function nextSteps(outputs: StackOutputs, region: string): string[] {
   const own = Object.entries(outputs).filter(([name]) => !name.startsWith('Serverless'))
   return [
     '',

@@ -1,12 +1,12 @@
 import { paginateListSecrets, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
-import { type Osls, type Outputs, outputsOf, type Printer } from './afterDeploy.ts'
+import { type Osls, type Printer, readStackOutputs, type StackOutputs } from './afterDeploy.ts'
 
 /** Pages of 100 secrets that are looked at, at most. */
-const MOST_PAGES = 100
+const MAX_PAGES = 100
 
 /** What would be worse off without the stack. `more` if there were more secrets than are looked at. */
-export type Standing = { secrets: string[]; executions: string[]; more: boolean }
+export type StackUse = { secrets: string[]; executions: string[]; hasMoreSecrets: boolean }
 
 /**
  * The plugin for serverless.yml that keeps `serverless remove` from a stack that is in use, unless the command has
@@ -15,16 +15,16 @@ export type Standing = { secrets: string[]; executions: string[]; more: boolean 
 export default class BeforeRemove {
   readonly #osls: Osls
   readonly #printer: Printer
-  readonly hooks = { 'before:remove:remove': () => this.#look() }
+  readonly hooks = { 'before:remove:remove': () => this.#refuseIfInUse() }
 
   constructor(osls: Osls, _options: unknown, printer: Printer) {
     this.#osls = osls
     this.#printer = printer
   }
 
-  async #look(): Promise<void> {
+  async #refuseIfInUse(): Promise<void> {
     const provider = this.#osls.getProvider('aws')
-    const hindered = hindrances(await this.#standing(), provider.getRegion())
+    const hindered = reasonsAgainstRemoval(await this.#findStackUse(), provider.getRegion())
     const anyway = this.#osls.processedInput.options.param?.includes('removeAnyway=true')
     if (hindered.length && !anyway) {
       const command = `npx serverless remove --stage ${provider.getStage()} --param="region=${provider.getRegion()}"`
@@ -42,45 +42,50 @@ export default class BeforeRemove {
   }
 
   /** @returns why, if it could not be found out */
-  async #standing(): Promise<Standing | string> {
+  async #findStackUse(): Promise<StackUse | string> {
     try {
-      const outputs = await outputsOf(this.#osls)
+      const outputs = await readStackOutputs(this.#osls)
       const config = await this.#osls.getProvider('aws').getAwsSdkV3Config()
-      return await standing(outputs, new SecretsManagerClient(config), new SFNClient(config))
+      return await findStackUse(outputs, new SecretsManagerClient(config), new SFNClient(config))
     } catch (error) {
       const { message } = error as Error
       // Then osls says so.
-      if (/^Stack .* does not exist$/.test(message)) return { secrets: [], executions: [], more: false }
+      if (/^Stack .* does not exist$/.test(message))
+        return { secrets: [], executions: [], hasMoreSecrets: false }
       return message
     }
   }
 }
 
 /** The secrets whose rotation function is the stack's, and its rotations that go on. */
-export async function standing(
-  outputs: Outputs,
+export async function findStackUse(
+  outputs: StackOutputs,
   secretsManager: SecretsManagerClient,
   stepFunctions: SFNClient,
-): Promise<Standing> {
+): Promise<StackUse> {
   const { RotateSecretFunctionArn, RotateStateMachineArn: stateMachineArn } = outputs
   const secrets: string[] = []
   // A stack that never came to be.
-  if (!RotateSecretFunctionArn || !stateMachineArn) return { secrets, executions: [], more: false }
+  if (!RotateSecretFunctionArn || !stateMachineArn) return { secrets, executions: [], hasMoreSecrets: false }
   let pages = 0
   for await (const page of paginateListSecrets({ client: secretsManager, pageSize: 100 }, {})) {
     for (const { Name = '', RotationEnabled, RotationLambdaARN } of page.SecretList ?? [])
       if (RotationEnabled && RotationLambdaARN === RotateSecretFunctionArn) secrets.push(Name)
-    if (++pages === MOST_PAGES && page.NextToken) return { secrets, executions: [], more: true }
+    if (++pages === MAX_PAGES && page.NextToken) return { secrets, executions: [], hasMoreSecrets: true }
   }
   const running = new ListExecutionsCommand({ stateMachineArn, statusFilter: 'RUNNING' })
   const { executions = [] } = await stepFunctions.send(running)
-  return { secrets, executions: executions.map(({ executionArn = '' }) => executionArn), more: false }
+  return {
+    secrets,
+    executions: executions.map(({ executionArn = '' }) => executionArn),
+    hasMoreSecrets: false,
+  }
 }
 
 /** A line for each reason not to remove the stack, with the command that does away with it. */
-export function hindrances(found: Standing | string, region: string): string[] {
+export function reasonsAgainstRemoval(found: StackUse | string, region: string): string[] {
   if (typeof found === 'string') return [`Whether the stack is in use could not be found out: ${found}`]
-  const { secrets, executions, more } = found
+  const { secrets, executions, hasMoreSecrets } = found
   return [
     ...secrets.map(
       name =>
@@ -90,6 +95,6 @@ export function hindrances(found: Standing | string, region: string): string[] {
       arn =>
         `A rotation runs, or waits for its grace time to close what it replaced: aws stepfunctions describe-execution --region ${region} --execution-arn ${arn}`,
     ),
-    ...(more ? [`There are more secrets than the ${MOST_PAGES * 100} that were looked at.`] : []),
+    ...(hasMoreSecrets ? [`There are more secrets than the ${MAX_PAGES * 100} that were looked at.`] : []),
   ]
 }

@@ -2,8 +2,8 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, normalize, relative } from 'node:path'
 import { zipSync } from 'fflate'
 import { bundleFunction } from './bundleFunction.ts'
-import { checkParameters, type Params } from './deployParameters.ts'
-import { parseDueEnvironment, parseEnvironment } from './functions/shared/environment.ts'
+import { checkParameters, type ParametersByStage } from './deployParameters.ts'
+import { parseEnvironment, parseFindDueEnvironment } from './functions/shared/environment.ts'
 import { generatePassword } from './rotation/password.ts'
 import { parseHostMap } from './rotation/promotion/hostMap.ts'
 
@@ -21,7 +21,7 @@ type Variables = Record<string, unknown>
 /** The part of osls that the plugin touches. */
 type Serverless = {
   serviceDir: string
-  configurationInput?: { params?: Params }
+  configurationInput?: { params?: ParametersByStage }
   processedInput?: { options: { param?: string[] } }
   service: {
     provider?: { stage: string }
@@ -46,15 +46,15 @@ export default class Bundle {
     },
   }
   readonly hooks = {
-    'before:package:createDeploymentArtifacts': () => this.#checkedPack(),
-    'before:package:function:package': () => this.#checkedPack(),
+    'before:package:createDeploymentArtifacts': () => this.#checkAndPack(),
+    'before:package:function:package': () => this.#checkAndPack(),
   }
 
   constructor(serverless: Serverless) {
     this.#serverless = serverless
   }
 
-  async #checkedPack(): Promise<void> {
+  async #checkAndPack(): Promise<void> {
     try {
       await this.#check()
     } catch (error) {
@@ -62,18 +62,21 @@ export default class Bundle {
       if (error instanceof Error) Object.assign(error, { decoratedMessage: error.message })
       throw error
     }
-    this.#tellSettings()
+    this.#writeSettingsOutput()
     await this.#pack()
   }
 
   /** By this output two Regions' stacks are compared. A text of JSON, which a template could not write of what has quotes. */
-  #tellSettings(): void {
+  #writeSettingsOutput(): void {
     const { functions, resources } = this.#serverless.service
-    const variables: Variables = Object.assign({}, ...compared.map(name => functions[name]?.environment))
-    const settings = Object.entries(variables).filter(([name]) => name in settingOf)
+    const variables: Variables = Object.assign(
+      {},
+      ...COMPARED_FUNCTIONS.map(name => functions[name]?.environment),
+    )
+    const settings = Object.entries(variables).filter(([name]) => name in PARAMETER_BY_VARIABLE)
     if (resources?.Outputs?.Settings)
       resources.Outputs.Settings.Value = JSON.stringify(
-        Object.fromEntries(settings.map(([name, value]) => [settingOf[name], String(value)])),
+        Object.fromEntries(settings.map(([name, value]) => [PARAMETER_BY_VARIABLE[name], String(value)])),
       )
   }
 
@@ -109,8 +112,8 @@ export default class Bundle {
 }
 
 /** The functions whose environment says how this stack rotates, and the parameters behind its variables. */
-const compared = ['createSecret', 'testSecret', 'findDue']
-const settingOf: Record<string, string> = {
+const COMPARED_FUNCTIONS = ['createSecret', 'testSecret', 'findDue']
+const PARAMETER_BY_VARIABLE: Record<string, string> = {
   KEYTURN_GRACE: 'grace',
   PASSWORD_LENGTH: 'passwordLength',
   EXCLUDE_CHARACTERS: 'excludeCharacters',
@@ -133,7 +136,11 @@ function checkEnvironment(environment: Variables = {}): void {
   const { defaults } = parseEnvironment(texts as NodeJS.ProcessEnv)
   generatePassword(defaults.password)
   if ('KEYTURN_MAX_ROTATIONS' in environment)
-    parseDueEnvironment({ KEYTURN_RUNS: '-', KEYTURN_ROTATION_FUNCTION: '-', ...texts } as NodeJS.ProcessEnv)
+    parseFindDueEnvironment({
+      KEYTURN_RUNS: '-',
+      KEYTURN_ROTATION_FUNCTION: '-',
+      ...texts,
+    } as NodeJS.ProcessEnv)
   const { KEYTURN_WEBHOOK_PARAMETER: webhook } = environment
   if (webhook && !String(webhook).startsWith('/'))
     throw new Error(`webhookParameter: should begin with /, not ${webhook}`)
@@ -150,7 +157,7 @@ function checkSchedule(schedule: string): void {
 }
 
 /** The files that functions read: the variable that names each, its parameter, and what throws what is wrong with its text. */
-const read: [variable: string, parameter: string, check: (text: string) => unknown][] = [
+const filesOfFunctions: [variable: string, parameter: string, check: (text: string) => unknown][] = [
   ['KEYTURN_CA_FILE', 'caFile', checkCertificates],
   ['KEYTURN_HOST_MAP', 'hostMap', parseHostMap],
 ]
@@ -158,7 +165,7 @@ const read: [variable: string, parameter: string, check: (text: string) => unkno
 /** The texts of those that a function reads. Lambda starts it in the folder of its package, so the same relative path holds there. */
 async function filesOf(environment: Variables = {}, folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>()
-  for (const [variable, parameter, check] of read) {
+  for (const [variable, parameter, check] of filesOfFunctions) {
     const path = environment[variable]
     if (typeof path !== 'string' || !path) continue
     if (isAbsolute(path) || normalize(path).startsWith('..'))

@@ -3,7 +3,7 @@ import { builtinModules, createRequire } from 'node:module'
 import { basename, dirname, join, relative, sep } from 'node:path'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 
-const external = [
+const EXTERNAL_MODULES = [
   // The driver asks for its native sister only if that is installed.
   'pg-native',
   // Likewise; none of them is of use to a user who logs in with a password over TLS.
@@ -67,7 +67,7 @@ const builtinsByName: Plugin = {
 }
 const require = createRequire(import.meta.url)
 
-const common = {
+const commonOptions = {
   absWorkingDir: import.meta.dirname,
   bundle: true,
   format: 'esm',
@@ -83,24 +83,24 @@ const common = {
  * @returns what went into which file
  */
 export const bundleFunction = (name: string, outdir: string): Promise<Metafile> =>
-  bundleLambda(`functions/${name}.ts`, outdir)
+  bundleHandlerFile(`functions/${name}.ts`, outdir)
 
 /** The same of any file here that exports a handler. */
-export async function bundleLambda(entry: string, outdir: string): Promise<Metafile> {
+export async function bundleHandlerFile(entry: string, outdir: string): Promise<Metafile> {
   await rm(outdir, { recursive: true, force: true })
   const { metafile } = await build({
-    ...common,
+    ...commonOptions,
     entryPoints: { index: entry },
     outdir,
     outExtension: { '.js': '.mjs' },
     splitting: true,
     mainFields: ['module', 'main'],
-    external,
+    external: EXTERNAL_MODULES,
     plugins: [withoutProfiles, withoutFiles, builtinsByName],
     logOverride: { 'ignored-bare-import': 'error' },
     metafile: true,
   })
-  return { ...metafile, outputs: await mergeStart(outdir, metafile.outputs) }
+  return { ...metafile, outputs: await mergeStartFiles(outdir, metafile.outputs) }
 }
 
 type Outputs = Metafile['outputs']
@@ -109,10 +109,10 @@ type Outputs = Metafile['outputs']
  * Makes one file of all that is loaded at the start: esbuild makes one of each set of modules that the same later files
  * need, and each takes Node half a millisecond to find. Later files then import from index.mjs.
  */
-async function mergeStart(outdir: string, outputs: Outputs): Promise<Outputs> {
+async function mergeStartFiles(outdir: string, outputs: Outputs): Promise<Outputs> {
   const [path = '', index] = Object.entries(outputs).find(([path]) => basename(path) === 'index.mjs') ?? []
   if (!index) throw new Error('esbuild made no index.mjs')
-  const start = importedBy(path, outputs)
+  const start = filesImportedBy(path, outputs)
   for (const { imports } of Object.values(outputs))
     for (const { kind, path } of imports)
       if (kind === 'dynamic-import' && start.has(path))
@@ -125,16 +125,16 @@ async function mergeStart(outdir: string, outputs: Outputs): Promise<Outputs> {
       .filter(([path]) => !start.has(path))
       .map(async ([path, output]) => {
         const file = join(outdir, basename(path))
-        const text = withRequire(importingIndex(await readFile(file, 'utf8'), start, exported))
+        const text = withRequire(importFromIndex(await readFile(file, 'utf8'), start, exported))
         await writeFile(file, text)
         return [path, { ...output, bytes: Buffer.byteLength(text) }] as const
       }),
   )
   const { outputFiles } = await build({
-    ...common,
+    ...commonOptions,
     stdin: { contents: [...exported].sort().join('\n'), resolveDir: outdir },
     outfile: join(outdir, 'index.mjs'),
-    plugins: [leavingLate],
+    plugins: [keepLateImports],
     write: false,
   })
   const text = withRequire(outputFiles[0]?.text ?? '')
@@ -155,7 +155,7 @@ async function mergeStart(outdir: string, outputs: Outputs): Promise<Outputs> {
 }
 
 /** The file and all that it imports, directly or not, but for what it loads later. */
-export function importedBy(path: string, outputs: Outputs): Set<string> {
+export function filesImportedBy(path: string, outputs: Outputs): Set<string> {
   const found = new Set([path])
   for (const file of found)
     for (const { kind, path, external } of outputs[file]?.imports ?? [])
@@ -164,7 +164,7 @@ export function importedBy(path: string, outputs: Outputs): Set<string> {
 }
 
 /** The text of a later file with what it imports from parts of the start taken from index.mjs, which has to export it. */
-function importingIndex(text: string, start: Set<string>, exported: Set<string>): string {
+function importFromIndex(text: string, start: Set<string>, exported: Set<string>): string {
   const parts = [...start].map(path => basename(path))
   return text.replaceAll(/import(?:{([^{}]*)}from)?"\.\/([\w.-]+)"/g, (statement, names = '', from) => {
     const part = parts.indexOf(from)
@@ -182,12 +182,13 @@ function importingIndex(text: string, start: Set<string>, exported: Set<string>)
 }
 
 /** CommonJS packages call require, which a module does not have: esbuild looks whether there is one. */
-const withRequire = (text: string) => (/\btypeof require\b/.test(text) ? `${requiring}${text}` : text)
-const requiring =
+const withRequire = (text: string) =>
+  /\btypeof require\b/.test(text) ? `${REQUIRE_DEFINITION}${text}` : text
+const REQUIRE_DEFINITION =
   "let required;const require=it=>(required??=process.getBuiltinModule('node:module').createRequire(import.meta.url))(it);"
 
 /** What is loaded later stays in its files. */
-const leavingLate: Plugin = {
+const keepLateImports: Plugin = {
   name: 'leaving-late',
   setup: ({ onResolve }) =>
     onResolve({ filter: /./ }, ({ kind }) => (kind === 'dynamic-import' ? { external: true } : undefined)),

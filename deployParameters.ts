@@ -1,35 +1,35 @@
 /** The parameters of a deployment as they stand in serverless.yml: `default`, and by stage. */
-export type Params = Record<string, Record<string, unknown> | undefined>
+export type ParametersByStage = Record<string, Record<string, unknown> | undefined>
 
 /** What a parameter should be where a text that is another would only fail during the deployment, or afterwards. */
-const rules: Record<string, { should: string; fits: RegExp }> = {
-  region: { should: 'a Region, such as eu-west-1', fits: /^[a-z]{2}(-[a-z]+)+-\d$/ },
-  subnetIds: { should: listOf('subnets', 'subnet-0123,subnet-4567'), fits: /^subnet-\w+(,subnet-\w+)*$/ },
-  securityGroupIds: { should: listOf('security groups', 'sg-0123,sg-4567'), fits: /^sg-\w+(,sg-\w+)*$/ },
+const PARAMETER_RULES: Record<string, { should: string; pattern: RegExp }> = {
+  region: { should: 'a Region, such as eu-west-1', pattern: /^[a-z]{2}(-[a-z]+)+-\d$/ },
+  subnetIds: { should: listOf('subnets', 'subnet-0123,subnet-4567'), pattern: /^subnet-\w+(,subnet-\w+)*$/ },
+  securityGroupIds: { should: listOf('security groups', 'sg-0123,sg-4567'), pattern: /^sg-\w+(,sg-\w+)*$/ },
   kmsKeyArn: {
     should: 'the ARN of a key, not of an alias, such as arn:aws:kms:eu-west-1:123456789012:key/0123-4567',
-    fits: /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
+    pattern: /^arn:[\w-]+:kms:[\w-]+:\d{12}:key\/[\w-]+$/,
   },
   peerRegions: {
     should: listOf('Regions', 'eu-central-1,us-east-1'),
-    fits: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
+    pattern: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
   },
-  tagSchedules: { should: 'true or false', fits: /^(true|false)$/ },
-  regionSwitch: { should: 'planned, lost, or left out', fits: /^(planned|lost)$/ },
+  tagSchedules: { should: 'true or false', pattern: /^(true|false)$/ },
+  regionSwitch: { should: 'planned, lost, or left out', pattern: /^(planned|lost)$/ },
   rehearsalSchedule: {
     should: 'a rate or a cron of EventBridge Scheduler, such as rate(7 days)',
-    fits: /^(rate|cron)\([^()]+\)$/,
+    pattern: /^(rate|cron)\([^()]+\)$/,
   },
   adminSecretArns: {
     should: listOf('ARNs of secrets', 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'),
-    fits: /^arn:[\w-]+:secretsmanager:[^\s,]+(,arn:[\w-]+:secretsmanager:[^\s,]+)*$/,
+    pattern: /^arn:[\w-]+:secretsmanager:[^\s,]+(,arn:[\w-]+:secretsmanager:[^\s,]+)*$/,
   },
-  eventBusName: { should: 'the name of an event bus, not its ARN', fits: /^[\w./-]{1,256}$/ },
-  alarmEmail: { should: 'one mail address', fits: /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/ },
-  runbookUrl: { should: 'an address without blanks', fits: /^\S+$/ },
+  eventBusName: { should: 'the name of an event bus, not its ARN', pattern: /^[\w./-]{1,256}$/ },
+  alarmEmail: { should: 'one mail address', pattern: /^[^\s@,]+@[^\s@,]+\.[^\s@,]+$/ },
+  runbookUrl: { should: 'an address without blanks', pattern: /^\S+$/ },
   logRetentionInDays: {
     should: 'a number of days that CloudWatch knows, such as 30, 90 or 365',
-    fits: /^(1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653)$/,
+    pattern: /^(1|3|5|7|14|30|60|90|120|150|180|365|400|545|731|1096|1827|2192|2557|2922|3288|3653)$/,
   },
 }
 
@@ -41,16 +41,17 @@ function listOf(things: string, example: string): string {
  * Refuses parameters that no stack should be made with: `given` are those of the command line, as name=value.
  * @throws Error that names the parameter, and says what it should be
  */
-export function checkParameters(params: Params, stage: string, given: string[] = []): void {
+export function checkParameters(params: ParametersByStage, stage: string, given: string[] = []): void {
   const ofCommand = Object.fromEntries(given.map(text => text.split(/=(.*)/s).slice(0, 2)))
   const known = Object.keys(params.default ?? {})
   for (const name of [...Object.keys(params[stage] ?? {}), ...Object.keys(ofCommand)])
     if (!known.includes(name))
-      throw new Error(`${name}: is no parameter; did you mean ${nearest(name, known)}?`)
+      throw new Error(`${name}: is no parameter; did you mean ${nearestName(name, known)}?`)
   const all: Record<string, unknown> = { ...params.default, ...params[stage], ...ofCommand }
-  for (const [name, { should, fits }] of Object.entries(rules)) {
+  for (const [name, { should, pattern }] of Object.entries(PARAMETER_RULES)) {
     const text = String(all[name] ?? '').trimEnd()
-    if (text && !fits.test(text)) throw new Error(`${name}: should be ${should}, not ${JSON.stringify(text)}`)
+    if (text && !pattern.test(text))
+      throw new Error(`${name}: should be ${should}, not ${JSON.stringify(text)}`)
   }
   if (!all.subnetIds !== !all.securityGroupIds)
     throw new Error(
@@ -59,14 +60,15 @@ export function checkParameters(params: Params, stage: string, given: string[] =
 }
 
 /** The name that has this one in it, or else takes the fewest changes of a letter. */
-function nearest(name: string, known: string[]): string {
-  const far = (other: string) => (other.toLowerCase().includes(name.toLowerCase()) ? 0 : changes(name, other))
+function nearestName(name: string, known: string[]): string {
+  const far = (other: string) =>
+    other.toLowerCase().includes(name.toLowerCase()) ? 0 : editDistance(name, other)
   const [found = ''] = known.toSorted((a, b) => far(a) - far(b))
   return found
 }
 
 /** How many letters have to be put in, taken out or changed to make one word of another, whatever their case. */
-function changes(from: string, to: string): number {
+function editDistance(from: string, to: string): number {
   const [word, other] = [from.toLowerCase(), to.toLowerCase()]
   let row = Array.from({ length: other.length + 1 }, (_, n) => n)
   for (const [i, letter] of [...word].entries()) {

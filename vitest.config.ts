@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** The long ones, the longest first: else one of them runs alone in the end. */
-const long = [
+const LONG_TESTS = [
   'world/(postgres|mysql|mariadb)',
   'faults/postgresAlternatingUsers',
   'faults/(mysql|mariadb)AlternatingUsers',
@@ -19,14 +19,14 @@ const long = [
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {
-      const found = long.findIndex(path => path.test(moduleId))
-      return found === -1 ? long.length : found
+      const found = LONG_TESTS.findIndex(path => path.test(moduleId))
+      return found === -1 ? LONG_TESTS.length : found
     }
     return (await super.sort(files)).sort((a, b) => rank(a) - rank(b))
   }
 }
 
-const fast = 'test/**/*.fast.test.ts'
+const FAST_TESTS = 'test/**/*.fast.test.ts'
 
 export default defineConfig({
   test: {
@@ -37,7 +37,7 @@ export default defineConfig({
       {
         test: {
           name: 'fast',
-          include: [fast],
+          include: [FAST_TESTS],
           setupFiles: ['test/support/alone.ts'],
           pool: 'threads',
           // What a fast test needs it makes itself, and it leaves nothing behind: so modules are loaded once for all.
@@ -49,7 +49,7 @@ export default defineConfig({
         test: {
           name: 'servers',
           include: ['test/**/*.test.ts'],
-          exclude: [fast],
+          exclude: [FAST_TESTS],
           globalSetup: ['test/support/servers.ts'],
           // Each file in a process of its own: what a test does to its environment stays there.
           pool: 'forks',

@@ -1,13 +1,13 @@
 /** A whole number with its thousands apart, or one with a decimal. */
-export const count = (value: number) =>
+export const formatCount = (value: number) =>
   Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1)
 /** Whole milliseconds. */
-export const ms = (value: number) => `${value.toFixed(0)} ms`
+export const formatMs = (value: number) => `${value.toFixed(0)} ms`
 /** Of a number of bytes. */
-export const mebibytes = (value: number) => `${Math.round(value / 2 ** 20)} MiB`
+export const formatMebibytes = (value: number) => `${Math.round(value / 2 ** 20)} MiB`
 
 /** The first column is text, the others are numbers. Padded as Biome, which also checks these files, wants it. */
-export function table(head: string[], rows: (string | number)[][]): string {
+export function formatTable(head: string[], rows: (string | number)[][]): string {
   const texts = [head, ...rows].map(cells => cells.map(String))
   const widths = head.map((_, i) => Math.max(3, ...texts.map(cells => cells[i]?.length ?? 0)))
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`

@@ -1,25 +1,25 @@
 import type { CallFailure } from './awsErrors.ts'
 
 /** Where a command looks: as the AWS command line takes it. */
-type Place = { profile?: string | undefined; region?: string | undefined }
+type ProfileAndRegion = { profile?: string | undefined; region?: string | undefined }
 
 /** Milliseconds until a connection stands, and until an answer is there. A call is tried three times. */
-const BOUNDS = { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequestTimeout: true }
+const TIMEOUTS_MS = { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequestTimeout: true }
 
 /**
  * The clients of AWS. Each is loaded when it is first asked for, so that a command loads no more than it uses. What a
  * command sends it imports in the same way: `const { … } = await import('@aws-sdk/client-…')`.
  */
 export class Clients {
-  readonly #place: Place
+  readonly #place: ProfileAndRegion
   readonly #elsewhere = new Map<string, Clients>()
 
-  constructor(place: Place) {
+  constructor(place: ProfileAndRegion) {
     this.#place = place
   }
 
   /** The clients of another Region. */
-  in(region: string): Clients {
+  forRegion(region: string): Clients {
     const clients = this.#elsewhere.get(region) ?? new Clients({ ...this.#place, region })
     this.#elsewhere.set(region, clients)
     return clients
@@ -78,13 +78,13 @@ export class Clients {
   )
 
   /** The service's name is what an error says was called. */
-  #lazily<C extends Markable>(
+  #lazily<C extends AnyClient>(
     service: string,
     load: () => Promise<new (settings: Settings) => C>,
   ): () => Promise<C> {
     let made: Promise<C> | undefined
     const make = async () => {
-      const settings = settingsOf(this.#place, process.env)
+      const settings = clientSettings(this.#place, process.env)
       const profile = this.#place.profile ?? process.env.AWS_PROFILE
       const Client = await load()
       return markErrors(new Client(settings), { service, profile })
@@ -96,23 +96,23 @@ export class Clients {
   }
 }
 
-type Settings = ReturnType<typeof settingsOf>
+type Settings = ReturnType<typeof clientSettings>
 
 /** Where the SDK would print a warning of its own. */
-const silent = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
+const silentLogger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
 
 /**
  * What the SDK would take another way than the AWS command line does: the Region's second variable, and credentials in the
  * environment, which come before AWS_PROFILE, and after --profile.
  */
-function settingsOf({ profile, region }: Place, env: NodeJS.ProcessEnv) {
+function clientSettings({ profile, region }: ProfileAndRegion, env: NodeJS.ProcessEnv) {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env
   const { AWS_SESSION_TOKEN: sessionToken, AWS_REGION, AWS_DEFAULT_REGION } = env
   const place = region ?? AWS_REGION ?? AWS_DEFAULT_REGION
   const given = !profile && accessKeyId && secretAccessKey
   return {
-    requestHandler: BOUNDS,
-    logger: silent,
+    requestHandler: TIMEOUTS_MS,
+    logger: silentLogger,
     ...(profile && { profile }),
     ...(place && { region: place }),
     ...(given && { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }),
@@ -120,16 +120,16 @@ function settingsOf({ profile, region }: Place, env: NodeJS.ProcessEnv) {
 }
 
 /** A variable that is empty is none, as to the AWS command line; the SDK would take it for a value. */
-export function dropEmpty(env: NodeJS.ProcessEnv): void {
+export function dropEmptyVariables(env: NodeJS.ProcessEnv): void {
   for (const name of Object.keys(env)) if (name.startsWith('AWS_') && env[name] === '') delete env[name]
 }
 
 /** Any of the clients: each has types of its own for what it sends. */
-type Markable = { middlewareStack: { add(middleware: never, options: never): void } }
+type AnyClient = { middlewareStack: { add(middleware: never, options: never): void } }
 type Next = (args: unknown) => Promise<unknown>
 
 /** Has every error of a client say what was called, and with which profile: the SDK's own do not. */
-function markErrors<C extends Markable>(client: C, caller: Pick<CallFailure, 'service' | 'profile'>): C {
+function markErrors<C extends AnyClient>(client: C, caller: Pick<CallFailure, 'service' | 'profile'>): C {
   const mark = (next: Next, { commandName = '' }) => {
     const called: Partial<CallFailure> = { ...caller, operation: commandName.replace(/Command$/, '') }
     return (args: unknown) =>

@@ -1,14 +1,14 @@
 import { createInterface } from 'node:readline/promises'
 import type { Context } from './context.ts'
-import { CommandError, exit } from './exit.ts'
+import { CommandError, EXIT } from './exit.ts'
 
 /** What is to be confirmed: `about` is what whoever confirms should know, a line each. */
 export type Question = {
-  about: string[]
+  details: string[]
   /** What has to be typed; `yes` and `y` will do without it. */
   word?: string
   /** Whether `flag` has said it. */
-  given: boolean
+  isConfirmed: boolean
   /** The option that is the answer where nobody can type it, as somebody gives it. */
   flag: string
 }
@@ -18,26 +18,29 @@ export type Question = {
  * input that ends. It never waits for an input that is no terminal.
  * @throws CommandError unless it was confirmed
  */
-export async function confirm(context: Context, { about, word, flag, given }: Question): Promise<void> {
+export async function confirm(
+  context: Context,
+  { details, word, flag, isConfirmed }: Question,
+): Promise<void> {
   const { json, terminal, output } = context
-  if (!given && !canAsk(context))
+  if (!isConfirmed && !canAsk(context))
     throw new CommandError(
-      exit.usage,
+      EXIT.usage,
       `${json ? '--json asks nothing' : 'there is no terminal to ask on'}, and this has to be confirmed: nothing was changed`,
       `If it is meant: ${flag}.`,
     )
-  if (!json) for (const line of about) output.note(line)
-  if (given) return
-  const answer = await answerTo(terminal, word ? `Type ${word} to go on: ` : 'Go on? (yes/no) ')
+  if (!json) for (const line of details) output.note(line)
+  if (isConfirmed) return
+  const answer = await readAnswer(terminal, word ? `Type ${word} to go on: ` : 'Go on? (yes/no) ')
   if (word ? answer === word : /^y(es)?$/i.test(answer ?? '')) return
-  throw new CommandError(exit.usage, 'not confirmed: nothing was changed')
+  throw new CommandError(EXIT.usage, 'not confirmed: nothing was changed')
 }
 
 /** Whether there is somebody to ask. */
 export const canAsk = ({ json, terminal }: Context): boolean => !json && terminal.input.isTTY === true
 
 /** The line that somebody types; undefined if they press Ctrl-C, or if the input ends. */
-export async function answerTo(
+export async function readAnswer(
   { input, questions }: Context['terminal'],
   question: string,
 ): Promise<string | undefined> {

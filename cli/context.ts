@@ -1,8 +1,8 @@
 import { Clients } from './clients.ts'
-import { Output, type Stream } from './output.ts'
+import { Output, type OutputStream } from './output.ts'
 
 /** Where a command reads an answer: process.stdin, or a test's. */
-export type Input = NodeJS.ReadableStream & { isTTY?: boolean | undefined }
+export type TerminalInput = NodeJS.ReadableStream & { isTTY?: boolean | undefined }
 
 /** The options that every command has. */
 export type GlobalOptions = { stage?: string; profile?: string; region?: string; json?: boolean }
@@ -16,14 +16,18 @@ export type Context = {
   clients: Clients
   output: Output
   /** Where somebody answers, and where the questions are put. */
-  terminal: { input: Input; questions: NodeJS.WritableStream }
+  terminal: { input: TerminalInput; questions: NodeJS.WritableStream }
 }
 
-type Streams = { stdin: Input; stdout: Stream; stderr: Stream & NodeJS.WritableStream }
+type ProcessStreams = {
+  stdin: TerminalInput
+  stdout: OutputStream
+  stderr: OutputStream & NodeJS.WritableStream
+}
 
-export function contextOf(
+export function makeContext(
   { stage, profile, region, json = false }: GlobalOptions,
-  streams: Streams,
+  streams: ProcessStreams,
   env: NodeJS.ProcessEnv,
 ): Context {
   return {

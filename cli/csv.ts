@@ -1,7 +1,7 @@
-import { plain } from './output.ts'
+import { sanitize } from './output.ts'
 
 /** What a cell holds; undefined is an empty cell. */
-export type Cell = string | number | boolean | undefined
+export type CsvCell = string | number | boolean | undefined
 
 /**
  * What a spreadsheet takes for the beginning of a formula, once compatible forms such as a full-width sign are made one:
@@ -9,21 +9,21 @@ export type Cell = string | number | boolean | undefined
  *
  * @see https://owasp.org/www-community/attacks/CSV_Injection
  */
-const FORMULA = /^[\s\p{Cf}]*[=+\-@\u2212]/u
+const FORMULA_START = /^[\s\p{Cf}]*[=+\-@\u2212]/u
 
 /**
  * Rows under a head as a table that spreadsheets and programs read: RFC 4180, in UTF-8, every line ended by CR and LF.
  * A text is always in quotes and on one line; one that a spreadsheet would run as a formula has an apostrophe in front.
  * A number is a number, also a negative one.
  */
-export const csv = (head: string[], rows: Iterable<Cell[]>): string =>
-  [head, ...rows].map(row => `${row.map(written).join(',')}\r\n`).join('')
+export const toCsv = (head: string[], rows: Iterable<CsvCell[]>): string =>
+  [head, ...rows].map(row => `${row.map(cellText).join(',')}\r\n`).join('')
 
-function written(cell: Cell): string {
+function cellText(cell: CsvCell): string {
   if (cell === undefined || (typeof cell === 'number' && !Number.isFinite(cell))) return ''
   if (typeof cell !== 'string') return String(cell)
-  const text = plain(cell)
+  const text = sanitize(cell)
   // A tab or the end of a line begins a formula in some spreadsheets, and is a space by now.
-  const safe = FORMULA.test(text.normalize('NFKC')) ? `'${text}` : text
+  const safe = FORMULA_START.test(text.normalize('NFKC')) ? `'${text}` : text
   return `"${safe.replaceAll('"', '""')}"`
 }

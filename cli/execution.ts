@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
 import type { Context } from './context.ts'
-import { Patience } from './patience.ts'
+import { PollTolerance } from './pollTolerance.ts'
 
 /** Milliseconds between two looks at first, which get longer. */
-const PAUSE = { first: 300, longest: 5000 }
+const LOOK_INTERVAL_MS = { first: 300, longest: 5000 }
 
 /** Starts an execution of a state machine; Step Functions names it unless `name` does. @returns its ARN */
 export async function startExecution(
@@ -23,7 +23,7 @@ export async function startExecution(
  * How an execution ended; `look` is called while it runs.
  * @throws what AWS throws, if that goes on; AbortError if `signal` is aborted
  */
-export async function ended(
+export async function waitForExecution(
   { clients }: Context,
   executionArn: string,
   signal: AbortSignal,
@@ -31,10 +31,10 @@ export async function ended(
 ): Promise<DescribeExecutionOutput> {
   const { DescribeExecutionCommand } = await import('@aws-sdk/client-sfn')
   const client = await clients.stepFunctions()
-  const patience = new Patience(signal)
-  for (let pause = PAUSE.first; ; pause = Math.min(pause * 1.5, PAUSE.longest)) {
+  const patience = new PollTolerance(signal)
+  for (let pause = LOOK_INTERVAL_MS.first; ; pause = Math.min(pause * 1.5, LOOK_INTERVAL_MS.longest)) {
     const command = new DescribeExecutionCommand({ executionArn })
-    const found = await patience.of(client.send(command, { abortSignal: signal }))
+    const found = await patience.tolerate(client.send(command, { abortSignal: signal }))
     if (found && found.status !== 'RUNNING') return found
     await look()
     await sleep(pause, undefined, { signal })

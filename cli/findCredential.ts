@@ -1,8 +1,8 @@
 import { whyFailed } from './awsErrors.ts'
 import type { Context } from './context.ts'
-import { credentialOf, type Found } from './credentialId.ts'
-import { CommandError, exit } from './exit.ts'
-import { plain } from './output.ts'
+import { describeCredential, type FoundCredential } from './credential.ts'
+import { CommandError, EXIT } from './exit.ts'
+import { sanitize } from './output.ts'
 import { placeOf, type Stack } from './stack.ts'
 
 /**
@@ -10,18 +10,18 @@ import { placeOf, type Stack } from './stack.ts'
  * a policy that allows certain names or tags refuses what does not exist as well.
  * @throws CommandError
  */
-export async function findCredential(context: Context, stack: Stack, id: string): Promise<Found> {
+export async function findCredential(context: Context, stack: Stack, id: string): Promise<FoundCredential> {
   try {
-    return await credentialOf(context, stack, id)
+    return await describeCredential(context, stack, id)
   } catch (error) {
     if (!(error instanceof CommandError) || !isDeniedSecret(error)) throw error
-    const name = nameIn(id)
+    const name = secretNameIn(id)
     if (!name || (await isListed(context, name)) !== false) throw error
-    if (name === id) return credentialOf(context, stack, `parameter:${id}`)
+    if (name === id) return describeCredential(context, stack, `parameter:${id}`)
     const { account, region } = placeOf(stack)
     throw new CommandError(
-      exit.usage,
-      `there is no secret ${plain(name)} in the account ${account}, ${region}`,
+      EXIT.usage,
+      `there is no secret ${sanitize(name)} in the account ${account}, ${region}`,
       `See the spelling, --profile and --region; a name is case-sensitive. ${error.message}`,
       error,
     )
@@ -29,10 +29,10 @@ export async function findCredential(context: Context, stack: Stack, id: string)
 }
 
 const isDeniedSecret = ({ code, message }: CommandError) =>
-  code === exit.denied && message.startsWith('Secrets Manager')
+  code === EXIT.denied && message.startsWith('Secrets Manager')
 
 /** The name of a secret in an id; undefined where it is the ARN of something else, or says that it is a parameter. */
-function nameIn(id: string): string | undefined {
+function secretNameIn(id: string): string | undefined {
   if (id.startsWith('parameter:')) return undefined
   if (!id.startsWith('arn:')) return id.replace(/^secret:/, '')
   return /:secret:(.+?)(-\w{6})?$/.exec(id)?.[1]

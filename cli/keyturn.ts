@@ -15,5 +15,5 @@ for (const stream of [process.stdout, process.stderr])
     throw error
   })
 
-const { run } = await import('./run.ts')
-process.exitCode = await run(process.argv.slice(2))
+const { runCommandLine } = await import('./run.ts')
+process.exitCode = await runCommandLine(process.argv.slice(2))

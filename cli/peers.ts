@@ -1,25 +1,25 @@
 import { whyFailed } from './awsErrors.ts'
 import type { Context } from './context.ts'
-import { inLots } from './lots.ts'
-import { counterpartIn, peersOf, type Stack } from './stack.ts'
+import { mapInBatches } from './mapInBatches.ts'
+import { findPeerStack, peerRegionsOf, type Stack } from './stack.ts'
 
 /** A setting that two stacks do not have in common; null where one does not tell it. */
-export type Difference = { name: string; here: string | null; there: string | null }
+export type SettingDifference = { name: string; here: string | null; there: string | null }
 
 /** The stack of the same stage in another Region, as far as it could be asked. */
 export type Peer = { region: string } & (
   | { state: 'unseen'; why: string }
   | { state: 'missing' }
-  | { state: 'there'; name: string; version: string; differences: Difference[] }
+  | { state: 'there'; name: string; version: string; differences: SettingDifference[] }
 )
 
 /** The stacks in the Regions that a stack names as its peers. */
-export const peersIn = (context: Context, stack: Stack): Promise<Peer[]> =>
-  inLots(peersOf(stack) ?? [], region => peerIn(context, stack, region))
+export const findPeers = (context: Context, stack: Stack): Promise<Peer[]> =>
+  mapInBatches(peerRegionsOf(stack) ?? [], region => findPeer(context, stack, region))
 
-async function peerIn(context: Context, stack: Stack, region: string): Promise<Peer> {
+async function findPeer(context: Context, stack: Stack, region: string): Promise<Peer> {
   try {
-    const peer = await counterpartIn(context, stack, region)
+    const peer = await findPeerStack(context, stack, region)
     if (!peer) return { region, state: 'missing' }
     const { name, version } = peer
     return { region, state: 'there', name, version, differences: differencesOf(stack, peer) }
@@ -29,7 +29,7 @@ async function peerIn(context: Context, stack: Stack, region: string): Promise<P
 }
 
 /** A stack of another release may tell fewer settings; that it is of another release is said anyway. */
-function differencesOf(stack: Stack, peer: Stack): Difference[] {
+function differencesOf(stack: Stack, peer: Stack): SettingDifference[] {
   const [here, there] = [settingsOf(stack), settingsOf(peer)]
   if (!here || !there) return []
   const names = [...new Set([...Object.keys(here), ...Object.keys(there)])].sort()

@@ -1,20 +1,20 @@
-import { consoleOf } from '../fleet/console.ts'
-import type { RotationRecord } from '../fleet/records/record.ts'
+import { consoleUrlOf } from '../fleet/consoleUrl.ts'
 import { RecordTable } from '../fleet/records/recordTable.ts'
+import type { RotationRecord } from '../fleet/records/rotationRecord.ts'
 import type { Context } from './context.ts'
-import { fullId } from './credentialId.ts'
-import { moment, plain } from './output.ts'
+import { fullId } from './credential.ts'
+import { formatTime, sanitize } from './output.ts'
 import { outputOf, type Stack } from './stack.ts'
 
 /** Records of one credential that are looked at: one that went well is among them, after some failures. */
-export const RECORDS = 10
+export const RECENT_RECORD_COUNT = 10
 
 /** The stack's table of rotations. */
-export async function recordsOf({ clients }: Context, stack: Stack): Promise<RecordTable> {
+export async function recordTableOf({ clients }: Context, stack: Stack): Promise<RecordTable> {
   return new RecordTable(await clients.dynamo(), outputOf(stack, 'RotationTableName'))
 }
 
-const starters: Record<RotationRecord['startedBy'], string> = {
+const STARTER_TEXTS: Record<RotationRecord['startedBy'], string> = {
   schedule: 'its schedule',
   'secrets-manager': 'Secrets Manager',
   policy: "its parameter's policy",
@@ -27,32 +27,32 @@ export const idOf = ({ store, name, id }: Pick<RotationRecord, 'store' | 'name' 
   fullId(store, name ?? id)
 
 /** How a rotation ended, and by what it was started. */
-export function outcomeOf(record: RotationRecord): string {
+export function outcomeText(record: RotationRecord): string {
   const { outcome, error, step, rollback, milliseconds, startedBy } = record
-  const took = milliseconds === undefined ? '' : ` in ${lasting(milliseconds)}`
-  const by = `, started by ${starters[startedBy] ?? plain(startedBy)}`
+  const took = milliseconds === undefined ? '' : ` in ${formatDuration(milliseconds)}`
+  const by = `, started by ${STARTER_TEXTS[startedBy] ?? sanitize(startedBy)}`
   if (outcome === 'rotated') return `rotated${took}${by}`
   if (outcome === 'running') return `has begun${by}`
-  const why = error ? ` with ${plain(error)}${step ? ` at ${plain(step)}` : ''}` : ''
+  const why = error ? ` with ${sanitize(error)}${step ? ` at ${sanitize(step)}` : ''}` : ''
   const words = { failed: 'failed', stopped: 'was stopped', 'locked-out': 'failed, and so did its rollback,' }
-  const back = rollback && outcome === 'failed' ? `; rollback: ${plain(rollback)}` : ''
+  const back = rollback && outcome === 'failed' ? `; rollback: ${sanitize(rollback)}` : ''
   return `${words[outcome]}${why}${took}${by}${back}`
 }
 
 /** What became of what was replaced; undefined if there was nothing to close. */
-export function retirementOf(record: RotationRecord): string | undefined {
+export function retirementText(record: RotationRecord): string | undefined {
   const { retirement, openUntil, retired, retirementError, user } = record
-  const old = user ? plain(user) : 'what was replaced'
-  const when = retired ? ` at ${moment(new Date(retired))}` : ''
+  const old = user ? sanitize(user) : 'what was replaced'
+  const when = retired ? ` at ${formatTime(new Date(retired))}` : ''
   switch (retirement) {
     case undefined:
       return undefined
     case 'open':
-      return `${old} stays open${openUntil ? ` ${remaining(new Date(openUntil))}` : ''}`
+      return `${old} stays open${openUntil ? ` ${untilText(new Date(openUntil))}` : ''}`
     case 'never':
       return `${old} stays open: its grace time has no end`
     case 'not-closed':
-      return `${old} was not closed${when}${retirementError ? `: ${plain(retirementError)}` : ''}`
+      return `${old} was not closed${when}${retirementError ? `: ${sanitize(retirementError)}` : ''}`
     case 'not-dropped':
       return `${old} was closed${when}, and not dropped`
     case 'taken-up':
@@ -64,13 +64,13 @@ export function retirementOf(record: RotationRecord): string | undefined {
   }
 }
 
-function remaining(until: Date): string {
+function untilText(until: Date): string {
   const left = until.getTime() - Date.now()
-  return `until ${moment(until)}${left > 0 ? `, for ${lasting(left)}` : ''}`
+  return `until ${formatTime(until)}${left > 0 ? `, for ${formatDuration(left)}` : ''}`
 }
 
 /** Who logs in where, before and after. */
-export function usersOf({
+export function usersText({
   user,
   nextUser,
   host,
@@ -81,14 +81,15 @@ export function usersOf({
   if (!strategy) return undefined
   const users = user && nextUser && user !== nextUser ? `${user} to ${nextUser}` : (nextUser ?? '')
   const where = address ?? host
-  return plain(`${users}${where ? ` on ${where}` : ''} (${engine}, ${strategy})`).trim()
+  return sanitize(`${users}${where ? ` on ${where}` : ''} (${engine}, ${strategy})`).trim()
 }
 
 /** Where to look at an execution: in the console, or else by its ARN. */
-export const linkOf = ({ execution }: RotationRecord): string => consoleOf(execution) ?? plain(execution)
+export const executionLink = ({ execution }: RotationRecord): string =>
+  consoleUrlOf(execution) ?? sanitize(execution)
 
 /** Milliseconds for a person. */
-export function lasting(milliseconds: number): string {
+export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${milliseconds} ms`
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`
   const minutes = Math.round(milliseconds / 60_000)

@@ -1,21 +1,21 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { tables } from './policy/page.ts'
-import { programOf } from './program.ts'
+import { permissionTables } from './policy/page.ts'
+import { makeProgram } from './program.ts'
 
-const page = new URL('../docs/cli.md', import.meta.url)
-const end = '<!-- Until here. -->'
-const begins = {
+const pageUrl = new URL('../docs/cli.md', import.meta.url)
+const END_MARK = '<!-- Until here. -->'
+const BEGIN_MARKS = {
   help: '<!-- What follows is written by `npm run docs`. -->',
   operators: '<!-- What an operator needs is written by `npm run docs`. -->',
   caretakers: '<!-- What a caretaker needs is written by `npm run docs`. -->',
   promoters: '<!-- What a promotion needs is written by `npm run docs`. -->',
 }
 /** Columns that the help has on the page. */
-const WIDTH = 100
+const HELP_WIDTH = 100
 
 /** What --help says of the command and of each of its commands, by their names, where there are so many columns. */
 export function helpTexts(columns: number): [name: string, text: string][] {
-  const program = programOf(() => {})
+  const program = makeProgram(() => {})
   return [program, ...program.commands].map(command => {
     let text = ''
     command.configureOutput({
@@ -31,28 +31,29 @@ export function helpTexts(columns: number): [name: string, text: string][] {
 }
 
 /** What --help says, of the command and of each of its commands, as Markdown. */
-export const reference = (): string =>
-  helpTexts(WIDTH)
+export const helpMarkdown = (): string =>
+  helpTexts(HELP_WIDTH)
     .map(([name, text], n) => `${n ? `### ${name}\n\n` : ''}\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`)
     .join('\n')
 
 /** The page with its reference and its tables as the commands are now. @throws if it has no place for one, or two */
-export function written(): string {
-  const { operators, caretakers, promoters } = tables()
+export function renderPage(): string {
+  const { operators, caretakers, promoters } = permissionTables()
   const blocks = {
-    help: reference(),
+    help: helpMarkdown(),
     ...{ operators: `${operators}\n`, caretakers: `${caretakers}\n`, promoters: `${promoters}\n` },
   }
-  return Object.entries(begins).reduce(
-    (page, [name, begin]) => withBetween(page, begin, blocks[name as keyof typeof blocks]),
-    readFileSync(page, 'utf8'),
+  return Object.entries(BEGIN_MARKS).reduce(
+    (page, [name, begin]) => replaceBlock(page, begin, blocks[name as keyof typeof blocks]),
+    readFileSync(pageUrl, 'utf8'),
   )
 }
 
-function withBetween(text: string, begin: string, block: string): string {
-  const found = text.match(new RegExp(`${begin}\n[^]*?${end}`, 'g')) ?? []
-  if (found.length !== 1) throw new Error(`docs/cli.md: there should be one ${begin} with ${end} after it`)
-  return text.replace(`${found}`, () => `${begin}\n\n${block}\n${end}`)
+function replaceBlock(text: string, begin: string, block: string): string {
+  const found = text.match(new RegExp(`${begin}\n[^]*?${END_MARK}`, 'g')) ?? []
+  if (found.length !== 1)
+    throw new Error(`docs/cli.md: there should be one ${begin} with ${END_MARK} after it`)
+  return text.replace(`${found}`, () => `${begin}\n\n${block}\n${END_MARK}`)
 }
 
-if (import.meta.main) writeFileSync(page, written())
+if (import.meta.main) writeFileSync(pageUrl, renderPage())

@@ -1,8 +1,8 @@
 import type { RotateSecretRequest } from '@aws-sdk/client-secrets-manager'
-import { isDenied } from '../rotation/ask.ts'
+import { isAccessDenied } from '../rotation/callAws.ts'
 import type { Context } from './context.ts'
-import type { FoundSecret } from './credentialId.ts'
-import { CommandError, exit } from './exit.ts'
+import type { FoundSecret } from './credential.ts'
+import { CommandError, EXIT } from './exit.ts'
 
 /**
  * Has Secrets Manager rotate a secret, or changes how it does.
@@ -16,16 +16,16 @@ export async function rotateSecret(
   const { RotateSecretCommand } = await import('@aws-sdk/client-secrets-manager')
   const client = await clients.secrets()
   await client.send(new RotateSecretCommand({ SecretId: arn, ...request })).catch(error => {
-    if (isDenied(error) && /lambda/i.test(error.message))
+    if (isAccessDenied(error) && /lambda/i.test(error.message))
       throw new CommandError(
-        exit.denied,
+        EXIT.denied,
         `Secrets Manager refuses RotateSecret: ${error.message}`,
         'Whoever rotates a secret that has a rotation function needs lambda:InvokeFunction on that function too.',
         error,
       )
     if (error.name === 'InvalidRequestException')
       throw new CommandError(
-        exit.failed,
+        EXIT.failed,
         `Secrets Manager does not rotate ${name} now: ${error.message}`,
         'It may be at work on the secret: rotate again in a minute.',
         error,

@@ -1,28 +1,28 @@
-import { type Stack, stacksIn } from '../fleet/stacks.ts'
+import { listStacks, type Stack } from '../fleet/stacks.ts'
 import type { Context } from './context.ts'
-import { CommandError, exit } from './exit.ts'
+import { CommandError, EXIT } from './exit.ts'
 
-export { peersOf, type Stack } from '../fleet/stacks.ts'
+export { peerRegionsOf, type Stack } from '../fleet/stacks.ts'
 
 /**
  * The stack of the stage that was named, or else the only one there is.
  * @throws CommandError if there is none, or several
  */
-export async function stackOf(context: Context): Promise<Stack> {
-  const found = await stacksOf(context)
+export async function chooseStack(context: Context): Promise<Stack> {
+  const found = await findStacks(context)
   const { stage } = context
   const stages = found.map(stack => stack.stage).sort()
   if (stage) {
     const named = found.filter(stack => stack.stage === stage)
     if (named.length > 1)
       throw new CommandError(
-        exit.usage,
+        EXIT.usage,
         `several stacks have the stage ${stage}: ${named.map(({ name }) => name).join(', ')}`,
         'Remove all but one of them, or give each a stage of its own.',
       )
-    if (named[0]) return current(named[0])
+    if (named[0]) return requireCurrent(named[0])
     throw new CommandError(
-      exit.usage,
+      EXIT.usage,
       `there is no stack of the stage ${stage} in this account and Region`,
       stages.length
         ? `Name one of these with --stage: ${stages.join(', ')}; or another --profile or --region.`
@@ -31,13 +31,13 @@ export async function stackOf(context: Context): Promise<Stack> {
   }
   if (found.length > 1)
     throw new CommandError(
-      exit.usage,
+      EXIT.usage,
       `there are several stacks of Keyturn in this account and Region`,
       `Name one of these with --stage, or by KEYTURN_STAGE: ${stages.join(', ')}.`,
     )
-  if (found[0]) return current(found[0])
+  if (found[0]) return requireCurrent(found[0])
   throw new CommandError(
-    exit.usage,
+    EXIT.usage,
     'there is no stack of Keyturn in this account and Region',
     'Deploy one (README.md, "Deploy"), or name another --profile or --region.',
   )
@@ -46,12 +46,12 @@ export async function stackOf(context: Context): Promise<Stack> {
 /** The value of an output. @throws CommandError if the stack is older than that output */
 export function outputOf(stack: Stack, key: string): string {
   const value = stack.outputs[key]
-  if (!value) throw tooOld(stack, `has no output ${key}`)
+  if (!value) throw oldStackError(stack, `has no output ${key}`)
   return value
 }
 
 /** What the ARNs of the stack's rotations begin with, up to the execution's name. */
-export const executionsOf = (stack: Stack): string =>
+export const rotationArnPrefix = (stack: Stack): string =>
   outputOf(stack, 'RotateStateMachineArn').replace(':stateMachine:', ':execution:')
 
 /** The account and the Region that a stack is in, by the ARN of its state machine. */
@@ -61,27 +61,28 @@ export function placeOf(stack: Stack): { region: string; account: string } {
 }
 
 /** Every stack of Keyturn in this account and Region. */
-export const stacksOf = async ({ clients }: Context): Promise<Stack[]> =>
-  stacksIn(await clients.cloudFormation())
+export const findStacks = async ({ clients }: Context): Promise<Stack[]> =>
+  listStacks(await clients.cloudFormation())
 
 /** The stack of the same stage in another Region. */
-export async function counterpartIn(
+export async function findPeerStack(
   context: Context,
   { stage }: Stack,
   region: string,
 ): Promise<Stack | undefined> {
-  const stacks = await stacksOf({ ...context, clients: context.clients.in(region) })
+  const stacks = await findStacks({ ...context, clients: context.clients.forRegion(region) })
   return stacks.find(stack => stack.stage === stage)
 }
 
-function current(stack: Stack): Stack {
-  if (!stack.outputs.Stage || !stack.version) throw tooOld(stack, 'does not tell its stage and version')
+function requireCurrent(stack: Stack): Stack {
+  if (!stack.outputs.Stage || !stack.version)
+    throw oldStackError(stack, 'does not tell its stage and version')
   return stack
 }
 
-const tooOld = (stack: Stack, what: string) =>
+const oldStackError = (stack: Stack, what: string) =>
   new CommandError(
-    exit.usage,
+    EXIT.usage,
     `the stack ${stack.name} ${what}: it is older than this command`,
     `Deploy it again with today's Keyturn: npx serverless deploy --stage ${stack.stage}.`,
   )

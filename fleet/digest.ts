@@ -7,7 +7,7 @@ export const digest = (text: string) => createHash('sha256').update(text).digest
  * In an order that is another one in each run: of what there is no room for, or may fail for good, the same would otherwise always
  * come last.
  */
-export function byLot<Item>(items: Item[], run: string, nameOf: (item: Item) => string): Item[] {
+export function shuffledByRun<Item>(items: Item[], run: string, nameOf: (item: Item) => string): Item[] {
   return items
     .map(item => ({ item, lot: digest(`${run} ${nameOf(item)}`) }))
     .sort((a, b) => (a.lot < b.lot ? -1 : 1))
@@ -15,5 +15,5 @@ export function byLot<Item>(items: Item[], run: string, nameOf: (item: Item) => 
 }
 
 /** A key of at most `most` characters. Two long ones that begin alike stay two. */
-export const keyOf = (text: string, most: number) =>
+export const boundedKey = (text: string, most: number) =>
   text.length > most ? `${text.slice(0, most - 65)} ${digest(text)}` : text

@@ -1,7 +1,7 @@
 import type { StateName } from './states.ts'
 
 /** What it means for the application that a rotation did not come to its end, in a sentence. */
-export const meanings = {
+export const ENDING_MEANINGS = {
   failed: 'The rotation failed; the application is unharmed.',
   lockout: 'The rotation failed, and so did its rollback: the application may be locked out.',
   before:
@@ -19,18 +19,18 @@ export const meanings = {
   promoted:
     'The credential was rotated, but stands alone in another Region as well, as after a promotion there: what was replaced stays open.',
 }
-export type Meaning = keyof typeof meanings
+export type EndingMeaning = keyof typeof ENDING_MEANINGS
 
-type Ending = { failed: Meaning; stopped: Meaning }
+type Ending = { failed: EndingMeaning; stopped: EndingMeaning }
 type StateOfRotate = StateName<'rotate'>
 /** Whether the application can still log in when an execution ends in one of these, nobody can tell. */
-type Midway = Extract<StateOfRotate, 'SetSecret' | 'TestSecret' | 'FinishSecret'>
+type UnclearState = Extract<StateOfRotate, 'SetSecret' | 'TestSecret' | 'FinishSecret'>
 
 /**
  * What it means that an execution of rotate ended in a state, whether it failed there or was stopped. Any other state:
  * nobody can tell.
  */
-export const endings: Record<string, Ending> = {
+export const ENDINGS_BY_STATE: Record<string, Ending> = {
   __proto__: null as never,
   MayHaveReplicas: { failed: 'execution', stopped: 'harmless' },
   LookAtReplicas: { failed: 'execution', stopped: 'harmless' },
@@ -85,8 +85,8 @@ export const endings: Record<string, Ending> = {
   AnnounceRetirementFailure: { failed: 'retire', stopped: 'retire' },
   RetirementFailed: { failed: 'retire', stopped: 'retire' },
   Rotated: { failed: 'retire', stopped: 'retire' },
-} satisfies Record<Exclude<StateOfRotate, Midway> | '__proto__', Ending>
+} satisfies Record<Exclude<StateOfRotate, UnclearState> | '__proto__', Ending>
 
 /** What it means that an execution of rotate ended in `state`: it failed there, or it was stopped from outside. */
-export const meaningOf = (state: string, how: 'failed' | 'stopped'): Meaning =>
-  endings[state]?.[how] ?? (how === 'failed' ? 'unclear' : 'stopped')
+export const meaningOfEnding = (state: string, how: 'failed' | 'stopped'): EndingMeaning =>
+  ENDINGS_BY_STATE[state]?.[how] ?? (how === 'failed' ? 'unclear' : 'stopped')

@@ -1,10 +1,10 @@
 import type { HistoryEvent, SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
-import { ask, type Meanings } from '../rotation/ask.ts'
+import { callAws, type ErrorHandlers } from '../rotation/callAws.ts'
+import { hasChangedNothingMark } from '../rotation/changedNothingMark.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
-import { saysUntouched } from '../rotation/untouched.ts'
 import type { StateName } from './states.ts'
-import { statesOfEvents } from './statesOfEvents.ts'
+import { createStateTracker } from './statesOfEvents.ts'
 import { isToken } from './token.ts'
 
 /** One rotation's execution; `number` is 1 for the first that its token had. */
@@ -13,17 +13,17 @@ export type Attempt = { token: string; number: number }
  * An execution's input. `group` names those that a run of what was due started on one database server, `event` the event
  * that asked for the rotation.
  */
-export type Input = { store: StoreName; id: string; token: string; group?: string; event?: string }
+export type RotationInput = { store: StoreName; id: string; token: string; group?: string; event?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
 
 /** The last attempt that a token had, and when it began. */
-type Last = Attempt & { status: Status; started: Date | undefined }
+type LatestAttempt = Attempt & { status: Status; started: Date | undefined }
 
 /** The states that an attempt has entered, and whether it has ended. */
-export type Progress = { entered: Set<StateName<'rotate'>>; ended: boolean }
+export type AttemptProgress = { enteredStates: Set<StateName<'rotate'>>; hasEnded: boolean }
 
 /** What tells that a function was not run: Lambda's own refusals, and ours of an event that it does not take. */
-const notRun = [
+const NOT_RUN_ERRORS = [
   /^Lambda\.(CodeArtifactUser|EC2|EFSMount|ENI|Invalid|KMS|Resource|SubnetIP)\w+Exception$/,
   /^Lambda\.(AccessDenied|TooManyRequests)Exception$/,
   /^Runtime\.(ImportModuleError|HandlerNotFound|UserCodeSyntaxError)$/,
@@ -62,16 +62,16 @@ export class Executions {
    * The last attempt under `token`. A name is taken for 90 days once its execution failed, so the next attempt gets
    * the next name; none follows on one that runs or has succeeded.
    */
-  async latest(token: string): Promise<Last | undefined> {
+  async findLatestAttempt(token: string): Promise<LatestAttempt | undefined> {
     const prefix = this.#arns()
     // No execution of ours has such a name: another tool left this version pending.
     if (!isToken(token)) return undefined
-    return latestAttempt<Last>(async number => {
+    return latestAttempt<LatestAttempt>(async number => {
       const attempt = { token, number }
       const executionArn = `${prefix}:${executionName(attempt)}`
       const found = await this.#ask(
         ({ DescribeExecutionCommand }, client) => client.send(new DescribeExecutionCommand({ executionArn })),
-        ifThere,
+        undefinedIfMissing,
       )
       return found?.status && { ...attempt, status: found.status, started: found.startDate }
     })
@@ -81,7 +81,7 @@ export class Executions {
    * Starts an attempt, or joins the one of this name and input that runs.
    * @returns false if the name is taken: by one that has ended, or that has another input
    */
-  async begin(attempt: Attempt, rotation: Input): Promise<boolean> {
+  async startOrJoin(attempt: Attempt, rotation: RotationInput): Promise<boolean> {
     const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
     const settings = { stateMachineArn, name: executionName(attempt), input: JSON.stringify(rotation) }
     const begun = await this.#ask(
@@ -96,8 +96,8 @@ export class Executions {
    * our last try's answer was lost.
    * @returns false if there is one with another input
    */
-  async start(attempt: Attempt, rotation: Input): Promise<boolean> {
-    if (await this.begin(attempt, rotation)) return true
+  async ensureStarted(attempt: Attempt, rotation: RotationInput): Promise<boolean> {
+    if (await this.startOrJoin(attempt, rotation)) return true
     const executionArn = `${this.#arns()}:${executionName(attempt)}`
     const found = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
@@ -106,12 +106,12 @@ export class Executions {
   }
 
   /** How far an attempt has come; undefined if there is none. Mostly one call, as few histories have a thousand events. */
-  progress(attempt: Attempt): Promise<Progress | undefined> {
+  progressOf(attempt: Attempt): Promise<AttemptProgress | undefined> {
     return this.#read(attempt, async events => {
-      const progress: Progress = { entered: new Set(), ended: false }
+      const progress: AttemptProgress = { enteredStates: new Set(), hasEnded: false }
       for await (const { event, state } of events) {
-        if (state) progress.entered.add(state)
-        progress.ended = isEnd(event)
+        if (state) progress.enteredStates.add(state)
+        progress.hasEnded = isExecutionEnd(event)
       }
       return progress
     })
@@ -121,7 +121,7 @@ export class Executions {
    * Whether no attempt under `token` can have changed a database: each of its tries of SetSecret failed, with an error
    * that says so. False if that is not known.
    */
-  async untouched(token: string): Promise<boolean> {
+  async leftDatabaseUntouched(token: string): Promise<boolean> {
     if (!isToken(token)) return false
     for (let number = 1; ; number++) {
       const untouched = await this.#leftUntouched({ token, number })
@@ -132,12 +132,12 @@ export class Executions {
   /** Undefined if there is no such attempt. */
   #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
-      let last: Passed['state'] = ''
+      let last: EventInState['state'] = ''
       let open = 0
       let ended = false
       for await (const { event, state } of events) {
         last = state
-        ended = isEnd(event)
+        ended = isExecutionEnd(event)
         if (state !== 'SetSecret') continue
         // By which kind of resource the state machine calls its functions makes no difference here.
         if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
@@ -146,8 +146,8 @@ export class Executions {
           event.lambdaFunctionStartFailedEventDetails ??
           event.taskFailedEventDetails ??
           event.taskStartFailedEventDetails
-        const neverRan = notRun.some(name => name.test(failed?.error ?? ''))
-        if (neverRan || saysUntouched(messageIn(failed?.cause) ?? '')) open--
+        const neverRan = NOT_RUN_ERRORS.some(name => name.test(failed?.error ?? ''))
+        if (neverRan || hasChangedNothingMark(errorMessageIn(failed?.cause) ?? '')) open--
       }
       // While it runs and is in SetSecret, the history may lack its last try.
       return open === 0 && (ended || last !== 'SetSecret')
@@ -155,7 +155,7 @@ export class Executions {
   }
 
   /** Whether a try of SetSecret went well, of any attempt under `token`. */
-  async wasSet(token: string): Promise<boolean> {
+  async hasSetSecret(token: string): Promise<boolean> {
     if (!isToken(token)) return false
     for (let number = 1; ; number++) {
       const found = await this.#hasSet({ token, number })
@@ -173,21 +173,24 @@ export class Executions {
   }
 
   /** What `read` makes of an attempt's history, from its beginning; undefined if there is no such attempt. */
-  #read<T>(attempt: Attempt, read: (events: AsyncIterable<Passed>) => Promise<T>): Promise<T | undefined> {
+  #read<T>(
+    attempt: Attempt,
+    read: (events: AsyncIterable<EventInState>) => Promise<T>,
+  ): Promise<T | undefined> {
     const query = { executionArn: `${this.#arns()}:${executionName(attempt)}`, maxResults: 1000 }
     return this.#ask(({ paginateGetExecutionHistory }, client) => {
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
       return read(withStates(pages))
-    }, ifThere)
+    }, undefinedIfMissing)
   }
 
   /** What an attempt that has ended failed with, in one line. */
-  async failure(attempt: Attempt): Promise<ExecutionFailed> {
+  async failureOf(attempt: Attempt): Promise<ExecutionFailed> {
     const executionArn = `${this.#arns()}:${executionName(attempt)}`
     const { status, error, cause } = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
-    const message = messageIn(cause) ?? `execution ${executionName(attempt)} is ${status}`
+    const message = errorMessageIn(cause) ?? `execution ${executionName(attempt)} is ${status}`
     return new ExecutionFailed(error ?? 'ExecutionFailed', message.replaceAll(/\s+/g, ' '))
   }
 
@@ -196,39 +199,43 @@ export class Executions {
     return this.#prefix
   }
 
-  async #ask<T, Else = never>(call: Call<T>, meanings: Meanings<Else> = {}): Promise<T | Else> {
+  async #ask<T, Else = never>(
+    call: StepFunctionsCall<T>,
+    meanings: ErrorHandlers<Else> = {},
+  ): Promise<T | Else> {
     const sfn = await import('./stepFunctions.ts')
     this.#client ??= new sfn.SFNClient(this.#settings)
     const client = this.#client
-    return ask('Step Functions', () => call(sfn, client), { ...noSuchMachine, ...meanings })
+    return callAws('Step Functions', () => call(sfn, client), { ...refusedArnErrors, ...meanings })
   }
 }
 
 function refuseArns(): never {
   throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: should be the ARN of the executions')
 }
-const noSuchMachine = {
+const refusedArnErrors = {
   InvalidArn: refuseArns,
   StateMachineDoesNotExist: refuseArns,
   ValidationException: refuseArns,
 }
-const ifThere = { ExecutionDoesNotExist: () => undefined }
+const undefinedIfMissing = { ExecutionDoesNotExist: () => undefined }
 
 /** Whether an execution ended with this event, should it be the last: one that was redriven goes on after it ended. */
-const isEnd = ({ type }: HistoryEvent) => /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? '')
+const isExecutionEnd = ({ type }: HistoryEvent) =>
+  /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? '')
 
 /** An event of a history, and the state that the execution was in. */
-type Passed = { event: HistoryEvent; state: StateName<'rotate'> | '' }
+type EventInState = { event: HistoryEvent; state: StateName<'rotate'> | '' }
 
 async function* withStates(
   pages: AsyncIterable<{ events?: HistoryEvent[] | undefined }>,
-): AsyncIterable<Passed> {
-  const stateOf = statesOfEvents()
+): AsyncIterable<EventInState> {
+  const stateOf = createStateTracker()
   for await (const { events = [] } of pages)
-    for (const event of events) yield { event, state: stateOf(event) as Passed['state'] }
+    for (const event of events) yield { event, state: stateOf(event) as EventInState['state'] }
 }
 
-type Call<T> = (sfn: typeof import('./stepFunctions.ts'), client: SFNClient) => Promise<T>
+type StepFunctionsCall<T> = (sfn: typeof import('./stepFunctions.ts'), client: SFNClient) => Promise<T>
 
 /**
  * The last attempt that a token had, by what `find` tells of its first, second and so on. None follows on one that runs or
@@ -247,7 +254,7 @@ export async function latestAttempt<Found extends { status: string | undefined }
 }
 
 /** Step Functions keeps Lambda's whole answer as the cause; its message is ours, and begins with the step's name. */
-export function messageIn(cause = ''): string | undefined {
+export function errorMessageIn(cause = ''): string | undefined {
   try {
     return JSON.parse(cause).errorMessage
   } catch {

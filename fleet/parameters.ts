@@ -5,24 +5,35 @@ import {
   paginateGetParameterHistory,
   type SSMClient,
 } from '@aws-sdk/client-ssm'
-import { ask } from '../rotation/ask.ts'
-import { folder, LOCK, lockName, PENDING, tokenOf } from '../rotation/stores/parameterNames.ts'
+import { callAws } from '../rotation/callAws.ts'
+import {
+  LOCK_NAME,
+  lockNameOf,
+  PENDING_PATH,
+  pendingPathOf,
+  tokenOf,
+} from '../rotation/stores/parameterNames.ts'
 import { type Tags, tagsIn } from '../rotation/tags.ts'
 import { isToken } from './token.ts'
 
+export { pendingPathOf }
+
 /** As many names as DescribeParameters takes in one filter. */
-const NAMES = 50
+const NAMES_PER_FILTER = 50
 
 /**
  * When the newest version of each of these parameters was made; one that does not exist is left out.
  * @throws NotPermitted, Throttled, StoreFailed
  */
-export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<string, Date>> {
+export async function findModificationDates(ssm: SSMClient, names: string[]): Promise<Map<string, Date>> {
   const found = new Map<string, Date>()
-  for (let start = 0; start < names.length; start += NAMES) {
-    const filter = { Key: 'Name', Option: 'Equals', Values: names.slice(start, start + NAMES) }
-    const pages = paginateDescribeParameters({ client: ssm, pageSize: NAMES }, { ParameterFilters: [filter] })
-    for (const { Parameters = [] } of await ask('Parameter Store', () => Array.fromAsync(pages)))
+  for (let start = 0; start < names.length; start += NAMES_PER_FILTER) {
+    const filter = { Key: 'Name', Option: 'Equals', Values: names.slice(start, start + NAMES_PER_FILTER) }
+    const pages = paginateDescribeParameters(
+      { client: ssm, pageSize: NAMES_PER_FILTER },
+      { ParameterFilters: [filter] },
+    )
+    for (const { Parameters = [] } of await callAws('Parameter Store', () => Array.fromAsync(pages)))
       for (const { Name, LastModifiedDate } of Parameters)
         if (Name && LastModifiedDate) found.set(Name, LastModifiedDate)
   }
@@ -30,9 +41,9 @@ export async function changesOf(ssm: SSMClient, names: string[]): Promise<Map<st
 }
 
 /** The tags of a parameter that exists. @throws NotPermitted, Throttled, StoreFailed */
-export async function tagsOf(ssm: SSMClient, name: string): Promise<Tags> {
+export async function fetchParameterTags(ssm: SSMClient, name: string): Promise<Tags> {
   const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
-  return tagsIn((await ask('Parameter Store', () => ssm.send(command))).TagList)
+  return tagsIn((await callAws('Parameter Store', () => ssm.send(command))).TagList)
 }
 
 /**
@@ -40,39 +51,41 @@ export async function tagsOf(ssm: SSMClient, name: string): Promise<Tags> {
  * newest versions, as they may be in their grace time. A version that was written by hand has none.
  * @throws NotPermitted, Throttled, StoreFailed
  */
-export async function rotationsOf(ssm: SSMClient, name: string): Promise<string[]> {
+export async function findRunningTokens(ssm: SSMClient, name: string): Promise<string[]> {
   const pages = paginateGetParameterHistory({ client: ssm, pageSize: 50 }, { Name: name })
   const [found, pending] = await Promise.all([
-    ask('Parameter Store', () => Array.fromAsync(pages)),
-    lockOf(ssm, name),
+    callAws('Parameter Store', () => Array.fromAsync(pages)),
+    fetchLockToken(ssm, name),
   ])
   const versions = found.flatMap(({ Parameters = [] }) => Parameters)
   return [...new Set([...(pending ? [pending] : []), ...versions.slice(-2).map(tokenOf)])]
 }
 
-async function lockOf(ssm: SSMClient, name: string): Promise<string | undefined> {
-  const command = new GetParameterCommand({ Name: lockName(name) })
-  const found = await ask('Parameter Store', () => ssm.send(command), { ParameterNotFound: () => undefined })
+async function fetchLockToken(ssm: SSMClient, name: string): Promise<string | undefined> {
+  const command = new GetParameterCommand({ Name: lockNameOf(name) })
+  const found = await callAws('Parameter Store', () => ssm.send(command), {
+    ParameterNotFound: () => undefined,
+  })
   return found?.Parameter?.Value
 }
 
-/** What is pending of a parameter lies below this path, by the token of its rotation. */
-export const pendingPath = (name: string) => folder(name)
-
 /** The token of what is pending of one parameter, if anything is. No value is read. */
-export const pendingTokenOf = async (ssm: SSMClient, name: string): Promise<string | undefined> =>
-  (await pendingTokens(ssm, name)).get(pendingPath(name))
+export const findPendingToken = async (ssm: SSMClient, name: string): Promise<string | undefined> =>
+  (await findPendingTokens(ssm, name)).get(pendingPathOf(name))
 
 /**
  * The tokens of all that is pending of parameters, by that path: of `name` alone, if one is given. No value is read. What a
  * rotation has discarded is kept for a while: pending is what was written after the lock that is there.
  * @throws NotPermitted, Throttled, StoreFailed
  */
-export async function pendingTokens(ssm: SSMClient, name?: string): Promise<Map<string, string>> {
-  const path = name === undefined ? PENDING : folder(name)
+export async function findPendingTokens(ssm: SSMClient, name?: string): Promise<Map<string, string>> {
+  const path = name === undefined ? PENDING_PATH : pendingPathOf(name)
   const filter = { Key: 'Path', Option: 'Recursive', Values: [path] }
-  const pages = paginateDescribeParameters({ client: ssm, pageSize: NAMES }, { ParameterFilters: [filter] })
-  const all = (await ask('Parameter Store', () => Array.fromAsync(pages))).flatMap(
+  const pages = paginateDescribeParameters(
+    { client: ssm, pageSize: NAMES_PER_FILTER },
+    { ParameterFilters: [filter] },
+  )
+  const all = (await callAws('Parameter Store', () => Array.fromAsync(pages))).flatMap(
     ({ Parameters = [] }) => Parameters,
   )
   const times = new Map(
@@ -81,7 +94,7 @@ export async function pendingTokens(ssm: SSMClient, name?: string): Promise<Map<
   const found = new Map<string, string>()
   for (const { Name = '' } of all) {
     const [, above = '', token = ''] = /^(.+)\/([^/]+)$/.exec(Name) ?? []
-    const since = times.get(`${above}/${LOCK}`)
+    const since = times.get(`${above}/${LOCK_NAME}`)
     if (isToken(token) && since !== undefined && (times.get(Name) ?? 0) >= since) found.set(above, token)
   }
   return found

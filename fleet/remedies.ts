@@ -4,7 +4,7 @@ import { promotionRemedy } from './promotion/remedies.ts'
  * What to do about each thing that can go wrong, in a sentence or two, by the anchor of its entry in docs/runbook.md, which
  * says more.
  */
-export const remedies: Record<string, string> = {
+export const REMEDIES: Record<string, string> = {
   // No prototype, as a name may come from an event.
   __proto__: null as never,
   invalidinput:
@@ -71,4 +71,4 @@ export const remedies: Record<string, string> = {
 }
 
 /** What to do about an error, by its name; undefined for one that is none of ours. */
-export const remedyOf = (error: string): string | undefined => remedies[error.toLowerCase()]
+export const remedyOf = (error: string): string | undefined => REMEDIES[error.toLowerCase()]

@@ -1,11 +1,11 @@
 import type { StateName } from './states.ts'
 
 /** The steps that Secrets Manager asks for, in their order. */
-export const serviceSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
-export type ServiceStep = (typeof serviceSteps)[number]
+export const SERVICE_STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+export type ServiceStep = (typeof SERVICE_STEPS)[number]
 
 /** A step is passed once the state after it was entered: no failure leads there. */
-export const stateAfter: Record<ServiceStep, StateName<'rotate'>> = {
+export const STATE_AFTER_STEP: Record<ServiceStep, StateName<'rotate'>> = {
   createSecret: 'SetSecret',
   setSecret: 'TestSecret',
   testSecret: 'FinishSecret',

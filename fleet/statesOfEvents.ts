@@ -10,7 +10,7 @@ type Event = {
  * another's midst; each names the event before it in its own branch.
  * @returns '' before the first state
  */
-export function statesOfEvents(): (event: Event) => string {
+export function createStateTracker(): (event: Event) => string {
   const states = new Map<number, string>()
   let last = ''
   return ({ id, previousEventId = 0, stateEnteredEventDetails: entered }) => {

@@ -1,16 +1,16 @@
 import { paginateListSubscriptionsByTopic, type SNSClient } from '@aws-sdk/client-sns'
-import { wholeList } from './wholeList.ts'
+import { readAllPages } from './wholeList.ts'
 
 /** How many subscribers of a topic have confirmed that they want what it tells, and how many have still to. */
-export type Subscriptions = { confirmed: number; pending: number }
+export type SubscriptionCounts = { confirmed: number; pending: number }
 
 /** Counts a topic's subscribers. SNS says something else than an ARN of those who have not confirmed. @throws what AWS throws */
-export async function subscriptionsOf(
+export async function countSubscriptions(
   client: SNSClient,
   TopicArn: string | undefined,
-): Promise<Subscriptions> {
+): Promise<SubscriptionCounts> {
   const arns: string[] = []
-  for await (const { Subscriptions = [] } of wholeList(
+  for await (const { Subscriptions = [] } of readAllPages(
     paginateListSubscriptionsByTopic({ client }, { TopicArn }),
   ))
     arns.push(...Subscriptions.map(({ SubscriptionArn = '' }) => SubscriptionArn))

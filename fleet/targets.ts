@@ -1,15 +1,15 @@
 import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { GetParametersCommand, type SSMClient } from '@aws-sdk/client-ssm'
-import { inRegion } from '../rotation/arn.ts'
-import { ask } from '../rotation/ask.ts'
+import { arnInRegion } from '../rotation/arn.ts'
+import { callAws } from '../rotation/callAws.ts'
 import { Credential } from '../rotation/credential.ts'
 import { Throttled } from '../rotation/errors.ts'
 import { isHost } from '../rotation/host.ts'
 import { connectionIn, isOpaque } from '../rotation/tags.ts'
-import type { Scheduled } from './inventory.ts'
+import type { ScheduledCredential } from './inventory.ts'
 
 /** As many names as GetParameters takes. */
-const NAMES = 10
+const NAMES_PER_CALL = 10
 
 type Clients = { ssm: SSMClient; secrets: SecretsManagerClient }
 
@@ -17,71 +17,79 @@ type Clients = { ssm: SSMClient; secrets: SecretsManagerClient }
  * Where a credential rotates: the database server, `host:port`, '' where there is none or it cannot be found out, and the
  * ARN of the admin's secret, if it names one.
  */
-type Target = { host: string; masterarn?: string | undefined }
+type RotationTarget = { address: string; adminArn?: string | undefined }
 
 /**
  * Where each credential rotates, which only its value tells, or the parameter that its tag keyturn:connection names. Why
  * something cannot be found out, the rotation itself will say. What is no host is not repeated: it may be anything.
  * @throws Throttled
  */
-export async function targetsOf(credentials: Scheduled[], clients: Clients): Promise<Map<Scheduled, Target>> {
+export async function findTargets(
+  credentials: ScheduledCredential[],
+  clients: Clients,
+): Promise<Map<ScheduledCredential, RotationTarget>> {
   const connections = credentials.flatMap(credential => connectionOf(credential) ?? [])
-  const values = await parameterValues(clients.ssm, [...new Set(connections)])
-  const targets = new Map<Scheduled, Target>()
+  const values = await fetchParameterValues(clients.ssm, [...new Set(connections)])
+  const targets = new Map<ScheduledCredential, RotationTarget>()
   for (const credential of credentials) {
     const connection = connectionOf(credential)
-    if (connection) targets.set(credential, targetIn(values.get(connection), connection !== credential.id))
-    else if (isOpaque(credential.tags)) targets.set(credential, { host: '' })
-    else targets.set(credential, targetIn(await secretValue(clients.secrets, credential.id)))
+    if (connection) targets.set(credential, parseTarget(values.get(connection), connection !== credential.id))
+    else if (isOpaque(credential.tags)) targets.set(credential, { address: '' })
+    else targets.set(credential, parseTarget(await fetchSecretValue(clients.secrets, credential.id)))
   }
   return targets
 }
 
 /** Which of the credentials is whose admin. */
-export function adminsAmong(targets: Map<Scheduled, Target>): Map<Scheduled, Scheduled> {
-  const secrets = new Map<string, Scheduled>()
+export function matchAdmins(
+  targets: Map<ScheduledCredential, RotationTarget>,
+): Map<ScheduledCredential, ScheduledCredential> {
+  const secrets = new Map<string, ScheduledCredential>()
   // Secrets Manager takes an ARN without the hyphen and the six characters that it ends with, too.
   for (const credential of targets.keys())
     for (const arn of credential.arn ? [credential.arn, credential.arn.slice(0, -7)] : [])
-      secrets.set(inRegion(arn, ''), credential)
-  const admins = new Map<Scheduled, Scheduled>()
-  for (const [credential, { masterarn }] of targets) {
+      secrets.set(arnInRegion(arn, ''), credential)
+  const admins = new Map<ScheduledCredential, ScheduledCredential>()
+  for (const [credential, { adminArn }] of targets) {
     // Whichever Region it names, it is read in this one.
-    const admin = masterarn && secrets.get(inRegion(masterarn, ''))
+    const admin = adminArn && secrets.get(arnInRegion(adminArn, ''))
     if (admin) admins.set(credential, admin)
   }
   return admins
 }
 
 /** The parameter that tells where a credential logs in: the one that is tagged, or the credential itself. */
-function connectionOf(credential: Scheduled): string | undefined {
+function connectionOf(credential: ScheduledCredential): string | undefined {
   if (isOpaque(credential.tags)) return undefined
   const own = credential.store === 'parameter-store' ? credential.id : undefined
   return connectionIn(credential.tags) ?? own
 }
 
-async function parameterValues(ssm: SSMClient, names: string[]): Promise<Map<string, string>> {
+async function fetchParameterValues(ssm: SSMClient, names: string[]): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  for (let start = 0; start < names.length; start += NAMES)
-    for (const [name, value] of await someValues(ssm, names.slice(start, start + NAMES)))
+  for (let start = 0; start < names.length; start += NAMES_PER_CALL)
+    for (const [name, value] of await fetchValues(ssm, names.slice(start, start + NAMES_PER_CALL)))
       found.set(name, value)
   return found
 }
 
 /** Parameter Store refuses all of them for the sake of one; then each is asked for by itself. */
-async function someValues(ssm: SSMClient, Names: string[]): Promise<[string, string][]> {
+async function fetchValues(ssm: SSMClient, Names: string[]): Promise<[string, string][]> {
   const command = new GetParametersCommand({ Names, WithDecryption: true })
-  const answer = await ask('Parameter Store', () => ssm.send(command)).catch(unlessThrottled)
+  const answer = await callAws('Parameter Store', () => ssm.send(command)).catch(unlessThrottled)
   if (answer) return (answer.Parameters ?? []).map(({ Name = '', Value = '' }) => [Name, Value])
   if (Names.length === 1) return []
   const each: [string, string][] = []
-  for (const name of Names) each.push(...(await someValues(ssm, [name])))
+  for (const name of Names) each.push(...(await fetchValues(ssm, [name])))
   return each
 }
 
-async function secretValue(secrets: SecretsManagerClient, SecretId: string): Promise<string | undefined> {
+async function fetchSecretValue(
+  secrets: SecretsManagerClient,
+  SecretId: string,
+): Promise<string | undefined> {
   const command = new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' })
-  const answer = await ask('Secrets Manager', () => secrets.send(command)).catch(unlessThrottled)
+  const answer = await callAws('Secrets Manager', () => secrets.send(command)).catch(unlessThrottled)
   return answer?.SecretString
 }
 
@@ -89,12 +97,12 @@ function unlessThrottled(error: unknown): undefined {
   if (error instanceof Throttled) throw error
 }
 
-function targetIn(text = '', isConnection = false): Target {
+function parseTarget(text = '', isConnection = false): RotationTarget {
   try {
-    const credential = isConnection ? Credential.passwordOnly(text)('-') : Credential.parse(text)
+    const credential = isConnection ? Credential.passwordOnlyParser(text)('-') : Credential.parse(text)
     const { host, address, masterarn } = credential
-    return { host: isHost(host) ? address : '', masterarn }
+    return { address: isHost(host) ? address : '', adminArn: masterarn }
   } catch {
-    return { host: '' }
+    return { address: '' }
   }
 }

@@ -1,13 +1,14 @@
 import { setTimeout } from 'node:timers/promises'
 import { RotationInProgress, Throttled } from '../rotation/errors.ts'
-import { type Attempt, type Executions, latestAttempt, type Progress } from './executions.ts'
-import { type Clock, PAUSE, poll } from './poll.ts'
-import { type ServiceStep, serviceSteps, stateAfter } from './serviceSteps.ts'
+import { type Attempt, type AttemptProgress, type Executions, latestAttempt } from './executions.ts'
+import { PAUSE_MS, poll, type RemainingTime } from './poll.ts'
+import { SERVICE_STEPS, type ServiceStep, STATE_AFTER_STEP } from './serviceSteps.ts'
 
-const hasPassed = ({ entered }: Progress, step: ServiceStep) => entered.has(stateAfter[step])
+const hasPassed = ({ enteredStates }: AttemptProgress, step: ServiceStep) =>
+  enteredStates.has(STATE_AFTER_STEP[step])
 
 /** An attempt, and how far it had come if it was looked at already. */
-type Seen = Attempt & { progress?: Progress }
+type SeenAttempt = Attempt & { progress?: AttemptProgress }
 
 /**
  * The last attempt that a token had, and how far it has come: one call, if its first attempt runs or has succeeded. One
@@ -15,8 +16,15 @@ type Seen = Attempt & { progress?: Progress }
  * @param reserve milliseconds of the function's time that are left for an answer
  * @throws RotationInProgress if time runs out while Step Functions asks for fewer calls
  */
-export async function lastSeen(executions: Executions, token: string, clock: Clock, reserve: number) {
-  const ask = async () => ({ last: await latestAttempt(number => seen(executions, { token, number })) })
+export async function findLatestProgress(
+  executions: Executions,
+  token: string,
+  clock: RemainingTime,
+  reserve: number,
+) {
+  const ask = async () => ({
+    last: await latestAttempt(number => lookAtAttempt(executions, { token, number })),
+  })
   const { last } = await poll(
     () => unlessThrottled(ask),
     'Step Functions asks for fewer calls',
@@ -26,14 +34,14 @@ export async function lastSeen(executions: Executions, token: string, clock: Clo
   return last
 }
 
-async function seen(executions: Executions, attempt: Attempt) {
-  const progress = await executions.progress(attempt)
+async function lookAtAttempt(executions: Executions, attempt: Attempt) {
+  const progress = await executions.progressOf(attempt)
   return progress && { ...attempt, progress, status: statusOf(progress) }
 }
 
-function statusOf(progress: Progress): 'SUCCEEDED' | 'FAILED' | 'RUNNING' {
+function statusOf(progress: AttemptProgress): 'SUCCEEDED' | 'FAILED' | 'RUNNING' {
   if (hasPassed(progress, 'finishSecret')) return 'SUCCEEDED'
-  return progress.ended ? 'FAILED' : 'RUNNING'
+  return progress.hasEnded ? 'FAILED' : 'RUNNING'
 }
 
 /**
@@ -41,21 +49,21 @@ function statusOf(progress: Progress): 'SUCCEEDED' | 'FAILED' | 'RUNNING' {
  * @param reserve milliseconds of the function's time that are left for an answer
  * @throws ExecutionFailed if it ended before; RotationInProgress if time runs out
  */
-export async function passed(
+export async function waitForStep(
   executions: Executions,
-  attempt: Seen,
+  attempt: SeenAttempt,
   step: ServiceStep,
-  clock: Clock,
+  clock: RemainingTime,
   reserve: number,
 ): Promise<void> {
-  const lookAgain = looker(executions, attempt)
+  const lookAgain = createProgressReader(executions, attempt)
   const look = async () => {
     const progress = await lookAgain()
     if (!progress || hasPassed(progress, step)) return progress
-    if (progress.ended) throw await executions.failure(attempt)
+    if (progress.hasEnded) throw await executions.failureOf(attempt)
     return undefined
   }
-  await poll(look, goesOn(step), clock, reserve)
+  await poll(look, notPassedMessage(step), clock, reserve)
 }
 
 /**
@@ -64,49 +72,55 @@ export async function passed(
  * @param reserve milliseconds of the function's time that are left for an answer
  * @throws ExecutionFailed if it ended before it passed createSecret; RotationInProgress if time runs out before that
  */
-export async function passedToTheEnd(
+export async function waitForCreateSecretThenEnd(
   executions: Executions,
-  attempt: Seen,
-  clock: Clock,
+  attempt: SeenAttempt,
+  clock: RemainingTime,
   reserve: number,
 ): Promise<void> {
-  const lookAgain = looker(executions, attempt)
-  let progress: Progress = { entered: new Set(), ended: false }
+  const lookAgain = createProgressReader(executions, attempt)
+  let progress: AttemptProgress = { enteredStates: new Set(), hasEnded: false }
   const look = async () => {
     progress = (await lookAgain()) ?? progress
     return statusOf(progress) === 'RUNNING' ? undefined : progress
   }
   const began = performance.now()
-  if (!attempt.progress) await setTimeout(PAUSE.first)
-  await poll(look, goesOn('createSecret'), clock, reserve, () =>
-    restOf(progress, performance.now() - began),
+  if (!attempt.progress) await setTimeout(PAUSE_MS.first)
+  await poll(look, notPassedMessage('createSecret'), clock, reserve, () =>
+    estimatePauseMs(progress, performance.now() - began),
   ).catch(error => {
     if (!(error instanceof RotationInProgress && hasPassed(progress, 'createSecret'))) throw error
   })
-  if (!hasPassed(progress, 'createSecret')) throw await executions.failure(attempt)
+  if (!hasPassed(progress, 'createSecret')) throw await executions.failureOf(attempt)
 }
 
 /** How much of the time that a rotation has taken the rest may take, by how many of the steps it has passed. */
-const REST = [3, 1, 0.4, 0.25]
+const REMAINING_TIME_FACTORS = [3, 1, 0.4, 0.25]
 
 /** Milliseconds until the rest may be over, `elapsed` after the beginning. */
-function restOf(progress: Progress, elapsed: number): number {
-  const steps = serviceSteps.filter(step => hasPassed(progress, step)).length
-  return Math.min(Math.max(elapsed * (REST[steps] ?? 1), PAUSE.first / 2), PAUSE.longest)
+function estimatePauseMs(progress: AttemptProgress, elapsed: number): number {
+  const steps = SERVICE_STEPS.filter(step => hasPassed(progress, step)).length
+  return Math.min(
+    Math.max(elapsed * (REMAINING_TIME_FACTORS[steps] ?? 1), PAUSE_MS.first / 2),
+    PAUSE_MS.longest,
+  )
 }
 
-const goesOn = (step: ServiceStep) => `the execution has not passed ${step} yet, and goes on`
+const notPassedMessage = (step: ServiceStep) => `the execution has not passed ${step} yet, and goes on`
 
 /**
  * Tells how far an attempt has come: at first by what was seen already. Undefined if Step Functions does not say, or does
  * not know yet what has just begun.
  */
-function looker(executions: Executions, { progress, ...attempt }: Seen): () => Promise<Progress | undefined> {
+function createProgressReader(
+  executions: Executions,
+  { progress, ...attempt }: SeenAttempt,
+): () => Promise<AttemptProgress | undefined> {
   let first = progress
   return async () => {
     const known = first
     first = undefined
-    return known ?? unlessThrottled(() => executions.progress(attempt))
+    return known ?? unlessThrottled(() => executions.progressOf(attempt))
   }
 }
 

@@ -1,8 +1,8 @@
 import { awaitPending } from '../rotation/awaitPending.ts'
-import { follow, lookBefore } from '../rotation/follow.ts'
-import { replicasEvent } from './shared/event.ts'
+import { lookAtReplicasBefore, requireReplicasFollow } from '../rotation/peerReplicas.ts'
+import { parseAwaitReplicasEvent } from './shared/event.ts'
 import { storePipelines } from './shared/ownStorePipelines.ts'
-import { askingFor, peers } from './shared/peers.ts'
+import { askRegionFor, peerRegions } from './shared/peers.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /**
@@ -15,13 +15,14 @@ import { stepHandler } from './shared/stepHandler.ts'
 export const handler = stepHandler(
   'awaitReplicas',
   storePipelines,
-  replicasEvent,
+  parseAwaitReplicasEvent,
   async ({ store }, event) => {
     const { look, isFirst, rotation } = event
-    if (look === 'pending') return awaitPending(store, rotation, peers, askingFor)
+    if (look === 'pending') return awaitPending(store, rotation, peerRegions, askRegionFor)
     const primary = await store.describe(rotation.id)
-    const ask = askingFor(primary.arn ?? rotation.id)
-    if (look === 'before') return lookBefore(primary, { token: rotation.token, isFirst }, peers, ask)
-    return follow(primary, rotation, peers, ask)
+    const ask = askRegionFor(primary.arn ?? rotation.id)
+    if (look === 'before')
+      return lookAtReplicasBefore(primary, { token: rotation.token, isFirst }, peerRegions, ask)
+    return requireReplicasFollow(primary, rotation, peerRegions, ask)
   },
 )

@@ -1,18 +1,18 @@
 import { ExecutionFailed, Executions } from '../fleet/executions.ts'
-import { passed } from '../fleet/waitForStep.ts'
-import { isOfService } from '../rotation/ask.ts'
+import { waitForStep } from '../fleet/waitForStep.ts'
+import { isServiceErrorMessage } from '../rotation/callAws.ts'
 import { parseEnvironment } from './shared/environment.ts'
-import { awaitedEvent } from './shared/event.ts'
+import { parseAwaitRotationEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
-import { requestHandler } from './shared/requestHandler.ts'
+import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
 const environment = parseEnvironment(process.env)
-const executions = new Executions(environment.executions, { requestHandler })
+const executions = new Executions(environment.executionArnPrefix, { requestHandler: REQUEST_TIMEOUTS })
 
 /** Milliseconds of the function's time that it does not wait. The state machine asks again, so it need not wait long. */
-const RESERVE = 45_000
+const RESERVE_MS = 45_000
 /** Characters of a failure's message that are kept. There may be a thousand in one run. */
-const KEPT = 200
+const MAX_REASON_LENGTH = 200
 
 /**
  * Waits until a rotation has succeeded or failed; its grace time is not waited for. Where it failed as its server did not
@@ -21,24 +21,28 @@ const KEPT = 200
  */
 export const handler = functionHandler(
   'awaitRotation',
-  awaitedEvent,
+  parseAwaitRotationEvent,
   event => event,
   async ({ store, id, token, group, server }, context) => {
     try {
-      await passed(executions, { token, number: 1 }, 'finishSecret', context, RESERVE)
+      await waitForStep(executions, { token, number: 1 }, 'finishSecret', context, RESERVE_MS)
       return { store, id, outcome: 'rotated' }
     } catch (error) {
       if (!(error instanceof ExecutionFailed)) throw error
-      const isDown = error.name === 'Unreachable' && !isOfService(error.message)
-      if (server && group && isDown) await noteDown(server, group)
-      const critical = (await executions.progress({ token, number: 1 }))?.entered.has('RollbackFailed')
-      const reason = error.message.slice(0, KEPT)
+      const isDown = error.name === 'Unreachable' && !isServiceErrorMessage(error.message)
+      if (server && group && isDown) await noteServerDown(server, group)
+      const critical = (await executions.progressOf({ token, number: 1 }))?.enteredStates.has(
+        'RollbackFailed',
+      )
+      const reason = error.message.slice(0, MAX_REASON_LENGTH)
       return { store, id, outcome: 'failed', error: error.name, reason, ...(critical && { critical }) }
     }
   },
 )
 
-async function noteDown(server: string, group: string): Promise<void> {
-  const { Servers } = await import('../fleet/servers.ts')
-  await new Servers(environment.servers, { requestHandler }).noteDown(server, group)
+async function noteServerDown(server: string, group: string): Promise<void> {
+  const { ServerLocks } = await import('../fleet/serverLocks.ts')
+  await new ServerLocks(environment.serverStateMachineArn, {
+    requestHandler: REQUEST_TIMEOUTS,
+  }).recordServerDown(server, group)
 }

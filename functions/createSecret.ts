@@ -1,32 +1,32 @@
-import { messageIn } from '../fleet/executions.ts'
-import type { Answer } from '../rotation/replicas.ts'
-import { create } from '../rotation/steps.ts'
+import { errorMessageIn } from '../fleet/executions.ts'
+import type { PeerAnswer } from '../rotation/replicas.ts'
+import { createSecret } from '../rotation/steps.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
 import { parseEnvironment } from './shared/environment.ts'
-import { startEvent } from './shared/event.ts'
+import { parseCreateSecretEvent } from './shared/event.ts'
 import { logger } from './shared/logger.ts'
 import { storePipelines } from './shared/ownStorePipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
-type Event = ReturnType<typeof startEvent>
+type Event = ReturnType<typeof parseCreateSecretEvent>
 
 /**
  * A parameter's ARN is made of its name, in the account and Region of this stack: no other is rotated. A secret has one
  * of its own, which the store tells.
  */
-function namesOf({ store, id }: { store: StoreName; id: string }): { name?: string; arn?: string } {
+function nameAndArnOf({ store, id }: { store: StoreName; id: string }): { name?: string; arn?: string } {
   if (store !== 'parameter-store') return {}
-  const [, partition, , region, account] = parseEnvironment(process.env).executions?.split(':') ?? []
+  const [, partition, , region, account] = parseEnvironment(process.env).executionArnPrefix?.split(':') ?? []
   const arn = account && `arn:${partition}:ssm:${region}:${account}:parameter/${id.replace(/^\//, '')}`
   return { name: id, ...(arn && { arn }) }
 }
 
 /** What awaitReplicas has found before. Where it failed for another reason, nobody knows how the replicas stand. */
-function answerIn({ replication }: Event['rotation']): Answer {
+function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
   const { outcome, why, empty = [], Error: error, Cause: cause } = replication ?? {}
   if (outcome === 'promoted') return { promoted: why ?? outcome, empty }
   if (error === undefined) return { behind: why, empty }
-  const reason = messageIn(cause) ?? 'no reason was given'
+  const reason = errorMessageIn(cause) ?? 'no reason was given'
   if (error === 'ReplicasBehind') return { behind: reason, empty }
   return { unasked: `other Regions were not asked: ${error}: ${reason}`, empty }
 }
@@ -35,18 +35,18 @@ function answerIn({ replication }: Event['rotation']): Answer {
 export const handler = stepHandler(
   'createSecret',
   storePipelines,
-  startEvent,
+  parseCreateSecretEvent,
   async (pipeline, { rotation, looked }) => {
-    const created = await create(
+    const created = await createSecret(
       pipeline,
       rotation,
-      looked === rotation.store ? answerIn(rotation) : undefined,
+      looked === rotation.store ? replicationAnswerIn(rotation) : undefined,
     )
     for (const warning of created.warnings ?? []) logger.warn(warning)
     return {
       store: rotation.store,
       ...(rotation.group !== undefined && { group: rotation.group }),
-      ...namesOf(rotation),
+      ...nameAndArnOf(rotation),
       ...created,
     }
   },

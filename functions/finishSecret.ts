@@ -1,27 +1,27 @@
 import { MetricUnit } from '@aws-lambda-powertools/metrics'
 import { rehearseFinish } from '../rotation/rehearse.ts'
-import { finish } from '../rotation/steps.ts'
-import { rotationEvent } from './shared/event.ts'
+import { finishSecret } from '../rotation/steps.ts'
+import { parseRotationEvent } from './shared/event.ts'
 import { count, measure } from './shared/metrics.ts'
 import { storePipelines } from './shared/ownStorePipelines.ts'
-import { orRehearsal } from './shared/rehearsal.ts'
+import { acceptRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Milliseconds after which an execution was retried, or redriven, and others may have met what it left. */
-const PROMPT = 60_000
+const RETRY_ASSUMED_AFTER_MS = 60_000
 
 /** Makes the pending value current. */
 export const handler = stepHandler(
   'finishSecret',
   storePipelines,
-  orRehearsal(rotationEvent),
+  acceptRehearsal(parseRotationEvent),
   async (pipeline, event) => {
     const { rehearses, rotation, started } = event
     if (rehearses) return rehearseFinish(pipeline, rotation)
     // What was waited for before SetSecret is no time in which anybody would have thought it dead.
     const since = rotation.pendingReplication?.until ?? started
-    const late = !since || Date.now() - since.getTime() > PROMPT
-    await finish(pipeline, rotation, { late })
+    const late = !since || Date.now() - since.getTime() > RETRY_ASSUMED_AFTER_MS
+    await finishSecret(pipeline, rotation, { late })
     const kind = { engine: rotation.engine, strategy: rotation.strategy }
     count('CredentialRotated', kind)
     if (started) measure('RotationDuration', Date.now() - started.getTime(), MetricUnit.Milliseconds, kind)

@@ -1,19 +1,19 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { fence, handOver } from '../rotation/promotion/handOver.ts'
 import { functionHandler } from './shared/handler.ts'
-import { secretsIn } from './shared/peers.ts'
-import { handOverEvent } from './shared/promotionEvent.ts'
-import { requestHandler } from './shared/requestHandler.ts'
+import { secretsManagerIn } from './shared/peers.ts'
+import { parseHandOverEvent } from './shared/promotionEvent.ts'
+import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
-const here = new SecretsManagerClient({ requestHandler })
+const secretsManager = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
 
 /** Sees that nothing rotates the secret of the other Region any more: before a planned promotion, or after one. */
 export const handler = functionHandler(
   'handOver',
-  handOverEvent,
+  parseHandOverEvent,
   ({ item: { arn, from }, after }) => ({ id: arn, from, after }),
   async ({ item, after }) => {
-    const regions = { here, there: secretsIn(item.from) }
+    const regions = { here: secretsManager, there: secretsManagerIn(item.from) }
     await (after ? fence(regions, item) : handOver(regions, item))
   },
 )

@@ -3,11 +3,11 @@ import { promote } from '../rotation/promotion/promote.ts'
 import { functionHandler } from './shared/handler.ts'
 import { ownHosts } from './shared/ownHosts.ts'
 import { storePipelines } from './shared/ownStorePipelines.ts'
-import { moveEvent } from './shared/promotionEvent.ts'
-import { requestHandler } from './shared/requestHandler.ts'
+import { parsePromoteReplicaEvent } from './shared/promotionEvent.ts'
+import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
 const hosts = ownHosts()
-const client = new SecretsManagerClient({ requestHandler })
+const client = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
 const rotationFunction = process.env.KEYTURN_ROTATION_FUNCTION ?? ''
 
 /**
@@ -16,11 +16,19 @@ const rotationFunction = process.env.KEYTURN_ROTATION_FUNCTION ?? ''
  */
 export const handler = functionHandler(
   'promoteReplica',
-  moveEvent,
+  parsePromoteReplicaEvent,
   ({ item: { arn, from }, version }) => ({ id: arn, from, version }),
   async ({ item, version, current }) => {
-    const { store, connection, defaults } = await storePipelines.of('secrets-manager')
-    const promoting = { store, connection, defaults, client, hosts, rotationFunction, now: () => new Date() }
+    const { store, readConnection, defaults } = await storePipelines.of('secrets-manager')
+    const promoting = {
+      store,
+      readConnection: readConnection,
+      defaults,
+      client,
+      hosts,
+      rotationFunction,
+      now: () => new Date(),
+    }
     await promote(promoting, { ...item, version, current })
     return { done: true }
   },

@@ -1,14 +1,14 @@
-import { type Names, readable } from '../fleet/names.ts'
-import type { Noted } from '../fleet/promotion/promotionTable.ts'
+import { type NameList, toNameList } from '../fleet/nameList.ts'
+import type { PromotionNote } from '../fleet/promotion/promotionTable.ts'
 import { functionHandler } from './shared/handler.ts'
-import { peers } from './shared/peers.ts'
-import { ownTable } from './shared/promotionEnvironment.ts'
-import { reportEvent } from './shared/promotionEvent.ts'
+import { ownPromotionTable } from './shared/ownPromotionTable.ts'
+import { peerRegions } from './shared/peers.ts'
+import { parseReportPromotionEvent } from './shared/promotionEvent.ts'
 
-const table = ownTable()
+const table = ownPromotionTable()
 
 /** Characters of a text in a list. */
-const LONGEST = 300
+const MAX_TEXT_LENGTH = 300
 
 /** What became of all credentials of one Region, or of all peers in a rehearsal. */
 export type PromotionReport = {
@@ -21,22 +21,22 @@ export type PromotionReport = {
   promoted: number
   /** Promoted by an execution before this one. */
   before: number
-  failed: Names
-  warned: Names
+  failed: NameList
+  warned: NameList
   /** Of a rehearsal, what was ready the last time, or was not looked at. */
-  news?: Names
+  news?: NameList
 }
 
 /** Counts what was noted of each credential; the table has them all. */
 export const handler = functionHandler(
   'reportPromotion',
-  reportEvent,
+  parseReportPromotionEvent,
   ({ input: { from, dryRun } }) => ({ from, rehearsal: dryRun }),
   async ({ execution, input }): Promise<PromotionReport> => {
     const { from, dryRun, ids, page } = input
-    const regions = from === undefined ? peers : [from]
+    const regions = from === undefined ? peerRegions : [from]
     const kind = dryRun ? 'rehearsal' : 'promotion'
-    const all = (await table.all(kind)).filter(one => regions.includes(one.from))
+    const all = (await table.list(kind)).filter(one => regions.includes(one.from))
     const now = all.filter(one => one.execution === execution)
     const failed = now.filter(({ outcome }) => outcome !== 'promoted' && outcome !== 'ready')
     const before = all.filter(one => one.execution !== execution)
@@ -48,15 +48,15 @@ export const handler = functionHandler(
       unknown: Math.max(0, page.count - now.length),
       promoted: now.length - failed.length,
       before: before.filter(({ outcome }) => outcome === 'promoted').length,
-      failed: readable(failed.map(whyOf), LONGEST),
-      warned: readable(now.filter(({ warnings }) => warnings.length).map(warningsOf), LONGEST),
+      failed: toNameList(failed.map(whyOf), MAX_TEXT_LENGTH),
+      warned: toNameList(now.filter(({ warnings }) => warnings.length).map(warningsOf), MAX_TEXT_LENGTH),
       ...(dryRun && {
-        news: readable(failed.filter(({ since }) => since === execution).map(whyOf), LONGEST),
+        news: toNameList(failed.filter(({ since }) => since === execution).map(whyOf), MAX_TEXT_LENGTH),
       }),
     }
   },
 )
 
-const whyOf = ({ name, error = 'Unknown', reason = '' }: Noted) => `${name}: ${error}: ${reason}`
+const whyOf = ({ name, error = 'Unknown', reason = '' }: PromotionNote) => `${name}: ${error}: ${reason}`
 
-const warningsOf = ({ name, warnings }: Noted) => `${name}: ${warnings.join('; ')}`
+const warningsOf = ({ name, warnings }: PromotionNote) => `${name}: ${warnings.join('; ')}`

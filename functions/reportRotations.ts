@@ -1,8 +1,8 @@
-import { type Results, reportEvent } from './shared/event.ts'
+import { parseReportRotationsEvent, type RotationResults } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
 
 /** Names of one kind of failure that a report tells. */
-const NAMED = 50
+const MAX_NAMES_PER_KIND = 50
 
 /** What became of the rotations on one database server, and of those that failed for the same reason. */
 type Report = {
@@ -32,10 +32,10 @@ type Report = {
  */
 export const handler = functionHandler(
   'reportRotations',
-  reportEvent,
+  parseReportRotationsEvent,
   ({ host }) => ({ host }),
   async ({ host, results, outage = false }): Promise<Report> => {
-    const having = (outcome: Results[number]['outcome']) =>
+    const having = (outcome: RotationResults[number]['outcome']) =>
       results.filter(result => result.outcome === outcome)
     const failed = having('failed')
     const kinds = [true, false].flatMap(critical =>
@@ -59,11 +59,11 @@ export const handler = functionHandler(
   },
 )
 
-const kindsOf = (failed: Results): Report['failures'] =>
+const kindsOf = (failed: RotationResults): Report['failures'] =>
   [...Map.groupBy(failed, ({ error = 'Unknown' }) => error)].map(([error, members]) => ({
     severity: members[0]?.critical ? 'critical' : 'error',
     error,
     reason: members[0]?.reason ?? '',
     count: members.length,
-    names: members.slice(0, NAMED).map(({ store, id }) => `${store} ${id}`),
+    names: members.slice(0, MAX_NAMES_PER_KIND).map(({ store, id }) => `${store} ${id}`),
   }))

@@ -1,10 +1,10 @@
 import type { Attempt } from '../fleet/executions.ts'
-import type { Clock } from '../fleet/poll.ts'
-import { lastSeen, passed, passedToTheEnd } from '../fleet/waitForStep.ts'
+import type { RemainingTime } from '../fleet/poll.ts'
+import { findLatestProgress, waitForCreateSecretThenEnd, waitForStep } from '../fleet/waitForStep.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { StorePipeline } from '../rotation/pipeline.ts'
-import { check, create } from '../rotation/steps.ts'
-import { type ServiceEvent, serviceEvent } from './shared/event.ts'
+import { checkRotation, createSecret } from '../rotation/steps.ts'
+import { parseServiceEvent, type ServiceEvent } from './shared/event.ts'
 import { logger } from './shared/handler.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
@@ -12,7 +12,7 @@ import { stepHandler } from './shared/stepHandler.ts'
 const { executions } = pipelines
 
 /** Milliseconds of the function's time that are left for an answer. */
-const RESERVE = 60_000
+const RESERVE_MS = 60_000
 
 /**
  * The rotation function of a secret. Secrets Manager calls it for one step after the other; a call is answered when
@@ -23,15 +23,20 @@ const RESERVE = 60_000
 export const handler = stepHandler(
   'rotateSecret',
   pipelines,
-  serviceEvent,
+  parseServiceEvent,
   async (pipeline, event, context) => {
     const { step, rotation } = event
     if (step === 'createSecret')
-      return passedToTheEnd(executions, await begun(event, context), context, RESERVE)
-    const found = await lastSeen(executions, rotation.token, context, RESERVE)
-    if (found) return passed(executions, found, step, context, RESERVE)
+      return waitForCreateSecretThenEnd(
+        executions,
+        await findOrBeginAttempt(event, context),
+        context,
+        RESERVE_MS,
+      )
+    const found = await findLatestProgress(executions, rotation.token, context, RESERVE_MS)
+    if (found) return waitForStep(executions, found, step, context, RESERVE_MS)
     // A schedule was set, with RotateImmediately=false: the service asks only whether a rotation would go well.
-    if (step === 'testSecret') return check(pipeline, rotation)
+    if (step === 'testSecret') return checkRotation(pipeline, rotation)
     throw new InvalidInput(`Step: ${step} was called before createSecret`)
   },
 )
@@ -41,15 +46,18 @@ export const handler = stepHandler(
  * is the first, so that is started without a look, which a RotationToken does not allow: nothing may be written by it once
  * an execution runs.
  */
-async function begun({ rotation, rotationToken }: ServiceEvent, clock: Clock): Promise<Attempt> {
+async function findOrBeginAttempt(
+  { rotation, rotationToken }: ServiceEvent,
+  clock: RemainingTime,
+): Promise<Attempt> {
   const { token } = rotation
   const first = { token, number: 1 }
-  if (!rotationToken && (await executions.begin(first, rotation))) return first
-  const last = await lastSeen(executions, token, clock, RESERVE)
+  if (!rotationToken && (await executions.startOrJoin(first, rotation))) return first
+  const last = await findLatestProgress(executions, token, clock, RESERVE_MS)
   if (last && last.status !== 'FAILED') return last
-  if (rotationToken) await createOnBehalf(pipelines.onBehalf(rotationToken), rotation)
+  if (rotationToken) await createWithRotationToken(pipelines.withRotationToken(rotationToken), rotation)
   const next = { token, number: (last?.number ?? 0) + 1 }
-  await executions.begin(next, rotation)
+  await executions.startOrJoin(next, rotation)
   return next
 }
 
@@ -59,9 +67,12 @@ async function begun({ rotation, rotationToken }: ServiceEvent, clock: Clock): P
  * it too: it retries, rolls an abandoned rotation back, and tells of a failure. Should it then write the value itself,
  * without the RotationToken, that matters only to a secret of another account, and the service's next attempt mends it.
  */
-async function createOnBehalf(pipeline: StorePipeline, rotation: ServiceEvent['rotation']): Promise<void> {
+async function createWithRotationToken(
+  pipeline: StorePipeline,
+  rotation: ServiceEvent['rotation'],
+): Promise<void> {
   try {
-    await create(pipeline, rotation)
+    await createSecret(pipeline, rotation)
   } catch (error) {
     if (!(error instanceof RotationError)) throw error
     logger.warn('left to the execution', { error: error.name, reason: error.message })

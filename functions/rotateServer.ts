@@ -1,15 +1,17 @@
 import { ExecutionFailed } from '../fleet/executions.ts'
 import { poll } from '../fleet/poll.ts'
-import { inputOf, Servers } from '../fleet/servers.ts'
+import { ServerLocks, serverInputOf } from '../fleet/serverLocks.ts'
 import { parseEnvironment } from './shared/environment.ts'
-import { serverEvent } from './shared/event.ts'
+import { parseRotateServerEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
-import { requestHandler } from './shared/requestHandler.ts'
+import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
-const servers = new Servers(parseEnvironment(process.env).servers, { requestHandler })
+const servers = new ServerLocks(parseEnvironment(process.env).serverStateMachineArn, {
+  requestHandler: REQUEST_TIMEOUTS,
+})
 
 /** Milliseconds of the function's time that it does not wait, as the state machine asks again. */
-const RESERVE = 45_000
+const RESERVE_MS = 45_000
 
 /** What became of the rotations on one database server, without names: a run's state has to hold it for every server. */
 type Outcome = { host: string; rotated: number; failed: number; skipped: number; parked: number }
@@ -21,19 +23,21 @@ type Outcome = { host: string; rotated: number; failed: number; skipped: number;
  */
 export const handler = functionHandler(
   'rotateServer',
-  serverEvent,
+  parseRotateServerEvent,
   ({ run, group: { host } }) => ({ run, host }),
   async (event, clock): Promise<Outcome> => {
     const { host, server, rotations } = event.group
-    const name = await servers.take(server.id, server.last, name => JSON.stringify(inputOf(event, name)))
+    const name = await servers.take(server.id, server.last, name =>
+      JSON.stringify(serverInputOf(event, name)),
+    )
     if (!name) return { host, rotated: 0, failed: 0, skipped: rotations.length, parked: 0 }
-    return poll(() => outcomeOf(name, host), `execution ${name} of rotate-server goes on`, clock, RESERVE)
+    return poll(() => outcomeOf(name, host), `execution ${name} of rotate-server goes on`, clock, RESERVE_MS)
   },
 )
 
 /** Undefined while the execution runs. */
 async function outcomeOf(name: string, host: string): Promise<Outcome | undefined> {
-  const { status, output, error = '' } = (await servers.find(name)) ?? { status: 'RUNNING' }
+  const { status, output, error = '' } = (await servers.findExecution(name)) ?? { status: 'RUNNING' }
   if (status === 'RUNNING') return undefined
   if (status !== 'SUCCEEDED')
     throw new ExecutionFailed('ExecutionFailed', `execution ${name} is ${status} ${error}`.trim())

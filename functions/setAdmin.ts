@@ -2,19 +2,19 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { setAdmin } from '../rotation/setAdmin.ts'
 import { LockedEdits } from '../rotation/stores/edits.ts'
 import { SecretEdits } from '../rotation/stores/secretEdits.ts'
-import { parseOwnEnvironment } from './shared/environment.ts'
+import { parseOwnershipEnvironment } from './shared/environment.ts'
 import { functionHandler } from './shared/handler.ts'
 import { pipelines } from './shared/ownPipelines.ts'
-import { requestHandler } from './shared/requestHandler.ts'
-import { setAdminEvent } from './shared/setAdminEvent.ts'
+import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
+import { parseSetAdminEvent } from './shared/setAdminEvent.ts'
 
-const secretEdits = new SecretEdits(new SecretsManagerClient({ requestHandler }))
-const { listedAdmins = [], rotationFunction } = parseOwnEnvironment(process.env)
+const secretEdits = new SecretEdits(new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS }))
+const { listedAdmins = [], rotationFunction } = parseOwnershipEnvironment(process.env)
 
 /** Names the admin of a credential in its value. The answer holds no value. */
 export const handler = functionHandler(
   'setAdmin',
-  setAdminEvent,
+  parseSetAdminEvent,
   ({ store, id, admin }) => ({ store, id, admin }),
   async ({ store, id, admin, started }) => {
     const pipeline = await pipelines.of(store)

@@ -1,9 +1,9 @@
-import { set } from '../rotation/steps.ts'
-import { rotationEvent } from './shared/event.ts'
+import { setSecret } from '../rotation/steps.ts'
+import { parseRotationEvent } from './shared/event.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Makes the pending value valid in the database. */
-export const handler = stepHandler('setSecret', pipelines, rotationEvent, (pipeline, { rotation }) =>
-  set(pipeline, rotation),
+export const handler = stepHandler('setSecret', pipelines, parseRotationEvent, (pipeline, { rotation }) =>
+  setSecret(pipeline, rotation),
 )

@@ -5,20 +5,20 @@ import {
   SFNClient,
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn'
-import { ask } from '../rotation/ask.ts'
+import { callAws } from '../rotation/callAws.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import { functionHandler } from './shared/handler.ts'
-import { peers } from './shared/peers.ts'
-import { switchEvent } from './shared/promotionEvent.ts'
-import { requestHandler } from './shared/requestHandler.ts'
+import { peerRegions } from './shared/peers.ts'
+import { parseSwitchRegionEvent } from './shared/promotionEvent.ts'
+import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
-const stepFunctions = new SFNClient({ requestHandler })
+const stepFunctions = new SFNClient({ requestHandler: REQUEST_TIMEOUTS })
 const stateMachineArn = process.env.KEYTURN_PROMOTIONS ?? ''
 /** What the deployment says of a Region that still answers: `planned`, `lost`, or nothing. */
-const mode = process.env.KEYTURN_REGION_SWITCH
+const switchMode = process.env.KEYTURN_REGION_SWITCH
 
 /** Milliseconds for which a promotion that went well is the one that a plan asks for again. */
-const SAME = 3_600_000
+const REUSE_REPORT_MS = 3_600_000
 
 /** A promotion runs, and its report is not there yet: ask again. */
 class PromotionRuns extends RotationError {
@@ -31,38 +31,38 @@ class PromotionRuns extends RotationError {
  */
 export const handler = functionHandler(
   'switchRegion',
-  switchEvent,
+  parseSwitchRegionEvent,
   ({ from }) => ({ from }),
   async event => {
     const from = regionOf(event)
     const prefix = `switch-${from}-`
-    const last = await newest(prefix)
+    const last = await latestExecution(prefix)
     if (last?.status === 'RUNNING') throw new PromotionRuns(`execution ${last.name} runs`)
     const ended = Number(last?.stopDate ?? 0)
-    if (last?.status === 'SUCCEEDED' && Date.now() - ended < SAME) return reportOf(last)
+    if (last?.status === 'SUCCEEDED' && Date.now() - ended < REUSE_REPORT_MS) return reportOf(last)
     const name = `${prefix}${new Date().toISOString().replaceAll(/\D/g, '')}`
-    const input = JSON.stringify({ from, ...(mode && { [mode]: true }) })
+    const input = JSON.stringify({ from, ...(switchMode && { [switchMode]: true }) })
     const start = new StartExecutionCommand({ stateMachineArn, name, input })
-    await ask('Step Functions', () => stepFunctions.send(start))
+    await callAws('Step Functions', () => stepFunctions.send(start))
     throw new PromotionRuns(`execution ${name} was started`)
   },
 )
 
 /** The one that is named, or the only peer. @throws InvalidInput */
 function regionOf({
-  from = peers.length === 1 ? peers[0] : undefined,
+  from = peerRegions.length === 1 ? peerRegions[0] : undefined,
 }: {
   from?: string | undefined
 }): string {
-  if (from !== undefined && peers.includes(from)) return from
+  if (from !== undefined && peerRegions.includes(from)) return from
   throw new InvalidInput(
-    `from: should name one of the Regions of the parameter peerRegions, which are ${peers.join() || 'none'}`,
+    `from: should name one of the Regions of the parameter peerRegions, which are ${peerRegions.join() || 'none'}`,
   )
 }
 
-async function newest(prefix: string): Promise<ExecutionListItem | undefined> {
+async function latestExecution(prefix: string): Promise<ExecutionListItem | undefined> {
   const list = new ListExecutionsCommand({ stateMachineArn, maxResults: 100 })
-  const { executions = [] } = await ask('Step Functions', () => stepFunctions.send(list))
+  const { executions = [] } = await callAws('Step Functions', () => stepFunctions.send(list))
   return executions
     .filter(({ name = '' }) => name.startsWith(prefix))
     .toSorted((a, b) => Number(b.startDate) - Number(a.startDate))[0]
@@ -70,6 +70,6 @@ async function newest(prefix: string): Promise<ExecutionListItem | undefined> {
 
 async function reportOf({ executionArn }: ExecutionListItem): Promise<unknown> {
   const describe = new DescribeExecutionCommand({ executionArn })
-  const { output = 'null' } = await ask('Step Functions', () => stepFunctions.send(describe))
+  const { output = 'null' } = await callAws('Step Functions', () => stepFunctions.send(describe))
   return JSON.parse(output)
 }

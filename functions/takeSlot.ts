@@ -1,11 +1,13 @@
-import { Servers } from '../fleet/servers.ts'
+import { ServerLocks } from '../fleet/serverLocks.ts'
 import { RotationInProgress } from '../rotation/errors.ts'
 import { parseEnvironment } from './shared/environment.ts'
-import { slotEvent } from './shared/event.ts'
+import { parseTakeSlotEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
-import { requestHandler } from './shared/requestHandler.ts'
+import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
-const servers = new Servers(parseEnvironment(process.env).servers, { requestHandler })
+const servers = new ServerLocks(parseEnvironment(process.env).serverStateMachineArn, {
+  requestHandler: REQUEST_TIMEOUTS,
+})
 
 /**
  * Takes one of so many places as there may be servers at once, over all runs.
@@ -13,7 +15,7 @@ const servers = new Servers(parseEnvironment(process.env).servers, { requestHand
  */
 export const handler = functionHandler(
   'takeSlot',
-  slotEvent,
+  parseTakeSlotEvent,
   ({ execution }) => ({ server: execution }),
   async ({ execution, hosts }): Promise<void> => {
     if (!(await servers.takeSlot(execution, hosts)))

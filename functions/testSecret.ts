@@ -1,14 +1,14 @@
 import { rehearseTest } from '../rotation/rehearse.ts'
-import { test } from '../rotation/steps.ts'
-import { rotationEvent } from './shared/event.ts'
+import { testSecret } from '../rotation/steps.ts'
+import { parseRotationEvent } from './shared/event.ts'
 import { pipelines } from './shared/ownPipelines.ts'
-import { orRehearsal } from './shared/rehearsal.ts'
+import { acceptRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /** Logs in with the pending value and proves that it is as good as the current one. */
 export const handler = stepHandler(
   'testSecret',
   pipelines,
-  orRehearsal(rotationEvent),
-  (pipeline, { rehearses, rotation }) => (rehearses ? rehearseTest : test)(pipeline, rotation),
+  acceptRehearsal(parseRotationEvent),
+  (pipeline, { rehearses, rotation }) => (rehearses ? rehearseTest : testSecret)(pipeline, rotation),
 )

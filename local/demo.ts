@@ -5,10 +5,10 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { StateName } from '../fleet/states.ts'
-import { Application, type Value } from './client/application.ts'
-import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
-import { SecretsShelf } from './client/shelves.ts'
-import { type Embedded, functionOf, startEmbedded } from './embedded/embedded.ts'
+import { Application, type StoredValue } from './client/application.ts'
+import { type Proof, proveRotated, proveUnchanged, sayProofs } from './client/proofs.ts'
+import { SecretValueStore } from './client/valueStores.ts'
+import { type Embedded, functionOfState, startEmbedded } from './embedded/embedded.ts'
 import {
   definitionOf,
   type Execution,
@@ -18,10 +18,10 @@ import {
   type Tasks,
 } from './embedded/stateMachine.ts'
 import { say, sayAt } from './say.ts'
-import { show } from './show.ts'
+import { runShow } from './show.ts'
 
 /** What a state does, for a reader who sees it go by. */
-const meaning: Record<string, string> = {
+const STATE_DESCRIPTIONS: Record<string, string> = {
   MayHaveReplicas: 'are other Regions to be asked?',
   CreateSecret: 'a new password is stored as AWSPENDING; the database does not know it yet',
   HasReplicas: 'are there copies in other Regions?',
@@ -42,7 +42,7 @@ const meaning: Record<string, string> = {
   RotationFailed: 'the execution fails, with the error of the step',
 } satisfies Partial<Record<StateName<'rotate'>, string>>
 
-type Ended = 'rotated' | 'called off' | 'rolled back'
+type Ending = 'rotated' | 'called off' | 'rolled back'
 type EmbeddedScene = {
   title: string
   user: string
@@ -51,8 +51,8 @@ type EmbeddedScene = {
   /** What a reader should know of the outage. */
   note?: string
   /** How the execution should end, and what must be true afterwards. */
-  ends: Ended
-  prove(application: Application, before: Value, execution: Execution): Promise<Proof[]>
+  expectedEnding: Ending
+  prove(application: Application, before: StoredValue, execution: Execution): Promise<Proof[]>
 }
 type Row = {
   scene: string
@@ -79,13 +79,13 @@ function sayTable(rows: Row[]): void {
     )
 }
 
-const passwords = new Set<string>()
+const seenPasswords = new Set<string>()
 
 async function play(scene: EmbeddedScene, number: number, embedded: Embedded): Promise<Row> {
   say(`\n${number}. ${scene.title}`)
-  const shelf = new SecretsShelf(embedded.secrets)
+  const shelf = new SecretValueStore(embedded.secrets)
   const application = new Application(shelf, scene.secret, embedded.postgres.caFile)
-  const before = (await application.read()) as Value
+  const before = (await application.read()) as StoredValue
   application.start()
   await sleep(300)
   const begun = performance.now()
@@ -100,23 +100,23 @@ async function play(scene: EmbeddedScene, number: number, embedded: Embedded): P
     3,
     `the application meanwhile: ${served} queries served, ${failed} failed${outage}${scene.note ?? ''}`,
   )
-  const ended = endOf(execution)
+  const ended = endingOf(execution)
   const proofs: Proof[] = [
-    [`the execution ended as it should: ${scene.ends}`, ended === scene.ends],
+    [`the execution ended as it should: ${scene.expectedEnding}`, ended === scene.expectedEnding],
     ...(await scene.prove(application, before, execution)),
   ]
   const proven = sayProofs(proofs) ? 'yes' : 'NO'
-  passwords.add(((await application.read()) as Value).password)
+  seenPasswords.add(((await application.read()) as StoredValue).password)
   return { scene: scene.title, ended, states: execution.states.length, ms, served, failed, proven }
 }
 
-function endOf({ failure, states }: Execution): Ended {
+function endingOf({ failure, states }: Execution): Ending {
   if (!failure) return 'rotated'
   return states.includes('SetSecret') ? 'rolled back' : 'called off'
 }
 
 /** States that go by one after the other: not those of a Parallel's branches. */
-const inTurn = definitionOf('rotate').States
+const sequentialStates = definitionOf('rotate').States
 
 /** Runs the state machine and prints each state as it goes by, with a dot for each retry. */
 async function watch(tasks: Tasks, id: string): Promise<Execution> {
@@ -128,7 +128,7 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
   const close = () => {
     if (!state) return
     process.stdout.write(`${`${Math.round(performance.now() - since)} ms`.padStart(10)}  `)
-    sayAt(31 + retries, meaning[state] ?? '')
+    sayAt(31 + retries, STATE_DESCRIPTIONS[state] ?? '')
     for (const { error, cause } of failures.values()) {
       process.stdout.write('      ')
       sayAt(6, `failed: ${error}: ${cause.errorMessage}`)
@@ -139,10 +139,10 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
     randomUUID(),
     { store: 'secrets-manager', id },
     {
-      retryPause: 100,
-      grace: 1000,
-      entered(next) {
-        if (!(next in inTurn)) return
+      retryPauseMs: 100,
+      graceMs: 1000,
+      onStateEntered(next) {
+        if (!(next in sequentialStates)) return
         close()
         state = next
         since = performance.now()
@@ -150,7 +150,7 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
         retries = 0
         process.stdout.write(`   ${state.padEnd(16)}`)
       },
-      tried(task, why) {
+      onTaskTried(task, why) {
         if (failures.delete(task)) {
           process.stdout.write('.')
           retries++
@@ -166,7 +166,7 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
 }
 
 /** A function whose process is killed at every try: the first time right after the password was changed. */
-function dies(file: string): Task {
+function makeDyingTask(file: string): Task {
   let attempt = 0
   return async event => {
     attempt++
@@ -183,7 +183,7 @@ function dies(file: string): Task {
   }
 }
 
-async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
+async function makeScenes(embedded: Embedded): Promise<EmbeddedScene[]> {
   const admin = await embedded.users.makeAdmin('master')
   const single = { 'keyturn:strategy': 'single-user' }
   return [
@@ -191,16 +191,16 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       title: 'Single user: one user, a new password',
       user: 'shop',
       secret: await embedded.users.enrol('shop'),
-      ends: 'rotated',
-      prove: rotated,
+      expectedEnding: 'rotated',
+      prove: proveRotated,
     },
     {
       title: 'Alternating users: the application is never without a valid login',
       user: 'billing',
       secret: await embedded.users.enrol('billing', { admin }),
-      ends: 'rotated',
+      expectedEnding: 'rotated',
       prove: async (application, before) => [
-        ...(await rotated(application, before)),
+        ...(await proveRotated(application, before)),
         ['not one query failed', application.failed === 0],
       ],
     },
@@ -210,9 +210,9 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       secret: await embedded.users.enrol('parcels', {
         tags: { ...single, 'keyturn:test-query': 'TABLE no_such_table' },
       }),
-      ends: 'called off',
+      expectedEnding: 'called off',
       prove: async (application, before, execution) => [
-        ...(await unharmed(application, before)),
+        ...(await proveUnchanged(application, before)),
         ['the execution carries the error of the step', execution.failure?.error === 'TestFailed'],
         ['not one query failed', application.failed === 0],
       ],
@@ -221,9 +221,9 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       title: 'A rotation whose test fails with the new password alone, after that was set',
       user: 'orders',
       secret: await embedded.users.enrol('orders', { tags: single, failsOnceChanged: true }),
-      ends: 'rolled back',
+      expectedEnding: 'rolled back',
       prove: async (application, before, execution) => [
-        ...(await unharmed(application, before)),
+        ...(await proveUnchanged(application, before)),
         ['the execution carries the error of the step', execution.failure?.error === 'TestFailed'],
       ],
     },
@@ -231,11 +231,11 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
       title: 'A rotation whose process is killed once the password was changed',
       user: 'ledger',
       secret: await embedded.users.enrol('ledger', { tags: single }),
-      tasks: { SetSecret: dies(functionOf('SetSecret')) },
+      tasks: { SetSecret: makeDyingTask(functionOfState('SetSecret')) },
       note: '. With one user nothing can be done while each try dies: the rollback comes when the last one has',
-      ends: 'rolled back',
+      expectedEnding: 'rolled back',
       prove: async (application, before, execution) => [
-        ...(await unharmed(application, before)),
+        ...(await proveUnchanged(application, before)),
         ['the execution carries the error of the step', execution.failure?.error === 'Runtime.ExitError'],
       ],
     },
@@ -244,9 +244,10 @@ async function scenes(embedded: Embedded): Promise<EmbeddedScene[]> {
 
 async function playAll(embedded: Embedded): Promise<boolean> {
   const rows: Row[] = []
-  for (const [i, scene] of (await scenes(embedded)).entries()) rows.push(await play(scene, i + 1, embedded))
+  for (const [i, scene] of (await makeScenes(embedded)).entries())
+    rows.push(await play(scene, i + 1, embedded))
   const log = readFileSync(embedded.postgres.logFile, 'utf8')
-  const leaked = [...passwords].filter(password => log.includes(password))
+  const leaked = [...seenPasswords].filter(password => log.includes(password))
   say(
     `\n${leaked.length ? '✗ NOT TRUE:' : '✓'} the server logs every statement, and its log holds no password\n`,
   )
@@ -254,7 +255,7 @@ async function playAll(embedded: Embedded): Promise<boolean> {
   return rows.every(row => row.proven === 'yes') && leaked.length === 0
 }
 
-await show(
+await runShow(
   'Keyturn: five rotations of real PostgreSQL users, by the state machine that is deployed to AWS.',
   () => startEmbedded(),
   playAll,

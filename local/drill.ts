@@ -1,8 +1,8 @@
 import { Drill } from './drill/drill.ts'
 import { TwoRegions } from './drill/twoRegions.ts'
-import { show } from './show.ts'
+import { runShow } from './show.ts'
 
-await show(
+await runShow(
   'Keyturn: a Region is lost in the middle of two rotations, and the other Region goes on.',
   () => TwoRegions.start(),
   regions => new Drill(regions).run(),

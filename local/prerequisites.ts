@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { promisify } from 'node:util'
 
 /** What a run on this machine cannot be without: what is the matter, and what to do about it, a line each. */
-export class Lacking extends Error {
+export class PrerequisiteMissing extends Error {
   override readonly name = 'Lacking'
   constructor(matter: string, todo: string) {
     super(`${matter}\n${todo}`)
@@ -16,7 +16,7 @@ export function checkTemporaryFolder(): void {
   try {
     accessSync(tmpdir(), constants.W_OK)
   } catch {
-    throw new Lacking(
+    throw new PrerequisiteMissing(
       `The folder for temporary files, ${tmpdir()}, is not there or may not be written to.`,
       'Set TMPDIR to a folder that you may write to, or unset it.',
     )
@@ -28,7 +28,7 @@ export async function checkEndpoint(url: string): Promise<void> {
   try {
     await fetch(url, { signal: AbortSignal.timeout(10_000) })
   } catch {
-    throw new Lacking(
+    throw new PrerequisiteMissing(
       `Nothing answers at ${url}, which is your AWS_ENDPOINT_URL.`,
       'Start that local AWS, or unset AWS_ENDPOINT_URL to have one started here.',
     )
@@ -40,7 +40,7 @@ export async function checkPython(): Promise<void> {
   try {
     await promisify(execFile)('python3', ['-c', 'import ensurepip, venv'])
   } catch {
-    throw new Lacking(
+    throw new PrerequisiteMissing(
       'There is no python3 with venv and pip, which the local AWS runs on.',
       'Install them (Debian, Ubuntu: apt-get install python3-venv), or set AWS_ENDPOINT_URL to a local AWS that runs already.',
     )
@@ -48,11 +48,11 @@ export async function checkPython(): Promise<void> {
 }
 
 /** Runs a command to its end. What it lacks is told without a stack, and it exits with 1. */
-export async function runTelling(command: () => Promise<void>): Promise<void> {
+export async function runCommand(command: () => Promise<void>): Promise<void> {
   try {
     await command()
   } catch (error) {
-    if (!(error instanceof Lacking)) throw error
+    if (!(error instanceof PrerequisiteMissing)) throw error
     console.error(error.message)
     process.exitCode = 1
   }

@@ -1,5 +1,5 @@
 /** How often it is said that a step still goes on, in milliseconds. */
-const STILL = 15_000
+const REMINDER_INTERVAL_MS = 15_000
 
 /** Says what goes on, a line each, after the seconds since the beginning; and now and then that it still does. */
 export class Progress {
@@ -21,7 +21,7 @@ export class Progress {
     this.#step = step
     this.#line(step)
     clearInterval(this.#timer)
-    this.#timer = setInterval(() => this.#line(`still: ${this.#step}`), STILL)
+    this.#timer = setInterval(() => this.#line(`still: ${this.#step}`), REMINDER_INTERVAL_MS)
   }
 
   /** Nothing more is said. */

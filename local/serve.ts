@@ -1,24 +1,24 @@
 import { once } from 'node:events'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
-import { Application, type Value } from './client/application.ts'
-import { type Proof, rotated, sayProofs, unharmed } from './client/proofs.ts'
-import type { Shelf } from './client/shelves.ts'
-import { runTelling } from './prerequisites.ts'
+import { Application, type StoredValue } from './client/application.ts'
+import { type Proof, proveRotated, proveUnchanged, sayProofs } from './client/proofs.ts'
+import type { ValueStore } from './client/valueStores.ts'
+import { runCommand } from './prerequisites.ts'
 import { Progress } from './progress.ts'
-import { passwordFile, passwordLine } from './sql.ts'
-import { type Deployed, leaks, project, startDeployed } from './stack/deployed.ts'
-import { prepare } from './stack/prepare.ts'
+import { formatPasswordLine, PASSWORD_FILE } from './sql.ts'
+import { type Deployed, findLeaks, projectFolder, startDeployed } from './stack/deployed.ts'
+import { prepareMachine } from './stack/prepare.ts'
 
 // From here paths are short, as the path of a socket has to be.
-process.chdir(project)
+process.chdir(projectFolder)
 /** Is there as long as a run is; whoever connects to it asks that run to stop. */
-const socket = '.local/serve.sock'
+const SOCKET_PATH = '.local/serve.sock'
 const say = (line = '') => console.log(line)
 
 /** Asks the run of this folder to stop as soon as it is up, and waits until it has. @returns false if there is none */
-async function stopRun(): Promise<boolean> {
-  const connection = connect(socket).resume()
+async function stopRunningStack(): Promise<boolean> {
+  const connection = connect(SOCKET_PATH).resume()
   try {
     await once(connection, 'connect')
     await once(connection, 'close')
@@ -29,41 +29,45 @@ async function stopRun(): Promise<boolean> {
 }
 
 /** Makes this the run of this folder, which has one certificate and one package of each function. */
-async function begin(): Promise<Server> {
+async function claimFolder(): Promise<Server> {
   mkdirSync('.local', { recursive: true })
   for (;;) {
-    const server = createServer().listen(socket)
+    const server = createServer().listen(SOCKET_PATH)
     try {
       await once(server, 'listening')
       return server
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-      if (await stopRun()) say('Stopped the run that was here before.')
+      if (await stopRunningStack()) say('Stopped the run that was here before.')
       // Left by a run that was killed.
-      else rmSync(socket, { force: true })
+      else rmSync(SOCKET_PATH, { force: true })
     }
   }
 }
 
 type DeployedScene = {
   title: string
-  shelf: Shelf
+  shelf: ValueStore
   id: string
-  ends: 'SUCCEEDED' | 'FAILED'
-  announced: string
-  prove(application: Application, before: Value): Promise<Proof[]>
+  expectedStatus: 'SUCCEEDED' | 'FAILED'
+  expectedAnnouncement: string
+  prove(application: Application, before: StoredValue): Promise<Proof[]>
 }
 
-async function scenes({ users, secrets, parameters }: Deployed): Promise<DeployedScene[]> {
+async function makeScenes({ users, secrets, parameters }: Deployed): Promise<DeployedScene[]> {
   const admin = await users.makeAdmin('master')
-  const succeeds = { ends: 'SUCCEEDED' as const, announced: 'Credential Rotated', prove: rotated }
+  const succeeds = {
+    expectedStatus: 'SUCCEEDED' as const,
+    expectedAnnouncement: 'Credential Rotated',
+    prove: proveRotated,
+  }
   return [
     { ...succeeds, title: 'Single user', shelf: secrets, id: await users.enrol('shop') },
     {
       ...succeeds,
       title: 'Single user, in Parameter Store',
       shelf: parameters,
-      id: await users.enrol('cart', { shelf: parameters }),
+      id: await users.enrol('cart', { valueStore: parameters }),
     },
     {
       ...succeeds,
@@ -75,30 +79,33 @@ async function scenes({ users, secrets, parameters }: Deployed): Promise<Deploye
       title: 'A rotation whose test fails with the new password alone, after that was set',
       shelf: secrets,
       id: await users.enrol('orders', { failsOnceChanged: true }),
-      ends: 'FAILED',
-      announced: 'Credential Rotation Failed',
-      prove: unharmed,
+      expectedStatus: 'FAILED',
+      expectedAnnouncement: 'Credential Rotation Failed',
+      prove: proveUnchanged,
     },
   ]
 }
 
 async function play(
-  { title, shelf, id, ends, ...scene }: DeployedScene,
+  { title, shelf, id, expectedStatus, ...scene }: DeployedScene,
   deployed: Deployed,
 ): Promise<boolean> {
   const application = new Application(shelf, id, deployed.postgres.caFile)
-  const before = (await application.read()) as Value
+  const before = (await application.read()) as StoredValue
   const begun = performance.now()
   const { executionArn = '', status, cause } = await deployed.rotate(id, shelf)
   say(`\n${title}: ${status} after ${Math.round(performance.now() - begun)} ms`)
   if (cause) say(`   ${cause}`)
-  const announced = (await deployed.announced(executionArn)).map(event => event['detail-type'])
+  const announced = (await deployed.waitForAnnouncements(executionArn)).map(event => event['detail-type'])
   const proofs: Proof[] = [
-    [`the execution ended as it should: ${ends}`, status === ends],
+    [`the execution ended as it should: ${expectedStatus}`, status === expectedStatus],
     ...(await scene.prove(application, before)),
-    [`the event "${scene.announced}" arrived, once`, `${announced}` === scene.announced],
+    [
+      `the event "${scene.expectedAnnouncement}" arrived, once`,
+      `${announced}` === scene.expectedAnnouncement,
+    ],
   ]
-  if (ends === 'SUCCEEDED') return sayProofs(proofs)
+  if (expectedStatus === 'SUCCEEDED') return sayProofs(proofs)
   const [alarm] = await deployed.alarms(executionArn)
   const holds = sayProofs([...proofs, ['an alarm arrived', alarm !== undefined]])
   if (alarm) say(`\n   ${alarm.Subject}\n\n${alarm.Message.trim().replaceAll(/^(?=.)/gm, '   ')}`)
@@ -137,18 +144,18 @@ ${variables.join('\n')}
   npx keyturn rotate --all-due
   aws stepfunctions start-execution --state-machine-arn ${stateMachineArn} --input '${JSON.stringify({ store: 'secrets-manager', id: secret })}'
   aws secretsmanager get-secret-value --secret-id ${secret}
-  aws secretsmanager rotate-secret --secret-id ${secret} --rotation-lambda-arn ${await deployed.output('RotateSecretFunctionArn')} --rotation-rules 'ScheduleExpression=rate(10 days)'
+  aws secretsmanager rotate-secret --secret-id ${secret} --rotation-lambda-arn ${await deployed.readOutput('RotateSecretFunctionArn')} --rotation-rules 'ScheduleExpression=rate(10 days)'
   aws ssm get-parameter --with-decryption --name /aws/reference/secretsmanager/${nameIn(secret)}
   aws ssm get-parameter --with-decryption --name ${parameter}
   ${receive} ${queueUrls.announcements}
-  ${receive} ${queueUrls.alarms}
+  ${receive} ${queueUrls.waitForAlarms}
   aws logs filter-log-events --log-group-name /aws/lambda/keyturn-local-setSecret
   npx serverless deploy --stage local --param=caFile=.local/ca.pem
 
-In the database, as its superuser, ${superuser.user}, whose password is in ${passwordFile}:
+In the database, as its superuser, ${superuser.user}, whose password is in ${PASSWORD_FILE}:
 
   npm run local:sql -- "select usename, valuntil from pg_user"
-  PGPASSFILE=${passwordFile} psql "${connection}"
+  PGPASSFILE=${PASSWORD_FILE} psql "${connection}"
 `)
   if (logFile) say(`MiniStack's own log: ${logFile}`)
 }
@@ -158,35 +165,37 @@ async function serve(): Promise<void> {
   const progress = new Progress(say)
   const tell = (step: string) => progress.begin(step)
   // Before the run that may be here is asked to stop.
-  await prepare(tell)
-  const server = await begin()
+  await prepareMachine(tell)
+  const server = await claimFolder()
   // Their connections stay open until this process ends.
   const asked = once(server, 'connection')
   const deployed = (await startDeployed({ tell })) as Deployed
   progress.end()
   const { host, port, superuser } = deployed.postgres
-  writeFileSync(passwordFile, passwordLine(host, port, superuser.user, superuser.password), { mode: 0o600 })
+  writeFileSync(PASSWORD_FILE, formatPasswordLine(host, port, superuser.user, superuser.password), {
+    mode: 0o600,
+  })
   try {
     say(`Deployed at ${deployed.url} after ${progress.seconds} s.`)
-    const all = await scenes(deployed)
-    await deployed.users.newcomer('newcomer', 'dba')
+    const all = await makeScenes(deployed)
+    await deployed.users.makeUnmanaged('newcomer', 'dba')
     const proven: boolean[] = []
     for (const scene of all) proven.push(await play(scene, deployed))
     say('\nWhat AWS wrote down: execution histories, logs, events, alarms')
-    proven.push(sayProofs([['no password is in it', (await leaks(deployed)).length === 0]]))
+    proven.push(sayProofs([['no password is in it', (await findLeaks(deployed)).length === 0]]))
     if (proven.includes(false)) process.exitCode = 1
     await sayWhatToTry(deployed, all)
     await Promise.race([asked, once(process, 'SIGINT'), once(process, 'SIGTERM')])
   } finally {
-    rmSync(passwordFile, { force: true })
+    rmSync(PASSWORD_FILE, { force: true })
     await deployed.stop()
     server.close()
   }
 }
 
-if (process.argv[2] === 'stop') say((await stopRun()) ? 'Stopped.' : 'Nothing runs here.')
+if (process.argv[2] === 'stop') say((await stopRunningStack()) ? 'Stopped.' : 'Nothing runs here.')
 else {
-  await runTelling(serve)
+  await runCommand(serve)
   // Who asked us to stop waits for that.
   process.exit()
 }

@@ -2,13 +2,13 @@ import { checkTemporaryFolder } from './prerequisites.ts'
 import { say } from './say.ts'
 
 /** What a show needs, and ends when it is over. */
-type Stage = { stop(): Promise<void> }
+type Stoppable = { stop(): Promise<void> }
 
 /**
  * Plays a show in the terminal, with real servers, from `opening` to a last line. However it ends, by Ctrl-C or as nobody reads
  * any more, its servers end with it, and their folders go. Its exit code is 0 if `play` says that all was proven.
  */
-export async function show<S extends Stage>(
+export async function runShow<S extends Stoppable>(
   opening: string,
   start: () => Promise<S>,
   play: (stage: S) => Promise<boolean>,

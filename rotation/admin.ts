@@ -9,10 +9,14 @@ import type { RdsCalls } from './rds.ts'
  * the admin.
  * @throws HostMismatch, InvalidCredential
  */
-export async function adminOf(read: Read, current: Credential, replaced: string[] = []): Promise<Credential> {
+export async function readAdminOf(
+  read: AdminReader,
+  current: Credential,
+  replaced: string[] = [],
+): Promise<Credential> {
   if (!current.masterarn) throw new InvalidCredential('masterarn', "should be the ARN of the admin's secret")
-  const admin = await read.admin(current.masterarn)
-  await requireOneDatabase(read, admin, current)
+  const admin = await read.readAdmin(current.masterarn)
+  await requireSameDatabase(read, admin, current)
   if (replaced.includes(admin.username))
     throw new InvalidCredential(
       'masterarn',
@@ -21,10 +25,10 @@ export async function adminOf(read: Read, current: Credential, replaced: string[
   return admin
 }
 
-type Read = { admin(arn: string): Promise<Credential>; rds(): Promise<RdsCalls> }
+type AdminReader = { readAdmin(arn: string): Promise<Credential>; rds(): Promise<RdsCalls> }
 
 /** @throws HostMismatch */
-async function requireOneDatabase(read: Read, admin: Credential, current: Credential): Promise<void> {
+async function requireSameDatabase(read: AdminReader, admin: Credential, current: Credential): Promise<void> {
   if (admin.engine === current.engine && admin.address === current.address) return
   const refusal = (why: string) =>
     new HostMismatch(
@@ -33,7 +37,7 @@ async function requireOneDatabase(read: Read, admin: Credential, current: Creden
   if (admin.engine !== current.engine) throw refusal('')
   let follows: boolean
   try {
-    follows = await (await read.rds()).follows(current.address, admin.address)
+    follows = await (await read.rds()).sharesUsers(current.address, admin.address)
   } catch (error) {
     if (!(error instanceof RotationError) || error instanceof Throttled) throw error
     throw refusal(`, and RDS did not tell whether they are one database (${error.message})`)

@@ -5,10 +5,10 @@ export const regionIn = (arn = ''): string | undefined => arn.split(':')[3] || u
 export const accountIn = (arn = ''): string | undefined => arn.split(':')[4] || undefined
 
 /** What Parameter Store's own name for a secret begins with: the secret can be read by it, and not rotated. */
-export const SECRET_REFERENCE = '/aws/reference/secretsmanager/'
+export const SECRET_REFERENCE_PREFIX = '/aws/reference/secretsmanager/'
 
 /** Whether what has this ARN is at home in another Region, as a tag names one. */
-export function isAway(arn: string | undefined, home: string | undefined): boolean {
+export function isHomeElsewhere(arn: string | undefined, home: string | undefined): boolean {
   const here = regionIn(arn)
   return home !== undefined && here !== undefined && home !== here
 }
@@ -23,10 +23,10 @@ export const isReplica = ({
 }): boolean => PrimaryRegion !== undefined && PrimaryRegion !== regionIn(ARN)
 
 /** Whether a KMS key, by whichever of its names, is one that AWS manages, as an account has of each service. */
-export const isKeyOfAws = (key: string): boolean => /(^|:)alias\/aws\//.test(key)
+export const isAwsManagedKey = (key: string): boolean => /(^|:)alias\/aws\//.test(key)
 
 /** The same ARN in another Region: a replica's differs from its primary's in nothing else. */
-export function inRegion(arn: string, region: string): string {
+export function arnInRegion(arn: string, region: string): string {
   const [prefix, partition, service, , ...rest] = arn.split(':')
   return [prefix, partition, service, region, ...rest].join(':')
 }

@@ -1,15 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { AskRegion } from './apart.ts'
+import type { DescribeCopyIn } from './detachedCopies.ts'
 import { ReplicasBehind } from './errors.ts'
-import { type Followed, havePending } from './follow.ts'
+import { type ReplicaRegions, requireReplicasHavePending } from './peerReplicas.ts'
 import type { RotationId } from './pipeline.ts'
 import type { Store } from './stores/store.ts'
 
 /** Milliseconds for which the pending version is waited for at most, and between two looks. */
-export const PATIENCE = { pending: 15_000, pause: 1_000 }
+export const PENDING_WAIT_MS = { total: 15_000, pause: 1_000 }
 
 /** `late`: it was not waited for any longer, and why. `until`: when the wait ended, ISO 8601. */
-type Awaited = { until: string } & (({ outcome: 'replicated' } & Followed) | { outcome: 'late'; why: string })
+type PendingWait = { until: string } & (
+  | ({ outcome: 'replicated' } & ReplicaRegions)
+  | { outcome: 'late'; why: string }
+)
 
 /**
  * Waits until a rotation's pending version has come to the replicas, as a label that is moved again right after can stop
@@ -19,23 +22,28 @@ export async function awaitPending(
   store: Store,
   rotation: RotationId,
   peers: string[],
-  askingFor: (arn: string) => AskRegion,
-): Promise<Awaited> {
-  const signal = AbortSignal.timeout(PATIENCE.pending)
+  askingFor: (arn: string) => DescribeCopyIn,
+): Promise<PendingWait> {
+  const signal = AbortSignal.timeout(PENDING_WAIT_MS.total)
   const late = new Promise<undefined>(resolve => {
     signal.addEventListener('abort', () => resolve(undefined))
   })
   let why = 'no Region has answered yet'
-  async function lookUntilThere(): Promise<Followed | undefined> {
+  async function lookUntilThere(): Promise<ReplicaRegions | undefined> {
     while (!signal.aborted) {
       try {
         const primary = await store.describe(rotation.id)
-        return await havePending(primary, rotation, peers, askingFor(primary.arn ?? rotation.id))
+        return await requireReplicasHavePending(
+          primary,
+          rotation,
+          peers,
+          askingFor(primary.arn ?? rotation.id),
+        )
       } catch (error) {
         if (!(error instanceof ReplicasBehind)) throw error
         why = error.message
       }
-      await sleep(PATIENCE.pause)
+      await sleep(PENDING_WAIT_MS.pause)
     }
     return undefined
   }

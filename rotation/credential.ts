@@ -1,23 +1,23 @@
 import { inspect } from 'node:util'
 import * as v from 'valibot'
-import { type EngineName, engineNames, traits } from './engines/traits.ts'
+import { ENGINE_NAMES, type EngineName, engineTraits } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
 import { parseExactly } from './exactJson.ts'
 import { isHost } from './host.ts'
 
 /** Other names that AWS has for them. */
-const aliases = {
+const ENGINE_ALIASES = {
   'aurora-postgresql': 'postgres',
   'aurora-mysql': 'mysql',
   aurora: 'mysql',
   docdb: 'mongo',
   valkey: 'redis',
 } as const
-const aliasNames = Object.keys(aliases) as (keyof typeof aliases)[]
+const ENGINE_ALIAS_NAMES = Object.keys(ENGINE_ALIASES) as (keyof typeof ENGINE_ALIASES)[]
 
 /** What each field should be: the second half of every InvalidCredential's message. */
-const expected: Record<keyof typeof schema.entries, string> = {
-  engine: `one of: ${[...engineNames, ...aliasNames].join(', ')}`,
+const FIELD_EXPECTATIONS: Record<keyof typeof credentialSchema.entries, string> = {
+  engine: `one of: ${[...ENGINE_NAMES, ...ENGINE_ALIAS_NAMES].join(', ')}`,
   host: "the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
   port: 'a whole number from 1 to 65535, or left out',
   dbname: 'the name of a database, or left out',
@@ -28,20 +28,25 @@ const expected: Record<keyof typeof schema.entries, string> = {
 }
 
 /** The ARN of a secret. */
-export const secretArn = v.pipe(v.string(), v.regex(/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/))
+export const secretArnSchema = v.pipe(
+  v.string(),
+  v.regex(/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/),
+)
 
-const text = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
+const textSchema = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
 /** An endpoint of RDS Proxy. AWS alone gives such names. */
-const proxy = /\.proxy-[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./i
+const RDS_PROXY_HOST = /\.proxy-[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./i
 /** AWS's JSON for a database secret; what is not named here is kept as it is. */
-const schema = v.object({
+const credentialSchema = v.object({
   engine: v.pipe(
-    v.picklist([...engineNames, ...aliasNames]),
-    v.transform(name => (name in aliases ? aliases[name as keyof typeof aliases] : (name as EngineName))),
+    v.picklist([...ENGINE_NAMES, ...ENGINE_ALIAS_NAMES]),
+    v.transform(name =>
+      name in ENGINE_ALIASES ? ENGINE_ALIASES[name as keyof typeof ENGINE_ALIASES] : (name as EngineName),
+    ),
   ),
   host: v.pipe(
-    text,
-    v.check(host => !proxy.test(host)),
+    textSchema,
+    v.check(host => !RDS_PROXY_HOST.test(host)),
   ),
   port: v.optional(
     v.pipe(
@@ -51,10 +56,10 @@ const schema = v.object({
       v.maxValue(65535),
     ),
   ),
-  dbname: v.optional(text),
-  username: text,
-  password: text,
-  masterarn: v.optional(secretArn),
+  dbname: v.optional(textSchema),
+  username: textSchema,
+  password: textSchema,
+  masterarn: v.optional(secretArnSchema),
   ssl: v.optional(
     v.pipe(
       v.union([v.boolean(), v.pipe(v.string(), v.toLowerCase(), v.picklist(['true', 'false']))]),
@@ -64,12 +69,12 @@ const schema = v.object({
   ),
 })
 /** What says whose a password is that is stored alone. Its user never changes, so an admin is of no use. */
-const connectionSchema = v.omit(schema, ['password', 'masterarn'])
+const connectionSchema = v.omit(credentialSchema, ['password', 'masterarn'])
 /** All that RDS keeps of a master. */
-const masterSchema = v.pick(schema, ['username', 'password'])
+const masterSchema = v.pick(credentialSchema, ['username', 'password'])
 
 type Json = Record<string, unknown>
-type Fields = Omit<v.InferOutput<typeof schema>, 'engine'> & { engine: EngineName }
+type Fields = Omit<v.InferOutput<typeof credentialSchema>, 'engine'> & { engine: EngineName }
 
 /** Reads the JSON of an object; `required` are the fields that it must have, in words. @throws InvalidCredential */
 function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required: string): [Json, T] {
@@ -84,23 +89,26 @@ function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required
   const result = v.safeParse(schema, JSON.parse(text))
   if (result.success) return [json, result.output]
   const field = String(result.issues[0].path?.[0].key ?? 'value')
-  if (!(field in expected)) throw new InvalidCredential(field, `should be ${value}`)
-  const should = `should be ${expected[field as keyof typeof expected]}`
+  if (!(field in FIELD_EXPECTATIONS)) throw new InvalidCredential(field, `should be ${value}`)
+  const should = `should be ${FIELD_EXPECTATIONS[field as keyof typeof FIELD_EXPECTATIONS]}`
   throw new InvalidCredential(field, field in json ? should : `is missing; it ${should}`)
 }
 
 /** @throws InvalidCredential if the engine takes less than others do */
-function formed<T extends Pick<Fields, 'engine' | 'host' | 'dbname' | 'username' | 'ssl'>>(fields: T): T {
+function validateForEngine<T extends Pick<Fields, 'engine' | 'host' | 'dbname' | 'username' | 'ssl'>>(
+  fields: T,
+): T {
   const { engine, ssl } = fields
   for (const field of ['host', 'dbname', 'username'] as const) {
-    const [form, text] = [traits[engine].forms?.[field], fields[field]]
-    if (text && form && !form.fits(text, ssl)) throw new InvalidCredential(field, `should be ${form.should}`)
+    const [form, text] = [engineTraits[engine].fieldRules?.[field], fields[field]]
+    if (text && form && !form.accepts(text, ssl))
+      throw new InvalidCredential(field, `should be ${form.expected}`)
   }
   return fields
 }
 
 /** How a stored text is read. Which way is right, only the tags say, never the text. */
-export type Format = (text: string) => Credential
+export type ValueParser = (text: string) => Credential
 
 /**
  * One stored value: where a user logs in, and with what. Immutable. The password and every field that Keyturn does
@@ -111,12 +119,12 @@ export class Credential {
   readonly #json: Json
   readonly #fields: Fields
   /** Whether what is stored is the password alone. */
-  readonly #bare: boolean
+  readonly #isPasswordOnly: boolean
 
   private constructor(json: Json, fields: Fields, bare: boolean) {
     this.#json = json
     this.#fields = fields
-    this.#bare = bare
+    this.#isPasswordOnly = bare
   }
 
   /**
@@ -124,8 +132,8 @@ export class Credential {
    * @throws InvalidCredential naming the field and what it should be; never quoting its value.
    */
   static parse(text: string): Credential {
-    const [json, fields] = readJson(text, schema, 'engine, host, username and password')
-    return new Credential(json, formed(fields), false)
+    const [json, fields] = readJson(text, credentialSchema, 'engine, host, username and password')
+    return new Credential(json, validateForEngine(fields), false)
   }
 
   /**
@@ -133,12 +141,12 @@ export class Credential {
    * without `password`; a `masterarn` in it is of no use.
    * @throws InvalidCredential as `parse` does
    */
-  static passwordOnly(connection: string): Format {
+  static passwordOnlyParser(connection: string): ValueParser {
     const [json, fields] = readJson(connection, connectionSchema, 'engine, host and username')
-    formed(fields)
+    validateForEngine(fields)
     return password => {
-      if (!v.is(schema.entries.password, password))
-        throw new InvalidCredential('password', `should be ${expected.password}`)
+      if (!v.is(credentialSchema.entries.password, password))
+        throw new InvalidCredential('password', `should be ${FIELD_EXPECTATIONS.password}`)
       return new Credential(json, { ...fields, password }, true)
     }
   }
@@ -147,7 +155,7 @@ export class Credential {
    * The format of a master's value that RDS manages: user and password alone. `target` says where it logs in.
    * @throws InvalidCredential as `parse` does
    */
-  static master(target: { engine: string; host: string; port: number }): Format {
+  static masterParser(target: { engine: string; host: string; port: number }): ValueParser {
     return text => {
       const [json] = readJson(text, masterSchema, 'username and password')
       return Credential.parse(JSON.stringify({ ...json, ...target }))
@@ -155,7 +163,7 @@ export class Credential {
   }
 
   /** Reads a text that no database knows, such as a signing key: all of it is the password, and it is nobody's. */
-  static opaque(text: string): Credential {
+  static parseOpaque(text: string): Credential {
     return new Credential({}, { engine: 'opaque', host: '', username: '', password: text, ssl: true }, true)
   }
 
@@ -171,7 +179,7 @@ export class Credential {
   }
   /** The server, `host:port`: values with the same text are for the same one. */
   get address(): string {
-    return `${this.host.toLowerCase()}:${this.port ?? traits[this.engine].port}`
+    return `${this.host.toLowerCase()}:${this.port ?? engineTraits[this.engine].defaultPort}`
   }
   get dbname(): string | undefined {
     return this.#fields.dbname
@@ -195,25 +203,26 @@ export class Credential {
   with(
     change: Partial<Pick<Credential, 'username' | 'password' | 'dbname' | 'host' | 'port' | 'masterarn'>>,
   ): Credential {
-    return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change }, this.#bare)
+    return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change }, this.#isPasswordOnly)
   }
 
   /** True when both values differ in nothing but user and password. */
-  sameTarget(other: Credential): boolean {
+  equalsExceptUserAndPassword(other: Credential): boolean {
     const target = (credential: Credential) =>
       JSON.stringify({ ...credential.#json, username: '', password: '' })
     return target(this) === target(other)
   }
 
   /** True when both values differ in nothing but the password. */
-  sameUser(other: Credential): boolean {
-    return this.username === other.username && this.sameTarget(other)
+  equalsExceptPassword(other: Credential): boolean {
+    return this.username === other.username && this.equalsExceptUserAndPassword(other)
   }
 
   /** True when both log in as the same user, whatever else the values say: somebody may have edited one. */
-  sameLogin(other: Credential): boolean {
+  hasSameLogin(other: Credential): boolean {
     // Of all engines MongoDB alone has users in a database.
-    const home = ({ engine, dbname }: Credential) => engine === 'mongo' && (dbname ?? traits.mongo.database)
+    const home = ({ engine, dbname }: Credential) =>
+      engine === 'mongo' && (dbname ?? engineTraits.mongo.defaultDatabase)
     return (
       this.engine === other.engine &&
       this.address === other.address &&
@@ -224,7 +233,7 @@ export class Credential {
 
   /** The text to store. Holds the password. */
   serialize(): string {
-    return this.#bare ? this.password : JSON.stringify(this.#json)
+    return this.#isPasswordOnly ? this.password : JSON.stringify(this.#json)
   }
 
   /** What anybody may see. */
@@ -237,7 +246,7 @@ export class Credential {
   }
   /** The server in words, `engine://host:port`, that anybody may see. */
   get server(): string {
-    return `${this.engine}://${this.#shownHost}:${this.port ?? traits[this.engine].port}`
+    return `${this.engine}://${this.#shownHost}:${this.port ?? engineTraits[this.engine].defaultPort}`
   }
   /** What is no host may be a URL with a password in it. */
   get #shownHost(): string {

@@ -1,11 +1,13 @@
 import * as v from 'valibot'
 
-const seconds = { s: 1, m: 60, h: 3600, d: 86_400 }
+const SECONDS_PER_UNIT = { s: 1, m: 60, h: 3600, d: 86_400 }
 
 /** Text such as `90s`, `15m`, `24h` or `7d`, at most a year, to whole seconds. */
-export const duration = v.pipe(
+export const durationSchema = v.pipe(
   v.string(),
   v.regex(/^\d{1,9}[smhd]$/),
-  v.transform(text => Number(text.slice(0, -1)) * seconds[text.slice(-1) as keyof typeof seconds]),
-  v.maxValue(365 * seconds.d),
+  v.transform(
+    text => Number(text.slice(0, -1)) * SECONDS_PER_UNIT[text.slice(-1) as keyof typeof SECONDS_PER_UNIT],
+  ),
+  v.maxValue(365 * SECONDS_PER_UNIT.d),
 )

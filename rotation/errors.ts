@@ -161,13 +161,13 @@ export class TestFailed extends RotationError {
 export class LockedOut extends RotationError {
   override readonly name = 'LockedOut'
   /** By these words raiseAlarm knows one that is no rotation's doing; what stands after them is what was found. */
-  static readonly BEFORE = 'it was so before this rotation began, which changed nothing'
+  static readonly BEFORE_MARK = 'it was so before this rotation began, which changed nothing'
   /** Whether it is such a one, so that the next rotation will find the same. */
-  readonly before: boolean
+  readonly wasLockedOutBefore: boolean
   /** `found` is what else is known of one that was there before. */
   constructor(problem: string, found?: string) {
-    super(found === undefined ? problem : `${problem}: ${LockedOut.BEFORE}; ${found}`)
-    this.before = found !== undefined
+    super(found === undefined ? problem : `${problem}: ${LockedOut.BEFORE_MARK}; ${found}`)
+    this.wasLockedOutBefore = found !== undefined
   }
 }
 

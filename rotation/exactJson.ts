@@ -16,7 +16,7 @@ export function parseExactly(text: string): unknown {
  * The text of a JSON object that has members, with one more behind them, laid out as the first one is; all else stays byte for
  * byte as it was.
  */
-export function withMember(text: string, name: string, value: string): string {
+export function addJsonMember(text: string, name: string, value: string): string {
   const [, before = '', after = ''] = /^\s*\{(\s*)"(?:[^"\\]|\\.)*"\s*:(\s*)/.exec(text) ?? []
   const members = text.slice(0, text.lastIndexOf('}')).trimEnd()
   const added = `,${before}${JSON.stringify(name)}:${after}${JSON.stringify(value)}`

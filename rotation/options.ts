@@ -1,25 +1,25 @@
 import * as v from 'valibot'
-import { duration } from './duration.ts'
+import { durationSchema } from './duration.ts'
 import type { EngineName } from './engines/traits.ts'
 import { InvalidOption } from './errors.ts'
-import { type PasswordSettings, passwordSettings } from './password.ts'
-import { type StrategyName, strategyNames } from './strategies/names.ts'
+import { type PasswordSettings, passwordSettingsSchema } from './password.ts'
+import { STRATEGY_NAMES, type StrategyName } from './strategies/strategyNames.ts'
 import {
-  byRegion,
   connectionIn,
   givenUpIn,
   givenUpTag,
   graceIn,
   isOpaque,
   ownTags,
-  PREFIX,
+  splitByRegion,
   strategyIn,
+  TAG_PREFIX,
   type Tags,
 } from './tags.ts'
-import { type Window, window } from './window.ts'
+import { type Window, windowSchema } from './window.ts'
 
 /** What a stored value is: AWS's JSON, unless one of these is set. */
-export type Kind = {
+export type ValueFormat = {
   /** `opaque`: any text, that no database has to learn. */
   engine?: EngineName | undefined
   /** Name of the parameter that says whose password the value is, and where; the value is the password alone. */
@@ -27,13 +27,13 @@ export type Kind = {
 }
 
 /** What a rollback has to know. */
-export type Essentials = Kind & {
+export type RollbackOptions = ValueFormat & {
   /** Unset: alternating-users where the value names an admin (`masterarn`), else single-user. */
   strategy?: StrategyName | undefined
 }
 
 /** How one credential rotates. */
-export type Options = Essentials & {
+export type Options = RollbackOptions & {
   /** Seconds until what was replaced is closed; `never` leaves it open. */
   grace: number | 'never'
   /** What becomes of a temporary clone then: dropped, or locked and kept for the next time. Unset: dropped. */
@@ -54,15 +54,15 @@ export type Options = Essentials & {
 }
 
 /** The tags that say what a value is, and the strategies each leaves: where no user name is stored, none can change. */
-const strategiesOf: Record<keyof Kind, readonly StrategyName[]> = {
+const STRATEGIES_BY_TAG: Record<keyof ValueFormat, readonly StrategyName[]> = {
   engine: ['single-user'],
   connection: ['single-user', 'dual-password'],
 }
 
-const flag = 'true or false'
+const TRUE_OR_FALSE = 'true or false'
 /** What each should be: the second half of an InvalidOption's message. */
-const expected: Record<keyof typeof schema.entries, string> = {
-  strategy: `one of: ${strategyNames.join(', ')}`,
+const OPTION_EXPECTATIONS: Record<keyof typeof optionsSchema.entries, string> = {
+  strategy: `one of: ${STRATEGY_NAMES.join(', ')}`,
   grace: '`never`, or a whole number with s, m, h or d, such as 24h; 360d at most',
   clone: '`drop` or `keep`',
   'test-query': 'one SQL statement',
@@ -76,28 +76,30 @@ const expected: Record<keyof typeof schema.entries, string> = {
   connection: "the name of a parameter with AWS's JSON but for the password",
   PASSWORD_LENGTH: 'a whole number from 1 to 1024',
   EXCLUDE_CHARACTERS: 'the characters to leave out',
-  EXCLUDE_NUMBERS: flag,
-  EXCLUDE_PUNCTUATION: flag,
-  EXCLUDE_UPPERCASE: flag,
-  EXCLUDE_LOWERCASE: flag,
-  REQUIRE_EACH_INCLUDED_TYPE: flag,
-  managed: flag,
-  admin: flag,
+  EXCLUDE_NUMBERS: TRUE_OR_FALSE,
+  EXCLUDE_PUNCTUATION: TRUE_OR_FALSE,
+  EXCLUDE_UPPERCASE: TRUE_OR_FALSE,
+  EXCLUDE_LOWERCASE: TRUE_OR_FALSE,
+  REQUIRE_EACH_INCLUDED_TYPE: TRUE_OR_FALSE,
+  managed: TRUE_OR_FALSE,
+  admin: TRUE_OR_FALSE,
   'service-schedule': 'a schedule of Secrets Manager, as keyturn replicas --add writes it',
 }
 
 /** The execution waits for it, and Step Functions ends an execution after a year. */
-const LONGEST_GRACE = 360 * 86_400
+const MAX_GRACE_SECONDS = 360 * 86_400
 
-const schema = v.strictObject({
-  strategy: v.exactOptional(v.picklist(strategyNames)),
-  grace: v.exactOptional(v.union([v.literal('never'), v.pipe(duration, v.maxValue(LONGEST_GRACE))])),
+const optionsSchema = v.strictObject({
+  strategy: v.exactOptional(v.picklist(STRATEGY_NAMES)),
+  grace: v.exactOptional(
+    v.union([v.literal('never'), v.pipe(durationSchema, v.maxValue(MAX_GRACE_SECONDS))]),
+  ),
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   'test-query': v.exactOptional(v.pipe(v.string(), v.nonEmpty())),
   pooler: v.exactOptional(v.literal('auth-query')),
-  every: v.exactOptional(v.pipe(duration, v.minValue(60))),
-  window: v.exactOptional(window),
-  jitter: v.exactOptional(duration),
+  every: v.exactOptional(v.pipe(durationSchema, v.minValue(60))),
+  window: v.exactOptional(windowSchema),
+  jitter: v.exactOptional(durationSchema),
   home: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/))),
   engine: v.exactOptional(v.literal('opaque')),
   connection: v.exactOptional(v.pipe(v.string(), v.regex(/^[\w./-]+$/))),
@@ -106,7 +108,7 @@ const schema = v.strictObject({
   admin: v.exactOptional(v.string()),
   /** Read when a replica is promoted. */
   'service-schedule': v.exactOptional(v.string()),
-  ...passwordSettings.entries,
+  ...passwordSettingsSchema.entries,
 })
 
 /**
@@ -114,7 +116,7 @@ const schema = v.strictObject({
  * @throws InvalidOption naming the tag and what it should be; a tag that Keyturn does not know is refused too.
  */
 export function parseTags(tags: Tags, defaults: Options): Options {
-  const { givenUp, others } = byRegion(ownTags(tags))
+  const { givenUp, others } = splitByRegion(ownTags(tags))
   const clear = givenUpIn(tags)
   const unclear = Object.keys(givenUp).find(region => !(region in clear))
   if (unclear !== undefined)
@@ -122,39 +124,43 @@ export function parseTags(tags: Tags, defaults: Options): Options {
       givenUpTag(unclear),
       'should begin with the day on which the Region was given up, such as 2026-11-29, and say why',
     )
-  return parseOptions(others, defaults, PREFIX)
+  return parseOptions(others, defaults, TAG_PREFIX)
 }
 
 /** Reads of the tags only what a rollback needs, so that whatever is wrong with the others does not stop it. */
-export function parseEssentials(tags: Tags, defaults: Options): Essentials {
+export function parseRollbackOptions(tags: Tags, defaults: Options): RollbackOptions {
   const connection = connectionIn(tags)
   const chosen = (allowed: readonly StrategyName[]) => allowed.find(name => name === strategyIn(tags))
-  if (connection) return { connection, strategy: chosen(strategiesOf.connection) ?? 'single-user' }
+  if (connection) return { connection, strategy: chosen(STRATEGIES_BY_TAG.connection) ?? 'single-user' }
   if (isOpaque(tags)) return { engine: 'opaque', strategy: 'single-user' }
-  return { strategy: chosen(strategyNames) ?? defaults.strategy }
+  return { strategy: chosen(STRATEGY_NAMES) ?? defaults.strategy }
 }
 
 /** Reads the grace time likewise. */
 export function parseGrace(tags: Tags, defaults: Options): Options['grace'] {
-  const result = v.safeParse(schema.entries.grace.wrapped, graceIn(tags))
+  const result = v.safeParse(optionsSchema.entries.grace.wrapped, graceIn(tags))
   return result.success ? result.output : defaults.grace
 }
 
-const none: Options = { grace: 86_400, password: {} }
+const DEFAULT_OPTIONS: Options = { grace: 86_400, password: {} }
 
 /**
  * Reads options by their plain names, such as a deployment's defaults.
  * @throws InvalidOption
  */
-export function parseOptions(texts: Record<string, string>, defaults = none, prefix = ''): Options {
-  const result = v.safeParse(schema, texts)
+export function parseOptions(
+  texts: Record<string, string>,
+  defaults = DEFAULT_OPTIONS,
+  prefix = '',
+): Options {
+  const result = v.safeParse(optionsSchema, texts)
   if (!result.success) {
     const name = String(result.issues[0].path?.[0].key)
-    const known = Object.keys(schema.entries)
+    const known = Object.keys(optionsSchema.entries)
     throw new InvalidOption(
       prefix + name,
       known.includes(name)
-        ? `should be ${expected[name as keyof typeof expected]}`
+        ? `should be ${OPTION_EXPECTATIONS[name as keyof typeof OPTION_EXPECTATIONS]}`
         : `is no option of Keyturn; there are ${known.join(', ')}`,
     )
   }
@@ -195,10 +201,10 @@ function refuseConflicts({ engine, connection, strategy, grace, testQuery }: Opt
   if (engine && connection)
     throw new InvalidOption(`${prefix}engine`, `has no place beside ${prefix}connection`)
   const kind = engine ? 'engine' : connection ? 'connection' : undefined
-  if (kind && strategy && !strategiesOf[kind].includes(strategy))
+  if (kind && strategy && !STRATEGIES_BY_TAG[kind].includes(strategy))
     throw new InvalidOption(
       `${prefix}strategy`,
-      `should be ${strategiesOf[kind].join(' or ')}, or left out: ${prefix}${kind} means that no user name is stored`,
+      `should be ${STRATEGIES_BY_TAG[kind].join(' or ')}, or left out: ${prefix}${kind} means that no user name is stored`,
     )
   if (strategy === 'temporary-clone' && grace === 'never')
     throw new InvalidOption(

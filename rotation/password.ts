@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import * as v from 'valibot'
 import { InvalidOption } from './errors.ts'
 
-const flag = v.exactOptional(
+const flagSchema = v.exactOptional(
   v.pipe(
     v.picklist(['true', 'false']),
     v.transform(value => value === 'true'),
@@ -10,21 +10,21 @@ const flag = v.exactOptional(
 )
 
 /** AWS's settings for generated passwords, by the names that its rotation templates use. Texts, as in tags. */
-export const passwordSettings = v.object({
+export const passwordSettingsSchema = v.object({
   PASSWORD_LENGTH: v.exactOptional(
     v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1), v.maxValue(1024)),
   ),
   EXCLUDE_CHARACTERS: v.exactOptional(v.string()),
-  EXCLUDE_NUMBERS: flag,
-  EXCLUDE_PUNCTUATION: flag,
-  EXCLUDE_UPPERCASE: flag,
-  EXCLUDE_LOWERCASE: flag,
-  REQUIRE_EACH_INCLUDED_TYPE: flag,
+  EXCLUDE_NUMBERS: flagSchema,
+  EXCLUDE_PUNCTUATION: flagSchema,
+  EXCLUDE_UPPERCASE: flagSchema,
+  EXCLUDE_LOWERCASE: flagSchema,
+  REQUIRE_EACH_INCLUDED_TYPE: flagSchema,
 })
-export type PasswordSettings = v.InferOutput<typeof passwordSettings>
+export type PasswordSettings = v.InferOutput<typeof passwordSettingsSchema>
 
 /** The defaults of AWS's templates: 32 characters of every type but `:/@"'\`, each type at least once. */
-export const defaultPasswordSettings = {
+export const DEFAULT_PASSWORD_SETTINGS = {
   PASSWORD_LENGTH: 32,
   EXCLUDE_CHARACTERS: ':/@"\'\\',
   EXCLUDE_NUMBERS: false,
@@ -43,7 +43,7 @@ const MINIMUM_BITS = 80
  * @throws InvalidOption if they ask for more; or if they leave fewer than 80 bits to choose from, saying how many
  */
 export function generatePassword(settings: PasswordSettings, longest = Number.POSITIVE_INFINITY): string {
-  const rules = { ...defaultPasswordSettings, ...settings }
+  const rules = { ...DEFAULT_PASSWORD_SETTINGS, ...settings }
   if (rules.PASSWORD_LENGTH > longest)
     throw new InvalidOption('PASSWORD_LENGTH', `should be at most ${longest}: the database takes no more`)
   const types = characterTypes(rules)
@@ -63,7 +63,7 @@ export function generatePassword(settings: PasswordSettings, longest = Number.PO
 }
 
 /** A password that nobody learns, so that no password logs in. */
-export const unknownPassword = () => randomBytes(32).toString('base64url')
+export const generateUnknownPassword = () => randomBytes(32).toString('base64url')
 
 type Rules = Required<PasswordSettings>
 

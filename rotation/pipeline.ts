@@ -1,28 +1,28 @@
-import { adminOf } from './admin.ts'
+import { readAdminOf } from './admin.ts'
 import { Credential } from './credential.ts'
 import type { Engine } from './engines/engine.ts'
 import type { EngineName } from './engines/traits.ts'
 import { InvalidCredential } from './errors.ts'
-import type { Kind, Options } from './options.ts'
+import type { Options, ValueFormat } from './options.ts'
 import type { RdsCalls } from './rds.ts'
 import type { Store, Version } from './stores/store.ts'
-import type { StrategyName } from './strategies/names.ts'
-import type { Change, Stored } from './strategies/strategy.ts'
+import type { Change, StoredValue } from './strategies/strategy.ts'
+import type { StrategyName } from './strategies/strategyNames.ts'
 
 /** What the steps work with that ask no database. */
 export type StorePipeline = {
   store: Store
   /** Reads the parameter that the tag `keyturn:connection` names. */
-  connection(name: string): Promise<string>
+  readConnection(name: string): Promise<string>
   /** Whether the rotation with this token is at work: its execution runs and has not announced how it ended. */
-  rotating(token: string): Promise<boolean>
+  isRotating(token: string): Promise<boolean>
   /** Whether its execution runs, be it that it waits until what was replaced is closed. */
-  running(token: string): Promise<boolean>
+  isExecutionRunning(token: string): Promise<boolean>
   /**
    * Whether no execution with this token can have changed a database: each error of its setSecret says so (see
-   * untouched.ts). False if that is not known.
+   * changedNothingMark.ts). False if that is not known.
    */
-  untouched(token: string): Promise<boolean>
+  hasChangedNothing(token: string): Promise<boolean>
   /** Whether an execution with this token has set its value: a try of its setSecret went well. Left out, nobody knows. */
   wasSet?(token: string): Promise<boolean>
   /** The deployment's defaults. */
@@ -31,9 +31,9 @@ export type StorePipeline = {
 
 /** What the steps work with. */
 export type Pipeline = StorePipeline & {
-  engine(name: EngineName): Promise<Engine>
+  loadEngine(name: EngineName): Promise<Engine>
   /** Reads the admin's value that `masterarn` names. */
-  admin(arn: string): Promise<Credential>
+  readAdmin(arn: string): Promise<Credential>
   /** What RDS tells about its databases. */
   rds(): Promise<RdsCalls>
 }
@@ -45,7 +45,7 @@ export type RotationId = { id: string; token: string }
  * With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. It is believed only under the
  * token that follows from the current version's, and while the application is on the clone.
  */
-export type Start = RotationId & { moveBack?: true | undefined }
+export type RotationStart = RotationId & { moveBack?: true | undefined }
 
 /** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
 export type Rotation = RotationId & {
@@ -85,15 +85,15 @@ export type Rotation = RotationId & {
 }
 
 /** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
-export async function storeOf(
-  pipeline: Pick<StorePipeline, 'store' | 'connection'>,
-  { engine, connection }: Kind,
+export async function openStore(
+  pipeline: Pick<StorePipeline, 'store' | 'readConnection'>,
+  { engine, connection }: ValueFormat,
 ): Promise<Store> {
   const { store } = pipeline
-  if (!connection) return engine === 'opaque' ? store.as(Credential.opaque) : store
-  const text = await pipeline.connection(connection)
+  if (!connection) return engine === 'opaque' ? store.withParser(Credential.parseOpaque) : store
+  const text = await pipeline.readConnection(connection)
   try {
-    return store.as(Credential.passwordOnly(text))
+    return store.withParser(Credential.passwordOnlyParser(text))
   } catch (error) {
     if (!(error instanceof InvalidCredential)) throw error
     throw new InvalidCredential('keyturn:connection', `in parameter ${connection}, ${error.message}`)
@@ -101,51 +101,53 @@ export async function storeOf(
 }
 
 /** How many stored versions are looked at when neither current nor pending tells who set a password. */
-const NEWEST = 10
+const MAX_OTHER_VERSIONS_COUNT = 10
 
 /** The newest versions but these. */
-export async function otherTokens(store: Store, id: string, ...known: Version[]): Promise<string[]> {
-  const tokens = await store.tokens(id)
-  return tokens.filter(token => known.every(version => version.token !== token)).slice(0, NEWEST)
+export async function readOtherTokens(store: Store, id: string, ...known: Version[]): Promise<string[]> {
+  const tokens = await store.listTokens(id)
+  return tokens
+    .filter(token => known.every(version => version.token !== token))
+    .slice(0, MAX_OTHER_VERSIONS_COUNT)
 }
 
 /** The values of a change, as a strategy gets them. `replaced` are users that the admin may not be. */
-export function change(
+export function makeChange(
   pipeline: Pipeline,
   id: string,
   current: Version,
   pending: Version,
   replaced: string[] = [],
 ): Change {
-  const { store, rotating } = pipeline
-  async function* stored(): AsyncIterable<Stored> {
-    for (const token of await otherTokens(store, id, current, pending)) {
-      const version = await readWritten(store, id, { token })
-      if (!version?.credential.sameLogin(current.credential)) continue
+  const { store, isRotating } = pipeline
+  async function* stored(): AsyncIterable<StoredValue> {
+    for (const token of await readOtherTokens(store, id, current, pending)) {
+      const version = await readIfParsable(store, id, { token })
+      if (!version?.credential.hasSameLogin(current.credential)) continue
       yield {
-        credential: inDatabaseOf(current, version.credential),
+        credential: withDatabaseOf(current, version.credential),
         // In this order: it becomes current before its rotation ends.
-        inUse: async () =>
-          (await rotating(token)) || (await store.read(id, { stage: 'current' }))?.token === token,
+        isInUse: async () =>
+          (await isRotating(token)) || (await store.read(id, { stage: 'current' }))?.token === token,
       }
     }
   }
   return {
     current: current.credential,
     pending: pending.credential,
-    previous: async () => (await readWritten(store, id, { stage: 'previous' }))?.credential,
-    stored,
-    admin: () => adminOf(pipeline, current.credential, replaced),
+    readPrevious: async () => (await readIfParsable(store, id, { stage: 'previous' }))?.credential,
+    storedValues: stored,
+    readAdmin: () => readAdminOf(pipeline, current.credential, replaced),
     rds: pipeline.rds,
   }
 }
 
 /** A stored value as it is tried: in current's database, as the one that it names may be gone. */
-export const inDatabaseOf = ({ credential: { dbname } }: Version, stored: Credential) =>
+export const withDatabaseOf = ({ credential: { dbname } }: Version, stored: Credential) =>
   stored.with({ dbname })
 
 /** A value that cannot be parsed was never set in a database by Keyturn: there is nothing to undo. */
-export async function readWritten(
+export async function readIfParsable(
   store: Store,
   id: string,
   which: { token: string } | { stage: 'previous' },

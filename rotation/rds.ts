@@ -8,7 +8,7 @@ import {
   RDSClient,
   type RDSClientConfig,
 } from '@aws-sdk/client-rds'
-import { ask } from './ask.ts'
+import { callAws } from './callAws.ts'
 import type { Credential } from './credential.ts'
 import { InvalidCredential, NotPermitted, RdsBusy } from './errors.ts'
 import { isManaged, tagsIn } from './tags.ts'
@@ -37,7 +37,7 @@ export class Rds {
   }
 
   /** Over a client of its own, for whoever loads both when they are used. */
-  static over(settings: RDSClientConfig): Rds {
+  static fromConfig(settings: RDSClientConfig): Rds {
     return new Rds(new RDSClient(settings))
   }
 
@@ -45,10 +45,10 @@ export class Rds {
    * Where the master of a database logs in: an instance, or the writer of a cluster.
    * @throws InvalidCredential if there is no such database; Unreachable, NotPermitted, Throttled
    */
-  async target(arn: string): Promise<{ engine: string; host: string; port: number }> {
+  async findEndpoint(arn: string): Promise<{ engine: string; host: string; port: number }> {
     const { Engine, Endpoint, Port } = isCluster(arn)
       ? { ...(await this.#cluster(arn)) }
-      : flat(await this.#instance(arn))
+      : flattenEndpoint(await this.#instance(arn))
     if (!Engine || !Endpoint || !Port)
       throw new InvalidCredential('masterarn', `RDS has no endpoint of ${arn}`)
     return { engine: Engine, host: Endpoint, port: Port }
@@ -60,11 +60,15 @@ export class Rds {
    * chooses what is asked for; the answer has to hold the address.
    * @throws Unreachable, NotPermitted, Throttled
    */
-  async follows(address: string, primary: string): Promise<boolean> {
-    const origin = await this.#at(primary)
+  async sharesUsers(address: string, primary: string): Promise<boolean> {
+    const origin = await this.#databaseAt(primary)
     if (!origin) return false
     if (origin.addresses.includes(address)) return true
-    for (let at = await this.#at(address); at; at = at.source ? await this.#database(at.source) : undefined)
+    for (
+      let at = await this.#databaseAt(address);
+      at;
+      at = at.source ? await this.#database(at.source) : undefined
+    )
       if (origin.arn === at.arn || origin.arn === at.source) return true
     return false
   }
@@ -80,7 +84,7 @@ export class Rds {
    * @throws RdsBusy if RDS is at work on the database; Unreachable, NotPermitted, Throttled
    */
   async setMasterPassword(master: Credential): Promise<void> {
-    const { arn } = await this.#settable(master)
+    const { arn } = await this.#requireSettable(master)
     const id = arn.split(':').at(-1)
     const change = { MasterUserPassword: master.password }
     // An instance takes a password at once anyhow, and by ApplyImmediately all else that waits for its window too.
@@ -90,7 +94,7 @@ export class Rds {
             new ModifyDBClusterCommand({ DBClusterIdentifier: id, ApplyImmediately: true, ...change }),
           )
         : this.#client.send(new ModifyDBInstanceCommand({ DBInstanceIdentifier: id, ...change }))
-    await ask('RDS', modify, {
+    await callAws('RDS', modify, {
       InvalidParameterValue() {
         throw new InvalidCredential(
           'password',
@@ -102,21 +106,21 @@ export class Rds {
 
   /** What setMasterPassword would refuse, or IAM at its call. @throws what that throws */
   async wouldSetMasterPassword(master: Credential): Promise<void> {
-    const { arn, tagged } = await this.#settable(master)
+    const { arn, tagged } = await this.#requireSettable(master)
     if (tagged === false)
       throw new NotPermitted(
         `${arn} is not tagged keyturn:managed=true, and this stack sets the password of no other: tag it so`,
       )
   }
 
-  async #settable(master: Credential): Promise<Database> {
+  async #requireSettable(master: Credential): Promise<Database> {
     const found = await this.#databaseOf(master)
     if (found.setting) throw new RdsBusy(`${master}: RDS is setting its password`)
     return found
   }
 
   async #databaseOf(master: Credential): Promise<Database> {
-    const found = await this.#at(master.address)
+    const found = await this.#databaseAt(master.address)
     if (!found || found.source)
       throw new InvalidCredential(
         'host',
@@ -129,7 +133,7 @@ export class Rds {
     return found
   }
 
-  async #at(address: string): Promise<Database | undefined> {
+  async #databaseAt(address: string): Promise<Database | undefined> {
     const [, id, inCluster] =
       /^([^.]+)\.(cluster-)?[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./.exec(address) ?? []
     if (!id) return undefined
@@ -155,7 +159,7 @@ export class Rds {
 
   /** An instance of a cluster is one more way to the cluster. */
   async #ofInstance(id: string): Promise<Database | undefined> {
-    const { DBInstanceArn, Endpoint, Port, ...instance } = flat(await this.#instance(id))
+    const { DBInstanceArn, Endpoint, Port, ...instance } = flattenEndpoint(await this.#instance(id))
     if (!DBInstanceArn) return undefined
     const address = addressOf(Endpoint, Port)
     if (instance.DBClusterIdentifier) {
@@ -177,19 +181,19 @@ export class Rds {
 
   async #cluster(id: string): Promise<DBCluster | undefined> {
     const command = new DescribeDBClustersCommand({ DBClusterIdentifier: id })
-    return (await ask('RDS', () => this.#client.send(command), unlessAbsent))?.DBClusters?.[0]
+    return (await callAws('RDS', () => this.#client.send(command), undefinedIfAbsent))?.DBClusters?.[0]
   }
 
   async #instance(id: string): Promise<DBInstance | undefined> {
     const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id })
-    return (await ask('RDS', () => this.#client.send(command), unlessAbsent))?.DBInstances?.[0]
+    return (await callAws('RDS', () => this.#client.send(command), undefinedIfAbsent))?.DBInstances?.[0]
   }
 }
 
 /** What a rotation asks of it. */
 export type RdsCalls = Pick<
   Rds,
-  'follows' | 'isSettingPassword' | 'setMasterPassword' | 'wouldSetMasterPassword'
+  'sharesUsers' | 'isSettingPassword' | 'setMasterPassword' | 'wouldSetMasterPassword'
 >
 
 const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
@@ -214,13 +218,13 @@ function masterOf(
 const addressOf = (host?: string, port?: number) => host && `${host.toLowerCase()}:${port}`
 
 /** An instance, its endpoint written as a cluster's. */
-const flat = ({ Endpoint, ...instance }: DBInstance = {}) => ({
+const flattenEndpoint = ({ Endpoint, ...instance }: DBInstance = {}) => ({
   ...instance,
   Endpoint: Endpoint?.Address,
   Port: Endpoint?.Port,
 })
 
-const unlessAbsent = {
+const undefinedIfAbsent = {
   DBInstanceNotFoundFault: () => undefined,
   DBClusterNotFoundFault: () => undefined,
   // What has the name of no database, or is in another Region, is no valid parameter.

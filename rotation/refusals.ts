@@ -1,9 +1,9 @@
-import { isAway, regionIn } from './arn.ts'
+import { isHomeElsewhere, regionIn } from './arn.ts'
 import type { Credential } from './credential.ts'
 import { Conflict, InvalidCredential, NotAtHome, PromotedElsewhere, ReplicasBehind } from './errors.ts'
 import { isHost } from './host.ts'
 import type { Options } from './options.ts'
-import { type Answer, awaited, notFollowing, saysOf } from './replicas.ts'
+import { awaitedReplicas, describeReplica, laggingReplicas, type PeerAnswer } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 import { isManaged } from './tags.ts'
 
@@ -16,7 +16,7 @@ export const isEnrolled = (
 ): boolean => isManaged(tags) || (rotatedBy !== undefined && rotatedBy === rotationFunction)
 
 /** Here alone, and not where values are read: a rollback has to read what an earlier release took. */
-export function refuseNoHost({ engine, host }: Credential): void {
+export function requireHost({ engine, host }: Credential): void {
   if (engine !== 'opaque' && !isHost(host))
     throw new InvalidCredential(
       'host',
@@ -28,10 +28,10 @@ export function refuseNoHost({ engine, host }: Credential): void {
  * What cannot be changed here, or is to rotate elsewhere. Before what is pending is looked at: nothing of a replica could be
  * rolled back.
  */
-export function refuseElsewhere({ arn, primaryRegion }: Description, { home }: Options): void {
+export function refuseOtherRegion({ arn, primaryRegion }: Description, { home }: Options): void {
   if (primaryRegion)
     throw new InvalidCredential('id', `is a replica of a secret in ${primaryRegion}: rotate that one, there`)
-  if (isAway(arn, home))
+  if (isHomeElsewhere(arn, home))
     throw new NotAtHome(
       `the tag keyturn:home says ${home}, and this is ${regionIn(arn)}: it rotates there, unless the tag is changed`,
     )
@@ -42,7 +42,7 @@ export function refuseElsewhere({ arn, primaryRegion }: Description, { home }: O
  * writer, this database is the promoted Region's by now, and current's password would be set for an application that has
  * another one. Nobody waits for it here, as this Region's applications are to use the other one, or it is given up first.
  */
-export function refusePromoted({ promoted }: Answer): void {
+export function refusePromotedElsewhere({ promoted }: PeerAnswer): void {
   if (promoted) throw new PromotedElsewhere(promoted)
 }
 
@@ -51,34 +51,34 @@ export function refusePromoted({ promoted }: Answer): void {
  * other Regions told holds; of a Region that has no such secret, so does nothing else. One whose replica is on its way is
  * waited for, as it is after every change of a tag or a label, unless that change was to write this rotation's value.
  */
-export function refuseBehind(
+export function refuseReplicasBehind(
   found: Description,
-  { behind, unasked, empty }: Answer,
+  { behind, unasked, empty }: PeerAnswer,
   isWritten = false,
 ): void {
   if (behind) throw new ReplicasBehind(behind)
-  if (unasked && awaited(found).length) throw new ReplicasBehind(unasked)
-  const [replica] = notFollowing(found, empty)
+  if (unasked && awaitedReplicas(found).length) throw new ReplicasBehind(unasked)
+  const [replica] = laggingReplicas(found, empty)
   if (!replica) return
-  if (replica.status !== 'InProgress') throw new ReplicasBehind(saysOf(replica))
-  if (!isWritten) throw new Conflict(saysOf(replica))
+  if (replica.status !== 'InProgress') throw new ReplicasBehind(describeReplica(replica))
+  if (!isWritten) throw new Conflict(describeReplica(replica))
 }
 
 /** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */
-export function refuseUnfit({ unfit }: Description): void {
-  if (unfit) throw new InvalidCredential(unfit.field, unfit.problem)
+export function refuseObstacle({ obstacle }: Description): void {
+  if (obstacle) throw new InvalidCredential(obstacle.field, obstacle.problem)
 }
 
 /** A tag that was set by mistake: the whole JSON would be tried as a password, and the user taken for locked out. */
-export function refuseWholeValue({ password }: Credential, { connection }: Options): void {
-  if (connection && isWhole(password))
+export function refuseJsonAsPassword({ password }: Credential, { connection }: Options): void {
+  if (connection && isSecretJson(password))
     throw new InvalidCredential(
       'keyturn:connection',
       "says that the value is a password alone, and it is AWS's JSON: remove the tag, or store the password alone",
     )
 }
 
-function isWhole(text: string): boolean {
+function isSecretJson(text: string): boolean {
   try {
     const { username, password } = JSON.parse(text)
     return typeof username === 'string' && typeof password === 'string'

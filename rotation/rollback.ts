@@ -1,24 +1,24 @@
 import type { Credential } from './credential.ts'
-import { traits } from './engines/traits.ts'
+import { engineTraits } from './engines/traits.ts'
 import { Conflict, InvalidCredential, LockedOut, RotationInProgress } from './errors.ts'
-import { type Essentials, parseEssentials, parseGrace } from './options.ts'
+import { explainRefusal } from './explainRefusal.ts'
+import { parseGrace, parseRollbackOptions, type RollbackOptions } from './options.ts'
 import {
-  change,
-  inDatabaseOf,
-  otherTokens,
+  makeChange,
+  openStore,
   type Pipeline,
   type Rotation,
   type RotationId,
-  readWritten,
-  storeOf,
+  readIfParsable,
+  readOtherTokens,
+  withDatabaseOf,
 } from './pipeline.ts'
-import { whatIsKnown } from './refusedBefore.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
-import type { StrategyName } from './strategies/names.ts'
-import { isOpen } from './strategies/restore.ts'
+import { isPendingOpen } from './strategies/restore.ts'
 import type { FailedChange, Outcome } from './strategies/strategy.ts'
 import { strategyFor } from './strategies/strategyFor.ts'
+import type { StrategyName } from './strategies/strategyNames.ts'
 
 /**
  * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `untouched`,
@@ -28,10 +28,10 @@ import { strategyFor } from './strategies/strategyFor.ts'
 type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
 
 /** What of a failed rotation is known; all but its id and token only if createSecret had come to its end. */
-type FailedRotation = RotationId & Essentials & Partial<Pick<Rotation, 'user' | 'host' | 'replaces'>>
+type FailedRotation = RotationId & RollbackOptions & Partial<Pick<Rotation, 'user' | 'host' | 'replaces'>>
 
 /** Moved by others more often than this within one rollback: give up, and be retried. */
-const ROUNDS = 3
+const MAX_ROUNDS_COUNT = 3
 
 /**
  * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
@@ -40,15 +40,16 @@ const ROUNDS = 3
  */
 export async function rollback(given: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
   const { id, token } = rotation
-  const pipeline = askingOnce(given)
-  for (let round = 0; round < ROUNDS; round++)
+  const pipeline = askHistoryOnce(given)
+  for (let round = 0; round < MAX_ROUNDS_COUNT; round++)
     try {
       const found = await pipeline.store.describe(id)
       if (found.current === token) return { token, outcome: 'finished' }
       const rolledBack = await rollbackFound(pipeline, rotation, found)
       if (rolledBack) return rolledBack
     } catch (error) {
-      const untouched = error instanceof LockedOut ? error.before : await pipeline.untouched(token)
+      const untouched =
+        error instanceof LockedOut ? error.wasLockedOutBefore : await pipeline.hasChangedNothing(token)
       if (!untouched) throw error
       // The server is down, current is of no use to log in with, or the secret is gone: nothing has to be undone there.
       await discardIfThere(pipeline, id, token)
@@ -59,12 +60,12 @@ export async function rollback(given: Pipeline, rotation: FailedRotation): Promi
 }
 
 /** The same, but that it asks once whether the rotation left all untouched: what it did is over. */
-function askingOnce(pipeline: Pipeline): Pipeline {
+function askHistoryOnce(pipeline: Pipeline): Pipeline {
   let known: boolean | undefined
   return {
     ...pipeline,
-    async untouched(token) {
-      known ??= await pipeline.untouched(token)
+    async hasChangedNothing(token) {
+      known ??= await pipeline.hasChangedNothing(token)
       return known
     },
   }
@@ -86,9 +87,9 @@ async function rollbackFound(
   found: Description,
 ): Promise<RolledBack | undefined> {
   const { id, token } = rotation
-  const known = rotation.engine ? rotation : parseEssentials(found.tags, pipeline.defaults)
-  const store = await storeOf(pipeline, known)
-  const pending = await readWritten(store, id, { token })
+  const known = rotation.engine ? rotation : parseRollbackOptions(found.tags, pipeline.defaults)
+  const store = await openStore(pipeline, known)
+  const pending = await readIfParsable(store, id, { token })
   if (!pending) {
     if (found.pending === token) await store.discard(id, token)
     return { token, outcome: 'nothing' }
@@ -99,15 +100,19 @@ async function rollbackFound(
   // Whose password it is was changed in the parameter that says so; no database was told anything.
   const { user = current.credential.username, host = current.credential.host } = rotation
   if (current.credential.username !== user || current.credential.host !== host)
-    if (current.token === rotation.replaces && (await pipeline.untouched(token))) {
+    if (current.token === rotation.replaces && (await pipeline.hasChangedNothing(token))) {
       await store.discard(id, token)
       return { token, outcome: 'untouched' }
     }
   const reading = { ...pipeline, store }
   const outcome = await undo(reading, id, found, current, pending, known).catch(async error => {
-    if (!(error instanceof LockedOut) || !(await pipeline.untouched(token).catch(() => false))) throw error
-    const engine = await pipeline.engine(current.credential.engine)
-    throw new LockedOut(error.message, await whatIsKnown(engine, change(reading, id, current, pending)))
+    if (!(error instanceof LockedOut) || !(await pipeline.hasChangedNothing(token).catch(() => false)))
+      throw error
+    const engine = await pipeline.loadEngine(current.credential.engine)
+    throw new LockedOut(
+      error.message,
+      await explainRefusal(engine, makeChange(reading, id, current, pending)),
+    )
   })
   if (outcome === 'restored' && (await store.describe(id)).current !== current.token) return undefined
   await store.discard(id, token)
@@ -118,8 +123,8 @@ async function rollbackFound(
  * Takes back a value that no database was told, and asks none. What an earlier execution of the same version may have set stays
  * as it is: with the secret promoted in another Region, the database may be that Region's by now, and know no other password.
  */
-export async function withdraw(pipeline: Pipeline, { id, token }: RotationId): Promise<RolledBack> {
-  if (!(await pipeline.untouched(token))) return { token, outcome: 'left' }
+export async function discardIfUnchanged(pipeline: Pipeline, { id, token }: RotationId): Promise<RolledBack> {
+  if (!(await pipeline.hasChangedNothing(token))) return { token, outcome: 'left' }
   await discardIfThere(pipeline, id, token)
   return { token, outcome: 'untouched' }
 }
@@ -128,7 +133,7 @@ export async function withdraw(pipeline: Pipeline, { id, token }: RotationId): P
 export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack> {
   const { pending } = await pipeline.store.describe(id)
   if (!pending) return { outcome: 'nothing' }
-  if (await pipeline.rotating(pending))
+  if (await pipeline.isRotating(pending))
     throw new RotationInProgress(`the rotation of version ${pending} runs`)
   return rollback(pipeline, { id, token: pending })
 }
@@ -139,40 +144,43 @@ async function undo(
   found: Description,
   current: Version,
   pending: Version,
-  known: Essentials,
+  known: RollbackOptions,
 ): Promise<Outcome> {
-  const { store, rotating, running } = pipeline
-  const engine = await pipeline.engine(current.credential.engine)
+  const { store, isRotating, isExecutionRunning } = pipeline
+  const engine = await pipeline.loadEngine(current.credential.engine)
   const name = strategyThatSet(pending.credential, current.credential, known)
   const failed: FailedChange = {
-    ...change(pipeline, id, current, { ...pending, credential: inDatabaseOf(current, pending.credential) }),
-    async rival() {
+    ...makeChange(pipeline, id, current, {
+      ...pending,
+      credential: withDatabaseOf(current, pending.credential),
+    }),
+    async otherRotation() {
       // All at once: the application may be waiting for its password.
-      const candidates = (await otherTokens(store, id, current, pending)).filter(
+      const candidates = (await readOtherTokens(store, id, current, pending)).filter(
         token => token !== found.previous,
       )
-      const run = await Promise.all(candidates.map(rotating))
+      const run = await Promise.all(candidates.map(isRotating))
       const rival = candidates.find((_, i) => run[i])
       return rival === undefined ? undefined : { pending: rival === found.pending }
     },
-    untouched: () => pipeline.untouched(pending.token).catch(() => false),
+    hasChangedNothing: () => pipeline.hasChangedNothing(pending.token).catch(() => false),
     wasSet: async () => (await pipeline.wasSet?.(pending.token).catch(() => false)) ?? false,
-    previousIsOpen: async () =>
-      parseGrace(found.tags, pipeline.defaults) === 'never' || (await running(current.token)),
+    isPreviousOpen: async () =>
+      parseGrace(found.tags, pipeline.defaults) === 'never' || (await isExecutionRunning(current.token)),
   }
   const outcome = await strategies[name].undo(engine, failed)
   if (name === 'dual-password' || outcome !== 'intact') return outcome
   // Two passwords log in: dual-password set one, and the tag was changed since.
   const both =
-    traits[current.credential.engine].strategies['dual-password'] &&
-    pending.credential.sameLogin(current.credential) &&
+    engineTraits[current.credential.engine].actorByStrategy['dual-password'] &&
+    pending.credential.hasSameLogin(current.credential) &&
     pending.credential.password !== current.credential.password &&
-    (await isOpen(engine, failed))
+    (await isPendingOpen(engine, failed))
   return both ? strategies['dual-password'].undo(engine, failed) : outcome
 }
 
 /** The tag may have been changed since, but that it turned two users is to be seen. */
-function strategyThatSet(pending: Credential, current: Credential, known: Essentials): StrategyName {
+function strategyThatSet(pending: Credential, current: Credential, known: RollbackOptions): StrategyName {
   const name = strategyFor(current, known)
-  return pending.username === current.username || strategies[name].pair ? name : 'alternating-users'
+  return pending.username === current.username || strategies[name].pairOf ? name : 'alternating-users'
 }

@@ -1,13 +1,19 @@
 import { hash } from 'node:crypto'
-import { adminOf } from './admin.ts'
+import { readAdminOf } from './admin.ts'
 import { Credential } from './credential.ts'
 import { InvalidCredential, InvalidOption, LoginRefused, NotPermitted, RotationInProgress } from './errors.ts'
-import { withMember } from './exactJson.ts'
-import { refuseForeign } from './makeWay.ts'
+import { addJsonMember } from './exactJson.ts'
 import type { Options } from './options.ts'
+import { refuseOtherPending } from './otherPending.ts'
 import type { Pipeline } from './pipeline.ts'
 import { optionsOf, planOf } from './plan.ts'
-import { isEnrolled, refuseBehind, refuseElsewhere, refuseNoHost, refuseUnfit } from './refusals.ts'
+import {
+  isEnrolled,
+  refuseObstacle,
+  refuseOtherRegion,
+  refuseReplicasBehind,
+  requireHost,
+} from './refusals.ts'
 import type { Edits } from './stores/edits.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
@@ -26,13 +32,13 @@ export type EditPipeline = Pipeline & {
 }
 
 /** `started` is when the execution began, in milliseconds: what is younger is its own work, also if an answer was lost. */
-type Wanted = { id: string; admin: string; started: number }
+type AdminToSet = { id: string; admin: string; started: number }
 
 /**
  * `set` names the new version, the one that it replaced, and since when the password is there (ISO 8601). `already`:
  * the value named this admin before.
  */
-export type AdminSet = { arn?: string } & (
+export type SetAdminResult = { arn?: string } & (
   | { outcome: 'already' }
   | { outcome: 'set'; version: string; replaced: string; made?: string; passwordSince?: string }
 )
@@ -44,47 +50,47 @@ export type AdminSet = { arn?: string } & (
  * @throws InvalidCredential, InvalidOption, NotAtHome, RotationInProgress, RotationAbandoned, ReplicasBehind, LoginRefused,
  *   HostMismatch, NotPermitted, Superseded …
  */
-export async function setAdmin(pipeline: EditPipeline, wanted: Wanted): Promise<AdminSet> {
+export async function setAdmin(pipeline: EditPipeline, wanted: AdminToSet): Promise<SetAdminResult> {
   const { store, edits } = pipeline
   const { id, admin } = wanted
   const found = await store.describe(id)
   refuseUnmanaged(pipeline, found, id)
   const options = optionsOf(found, pipeline)
-  refuseElsewhere(found, options)
-  refuseKind(found, options)
+  refuseOtherRegion(found, options)
+  refuseNoUser(found, options)
   if (found.arn === admin)
     throw new InvalidCredential('admin', "should be another secret than the user's own")
-  const exactly = store.as(Credential.opaque)
+  const exactly = store.withParser(Credential.parseOpaque)
   const version = await exactly.read(id, { stage: 'current' })
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const text = version.credential.serialize()
   const current = Credential.parse(text)
-  refuseNoHost(current)
-  if (current.masterarn === admin) return alreadySet(pipeline, found, version, wanted)
-  const bare = current.masterarn ? await beforeEdits(pipeline, found, id, version) : version
+  requireHost(current)
+  if (current.masterarn === admin) return completeEarlierEdit(pipeline, found, version, wanted)
+  const bare = current.masterarn ? await readBeforeEdits(pipeline, found, id, version) : version
   if (!bare)
     throw new InvalidCredential(
       'masterarn',
       `names another admin, ${current.masterarn}, and it was not set-admin that named it last: keep that one, or exchange it in the value by hand`,
     )
   const bareText = bare.credential.serialize()
-  const token = tokenOf(found.arn ?? id, version.token, admin)
-  refuseUnfit(found)
-  await refuseForeign(pipeline, found, token)
-  refuseBehind(found, { empty: [] })
+  const token = editTokenOf(found.arn ?? id, version.token, admin)
+  refuseObstacle(found)
+  await refuseOtherPending(pipeline, found, token)
+  refuseReplicasBehind(found, { empty: [] })
   await refuseOtherEdit(pipeline, id, token, bareText)
-  await refuseNoAdmin(pipeline, admin)
+  await requireAdminSecret(pipeline, admin)
   await requireAdminFor(pipeline, current.with({ masterarn: admin }), options)
-  const edited = withMember(bareText, 'masterarn', admin)
+  const edited = addJsonMember(bareText, 'masterarn', admin)
   Credential.parse(edited)
   await edits.make({ id, token, replacing: version.token, text: edited })
-  return { ...named(found), ...(await setBy(pipeline, id, token, version.token, bare.created)) }
+  return { ...arnField(found), ...(await resultOfEdit(pipeline, id, token, version.token, bare.created)) }
 }
 
 /** The same for the same try, whoever makes it, so that what one has begun the next one completes. No value is in it. */
-const tokenOf = (...parts: string[]) => hash('sha256', JSON.stringify(parts))
+const editTokenOf = (...parts: string[]) => hash('sha256', JSON.stringify(parts))
 
-const named = ({ arn }: Description) => (arn ? { arn } : {})
+const arnField = ({ arn }: Description) => (arn ? { arn } : {})
 
 /** IAM says the same of a deployment's own role; here it is said why. */
 function refuseUnmanaged({ rotationFunction }: EditPipeline, found: Description, id: string): void {
@@ -93,7 +99,7 @@ function refuseUnmanaged({ rotationFunction }: EditPipeline, found: Description,
 }
 
 /** Whose value has no user, or is an admin's own, is rotated by no admin. */
-function refuseKind({ tags }: Description, { engine, connection }: Options): void {
+function refuseNoUser({ tags }: Description, { engine, connection }: Options): void {
   const kind = connection ? 'keyturn:connection' : engine ? 'keyturn:engine' : undefined
   if (kind)
     throw new InvalidOption(kind, 'says that no user is in the value: such a one never rotates by an admin')
@@ -107,29 +113,29 @@ function refuseKind({ tags }: Description, { engine, connection }: Options): voi
 }
 
 /** Nothing is written but what a try that died left to be completed. */
-async function alreadySet(
+async function completeEarlierEdit(
   pipeline: EditPipeline,
   found: Description,
   version: Version,
-  { id, admin, started }: Wanted,
-): Promise<AdminSet> {
+  { id, admin, started }: AdminToSet,
+): Promise<SetAdminResult> {
   const { token, created = 0 } = version
   const { previous } = found
-  const isOwn = previous !== undefined && token === tokenOf(found.arn ?? id, previous, admin)
+  const isOwn = previous !== undefined && token === editTokenOf(found.arn ?? id, previous, admin)
   const done = isOwn && (await pipeline.edits.finish({ id, token, replacing: previous }))
-  if (!isOwn || !(done || created >= started)) return { ...named(found), outcome: 'already' }
-  const bare = await beforeEdits(pipeline, found, id, version)
-  return { ...named(found), ...(await setBy(pipeline, id, token, previous, bare?.created)) }
+  if (!isOwn || !(done || created >= started)) return { ...arnField(found), outcome: 'already' }
+  const bare = await readBeforeEdits(pipeline, found, id, version)
+  return { ...arnField(found), ...(await resultOfEdit(pipeline, id, token, previous, bare?.created)) }
 }
 
-async function setBy(
+async function resultOfEdit(
   { store }: EditPipeline,
   id: string,
   token: string,
   replaced: string,
   since: number | undefined,
-): Promise<AdminSet> {
-  const made = (await store.as(Credential.opaque).read(id, { token }))?.created
+): Promise<SetAdminResult> {
+  const made = (await store.withParser(Credential.parseOpaque).read(id, { token }))?.created
   const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
   const [madeAt, passwordSince] = [at(made), at(since)]
   return {
@@ -145,22 +151,22 @@ async function setBy(
  * The version without an admin of which set-admin made this one, perhaps by naming another admin first. Undefined if anybody else
  * has written in between, and for a version that no edit made.
  */
-async function beforeEdits(
+async function readBeforeEdits(
   { store }: EditPipeline,
   found: Description,
   id: string,
   version: Version,
 ): Promise<Version | undefined> {
-  const tokens = await store.tokens(id)
-  const exactly = store.as(Credential.opaque)
+  const tokens = await store.listTokens(id)
+  const exactly = store.withParser(Credential.parseOpaque)
   const follow = async (edited: Version): Promise<Version | undefined> => {
     const text = edited.credential.serialize()
     const admin = adminIn(text)
     if (!admin) return edited
-    const made = tokens.find(token => tokenOf(found.arn ?? id, token, admin) === edited.token)
+    const made = tokens.find(token => editTokenOf(found.arn ?? id, token, admin) === edited.token)
     const from = made === undefined ? undefined : await exactly.read(id, { token: made })
     const bare = from && (await follow(from))
-    return bare && withMember(bare.credential.serialize(), 'masterarn', admin) === text ? bare : undefined
+    return bare && addJsonMember(bare.credential.serialize(), 'masterarn', admin) === text ? bare : undefined
   }
   return follow(version)
 }
@@ -175,11 +181,13 @@ async function refuseOtherEdit(
   token: string,
   text: string,
 ): Promise<void> {
-  const begun = await edits.begun(id)
+  const begun = await edits.findUnfinished(id)
   if (!begun || begun === token) return
-  const other = (await store.as(Credential.opaque).read(id, { token: begun }))?.credential.serialize()
+  const other = (
+    await store.withParser(Credential.parseOpaque).read(id, { token: begun })
+  )?.credential.serialize()
   const admin = other && adminIn(other)
-  if (!admin || withMember(text, 'masterarn', admin) !== other) {
+  if (!admin || addJsonMember(text, 'masterarn', admin) !== other) {
     await edits.finish({ id, token: begun, replacing: '' })
     return
   }
@@ -197,7 +205,7 @@ function adminIn(text: string): string | undefined {
 }
 
 /** @throws NotPermitted, InvalidCredential */
-async function refuseNoAdmin({ describeAdmin, listedAdmins }: EditPipeline, arn: string): Promise<void> {
+async function requireAdminSecret({ describeAdmin, listedAdmins }: EditPipeline, arn: string): Promise<void> {
   const untagged = new NotPermitted(
     `${arn} is no admin's secret that Keyturn may read: tag it keyturn:admin=true, or name it in the deployment's adminSecretArns`,
   )
@@ -212,10 +220,10 @@ async function refuseNoAdmin({ describeAdmin, listedAdmins }: EditPipeline, arn:
 /** @throws LoginRefused before the admin's value is read; as adminOf */
 async function requireAdminFor(pipeline: Pipeline, wanted: Credential, options: Options): Promise<void> {
   const { strategy, nextUser } = planOf(wanted, options)
-  if (options.strategy === 'temporary-clone' && strategies[strategy].halfway?.(wanted.username))
+  if (options.strategy === 'temporary-clone' && strategies[strategy].isOnClone?.(wanted.username))
     throw new RotationInProgress('the application is on a temporary clone, until its grace time is over')
-  const engine = await pipeline.engine(wanted.engine)
+  const engine = await pipeline.loadEngine(wanted.engine)
   if (!(await logsIn(engine, wanted)))
     throw new LoginRefused(`${wanted}: current was refused, so the admin's value was not read`)
-  await adminOf(pipeline, wanted, [wanted.username, nextUser])
+  await readAdminOf(pipeline, wanted, [wanted.username, nextUser])
 }

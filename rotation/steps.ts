@@ -1,24 +1,36 @@
 import { hash } from 'node:crypto'
+import { runWithChangedNothingMark } from './changedNothingMark.ts'
 import type { Engine } from './engines/engine.ts'
-import { watchedEngine, watchedRds } from './engines/watched.ts'
+import { watchEngine, watchRds } from './engines/watchChanges.ts'
 import { HostMismatch, InvalidCredential, RotationInProgress, Superseded, TestFailed } from './errors.ts'
-import { makeWay } from './makeWay.ts'
+import { clearOtherPending } from './otherPending.ts'
 import {
-  change,
+  makeChange,
+  openStore,
   type Pipeline,
   type Rotation,
   type RotationId,
-  type Start,
+  type RotationStart,
   type StorePipeline,
-  storeOf,
 } from './pipeline.ts'
-import { LONGEST, nextValue, optionsOf, planOf, readStaged, warningsOf } from './plan.ts'
-import { refuseBehind, refuseElsewhere, refusePromoted, refuseUnfit } from './refusals.ts'
-import { tryOut } from './rehearse.ts'
-import { type Answer, awaited } from './replicas.ts'
+import {
+  MAX_GRACE_WITH_REPLICAS_SECONDS,
+  makeNextValue,
+  optionsOf,
+  planOf,
+  readStaged,
+  warningsOf,
+} from './plan.ts'
+import {
+  refuseObstacle,
+  refuseOtherRegion,
+  refusePromotedElsewhere,
+  refuseReplicasBehind,
+} from './refusals.ts'
+import { checkSession } from './rehearse.ts'
+import { awaitedReplicas, type PeerAnswer } from './replicas.ts'
 import { strategies } from './strategies/index.ts'
-import { awaitLogin, provenLogin } from './strategies/login.ts'
-import { markUntouched } from './untouched.ts'
+import { awaitLogin, openProvenSession } from './strategies/login.ts'
 
 /**
  * Writes the new value as pending. No database is asked. `answer` is what other Regions told of their replicas before;
@@ -30,36 +42,36 @@ import { markUntouched } from './untouched.ts'
  * @throws PromotedElsewhere if the secret stands alone in a peer Region
  * @throws InvalidCredential, InvalidOption, TokenReused
  */
-export async function create(
+export async function createSecret(
   pipeline: StorePipeline,
-  { id, token, moveBack }: Start,
-  answer: Answer = { empty: [] },
+  { id, token, moveBack }: RotationStart,
+  answer: PeerAnswer = { empty: [] },
 ): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
   const done = found.current === token
-  const back = moveBack && followsFrom(done ? found.previous : found.current, token)
+  const back = moveBack && isMoveBackOf(done ? found.previous : found.current, token)
   const options = optionsOf(found, pipeline, back)
   if (!done) {
-    refuseElsewhere(found, options)
-    refusePromoted(answer)
-    await makeWay(pipeline, { id, token }, found, answer)
-    refuseUnfit(found)
+    refuseOtherRegion(found, options)
+    refusePromotedElsewhere(answer)
+    await clearOtherPending(pipeline, { id, token }, found, answer)
+    refuseObstacle(found)
   }
-  const store = await storeOf(pipeline, options)
+  const store = await openStore(pipeline, options)
   const replaced = await readStaged(store, id, found, done ? 'previous' : 'current')
   const current = replaced.credential
   // Nobody is on a clone: so this is a rotation like any other.
-  if (back && !strategies['temporary-clone'].halfway?.(current.username))
-    return create(pipeline, { id, token }, answer)
+  if (back && !strategies['temporary-clone'].isOnClone?.(current.username))
+    return createSecret(pipeline, { id, token }, answer)
   const { strategy, nextUser } = planOf(current, options)
-  const replicas = awaited(found).map(({ region }) => region)
+  const replicas = awaitedReplicas(found).map(({ region }) => region)
   const warnings = warningsOf(replicas, options)
   if (!done) {
-    const next = nextValue(current, options, nextUser)
+    const next = makeNextValue(current, options, nextUser)
     // What an earlier try wrote stays, so it is not written over: that would be in vain.
     const written = found.pending === token ? await store.read(id, { token }) : undefined
-    const isWritten = written?.credential.sameUser(next) ?? false
-    refuseBehind(found, answer, isWritten)
+    const isWritten = written?.credential.equalsExceptPassword(next) ?? false
+    refuseReplicasBehind(found, answer, isWritten)
     if (!isWritten) await store.propose(id, token, next)
   }
   return {
@@ -79,13 +91,13 @@ export async function create(
     ...(replicas.length && { replicas }),
     ...(options.grace !== 'never' &&
       strategies[strategy].retire && {
-        grace: replicas.length ? Math.min(options.grace, LONGEST) : options.grace,
+        grace: replicas.length ? Math.min(options.grace, MAX_GRACE_WITH_REPLICAS_SECONDS) : options.grace,
       }),
-    ...(strategies[strategy].halfway?.(nextUser) && { halfway: true }),
+    ...(strategies[strategy].isOnClone?.(nextUser) && { halfway: true }),
     ...(strategy === 'temporary-clone' && { clone: options.clone ?? 'drop' }),
     ...(options.testQuery && { testQuery: options.testQuery }),
     ...(options.pooler && { pooler: options.pooler }),
-    ...(strategies[strategy].outage && current.engine !== 'opaque' && { rehearse: true }),
+    ...(strategies[strategy].hasOutage && current.engine !== 'opaque' && { rehearse: true }),
     ...(warnings.length && { warnings }),
   }
 }
@@ -94,7 +106,7 @@ export async function create(
  * Whether the rotation of `token` is the one that statemachines/rotate.asl.json starts when the grace time of `version`
  * is over. An execution's input can be made by whoever may start one; this name has to fit.
  */
-const followsFrom = (version: string | undefined, token: string) =>
+const isMoveBackOf = (version: string | undefined, token: string) =>
   version !== undefined && hash('sha256', version) === token ? true : undefined
 
 /**
@@ -102,40 +114,41 @@ const followsFrom = (version: string | undefined, token: string) =>
  * version `token` if it has a value, else with current.
  * @throws InvalidCredential, InvalidOption, NotAtHome, LoginRefused, TestFailed …
  */
-export async function check(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
+export async function checkRotation(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
   const found = await pipeline.store.describe(id)
   const options = optionsOf(found, pipeline)
-  refuseElsewhere(found, options)
-  const store = await storeOf(pipeline, options)
+  refuseOtherRegion(found, options)
+  const store = await openStore(pipeline, options)
   const version = (await store.read(id, { token })) ?? (await store.read(id, { stage: 'current' }))
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const { credential } = version
   const { nextUser } = planOf(credential, options)
-  const engine = await pipeline.engine(credential.engine)
-  await using session = await provenLogin(engine, credential)
-  await tryOut(session, credential, { ...options, nextUser })
+  const engine = await pipeline.loadEngine(credential.engine)
+  await using session = await openProvenSession(engine, credential)
+  await checkSession(session, credential, { ...options, nextUser })
 }
 
 /** What setSecret tells: what could not be done and stops no rotation, a sentence each. */
 type SetResult = { left: string[] }
 
 /**
- * Makes the pending value valid in the database. An error that came before the first change says so (see untouched.ts).
+ * Makes the pending value valid in the database. An error that came before the first change says so (see changedNothingMark.ts).
  * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused …
  */
-export async function set(pipeline: Pipeline, rotation: Rotation): Promise<SetResult> {
-  return markUntouched(async touch => {
+export async function setSecret(pipeline: Pipeline, rotation: Rotation): Promise<SetResult> {
+  return runWithChangedNothingMark(async touch => {
     const watched: Pipeline = {
       ...pipeline,
-      engine: async name => watchedEngine(testable(await pipeline.engine(name), rotation), touch),
-      rds: async () => watchedRds(await pipeline.rds(), touch),
+      loadEngine: async name =>
+        watchEngine(withTestQueryCheck(await pipeline.loadEngine(name), rotation), touch),
+      rds: async () => watchRds(await pipeline.rds(), touch),
     }
-    return { left: await makeValid(watched, rotation) }
+    return { left: await makePendingValid(watched, rotation) }
   })
 }
 
 /** The same engine, whose first login sees that the test query can be run later: nothing is changed before a login. */
-function testable(engine: Engine, { testQuery }: Rotation): Engine {
+function withTestQueryCheck(engine: Engine, { testQuery }: Rotation): Engine {
   if (!testQuery) return engine
   let seen = false
   return {
@@ -143,7 +156,7 @@ function testable(engine: Engine, { testQuery }: Rotation): Engine {
       const session = await engine.login(...credential)
       if (seen) return session
       try {
-        await session.testable?.()
+        await session.requireTransactions?.()
         seen = true
         return session
       } catch (error) {
@@ -154,8 +167,8 @@ function testable(engine: Engine, { testQuery }: Rotation): Engine {
   }
 }
 
-async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string[]> {
-  const store = await storeOf(pipeline, rotation)
+async function makePendingValid(pipeline: Pipeline, rotation: Rotation): Promise<string[]> {
+  const store = await openStore(pipeline, rotation)
   const { id, token, replaces, host, user, nextUser } = rotation
   const current = await store.read(id, { stage: 'current' })
   if (current?.token === token) return []
@@ -170,10 +183,10 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
     throw new HostMismatch(
       `the rotation began for user ${JSON.stringify(user)} on ${host}, and current is now ${credential}`,
     )
-  if (!pending.credential.sameUser(credential.with({ username: nextUser })))
+  if (!pending.credential.equalsExceptPassword(credential.with({ username: nextUser })))
     throw new HostMismatch('pending differs from current in more than password and user')
-  const engine = await pipeline.engine(rotation.engine)
-  const told = change({ ...pipeline, store }, id, current, pending, [user, nextUser])
+  const engine = await pipeline.loadEngine(rotation.engine)
+  const told = makeChange({ ...pipeline, store }, id, current, pending, [user, nextUser])
   const { pooler } = rotation
   const applied = await strategies[rotation.strategy].apply(engine, { ...told, pooler })
   if (!applied) return []
@@ -182,16 +195,16 @@ async function makeValid(pipeline: Pipeline, rotation: Rotation): Promise<string
 }
 
 /** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */
-export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void> {
-  const store = await storeOf(pipeline, rotation)
+export async function testSecret(pipeline: Pipeline, rotation: Rotation): Promise<void> {
+  const store = await openStore(pipeline, rotation)
   const { id, token, strategy, nextUser, replaces, testQuery } = rotation
   const version =
     (await store.read(id, { token, stage: 'pending' })) ?? (await store.read(id, { token, stage: 'current' }))
   if (!version)
     throw new RotationInProgress(`version ${token} is not pending any more: another rotation took over`)
-  const engine = await pipeline.engine(rotation.engine)
+  const engine = await pipeline.loadEngine(rotation.engine)
   await using session = await engine.login(version.credential)
-  const pair = strategies[strategy].pair?.(nextUser)
+  const pair = strategies[strategy].pairOf?.(nextUser)
   // The user is what its clone has to equal, and not the other way round: it is brought up to date at its next turn.
   const compared = pair?.clone === nextUser ? pair : undefined
   const other = async () => {
@@ -202,7 +215,7 @@ export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void
   const differences = compared ? await session.differences(compared, other) : []
   if (differences.length)
     throw new TestFailed(`the two users are not equal; still to be done: ${differences.join('; ')}`)
-  if (testQuery) await session.run(testQuery)
+  if (testQuery) await session.runTestQuery(testQuery)
 }
 
 /**
@@ -210,7 +223,7 @@ export async function test(pipeline: Pipeline, rotation: Rotation): Promise<void
  * database does not know it.
  * @throws Superseded
  */
-export async function finish(
+export async function finishSecret(
   { store }: StorePipeline,
   { id, token, replaces }: Rotation,
   { late = false } = {},

@@ -10,41 +10,41 @@ export type Window = {
   zone?: string
 }
 
-const names = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
-const name = `(?:${names.join('|')})`
-const days = `${name}(?:-${name})?`
-const time = String.raw`(?:[01]\d|2[0-3]):[0-5]\d`
-const form = new RegExp(
-  String.raw`^(?:(?<days>${days}(?:\+${days})*) )?(?<from>${time})-(?<to>${time})(?: (?<zone>[\w/+:-]+))?$`,
+const DAY_NAMES = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
+const DAY_PATTERN = `(?:${DAY_NAMES.join('|')})`
+const DAYS_PATTERN = `${DAY_PATTERN}(?:-${DAY_PATTERN})?`
+const TIME_PATTERN = String.raw`(?:[01]\d|2[0-3]):[0-5]\d`
+const WINDOW_PATTERN = new RegExp(
+  String.raw`^(?:(?<days>${DAYS_PATTERN}(?:\+${DAYS_PATTERN})*) )?(?<from>${TIME_PATTERN})-(?<to>${TIME_PATTERN})(?: (?<zone>[\w/+:-]+))?$`,
 )
 
 /** Text such as `02:00-05:00`, `Mon-Fri 02:00-05:00 Europe/Berlin` or `Mon+Wed 22:00-04:00`. */
-export const window = v.pipe(
+export const windowSchema = v.pipe(
   v.string(),
-  v.regex(form),
+  v.regex(WINDOW_PATTERN),
   v.transform((text): Window => {
-    const { days, from = '', to = '', zone } = form.exec(text)?.groups ?? {}
+    const { days, from = '', to = '', zone } = WINDOW_PATTERN.exec(text)?.groups ?? {}
     return {
-      from: minutes(from),
-      to: minutes(to),
+      from: minutesOf(from),
+      to: minutesOf(to),
       ...(days && { days: days.split('+').flatMap(daysIn) }),
       ...(zone && { zone }),
     }
   }),
   // Runs begin an hour apart at most, and one has to fall into it.
   v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
-  v.check(({ zone }) => zone === undefined || isZone(zone)),
+  v.check(({ zone }) => zone === undefined || isTimeZone(zone)),
 )
 
-const minutes = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
+const minutesOf = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
 
 /** The days of `Wed` or `Fri-Mon`. */
 function daysIn(text: string): number[] {
-  const [first = 0, last = first] = text.split('-').map(name => names.indexOf(name))
+  const [first = 0, last = first] = text.split('-').map(name => DAY_NAMES.indexOf(name))
   return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, n) => (first + n) % 7)
 }
 
-function isZone(timeZone: string): boolean {
+function isTimeZone(timeZone: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone })
     return true

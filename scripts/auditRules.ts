@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { ruleTexts } from '../fleet/audit/rules/rules.ts'
-import { withBlock } from './block.ts'
+import { replaceBlock } from './replaceBlock.ts'
 
 const page = new URL('../docs/audit.md', import.meta.url)
 
@@ -17,9 +17,9 @@ function rulesTable(): string {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-const block = /\| rule \| severity \|[\s\S]*?\n(?=\n)/
+const TABLE_PATTERN = /\| rule \| severity \|[\s\S]*?\n(?=\n)/
 
 /** The page with its table as the rules are now. */
-export const written = () => withBlock(readFileSync(page, 'utf8'), block, `${rulesTable()}\n`)
+export const auditPage = () => replaceBlock(readFileSync(page, 'utf8'), TABLE_PATTERN, `${rulesTable()}\n`)
 
-if (import.meta.main) writeFileSync(page, written())
+if (import.meta.main) writeFileSync(page, auditPage())

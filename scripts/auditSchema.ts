@@ -24,13 +24,13 @@ function jsonSchemaOf(schema: Schema): object {
   const minimum = pipe.find(({ type }) => type === 'min_value')?.requirement
   return {
     ...(description && { description }),
-    ...plain(schema),
+    ...typeSchemaOf(schema),
     ...(whole && { type: 'integer' }),
     ...(minimum !== undefined && { minimum }),
   }
 }
 
-function plain(schema: Schema): object {
+function typeSchemaOf(schema: Schema): object {
   const { type, entries = {}, item, value, options, literal } = schema
   switch (type) {
     case 'string':

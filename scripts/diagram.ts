@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { withBlock } from './block.ts'
+import { replaceBlock } from './replaceBlock.ts'
 
 type States = {
   StartAt: string
@@ -16,29 +16,29 @@ type State = {
   Branches?: States[]
 }
 
-type Test = {
+type Comparison = {
   Variable: string
   IsPresent?: boolean
   StringEquals?: string
   BooleanEquals?: boolean
   NumericEquals?: number
 }
-type Choice = { Next: string } & (Test | { And: Test[] })
+type Choice = { Next: string } & (Comparison | { And: Comparison[] })
 
 /** The pages that show state machines. */
-export const pages = {
+export const MACHINES_BY_PAGE = {
   'README.md': ['rotate'],
   'docs/schedules.md': ['rotate-due', 'rotate-server'],
   'docs/disaster-recovery.md': ['promote'],
 } as const
-type Page = keyof typeof pages
+type Page = keyof typeof MACHINES_BY_PAGE
 
 const project = new URL('../', import.meta.url)
-const read = (path: string) => readFileSync(new URL(path, project), 'utf8')
+const readProjectFile = (path: string) => readFileSync(new URL(path, project), 'utf8')
 
 /** A state machine as a Mermaid flowchart; dotted arrows are what happens when a state fails for good. */
-export function diagram(stateMachine: string): string {
-  const machine: States = JSON.parse(read(`statemachines/${stateMachine}.asl.json`))
+export function flowchartOf(stateMachine: string): string {
+  const machine: States = JSON.parse(readProjectFile(`statemachines/${stateMachine}.asl.json`))
   return ['flowchart TD', `  start(( )) --> ${machine.StartAt}`, ...draw(machine, '  ')].join('\n')
 }
 
@@ -47,7 +47,7 @@ function draw({ States }: States, indent: string): string[] {
     ...[
       ...shape(name, state),
       ...(state.Next ? [`${name} --> ${state.Next}`] : []),
-      ...(state.Choices ?? []).map(choice => `${name} -- ${condition(choice)} --> ${choice.Next}`),
+      ...(state.Choices ?? []).map(choice => `${name} -- ${conditionText(choice)} --> ${choice.Next}`),
       ...(state.Default ? [`${name} -- no --> ${state.Default}`] : []),
       ...(state.Catch ?? [])
         .filter(({ Next }) => Next !== state.Next)
@@ -59,7 +59,7 @@ function draw({ States }: States, indent: string): string[] {
     ...(state.Branches
       ? [
           `${indent}subgraph ${name}`,
-          ...state.Branches.map(branch => `${indent}  ${wayOf(branch)}`),
+          ...state.Branches.map(branch => `${indent}  ${successPathOf(branch)}`),
           `${indent}end`,
         ]
       : []),
@@ -67,17 +67,23 @@ function draw({ States }: States, indent: string): string[] {
 }
 
 /** A branch of a Parallel where all goes well: what comes of a failure is told by the state behind the Parallel. */
-function wayOf({ StartAt, States }: States): string {
+function successPathOf({ StartAt, States }: States): string {
   const names = [StartAt]
   for (let next = States[StartAt]?.Next; next; next = States[next]?.Next) names.push(next)
   return names.join(' --> ')
 }
 
-const condition = (choice: Choice) =>
-  'And' in choice ? choice.And.map(tested).join(' and ') : tested(choice)
+const conditionText = (choice: Choice) =>
+  'And' in choice ? choice.And.map(comparisonText).join(' and ') : comparisonText(choice)
 
 /** What is compared with a placeholder depends on the deployment. */
-function tested({ Variable, IsPresent, StringEquals, BooleanEquals, NumericEquals }: Test): string {
+function comparisonText({
+  Variable,
+  IsPresent,
+  StringEquals,
+  BooleanEquals,
+  NumericEquals,
+}: Comparison): string {
   const path = Variable.slice('$.'.length)
   if (StringEquals) return StringEquals === '${StoreWithPeers}' ? 'peers' : StringEquals
   if (NumericEquals !== undefined) return `${path} is ${NumericEquals}`
@@ -92,17 +98,18 @@ function shape(name: string, { Type, End }: State): string[] {
 
 const label = (errors: string[]) => (errors.includes('States.ALL') ? '' : ` ${errors.join(', ')} .`)
 
-const blockOf = (name: string) =>
+const flowchartPattern = (name: string) =>
   new RegExp(`(?<=<!-- made from statemachines/${name}\\.asl\\.json.*-->\\n)\`\`\`mermaid\\n[\\s\\S]*?\`\`\``)
 
 /** A page with its pictures as the state machines are now. */
-export function drawn(page: Page): string {
-  const names: readonly string[] = pages[page]
+export function pageWithFlowcharts(page: Page): string {
+  const names: readonly string[] = MACHINES_BY_PAGE[page]
   return names.reduce(
-    (text, name) => withBlock(text, blockOf(name), `\`\`\`mermaid\n${diagram(name)}\n\`\`\``),
-    read(page),
+    (text, name) => replaceBlock(text, flowchartPattern(name), `\`\`\`mermaid\n${flowchartOf(name)}\n\`\`\``),
+    readProjectFile(page),
   )
 }
 
 if (import.meta.main)
-  for (const page of Object.keys(pages) as Page[]) writeFileSync(new URL(page, project), drawn(page))
+  for (const page of Object.keys(MACHINES_BY_PAGE) as Page[])
+    writeFileSync(new URL(page, project), pageWithFlowcharts(page))

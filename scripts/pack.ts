@@ -8,9 +8,9 @@ const project = join(import.meta.dirname, '..')
 const run = promisify(execFile)
 
 /** The oldest Node that the package runs under: what it is made of needs that. */
-const oldest = '22.13'
+const OLDEST_NODE = '22.13'
 
-const readme = `# keyturn
+const README = `# keyturn
 
 The command of Keyturn, which rotates credentials on AWS: it starts rotations and shows how they go, in an account that a
 stack of Keyturn is deployed to. See \`keyturn --help\`.
@@ -21,14 +21,14 @@ stack of Keyturn is deployed to. See \`keyturn --help\`.
  * that draw an audit's charts, stands in files that it does not read.
  * @returns the path of the tarball
  */
-export async function pack(folder: string): Promise<string> {
+export async function packCommand(folder: string): Promise<string> {
   const made = join(folder, 'package')
   await rm(made, { recursive: true, force: true })
   await mkdir(join(made, 'bin'), { recursive: true })
   const { name, version, description, license } = JSON.parse(
     await readFile(join(project, 'package.json'), 'utf8'),
   )
-  const bundled = await bundle('cli/keyturn.ts', join(made, 'bin'))
+  const bundled = await bundleProgram('cli/keyturn.ts', join(made, 'bin'))
   const manifest = {
     name,
     version,
@@ -36,11 +36,11 @@ export async function pack(folder: string): Promise<string> {
     license,
     type: 'module',
     bin: { keyturn: 'bin/keyturn.js' },
-    engines: { node: `>=${oldest}` },
+    engines: { node: `>=${OLDEST_NODE}` },
   }
   await writeFile(join(made, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
-  await writeFile(join(made, 'README.md'), readme)
-  await writeFile(join(made, 'THIRD-PARTY.txt'), await licences(bundled))
+  await writeFile(join(made, 'README.md'), README)
+  await writeFile(join(made, 'THIRD-PARTY.txt'), await licenceTexts(bundled))
   await cp(join(project, 'LICENSE'), join(made, 'LICENSE'))
   const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', '..'], {
     cwd: made,
@@ -51,7 +51,7 @@ export async function pack(folder: string): Promise<string> {
 }
 
 /** Writes a program and all that it needs into `outdir`: a file of its own name, and one for each part that is loaded late. */
-export async function bundle(entry: string, outdir: string): Promise<Metafile> {
+export async function bundleProgram(entry: string, outdir: string): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: project,
     entryPoints: [entry],
@@ -62,7 +62,7 @@ export async function bundle(entry: string, outdir: string): Promise<Metafile> {
     chunkNames: '[name]-[hash]',
     format: 'esm',
     platform: 'node',
-    target: `node${oldest}`,
+    target: `node${OLDEST_NODE}`,
     mainFields: ['module', 'main'],
     minify: true,
     legalComments: 'none',
@@ -73,20 +73,20 @@ export async function bundle(entry: string, outdir: string): Promise<Metafile> {
   return metafile
 }
 
-type Part = { named: string; license: string; text: string | undefined }
+type BundledPackage = { named: string; license: string; text: string | undefined }
 
 /** The licence of every package that a bundle holds parts of: each text once, under the packages that are under it. */
-async function licences({ inputs }: Metafile): Promise<string> {
+async function licenceTexts({ inputs }: Metafile): Promise<string> {
   const folders = Object.keys(inputs).flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [])
-  const parts = await Promise.all([...new Set(folders)].sort().map(partIn))
+  const parts = await Promise.all([...new Set(folders)].sort().map(packageIn))
   const texts = new Map<string, string[]>()
-  for (const { named, license, text = borrowed(named, license, parts) } of parts)
+  for (const { named, license, text = licenceOfNeighbour(named, license, parts) } of parts)
     texts.set(text, [...(texts.get(text) ?? []), `${named}: ${license}`])
   const line = '-'.repeat(80)
   return [...texts].map(([text, named]) => `${named.join('\n')}\n\n${text}\n`).join(`\n${line}\n\n`)
 }
 
-async function partIn(folder: string): Promise<Part> {
+async function packageIn(folder: string): Promise<BundledPackage> {
   const path = join(project, folder)
   const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8'))
   const file = (await readdir(path)).find(each => /^licen[cs]e/i.test(each))
@@ -95,7 +95,7 @@ async function partIn(folder: string): Promise<Part> {
 }
 
 /** Some packages of AWS come without the text of their licence: it is their neighbours'. @throws if nobody has it */
-function borrowed(named: string, license: string, parts: Part[]): string {
+function licenceOfNeighbour(named: string, license: string, parts: BundledPackage[]): string {
   const scope = named.split('/')[0] ?? ''
   const neighbour = parts.find(
     part => part.named.startsWith(`${scope}/`) && part.license === license && part.text,
@@ -107,5 +107,5 @@ function borrowed(named: string, license: string, parts: Part[]): string {
 if (import.meta.main) {
   const folder = resolve(process.argv[2] ?? join(project, '.build'))
   await mkdir(folder, { recursive: true })
-  console.log(await pack(folder))
+  console.log(await packCommand(folder))
 }

@@ -4,7 +4,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { nextSteps } from '../afterDeploy.ts'
-import BeforeRemove, { hindrances, standing } from '../beforeRemove.ts'
+import BeforeRemove, { findStackUse, reasonsAgainstRemoval } from '../beforeRemove.ts'
 
 const outputs = {
   RotateSecretFunctionArn: 'arn:aws:lambda:eu-west-1:1:function:keyturn-prod-rotateSecret',
@@ -46,7 +46,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-const look = () => standing(outputs, new SecretsManagerClient(config), new SFNClient(config))
+const look = () => findStackUse(outputs, new SecretsManagerClient(config), new SFNClient(config))
 
 test('only what the stack itself rotates stands in its way, on every page', async () => {
   pages = [
@@ -63,7 +63,7 @@ test('only what the stack itself rotates stands in its way, on every page', asyn
   executions = [{ executionArn }]
   const found = await look()
   expect(found).toEqual({ secrets: ['one', 'two'], executions: [executionArn], more: false })
-  expect(hindrances(found, 'eu-west-1')).toEqual([
+  expect(reasonsAgainstRemoval(found, 'eu-west-1')).toEqual([
     "Secret one has this stack's rotation function: aws secretsmanager cancel-rotate-secret --region eu-west-1 --secret-id one",
     "Secret two has this stack's rotation function: aws secretsmanager cancel-rotate-secret --region eu-west-1 --secret-id two",
     expect.stringContaining(`describe-execution --region eu-west-1 --execution-arn ${executionArn}`),
@@ -76,7 +76,7 @@ test('no more than 100 pages are looked at, and that is said', async () => {
   asked.length = 0
   const found = await look()
   expect(asked).toHaveLength(100)
-  expect(hindrances(found, 'eu-west-1')).toEqual([
+  expect(reasonsAgainstRemoval(found, 'eu-west-1')).toEqual([
     'There are more secrets than the 10000 that were looked at.',
   ])
 })

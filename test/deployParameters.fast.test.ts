@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { checkParameters, type Params } from '../deployParameters.ts'
+import { checkParameters, type ParametersByStage } from '../deployParameters.ts'
 
 const key = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 const secret = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
-const params: Params = {
+const params: ParametersByStage = {
   default: {
     region: 'us-east-1',
     subnetIds: '',

@@ -1,33 +1,33 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
-import { meanings } from '../cli/exit.ts'
-import { written as reference } from '../cli/reference.ts'
-import { defaults } from '../fleet/audit/policy/policy.ts'
-import { readPolicy } from '../fleet/audit/policy/read.ts'
-import { endings } from '../fleet/endings.ts'
-import { remedies } from '../fleet/remedies.ts'
+import { EXIT_MEANINGS } from '../cli/exit.ts'
+import { renderPage as reference } from '../cli/reference.ts'
+import { DEFAULT_POLICY } from '../fleet/audit/policy/policy.ts'
+import { readPolicy } from '../fleet/audit/policy/readPolicy.ts'
+import { ENDINGS_BY_STATE } from '../fleet/endings.ts'
+import { REMEDIES } from '../fleet/remedies.ts'
 import * as errors from '../rotation/errors.ts'
 import { parseTags } from '../rotation/options.ts'
-import { written as rulesWritten } from '../scripts/auditRules.ts'
-import { withBlock } from '../scripts/block.ts'
-import { drawn, pages as drawnPages } from '../scripts/diagram.ts'
-import { written } from '../scripts/strategyTable.ts'
+import { auditPage as rulesWritten } from '../scripts/auditRules.ts'
+import { MACHINES_BY_PAGE as drawnPages, pageWithFlowcharts } from '../scripts/diagram.ts'
+import { replaceBlock } from '../scripts/replaceBlock.ts'
+import { strategiesPage } from '../scripts/strategyTable.ts'
 import { read as alarmOf, endedIn } from './functions/alarm/reading.ts'
 import {
-  abandoned,
-  alarmChange,
-  announced,
-  late,
-  managed,
-  markedReport,
-  parkedReport,
-  replicasBehind,
-  report,
-  retirementFailed,
-  runFailed,
-  statusChange,
-} from './support/failures.ts'
+  cloudWatchAlarmEvent,
+  credentialsLateEvent,
+  criticalReportEvent,
+  executionFailedEvent,
+  managedRotationAbandonedEvent,
+  managedRotationFailedEvent,
+  parkedReportEvent,
+  replicasBehindEvent,
+  retirementFailedEvent,
+  rotationFailedEvent,
+  runFailedEvent,
+  runReportEvent,
+} from './support/alarmEvents.ts'
 
 const project = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(project, path), 'utf8')
@@ -48,12 +48,12 @@ const anchor = (heading: string) =>
 test.each(Object.keys(drawnPages) as (keyof typeof drawnPages)[])(
   'the picture in %s is the state machine',
   page => {
-    expect(read(page)).toBe(drawn(page))
+    expect(read(page)).toBe(pageWithFlowcharts(page))
   },
 )
 
 test('the table in docs/strategies.md is what the engines allow', () => {
-  expect(read('docs/strategies.md')).toBe(written())
+  expect(read('docs/strategies.md')).toBe(strategiesPage())
 })
 
 test('docs/audit.md has every rule of the audit, and a policy that is one', () => {
@@ -64,20 +64,20 @@ test('docs/audit.md has every rule of the audit, and a policy that is one', () =
   expect(policy).toMatchObject({ sections: [{ maxAge: 2_592_000 }, {}], exceptions: [{}] })
   // What it shows first is what holds without a file, but for two lists that are cut short.
   const { sections, exceptions, secretNames, trustedAccounts, ...rest } = policy
-  expect(defaults).toMatchObject(rest)
+  expect(DEFAULT_POLICY).toMatchObject(rest)
 })
 
 test('docs/cli.md says what --help does, and each exit code', () => {
   const page = read('docs/cli.md')
   expect(page).toBe(reference())
-  for (const [code, meaning] of Object.entries(meanings))
+  for (const [code, meaning] of Object.entries(EXIT_MEANINGS))
     expect(page).toMatch(new RegExp(`^\\| ${code} \\| ${meaning}\\b`, 'm'))
 })
 
 test('a page that has no block to compare, or two, is not taken for one that is up to date', () => {
-  expect(withBlock('a block', /block/, '$&')).toBe('a $&')
+  expect(replaceBlock('a block', /block/, '$&')).toBe('a $&')
   for (const page of ['', 'a block, and another block'])
-    expect(() => withBlock(page, /block/, 'x'), page).toThrow('there should be one')
+    expect(() => replaceBlock(page, /block/, 'x'), page).toThrow('there should be one')
 })
 
 const errorNames = Object.values(errors)
@@ -96,8 +96,8 @@ test('the runbook has an entry for every error name, and for no other', () => {
 
 test('every entry of the runbook has its remedy in one sentence or two, and so has nothing else', () => {
   const anchors = headings('docs/runbook.md').slice(1).map(anchor)
-  expect(Object.keys(remedies).sort()).toEqual(anchors.toSorted())
-  for (const remedy of Object.values(remedies)) expect(remedy).toMatch(/^[A-Z][^\n]{20,220}\.$/)
+  expect(Object.keys(REMEDIES).sort()).toEqual(anchors.toSorted())
+  for (const remedy of Object.values(REMEDIES)) expect(remedy).toMatch(/^[A-Z][^\n]{20,220}\.$/)
 })
 
 test('every alarm leads to an entry of the runbook', () => {
@@ -106,39 +106,41 @@ test('every alarm leads to an entry of the runbook', () => {
     ...errorNames.map(name => ({ detail: { rotation: { failure: { Error: name } } } })),
     { detail: { severity: 'critical' } },
     { detail: {} },
-  ].map(event => ({ ...announced, ...event }))
+  ].map(event => ({ ...rotationFailedEvent, ...event }))
   const ended = [
     ['FAILED', 'Unreachable', 'retireSecret: no answer'],
     ['FAILED', 'EventBridge.FailedEntry', 'no such bus'],
     ['FAILED', 'States.Timeout', 'too long'],
     ['ABORTED'],
-  ].map(([status = '', ...error]) => statusChange(status, ...error))
-  const several = { ...report, detail: {} }
+  ].map(([status = '', ...error]) => executionFailedEvent(status, ...error))
+  const several = { ...runReportEvent, detail: {} }
   const changes = [
     'locked-out',
     'late',
     'alarm-dead-letters',
     'start-dead-letters',
     'record-dead-letters',
-  ].map(name => alarmChange(`keyturn-test-${name}`, 'ALARM', ''))
+  ].map(name => cloudWatchAlarmEvent(`keyturn-test-${name}`, 'ALARM', ''))
   const all = [
     ...alarms,
     ...ended,
     ...changes,
-    managed,
-    abandoned,
-    report,
-    markedReport,
-    parkedReport,
+    managedRotationFailedEvent,
+    managedRotationAbandonedEvent,
+    runReportEvent,
+    criticalReportEvent,
+    parkedReportEvent,
     several,
-    late,
-    runFailed,
+    credentialsLateEvent,
+    runFailedEvent,
     {},
   ]
   const links = [
-    ...[...all, retirementFailed, replicasBehind].map(event => alarmOf(event)),
-    alarmOf(announced, 'denied'),
-    ...Object.keys(endings).map(state => alarmOf(statusChange('ABORTED'), 'proven', endedIn(state))),
+    ...[...all, retirementFailedEvent, replicasBehindEvent].map(event => alarmOf(event)),
+    alarmOf(rotationFailedEvent, 'denied'),
+    ...Object.keys(ENDINGS_BY_STATE).map(state =>
+      alarmOf(executionFailedEvent('ABORTED'), 'proven', endedIn(state)),
+    ),
   ].flatMap(
     ({ runbook, facts }) =>
       [runbook, ...facts.map(([, value]) => value)].join(' ').match(/(?<=runbook\.md#)[\w-]+/g) ?? [],

@@ -2,18 +2,18 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
-import { page } from '../../fleet/audit/page/page.ts'
+import { renderPage } from '../../fleet/audit/page/page.ts'
 import { startChromium } from '../../local/servers/chromium.ts'
 import { median } from '../median.ts'
-import { reportOf } from './reports.ts'
+import { sampleReportOf } from './sampleReports.ts'
 
 /** Turns of each measurement; the first is not counted. */
-const TURNS = 9
+const TURN_COUNT = 9
 
 /** The median of what a measurement says of its turns, in whole milliseconds. */
 async function medianOf(measure: () => Promise<number>): Promise<string> {
   const times: number[] = []
-  for (let turn = 0; turn <= TURNS; turn++) {
+  for (let turn = 0; turn <= TURN_COUNT; turn++) {
     const time = await measure()
     if (turn) times.push(time)
   }
@@ -21,7 +21,7 @@ async function medianOf(measure: () => Promise<number>): Promise<string> {
 }
 
 /** Milliseconds until a list has been narrowed to these words and what is shown of it is laid out. */
-const searching = (words: string) => (page: Page) =>
+const measureSearch = (words: string) => (page: Page) =>
   page.evaluate(words => {
     const input = document.querySelector<HTMLInputElement>('#credentials input')
     if (!input) throw new Error('there is no search')
@@ -33,7 +33,7 @@ const searching = (words: string) => (page: Page) =>
   }, words)
 
 /** Milliseconds until a column is sorted, and what is shown of it is laid out. */
-const sorting = (page: Page) =>
+const measureSort = (page: Page) =>
   page.evaluate(() => {
     const began = performance.now()
     document.querySelectorAll<HTMLElement>('#credentials thead button')[3]?.click()
@@ -47,11 +47,11 @@ try {
   const browser = await chromium.connect(server.endpoint)
   const columns: string[][] = []
   for (const count of [300, 2000, 10_000]) {
-    const report = reportOf(count)
+    const report = sampleReportOf(count)
     const file = join(folder, `${count}.html`)
     const wrote = await medianOf(async () => {
       const began = performance.now()
-      await writeFile(file, await page(report))
+      await writeFile(file, await renderPage(report))
       return performance.now() - began
     })
     const tab = await browser.newPage()
@@ -61,14 +61,14 @@ try {
       return performance.now() - began
     })
     const found = await medianOf(async () => {
-      await searching('')(tab)
-      return searching('ledger reader')(tab)
+      await measureSearch('')(tab)
+      return measureSearch('ledger reader')(tab)
     })
     const cleared = await medianOf(async () => {
-      await searching('ledger reader')(tab)
-      return searching('')(tab)
+      await measureSearch('ledger reader')(tab)
+      return measureSearch('')(tab)
     })
-    const sorted = await medianOf(() => sorting(tab))
+    const sorted = await medianOf(() => measureSort(tab))
     const megabytes = ((await stat(file)).size / 1e6).toFixed(1)
     columns.push([`${count.toLocaleString('en-US')}`, megabytes, wrote, opened, found, cleared, sorted])
     await tab.close()
@@ -77,7 +77,7 @@ try {
   const text = [
     "# What an audit's page takes",
     '',
-    `By \`npm run bench:page\`: the median of ${TURNS} turns on ${cpus().length} cores, Node ${process.versions.node}, Chromium ${server.version}`,
+    `By \`npm run bench:page\`: the median of ${TURN_COUNT} turns on ${cpus().length} cores, Node ${process.versions.node}, Chromium ${server.version}`,
     'without a window. Milliseconds; a search, its clearing and a sort end when what is shown of the table is laid out.',
     '',
     '| credentials | megabytes | write | open | search two words | clear | sort by age |',

@@ -11,14 +11,14 @@ import { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { SNSClient } from '@aws-sdk/client-sns'
 import { SSMClient } from '@aws-sdk/client-ssm'
-import { type AuditClients, collect } from '../../fleet/audit/collect.ts'
-import { Pace } from '../../fleet/audit/pace.ts'
-import { fleetOf } from '../../local/aws/audited/fleet.ts'
-import { startAudited } from '../../local/aws/audited.ts'
+import { type AuditClients, collectFacts } from '../../fleet/audit/collect.ts'
+import { RateLimiter } from '../../fleet/audit/rateLimiter.ts'
+import { declareFleet } from '../../local/aws/audited/fleet.ts'
+import { startAuditedAccount } from '../../local/aws/audited.ts'
 
-const sizes = [500, 5000]
+const SECRET_COUNTS = [500, 5000]
 /** So many times what AWS allows, on both sides. */
-const factor = 20
+const RATE_LIMIT_FACTOR = 20
 
 // As the command does: see cli/audit/gather.ts.
 setFlagsFromString('--optimize-for-size')
@@ -38,7 +38,7 @@ function clientsAt(
     () =>
       Promise.resolve(client)
   const clients: AuditClients = {
-    in: other => clientsAt(endpoint, other, regions),
+    forRegion: other => clientsAt(endpoint, other, regions),
     cloudFormation: once(new CloudFormationClient(settings)),
     secrets: once(new SecretsManagerClient(settings)),
     parameters: once(new SSMClient(settings)),
@@ -54,12 +54,17 @@ function clientsAt(
 }
 
 const rows: string[] = []
-for (const size of sizes) {
-  const account = await startAudited(fleetOf(size, 12), { throttle: factor })
+for (const size of SECRET_COUNTS) {
+  const account = await startAuditedAccount(declareFleet(size, 12), { throttle: RATE_LIMIT_FACTOR })
   let planned = 0
   const began = performance.now()
-  await collect(clientsAt(account.url), {
-    ...{ account: '123456789012', stage: 'dev', region: 'eu-west-1', pace: new Pace({ factor }) },
+  await collectFacts(clientsAt(account.url), {
+    ...{
+      account: '123456789012',
+      stage: 'dev',
+      region: 'eu-west-1',
+      pace: new RateLimiter({ factor: RATE_LIMIT_FACTOR }),
+    },
     onPlan: ({ seconds }) => {
       planned = seconds
     },
@@ -75,7 +80,7 @@ await writeFile(
   join(import.meta.dirname, 'RESULTS.md'),
   `# What gathering the facts of an audit takes
 
-Written by \`npm run bench:audit\`; do not edit. The account is played in the same process, and throttles by ${factor} times AWS's
+Written by \`npm run bench:audit\`; do not edit. The account is played in the same process, and throttles by ${RATE_LIMIT_FACTOR} times AWS's
 limits, so that this takes no minutes. Each credential has twelve rotations in the table. The last column is what the
 command says beforehand about AWS's own limits: seconds for what is asked of each credential, once the lists are read.
 

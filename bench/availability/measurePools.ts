@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeIdentifier as name } from 'pg'
-import type { Value } from '../../local/client/application.ts'
+import type { StoredValue } from '../../local/client/application.ts'
 import type { Embedded } from '../../local/embedded/embedded.ts'
 import type { MysqlServer } from '../../local/servers/mysql.ts'
 import * as family from '../../local/servers/mysqlDatabase.ts'
 import type { Pgbouncer } from '../../local/servers/pgbouncer.ts'
-import { throughPooler } from '../../local/servers/pgbouncer.ts'
+import { appThroughPooler } from '../../local/servers/pgbouncer.ts'
 import * as postgres from '../../local/servers/postgresDatabase.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
-import { enrol } from './applications.ts'
-import { type Made, openPool, type Seen } from './pools.ts'
-import { rotate } from './rotate.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
+import { type InstalledPool, openPool, type PoolObservation } from './pools.ts'
+import { rotateToEnd } from './rotate.ts'
+import { enrolApp } from './targets.ts'
 
 /** A secret, and where pools log in with it. */
 export type PoolTarget = {
@@ -22,10 +22,10 @@ export type PoolTarget = {
 }
 
 /** What a pool saw of two rotations in a row. */
-export type PoolRow = Seen & { strategy: string; server: string; pool: string }
+export type PoolRow = PoolObservation & { strategy: string; server: string; pool: string }
 
 /** A user of PostgreSQL, that pools are to log in as directly or through PgBouncer, which asks the database. */
-export async function poolsOnPostgres(
+export async function makePostgresPoolTarget(
   embedded: Embedded,
   strategy: StrategyName,
   pgbouncer?: Pgbouncer,
@@ -33,32 +33,32 @@ export async function poolsOnPostgres(
   const { postgres: server } = embedded
   const direct = await postgres.makeApp(server)
   const table = `create table of_the_app as select 1 as n; grant select on of_the_app to ${name(direct.user)}`
-  await postgres.asSuperuser(server, table, direct.database)
-  const app = pgbouncer ? throughPooler(pgbouncer, direct) : direct
+  await postgres.runStatements(server, table, direct.database)
+  const app = pgbouncer ? appThroughPooler(pgbouncer, direct) : direct
   const tags = { 'keyturn:strategy': strategy, ...(pgbouncer && { 'keyturn:pooler': 'auth-query' }) }
   return {
     strategy,
     server: `PostgreSQL ${server.version}${pgbouncer ? `, PgBouncer (${pgbouncer.mode})` : ''}`,
-    secret: await enrol(embedded, app, tags),
+    secret: await enrolApp(embedded, app, tags),
     family: 'postgres',
     caFile: (pgbouncer?.pooled ?? server).caFile,
   }
 }
 
 /** A user of MySQL or MariaDB, likewise. */
-export async function poolsOnMysql(
+export async function makeMysqlPoolTarget(
   embedded: Embedded,
   strategy: StrategyName,
   server: MysqlServer,
 ): Promise<PoolTarget> {
   const app = await family.makeApp(server)
-  await family.asSuperuser(server, `create table ${app.database}.of_the_app as select 1 as n`)
+  await family.runStatements(server, `create table ${app.database}.of_the_app as select 1 as n`)
   if (server.engine === 'mysql')
-    await family.asSuperuser(server, `grant application_password_admin on *.* to ${app.user}`)
+    await family.runStatements(server, `grant application_password_admin on *.* to ${app.user}`)
   return {
     strategy,
     server: server.name,
-    secret: await enrol(embedded, app, { 'keyturn:strategy': strategy }),
+    secret: await enrolApp(embedded, app, { 'keyturn:strategy': strategy }),
     family: 'mysql',
     caFile: server.caFile,
   }
@@ -71,25 +71,25 @@ export async function poolsOnMysql(
 export async function measurePools(
   embedded: Embedded,
   { strategy, server, secret, family, caFile }: PoolTarget,
-  clients: Made[],
-  { grace, onClone = false }: { grace: number; onClone?: boolean },
+  clients: InstalledPool[],
+  { graceMs, onClone = false }: { graceMs: number; onClone?: boolean },
 ): Promise<PoolRow[]> {
   const open = async () => {
-    const value = JSON.parse((await embedded.users.shelf.read(secret, 'current')) ?? '') as Value
+    const value = JSON.parse((await embedded.users.valueStore.read(secret, 'current')) ?? '') as StoredValue
     const fitting = clients.filter(({ families }) => families.includes(family))
     return Promise.all(fitting.map(client => openPool(client, family, value, caFile)))
   }
   let pools = onClone ? [] : await open()
-  const what = { secret, grace, retryPause: 500 }
+  const what = { secret, graceMs, retryPauseMs: 500 }
   const halfway = async () => {
     pools = await open()
   }
   // Before, in between and afterwards, also where a rotation takes no time.
-  await sleep(grace)
-  await rotate(embedded, { ...what, ...(onClone && { halfway }) })
-  await sleep(grace)
-  await rotate(embedded, what)
-  await sleep(grace)
+  await sleep(graceMs)
+  await rotateToEnd(embedded, { ...what, ...(onClone && { whileOnClone: halfway }) })
+  await sleep(graceMs)
+  await rotateToEnd(embedded, what)
+  await sleep(graceMs)
   return Promise.all(
     pools.map(async ({ name: pool, stop }) => ({
       strategy: onClone ? `${strategy}, on the clone` : strategy,

@@ -4,11 +4,11 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
-import type { Value } from '../../local/client/application.ts'
+import type { StoredValue } from '../../local/client/application.ts'
 
 const run = promisify(execFile)
-const sources = join(import.meta.dirname, 'pools')
-const cache = join(import.meta.dirname, '../../node_modules/.cache/keyturn-pools')
+const sourcesFolder = join(import.meta.dirname, 'pools')
+const cacheFolder = join(import.meta.dirname, '../../node_modules/.cache/keyturn-pools')
 
 type Family = 'postgres' | 'mysql'
 
@@ -18,32 +18,32 @@ type Family = 'postgres' | 'mysql'
  * made, how many failed, how many connections it has opened in all, and what failed first. Nobody tells it another
  * password: what it has is what it goes on with.
  */
-type Client = {
+type PoolLibrary = {
   name: string
   /** Which servers it speaks to. */
   families: Family[]
   /** What has to be on the PATH. */
-  needs: string
+  requiredPrograms: string
   /** Gets what it is made of, in the versions that its folder pins. @returns its command */
   make(): Promise<string[]>
 }
 
 /** The size of each pool. */
-export const SIZE = 3
+export const POOL_CONNECTION_COUNT = 3
 
-const both: Family[] = ['postgres', 'mysql']
-const node = (name: string, families: Family[]): Client => ({
+const BOTH_FAMILIES: Family[] = ['postgres', 'mysql']
+const node = (name: string, families: Family[]): PoolLibrary => ({
   name,
   families,
-  needs: 'node',
-  make: async () => [process.execPath, join(sources, 'node/pool.ts'), name],
+  requiredPrograms: 'node',
+  make: async () => [process.execPath, join(sourcesFolder, 'node/pool.ts'), name],
 })
-const python = (name: string, families: Family[]): Client => ({
+const python = (name: string, families: Family[]): PoolLibrary => ({
   name,
   families,
-  needs: 'python3 with venv and pip',
+  requiredPrograms: 'python3 with venv and pip',
   async make() {
-    const [folder, bin] = [join(cache, 'python'), join(cache, 'python/bin/python')]
+    const [folder, bin] = [join(cacheFolder, 'python'), join(cacheFolder, 'python/bin/python')]
     await run('python3', ['-m', 'venv', folder])
     await run(bin, [
       '-m',
@@ -51,33 +51,33 @@ const python = (name: string, families: Family[]): Client => ({
       'install',
       '--quiet',
       '--requirement',
-      join(sources, 'python/requirements.txt'),
+      join(sourcesFolder, 'python/requirements.txt'),
     ])
-    return [bin, join(sources, 'python/pool.py'), name.toLowerCase()]
+    return [bin, join(sourcesFolder, 'python/pool.py'), name.toLowerCase()]
   },
 })
 
-export const clients: Client[] = [
+export const poolLibraries: PoolLibrary[] = [
   {
     name: 'HikariCP',
-    families: both,
-    needs: 'java, 17 or later, and mvn',
+    families: BOTH_FAMILIES,
+    requiredPrograms: 'java, 17 or later, and mvn',
     async make() {
-      const folder = join(cache, 'java')
+      const folder = join(cacheFolder, 'java')
       const copy = ['dependency:copy-dependencies', `-DoutputDirectory=${folder}`]
-      await run('mvn', ['--quiet', '--batch-mode', '--file', join(sources, 'java/pom.xml'), ...copy])
-      return ['java', '-cp', join(folder, '*'), join(sources, 'java/Pool.java')]
+      await run('mvn', ['--quiet', '--batch-mode', '--file', join(sourcesFolder, 'java/pom.xml'), ...copy])
+      return ['java', '-cp', join(folder, '*'), join(sourcesFolder, 'java/Pool.java')]
     },
   },
-  python('SQLAlchemy', both),
+  python('SQLAlchemy', BOTH_FAMILIES),
   python('psycopg', ['postgres']),
   {
     name: 'pgx',
     families: ['postgres'],
-    needs: 'go, 1.25 or later',
+    requiredPrograms: 'go, 1.25 or later',
     async make() {
-      const program = join(cache, 'pgx')
-      await run('go', ['build', '-o', program, '.'], { cwd: join(sources, 'go') })
+      const program = join(cacheFolder, 'pgx')
+      await run('go', ['build', '-o', program, '.'], { cwd: join(sourcesFolder, 'go') })
       return [program]
     },
   },
@@ -86,15 +86,18 @@ export const clients: Client[] = [
 ]
 
 /** What one pool saw. `cut`: sessions that it had to open anew. */
-export type Seen = { queries: number; failed: number; cut: number; first: string }
+export type PoolObservation = { queries: number; failed: number; reopenedCount: number; firstError: string }
 
-export type Made = Pick<Client, 'name' | 'families'> & { command: string[] }
+export type InstalledPool = Pick<PoolLibrary, 'name' | 'families'> & { command: string[] }
 
 /** All of those wanted that this machine can have. Of each other one, `tell` gets a sentence. */
-export async function makeClients(tell: (sentence: string) => void, wanted = clients): Promise<Made[]> {
-  await mkdir(cache, { recursive: true })
-  const made: Made[] = []
-  for (const { name, families, needs, make } of wanted)
+export async function installPools(
+  tell: (sentence: string) => void,
+  wanted = poolLibraries,
+): Promise<InstalledPool[]> {
+  await mkdir(cacheFolder, { recursive: true })
+  const made: InstalledPool[] = []
+  for (const { name, families, requiredPrograms, make } of wanted)
     try {
       made.push({ name, families, command: await make() })
     } catch (error) {
@@ -102,18 +105,18 @@ export async function makeClients(tell: (sentence: string) => void, wanted = cli
         .trim()
         .split('\n')
         .slice(-1)
-      tell(`${name} is not measured: it needs ${needs} (${reason})`)
+      tell(`${name} is not measured: it needs ${requiredPrograms} (${reason})`)
     }
   return made
 }
 
 /** Opens a pool, and waits until each of its connections has been asked. */
 export async function openPool(
-  { name, command: [program = '', ...rest] }: Made,
+  { name, command: [program = '', ...rest] }: InstalledPool,
   family: Family,
-  { host, port, username, password, dbname }: Value,
+  { host, port, username, password, dbname }: StoredValue,
   caFile: string,
-): Promise<{ name: string; stop(): Promise<Seen> }> {
+): Promise<{ name: string; stop(): Promise<PoolObservation> }> {
   const told = {
     ENGINE: family,
     HOST: host,
@@ -122,10 +125,9 @@ export async function openPool(
     PASSWORD: password,
     DATABASE: dbname,
   }
-  const all = Object.entries({ ...told, CA_FILE: caFile, SIZE }).map(([key, value]) => [
-    `POOL_${key}`,
-    `${value}`,
-  ])
+  const all = Object.entries({ ...told, CA_FILE: caFile, SIZE: POOL_CONNECTION_COUNT }).map(
+    ([key, value]) => [`POOL_${key}`, `${value}`],
+  )
   const child = spawn(program, rest, {
     env: { ...process.env, ...Object.fromEntries(all) },
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -146,8 +148,8 @@ export async function openPool(
       return {
         queries: Number(queries),
         failed: Number(failed),
-        cut: Number(opened) - SIZE,
-        first: first.join(' '),
+        reopenedCount: Number(opened) - POOL_CONNECTION_COUNT,
+        firstError: first.join(' '),
       }
     },
   }

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
-import type { Value } from '../../local/client/application.ts'
+import type { StoredValue } from '../../local/client/application.ts'
 
 /** Logs in, asks the server something, and goes. False if user or password is refused; throws whatever else fails. */
-export type Query = (value: Value) => Promise<boolean>
+export type Query = (value: StoredValue) => Promise<boolean>
 
 /** `caFile` is the certificate of the server to trust. */
-export function queryPostgres(caFile: string): Query {
+export function makePostgresQuery(caFile: string): Query {
   const secureContext = createSecureContext({ ca: readFileSync(caFile, 'utf8') })
   return async ({ host, port, username, password, dbname }) => {
     const client = new pg.Client({
@@ -34,7 +34,7 @@ export function queryPostgres(caFile: string): Query {
 }
 
 /** The same for MySQL and MariaDB. */
-export function queryMysql(caFile: string): Query {
+export function makeMysqlQuery(caFile: string): Query {
   const ssl = { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true }
   return async ({ host, port, username, password }) => {
     try {

@@ -1,23 +1,23 @@
 import { arch, availableParallelism, loadavg, type } from 'node:os'
 import { median } from '../median.ts'
-import type { Availability, Settings } from './measure.ts'
+import type { Availability, Settings } from './measureAvailability.ts'
 import type { PoolRow } from './measurePools.ts'
-import { clients, type Made, SIZE } from './pools.ts'
+import { type InstalledPool, POOL_CONNECTION_COUNT, poolLibraries } from './pools.ts'
 
 /** What RESULTS.md says of an application that logs in for every query. */
 export function loginsSection(found: Availability[], settings: Settings): string {
-  const rows = found.map(({ strategy, server, rotations, queries, refused, failed, outages }) =>
+  const rows = found.map(({ strategy, server, rotationCount, queries, refused, failed, outages }) =>
     [
       `\`${strategy}\``,
       server,
-      rotations,
+      rotationCount,
       queries,
       refused,
       failed,
       outages.length ? `${median(outages).toFixed(0)} ms, ${Math.max(...outages).toFixed(0)} ms` : 'none',
     ].join(' | '),
   )
-  const { rotations, rate, cached, grace } = settings
+  const { rotationCount, queriesPerSecond, cacheMs, graceMs } = settings
   const busy = (loadavg()[0] ?? 0) > availableParallelism()
   return `# What an application sees of rotations
 
@@ -26,9 +26,9 @@ AWS, all on one machine (${type()} on ${arch()}, ${availableParallelism()} proce
     busy ? ' They had more to do than they could, so the outages are too long.' : ''
   }
 
-The application makes ${rate} queries a second, each over a login of its own. It reads the secret again when what it has is
-${cached / 1000} s old, and at once after a refused login; that query is lost. Meanwhile its credential rotates ${rotations} times, with a
-grace time of ${grace / 1000} s.
+The application makes ${queriesPerSecond} queries a second, each over a login of its own. It reads the secret again when what it has is
+${cacheMs / 1000} s old, and at once after a refused login; that query is lost. Meanwhile its credential rotates ${rotationCount} times, with a
+grace time of ${graceMs / 1000} s.
 
 | strategy | server | rotations | queries | refused logins | other failures | outage: median, longest |
 | --- | --- | ---: | ---: | ---: | ---: | --- |
@@ -44,26 +44,26 @@ ${rows.map(row => `| ${row} |`).join('\n')}
 }
 
 /** What it says of pools. */
-export function poolsSection(pools: PoolRow[], made: Made[]): string {
-  const missing = clients.filter(({ name }) => !made.some(client => client.name === name))
+export function poolsSection(pools: PoolRow[], made: InstalledPool[]): string {
+  const missing = poolLibraries.filter(({ name }) => !made.some(client => client.name === name))
   const names = made.map(({ name }) => name)
   const poolRows = [...Map.groupBy(pools, ({ strategy, server }) => [strategy, server].join(' | '))].map(
     ([scene, of]) => {
       const cells = names.map(name => {
         const found = of.find(({ pool }) => pool === name)
-        return found ? `${found.cut}, ${found.failed} of ${found.queries}` : ''
+        return found ? `${found.reopenedCount}, ${found.failed} of ${found.queries}` : ''
       })
       return [scene.replace(/^[\w-]+/, '`$&`'), ...cells].join(' | ')
     },
   )
   return `## Pools
 
-Each pool has ${SIZE} connections and else its defaults, and holds the value that it was opened with: nobody tells it another.
+Each pool has ${POOL_CONNECTION_COUNT} connections and else its defaults, and holds the value that it was opened with: nobody tells it another.
 It reads a table of the application over all of its connections while the credential rotates twice in a row. ("On the
 clone": it was opened in the middle of a change.) Of each pool: how many of its sessions were cut, so that it had to open
 others, and how many queries failed, of how many.${
     missing.length
-      ? ` Not measured here, as this machine does not have it: ${missing.map(({ name, needs }) => `${name} (${needs})`).join(', ')}.`
+      ? ` Not measured here, as this machine does not have it: ${missing.map(({ name, requiredPrograms }) => `${name} (${requiredPrograms})`).join(', ')}.`
       : ''
   }
 

@@ -2,14 +2,14 @@ import { hash, randomUUID } from 'node:crypto'
 import type { Embedded } from '../../local/embedded/embedded.ts'
 import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 
-type What = {
+type RotateOptions = {
   secret: string
   /** Milliseconds between what was replaced and its end. */
-  grace: number
+  graceMs: number
   /** Milliseconds before a retry. */
-  retryPause?: number
+  retryPauseMs?: number
   /** What is done between the two halves of a change that has such. */
-  halfway?(): Promise<void>
+  whileOnClone?(): Promise<void>
 }
 
 /**
@@ -17,9 +17,9 @@ type What = {
  * @returns how many there were
  * @throws if one fails
  */
-export async function rotate(
+export async function rotateToEnd(
   embedded: Embedded,
-  { secret, grace, retryPause = 0, halfway = async () => {} }: What,
+  { secret, graceMs, retryPauseMs = 0, whileOnClone = async () => {} }: RotateOptions,
   name = hash('sha256', randomUUID()),
 ): Promise<number> {
   const following: Promise<number>[] = []
@@ -27,12 +27,14 @@ export async function rotate(
     ...embedded.tasks,
     MoveBack(input) {
       const { Name } = input as { Name: string }
-      following.push(halfway().then(() => rotate(embedded, { secret, grace, retryPause }, Name)))
+      following.push(
+        whileOnClone().then(() => rotateToEnd(embedded, { secret, graceMs, retryPauseMs }, Name)),
+      )
       return {}
     },
   }
   const input = { store: 'secrets-manager', id: secret }
-  const { failure } = await runRotation(tasks, name, input, { grace, retryPause })
+  const { failure } = await runRotation(tasks, name, input, { graceMs, retryPauseMs })
   if (failure) throw new Error(`${secret}: a rotation failed: ${failure.cause.errorMessage}`)
   return (await Promise.all(following)).reduce((all, some) => all + some, 1)
 }

@@ -1,25 +1,31 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startEmbedded } from '../../local/embedded/embedded.ts'
-import { flavours, startMysql } from '../../local/servers/mysql.ts'
+import { MYSQL_FLAVOURS, startMysql } from '../../local/servers/mysql.ts'
 import { type Pgbouncer, startPgbouncer } from '../../local/servers/pgbouncer.ts'
-import { redisPackages, startRedis } from '../../local/servers/redis.ts'
-import { PATIENCE } from '../../rotation/retire.ts'
-import { onMysql, onPostgres, onRedis } from './applications.ts'
-import { type Availability, measureAvailability } from './measure.ts'
-import { measurePools, type PoolRow, type PoolTarget, poolsOnMysql, poolsOnPostgres } from './measurePools.ts'
-import { makeClients } from './pools.ts'
+import { REDIS_PACKAGES, startRedis } from '../../local/servers/redis.ts'
+import { RETIRE_WAIT_MS } from '../../rotation/retire.ts'
+import { type Availability, measureAvailability } from './measureAvailability.ts'
+import {
+  makeMysqlPoolTarget,
+  makePostgresPoolTarget,
+  measurePools,
+  type PoolRow,
+  type PoolTarget,
+} from './measurePools.ts'
+import { installPools } from './pools.ts'
 import { loginsSection, poolsSection } from './report.ts'
+import { makeMysqlTarget, makePostgresTarget, makeRedisTarget } from './targets.ts'
 
-const settings = { rotations: 20, rate: 200, cached: 5_000, grace: 6_000 }
-const poolGrace = 2_000
+const SETTINGS = { rotationCount: 20, queriesPerSecond: 200, cacheMs: 5_000, graceMs: 6_000 }
+const POOL_GRACE_MS = 2_000
 const file = join(import.meta.dirname, 'RESULTS.md')
 /** Each part is measured if it is named, or none is; the other stays in the file as it was. */
 const [part] = process.argv.slice(2)
 if (part !== undefined && part !== 'logins' && part !== 'pools')
   throw new Error(`there is no part ${part}: name logins or pools, or neither for both`)
 /** Milliseconds for which sessions of a clone are waited for: they do not end here, so it is kept whatever the wait. */
-PATIENCE.sessions = 2_000
+RETIRE_WAIT_MS.sessions = 2_000
 
 await using servers = new AsyncDisposableStack()
 /** Starts the last of several, which is the newest. */
@@ -32,14 +38,14 @@ async function startNewest<From, S extends { stop(): Promise<void> }>(
   return servers.adopt(await start(newest), server => server.stop())
 }
 const mysql = await startNewest(
-  flavours.filter(({ engine }) => engine === 'mysql'),
+  MYSQL_FLAVOURS.filter(({ engine }) => engine === 'mysql'),
   startMysql,
 )
 const mariadb = await startNewest(
-  flavours.filter(({ engine }) => engine === 'mariadb'),
+  MYSQL_FLAVOURS.filter(({ engine }) => engine === 'mariadb'),
   startMysql,
 )
-const redis = await startNewest(redisPackages, packages => startRedis(packages))
+const redis = await startNewest(REDIS_PACKAGES, packages => startRedis(packages))
 const embedded = await startEmbedded({ trust: [mysql, mariadb, redis].map(({ caFile }) => caFile) })
 try {
   const pgbouncer = servers.adopt(await startPgbouncer(embedded.postgres), pooler => pooler.stop())
@@ -58,20 +64,20 @@ try {
 async function measureLogins(): Promise<boolean> {
   const admin = await embedded.users.makeAdmin('master')
   const targets = [
-    await onPostgres(embedded, admin, 'single-user'),
-    await onPostgres(embedded, admin, 'alternating-users'),
-    await onPostgres(embedded, admin, 'temporary-clone'),
-    await onMysql(embedded, mysql),
-    await onMysql(embedded, mariadb),
-    await onRedis(embedded, redis),
+    await makePostgresTarget(embedded, admin, 'single-user'),
+    await makePostgresTarget(embedded, admin, 'alternating-users'),
+    await makePostgresTarget(embedded, admin, 'temporary-clone'),
+    await makeMysqlTarget(embedded, mysql),
+    await makeMysqlTarget(embedded, mariadb),
+    await makeRedisTarget(embedded, redis),
   ]
   const found: Availability[] = []
   for (const target of targets) {
-    found.push(await measureAvailability(embedded, target, settings))
+    found.push(await measureAvailability(embedded, target, SETTINGS))
     console.log(found.at(-1))
   }
   const [, pools = ''] = (await readFile(file, 'utf8')).split(/^(?=## Pools$)/m)
-  await writeFile(file, [loginsSection(found, settings), pools].filter(Boolean).join('\n'))
+  await writeFile(file, [loginsSection(found, SETTINGS), pools].filter(Boolean).join('\n'))
   return found.some(
     ({ strategy, refused, failed }) => failed > 0 || (strategy !== 'single-user' && refused > 0),
   )
@@ -82,23 +88,23 @@ async function measureLogins(): Promise<boolean> {
  * away. @returns whether a session was cut or a query failed
  */
 async function measureInPools(pgbouncer: Pgbouncer): Promise<boolean> {
-  const made = await makeClients(sentence => console.log(sentence))
+  const made = await installPools(sentence => console.log(sentence))
   const rows: PoolRow[] = []
   const measure = async (target: PoolTarget) => {
     for (const onClone of target.strategy === 'temporary-clone' ? [false, true] : [false]) {
-      const found = await measurePools(embedded, target, made, { grace: poolGrace, onClone })
+      const found = await measurePools(embedded, target, made, { graceMs: POOL_GRACE_MS, onClone })
       console.table(found)
       rows.push(...found)
     }
   }
   for (const strategy of ['single-user', 'alternating-users', 'temporary-clone'] as const) {
-    await measure(await poolsOnPostgres(embedded, strategy))
-    await measure(await poolsOnPostgres(embedded, strategy, pgbouncer))
+    await measure(await makePostgresPoolTarget(embedded, strategy))
+    await measure(await makePostgresPoolTarget(embedded, strategy, pgbouncer))
   }
   for (const server of [mysql, mariadb])
     for (const strategy of ['single-user', 'alternating-users', 'temporary-clone', 'dual-password'] as const)
-      await measure(await poolsOnMysql(embedded, strategy, server))
+      await measure(await makeMysqlPoolTarget(embedded, strategy, server))
   const [logins = ''] = (await readFile(file, 'utf8')).split(/^## Pools$/m)
   await writeFile(file, [logins.trimEnd(), poolsSection(rows, made)].join('\n\n'))
-  return rows.some(({ cut, failed }) => cut > 0 || failed > 0)
+  return rows.some(({ reopenedCount, failed }) => reopenedCount > 0 || failed > 0)
 }

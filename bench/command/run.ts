@@ -8,18 +8,18 @@ import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const execute = promisify(execFile)
-const project = join(import.meta.dirname, '../..')
+const projectFolder = join(import.meta.dirname, '../..')
 
 /** Turns of each call. The ways take turns, as a machine has slower minutes. */
-const TURNS = 15
+const TURN_COUNT = 15
 
-const calls: [name: string, ...words: string[]][] = [
+const CALLS: [name: string, ...words: string[]][] = [
   ['`--help`: no client', '--help'],
   ['`version`: one client, one call', 'version'],
 ]
 
 /** A stack, as CloudFormation tells it, which is all that `version` asks for. */
-const answer = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>keyturn-prod</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${Object.entries(
+const STACKS_RESPONSE = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>keyturn-prod</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${Object.entries(
   {
     Stage: 'prod',
     Version: '0.1.0',
@@ -39,28 +39,28 @@ async function timeOf(file: string, words: string[], env: NodeJS.ProcessEnv): Pr
   return performance.now() - began
 }
 
-const rounded = (times: number[]) => {
+const medianText = (times: number[]) => {
   const sorted = times.toSorted((a, b) => a - b)
   return `${Math.round(sorted[Math.floor(sorted.length / 2)] ?? 0)} (${Math.round(sorted[0] ?? 0)} at least)`
 }
 
-const bytesIn = async (folder: string) => {
+const sumBytesIn = async (folder: string) => {
   const files = await readdir(folder)
   const sizes = await Promise.all(files.map(async name => (await stat(join(folder, name))).size))
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'keyturn-command-'))
-const server = createServer((_, outgoing) => void outgoing.end(answer)).listen(0, '127.0.0.1')
+const server = createServer((_, outgoing) => void outgoing.end(STACKS_RESPONSE)).listen(0, '127.0.0.1')
 try {
   await once(server, 'listening')
-  const packed = await execute(process.execPath, [join(project, 'scripts/pack.ts'), folder])
+  const packed = await execute(process.execPath, [join(projectFolder, 'scripts/pack.ts'), folder])
   const tarball = packed.stdout.trim()
   await execute('tar', ['-xzf', tarball, '-C', folder])
   const bundle = join(folder, 'package/bin/keyturn.js')
   const ways = [
     ['the package', bundle],
-    ['the repository', join(project, 'cli/keyturn.ts')],
+    ['the repository', join(projectFolder, 'cli/keyturn.ts')],
   ] as const
   const env = {
     HOME: folder,
@@ -70,25 +70,27 @@ try {
     AWS_SECRET_ACCESS_KEY: 'local',
     AWS_ENDPOINT_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
   }
-  const times = ways.map(() => calls.map((): number[] => []))
+  const times = ways.map(() => CALLS.map((): number[] => []))
   // The first turn only fills the machine's caches.
-  for (let turn = 0; turn <= TURNS; turn++)
+  for (let turn = 0; turn <= TURN_COUNT; turn++)
     for (const [way, [, file]] of ways.entries())
-      for (const [call, [, ...words]] of calls.entries()) {
+      for (const [call, [, ...words]] of CALLS.entries()) {
         const time = await timeOf(file, words, env)
         if (turn) times[way]?.[call]?.push(time)
       }
   const lines = [
     '# What a call of the command takes',
     '',
-    `By \`npm run bench:command\`: ${TURNS} turns on ${cpus().length} cores, Node ${process.versions.node}, against a server on the same`,
+    `By \`npm run bench:command\`: ${TURN_COUNT} turns on ${cpus().length} cores, Node ${process.versions.node}, against a server on the same`,
     'machine that answers at once. Milliseconds from the start of the process to its end: the median, and the shortest.',
     '',
     `| call | ${ways.map(([name]) => name).join(' | ')} |`,
     `| --- | ${ways.map(() => '---').join(' | ')} |`,
-    ...calls.map(([name], call) => `| ${name} | ${times.map(way => rounded(way[call] ?? [])).join(' | ')} |`),
+    ...CALLS.map(
+      ([name], call) => `| ${name} | ${times.map(way => medianText(way[call] ?? [])).join(' | ')} |`,
+    ),
     '',
-    `The package is ${(await stat(tarball)).size} bytes, and its code ${await bytesIn(dirname(bundle))}.`,
+    `The package is ${(await stat(tarball)).size} bytes, and its code ${await sumBytesIn(dirname(bundle))}.`,
     '',
   ]
   await writeFile(join(import.meta.dirname, 'RESULTS.md'), lines.join('\n'))

@@ -12,61 +12,61 @@ import type { PostgresServer } from '../../local/servers/postgres.ts'
 import { type Deployed, startDeployed } from '../../local/stack/deployed.ts'
 
 /** Parameters in all; a number behind the command makes it fewer. */
-const COUNT = Number(process.argv[2] ?? 300)
-const SERVERS = ['down', 'slow', 'healthy', 'healthy', 'healthy', 'healthy'] as const
-const EACH = Math.ceil(COUNT / SERVERS.length)
+const PARAMETER_COUNT = Number(process.argv[2] ?? 300)
+const SERVER_KINDS = ['down', 'slow', 'healthy', 'healthy', 'healthy', 'healthy'] as const
+const PARAMETERS_PER_SERVER_COUNT = Math.ceil(PARAMETER_COUNT / SERVER_KINDS.length)
 /** Milliseconds by which the slow server's every answer is late. */
-const DELAY = 250
+const SLOW_ANSWER_DELAY_MS = 250
 
-type Door = { port: number; server: Server; kind: (typeof SERVERS)[number]; ids: string[] }
+type ServerProxy = { port: number; server: Server; kind: (typeof SERVER_KINDS)[number]; ids: string[] }
 type Report = { host: string; rotated: number; failed: number; skipped: number; parked: number }
 
 // Of what a state machine waits: a server that is down is given up after seconds, not minutes.
 process.env.SFN_WAIT_SCALE = '0.05'
-const params = {
+const STACK_PARAMETERS = {
   dueSchedule: 'rate(1 hour)',
-  maxConcurrentRotations: `${2 * SERVERS.length}`,
+  maxConcurrentRotations: `${2 * SERVER_KINDS.length}`,
   maxConcurrentRotationsPerHost: '2',
 }
-const stack = await startDeployed({ params })
+const stack = await startDeployed({ params: STACK_PARAMETERS })
 if (!stack) throw new Error('this needs Python')
-const doors: Door[] = []
+const doors: ServerProxy[] = []
 try {
   const stepFunctions = new SFNClient(stack.client)
   await disableSchedule(stack)
-  for (const kind of SERVERS) doors.push(await openDoor(kind, stack.postgres))
+  for (const kind of SERVER_KINDS) doors.push(await openProxy(kind, stack.postgres))
   for (const [n, door] of doors.entries()) {
-    await using users = await Users.of(
+    await using users = await Users.connect(
       { ...stack.postgres, port: door.port },
       stack.parameters,
       `fleet-${n}/`,
     )
-    for (let i = 0; i < EACH; i++) door.ids.push(await users.enrol(`fleet_${n}_${i}`))
+    for (let i = 0; i < PARAMETERS_PER_SERVER_COUNT; i++) door.ids.push(await users.enrol(`fleet_${n}_${i}`))
   }
-  const before = await values(stack)
+  const before = await readValues(stack)
   for (const { kind, server } of doors) if (kind === 'down') server.close()
   await sleep(61_000)
   for (const id of doors.flatMap(({ ids }) => ids)) await tag(stack, id, '1m')
 
   const began = Date.now()
-  const rotateDue = await stack.output('RotateDueStateMachineArn')
+  const rotateDue = await stack.readOutput('RotateDueStateMachineArn')
   const start = async () =>
     (await stepFunctions.send(new StartExecutionCommand({ stateMachineArn: rotateDue }))).executionArn
   const first = await start()
   // What has rotated is not due again, as with an interval of days.
   const settle = async (known: Map<string, string>) => {
-    for (const [id, value] of await values(stack)) if (known.get(id) !== value) await tag(stack, id, '1d')
+    for (const [id, value] of await readValues(stack)) if (known.get(id) !== value) await tag(stack, id, '1d')
   }
   await firstServerEnded(stepFunctions, rotateDue.replace(/-due$/, '-server'))
   await settle(before)
   const second = await start()
   const runs: { seconds: number; planned: number; reports: Report[] }[] = []
   for (const execution of [first, second]) {
-    const { output = '{}', startDate, stopDate } = await stack.ended(execution)
+    const { output = '{}', startDate, stopDate } = await stack.waitForEnd(execution)
     const { planned = 0, ended = { reports: [] } } = JSON.parse(output)
     runs.push({ seconds: (Number(stopDate) - Number(startDate)) / 1000, planned, reports: ended.reports })
   }
-  const after = await values(stack)
+  const after = await readValues(stack)
   const rows = doors.map(({ kind, port, ids }) => {
     const of = runs.map(({ reports }) => reports.find(({ host }) => host === `127.0.0.1:${port}`))
     const rotated = ids.filter(id => after.get(id) !== before.get(id)).length
@@ -85,14 +85,14 @@ try {
 }
 
 /** A port that leads to the one PostgreSQL, and so is a database server of its own for Keyturn. */
-async function openDoor(kind: Door['kind'], { host, port }: PostgresServer): Promise<Door> {
+async function openProxy(kind: ServerProxy['kind'], { host, port }: PostgresServer): Promise<ServerProxy> {
   const server = createServer(socket => {
     const inner = connect(port, host)
     socket.on('error', () => inner.destroy()).pipe(inner)
     inner.on('error', () => socket.destroy())
-    inner.on('end', () => setTimeout(() => socket.end(), kind === 'slow' ? DELAY : 0))
+    inner.on('end', () => setTimeout(() => socket.end(), kind === 'slow' ? SLOW_ANSWER_DELAY_MS : 0))
     inner.on('data', data => {
-      if (kind === 'slow') setTimeout(() => socket.write(data), DELAY)
+      if (kind === 'slow') setTimeout(() => socket.write(data), SLOW_ANSWER_DELAY_MS)
       else socket.write(data)
     })
   }).listen(0, '127.0.0.1')
@@ -115,7 +115,7 @@ async function tag({ client }: Deployed, ResourceId: string, Value: string): Pro
   await new SSMClient(client).send(command)
 }
 
-async function values({ parameters }: Deployed): Promise<Map<string, string>> {
+async function readValues({ parameters }: Deployed): Promise<Map<string, string>> {
   const found = new Map<string, string>()
   for (const { ids } of doors)
     for (const id of ids) found.set(id, (await parameters.read(id, 'current')) ?? '')
@@ -155,7 +155,7 @@ function report({ rows, runs, rotations, seconds }: Found): string {
 
 Written by \`npm run fleet\`; do not edit. The stack is deployed on a local AWS, and two runs of it overlap: the second begins
 as soon as the first is through with one server. The six servers are six ports that lead to one PostgreSQL: one is closed, and one
-answers ${DELAY} ms late each time. At most two rotations go on at once on each, twelve in all. The state machines'
+answers ${SLOW_ANSWER_DELAY_MS} ms late each time. At most two rotations go on at once on each, twelve in all. The state machines'
 pauses are a twentieth of what they are, so that a server which is down is given up within seconds.
 
 | server | due | rotated after two runs | first run: rotated / failed / parked / skipped | second run |

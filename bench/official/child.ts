@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 /** What a piece of work took: milliseconds by the clock and of the processors, and the most bytes the process had so far. */
-export type Spent = { wall: number; cpu: number; memory: number }
+export type ProcessCost = { wall: number; cpu: number; memory: number }
 
 /** Milliseconds that an answer may take: more than the logins of one step that all wait five seconds in vain. */
-const PATIENCE = 60_000
+const ANSWER_TIMEOUT_MS = 60_000
 
 /** A process that answers one line of JSON by another. It ends when its standard input does: so also when this process does. */
 export class Child implements AsyncDisposable {
@@ -52,7 +52,7 @@ export class Child implements AsyncDisposable {
     const answered = Promise.withResolvers<string>()
     const { promise, reject } = answered
     this.#answered = answered
-    const late = setTimeout(() => reject(new Error('no answer came within a minute')), PATIENCE)
+    const late = setTimeout(() => reject(new Error('no answer came within a minute')), ANSWER_TIMEOUT_MS)
     this.#process.stdin.write(`${JSON.stringify(order)}\n`)
     try {
       return JSON.parse(await promise)

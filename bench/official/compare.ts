@@ -1,16 +1,16 @@
 import type { Package } from '../rotation/start.ts'
-import type { Python } from './host.ts'
-import { KeyturnRotator } from './keyturn.ts'
-import { OfficialRotator } from './official.ts'
+import type { OfficialPython } from './host.ts'
+import { KeyturnRotator } from './keyturnRotator.ts'
+import { OfficialRotator } from './officialRotator.ts'
 import type { Rotation, Rotator } from './rotator.ts'
 import type { Scene } from './scene.ts'
-import type { Source, Strategy } from './source.ts'
+import type { OfficialSource, Strategy } from './source.ts'
 
 /** What the comparison needs besides a scene. */
-export type Sides = { python: Python; source: Source; packages: Package[] }
+export type ComparisonInputs = { python: OfficialPython; source: OfficialSource; packages: Package[] }
 
 /** All rotations of one secret by one side, in order; one that failed is the last. */
-export type Compared = { database: string; strategy: Strategy; side: string; rotations: Rotation[] }
+export type ComparedSide = { database: string; strategy: Strategy; side: string; rotations: Rotation[] }
 
 /**
  * Rotates a secret of each side by turns: each its first time, and then `pairs` times more. Every second pair begins with
@@ -20,12 +20,12 @@ export type Compared = { database: string; strategy: Strategy; side: string; rot
 export async function compare(
   scene: Scene,
   strategy: Strategy,
-  sides: Sides,
+  sides: ComparisonInputs,
   pairs: number,
-): Promise<Compared[]> {
+): Promise<ComparedSide[]> {
   await using stack = new AsyncDisposableStack()
-  const runs: (Run & { rotations: Rotation[] })[] = []
-  for (const run of await startAll(stack, scene, strategy, sides)) runs.push({ ...run, rotations: [] })
+  const runs: (SideRun & { rotations: Rotation[] })[] = []
+  for (const run of await startSides(stack, scene, strategy, sides)) runs.push({ ...run, rotations: [] })
   for (let pair = 0; pair <= pairs; pair++)
     for (const { rotator, secret, rotations } of pair % 2 ? runs.toReversed() : runs)
       if (!rotations.at(-1)?.failure) rotations.push(await rotator.rotate(secret))
@@ -37,17 +37,17 @@ export async function compare(
 }
 
 /** A side, and the secret that it rotates. */
-export type Run = { rotator: Rotator; secret: string }
+export type SideRun = { rotator: Rotator; secret: string }
 
 /** AWS's sides, and Keyturn last, each with a secret of its own. They end with `stack`. */
-export async function startAll(
+export async function startSides(
   stack: AsyncDisposableStack,
   scene: Scene,
   strategy: Strategy,
-  { python, source, packages }: Sides,
-): Promise<Run[]> {
+  { python, source, packages }: ComparisonInputs,
+): Promise<SideRun[]> {
   const variants = scene.engine === 'mysql' ? [false, true] : [false]
-  const runs: Run[] = []
+  const runs: SideRun[] = []
   const add = async (rotator: Rotator) =>
     runs.push({ rotator: stack.use(rotator), secret: await scene.enrol(strategy === 'alternating') })
   for (const knowsMysql9 of variants)
@@ -64,7 +64,7 @@ export const countsOf = ({ work, retirement }: Rotation) =>
  * The first user's turn comes every second time. @throws if, but for the first rotation, not all to the same user count the
  * same
  */
-function checkSame({ database, strategy, side, rotations }: Compared): void {
+function checkSame({ database, strategy, side, rotations }: ComparedSide): void {
   for (const [i, rotation] of rotations.entries()) {
     const before = rotations[i - 2]
     if (i > 2 && before && countsOf(before) !== countsOf(rotation))

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { ServiceStep } from '../../fleet/serviceSteps.ts'
 import { makePython } from '../../local/stack/python.ts'
-import { Child, type Spent } from './child.ts'
+import { Child, type ProcessCost } from './child.ts'
 
 /** How an order went. */
-export type Outcome = Spent & {
+export type OrderOutcome = ProcessCost & {
   error: {
     /** The exception's class, such as `ValueError`. */
     name: string
@@ -19,30 +19,34 @@ export type Outcome = Spent & {
 }
 
 /** A Python that can run AWS's functions. */
-export type Python = {
+export type OfficialPython = {
   /** Its bin folder. */
   bin: string
   /** False where PyGreSQL cannot be built, so that the functions for PostgreSQL cannot run. */
-  postgres: boolean
+  hasPostgresDriver: boolean
 }
 
 /** @throws if Python, boto3 or PyMySQL cannot be had */
-export async function makeOfficialPython(): Promise<Python> {
+export async function makeOfficialPython(): Promise<OfficialPython> {
   const requirements = await readFile(join(import.meta.dirname, 'requirements.txt'), 'utf8')
-  const postgres = await canBuild()
+  const postgres = await canBuildPyGreSql()
   const text = postgres ? requirements : requirements.replace(/^PyGreSQL.*\n/m, '')
-  return { bin: await makePython(text), postgres }
+  return { bin: await makePython(text), hasPostgresDriver: postgres }
 }
 
 /** What PyGreSQL is built with. */
-const canBuild = () =>
+const canBuildPyGreSql = () =>
   Promise.all(['pg_config', 'gcc'].map(name => promisify(execFile)(name, ['--version']))).then(
     () => true,
     () => false,
   )
 
 /** Writes the roots that boto3 trusts, and `more` certificates, files too, into one file. */
-export async function writeRoots({ bin }: Python, more: string[], file: string): Promise<void> {
+export async function writeTrustedCertificates(
+  { bin }: OfficialPython,
+  more: string[],
+  file: string,
+): Promise<void> {
   const where = 'import botocore.httpsession; print(botocore.httpsession.where())'
   const { stdout } = await promisify(execFile)(join(bin, 'python'), ['-c', where])
   const texts = await Promise.all([stdout.trim(), ...more].map(path => readFile(path, 'utf8')))
@@ -53,13 +57,13 @@ export async function writeRoots({ bin }: Python, more: string[], file: string):
  * Where a function finds what it needs: `roots` is the file of certificates that it trusts at `endpoint`, where Secrets
  * Manager is; `home` is a folder without settings of AWS.
  */
-type Surroundings = { endpoint: string; roots: string; home: string }
+type FunctionSurroundings = { endpoint: string; roots: string; home: string }
 
 /** One of AWS's functions in a process of its own, which has loaded nothing else. */
-export class Host implements AsyncDisposable {
+export class FunctionHost implements AsyncDisposable {
   readonly #child: Child
   readonly #source: string
-  #loaded: Outcome | undefined
+  #loaded: OrderOutcome | undefined
 
   private constructor(child: Child, source: string) {
     this.#child = child
@@ -67,7 +71,11 @@ export class Host implements AsyncDisposable {
   }
 
   /** Starts a process that can load a function, and has not yet: as far as Lambda is before a cold start counts. */
-  static async ready(python: Python, source: string, { endpoint, roots, home }: Surroundings): Promise<Host> {
+  static async ready(
+    python: OfficialPython,
+    source: string,
+    { endpoint, roots, home }: FunctionSurroundings,
+  ): Promise<FunctionHost> {
     const child = new Child([join(python.bin, 'python'), join(import.meta.dirname, 'host.py')], {
       SECRETS_MANAGER_ENDPOINT: endpoint,
       AWS_CA_BUNDLE: roots,
@@ -79,7 +87,7 @@ export class Host implements AsyncDisposable {
     })
     try {
       await child.ask({ do: 'ready', with: [], values: [] })
-      return new Host(child, source)
+      return new FunctionHost(child, source)
     } catch (error) {
       await child[Symbol.asyncDispose]()
       throw error
@@ -87,8 +95,12 @@ export class Host implements AsyncDisposable {
   }
 
   /** Starts a process and loads the function. */
-  static async start(python: Python, source: string, surroundings: Surroundings): Promise<Host> {
-    const host = await Host.ready(python, source, surroundings)
+  static async start(
+    python: OfficialPython,
+    source: string,
+    surroundings: FunctionSurroundings,
+  ): Promise<FunctionHost> {
+    const host = await FunctionHost.ready(python, source, surroundings)
     try {
       await host.load()
       return host
@@ -99,33 +111,37 @@ export class Host implements AsyncDisposable {
   }
 
   /** Loads the function, with all that it imports. @throws if it cannot be loaded */
-  async load(): Promise<Outcome> {
-    const loaded = await this.#child.ask<Outcome>({ do: 'load', with: [this.#source], values: [] })
+  async load(): Promise<OrderOutcome> {
+    const loaded = await this.#child.ask<OrderOutcome>({ do: 'load', with: [this.#source], values: [] })
     if (loaded.error) throw new Error(`AWS's function cannot be loaded: ${loaded.error.name}`)
     this.#loaded = loaded
     return loaded
   }
 
   /** How the function was loaded. @throws if it was not */
-  get loaded(): Outcome {
+  get loaded(): OrderOutcome {
     if (!this.#loaded) throw new Error("AWS's function is not loaded yet")
     return this.#loaded
   }
 
   /** Calls the function for a step, as Secrets Manager does. `values` are looked for in what it throws. */
-  step(Step: ServiceStep, rotation: { id: string; token: string }, values: string[] = []): Promise<Outcome> {
+  step(
+    Step: ServiceStep,
+    rotation: { id: string; token: string },
+    values: string[] = [],
+  ): Promise<OrderOutcome> {
     const event = { Step, SecretId: rotation.id, ClientRequestToken: rotation.token }
     return this.#child.ask({ do: 'step', with: [event], values })
   }
 
   /** Makes a client for Secrets Manager, as the function does in each step. */
-  client(): Promise<Outcome> {
+  client(): Promise<OrderOutcome> {
     return this.#child.ask({ do: 'client', with: [], values: [] })
   }
 
   /** Logs in to the database, as the function does with every value. @throws if it is not let in */
-  async login(value: object): Promise<Outcome> {
-    const outcome = await this.#child.ask<Outcome>({ do: 'login', with: [value], values: [] })
+  async login(value: object): Promise<OrderOutcome> {
+    const outcome = await this.#child.ask<OrderOutcome>({ do: 'login', with: [value], values: [] })
     if (outcome.error) throw new Error(`AWS's function could not log in: ${outcome.error.name}`)
     return outcome
   }

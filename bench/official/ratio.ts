@@ -1,5 +1,5 @@
 import { median } from '../median.ts'
-import type { Pairs } from './inTurns.ts'
+import type { Pairs } from './takeInTurns.ts'
 
 /** Keyturn's values by AWS's: the median of the ratios, and between which of them eight of ten lie. */
 export function ratioOf({ official, keyturn }: Pairs<number>): string {

@@ -1,28 +1,28 @@
-import { mebibytes, ms, table } from '../markdown.ts'
+import { formatMebibytes, formatMs, formatTable } from '../markdown.ts'
 import { median } from '../median.ts'
 import type { Package } from '../rotation/start.ts'
-import { type Compared, countsOf } from './compare.ts'
-import { type Conditions, measuredUnder } from './conditions.ts'
+import { type ComparedSide, countsOf } from './compare.ts'
+import { type Conditions, conditionsSentence } from './conditions.ts'
 import { ratioOf } from './ratio.ts'
-import type { Rotation, Work } from './rotator.ts'
-import { recordedCommit, repository } from './source.ts'
+import type { MeasuredWork, Rotation } from './rotator.ts'
+import { RECORDED_COMMIT, REPOSITORY_URL } from './source.ts'
 import type { Starts } from './start.ts'
 import { startSection } from './startReport.ts'
 
 /** What RESULTS.md and TIMES.md call the strategies. */
-export const strategies = { single: 'one user', alternating: 'two users' }
-const source = `AWS's rotation functions are those of
-${repository} at ${recordedCommit}`
+export const STRATEGY_TITLES = { single: 'one user', alternating: 'two users' }
+const sourceSentence = `AWS's rotation functions are those of
+${REPOSITORY_URL} at ${RECORDED_COMMIT}`
 
 /** What the reports begin with. */
-export const countsHeading = "# Keyturn beside AWS's own rotation functions"
-export const timesHeading = '# How long both sides take'
+export const COUNTS_HEADING = "# Keyturn beside AWS's own rotation functions"
+export const TIMES_HEADING = '# How long both sides take'
 
 /** The first part of RESULTS.md. */
-export const countsReport = (all: Compared[]) => `${countsHeading}
+export const countsReport = (all: ComparedSide[]) => `${COUNTS_HEADING}
 
 Written by \`npm run official -- --official PATH counts faults logs\`; do not edit. PATH is a clone of AWS's functions, or a
-bare mirror of it; none of their text is in this project. ${source}.
+bare mirror of it; none of their text is in this project. ${sourceSentence}.
 
 Both sides rotate one after the other, each a secret of its own, on one database and one local Secrets Manager, over TLS.
 What is counted depends only on the code, on package-lock.json and on bench/official/requirements.txt, and is the same on
@@ -46,19 +46,19 @@ ${countsTable(all)}
 The transitions of Keyturn's state machine; Lambda's own start; the distance to AWS and to a database.
 `
 
-function countsTable(all: Compared[]): string {
+function countsTable(all: ComparedSide[]): string {
   const rows = all.flatMap(compared => {
-    const where = `${compared.database}, ${strategies[compared.strategy]}`
+    const where = `${compared.database}, ${STRATEGY_TITLES[compared.strategy]}`
     return turnsOf(compared).flatMap(([turn, { work, retirement, failure }]) => [
       row(`${where}${turn}: ${compared.side}`, work, failure && failureOf(failure)),
       ...(retirement ? [row('— its retirement', retirement)] : []),
     ])
   })
-  return table(['', 'calls', 'logins', 'of them refused', 'ends'], rows)
+  return formatTable(['', 'calls', 'logins', 'of them refused', 'ends'], rows)
 }
 
 /** The rotations that count differently, each by what it is called. */
-function turnsOf({ strategy, rotations }: Compared): [string, Rotation][] {
+function turnsOf({ strategy, rotations }: ComparedSide): [string, Rotation][] {
   const [first, second, third] = rotations
   if (!first) return []
   if (!second || !third || strategy === 'single') return [['', second ?? first]]
@@ -72,7 +72,7 @@ function turnsOf({ strategy, rotations }: Compared): [string, Rotation][] {
   return [[', the first time', first], ...later]
 }
 
-const row = (title: string, { calls, accepted, refused }: Work, end = 'well') => [
+const row = (title: string, { calls, accepted, refused }: MeasuredWork, end = 'well') => [
   title,
   calls.length,
   accepted + refused,
@@ -84,14 +84,14 @@ const failureOf = ({ step, name, code, quotes }: NonNullable<Rotation['failure']
   `${step}: ${name}${code === null ? '' : ` ${code}`}${quotes ? ', quoting the new password' : ''}`
 
 /** What TIMES.md is made from. */
-export type Times = { all: Compared[]; starts: Starts[]; packages: Package[]; conditions: Conditions }
+export type Times = { all: ComparedSide[]; starts: Starts[]; packages: Package[]; conditions: Conditions }
 
 /** The first part of TIMES.md. */
-export const timesReport = ({ all, starts, packages, conditions }: Times) => `${timesHeading}
+export const timesReport = ({ all, starts, packages, conditions }: Times) => `${TIMES_HEADING}
 
-Written by \`npm run official -- --official PATH times cold bare --times\`; do not edit. ${source}.
+Written by \`npm run official -- --official PATH times cold bare --times\`; do not edit. ${sourceSentence}.
 
-${measuredUnder(conditions)}
+${conditionsSentence(conditions)}
 Times depend on the machine and on what else it does; a ratio compares two that were taken one after the other.
 
 ## A warm rotation
@@ -105,10 +105,10 @@ memory is that of all of them.
 
 ${startSection(starts)}`
 
-const pairsOf = (all: Compared[]) => Math.min(...withPartner(all).map(({ pairs }) => pairs.length))
+const pairsOf = (all: ComparedSide[]) => Math.min(...withPartner(all).map(({ pairs }) => pairs.length))
 
 /** Each of AWS's sides that rotates, with Keyturn's rotations of the same round. The first round is left out. */
-function withPartner(all: Compared[]) {
+function withPartner(all: ComparedSide[]) {
   return all.flatMap(({ database, strategy, side, rotations }) => {
     const ours = all.find(
       other => other.side === 'Keyturn' && other.database === database && other.strategy === strategy,
@@ -118,17 +118,20 @@ function withPartner(all: Compared[]) {
       const partner = ours.rotations[i]
       return i && partner ? [{ official: work, keyturn: partner.work }] : []
     })
-    return [{ title: `${database}, ${strategies[strategy]}: ${side}`, pairs }]
+    return [{ title: `${database}, ${STRATEGY_TITLES[strategy]}: ${side}`, pairs }]
   })
 }
 
-function timesTable(all: Compared[]): string {
+function timesTable(all: ComparedSide[]): string {
   const rows = withPartner(all).map(({ title, pairs }) => {
     const [official, keyturn] = [pairs.map(pair => pair.official), pairs.map(pair => pair.keyturn)]
-    const both = (of: (work: Work) => number) => [ms(median(official.map(of))), ms(median(keyturn.map(of)))]
-    const ratios = (of: (work: Work) => number) =>
+    const both = (of: (work: MeasuredWork) => number) => [
+      formatMs(median(official.map(of))),
+      formatMs(median(keyturn.map(of))),
+    ]
+    const ratios = (of: (work: MeasuredWork) => number) =>
       ratioOf({ official: official.map(of), keyturn: keyturn.map(of) })
-    const memory = (works: Work[]) => mebibytes(Math.max(...works.map(work => work.memory)))
+    const memory = (works: MeasuredWork[]) => formatMebibytes(Math.max(...works.map(work => work.memory)))
     return [
       title,
       ...both(({ wall }) => wall),
@@ -139,5 +142,5 @@ function timesTable(all: Compared[]): string {
     ]
   })
   const head = ["AWS's", 'Keyturn', 'ratio', "AWS's, CPU", 'Keyturn, CPU', 'ratio of CPU']
-  return table(['', ...head, "AWS's, memory", 'Keyturn, memory'], rows)
+  return formatTable(['', ...head, "AWS's, memory", 'Keyturn, memory'], rows)
 }

@@ -1,14 +1,14 @@
-import type { Spent } from './child.ts'
+import type { ProcessCost } from './child.ts'
 import type { Seen } from './scene.ts'
 
 /** What some steps of a rotation did, all together. */
-export type Work = Seen & Spent
+export type MeasuredWork = Seen & ProcessCost
 
 /** One rotation, by whichever side. */
 export type Rotation = {
-  work: Work
+  work: MeasuredWork
   /** What came after the grace time, where something does. */
-  retirement?: Work
+  retirement?: MeasuredWork
   /** The step that failed, and with what. No step comes after it. */
   failure?: { step: string; name: string; code: string | number | null; quotes: boolean }
 }
@@ -21,8 +21,8 @@ export interface Rotator extends AsyncDisposable {
 }
 
 /** All the works as one; its memory is the most that any had. */
-export function together(works: Work[]): Work {
-  const sum = (of: (work: Work) => number) => works.reduce((all, work) => all + of(work), 0)
+export function sumWork(works: MeasuredWork[]): MeasuredWork {
+  const sum = (of: (work: MeasuredWork) => number) => works.reduce((all, work) => all + of(work), 0)
   return {
     calls: works.flatMap(({ calls }) => calls),
     accepted: sum(({ accepted }) => accepted),

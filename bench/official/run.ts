@@ -5,38 +5,45 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { say } from '../../local/say.ts'
 import { type Package, packFunctions } from '../rotation/start.ts'
-import { type Bare, bareHeading, bareReport, compareBare } from './bare/bare.ts'
+import { compareWithLoop, LOOP_HEADING, type LoopComparison, loopReport } from './bare/compareWithLoop.ts'
 import { measureCold } from './cold/measure.ts'
-import { coldHeading, coldReport } from './cold/report.ts'
-import { type Compared, compare, type Sides } from './compare.ts'
+import { COLD_HEADING, coldReport } from './cold/report.ts'
+import { type ComparedSide, type ComparisonInputs, compare } from './compare.ts'
 import type { Conditions } from './conditions.ts'
-import { faultsHeading } from './faults/faults.ts'
-import { playParts } from './faults/play.ts'
-import { makeOfficialPython, type Python } from './host.ts'
-import { type Logged, logsHeading, logsReport, readLogs } from './logs.ts'
-import { countsHeading, countsReport, timesHeading, timesReport } from './report.ts'
+import { FAULTS_HEADING } from './faults/faults.ts'
+import { playFaultParts } from './faults/play.ts'
+import { makeOfficialPython, type OfficialPython } from './host.ts'
+import { LOGS_HEADING, type LoggedPasswords, logsReport, readLogs } from './passwordsInLogs.ts'
+import { COUNTS_HEADING, countsReport, TIMES_HEADING, timesReport } from './report.ts'
 import { type Scene, withScene } from './scene.ts'
-import { withPart } from './sections.ts'
-import { type Called, callBoth } from './service.ts'
-import { calledCounts, calledHeading, calledTimes } from './serviceReport.ts'
-import { engineNames, howToGet, introduced, isRecorded, NoSource, openSource } from './source.ts'
+import { replacePart } from './sections.ts'
+import { compareAsService, type ServiceComparison } from './service.ts'
+import { SERVICE_HEADING, serviceCountsSection, serviceTimesSection } from './serviceReport.ts'
+import {
+  ENGINE_NAMES,
+  HOW_TO_GET_SOURCE,
+  introduceSource,
+  isRecordedCommit,
+  openSource,
+  SourceMissing,
+} from './source.ts'
 import { type Starts, timeStarts } from './start.ts'
 
-const parts = ['counts', 'times', 'cold', 'faults', 'compat', 'logs', 'bare'] as const
-type Part = (typeof parts)[number]
+const PARTS = ['counts', 'times', 'cold', 'faults', 'compat', 'logs', 'bare'] as const
+type Part = (typeof PARTS)[number]
 
 /** Pairs of rotations that are counted, and that are timed. */
-const [COUNTED, TIMED] = [3, 20]
+const [COUNTED_PAIR_COUNT, TIMED_PAIR_COUNT] = [3, 20]
 /** Rotations whose logs are read. */
-const LOGGED = 5
-const strategies = ['single', 'alternating'] as const
+const LOGGED_ROTATION_COUNT = 5
+const STRATEGIES = ['single', 'alternating'] as const
 
-const usage = `Usage: npm run official -- --official PATH [${parts.join(' ')}] [--times] [--record]`
+const USAGE = `Usage: npm run official -- --official PATH [${PARTS.join(' ')}] [--times] [--record]`
 
-type Asked = { path: string; wanted: Part[]; keepTimes: boolean; keepStates: boolean }
+type Arguments = { path: string; wanted: Part[]; keepTimes: boolean; keepStates: boolean }
 
 /** What was asked for. Undefined, and said why, if it cannot be done. */
-function asked(): Asked | undefined {
+function parseArguments(): Arguments | undefined {
   try {
     const { values, positionals } = parseArgs({
       allowPositionals: true,
@@ -46,91 +53,93 @@ function asked(): Asked | undefined {
         record: { type: 'boolean', default: false },
       },
     })
-    const wanted = parts.filter(part => !positionals.length || positionals.includes(part))
-    const isKnown = positionals.every(word => (parts as readonly string[]).includes(word))
+    const wanted = PARTS.filter(part => !positionals.length || positionals.includes(part))
+    const isKnown = positionals.every(word => (PARTS as readonly string[]).includes(word))
     if (isKnown && values.official)
       return { path: values.official, wanted, keepTimes: values.times, keepStates: values.record }
-    console.error(isKnown ? howToGet : usage)
+    console.error(isKnown ? HOW_TO_GET_SOURCE : USAGE)
   } catch {
-    console.error(usage)
+    console.error(USAGE)
   }
 }
 
-async function prepared(): Promise<Python> {
+async function preparePython(): Promise<OfficialPython> {
   say("Making a Python with what AWS's functions import, if it is not there yet ...")
   const python = await makeOfficialPython()
-  if (!python.postgres)
+  if (!python.hasPostgresDriver)
     say('PostgreSQL is left out: PyGreSQL is built with pg_config and gcc (on Debian, libpq-dev and gcc).')
   return python
 }
 
 /** Calls back with each database, one after the other. */
-async function onEach(python: Python, use: (scene: Scene) => Promise<void>): Promise<void> {
-  for (const engine of engineNames.filter(engine => engine !== 'postgres' || python.postgres))
+async function forEachDatabase(python: OfficialPython, use: (scene: Scene) => Promise<void>): Promise<void> {
+  for (const engine of ENGINE_NAMES.filter(engine => engine !== 'postgres' || python.hasPostgresDriver))
     await withScene(engine, python, use)
 }
 
-type Measured = { all: Compared[]; called: Called[]; starts: Starts[] }
+type Measured = { all: ComparedSide[]; called: ServiceComparison[]; starts: Starts[] }
 
 /** Both sides on each database. */
-async function measured(sides: Sides, isTimed: boolean): Promise<Measured> {
+async function measureSides(sides: ComparisonInputs, isTimed: boolean): Promise<Measured> {
   const measured: Measured = { all: [], called: [], starts: [] }
-  const pairs = isTimed ? TIMED : COUNTED
-  await onEach(sides.python, async scene => {
-    for (const strategy of strategies) {
+  const pairs = isTimed ? TIMED_PAIR_COUNT : COUNTED_PAIR_COUNT
+  await forEachDatabase(sides.python, async scene => {
+    for (const strategy of STRATEGIES) {
       say(`${scene.name}, ${strategy}: ${pairs} pairs of rotations ...`)
       measured.all.push(...(await compare(scene, strategy, sides, pairs)))
       say(`${scene.name}, ${strategy}: ${pairs} pairs of rotations, called as Secrets Manager calls ...`)
-      measured.called.push(await callBoth(scene, strategy, sides, pairs))
+      measured.called.push(await compareAsService(scene, strategy, sides, pairs))
     }
     if (!isTimed) return
-    say(`${scene.name}: ${TIMED} pairs of starts ...`)
-    measured.starts.push(await timeStarts(scene, sides, TIMED))
+    say(`${scene.name}: ${TIMED_PAIR_COUNT} pairs of starts ...`)
+    measured.starts.push(await timeStarts(scene, sides, TIMED_PAIR_COUNT))
   })
   return measured
 }
 
 /** What each database logs of both sides. */
-async function logged(sides: Sides): Promise<Logged[]> {
-  const all: Logged[] = []
-  await onEach(sides.python, async scene => {
-    for (const strategy of strategies) {
+async function readAllLogs(sides: ComparisonInputs): Promise<LoggedPasswords[]> {
+  const all: LoggedPasswords[] = []
+  await forEachDatabase(sides.python, async scene => {
+    for (const strategy of STRATEGIES) {
       say(
-        `${scene.name}, ${strategy}: ${LOGGED} rotations of each side, and what the server logs of them ...`,
+        `${scene.name}, ${strategy}: ${LOGGED_ROTATION_COUNT} rotations of each side, and what the server logs of them ...`,
       )
-      all.push(...(await readLogs(scene, strategy, sides, LOGGED)))
+      all.push(...(await readLogs(scene, strategy, sides, LOGGED_ROTATION_COUNT)))
     }
   })
   return all
 }
 
 /** Keyturn beside a loop of the same calls, on each database. */
-async function bare({ python, packages }: Sides): Promise<Bare[]> {
-  const all: Bare[] = []
-  await onEach(python, async scene => {
-    say(`${scene.name}: ${TIMED} pairs of rotations by Keyturn and by a loop of the same calls ...`)
-    all.push(await compareBare(scene, packages, TIMED))
+async function compareWithLoops({ python, packages }: ComparisonInputs): Promise<LoopComparison[]> {
+  const all: LoopComparison[] = []
+  await forEachDatabase(python, async scene => {
+    say(
+      `${scene.name}: ${TIMED_PAIR_COUNT} pairs of rotations by Keyturn and by a loop of the same calls ...`,
+    )
+    all.push(await compareWithLoop(scene, packages, TIMED_PAIR_COUNT))
   })
   return all
 }
 
 /** What the parts of each report begin with. */
-const headings = {
-  'RESULTS.md': [countsHeading, calledHeading, logsHeading, faultsHeading],
-  'TIMES.md': [timesHeading, calledHeading, coldHeading, bareHeading],
+const REPORT_HEADINGS = {
+  'RESULTS.md': [COUNTS_HEADING, SERVICE_HEADING, LOGS_HEADING, FAULTS_HEADING],
+  'TIMES.md': [TIMES_HEADING, SERVICE_HEADING, COLD_HEADING, LOOP_HEADING],
 }
 
 /** Shows a part of a report, and keeps it if `keep`; the other parts stay as they were. */
-async function tell(name: keyof typeof headings, part: string, keep: boolean): Promise<void> {
+async function writePart(name: keyof typeof REPORT_HEADINGS, part: string, keep: boolean): Promise<void> {
   say(`\n${part}`)
   const file = join(import.meta.dirname, name)
   const before = await readFile(file, 'utf8').catch(() => '')
-  if (keep) await writeFile(file, withPart(before, part, headings[name]))
+  if (keep) await writeFile(file, replacePart(before, part, REPORT_HEADINGS[name]))
   say(`bench/official/${name} ${keep ? 'is written' : 'stays as it is'}.`)
 }
 
 /** Calls back with the conditions since now. */
-function sinceNow(): () => Conditions {
+function startConditions(): () => Conditions {
   const load = () => loadavg()[0] ?? Number.NaN
   const before = load()
   return () => {
@@ -142,64 +151,69 @@ function sinceNow(): () => Conditions {
   }
 }
 
-const compared = ['counts', 'times', 'cold', 'logs', 'bare'] as const satisfies Part[]
+const COMPARING_PARTS = ['counts', 'times', 'cold', 'logs', 'bare'] as const satisfies Part[]
 
 /** The parts that compare both sides. */
-async function runCompared(sides: Sides, { wanted, keepTimes }: Asked, isWhole: boolean): Promise<void> {
+async function runComparingParts(
+  sides: ComparisonInputs,
+  { wanted, keepTimes }: Arguments,
+  isWhole: boolean,
+): Promise<void> {
   const { packages } = sides
   if (wanted.includes('counts') || wanted.includes('times')) {
-    const since = sinceNow()
-    const { all, called, starts } = await measured(sides, wanted.includes('times'))
+    const since = startConditions()
+    const { all, called, starts } = await measureSides(sides, wanted.includes('times'))
     const conditions = since()
     if (wanted.includes('counts'))
-      for (const part of [countsReport(all), calledCounts(called)]) await tell('RESULTS.md', part, isWhole)
+      for (const part of [countsReport(all), serviceCountsSection(called)])
+        await writePart('RESULTS.md', part, isWhole)
     if (wanted.includes('times'))
       for (const part of [
         timesReport({ all, starts, packages, conditions }),
-        calledTimes(called, conditions),
+        serviceTimesSection(called, conditions),
       ])
-        await tell('TIMES.md', part, isWhole && keepTimes)
+        await writePart('TIMES.md', part, isWhole && keepTimes)
   }
   if (wanted.includes('cold')) {
-    const since = sinceNow()
-    const cold = await measureCold(sides, { pairs: TIMED, rotations: TIMED })
-    await tell('TIMES.md', coldReport({ ...cold, packages, conditions: since() }), isWhole && keepTimes)
+    const since = startConditions()
+    const cold = await measureCold(sides, { pairs: TIMED_PAIR_COUNT, rotations: TIMED_PAIR_COUNT })
+    await writePart('TIMES.md', coldReport({ ...cold, packages, conditions: since() }), isWhole && keepTimes)
   }
-  if (wanted.includes('logs')) await tell('RESULTS.md', logsReport(await logged(sides)), isWhole)
+  if (wanted.includes('logs')) await writePart('RESULTS.md', logsReport(await readAllLogs(sides)), isWhole)
   if (!wanted.includes('bare')) return
-  const since = sinceNow()
-  await tell('TIMES.md', bareReport(await bare(sides), since()), isWhole && keepTimes)
+  const since = startConditions()
+  await writePart('TIMES.md', loopReport(await compareWithLoops(sides), since()), isWhole && keepTimes)
 }
 
-async function packed(folder: string): Promise<Package[]> {
+async function packInto(folder: string): Promise<Package[]> {
   say("Packing Keyturn's functions ...")
   return await packFunctions(folder)
 }
 
-async function run(asked: Asked): Promise<void> {
+async function run(asked: Arguments): Promise<void> {
   const { path, wanted, keepStates } = asked
   const source = await openSource(path)
-  say(introduced(source))
+  say(introduceSource(source))
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-official-'))
   try {
-    const python = await prepared()
-    const isWhole = isRecorded(source) && python.postgres
-    if (compared.some(part => wanted.includes(part)))
-      await runCompared({ source, python, packages: await packed(folder) }, asked, isWhole)
+    const python = await preparePython()
+    const isWhole = isRecordedCommit(source) && python.hasPostgresDriver
+    if (COMPARING_PARTS.some(part => wanted.includes(part)))
+      await runComparingParts({ source, python, packages: await packInto(folder) }, asked, isWhole)
     if (!wanted.includes('faults') && !wanted.includes('compat')) return
-    const { section, compatible } = await playParts(source, python, wanted, keepStates && isWhole)
-    if (section) await tell('RESULTS.md', section, isWhole)
+    const { section, compatible } = await playFaultParts(source, python, wanted, keepStates && isWhole)
+    if (section) await writePart('RESULTS.md', section, isWhole)
     if (!compatible) process.exitCode = 1
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-const request = asked()
+const request = parseArguments()
 if (!request) process.exitCode = 2
 else
   await run(request).catch(error => {
-    if (!(error instanceof NoSource)) throw error
+    if (!(error instanceof SourceMissing)) throw error
     console.error(error.message)
     process.exitCode = 2
   })

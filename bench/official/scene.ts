@@ -2,17 +2,17 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { mkdtempDisposable } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { CertificateFiles } from '../../local/aws/localService.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import type { Tls } from '../../local/aws/serve.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
-import { SecretsShelf } from '../../local/client/shelves.ts'
+import { SecretValueStore } from '../../local/client/valueStores.ts'
 import { makeCertificate } from '../../local/servers/certificate.ts'
-import { newestOf, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
+import { newestFlavourOf, type RunningMysql, startMysql } from '../../local/servers/mysql.ts'
 import * as mysql from '../../local/servers/mysqlDatabase.ts'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
 import * as postgres from '../../local/servers/postgresDatabase.ts'
 import { clientAt } from './clientAt.ts'
-import { type Python, writeRoots } from './host.ts'
+import { type OfficialPython, writeTrustedCertificates } from './host.ts'
 import type { Engine } from './source.ts'
 
 /** A database, and what stands for AWS over HTTPS, which both sides rotate on. */
@@ -23,10 +23,10 @@ export type Scene = {
   secretsManager: SecretsManagerServer
   /** It knows of no execution, as those that are started directly run without it. */
   stepFunctions: StepFunctionsServer
-  shelf: SecretsShelf
+  shelf: SecretValueStore
   server: RunningPostgres | RunningMysql
   /** The certificate of Secrets Manager, and of whatever else stands for AWS. */
-  tls: Tls
+  tls: CertificateFiles
   /** The issuer of the certificate of Secrets Manager, as a file. */
   issuer: string
   /** All that boto3 trusts, and the issuers of both servers, in one file. */
@@ -36,7 +36,7 @@ export type Scene = {
   /** Makes an application's user, an admin, and a secret for each. @returns the ARN of the application's */
   enrol(alternating: boolean): Promise<string>
   /** The calls of Secrets Manager and Step Functions, and the logins, since this was asked last. */
-  seen(): Seen
+  takeSeen(): Seen
   /** The password that is pending. Undefined without one. */
   pendingPassword(secret: string): Promise<string | undefined>
 }
@@ -53,7 +53,7 @@ export type Seen = {
 /** Starts all of it, and stops it after `use`. */
 export async function withScene<T>(
   engine: Engine,
-  python: Python,
+  python: OfficialPython,
   use: (scene: Scene) => Promise<T>,
 ): Promise<T> {
   await using stack = new AsyncDisposableStack()
@@ -67,8 +67,8 @@ export async function withScene<T>(
   // Each read goes on where the last one ended.
   const log = stack.adopt(openSync(database.logFile, 'r'), closeSync)
   const roots = join(home, 'roots.pem')
-  await writeRoots(python, [issuer, caFile], roots)
-  const shelf = new SecretsShelf(clientAt(secretsManager.url, issuer))
+  await writeTrustedCertificates(python, [issuer, caFile], roots)
+  const shelf = new SecretValueStore(clientAt(secretsManager.url, issuer))
   const enrol = (alternating: boolean) => enrolIn(shelf, database, alternating)
   const pendingPassword = async (secret: string) =>
     JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
@@ -80,7 +80,7 @@ export async function withScene<T>(
   })
   const { server } = database
   const scene = { engine, name, secretsManager, stepFunctions, shelf, server, tls, issuer, roots, home }
-  return await use({ ...scene, enrol, seen, pendingPassword })
+  return await use({ ...scene, enrol, takeSeen: seen, pendingPassword })
 }
 
 type Database = Pick<RunningPostgres | RunningMysql, 'logFile' | 'caFile' | 'stop'> & {
@@ -99,13 +99,13 @@ async function startDatabase(engine: Engine): Promise<Database> {
       makeApp: user => postgres.makeApp(server, { user }),
     }
   }
-  const server = await startMysql(newestOf(engine))
+  const server = await startMysql(newestFlavourOf(engine))
   return { ...server, server, makeApp: user => mysql.makeApp(server, { user }) }
 }
 
-async function enrolIn(shelf: SecretsShelf, database: Database, alternating: boolean): Promise<string> {
+async function enrolIn(shelf: SecretValueStore, database: Database, alternating: boolean): Promise<string> {
   // With `_clone` behind it 16 characters at most, as AWS's functions for MySQL want it by default.
-  const user = `app_${postgres.hex(3)}`
+  const user = `app_${postgres.randomHex(3)}`
   const { current, admin } = await database.makeApp(user)
   const { masterarn: _, ...value } = JSON.parse(current.serialize())
   const put = (value: object) =>

@@ -3,7 +3,7 @@
  * order; `part` is one of them, with what follows.
  * @throws if the part begins with another heading
  */
-export function withPart(report: string, part: string, firsts: string[]): string {
+export function replacePart(report: string, part: string, firsts: string[]): string {
   const firstOf = (text: string) => text.split('\n', 1)[0] ?? ''
   if (!firsts.includes(firstOf(part))) throw new Error(`no part of the report begins with ${firstOf(part)}`)
   const parts = new Map<string, string>()

@@ -1,19 +1,19 @@
-import { serviceSteps } from '../../fleet/serviceSteps.ts'
-import { ms, table } from '../markdown.ts'
+import { SERVICE_STEPS } from '../../fleet/serviceSteps.ts'
+import { formatMs, formatTable } from '../markdown.ts'
 import { median } from '../median.ts'
-import { type Conditions, measuredUnder } from './conditions.ts'
-import type { Pairs } from './inTurns.ts'
+import { type Conditions, conditionsSentence } from './conditions.ts'
 import { ratioOf } from './ratio.ts'
-import { strategies } from './report.ts'
-import type { Called, CalledRotation } from './service.ts'
+import { STRATEGY_TITLES } from './report.ts'
+import type { ServiceComparison, ServiceRotation } from './service.ts'
+import type { Pairs } from './takeInTurns.ts'
 
 /** What both sections begin with. */
-export const calledHeading = '## Called by Secrets Manager'
+export const SERVICE_HEADING = '## Called by Secrets Manager'
 
-const LOOK = 'GetExecutionHistory'
+const HISTORY_ACTION = 'GetExecutionHistory'
 
 /** The section of RESULTS.md. */
-export const calledCounts = (all: Called[]) => `${calledHeading}
+export const serviceCountsSection = (all: ServiceComparison[]) => `${SERVICE_HEADING}
 
 ${countsTable(all)}
 
@@ -27,15 +27,15 @@ ${countsTable(all)}
   afterwards, as above.
 `
 
-function countsTable(all: Called[]): string {
-  const row = (title: string, rotations: CalledRotation[]) => [
+function countsTable(all: ServiceComparison[]): string {
+  const row = (title: string, rotations: ServiceRotation[]) => [
     title,
     ...[ownCalls, executionCalls, leastStepFunctions, leastCalls, logins].map(of =>
-      distinct(rotations.map(of)),
+      distinctCounts(rotations.map(of)),
     ),
   ]
   const head = ["the function's calls", "its execution's", 'of Step Functions', 'all', 'logins']
-  return table(
+  return formatTable(
     ['', ...head],
     all.flatMap(called => [
       row(`${titleOf(called)}: ${called.side}`, called.pairs.official),
@@ -44,56 +44,57 @@ function countsTable(all: Called[]): string {
   )
 }
 
-const ownCalls = ({ own }: CalledRotation) => own.calls.length
-const executionCalls = ({ execution }: CalledRotation) => execution.calls.length
+const ownCalls = ({ functionWork }: ServiceRotation) => functionWork.calls.length
+const executionCalls = ({ execution }: ServiceRotation) => execution.calls.length
 /** As many as there are with one look a step. */
-function leastStepFunctions({ stepFunctions }: CalledRotation): number {
-  const others = stepFunctions.filter(action => action !== LOOK).length
-  return stepFunctions.length && others + serviceSteps.length
+function leastStepFunctions({ stepFunctions }: ServiceRotation): number {
+  const others = stepFunctions.filter(action => action !== HISTORY_ACTION).length
+  return stepFunctions.length && others + SERVICE_STEPS.length
 }
-const leastCalls = (of: CalledRotation) => ownCalls(of) + executionCalls(of) + leastStepFunctions(of)
-const allCalls = (of: CalledRotation) => ownCalls(of) + executionCalls(of) + of.stepFunctions.length
-const logins = ({ own, execution }: CalledRotation) =>
-  own.accepted + own.refused + execution.accepted + execution.refused
+const leastCalls = (of: ServiceRotation) => ownCalls(of) + executionCalls(of) + leastStepFunctions(of)
+const allCalls = (of: ServiceRotation) => ownCalls(of) + executionCalls(of) + of.stepFunctions.length
+const logins = ({ functionWork, execution }: ServiceRotation) =>
+  functionWork.accepted + functionWork.refused + execution.accepted + execution.refused
 
-const titleOf = ({ database, strategy }: Called) => `${database}, ${strategies[strategy]}, called`
+const titleOf = ({ database, strategy }: ServiceComparison) =>
+  `${database}, ${STRATEGY_TITLES[strategy]}, called`
 
 /** Such as `8 or 9`, where a turn of one user takes more than a turn of the other. */
-const distinct = (counts: number[]) => [...new Set(counts)].toSorted((a, b) => a - b).join(' or ')
+const distinctCounts = (counts: number[]) => [...new Set(counts)].toSorted((a, b) => a - b).join(' or ')
 
 /** The section of TIMES.md. */
-export const calledTimes = (all: Called[], conditions: Conditions) => `${calledHeading}
+export const serviceTimesSection = (all: ServiceComparison[], conditions: Conditions) => `${SERVICE_HEADING}
 
 ${timesTable(all)}
 
-${measuredUnder(conditions)}
+${conditionsSentence(conditions)}
 The time is that of the four calls of the function, each answered when its step is done. Calls are those of Secrets Manager
 and Step Functions, from the fewest to the most of ${Math.min(...all.map(({ pairs }) => pairs.keyturn.length))} rotations. rotateSecret looks at its execution at once, and again after
 200 ms: that is most of its time here. The local Step Functions goes from one state to the next at once. AWS's does not, so
 there is more to wait for there, and for each further pause there is one more look.
 `
 
-function timesTable(all: Called[]): string {
+function timesTable(all: ServiceComparison[]): string {
   const rows = all.map(called => {
     const { pairs, side } = called
     return [
       `${titleOf(called)}: ${side}`,
-      ...[pairs.official, pairs.keyturn].map(rotations => range(rotations.map(allCalls))),
-      ...timesOf(pairs, ({ own }) => own.wall),
-      ...timesOf(pairs, ({ own, execution }) => own.cpu + execution.cpu),
+      ...[pairs.official, pairs.keyturn].map(rotations => rangeOf(rotations.map(allCalls))),
+      ...timesOf(pairs, ({ functionWork }) => functionWork.wall),
+      ...timesOf(pairs, ({ functionWork, execution }) => functionWork.cpu + execution.cpu),
     ]
   })
   const head = ["AWS's calls", "Keyturn's calls", "AWS's", 'Keyturn', 'ratio']
-  return table(['', ...head, "AWS's, CPU", 'Keyturn, CPU', 'ratio of CPU'], rows)
+  return formatTable(['', ...head, "AWS's, CPU", 'Keyturn, CPU', 'ratio of CPU'], rows)
 }
 
-function timesOf(pairs: Pairs<CalledRotation>, of: (rotation: CalledRotation) => number): string[] {
+function timesOf(pairs: Pairs<ServiceRotation>, of: (rotation: ServiceRotation) => number): string[] {
   const both = { official: pairs.official.map(of), keyturn: pairs.keyturn.map(of) }
-  return [ms(median(both.official)), ms(median(both.keyturn)), ratioOf(both)]
+  return [formatMs(median(both.official)), formatMs(median(both.keyturn)), ratioOf(both)]
 }
 
 /** Such as `21 to 28`. */
-function range(counts: number[]): string {
+function rangeOf(counts: number[]): string {
   const [least, most] = [Math.min(...counts), Math.max(...counts)]
   return least === most ? `${least}` : `${least} to ${most}`
 }

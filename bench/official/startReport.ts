@@ -1,4 +1,4 @@
-import { ms, table } from '../markdown.ts'
+import { formatMs, formatTable } from '../markdown.ts'
 import { median } from '../median.ts'
 import { ratioOf } from './ratio.ts'
 import type { Start, Starts } from './start.ts'
@@ -17,31 +17,31 @@ the process, with the driver loaded.
 `
 
 function startsTable(starts: Starts[]): string {
-  const whole = ({ imported, client, driver }: Start) => imported + client + driver
+  const whole = ({ importMs, clientMs, driverMs }: Start) => importMs + clientMs + driverMs
   const rows = starts.map(({ database, pairs }) => {
     const both = { official: pairs.official.map(whole), keyturn: pairs.keyturn.map(whole) }
-    return [database, ms(median(both.official)), ms(median(both.keyturn)), ratioOf(both)]
+    return [database, formatMs(median(both.official)), formatMs(median(both.keyturn)), ratioOf(both)]
   })
-  return table(['', "AWS's", 'Keyturn', 'ratio'], rows)
+  return formatTable(['', "AWS's", 'Keyturn', 'ratio'], rows)
 }
 
 function partsTable(starts: Starts[]): string {
-  const middle = (of: (start: Start) => number, some: Start[]) => ms(median(some.map(of)))
+  const middle = (of: (start: Start) => number, some: Start[]) => formatMs(median(some.map(of)))
   const rows = starts.flatMap(({ database, pairs: { official, keyturn } }) => [
     [
       `${database}: AWS's`,
-      middle(({ imported }) => imported, official),
-      middle(({ client }) => client, official),
+      middle(({ importMs }) => importMs, official),
+      middle(({ clientMs }) => clientMs, official),
       '',
-      middle(({ login }) => login, official),
+      middle(({ loginMs }) => loginMs, official),
     ],
     [
       `${database}: Keyturn`,
-      middle(({ imported }) => imported, keyturn),
+      middle(({ importMs }) => importMs, keyturn),
       '',
-      middle(({ driver }) => driver, keyturn),
-      middle(({ login }) => login, keyturn),
+      middle(({ driverMs }) => driverMs, keyturn),
+      middle(({ loginMs }) => loginMs, keyturn),
     ],
   ])
-  return table(['', 'import', 'client', 'driver', 'first login'], rows)
+  return formatTable(['', 'import', 'client', 'driver', 'first login'], rows)
 }

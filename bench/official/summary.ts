@@ -1,22 +1,25 @@
-import { table } from '../markdown.ts'
+import { formatTable } from '../markdown.ts'
 
-const [one, two] = ['PostgreSQL 18, one user', 'PostgreSQL 18, two users']
+const [ONE_USER_TITLE, TWO_USERS_TITLE] = ['PostgreSQL 18, one user', 'PostgreSQL 18, two users']
 
 /** README's table, from the texts of RESULTS.md and TIMES.md. @throws if one of them does not have a row */
-export function summary(results: string, times: string): string {
+export function summaryTable(results: string, times: string): string {
   const counted = (title: string) => cellsOf(results, title)
-  const [official, ours] = [counted(`${one}: AWS's`), counted(`${one}: Keyturn`)]
-  const [officialTwo, oursTwo] = [counted(`${two}, later: AWS's`), counted(`${two}, later: Keyturn`)]
-  const [, , , , called] = counted(`${one}, called: AWS's`)
-  const [, , , , ourCalled] = counted(`${one}, called: Keyturn`)
+  const [official, ours] = [counted(`${ONE_USER_TITLE}: AWS's`), counted(`${ONE_USER_TITLE}: Keyturn`)]
+  const [officialTwo, oursTwo] = [
+    counted(`${TWO_USERS_TITLE}, later: AWS's`),
+    counted(`${TWO_USERS_TITLE}, later: Keyturn`),
+  ]
+  const [, , , , called] = counted(`${ONE_USER_TITLE}, called: AWS's`)
+  const [, , , , ourCalled] = counted(`${ONE_USER_TITLE}, called: Keyturn`)
   const retirement = counted('— its retirement')
-  const [, wall, ourWall, , cpu, ourCpu, , memory, ourMemory] = cellsOf(times, `${one}: AWS's`)
+  const [, wall, ourWall, , cpu, ourCpu, , memory, ourMemory] = cellsOf(times, `${ONE_USER_TITLE}: AWS's`)
   const [, start, ourStart] = cellsOf(times, 'PostgreSQL 18')
   const timed = (title: string) => cellsOf(times, `PostgreSQL 18: ${title}`).slice(1, 3)
   const [, coldMemory, ourColdMemory, zip, ourZip] = cellsOf(times, 'PostgreSQL 18: one function')
   const withRetirement = (column: number) =>
     `${oursTwo[column]}, and ${retirement[column]} to close the old user`
-  return table(
+  return formatTable(
     ['', "AWS's", 'Keyturn'],
     [
       ['calls of AWS, one user', official[1], ours[1]],

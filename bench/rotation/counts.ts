@@ -1,46 +1,56 @@
 import { randomUUID } from 'node:crypto'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
-import { serviceSteps } from '../../fleet/serviceSteps.ts'
+import { SERVICE_STEPS } from '../../fleet/serviceSteps.ts'
 import type { StateName } from '../../fleet/states.ts'
 import type { Admin } from '../../local/client/users.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { Rds } from '../../rotation/rds.ts'
-import { StandInRds } from './rds.ts'
+import { StandInRds } from './standInRds.ts'
 
 /** Whose password turns: one user's own, that of two users in turns, as the value names an admin, or RDS's master's. */
-type Kind = 'single' | 'alternating' | 'master'
+type RotationKind = 'single' | 'alternating' | 'master'
 
 /** One kind of rotation. */
 type Scenario = {
   title: string
-  kind: Kind
+  kind: RotationKind
   /** Rotations of the same secret that went before, each with its retirement. */
-  earlier: number
+  earlierRotationCount: number
   /** The test query fails, after the database learned the new password. */
-  fails: boolean
+  isRolledBack: boolean
 }
 
-const alternating = { title: 'alternating-users', kind: 'alternating', earlier: 2, fails: false } as const
-const single = { title: 'single-user', kind: 'single', earlier: 2, fails: false } as const
-const master = { ...single, title: 'master', kind: 'master' } as const
-export const scenarios: Scenario[] = [
-  single,
-  master,
-  { ...alternating, title: 'alternating-users, the first', earlier: 0 },
-  { ...alternating, title: 'alternating-users, a later one' },
-  { ...single, title: 'single-user, rolled back', fails: true },
-  { ...master, title: 'master, rolled back', fails: true },
-  { ...alternating, title: 'alternating-users, rolled back', fails: true },
+const ALTERNATING_SCENARIO = {
+  title: 'alternating-users',
+  kind: 'alternating',
+  earlierRotationCount: 2,
+  isRolledBack: false,
+} as const
+const SINGLE_SCENARIO = {
+  title: 'single-user',
+  kind: 'single',
+  earlierRotationCount: 2,
+  isRolledBack: false,
+} as const
+const MASTER_SCENARIO = { ...SINGLE_SCENARIO, title: 'master', kind: 'master' } as const
+export const SCENARIOS: Scenario[] = [
+  SINGLE_SCENARIO,
+  MASTER_SCENARIO,
+  { ...ALTERNATING_SCENARIO, title: 'alternating-users, the first', earlierRotationCount: 0 },
+  { ...ALTERNATING_SCENARIO, title: 'alternating-users, a later one' },
+  { ...SINGLE_SCENARIO, title: 'single-user, rolled back', isRolledBack: true },
+  { ...MASTER_SCENARIO, title: 'master, rolled back', isRolledBack: true },
+  { ...ALTERNATING_SCENARIO, title: 'alternating-users, rolled back', isRolledBack: true },
 ]
 
 /**
  * The most that a rotation that goes well may need: its retirement, later, counts by itself but for the transitions. Two of
  * those ask whether there are replicas. The second summand is what the rehearsal adds where there is one user.
  */
-const limits: Record<
-  Kind,
+const COUNT_LIMITS: Record<
+  RotationKind,
   Record<'calls' | 'describeSecret' | 'stepFunctions' | 'rds' | 'logins' | 'transitions', number>
 > = {
   single: {
@@ -70,7 +80,7 @@ const limits: Record<
 }
 
 /** What one state did. */
-type Step = {
+type StateCounts = {
   state: string
   /** Milliseconds, as `performance.now()` counts them. */
   began: number
@@ -86,29 +96,29 @@ type Step = {
   messages: number
 }
 
-export type Count = Omit<Step, 'state' | 'began' | 'ended'>
+export type Counts = Omit<StateCounts, 'state' | 'began' | 'ended'>
 
 /** One rotation, measured. */
-export type Measured = {
+export type MeasuredRotation = {
   scenario: Scenario
   /** What all its steps did together, but for the retirement. */
-  rotation: Count
-  retirement: Count | undefined
+  rotation: Counts
+  retirement: Counts | undefined
   /** States that were entered, and tries that were repeated: what Step Functions bills. */
   transitions: number
   /** Milliseconds until the outcome was announced. */
-  took: number
-  retirementTook: number | undefined
+  tookMs: number
+  retirementTookMs: number | undefined
   /** Milliseconds from the begin of setSecret to the end of finishSecret. */
-  window: number | undefined
+  mismatchMs: number | undefined
 }
 
 /** Something that was found, and the most it may be. */
-export type Check = { what: string; found: number; limit: number; unit?: string }
+export type LimitCheck = { what: string; found: number; limit: number; unit?: string }
 
-export function checks({ scenario, rotation, transitions }: Measured): Check[] {
-  if (scenario.fails) return []
-  const limit = limits[scenario.kind]
+export function checkLimits({ scenario, rotation, transitions }: MeasuredRotation): LimitCheck[] {
+  if (scenario.isRolledBack) return []
+  const limit = COUNT_LIMITS[scenario.kind]
   const described = rotation.calls.filter(action => action === 'DescribeSecret').length
   return [
     { what: 'Secrets Manager calls', found: rotation.calls.length, limit: limit.calls },
@@ -121,12 +131,12 @@ export function checks({ scenario, rotation, transitions }: Measured): Check[] {
 }
 
 /** A database, the services and the functions, to be measured. */
-export class Bench implements AsyncDisposable {
+export class RotationBench implements AsyncDisposable {
   readonly #embedded: Embedded
   readonly #admin: Admin
   readonly #rds: StandInRds
   /** How the functions make their RDS elsewhere. */
-  readonly #over: typeof Rds.over
+  readonly #over: typeof Rds.fromConfig
   /** The server's log: each read goes on where the last one ended. */
   readonly #log: number
   #users = 0
@@ -135,48 +145,48 @@ export class Bench implements AsyncDisposable {
     this.#embedded = embedded
     this.#admin = admin
     this.#rds = new StandInRds(embedded.users)
-    this.#over = Rds.over
-    Rds.over = () => this.#rds as unknown as Rds
+    this.#over = Rds.fromConfig
+    Rds.fromConfig = () => this.#rds as unknown as Rds
     this.#log = openSync(embedded.postgres.logFile, 'r')
   }
 
-  static async start(): Promise<Bench> {
+  static async start(): Promise<RotationBench> {
     const embedded = await startEmbedded()
-    return new Bench(embedded, await embedded.users.makeAdmin('master'))
+    return new RotationBench(embedded, await embedded.users.makeAdmin('master'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     closeSync(this.#log)
-    Rds.over = this.#over
+    Rds.fromConfig = this.#over
     await this.#embedded.stop()
   }
 
   /** Runs one rotation of a new user. @throws if it does not end as the scenario says */
-  async rotate(scenario: Scenario): Promise<Measured> {
+  async rotate(scenario: Scenario): Promise<MeasuredRotation> {
     const { users, secrets } = this.#embedded
     const user = `user${this.#users++}`
     const secret = await this.#enrol(user, scenario.kind)
-    for (let i = 0; i < scenario.earlier; i++) await this.#run(secret, false)
-    if (scenario.fails) {
+    for (let i = 0; i < scenario.earlierRotationCount; i++) await this.#run(secret, false)
+    if (scenario.isRolledBack) {
       const query =
         scenario.kind === 'alternating' ? 'table no_such_table' : await users.failOnceChanged(user)
       const Tags = [{ Key: 'keyturn:test-query', Value: query }]
       await secrets.send(new TagResourceCommand({ SecretId: secret, Tags }))
     }
-    const { began, steps, transitions } = await this.#run(secret, scenario.fails)
+    const { began, steps, transitions } = await this.#run(secret, scenario.isRolledBack)
     const step = (state: StateName<'rotate'>) => steps.find(step => step.state === state)
     const retirement = step('RetireSecret')
-    const announced = step(scenario.fails ? 'AnnounceFailure' : 'AnnounceSuccess')
+    const announced = step(scenario.isRolledBack ? 'AnnounceFailure' : 'AnnounceSuccess')
     if (!announced) throw new Error(`${scenario.title}: no outcome was announced`)
     const [set, finish] = [step('SetSecret'), step('FinishSecret')]
     return {
       scenario,
-      rotation: total(steps.filter(step => step !== retirement)),
-      retirement: retirement && total([retirement]),
+      rotation: sumCounts(steps.filter(step => step !== retirement)),
+      retirement: retirement && sumCounts([retirement]),
       transitions,
-      took: announced.began - began,
-      retirementTook: retirement && retirement.ended - retirement.began,
-      window: set && finish && finish.ended - set.began,
+      tookMs: announced.began - began,
+      retirementTookMs: retirement && retirement.ended - retirement.began,
+      mismatchMs: set && finish && finish.ended - set.began,
     }
   }
 
@@ -184,31 +194,31 @@ export class Bench implements AsyncDisposable {
    * Runs one rotation of a new user as Secrets Manager asks for it, by the four steps of rotateSecret. The retirement is
    * among what it gives back. @throws if it fails
    */
-  async call({
+  async rotateAsService({
     kind,
-    earlier,
-  }: Scenario): Promise<Omit<Count, 'stepFunctions'> & { stepFunctions: string[] }> {
+    earlierRotationCount,
+  }: Scenario): Promise<Omit<Counts, 'stepFunctions'> & { stepFunctions: string[] }> {
     const { stepFunctions, secretsManager } = this.#embedded
     const secret = await this.#enrol(`user${this.#users++}`, kind)
-    for (let i = 0; i < earlier; i++) await this.#run(secret, false)
-    const rotateSecret = await load('rotateSecret')
+    for (let i = 0; i < earlierRotationCount; i++) await this.#run(secret, false)
+    const rotateSecret = await loadHandler('rotateSecret')
     const token = secretsManager.stagePending(secret)
     const event = { SecretId: secret, ClientRequestToken: token, RotationToken: randomUUID() }
     this.#seen()
-    for (const Step of serviceSteps) await rotateSecret({ Step, ...event })
+    for (const Step of SERVICE_STEPS) await rotateSecret({ Step, ...event })
     const calls = stepFunctions.calls.map(({ action }) => action)
-    await stepFunctions.executions.get(token)?.ended
+    await stepFunctions.rotateExecutions.get(token)?.ended
     return { ...this.#seen(), stepFunctions: calls }
   }
 
-  #enrol(user: string, kind: Kind): Promise<string> {
+  #enrol(user: string, kind: RotationKind): Promise<string> {
     const tags = { 'keyturn:strategy': 'master' }
     const more = { single: {}, alternating: { admin: this.#admin }, master: { tags } }[kind]
     return this.#embedded.users.enrol(user, more)
   }
 
   async #run(secret: string, fails: boolean) {
-    const steps: Step[] = []
+    const steps: StateCounts[] = []
     const began = performance.now()
     const execution = await runRotation(this.#watched(steps), randomUUID(), {
       store: 'secrets-manager',
@@ -223,7 +233,7 @@ export class Bench implements AsyncDisposable {
 
   /** Every task, so that it leaves what it did in `steps`. Of those that a rehearsal
    * runs at once, which did what is not told apart. */
-  #watched(steps: Step[]): Tasks {
+  #watched(steps: StateCounts[]): Tasks {
     let running = 0
     const watched = Object.entries(this.#embedded.tasks).map(([state, task]) => [
       state,
@@ -242,7 +252,7 @@ export class Bench implements AsyncDisposable {
   }
 
   /** What the services and the database saw since this was asked last. */
-  #seen(): Count {
+  #seen(): Counts {
     const log = readFileSync(this.#log, 'utf8')
     const lines = (pattern: RegExp) => log.match(pattern)?.length ?? 0
     const refused = lines(/ FATAL: {2}password authentication failed /g)
@@ -258,7 +268,7 @@ export class Bench implements AsyncDisposable {
   }
 }
 
-function total(steps: Step[]): Count {
+function sumCounts(steps: StateCounts[]): Counts {
   const sum = (field: 'stepFunctions' | 'rds' | 'logins' | 'refused' | 'messages') =>
     steps.reduce((sum, step) => sum + step[field], 0)
   return {

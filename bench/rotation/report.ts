@@ -1,20 +1,20 @@
 import { loadavg } from 'node:os'
-import { machine, overload } from '../machine.ts'
-import { count, ms, table } from '../markdown.ts'
+import { describeMachine, overloadNote } from '../machine.ts'
+import { formatCount, formatMs, formatTable } from '../markdown.ts'
 import { median } from '../median.ts'
-import type { Check, Count, Measured } from './counts.ts'
-import { type DriverStart, type Package, type Start, withDriver } from './start.ts'
+import type { Counts, LimitCheck, MeasuredRotation } from './counts.ts'
+import { type DriverStart, loadMsWithDriver, type Package, type Start } from './start.ts'
 
 /** All that was measured; what takes time was measured `times` times. */
 export type Results = {
   times: number
-  measured: Measured[][]
+  measured: MeasuredRotation[][]
   packages: Package[]
   starts: Start[]
   drivers: DriverStart[]
   /** Milliseconds that `node -e 0` takes. */
   node: number[]
-  limits: Check[]
+  limits: LimitCheck[]
 }
 
 /** The text of RESULTS.md. */
@@ -56,8 +56,8 @@ the clients of SSM and RDS, loaded when a credential needs them, and a source of
 
 ## Times: of this machine
 
-${machine()}.
-The load average of the last minute was ${loadavg()[0]?.toFixed(1)} at the end${overload(loadavg()[0] ?? 0)}.
+${describeMachine()}.
+The load average of the last minute was ${loadavg()[0]?.toFixed(1)} at the end${overloadNote(loadavg()[0] ?? 0)}.
 Each time is the median of ${times}.
 
 ### Start of a function
@@ -66,7 +66,7 @@ ${startsTable(starts)}
 
 In a fresh process, from before the import of index.mjs until it is evaluated, which includes making the client for Secrets
 Manager. The functions were started in turns. \`node -e 0\`, from
-outside, takes ${ms(median(node))}. Lambda has other processors, and a runtime that has loaded a part of Node before.
+outside, takes ${formatMs(median(node))}. Lambda has other processors, and a runtime that has loaded a part of Node before.
 
 ### Start with each engine
 
@@ -86,23 +86,23 @@ current value may be refused. A tenth of a second of a master's is the pause bef
 `
 }
 
-function limitsTable(limits: Check[]): string {
+function limitsTable(limits: LimitCheck[]): string {
   const rows = limits.map(({ what, found, limit, unit }) => [
     what,
-    ...[found, limit].map(value => [count(value), unit].join(' ').trimEnd()),
+    ...[found, limit].map(value => [formatCount(value), unit].join(' ').trimEnd()),
     found <= limit ? 'holds' : '**broken**',
   ])
-  return table(['', 'found', 'at most', ''], rows)
+  return formatTable(['', 'found', 'at most', ''], rows)
 }
 
-function countsTable(measured: Measured[][]): string {
+function countsTable(measured: MeasuredRotation[][]): string {
   const firsts = measured.flatMap(([first]) => first ?? [])
   const rows = firsts.flatMap(({ scenario, rotation, retirement, transitions }) => [
     { title: scenario.title, counted: rotation, transitions: `${transitions}` },
     ...(retirement ? [{ title: '— its retirement', counted: retirement, transitions: '' }] : []),
   ])
   const actions = [...new Set(rows.flatMap(({ counted }) => counted.calls))]
-  const cells = ({ calls, stepFunctions, rds, logins, refused, messages }: Count) => [
+  const cells = ({ calls, stepFunctions, rds, logins, refused, messages }: Counts) => [
     calls.length,
     ...actions.map(action => calls.filter(call => call === action).length || ''),
     stepFunctions,
@@ -110,7 +110,7 @@ function countsTable(measured: Measured[][]): string {
     refused ? `${logins} (${refused} refused)` : logins,
     messages,
   ]
-  return table(
+  return formatTable(
     [
       '',
       'Secrets Manager calls',
@@ -126,39 +126,49 @@ function countsTable(measured: Measured[][]): string {
 }
 
 function packagesTable(packages: Package[]): string {
-  return table(
+  return formatTable(
     ['', 'zipped', 'unpacked', 'at start', 'when used: drivers', 'Step Functions client', 'others'],
     packages.map(({ name, zipped, unpacked, atStart, stepFunctions, other }) => {
       const drivers = unpacked - atStart - stepFunctions - other
-      return [name, ...[zipped, unpacked, atStart, drivers, stepFunctions, other].map(count)]
+      return [name, ...[zipped, unpacked, atStart, drivers, stepFunctions, other].map(formatCount)]
     }),
   )
 }
 
 function startsTable(starts: Start[]): string {
-  const rows = starts.map(({ name, load }) => [name, ms(median(load)), ms(Math.min(...load))])
-  return table(['', 'start', 'the fastest'], rows)
+  const rows = starts.map(({ name, loadMs }) => [
+    name,
+    formatMs(median(loadMs)),
+    formatMs(Math.min(...loadMs)),
+  ])
+  return formatTable(['', 'start', 'the fastest'], rows)
 }
 
 function driversTable(drivers: DriverStart[]): string {
   const rows = drivers.map(start => {
-    const { engine, bytes, driver } = start
-    const both = withDriver(start)
-    return [engine, count(bytes), ms(median(driver)), ms(median(both)), ms(Math.min(...both))]
+    const { engine, bytes, driverMs } = start
+    const both = loadMsWithDriver(start)
+    return [
+      engine,
+      formatCount(bytes),
+      formatMs(median(driverMs)),
+      formatMs(median(both)),
+      formatMs(Math.min(...both)),
+    ]
   })
-  return table(['', 'bytes', 'driver', 'start and driver', 'the fastest'], rows)
+  return formatTable(['', 'bytes', 'driver', 'start and driver', 'the fastest'], rows)
 }
 
-function timesTable(measured: Measured[][]): string {
+function timesTable(measured: MeasuredRotation[][]): string {
   const middle = (values: (number | undefined)[]) => {
     const known = values.filter(value => value !== undefined)
-    return known.length ? ms(median(known)) : ''
+    return known.length ? formatMs(median(known)) : ''
   }
   const rows = measured.map(runs => [
     runs[0]?.scenario.title ?? '',
-    middle(runs.map(({ took }) => took)),
-    middle(runs.map(({ window }) => window)),
-    middle(runs.map(({ retirementTook }) => retirementTook)),
+    middle(runs.map(({ tookMs }) => tookMs)),
+    middle(runs.map(({ mismatchMs }) => mismatchMs)),
+    middle(runs.map(({ retirementTookMs }) => retirementTookMs)),
   ])
-  return table(['', 'until announced', 'window', 'retirement'], rows)
+  return formatTable(['', 'until announced', 'window', 'retirement'], rows)
 }

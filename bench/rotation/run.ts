@@ -1,41 +1,41 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Bench, checks, type Measured, scenarios } from './counts.ts'
+import { checkLimits, type MeasuredRotation, RotationBench, SCENARIOS } from './counts.ts'
 import { report } from './report.ts'
 import {
-  driverChecks,
-  packageCheck,
+  checkDriverStarts,
+  checkPackage,
+  checkStart,
   packFunctions,
-  startCheck,
   timeDrivers,
   timeNode,
   timeStarts,
 } from './start.ts'
 
 /** How often everything that takes time is measured. */
-const TIMES = 10
+const RUN_COUNT = 10
 
 /** Every scenario, in turns. @throws if one does not count the same each time */
-async function rotations(): Promise<Measured[][]> {
-  await using bench = await Bench.start()
-  const all: Measured[][] = scenarios.map(() => [])
+async function measureRotations(): Promise<MeasuredRotation[][]> {
+  await using bench = await RotationBench.start()
+  const all: MeasuredRotation[][] = SCENARIOS.map(() => [])
   // The first round only loads what is loaded when it is used.
-  for (let round = 0; round <= TIMES; round++)
-    for (const [i, scenario] of scenarios.entries()) {
+  for (let round = 0; round <= RUN_COUNT; round++)
+    for (const [i, scenario] of SCENARIOS.entries()) {
       const measured = await bench.rotate(scenario)
       if (round > 0) all[i]?.push(measured)
     }
   // What a rehearsal does at once comes in any order.
-  const counts = ({ rotation, retirement, transitions }: Measured) =>
+  const counts = ({ rotation, retirement, transitions }: MeasuredRotation) =>
     JSON.stringify([{ ...rotation, calls: rotation.calls.toSorted() }, retirement, transitions])
   for (const [i, runs] of all.entries())
     if (new Set(runs.map(counts)).size > 1)
-      throw new Error(`${scenarios[i]?.title}: its counts are not the same each time`)
+      throw new Error(`${SCENARIOS[i]?.title}: its counts are not the same each time`)
   return all
 }
 
-async function functions() {
+async function measureFunctions() {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-bench-'))
   try {
     const packages = await packFunctions(folder)
@@ -43,26 +43,26 @@ async function functions() {
     if (!setSecret) throw new Error('setSecret was not packed')
     return {
       packages,
-      starts: await timeStarts(packages, TIMES),
-      drivers: await timeDrivers(setSecret, TIMES),
-      node: await timeNode(TIMES),
+      starts: await timeStarts(packages, RUN_COUNT),
+      drivers: await timeDrivers(setSecret, RUN_COUNT),
+      node: await timeNode(RUN_COUNT),
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-const { packages, starts, drivers, node } = await functions()
-const measured = await rotations()
+const { packages, starts, drivers, node } = await measureFunctions()
+const measured = await measureRotations()
 const limits = [
-  ...measured.flatMap(([first]) => (first ? checks(first) : [])),
-  ...packages.map(packageCheck),
-  ...starts.map(start => startCheck(start)),
-  ...driverChecks(drivers),
+  ...measured.flatMap(([first]) => (first ? checkLimits(first) : [])),
+  ...packages.map(checkPackage),
+  ...starts.map(start => checkStart(start)),
+  ...checkDriverStarts(drivers),
 ]
 await writeFile(
   join(import.meta.dirname, 'RESULTS.md'),
-  report({ times: TIMES, measured, packages, starts, drivers, node, limits }),
+  report({ times: RUN_COUNT, measured, packages, starts, drivers, node, limits }),
 )
 const broken = limits.filter(({ found, limit }) => !(found <= limit))
 for (const { what, found, limit, unit = '' } of broken)

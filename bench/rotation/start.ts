@@ -4,11 +4,11 @@ import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import Bundle from '../../bundle.ts'
-import { bundleFunction, importedBy } from '../../bundleFunction.ts'
+import { bundleFunction, filesImportedBy } from '../../bundleFunction.ts'
 import { functionsOfRotate } from '../../local/embedded/embedded.ts'
-import { engineNames } from '../../rotation/engines/traits.ts'
+import { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import { median } from '../median.ts'
-import type { Check } from './counts.ts'
+import type { LimitCheck } from './counts.ts'
 
 /** Bytes of one function's package. */
 export type Package = {
@@ -28,48 +28,50 @@ export type Package = {
 export type Driver = { engine: string; bytes: number; entry: string }
 
 /** Milliseconds to load a function, one of each try. */
-export type Start = { name: string; load: number[] }
+export type Start = { name: string; loadMs: number[] }
 /** The same for setSecret and then an engine, which comes with the first login. */
-export type DriverStart = Driver & Start & { driver: number[] }
+export type DriverStart = Driver & Start & { driverMs: number[] }
 
 /** What every rotation runs, and what Secrets Manager calls. */
-const names = [...new Set(functionsOfRotate.values()), 'rotateSecret']
+const measuredFunctions = [...new Set(functionsOfRotate.values()), 'rotateSecret']
 
 /** Bytes without and with drivers, milliseconds likewise. */
-const limits = { zipped: [120_000, 850_000], load: [45, 60] } as const
+const START_LIMITS = { zipped: [120_000, 850_000], load: [45, 60] } as const
 
-export function packageCheck({ name, zipped, drivers }: Package): Check {
-  const [without, withDrivers] = limits.zipped
+export function checkPackage({ name, zipped, drivers }: Package): LimitCheck {
+  const [without, withDrivers] = START_LIMITS.zipped
   const limit = drivers.length ? withDrivers : without
   return { what: `${name}: package`, found: zipped, limit, unit: 'bytes' }
 }
 
-export function startCheck({ name, load }: Start, limit: number = limits.load[0]): Check {
-  return { what: `${name}: start`, found: median(load), limit, unit: 'ms' }
+export function checkStart({ name, loadMs }: Start, limit: number = START_LIMITS.load[0]): LimitCheck {
+  return { what: `${name}: start`, found: median(loadMs), limit, unit: 'ms' }
 }
 
 /** Of PostgreSQL, so that the driver is among what has its limit; the other engines' are in the report alone. */
-export function driverChecks(drivers: DriverStart[]): Check[] {
+export function checkDriverStarts(drivers: DriverStart[]): LimitCheck[] {
   return drivers
     .filter(({ engine }) => engine === 'postgres')
-    .map(start => startCheck({ name: 'setSecret with postgres', load: withDriver(start) }, limits.load[1]))
+    .map(start =>
+      checkStart({ name: 'setSecret with postgres', loadMs: loadMsWithDriver(start) }, START_LIMITS.load[1]),
+    )
 }
 
 /** Milliseconds of each try until the function and the engine are loaded. */
-export function withDriver({ load, driver }: DriverStart): number[] {
-  return load.map((value, i) => value + (driver[i] ?? Number.NaN))
+export function loadMsWithDriver({ loadMs, driverMs }: DriverStart): number[] {
+  return loadMs.map((value, i) => value + (driverMs[i] ?? Number.NaN))
 }
 
 /** Packs every function into `folder` as `serverless package` does, with no CA file of its own. */
 export async function packFunctions(folder: string): Promise<Package[]> {
-  const functions = Object.fromEntries(names.map(name => [name, {}]))
+  const functions = Object.fromEntries(measuredFunctions.map(name => [name, {}]))
   await new Bundle({ serviceDir: folder, service: { functions } }).hooks[
     'before:package:createDeploymentArtifacts'
   ]()
-  return Promise.all(names.map(name => weigh(name, folder)))
+  return Promise.all(measuredFunctions.map(name => measurePackage(name, folder)))
 }
 
-async function weigh(name: string, folder: string): Promise<Package> {
+async function measurePackage(name: string, folder: string): Promise<Package> {
   const bundle = join(folder, '.build', name)
   // The same once more, to be told what went into which file.
   const { outputs } = await bundleFunction(name, bundle)
@@ -78,8 +80,8 @@ async function weigh(name: string, folder: string): Promise<Package> {
   const bytes = (files: Iterable<string>) =>
     [...files].reduce((sum, file) => sum + (outputs[file]?.bytes ?? 0), 0)
   const atStart = new Set(files.flatMap(([file]) => (basename(file) === 'index.mjs' ? file : [])))
-  const later = (file: string) => importedBy(file, outputs).difference(atStart)
-  const driverFiles = engineNames.flatMap(engine => {
+  const later = (file: string) => filesImportedBy(file, outputs).difference(atStart)
+  const driverFiles = ENGINE_NAMES.flatMap(engine => {
     const file = loading(`/${engine === 'mongo' ? 'mongodb' : engine}.ts`)
     return file ? [{ engine, file, all: later(file) }] : []
   })
@@ -104,7 +106,7 @@ async function weigh(name: string, folder: string): Promise<Package> {
 }
 
 /** Runs in the process that is measured: imports one file after the other, and prints how long each took. */
-const script = `
+const IMPORT_SCRIPT = `
   const times = []
   for (const file of process.argv.slice(1)) {
     const began = performance.now()
@@ -115,12 +117,12 @@ const script = `
 
 /** Starts each function `times` times in a process of its own; in turns, so that all suffer the same noise. */
 export async function timeStarts(packages: Package[], times: number): Promise<Start[]> {
-  const starts = packages.map(({ name }): Start => ({ name, load: [] }))
+  const starts = packages.map(({ name }): Start => ({ name, loadMs: [] }))
   // The first round only brings the files into memory.
   for (let round = 0; round <= times; round++)
     for (const [i, { entry }] of packages.entries()) {
       const [load = Number.NaN] = await run([entry])
-      if (round > 0) starts[i]?.load.push(load)
+      if (round > 0) starts[i]?.loadMs.push(load)
     }
   return starts
 }
@@ -128,14 +130,14 @@ export async function timeStarts(packages: Package[], times: number): Promise<St
 /** The same for one function and each of its engines. */
 export async function timeDrivers({ entry, drivers }: Package, times: number): Promise<DriverStart[]> {
   const starts = drivers.map(
-    (driver): DriverStart => ({ ...driver, name: driver.engine, load: [], driver: [] }),
+    (driver): DriverStart => ({ ...driver, name: driver.engine, loadMs: [], driverMs: [] }),
   )
   for (let round = 0; round <= times; round++)
     for (const start of starts) {
       const [load = Number.NaN, driver = Number.NaN] = await run([entry, start.entry])
       if (round === 0) continue
-      start.load.push(load)
-      start.driver.push(driver)
+      start.loadMs.push(load)
+      start.driverMs.push(driver)
     }
   return starts
 }
@@ -153,7 +155,7 @@ export async function timeNode(times: number): Promise<number[]> {
 
 /** Imports files in a new process. */
 async function run(files: string[]): Promise<number[]> {
-  const options = ['--input-type=module', '--eval', script, ...files]
+  const options = ['--input-type=module', '--eval', IMPORT_SCRIPT, ...files]
   const env = { AWS_REGION: 'eu-west-1', POWERTOOLS_SERVICE_NAME: 'keyturn' }
   const { stdout } = await promisify(execFile)(process.execPath, options, { env })
   return JSON.parse(stdout)

@@ -13,40 +13,40 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
-import type { Units } from '../../fleet/audit/collect.ts'
+import type { KeptAnswers } from '../../fleet/audit/collect.ts'
 import { digest } from '../../fleet/digest.ts'
-import { CommandError, exit } from '../exit.ts'
-import { whyNot } from '../files.ts'
-import { plain } from '../output.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { fileErrorText } from '../files.ts'
+import { sanitize } from '../output.ts'
 
-const FORMAT = 'keyturn-audit-journal/1'
+const JOURNAL_FORMAT = 'keyturn-audit-journal/1'
 /** Bytes that are read at once, and those of the largest journal and of the longest line that are read at all. */
-const [CHUNK, LARGEST, LONGEST] = [1 << 20, 4 * 2 ** 30, 64 * 2 ** 20]
-const NEWLINE = 10
+const [CHUNK_BYTES, MAX_JOURNAL_BYTES, MAX_LINE_BYTES] = [1 << 20, 4 * 2 ** 30, 64 * 2 ** 20]
+const NEWLINE_BYTE = 10
 /** How the folder begins that is made for a journal which nobody has named. */
-const FOLDER = 'keyturn-audit-'
+const FOLDER_PREFIX = 'keyturn-audit-'
 
 /** A unit's line: its name, a sum over what was found, by which a line that somebody has changed is known, and that. */
-const LINE = /^\{"unit":("(?:[^"\\]|\\.)*"),"sum":"([0-9a-f]{64})","found":(.*)\}$/s
+const UNIT_LINE = /^\{"unit":("(?:[^"\\]|\\.)*"),"sum":"([0-9a-f]{64})","found":(.*)\}$/s
 
 /** What an audit is of: only the same one can go on. Each is one line of text. */
-export type Head = Record<string, string>
+export type JournalHeader = Record<string, string>
 
-type Place = { at: number; length: number }
+type LinePosition = { offset: number; length: number }
 
 /**
  * What an audit has found so far, in a file of JSON lines that only its owner may read. Each unit is there as soon as it was found,
  * so that an audit which was killed goes on where it was. There is no value in it, but the names, tags and policies of credentials.
  */
-export class Journal implements Units {
+export class Journal implements KeptAnswers {
   readonly path: string
   readonly #file: number
   /** Where each unit is that has not been taken yet. */
-  readonly #kept: Map<string, Place>
+  readonly #kept: Map<string, LinePosition>
   /** Whether nobody has named it: it is then no longer than its audit. */
   readonly #own: boolean
 
-  private constructor(path: string, file: number, kept: Map<string, Place>, own: boolean) {
+  private constructor(path: string, file: number, kept: Map<string, LinePosition>, own: boolean) {
     this.path = path
     this.#file = file
     this.#kept = kept
@@ -57,11 +57,11 @@ export class Journal implements Units {
    * Begins a new one: at `path`, where there must be nothing yet, or else in a new folder among the system's temporary ones.
    * @throws CommandError if there is something, or no file can be made
    */
-  static begin(head: Head, path?: string): Journal {
-    const place = path ?? join(mkdtempSync(join(tmpdir(), FOLDER)), 'journal.jsonl')
+  static begin(head: JournalHeader, path?: string): Journal {
+    const place = path ?? join(mkdtempSync(join(tmpdir(), FOLDER_PREFIX)), 'journal.jsonl')
     const own = path === undefined
-    const journal = new Journal(place, opened(place, 'wx+', 'begun'), new Map(), own)
-    journal.#append(JSON.stringify({ format: FORMAT, ...head, own }))
+    const journal = new Journal(place, openJournal(place, 'wx+', 'begun'), new Map(), own)
+    journal.#append(JSON.stringify({ format: JOURNAL_FORMAT, ...head, own }))
     return journal
   }
 
@@ -69,16 +69,16 @@ export class Journal implements Units {
    * Takes up one that was left. Its last line may be torn, and is then no unit.
    * @throws CommandError if the file is none, or that of another audit
    */
-  static resume(path: string, head: Head): Journal {
-    const file = opened(path, constants.O_RDWR | constants.O_APPEND, 'resumed')
+  static resume(path: string, head: JournalHeader): Journal {
+    const file = openJournal(path, constants.O_RDWR | constants.O_APPEND, 'resumed')
     try {
-      const kept = new Map<string, Place>()
+      const kept = new Map<string, LinePosition>()
       let own: boolean | undefined
-      const end = eachLine(file, path, (line, place) => {
-        if (own === undefined) own = ownIn(path, line, head)
-        else kept.set(unitIn(path, line), place)
+      const end = forEachLine(file, path, (line, place) => {
+        if (own === undefined) own = isTemporaryJournal(path, line, head)
+        else kept.set(unitNameIn(path, line), place)
       })
-      if (own === undefined) throw noJournal(path)
+      if (own === undefined) throw notAJournalError(path)
       ftruncateSync(file, end)
       return new Journal(path, file, kept, own)
     } catch (error) {
@@ -92,10 +92,10 @@ export class Journal implements Units {
     if (!place) return undefined
     this.#kept.delete(unit)
     const bytes = Buffer.alloc(place.length)
-    readSync(this.#file, bytes, 0, place.length, place.at)
-    const [, , sum, text = ''] = LINE.exec(bytes.toString()) ?? []
-    if (digest(text) !== sum) throw noJournal(this.path)
-    return parsed(this.path, text)
+    readSync(this.#file, bytes, 0, place.length, place.offset)
+    const [, , sum, text = ''] = UNIT_LINE.exec(bytes.toString()) ?? []
+    if (digest(text) !== sum) throw notAJournalError(this.path)
+    return parseLine(this.path, text)
   }
 
   keep(unit: string, found: unknown): void {
@@ -109,7 +109,7 @@ export class Journal implements Units {
     if (!this.#own) return
     rmSync(this.path, { force: true })
     const folder = dirname(this.path)
-    if (basename(folder).startsWith(FOLDER) && !readdirSync(folder).length) rmdirSync(folder)
+    if (basename(folder).startsWith(FOLDER_PREFIX) && !readdirSync(folder).length) rmdirSync(folder)
   }
 
   #append(line: string): void {
@@ -117,22 +117,22 @@ export class Journal implements Units {
       writeSync(this.#file, `${line}\n`)
     } catch (error) {
       throw new CommandError(
-        exit.failed,
-        `the journal ${plain(this.path)} cannot be written: ${whyNot(error, true)}`,
-        `Make room, and go on with --resume ${plain(this.path)}.`,
+        EXIT.failed,
+        `the journal ${sanitize(this.path)} cannot be written: ${fileErrorText(error, true)}`,
+        `Make room, and go on with --resume ${sanitize(this.path)}.`,
         error,
       )
     }
   }
 }
 
-function opened(path: string, flags: string | number, done: string): number {
+function openJournal(path: string, flags: string | number, done: string): number {
   try {
     return openSync(path, flags, 0o600)
   } catch (error) {
     throw new CommandError(
-      exit.usage,
-      `the journal ${plain(path)} cannot be ${done}: ${whyNot(error, done === 'begun')}`,
+      EXIT.usage,
+      `the journal ${sanitize(path)} cannot be ${done}: ${fileErrorText(error, done === 'begun')}`,
       (error as NodeJS.ErrnoException).code === 'EEXIST'
         ? 'Go on with it by --resume, or name another file.'
         : 'Name another file.',
@@ -142,59 +142,59 @@ function opened(path: string, flags: string | number, done: string): number {
 }
 
 /** Gives each whole line of a file, and where it is. @returns where the last one ends */
-function eachLine(file: number, path: string, take: (line: string, place: Place) => void): number {
-  if (fstatSync(file).size > LARGEST) throw noJournal(path)
+function forEachLine(file: number, path: string, take: (line: string, place: LinePosition) => void): number {
+  if (fstatSync(file).size > MAX_JOURNAL_BYTES) throw notAJournalError(path)
   let rest = Buffer.alloc(0)
   let at = 0
   for (;;) {
-    const chunk = Buffer.alloc(CHUNK)
-    const read = readSync(file, chunk, 0, CHUNK, at + rest.length)
+    const chunk = Buffer.alloc(CHUNK_BYTES)
+    const read = readSync(file, chunk, 0, CHUNK_BYTES, at + rest.length)
     if (read === 0) return at
     rest = Buffer.concat([rest, chunk.subarray(0, read)])
     let start = 0
-    for (let end = rest.indexOf(NEWLINE); end !== -1; end = rest.indexOf(NEWLINE, start)) {
-      take(rest.toString('utf8', start, end), { at: at + start, length: end - start })
+    for (let end = rest.indexOf(NEWLINE_BYTE); end !== -1; end = rest.indexOf(NEWLINE_BYTE, start)) {
+      take(rest.toString('utf8', start, end), { offset: at + start, length: end - start })
       start = end + 1
     }
     rest = rest.subarray(start)
     at += start
-    if (rest.length > LONGEST) throw noJournal(path)
+    if (rest.length > MAX_LINE_BYTES) throw notAJournalError(path)
   }
 }
 
-function parsed(path: string, line: string): unknown {
+function parseLine(path: string, line: string): unknown {
   try {
     return JSON.parse(line)
   } catch (error) {
-    throw noJournal(path, error)
+    throw notAJournalError(path, error)
   }
 }
 
-function unitIn(path: string, line: string): string {
+function unitNameIn(path: string, line: string): string {
   // Only the name is needed, and a unit can be long.
-  const [, name] = LINE.exec(line) ?? []
-  if (!name) throw noJournal(path)
-  return parsed(path, name) as string
+  const [, name] = UNIT_LINE.exec(line) ?? []
+  if (!name) throw notAJournalError(path)
+  return parseLine(path, name) as string
 }
 
 /** Whether nobody has named the journal that begins with this line. @throws CommandError if it is of another audit, or none */
-function ownIn(path: string, line: string, head: Head): boolean {
-  const found = parsed(path, line) as (Head & { own?: unknown }) | null
-  if (found?.format !== FORMAT) throw noJournal(path)
+function isTemporaryJournal(path: string, line: string, head: JournalHeader): boolean {
+  const found = parseLine(path, line) as (JournalHeader & { own?: unknown }) | null
+  if (found?.format !== JOURNAL_FORMAT) throw notAJournalError(path)
   for (const [name, here] of Object.entries(head))
     if (found[name] !== here)
       throw new CommandError(
-        exit.usage,
-        `the journal ${plain(path)} is of another audit: its ${name} ${name.endsWith('s') ? 'are' : 'is'} ${plain(found[name] || 'none')}, and not ${plain(here || 'none')}`,
+        EXIT.usage,
+        `the journal ${sanitize(path)} is of another audit: its ${name} ${name.endsWith('s') ? 'are' : 'is'} ${sanitize(found[name] || 'none')}, and not ${sanitize(here || 'none')}`,
         'Repeat the command as it was begun, or begin a new audit without --resume.',
       )
   return found.own === true
 }
 
-const noJournal = (path: string, cause?: unknown) =>
+const notAJournalError = (path: string, cause?: unknown) =>
   new CommandError(
-    exit.usage,
-    `${plain(path)} is no journal of an audit`,
+    EXIT.usage,
+    `${sanitize(path)} is no journal of an audit`,
     'Name the file that the audit named when it began, or begin a new one without --resume.',
     cause,
   )

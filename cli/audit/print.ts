@@ -1,34 +1,35 @@
-import { isCommand } from '../../fleet/audit/command.ts'
 import { isCounted } from '../../fleet/audit/judge.ts'
-import { type Finding, type Report, type Severity, severities } from '../../fleet/audit/report.ts'
-import { counted, grouped } from '../../fleet/counted.ts'
-import { dollars } from '../cost/texts.ts'
-import { moment, type Output, plain } from '../output.ts'
+import { type AuditReport, type Finding, SEVERITIES, type Severity } from '../../fleet/audit/report.ts'
+import { isCommand } from '../../fleet/audit/shellCommand.ts'
+import { formatCount, formatNumber } from '../../fleet/formatCount.ts'
+import { dollarsText } from '../cost/print.ts'
+import { formatTime, type Output, sanitize } from '../output.ts'
 import { idOf } from '../records.ts'
 
-const colours = { critical: 'red', high: 'red', medium: 'yellow', low: 'cyan' } as const
+const SEVERITY_COLOURS = { critical: 'red', high: 'red', medium: 'yellow', low: 'cyan' } as const
 
 /** Prints a report for a person: the worst first, of each rule so many findings at most. */
-export function print(output: Output, report: Report, most: number): void {
+export function printAudit(output: Output, report: AuditReport, most: number): void {
   const { findings, rules } = report
-  head(output, report)
+  printHead(output, report)
   const titles = new Map(rules.map(({ id, title }) => [id, title]))
   const counted = findings.filter(isCounted)
   for (const [rule, its] of Map.groupBy(counted, ({ rule }) => rule))
-    group(output, its, `${titles.get(rule)} (${rule})`, most)
+    printGroup(output, its, `${titles.get(rule)} (${rule})`, most)
   const unread = findings.filter(({ status, excepted }) => status === 'unread' && !excepted)
-  for (const [detail, its] of Map.groupBy(unread, ({ detail }) => detail)) unreadGroup(output, detail, its)
-  excepted(output, findings, most)
+  for (const [detail, its] of Map.groupBy(unread, ({ detail }) => detail))
+    printUnreadGroup(output, detail, its)
+  printExcepted(output, findings, most)
   if (!counted.length && !unread.length) output.line('Nothing was found.')
 }
 
-function head(output: Output, report: Report): void {
+function printHead(output: Output, report: AuditReport): void {
   const { stage, account, regions, counts } = report
   output.line(
-    `Audit of ${plain(stage)} in the account ${plain(account)}, ${regions.join(', ')}, ${moment(new Date(report.moment))}`,
+    `Audit of ${sanitize(stage)} in the account ${sanitize(account)}, ${regions.join(', ')}, ${formatTime(new Date(report.moment))}`,
   )
   output.line(
-    `${counted(counts.secrets, 'secret')}, ${counted(counts.replicas, 'replica')}, ${counted(counts.parameters, 'parameter')}${counts.otherParameters ? ` (beside ${counts.otherParameters} without a credential)` : ''}: ${bySeverity(counts.findings)}${counts.unread ? `; ${counts.unread} could not be looked at` : ''}${counts.excepted ? `; ${counts.excepted} excepted` : ''}`,
+    `${formatCount(counts.secrets, 'secret')}, ${formatCount(counts.replicas, 'replica')}, ${formatCount(counts.parameters, 'parameter')}${counts.otherParameters ? ` (beside ${counts.otherParameters} without a credential)` : ''}: ${severityCountsText(counts.findings)}${counts.unread ? `; ${counts.unread} could not be looked at` : ''}${counts.excepted ? `; ${counts.excepted} excepted` : ''}`,
   )
   if (report.scope !== undefined) output.line(report.scope)
   const isNew = report.findings.filter(finding => finding.isNew)
@@ -44,17 +45,17 @@ function newSays(count: number): string {
 }
 
 const goneSays = (count: number) =>
-  `${count === 0 ? 'None' : grouped(count)} of the baseline's ${count < 2 ? 'is' : 'are'} gone.`
+  `${count === 0 ? 'None' : formatNumber(count)} of the baseline's ${count < 2 ? 'is' : 'are'} gone.`
 
 /** Since when it is known who reads: of several Regions each in a line. */
-function readsSay({ regions, readsKnownSince }: Report): string[] {
+function readsSay({ regions, readsKnownSince }: AuditReport): string[] {
   const known = Object.entries(readsKnownSince)
   const [first] = known
   if (!first)
     return [
       'Who reads is not known: CloudTrail was not asked, refused, or tells of no read although there were some.',
     ]
-  const since = (time: string) => `since ${moment(new Date(time))}`
+  const since = (time: string) => `since ${formatTime(new Date(time))}`
   if (regions.length === 1) return [`Who reads is known ${since(first[1])}.`]
   const told = regions.map(region => {
     const time = readsKnownSince[region]
@@ -64,46 +65,46 @@ function readsSay({ regions, readsKnownSince }: Report): string[] {
 }
 
 /** What all of it costs, as `keyturn cost` tells in detail. */
-function costSays({ cost }: Report): string[] {
+function costSays({ cost }: AuditReport): string[] {
   if (!cost) return []
   const { credentials, amount } = cost.unread
-  const saved = credentials ? `, ${dollars(amount)} of that for what nobody reads` : ''
+  const saved = credentials ? `, ${dollarsText(amount)} of that for what nobody reads` : ''
   const dates = [...new Set(Object.values(cost.pricesOf))].sort().join(', ')
   return [
-    `It costs ${dollars(cost.total)} a month by the prices of ${dates}${saved}: keyturn cost has the lines.`,
+    `It costs ${dollarsText(cost.total)} a month by the prices of ${dates}${saved}: keyturn cost has the lines.`,
   ]
 }
 
-function bySeverity(counts: Record<Severity, number>): string {
-  const told = severities.flatMap(severity => (counts[severity] ? [`${counts[severity]} ${severity}`] : []))
+function severityCountsText(counts: Record<Severity, number>): string {
+  const told = SEVERITIES.flatMap(severity => (counts[severity] ? [`${counts[severity]} ${severity}`] : []))
   return told.join(', ') || 'no finding'
 }
 
-function group(output: Output, findings: Finding[], title: string, most: number): void {
+function printGroup(output: Output, findings: Finding[], title: string, most: number): void {
   const [first] = findings
   if (!first) return
   output.line()
-  const severity = output.styled(['bold', colours[first.severity]], first.severity)
+  const severity = output.styled(['bold', SEVERITY_COLOURS[first.severity]], first.severity)
   output.line(`${severity}  ${title}: ${findings.length}`, 2)
   const newFirst = findings.toSorted((a, b) => Number(b.isNew ?? false) - Number(a.isNew ?? false))
   // A remedy that is the same for all of them stands once.
   const common = findings.every(({ remedy }) => remedy === first.remedy)
-  for (const finding of newFirst.slice(0, most)) show(output, finding, !common)
+  for (const finding of newFirst.slice(0, most)) printFinding(output, finding, !common)
   if (findings.length > most)
     output.line(`  and ${findings.length - most} more; --most, --csv and --html show them`, 2)
-  if (common) showRemedy(output, first.remedy)
+  if (common) printRemedy(output, first.remedy)
 }
 
-function show(output: Output, finding: Finding, withRemedy: boolean): void {
+function printFinding(output: Output, finding: Finding, withRemedy: boolean): void {
   const { detail, remedy, isNew } = finding
   const fresh = isNew ? `${output.styled('bold', 'new')}  ` : ''
-  output.line(`  ${fresh}${subjectOf(finding)}: ${plain(detail)}`, 4)
-  if (withRemedy) showRemedy(output, remedy)
+  output.line(`  ${fresh}${subjectOf(finding)}: ${sanitize(detail)}`, 4)
+  if (withRemedy) printRemedy(output, remedy)
 }
 
-function showRemedy(output: Output, remedy: string): void {
-  const text = `    ${plain(remedy)}`
-  if (isCommand(remedy)) output.pasted(text)
+function printRemedy(output: Output, remedy: string): void {
+  const text = `    ${sanitize(remedy)}`
+  if (isCommand(remedy)) output.unwrappedLine(text)
   else output.line(text, 4)
 }
 
@@ -114,15 +115,15 @@ function subjectOf({ credential, region }: Finding): string {
 }
 
 /** What could not be read, by why: one refusal may leave very many rules open. */
-function unreadGroup(output: Output, detail: string, findings: Finding[]): void {
+function printUnreadGroup(output: Output, detail: string, findings: Finding[]): void {
   const rules = [...new Set(findings.map(({ rule }) => rule))]
   output.line()
-  output.line(`${output.styled('bold', 'not known')}  ${plain(detail)}`, 2)
-  output.line(`  So for ${whoseOf(findings)} it is not known: ${rules.join(', ')}`, 4)
+  output.line(`${output.styled('bold', 'not known')}  ${sanitize(detail)}`, 2)
+  output.line(`  So for ${subjectsText(findings)} it is not known: ${rules.join(', ')}`, 4)
 }
 
 /** What several findings are about: the one, or how many. */
-function whoseOf(findings: Finding[]): string {
+function subjectsText(findings: Finding[]): string {
   const [only, ...others] = new Set(findings.map(subjectOf))
   if (others.length === 0) return only ?? ''
   const credentials = new Set(findings.flatMap(({ credential }) => credential?.arn ?? [])).size
@@ -130,14 +131,14 @@ function whoseOf(findings: Finding[]): string {
   return `${credentials} credentials${regions ? ` and ${regions} ${regions === 1 ? 'Region' : 'Regions'}` : ''}`
 }
 
-function excepted(output: Output, findings: Finding[], most: number): void {
+function printExcepted(output: Output, findings: Finding[], most: number): void {
   const its = findings.filter(finding => finding.excepted)
   if (!its.length) return
   output.line()
   output.line(`${output.styled('bold', 'excepted')}  ${its.length} by the policy`, 2)
   for (const finding of its.slice(0, most))
     output.line(
-      `  ${subjectOf(finding)}: ${finding.rule} until ${finding.excepted?.until}, ${plain(finding.excepted?.reason ?? '')}`,
+      `  ${subjectOf(finding)}: ${finding.rule} until ${finding.excepted?.until}, ${sanitize(finding.excepted?.reason ?? '')}`,
       4,
     )
   if (its.length > most) output.line(`  and ${its.length - most} more`, 2)

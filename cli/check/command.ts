@@ -1,13 +1,13 @@
-import { ids, type Making } from '../looks.ts'
+import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 
 /** `keyturn check`. */
-export function addCheck({ make, run }: Making): void {
+export function addCheckCommand({ make, run }: CommandMaker): void {
   make('check', 'Whether a rotation would go well, line by line, with what to do; it changes nothing.')
-    .argument('<ID...>', ids)
+    .argument('<ID...>', ID_TEXT)
     .action(async (ids: string[], _, command) =>
       run(command, async context => {
-        const { check } = await import('../commands/check.ts')
-        return check(context, ids)
+        const { runCheckCommand } = await import('../commands/check.ts')
+        return runCheckCommand(context, ids)
       }),
     )
 }

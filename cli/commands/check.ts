@@ -1,43 +1,43 @@
-import type { Checked } from '../../rotation/check/line.ts'
+import type { CheckResult } from '../../rotation/check/line.ts'
 import { isAdmin, isManaged } from '../../rotation/tags.ts'
-import { type Failed, failedBy } from '../awsErrors.ts'
-import { isRotatedBy } from '../begin.ts'
-import { printLines, remedyIn, resultSays } from '../check/print.ts'
-import { checkMachineOf, runCheck } from '../check/run.ts'
+import { type ExplainedFailure, explainFailure } from '../awsErrors.ts'
+import { isRotatedByStack } from '../beginRotation.ts'
+import { checkResultText, printCheckLines, remedyIn } from '../check/print.ts'
+import { checkCredential, checkStateMachineArn } from '../check/run.ts'
 import type { Context } from '../context.ts'
-import { type Found, fullId } from '../credentialId.ts'
-import { CommandError, type ExitCode, exit, worst } from '../exit.ts'
+import { type FoundCredential, fullId } from '../credential.ts'
+import { CommandError, EXIT, type ExitCode, worstExitCode } from '../exit.ts'
 import { findCredential } from '../findCredential.ts'
-import { interruption } from '../interrupt.ts'
-import { inLots } from '../lots.ts'
-import { plain } from '../output.ts'
-import { type Stack, stackOf } from '../stack.ts'
+import { listenForInterrupt } from '../interrupt.ts'
+import { mapInBatches } from '../mapInBatches.ts'
+import { sanitize } from '../output.ts'
+import { chooseStack, type Stack } from '../stack.ts'
 
 /** What became of the check of one credential. */
-type Outcome = { found: Found } & ({ code: ExitCode; checked: Checked } | Failed)
+type CheckOutcome = { found: FoundCredential } & ({ code: ExitCode; checked: CheckResult } | ExplainedFailure)
 
 /** Whether rotations would go well, a line for each thing that a rotation needs. Nothing is changed. */
-export async function check(context: Context, ids: string[]): Promise<ExitCode> {
-  const stack = await stackOf(context)
-  checkMachineOf(stack)
+export async function runCheckCommand(context: Context, ids: string[]): Promise<ExitCode> {
+  const stack = await chooseStack(context)
+  checkStateMachineArn(stack)
   const found = await Promise.all([...new Set(ids)].map(id => findCredential(context, stack, id)))
   const each = [...new Map(found.map(one => [one.arn, one])).values()]
-  const signal = interruption()
-  const slow = slowOnce(context)
-  const outcomes = await inLots(
+  const signal = listenForInterrupt()
+  const slow = noteOnce(context)
+  const outcomes = await mapInBatches(
     each,
     one => checkOne(context, stack, one, signal, slow),
     (count, all) => {
-      if (context.output.live && !context.json && count < all)
-        context.output.passing(`${count} of ${all} checked`)
+      if (context.output.isInteractive && !context.json && count < all)
+        context.output.progress(`${count} of ${all} checked`)
     },
   )
   report(context, outcomes)
-  return worst(outcomes.map(({ code }) => code))
+  return worstExitCode(outcomes.map(({ code }) => code))
 }
 
 /** Several may be slow at once, and it is said once. */
-function slowOnce({ output, json }: Context): (text: string) => void {
+function noteOnce({ output, json }: Context): (text: string) => void {
   let said = false
   return text => {
     if (said || json) return
@@ -49,40 +49,40 @@ function slowOnce({ output, json }: Context): (text: string) => void {
 async function checkOne(
   context: Context,
   stack: Stack,
-  found: Found,
+  found: FoundCredential,
   signal: AbortSignal,
   slow: (text: string) => void,
-): Promise<Outcome> {
+): Promise<CheckOutcome> {
   try {
     signal.throwIfAborted()
-    refuseForeign(stack, found)
-    const checked = await runCheck(context, stack, found, signal, slow)
-    return { found, checked, code: checked.result === 'failed' ? exit.findings : exit.done }
+    requireEnrolled(stack, found)
+    const checked = await checkCredential(context, stack, found, signal, slow)
+    return { found, checked, code: checked.result === 'failed' ? EXIT.findings : EXIT.done }
   } catch (error) {
     if (signal.aborted)
       return {
-        ...{ found, code: exit.stopped, says: 'not looked at any more' },
+        ...{ found, code: EXIT.stopped, says: 'not looked at any more' },
         remedy: 'The check goes on and changes nothing.',
       }
-    return { found, ...failedBy(error) }
+    return { found, ...explainFailure(error) }
   }
 }
 
 /** What the function would be refused to look at, whose tags tell it here. @throws CommandError */
-function refuseForeign(stack: Stack, found: Found): void {
+function requireEnrolled(stack: Stack, found: FoundCredential): void {
   const { tags, store, name } = found
-  if (isManaged(tags) || (store === 'secrets-manager' && isRotatedBy(stack, found))) return
+  if (isManaged(tags) || (store === 'secrets-manager' && isRotatedByStack(stack, found))) return
   const enrols = `keyturn enrol ${fullId(store, name)}`
   if (isAdmin(tags))
     throw new CommandError(
-      exit.findings,
+      EXIT.findings,
       "it is an admin's secret, and not enrolled itself",
       `Check the secrets that name it. If it is to rotate too: ${enrols}`,
     )
-  throw new CommandError(exit.findings, 'it is not enrolled', `To enrol it: ${enrols}`)
+  throw new CommandError(EXIT.findings, 'it is not enrolled', `To enrol it: ${enrols}`)
 }
 
-function report({ output, json }: Context, outcomes: Outcome[]): void {
+function report({ output, json }: Context, outcomes: CheckOutcome[]): void {
   if (json) output.json({ checks: outcomes.map(documentOf) })
   for (const outcome of outcomes) {
     const { found } = outcome
@@ -91,14 +91,14 @@ function report({ output, json }: Context, outcomes: Outcome[]): void {
       continue
     }
     if (json) continue
-    if (outcomes.length > 1) output.line(output.styled('bold', plain(found.name)))
-    printLines(output, outcome.checked.lines)
-    output.line(plain(resultSays(outcome.checked)))
+    if (outcomes.length > 1) output.line(output.styled('bold', sanitize(found.name)))
+    printCheckLines(output, outcome.checked.lines)
+    output.line(sanitize(checkResultText(outcome.checked)))
     if (outcomes.length > 1) output.line()
   }
 }
 
-function documentOf({ found: { store, name }, code: exitCode, ...outcome }: Outcome): object {
+function documentOf({ found: { store, name }, code: exitCode, ...outcome }: CheckOutcome): object {
   const about = { store, id: name }
   if (!('checked' in outcome)) return { ...about, ...outcome, exitCode }
   const { checked } = outcome

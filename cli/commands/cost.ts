@@ -1,19 +1,19 @@
 import type { Facts } from '../../fleet/audit/facts.ts'
-import { billedTeam } from '../../fleet/cost/billed.ts'
-import type { Change, Network } from '../../fleet/cost/change.ts'
-import { costOf } from '../../fleet/cost/cost.ts'
+import { billedTeamOf } from '../../fleet/cost/billedItems.ts'
+import { costReportOf } from '../../fleet/cost/cost.ts'
+import type { CostChange, Network } from '../../fleet/cost/costChange.ts'
 import type { CostOptions } from '../../fleet/cost/costOptions.ts'
 import type { CostReport } from '../../fleet/cost/costReport.ts'
-import { stackRegions } from '../../fleet/cost/deployment.ts'
-import { ownPrices, type Prices, UnknownRegion } from '../../fleet/cost/prices.ts'
+import { regionsWithStack } from '../../fleet/cost/deployment.ts'
+import { bundledPrices, type PricesByRegion, UnknownRegion } from '../../fleet/cost/prices.ts'
 import type { Context } from '../context.ts'
-import { gathered } from '../cost/gather.ts'
-import type { Named } from '../cost/named.ts'
-import { pricesFrom, refresh } from '../cost/prices.ts'
-import { asCsv } from '../cost/rows.ts'
-import { tell } from '../cost/texts.ts'
-import { CommandError, type ExitCode, exit } from '../exit.ts'
-import { checkPlace, write } from '../files.ts'
+import { costCsv } from '../cost/costCsv.ts'
+import type { CredentialNames } from '../cost/credentialNames.ts'
+import { gatherCostFacts } from '../cost/gather.ts'
+import { readPrices, refreshPrices } from '../cost/prices.ts'
+import { printCost } from '../cost/print.ts'
+import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { requireWritable, writePrivateFile } from '../files.ts'
 
 export type CostCommandOptions = {
   readsPerDay?: number
@@ -24,11 +24,11 @@ export type CostCommandOptions = {
   zones: number
   throughput: 'standard' | 'higher'
   teamTag?: string
-  against?: Change['store']
+  against?: CostChange['store']
   interval?: number
   replicas?: number
-  tier?: Change['tier']
-  key?: Change['key']
+  tier?: CostChange['tier']
+  key?: CostChange['key']
   networkInstead?: Network
   withoutUnread?: true
   freeTier?: true
@@ -40,44 +40,44 @@ export type CostCommandOptions = {
 }
 
 /** What a fleet costs a month. */
-export async function cost(context: Context, options: CostCommandOptions): Promise<ExitCode> {
+export async function runCostCommand(context: Context, options: CostCommandOptions): Promise<ExitCode> {
   const { output, json } = context
   if (options.refresh && !options.prices)
     throw new CommandError(
-      exit.usage,
+      EXIT.usage,
       '--refresh needs a file to write the prices to',
       'Name it with --prices FILE.',
     )
-  if (options.refresh && options.prices) await checkPlace(options.prices, '--prices')
-  if (options.csv) await checkPlace(options.csv, '--csv')
-  const read = options.refresh ? undefined : await pricesOf(options)
-  const facts = await gathered(context, wanted(options))
-  const prices = read ?? (await refreshed(context, options, facts))
-  const report = billOf(facts, prices, options)
-  const named: Named = new Map(
+  if (options.refresh && options.prices) await requireWritable(options.prices, '--prices')
+  if (options.csv) await requireWritable(options.csv, '--csv')
+  const read = options.refresh ? undefined : await choosePrices(options)
+  const facts = await gatherCostFacts(context, wantedReads(options))
+  const prices = read ?? (await refreshFleetPrices(context, options, facts))
+  const report = reportFor(facts, prices, options)
+  const named: CredentialNames = new Map(
     facts.credentials.map(credential => [
       credential.arn,
-      { name: credential.name, team: billedTeam(credential, asked(options)) },
+      { name: credential.name, team: billedTeamOf(credential, costOptionsOf(options)) },
     ]),
   )
-  if (options.csv) await write(options.csv, '--csv', asCsv(report, named))
+  if (options.csv) await writePrivateFile(options.csv, '--csv', costCsv(report, named))
   if (json) output.json(report)
-  else tell(output, report, named)
-  return exit.done
+  else printCost(output, report, named)
+  return EXIT.done
 }
 
-const wanted = ({ reads, readsBudget }: CostCommandOptions) =>
-  reads === undefined ? undefined : { window: reads * 1000, budget: readsBudget * 1000 }
+const wantedReads = ({ reads, readsBudget }: CostCommandOptions) =>
+  reads === undefined ? undefined : { windowMs: reads * 1000, budgetMs: readsBudget * 1000 }
 
-const pricesOf = async ({ prices }: CostCommandOptions): Promise<Prices> =>
-  prices ? pricesFrom(prices) : ownPrices
+const choosePrices = async ({ prices }: CostCommandOptions): Promise<PricesByRegion> =>
+  prices ? readPrices(prices) : bundledPrices
 
 /** Of each Region that something is in. */
-async function refreshed(context: Context, { prices: file = '' }: CostCommandOptions, facts: Facts) {
+async function refreshFleetPrices(context: Context, { prices: file = '' }: CostCommandOptions, facts: Facts) {
   const held = facts.credentials.map(({ region }) => region)
-  const regions = new Set([facts.region, ...held, ...stackRegions(facts)])
+  const regions = new Set([facts.region, ...held, ...regionsWithStack(facts)])
   const day = facts.moment.slice(0, 10)
-  const { prices, missing } = await refresh(context, file, [...regions].sort(), day)
+  const { prices, missing } = await refreshPrices(context, file, [...regions].sort(), day)
   for (const [region, names] of Object.entries(missing))
     if (names.length)
       context.output.note(
@@ -86,13 +86,13 @@ async function refreshed(context: Context, { prices: file = '' }: CostCommandOpt
   return prices
 }
 
-function billOf(facts: Facts, prices: Prices, options: CostCommandOptions): CostReport {
+function reportFor(facts: Facts, prices: PricesByRegion, options: CostCommandOptions): CostReport {
   try {
-    return costOf(facts, prices, asked(options))
+    return costReportOf(facts, prices, costOptionsOf(options))
   } catch (error) {
     if (!(error instanceof UnknownRegion)) throw error
     throw new CommandError(
-      exit.usage,
+      EXIT.usage,
       error.message,
       "Read them from AWS's Price List: keyturn cost --refresh --prices FILE.",
       error,
@@ -100,11 +100,11 @@ function billOf(facts: Facts, prices: Prices, options: CostCommandOptions): Cost
   }
 }
 
-function asked(options: CostCommandOptions): CostOptions {
+function costOptionsOf(options: CostCommandOptions): CostOptions {
   const { readsPerDay, zones, throughput, teamTag, freeTier, trial, credits } = options
   const { against: store, interval: everyDays, networkInstead: network, ...rest } = options
   const { replicas, tier, key, withoutUnread } = rest
-  const change: Change = { store, everyDays, replicas, tier, key, network, withoutUnread }
+  const change: CostChange = { store, everyDays, replicas, tier, key, network, withoutUnread }
   const changes = Object.values(change).some(value => value !== undefined)
   return {
     readsPerDay,

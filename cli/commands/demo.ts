@@ -1,16 +1,16 @@
 import { existsSync } from 'node:fs'
-import { CommandError, type ExitCode, exit } from '../exit.ts'
+import { CommandError, EXIT, type ExitCode } from '../exit.ts'
 
 /** Runs the demo. @throws CommandError in the package, which has neither the servers nor the functions */
-export async function demo(): Promise<ExitCode> {
+export async function runDemoCommand(): Promise<ExitCode> {
   const file = new URL('../../local/demo.ts', import.meta.url)
   const inRepository = import.meta.url.endsWith('/cli/commands/demo.ts')
   if (!inRepository || !existsSync(file))
     throw new CommandError(
-      exit.usage,
+      EXIT.usage,
       'the demo needs the repository, which has the functions that it runs',
       'Clone it, then `npm ci` and `npm run demo`.',
     )
   await import(file.href)
-  return process.exitCode ? exit.failed : exit.done
+  return process.exitCode ? EXIT.failed : EXIT.done
 }

@@ -1,171 +1,185 @@
-import { failedBy } from '../awsErrors.ts'
-import { type Begun, begin } from '../begin.ts'
-import { checkMachineOf } from '../check/run.ts'
+import { explainFailure } from '../awsErrors.ts'
+import { type BegunRotation, beginRotation } from '../beginRotation.ts'
+import { checkStateMachineArn } from '../check/run.ts'
 import { confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
-import { credentialOf, fullId } from '../credentialId.ts'
+import { describeCredential, fullId } from '../credential.ts'
 import { CredentialCalls } from '../enrol/calls.ts'
-import { type Asked, askedIn } from '../enrol/file.ts'
-import { isEmpty, type Plan, planOf } from '../enrol/plan.ts'
+import { type EnrolOutcome, type EnrolWork, enrolOne } from '../enrol/enrolOne.ts'
+import { type EnrolRequest, readEnrolFile } from '../enrol/file.ts'
+import { type EnrolPlan, isEmptyPlan, planEnrolment } from '../enrol/plan.ts'
 import { callsOf, previewOf } from '../enrol/preview.ts'
-import { report } from '../enrol/report.ts'
-import { enrolOne, type Outcome, type Work } from '../enrol/run.ts'
-import { type Target, targetOf } from '../enrol/target.ts'
-import { requireSense, type Wish } from '../enrol/wish.ts'
-import { settingAdmin, workOf } from '../enrol/work.ts'
-import { CommandError, type ExitCode, exit, worst } from '../exit.ts'
-import { interruption } from '../interrupt.ts'
-import { inLots } from '../lots.ts'
-import { plain } from '../output.ts'
-import { executionsOf, outputOf, type Stack, stackOf } from '../stack.ts'
-import type { Say } from '../watch/view.ts'
-import { showRotations } from './rotate.ts'
+import { reportEnrolments } from '../enrol/report.ts'
+import { type EnrolTarget, findTarget } from '../enrol/target.ts'
+import { type RotationWish, requireConsistentWish } from '../enrol/wish.ts'
+import { makeAdminSetter, makeEnrolWork } from '../enrol/work.ts'
+import { CommandError, EXIT, type ExitCode, worstExitCode } from '../exit.ts'
+import { listenForInterrupt } from '../interrupt.ts'
+import { mapInBatches } from '../mapInBatches.ts'
+import { sanitize } from '../output.ts'
+import { chooseStack, outputOf, rotationArnPrefix, type Stack } from '../stack.ts'
+import type { Say } from '../watch/runJobs.ts'
+import { beginAndWatchRotations } from './rotate.ts'
 
-export type EnrolOptions = Wish & { from?: string; yes?: true; dryRun?: true }
+export type EnrolOptions = RotationWish & { from?: string; yes?: true; dryRun?: true }
 
 /** One run of the command. `single`: one credential was named, and what happens is shown as it does. */
-type Run = { context: Context; stack: Stack; signal: AbortSignal; single: boolean }
+type EnrolRun = { context: Context; stack: Stack; signal: AbortSignal; single: boolean }
 
 /**
  * Has a credential rotate by Keyturn, or many: shows the calls, asks, makes them one by one, and checks before it rotates by
  * itself. What does not come to its end is taken back.
  */
-export async function enrol(
+export async function runEnrolCommand(
   context: Context,
   id: string | undefined,
   options: EnrolOptions,
 ): Promise<ExitCode> {
   const { from, yes = false, dryRun = false, ...wish } = options
-  const asked = await askedBy(id, from, wish)
-  const stack = await stackOf(context)
+  const asked = await readRequests(id, from, wish)
+  const stack = await chooseStack(context)
   requireFunctions(stack, asked)
-  const run = { context, stack, signal: interruption(), single: from === undefined }
-  const { targets, refused } = await targetsOf(run, asked)
-  const plans = await plansOf(run, targets)
+  const run = { context, stack, signal: listenForInterrupt(), single: from === undefined }
+  const { targets, refused } = await findTargets(run, asked)
+  const plans = await planAll(run, targets)
   const calls = new Map(plans.map(plan => [plan.found.arn, callsOf(stack, plan)]))
   const about = [
     ...plans.flatMap(plan => previewOf(stack, plan)),
-    ...refused.map(({ id, says }) => `not ${plain(id)}: ${says}`),
+    ...refused.map(({ id, says }) => `not ${sanitize(id)}: ${says}`),
   ]
   if (dryRun) {
-    if (!context.json) for (const line of about) context.output.line(plain(line), 4)
-    return report(context, [...plans.map(planned), ...refused], { calls, seen: false })
+    if (!context.json) for (const line of about) context.output.line(sanitize(line), 4)
+    return reportEnrolments(context, [...plans.map(plannedOutcome), ...refused], { calls, seen: false })
   }
-  if (plans.some(plan => !isEmpty(plan) || plan.now))
-    await confirm(context, { about, flag: '--yes', given: yes })
-  const outcomes = await carryOut(run, plans, yes)
-  const code = report(context, [...outcomes, ...refused], { calls, seen: run.single })
-  return plans[0] ? lookOn(run, plans[0], code) : code
+  if (plans.some(plan => !isEmptyPlan(plan) || plan.now))
+    await confirm(context, { details: about, flag: '--yes', isConfirmed: yes })
+  const outcomes = await enrolAll(run, plans, yes)
+  const code = reportEnrolments(context, [...outcomes, ...refused], { calls, seen: run.single })
+  return plans[0] ? watchRotation(run, plans[0], code) : code
 }
 
 /** @throws CommandError if neither an id nor a file was given, or both, or if a line is wrong */
-async function askedBy(id: string | undefined, from: string | undefined, wish: Wish): Promise<Asked[]> {
+async function readRequests(
+  id: string | undefined,
+  from: string | undefined,
+  wish: RotationWish,
+): Promise<EnrolRequest[]> {
   const help = 'Give one ID, or a file with --from; see keyturn enrol --help.'
   if (id !== undefined && from !== undefined)
-    throw new CommandError(exit.usage, 'an ID was given, and --from too', help)
-  requireSense(wish)
-  if (from !== undefined) return askedIn(from, wish)
-  if (id === undefined) throw new CommandError(exit.usage, 'no credential was named', help)
-  return [{ id, wish, place: '' }]
+    throw new CommandError(EXIT.usage, 'an ID was given, and --from too', help)
+  requireConsistentWish(wish)
+  if (from !== undefined) return readEnrolFile(from, wish)
+  if (id === undefined) throw new CommandError(EXIT.usage, 'no credential was named', help)
+  return [{ id, wish, linePlace: '' }]
 }
 
 /** @throws CommandError if the stack is older than what enrolling needs of it */
-function requireFunctions(stack: Stack, asked: Asked[]): void {
-  checkMachineOf(stack)
+function requireFunctions(stack: Stack, asked: EnrolRequest[]): void {
+  checkStateMachineArn(stack)
   outputOf(stack, 'RotateSecretFunctionArn')
   if (asked.some(({ wish }) => wish.admin !== undefined)) outputOf(stack, 'SetAdminStateMachineArn')
 }
 
 /** What can be enrolled; of many, also what cannot. @throws CommandError if the only one cannot */
-async function targetsOf(
-  { context, stack, single }: Run,
-  asked: Asked[],
-): Promise<{ targets: Target[]; refused: Outcome[] }> {
-  const found = await inLots(asked, ({ id, wish }) =>
-    targetOf(context, stack, id, { wish, mayAsk: single }).catch((error): Outcome => {
+async function findTargets(
+  { context, stack, single }: EnrolRun,
+  asked: EnrolRequest[],
+): Promise<{ targets: EnrolTarget[]; refused: EnrolOutcome[] }> {
+  const found = await mapInBatches(asked, ({ id, wish }) =>
+    findTarget(context, stack, id, { wish, mayAsk: single }).catch((error): EnrolOutcome => {
       if (single) throw error
-      return { id, result: 'refused', ...failedBy(error) }
+      return { id, result: 'refused', ...explainFailure(error) }
     }),
   )
-  const isRefused = (each: Target | Outcome): each is Outcome => 'code' in each
-  const targets = found.filter(each => !isRefused(each)) as Target[]
+  const isRefused = (each: EnrolTarget | EnrolOutcome): each is EnrolOutcome => 'code' in each
+  const targets = found.filter(each => !isRefused(each)) as EnrolTarget[]
   const twice = targets.filter(({ found }, n) => targets.findIndex(one => one.found.arn === found.arn) < n)
   return {
     targets: targets.filter(target => !twice.includes(target)),
     refused: [
       ...found.filter(isRefused),
-      ...twice.map(({ found: { name } }): Outcome => {
+      ...twice.map(({ found: { name } }): EnrolOutcome => {
         const says = 'another line names the same credential, by another id'
-        return { id: name, result: 'refused', code: exit.usage, says }
+        return { id: name, result: 'refused', code: EXIT.usage, says }
       }),
     ],
   }
 }
 
-async function plansOf({ context, stack, signal }: Run, targets: Target[]): Promise<Plan[]> {
+async function planAll({ context, stack, signal }: EnrolRun, targets: EnrolTarget[]): Promise<EnrolPlan[]> {
   const calls = await CredentialCalls.of(context)
-  const setAdmin = settingAdmin(context, stack, signal)
+  const setAdmin = makeAdminSetter(context, stack, signal)
   const isShared = ({ arn }: { arn: string }) => targets.filter(({ admin }) => admin?.arn === arn).length > 1
   const planning = { stack, calls, setAdmin, isShared }
-  return targets.map(({ found, admin, wish }) => planOf(planning, found, admin, wish))
+  return targets.map(({ found, admin, wish }) => planEnrolment(planning, found, admin, wish))
 }
 
-const aboutOf = ({ found: { store, name, arn } }: Plan) => ({ store, id: name, arn })
+const aboutOf = ({ found: { store, name, arn } }: EnrolPlan) => ({ store, id: name, arn })
 
-const planned = (plan: Plan): Outcome => ({
+const plannedOutcome = (plan: EnrolPlan): EnrolOutcome => ({
   ...aboutOf(plan),
-  ...(isEmpty(plan) ? unchanged : { result: 'planned' as const, code: exit.done }),
-  says: isEmpty(plan) ? 'nothing would change' : `nothing was changed yet; it would be ${plan.says}`,
+  ...(isEmptyPlan(plan) ? UNCHANGED : { result: 'planned' as const, code: EXIT.done }),
+  says: isEmptyPlan(plan) ? 'nothing would change' : `nothing was changed yet; it would be ${plan.says}`,
 })
-const unchanged = { result: 'unchanged', code: exit.done } as const
+const UNCHANGED = { result: 'unchanged', code: EXIT.done } as const
 
 /** Some at a time; what goes wrong with one does not stop the others. Ctrl-C has none begin that has not begun. */
-function carryOut(run: Run, plans: Plan[], yes: boolean): Promise<Outcome[]> {
+function enrolAll(run: EnrolRun, plans: EnrolPlan[], yes: boolean): Promise<EnrolOutcome[]> {
   const { context, stack, signal, single } = run
   const { output, json } = context
-  const work = workOf(context, stack, { signal, yes, shows: single })
+  const work = makeEnrolWork(context, stack, { signal, yes, shows: single })
   const progress = (count: number, all: number) => {
-    if (output.live && !json && count < all) output.passing(`${count} of ${all}`)
+    if (output.isInteractive && !json && count < all) output.progress(`${count} of ${all}`)
   }
-  return inLots(plans, plan => carryOutOne(run, work, plan), progress)
+  return mapInBatches(plans, plan => enrolAndBegin(run, work, plan), progress)
 }
 
-async function carryOutOne(run: Run, work: Work, plan: Plan): Promise<Outcome> {
+async function enrolAndBegin(run: EnrolRun, work: EnrolWork, plan: EnrolPlan): Promise<EnrolOutcome> {
   const { context, signal, single } = run
   const about = aboutOf(plan)
   if (signal.aborted)
-    return { ...about, result: 'not-begun', code: exit.stopped, says: 'not begun: nothing was changed' }
+    return { ...about, result: 'not-begun', code: EXIT.stopped, says: 'not begun: nothing was changed' }
   const say: Say = text => {
     if (single && !context.json)
-      context.output.line(`${new Date().toISOString().slice(11, 19)} ${plain(about.id)}: ${plain(text)}`, 2)
+      context.output.line(
+        `${new Date().toISOString().slice(11, 19)} ${sanitize(about.id)}: ${sanitize(text)}`,
+        2,
+      )
   }
-  const outcome = isEmpty(plan)
+  const outcome = isEmptyPlan(plan)
     ? {
         ...about,
-        ...unchanged,
+        ...UNCHANGED,
         says: `is enrolled so already: ${plan.says}${plan.now ? '; it rotates now' : ''}`,
       }
     : await enrolOne(work, plan, say)
-  if (!plan.now || outcome.code !== exit.done || isLookedAt(run)) return outcome
+  if (!plan.now || outcome.code !== EXIT.done || isWatched(run)) return outcome
   try {
-    return { ...outcome, execution: (await beginNow(run, plan)).executionArn }
+    return { ...outcome, execution: (await beginRotationNow(run, plan)).executionArn }
   } catch (error) {
-    const failed = failedBy(error)
+    const failed = explainFailure(error)
     return { ...outcome, ...failed, says: `enrolled, but its rotation was not begun: ${failed.says}` }
   }
 }
 
 /** Whether a rotation at once is begun and looked at by itself, after the report. */
-const isLookedAt = ({ context, single }: Run) => single && !context.json
+const isWatched = ({ context, single }: EnrolRun) => single && !context.json
 
-async function lookOn(run: Run, plan: Plan, code: ExitCode): Promise<ExitCode> {
-  if (!plan.now || code !== exit.done || !isLookedAt(run)) return code
-  const start = { found: plan.found, begin: () => beginNow(run, plan) }
-  return worst([code, await showRotations(run.context, [start], run.signal)])
+async function watchRotation(run: EnrolRun, plan: EnrolPlan, code: ExitCode): Promise<ExitCode> {
+  if (!plan.now || code !== EXIT.done || !isWatched(run)) return code
+  const start = { found: plan.found, beginRotation: () => beginRotationNow(run, plan) }
+  return worstExitCode([code, await beginAndWatchRotations(run.context, [start], run.signal)])
 }
 
 /** The rotation of a credential that was enrolled just now: Secrets Manager has begun it, if there is a token. */
-async function beginNow({ context, stack }: Run, { found, token }: Plan): Promise<Begun> {
-  if (token) return { executionArn: `${executionsOf(stack)}:${token}`, byService: true }
-  return begin(context, stack, await credentialOf(context, stack, fullId(found.store, found.name)))
+async function beginRotationNow(
+  { context, stack }: EnrolRun,
+  { found, token }: EnrolPlan,
+): Promise<BegunRotation> {
+  if (token) return { executionArn: `${rotationArnPrefix(stack)}:${token}`, bySecretsManager: true }
+  return beginRotation(
+    context,
+    stack,
+    await describeCredential(context, stack, fullId(found.store, found.name)),
+  )
 }

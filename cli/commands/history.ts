@@ -1,69 +1,74 @@
-import { historyOf } from '../../fleet/records/history.ts'
-import type { RotationRecord } from '../../fleet/records/record.ts'
+import { fetchHistory } from '../../fleet/records/history.ts'
+import type { RotationRecord } from '../../fleet/records/rotationRecord.ts'
 import type { Context } from '../context.ts'
-import { credentialOf } from '../credentialId.ts'
-import { type ExitCode, exit } from '../exit.ts'
-import { moment, plain } from '../output.ts'
-import { idOf, linkOf, outcomeOf, recordsOf, retirementOf, usersOf } from '../records.ts'
-import { stackOf } from '../stack.ts'
-import { History, type Step } from '../watch/history.ts'
-import { doing } from '../watch/texts.ts'
+import { describeCredential } from '../credential.ts'
+import { EXIT, type ExitCode } from '../exit.ts'
+import { formatTime, sanitize } from '../output.ts'
+import { executionLink, idOf, outcomeText, recordTableOf, retirementText, usersText } from '../records.ts'
+import { chooseStack } from '../stack.ts'
+import { HistoryReader, type RotationStep } from '../watch/historyReader.ts'
+import { STATE_TEXTS } from '../watch/stateTexts.ts'
 
 export type HistoryOptions = { last?: true; most: number }
 
 /** Every rotation of a credential that the table knows, the latest first; or the latest alone, step by step. */
-export async function history(
+export async function runHistoryCommand(
   context: Context,
   id: string,
   { last, most }: HistoryOptions,
 ): Promise<ExitCode> {
   const { output, json } = context
-  const stack = await stackOf(context)
-  const { store, arn, name } = await credentialOf(context, stack, id)
-  const table = await recordsOf(context, stack)
-  const records = await table.of(store, arn, name, last ? 1 : most)
+  const stack = await chooseStack(context)
+  const { store, arn, name } = await describeCredential(context, stack, id)
+  const table = await recordTableOf(context, stack)
+  const records = await table.listRotations(store, arn, name, last ? 1 : most)
   const [latest] = records
-  const steps = last && latest ? await stepsOf(context, latest) : undefined
+  const steps = last && latest ? await readSteps(context, latest) : undefined
   if (json) output.json({ store, name, arn, rotations: records, ...(steps && { steps }) })
   else if (!latest)
     output.line(
       `No rotation of ${idOf({ store, name, id: name })} is known; the table goes back 400 days at most.`,
     )
-  else if (steps) tell(context, latest, steps)
-  else for (const record of records) list(context, record)
-  return exit.done
+  else if (steps) printWithSteps(context, latest, steps)
+  else for (const record of records) printRecord(context, record)
+  return EXIT.done
 }
 
-function list({ output }: Context, record: RotationRecord): void {
-  output.line(`${moment(new Date(record.began))}  ${outcomeOf(record)}`, 2)
-  const more = [record.reason && plain(record.reason), usersOf(record), retirementOf(record), linkOf(record)]
+function printRecord({ output }: Context, record: RotationRecord): void {
+  output.line(`${formatTime(new Date(record.began))}  ${outcomeText(record)}`, 2)
+  const more = [
+    record.reason && sanitize(record.reason),
+    usersText(record),
+    retirementText(record),
+    executionLink(record),
+  ]
   for (const line of more) if (line) output.line(`  ${line}`, 2)
 }
 
 /** Empty if Step Functions has forgotten the execution, which it does after 90 days. */
-async function stepsOf({ clients }: Context, { execution }: RotationRecord): Promise<Step[]> {
-  const reader = new History()
-  const events = await historyOf(await clients.stepFunctions(), execution)
+async function readSteps({ clients }: Context, { execution }: RotationRecord): Promise<RotationStep[]> {
+  const reader = new HistoryReader()
+  const events = await fetchHistory(await clients.stepFunctions(), execution)
   return events.flatMap(event => reader.read(event) ?? [])
 }
 
-function tell(context: Context, record: RotationRecord, steps: Step[]): void {
+function printWithSteps(context: Context, record: RotationRecord, steps: RotationStep[]): void {
   const { output } = context
-  list(context, record)
+  printRecord(context, record)
   if (!steps.length)
     output.line('  Its steps are not known any more: Step Functions keeps them for 90 days.', 2)
   const began = Date.parse(record.began)
   // A choice between two ways is passed in no time.
-  for (const step of steps.filter(({ kind, state }) => kind !== 'entered' || doing[state])) {
+  for (const step of steps.filter(({ kind, state }) => kind !== 'entered' || STATE_TEXTS[state])) {
     const after = `+${((step.at.getTime() - began) / 1000).toFixed(1)} s`.padStart(12)
-    output.line(`${after}  ${wordsOf(step)}`, 14)
+    output.line(`${after}  ${stepText(step)}`, 14)
   }
 }
 
-function wordsOf(step: Step): string {
-  const state = plain(step.state)
-  if (step.kind === 'failed') return `${state}: a try failed: ${plain(`${step.error}: ${step.message}`)}`
-  if (step.kind === 'entered') return `${state}: ${doing[step.state]}`
+function stepText(step: RotationStep): string {
+  const state = sanitize(step.state)
+  if (step.kind === 'failed') return `${state}: a try failed: ${sanitize(`${step.error}: ${step.message}`)}`
+  if (step.kind === 'entered') return `${state}: ${STATE_TEXTS[step.state]}`
   const { status, error = '', message = '' } = step
-  return status === 'SUCCEEDED' ? 'the end' : plain(`the end: ${status} ${error} ${message}`).trim()
+  return status === 'SUCCEEDED' ? 'the end' : sanitize(`the end: ${status} ${error} ${message}`).trim()
 }

@@ -2,7 +2,7 @@
  * What each shell has to know to complete the command: a function that asks the command itself, with the words before the
  * cursor. It keeps nothing, and is silent whatever happens.
  */
-export const scripts = {
+export const COMPLETION_SCRIPTS = {
   // Bash parts words at : and = too, so it gets the line, and what is left of such a sign is taken off the answer.
   bash: `_keyturn() {
   local line="\${COMP_LINE:0:COMP_POINT}" words word before
@@ -24,4 +24,4 @@ complete -F _keyturn keyturn`,
 compdef _keyturn keyturn`,
   fish: `complete -c keyturn -f -a '(keyturn complete -- (commandline -opc)[2..] (commandline -ct) 2> /dev/null)'`,
 }
-export type Shell = keyof typeof scripts
+export type Shell = keyof typeof COMPLETION_SCRIPTS

@@ -1,45 +1,51 @@
 import { readFile } from 'node:fs/promises'
 import type { PricingClient } from '@aws-sdk/client-pricing'
 import * as v from 'valibot'
-import { listed, type Products, productsIn, type Query, queries } from '../../fleet/cost/priceList.ts'
 import {
-  ownPrices,
+  type PriceListQuery,
+  type ProductsByService,
+  parseProducts,
+  priceListQueries,
+  pricesFromList,
+} from '../../fleet/cost/priceList.ts'
+import {
+  bundledPrices,
   type PriceName,
-  type Prices,
-  pricesIn,
+  type PricesByRegion,
+  parsePrices,
   type RegionPrices,
   UnknownRegion,
 } from '../../fleet/cost/prices.ts'
 import type { Context } from '../context.ts'
-import { CommandError, exit } from '../exit.ts'
-import { whyNot, write } from '../files.ts'
-import { plain } from '../output.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { fileErrorText, writePrivateFile } from '../files.ts'
+import { sanitize } from '../output.ts'
 
 /** The Price List is the same wherever it is asked, and this Region answers. */
-const ENDPOINT = 'us-east-1'
+const PRICE_LIST_REGION = 'us-east-1'
 /** Pages of a hundred products that one question may have. */
-const PAGES = 50
+const MAX_PAGE_COUNT = 50
 /** Bytes of a file of prices: many times what one of a hundred Regions has. */
-const LARGEST = 2_000_000
+const MAX_FILE_BYTES = 2_000_000
 /** The Region whose prices stand in where nothing is known of one. */
-const STAND_IN = 'us-east-1'
+const FALLBACK_REGION = 'us-east-1'
 
 /** The prices of a file, before those that Keyturn comes with. @throws CommandError */
-export const pricesFrom = async (file: string): Promise<Prices> => ({
-  ...ownPrices,
-  ...(await pricesHeld(file)),
+export const readPrices = async (file: string): Promise<PricesByRegion> => ({
+  ...bundledPrices,
+  ...(await readPricesFile(file)),
 })
 
 /** The prices of a file alone. @throws CommandError */
-async function pricesHeld(file: string): Promise<Prices> {
+async function readPricesFile(file: string): Promise<PricesByRegion> {
   const text = await readFile(file, 'utf8').catch(error => {
-    throw unusable(file, `it cannot be read: ${whyNot(error, false)}`, error)
+    throw notPricesError(file, `it cannot be read: ${fileErrorText(error, false)}`, error)
   })
-  if (text.length > LARGEST) throw unusable(file, 'it is too long')
+  if (text.length > MAX_FILE_BYTES) throw notPricesError(file, 'it is too long')
   try {
-    return pricesIn(JSON.parse(text))
+    return parsePrices(JSON.parse(text))
   } catch (error) {
-    throw unusable(file, problemIn(error), error)
+    throw notPricesError(file, problemIn(error), error)
   }
 }
 
@@ -50,10 +56,10 @@ function problemIn(error: unknown): string {
   return `${v.getDotPath(issue) ?? 'it'}: ${message}`
 }
 
-const unusable = (file: string, problem: string, cause?: unknown) =>
+const notPricesError = (file: string, problem: string, cause?: unknown) =>
   new CommandError(
-    exit.usage,
-    `${plain(file)} does not hold prices: ${plain(problem)}`,
+    EXIT.usage,
+    `${sanitize(file)} does not hold prices: ${sanitize(problem)}`,
     'Have it written anew: keyturn cost --refresh --prices FILE. docs/cost.md says more.',
     cause,
   )
@@ -63,29 +69,30 @@ const unusable = (file: string, problem: string, cause?: unknown) =>
  * has of other Regions, and what the list does not have of these, stays.
  * @returns what the file has, and by Region the names of what the list does not have
  */
-export async function refresh(
+export async function refreshPrices(
   { clients }: Context,
   file: string,
   regions: string[],
   day: string,
-): Promise<{ prices: Prices; missing: Record<string, PriceName[]> }> {
-  const client = await clients.in(ENDPOINT).pricing()
+): Promise<{ prices: PricesByRegion; missing: Record<string, PriceName[]> }> {
+  const client = await clients.forRegion(PRICE_LIST_REGION).pricing()
   const missing: Record<string, PriceName[]> = {}
   // A file that holds no prices is written anew.
-  const held: Prices = await pricesHeld(file).catch(() => ({}))
+  const held: PricesByRegion = await readPricesFile(file).catch(() => ({}))
   for (const region of regions) {
-    const products: Products = new Map()
-    for (const query of queries) products.set(query.service, await productsOf(client, query, region))
-    const found = listed(region, day, products, held[region] ?? standIn(region))
+    const products: ProductsByService = new Map()
+    for (const query of priceListQueries)
+      products.set(query.service, await fetchProducts(client, query, region))
+    const found = pricesFromList(region, day, products, held[region] ?? fallbackPrices(region))
     held[region] = found.prices
     missing[region] = found.missing
   }
   const lists = Object.values(held)
-  await write(file, '--prices', `${JSON.stringify(lists, undefined, 2)}\n`)
-  return { prices: { ...ownPrices, ...pricesIn(lists) }, missing }
+  await writePrivateFile(file, '--prices', `${JSON.stringify(lists, undefined, 2)}\n`)
+  return { prices: { ...bundledPrices, ...parsePrices(lists) }, missing }
 }
 
-async function productsOf(client: PricingClient, { service, family }: Query, regionCode: string) {
+async function fetchProducts(client: PricingClient, { service, family }: PriceListQuery, regionCode: string) {
   const { GetProductsCommand } = await import('@aws-sdk/client-pricing')
   const fields = { regionCode, ...(family && { productFamily: family }) }
   const Filters = Object.entries(fields).map(([Field, Value]) => ({
@@ -93,21 +100,22 @@ async function productsOf(client: PricingClient, { service, family }: Query, reg
     Field,
     Value,
   }))
-  const found: ReturnType<typeof productsIn> = []
+  const found: ReturnType<typeof parseProducts> = []
   let token: string | undefined
-  for (let page = 0; page < PAGES; page++) {
+  for (let page = 0; page < MAX_PAGE_COUNT; page++) {
     const next = token && { NextToken: token }
     const command = new GetProductsCommand({ ServiceCode: service, Filters, MaxResults: 100, ...next })
     const { PriceList = [], NextToken } = await client.send(command)
-    found.push(...productsIn(PriceList.map(String)))
+    found.push(...parseProducts(PriceList.map(String)))
     token = NextToken
     if (!token) break
   }
   return found
 }
 
-function standIn(region: string): RegionPrices {
-  const found = (Object.hasOwn(ownPrices, region) && ownPrices[region]) || ownPrices[STAND_IN]
-  if (!found) throw new UnknownRegion(STAND_IN, Object.keys(ownPrices))
+function fallbackPrices(region: string): RegionPrices {
+  const found =
+    (Object.hasOwn(bundledPrices, region) && bundledPrices[region]) || bundledPrices[FALLBACK_REGION]
+  if (!found) throw new UnknownRegion(FALLBACK_REGION, Object.keys(bundledPrices))
   return found
 }

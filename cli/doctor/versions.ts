@@ -1,17 +1,17 @@
-import { type Check, well } from '../../fleet/doctor/check.ts'
+import { type Check, okCheck } from '../../fleet/doctor/check.ts'
 import type { Peer } from '../peers.ts'
 import type { Stack } from '../stack.ts'
-import { alignment } from '../version.ts'
+import { alignmentText } from '../version.ts'
 
 /** Whether the command is of the stack's version. */
 export function versionCheck(command: string, { name, version, stage }: Stack): Check {
-  if (command === version) return well('version', name)
+  if (command === version) return okCheck('version', name)
   return {
     kind: 'version',
     about: name,
     state: 'warning',
     says: `is of version ${version}, and this command of ${command}`,
-    remedy: `To make them the same, ${alignment(command, version, stage)}`,
+    remedy: `To make them the same, ${alignmentText(command, version, stage)}`,
   }
 }
 
@@ -31,7 +31,7 @@ export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
       says: `is of version ${peer.version || 'unknown'}, and this stack of ${version}`,
       remedy,
     }
-  if (!peer.differences.length) return well(kind, about)
+  if (!peer.differences.length) return okCheck(kind, about)
   const names = peer.differences.map(({ name }) => name).join(', ')
   return {
     kind,

@@ -1,12 +1,12 @@
 import type { RotationRulesType } from '@aws-sdk/client-secrets-manager'
 import type { Tags } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
-import type { Found, FoundSecret } from '../credentialId.ts'
-import { Calls } from '../replicas/calls.ts'
+import type { FoundCredential, FoundSecret } from '../credential.ts'
+import { SecretCalls } from '../replicas/calls.ts'
 import { rotateSecret } from '../rotateSecret.ts'
 
 /** How Secrets Manager is to rotate a secret: by which function, by which rules, and whether now too. */
-export type Turning = {
+export type ServiceRotation = {
   function: string
   rules?: RotationRulesType | undefined
   now: boolean
@@ -16,15 +16,15 @@ export type Turning = {
 /** The calls that change how a credential rotates; every one that enrolling and its opposite make is made here. */
 export class CredentialCalls {
   readonly #context: Context
-  readonly #secrets: Calls
+  readonly #secrets: SecretCalls
 
-  private constructor(context: Context, secrets: Calls) {
+  private constructor(context: Context, secrets: SecretCalls) {
     this.#context = context
     this.#secrets = secrets
   }
 
   static async of(context: Context): Promise<CredentialCalls> {
-    return new CredentialCalls(context, await Calls.of(context))
+    return new CredentialCalls(context, await SecretCalls.of(context))
   }
 
   /** A secret as it is now. */
@@ -32,7 +32,7 @@ export class CredentialCalls {
     return this.#secrets.find(arn)
   }
 
-  async tag({ store, arn, name }: Found, tags: Tags): Promise<void> {
+  async tag({ store, arn, name }: FoundCredential, tags: Tags): Promise<void> {
     if (store === 'secrets-manager') return this.#secrets.tag(arn, tags)
     const { AddTagsToResourceCommand } = await import('@aws-sdk/client-ssm')
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
@@ -40,7 +40,7 @@ export class CredentialCalls {
     await client.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId: name, Tags }))
   }
 
-  async untag({ store, arn, name }: Found, keys: string[]): Promise<void> {
+  async untag({ store, arn, name }: FoundCredential, keys: string[]): Promise<void> {
     if (store === 'secrets-manager') return this.#secrets.untag(arn, ...keys)
     const { RemoveTagsFromResourceCommand } = await import('@aws-sdk/client-ssm')
     const client = await this.#context.clients.parameters()
@@ -55,7 +55,7 @@ export class CredentialCalls {
    */
   async rotateBy(
     found: FoundSecret,
-    { function: RotationLambdaARN, rules, now, token }: Turning,
+    { function: RotationLambdaARN, rules, now, token }: ServiceRotation,
   ): Promise<void> {
     try {
       await rotateSecret(this.#context, found, {
@@ -68,8 +68,8 @@ export class CredentialCalls {
     }
   }
 
-  /** Ends Secrets Manager's rotation of a secret. @throws as `rotateBy` does */
-  async cancel(found: FoundSecret): Promise<void> {
+  /** Ends Secrets Manager's rotation of a secret. @throws as `rotateWithTasks` does */
+  async cancelRotation(found: FoundSecret): Promise<void> {
     const { CancelRotateSecretCommand } = await import('@aws-sdk/client-secrets-manager')
     const client = await this.#context.clients.secrets()
     try {

@@ -1,13 +1,13 @@
 import { Option } from 'commander'
-import { strategyNames } from '../../rotation/strategies/names.ts'
+import { STRATEGY_NAMES } from '../../rotation/strategies/strategyNames.ts'
+import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 import type { EnrolOptions } from '../commands/enrol.ts'
-import { ids, type Making } from '../looks.ts'
 
 /** `keyturn enrol` and `keyturn unenrol`. */
-export function addEnrol({ make, run }: Making): void {
+export function addEnrolCommands({ make, run }: CommandMaker): void {
   make('enrol', 'Have a credential rotate by Keyturn; asks for what is missing, and checks before it does.')
-    .argument('[ID]', ids)
-    .addOption(new Option('--strategy <NAME>', 'how it rotates').choices(strategyNames))
+    .argument('[ID]', ID_TEXT)
+    .addOption(new Option('--strategy <NAME>', 'how it rotates').choices(STRATEGY_NAMES))
     .option('--admin <ID>', "the admin's secret, which a function adds to the value as masterarn")
     .option('--every <DURATION>', 'how often, such as 30d')
     .option('--window <WINDOW>', 'with --every: when it may begin, such as 02:00-05:00')
@@ -22,19 +22,19 @@ export function addEnrol({ make, run }: Making): void {
     .option('--yes', 'the answer to every question, where nobody can type it')
     .action(async (id: string | undefined, options: EnrolOptions, command) =>
       run(command, async context => {
-        const { enrol } = await import('../commands/enrol.ts')
-        return enrol(context, id, options)
+        const { runEnrolCommand } = await import('../commands/enrol.ts')
+        return runEnrolCommand(context, id, options)
       }),
     )
 
   make('unenrol', 'Have a credential rotate no more by Keyturn; its value stays as it is.')
-    .argument('<ID>', ids)
+    .argument('<ID>', ID_TEXT)
     .option('--dry-run', 'show the calls, and make none')
     .option('--yes', 'the answer to every question, where nobody can type it')
     .action(async (id: string, options: { dryRun?: true; yes?: true }, command) =>
       run(command, async context => {
-        const { unenrol } = await import('../commands/unenrol.ts')
-        return unenrol(context, id, options)
+        const { runUnenrolCommand } = await import('../commands/unenrol.ts')
+        return runUnenrolCommand(context, id, options)
       }),
     )
 }

@@ -1,34 +1,39 @@
-import { checkMachineOf } from '../check/run.ts'
-import { fullId } from '../credentialId.ts'
+import { checkStateMachineArn } from '../check/run.ts'
+import { fullId } from '../credential.ts'
 import type { Stack } from '../stack.ts'
-import { isEmpty, type Plan } from './plan.ts'
-import { lineOf, type Shown } from './step.ts'
+import { type EnrolPlan, isEmptyPlan } from './plan.ts'
+import { type ShownCall, shownCallText } from './step.ts'
 
 /** The calls that enrolling a credential makes, in their order. */
-export function callsOf(stack: Stack, plan: Plan): Shown[] {
-  const { found, admit, prepare, turn, now, token } = plan
-  const shown = (steps: Plan['admit']) => steps.map(step => step.shown)
+export function callsOf(stack: Stack, plan: EnrolPlan): ShownCall[] {
+  const { found, accessSteps, settingSteps, rotationSteps, now, token } = plan
+  const shown = (steps: EnrolPlan['accessSteps']) => steps.map(step => step.shownCall)
   const resource = fullId(found.store, found.name)
-  const start = (sets: string): Shown => ({ service: 'states', operation: 'StartExecution', resource, sets })
-  const name = checkMachineOf(stack).split(':').at(-1)
+  const start = (sets: string): ShownCall => ({
+    service: 'states',
+    operation: 'StartExecution',
+    resource,
+    sets,
+  })
+  const name = checkStateMachineArn(stack).split(':').at(-1)
   const looks = `${name} looks whether a rotation would go well, and changes nothing`
   const check = start(looks)
-  const checks = isEmpty(plan) ? [] : [check]
+  const checks = isEmptyPlan(plan) ? [] : [check]
   const first = start(
     `${name} looks until IAM has seen that tag, a minute at most, and at the value as it is`,
   )
   return [
-    ...shown(admit),
-    ...(admit.length && prepare.length ? [first] : []),
-    ...shown(prepare),
+    ...shown(accessSteps),
+    ...(accessSteps.length && settingSteps.length ? [first] : []),
+    ...shown(settingSteps),
     ...checks,
-    ...shown(turn),
+    ...shown(rotationSteps),
     ...(now && !token ? [start('begins a rotation')] : []),
   ]
 }
 
 /** The same in lines, with what somebody should know first. */
-export function previewOf(stack: Stack, plan: Plan): string[] {
+export function previewOf(stack: Stack, plan: EnrolPlan): string[] {
   const { found, notes } = plan
   const calls = callsOf(stack, plan)
   const id = fullId(found.store, found.name)
@@ -36,6 +41,6 @@ export function previewOf(stack: Stack, plan: Plan): string[] {
   return [
     `${id}: ${calls.length} ${calls.length === 1 ? 'call' : 'calls'}`,
     ...notes.map(note => `  ${note}`),
-    ...calls.map(call => `  ${lineOf(call)}`),
+    ...calls.map(call => `  ${shownCallText(call)}`),
   ]
 }

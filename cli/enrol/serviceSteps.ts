@@ -1,32 +1,32 @@
 import type { RotationRulesType } from '@aws-sdk/client-secrets-manager'
-import { type FoundSecret, fullId } from '../credentialId.ts'
+import { type FoundSecret, fullId } from '../credential.ts'
 import { outputOf, type Stack } from '../stack.ts'
-import { rulesSay } from './before.ts'
 import type { CredentialCalls } from './calls.ts'
-import type { Step } from './step.ts'
+import { rotationRulesText } from './previousRotation.ts'
+import type { EnrolStep } from './step.ts'
 
-type Rotating = { rules: RotationRulesType; now: boolean; token: string }
+type RotateStepOptions = { rules: RotationRulesType; now: boolean; token: string }
 
 /** Has Secrets Manager rotate a secret by this stack's function; at once under the token, or by its rules alone. */
 export function rotateStep(
   calls: CredentialCalls,
   stack: Stack,
   found: FoundSecret,
-  { rules, now, token }: Rotating,
-): Step {
+  { rules, now, token }: RotateStepOptions,
+): EnrolStep {
   const arn = outputOf(stack, 'RotateSecretFunctionArn')
   const { RotationEnabled, RotationLambdaARN, RotationRules } = found.secret
   return {
-    shown: {
+    shownCall: {
       ...{ service: 'secretsmanager', operation: 'RotateSecret', resource: fullId(found.store, found.name) },
-      sets: `RotationLambdaARN=${arn} ${rulesSay(rules)} RotateImmediately=${now}`,
+      sets: `RotationLambdaARN=${arn} ${rotationRulesText(rules)} RotateImmediately=${now}`,
     },
     async run(say) {
       await calls.rotateBy(found, { function: arn, rules, now, ...(now && { token }) })
-      say(`Secrets Manager rotates it by this stack's function, ${rulesSay(rules)}`)
+      say(`Secrets Manager rotates it by this stack's function, ${rotationRulesText(rules)}`)
     },
     async undo() {
-      if (!RotationEnabled || !RotationLambdaARN) await calls.cancel(found)
+      if (!RotationEnabled || !RotationLambdaARN) await calls.cancelRotation(found)
       else await calls.rotateBy(found, { function: RotationLambdaARN, rules: RotationRules, now: false })
       return ["Secrets Manager's rotation is as before"]
     },
@@ -34,10 +34,10 @@ export function rotateStep(
 }
 
 /** Ends Secrets Manager's rotation of a secret. */
-export function cancelStep(calls: CredentialCalls, found: FoundSecret): Step {
+export function cancelRotationStep(calls: CredentialCalls, found: FoundSecret): EnrolStep {
   const { RotationLambdaARN = '', RotationRules } = found.secret
   return {
-    shown: {
+    shownCall: {
       ...{
         service: 'secretsmanager',
         operation: 'CancelRotateSecret',
@@ -46,7 +46,7 @@ export function cancelStep(calls: CredentialCalls, found: FoundSecret): Step {
       sets: "ends Secrets Manager's own schedule",
     },
     async run(say) {
-      await calls.cancel(found)
+      await calls.cancelRotation(found)
       say("ended Secrets Manager's own schedule")
     },
     async undo() {

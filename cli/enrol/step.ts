@@ -1,11 +1,11 @@
 import type { Tags } from '../../rotation/tags.ts'
-import { type Found, fullId } from '../credentialId.ts'
-import { plain } from '../output.ts'
-import type { Say } from '../watch/view.ts'
+import { type FoundCredential, fullId } from '../credential.ts'
+import { sanitize } from '../output.ts'
+import type { Say } from '../watch/runJobs.ts'
 import type { CredentialCalls } from './calls.ts'
 
 /** One call, as it is shown before it is made. */
-export type Shown = {
+export type ShownCall = {
   service: 'secretsmanager' | 'ssm' | 'states'
   operation: string
   resource: string
@@ -13,23 +13,23 @@ export type Shown = {
 }
 
 /** One call that changes something. Made twice, it changes nothing more. */
-export type Step = {
-  shown: Shown
+export type EnrolStep = {
+  shownCall: ShownCall
   run(say: Say): Promise<void>
   /** Takes it back, but for the tags that are to stay; without it, it cannot be. @returns what it took back */
   undo?: (stays: string[]) => Promise<string[]>
 }
 
 /** A call in a line. */
-export const lineOf = ({ service, operation, resource, sets }: Shown): string =>
-  `${service}:${operation}  ${resource}  ${plain(sets)}`
+export const shownCallText = ({ service, operation, resource, sets }: ShownCall): string =>
+  `${service}:${operation}  ${resource}  ${sanitize(sets)}`
 
 /** Sets tags. Taken back, each has the value of before, or is gone. */
-export function tagStep(calls: CredentialCalls, found: Found, tags: Tags, why = ''): Step {
+export function tagStep(calls: CredentialCalls, found: FoundCredential, tags: Tags, why = ''): EnrolStep {
   const pairs = Object.entries(tags)
   const text = pairs.map(([key, value]) => `${key}=${value}`).join(' ')
   return {
-    shown: {
+    shownCall: {
       ...(found.store === 'secrets-manager'
         ? { service: 'secretsmanager', operation: 'TagResource' }
         : { service: 'ssm', operation: 'AddTagsToResource' }),
@@ -51,9 +51,9 @@ export function tagStep(calls: CredentialCalls, found: Found, tags: Tags, why = 
 }
 
 /** Takes tags off. Taken back, they are there again. */
-export function untagStep(calls: CredentialCalls, found: Found, keys: string[]): Step {
+export function untagStep(calls: CredentialCalls, found: FoundCredential, keys: string[]): EnrolStep {
   return {
-    shown: {
+    shownCall: {
       ...(found.store === 'secrets-manager'
         ? { service: 'secretsmanager', operation: 'UntagResource' }
         : { service: 'ssm', operation: 'RemoveTagsFromResource' }),

@@ -1,30 +1,30 @@
 import type { Context } from '../context.ts'
-import type { Found, FoundSecret } from '../credentialId.ts'
+import type { FoundCredential, FoundSecret } from '../credential.ts'
 import { findCredential } from '../findCredential.ts'
 import type { Stack } from '../stack.ts'
-import { completed } from './ask.ts'
-import { adminSecret, requireOurs } from './refuse.ts'
-import { requireFit, requireSense, type Wish } from './wish.ts'
+import { completeWish } from './ask.ts'
+import { requireAdminSecret, requireRotatable } from './requireRotatable.ts'
+import { type RotationWish, requireConsistentWish, requireWishFits } from './wish.ts'
 
 /** A credential that can be enrolled, as far as that shows without its value, and how. */
-export type Target = { found: Found; admin: FoundSecret | undefined; wish: Wish }
+export type EnrolTarget = { found: FoundCredential; admin: FoundSecret | undefined; wish: RotationWish }
 
 /**
  * What an id and a wish ask for; where `mayAsk`, somebody at the terminal says what is missing. Nothing is changed.
  * @throws CommandError that says why it cannot be enrolled so, and what to do
  */
-export async function targetOf(
+export async function findTarget(
   context: Context,
   stack: Stack,
   id: string,
-  asked: { wish: Wish; mayAsk: boolean },
-): Promise<Target> {
+  asked: { wish: RotationWish; mayAsk: boolean },
+): Promise<EnrolTarget> {
   const found = await findCredential(context, stack, id)
-  requireOurs(found, undefined)
-  const wish = await completed(context, stack, found, asked)
-  requireSense(wish)
-  requireFit(found, stack, wish)
-  const admin = wish.admin ? adminSecret(await findCredential(context, stack, wish.admin)) : undefined
-  requireOurs(found, admin)
+  requireRotatable(found, undefined)
+  const wish = await completeWish(context, stack, found, asked)
+  requireConsistentWish(wish)
+  requireWishFits(found, stack, wish)
+  const admin = wish.admin ? requireAdminSecret(await findCredential(context, stack, wish.admin)) : undefined
+  requireRotatable(found, admin)
   return { found, admin, wish }
 }

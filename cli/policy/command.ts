@@ -1,12 +1,12 @@
 import { Option } from 'commander'
+import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 import type { PolicyOptions } from '../commands/policy.ts'
-import { ids, type Making } from '../looks.ts'
-import { partNames } from './document.ts'
+import { PART_NAMES } from './document.ts'
 
 /** The command that prints policies of IAM. */
-export function addPolicy({ make, run }: Making): void {
+export function addPolicyCommand({ make, run }: CommandMaker): void {
   make('policy', 'The IAM policy of an application that reads a credential, or of a person who uses Keyturn.')
-    .argument('[ID]', ids)
+    .argument('[ID]', ID_TEXT)
     .option('--role <ARN>', 'the role that is to read it, of this account or another one')
     .option('--replicas', 'also its replicas in other Regions')
     .option('--as-parameter', "also by Parameter Store's name for a secret")
@@ -19,7 +19,7 @@ export function addPolicy({ make, run }: Making): void {
     )
     // Which of them there are, only the policy tells.
     .addOption(
-      new Option('--part <PART>', 'which of several policies').choices(partNames).argParser(part => part),
+      new Option('--part <PART>', 'which of several policies').choices(PART_NAMES).argParser(part => part),
     )
     .addOption(
       new Option('--format <FORMAT>', 'the policy itself, or a template that makes it')
@@ -28,8 +28,8 @@ export function addPolicy({ make, run }: Making): void {
     )
     .action(async (id: string | undefined, options: PolicyOptions, command) =>
       run(command, async context => {
-        const { policy } = await import('../commands/policy.ts')
-        return policy(context, id, options)
+        const { runPolicyCommand } = await import('../commands/policy.ts')
+        return runPolicyCommand(context, id, options)
       }),
     )
 }

@@ -1,7 +1,7 @@
-import { bucket, type Grant, named, of } from './deployResources.ts'
+import { bucketArn, type Grant, ownArn, regionalArn } from './deployResources.ts'
 
 /** What `serverless deploy` and `serverless remove` of this project call themselves. */
-export const calls: readonly Grant[] = [
+export const serverlessGrants: readonly Grant[] = [
   {
     Sid: 'Stack',
     actions: [
@@ -15,7 +15,7 @@ export const calls: readonly Grant[] = [
       'cloudformation:ExecuteChangeSet',
       'cloudformation:ListStackResources',
     ],
-    on: of('cloudformation', ({ stack }) => `stack/${stack}/*`),
+    on: regionalArn('cloudformation', ({ stack }) => `stack/${stack}/*`),
   },
   {
     // Neither is about a resource that could be named. remove lists the secrets that the stack rotates.
@@ -26,9 +26,9 @@ export const calls: readonly Grant[] = [
   {
     Sid: 'Packages',
     actions: ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'],
-    on: ground => `${bucket(ground)}/*`,
+    on: ground => `${bucketArn(ground)}/*`,
   },
-  { Sid: 'PackageList', actions: ['s3:ListBucket'], on: bucket },
-  { Sid: 'Changed', actions: ['lambda:GetFunction'], on: named('lambda', 'function:') },
-  { Sid: 'Running', actions: ['states:ListExecutions'], on: named('states', 'stateMachine:') },
+  { Sid: 'PackageList', actions: ['s3:ListBucket'], on: bucketArn },
+  { Sid: 'Changed', actions: ['lambda:GetFunction'], on: ownArn('lambda', 'function:') },
+  { Sid: 'Running', actions: ['states:ListExecutions'], on: ownArn('states', 'stateMachine:') },
 ]

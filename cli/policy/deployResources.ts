@@ -1,18 +1,20 @@
-import type { Ground } from './places.ts'
+import type { StackLocation } from './policyResources.ts'
 
 /** What a service may be asked for, and of what. */
-export type Grant = { Sid: string; actions: readonly string[]; on(ground: Ground): string | string[] }
+export type Grant = { Sid: string; actions: readonly string[]; on(ground: StackLocation): string | string[] }
 
 /** What CloudFormation calls in the caller's name for resources of these types. */
-type Made = Grant & { types: readonly string[] }
+type ResourceGrant = Grant & { types: readonly string[] }
 
-export const of = (service: string, resource: (ground: Ground) => string) => (ground: Ground) =>
-  `arn:${ground.partition}:${service}:${ground.region}:${ground.account}:${resource(ground)}`
-export const named = (service: string, type: string) => of(service, ({ prefix }) => `${type}${prefix}-*`)
+export const regionalArn =
+  (service: string, resource: (ground: StackLocation) => string) => (ground: StackLocation) =>
+    `arn:${ground.partition}:${service}:${ground.region}:${ground.account}:${resource(ground)}`
+export const ownArn = (service: string, type: string) =>
+  regionalArn(service, ({ namePrefix }) => `${type}${namePrefix}-*`)
 /** CloudFormation makes the name up of the stack's, and cuts it where it gets too long. */
-export const bucket = ({ partition, stack }: Ground) =>
+export const bucketArn = ({ partition, stack }: StackLocation) =>
   `arn:${partition}:s3:::${stack.toLowerCase()}-serverlessdeploymentbuck*`
-const iam = (type: string) => (ground: Ground) =>
+const iamArn = (type: string) => (ground: StackLocation) =>
   `arn:${ground.partition}:iam::${ground.account}:${type}/${ground.stack}-*`
 const actionsOf = (service: string, ...names: string[]) => names.map(name => `${service}:${name}`)
 
@@ -20,7 +22,7 @@ const actionsOf = (service: string, ...names: string[]) => names.map(name => `${
  * What CloudFormation's own schemas of these types name under `handlers`, without what is for properties that the template does
  * not set. https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
  */
-export const functions: readonly Made[] = [
+export const functionGrants: readonly ResourceGrant[] = [
   {
     Sid: 'Functions',
     types: ['AWS::Lambda::Function', 'AWS::Lambda::Permission', 'AWS::Lambda::EventInvokeConfig'],
@@ -33,7 +35,7 @@ export const functions: readonly Made[] = [
       ...['TagResource', 'UntagResource', 'UpdateFunctionCode', 'UpdateFunctionConfiguration'],
       'UpdateFunctionEventInvokeConfig',
     ),
-    on: named('lambda', 'function:'),
+    on: ownArn('lambda', 'function:'),
   },
   {
     // Its id is not known before it is made.
@@ -44,7 +46,7 @@ export const functions: readonly Made[] = [
       ...['DeleteEventSourceMapping', 'GetEventSourceMapping', 'ListTags', 'TagResource'],
       ...['UntagResource', 'UpdateEventSourceMapping'],
     ),
-    on: of('lambda', () => 'event-source-mapping:*'),
+    on: regionalArn('lambda', () => 'event-source-mapping:*'),
   },
   {
     // None of these is about a resource that could be named.
@@ -71,7 +73,7 @@ export const functions: readonly Made[] = [
       ...['ListAttachedRolePolicies', 'ListRolePolicies', 'PassRole', 'PutRolePolicy', 'TagRole'],
       ...['UntagRole', 'UpdateAssumeRolePolicy', 'UpdateRole', 'UpdateRoleDescription'],
     ),
-    on: iam('role'),
+    on: iamArn('role'),
   },
   {
     Sid: 'AuditPolicy',
@@ -81,7 +83,7 @@ export const functions: readonly Made[] = [
       ...['CreatePolicy', 'CreatePolicyVersion', 'DeletePolicy', 'DeletePolicyVersion', 'GetPolicy'],
       ...['GetPolicyVersion', 'ListEntitiesForPolicy', 'ListPolicyVersions'],
     ),
-    on: iam('policy'),
+    on: iamArn('policy'),
   },
   {
     Sid: 'StateMachines',
@@ -91,7 +93,7 @@ export const functions: readonly Made[] = [
       ...['CreateStateMachine', 'DeleteStateMachine', 'DescribeStateMachine', 'ListTagsForResource'],
       ...['TagResource', 'UntagResource', 'UpdateStateMachine'],
     ),
-    on: named('states', 'stateMachine:'),
+    on: ownArn('states', 'stateMachine:'),
   },
   {
     Sid: 'LogGroups',
@@ -103,8 +105,8 @@ export const functions: readonly Made[] = [
       'UntagResource',
     ),
     on: ground => [
-      of('logs', ({ prefix }) => `log-group:/aws/lambda/${prefix}-*`)(ground),
-      of('logs', ({ prefix }) => `log-group:/aws/vendedlogs/states/${prefix}-*`)(ground),
+      regionalArn('logs', ({ namePrefix }) => `log-group:/aws/lambda/${namePrefix}-*`)(ground),
+      regionalArn('logs', ({ namePrefix }) => `log-group:/aws/vendedlogs/states/${namePrefix}-*`)(ground),
     ],
   },
   {
@@ -117,19 +119,19 @@ export const functions: readonly Made[] = [
       ...['ListBucket', 'ListTagsForResource', 'PutBucketPolicy', 'PutBucketPublicAccessBlock'],
       ...['PutBucketTagging', 'PutEncryptionConfiguration', 'TagResource', 'UntagResource'],
     ),
-    on: bucket,
+    on: bucketArn,
   },
   {
     // The functions' code.
     Sid: 'Packages',
     types: ['AWS::Lambda::Function'],
     actions: actionsOf('s3', 'GetObject', 'GetObjectVersion'),
-    on: ground => `${bucket(ground)}/*`,
+    on: ground => `${bucketArn(ground)}/*`,
   },
 ]
 
 /** The same for what the functions read, write and are called by. */
-export const resources: readonly Made[] = [
+export const resourceGrants: readonly ResourceGrant[] = [
   {
     Sid: 'Rules',
     types: ['AWS::Events::Rule'],
@@ -139,15 +141,15 @@ export const resources: readonly Made[] = [
       ...['PutTargets', 'RemoveTargets', 'TagResource', 'UntagResource'],
     ),
     on: ground => [
-      of('events', ({ stack }) => `rule/${stack}-*`)(ground),
-      of('events', ({ stack }) => `rule/*/${stack}-*`)(ground),
+      regionalArn('events', ({ stack }) => `rule/${stack}-*`)(ground),
+      regionalArn('events', ({ stack }) => `rule/*/${stack}-*`)(ground),
     ],
   },
   {
     Sid: 'Schedules',
     types: ['AWS::Scheduler::Schedule'],
     actions: actionsOf('scheduler', 'CreateSchedule', 'DeleteSchedule', 'GetSchedule', 'UpdateSchedule'),
-    on: named('scheduler', 'schedule/default/'),
+    on: ownArn('scheduler', 'schedule/default/'),
   },
   {
     Sid: 'Queues',
@@ -157,7 +159,7 @@ export const resources: readonly Made[] = [
       ...['CreateQueue', 'DeleteQueue', 'GetQueueAttributes', 'GetQueueUrl', 'ListQueueTags'],
       ...['SetQueueAttributes', 'TagQueue', 'UntagQueue'],
     ),
-    on: named('sqs', ''),
+    on: ownArn('sqs', ''),
   },
   {
     Sid: 'Topics',
@@ -169,7 +171,7 @@ export const resources: readonly Made[] = [
       ...['SetSubscriptionAttributes', 'SetTopicAttributes', 'Subscribe', 'TagResource', 'Unsubscribe'],
       'UntagResource',
     ),
-    on: named('sns', ''),
+    on: ownArn('sns', ''),
   },
   {
     // Its id is not known before it is made.
@@ -181,7 +183,7 @@ export const resources: readonly Made[] = [
       ...['GetKeyPolicy', 'GetKeyRotationStatus', 'ListResourceTags', 'PutKeyPolicy'],
       ...['ScheduleKeyDeletion', 'TagResource', 'UntagResource', 'UpdateKeyDescription'],
     ),
-    on: of('kms', () => 'key/*'),
+    on: regionalArn('kms', () => 'key/*'),
   },
   {
     Sid: 'Tables',
@@ -193,7 +195,7 @@ export const resources: readonly Made[] = [
       ...['GetResourcePolicy', 'ListTagsOfResource', 'TagResource', 'UntagResource'],
       ...['UpdateContinuousBackups', 'UpdateTable', 'UpdateTimeToLive'],
     ),
-    on: named('dynamodb', 'table/'),
+    on: ownArn('dynamodb', 'table/'),
   },
   {
     Sid: 'Alarms',
@@ -203,7 +205,7 @@ export const resources: readonly Made[] = [
       ...['DeleteAlarms', 'DescribeAlarms', 'ListTagsForResource', 'PutMetricAlarm', 'TagResource'],
       'UntagResource',
     ),
-    on: named('cloudwatch', 'alarm:'),
+    on: ownArn('cloudwatch', 'alarm:'),
   },
   {
     Sid: 'Dashboard',
@@ -213,6 +215,7 @@ export const resources: readonly Made[] = [
       ...['DeleteDashboards', 'GetDashboard', 'ListTagsForResource', 'PutDashboard', 'TagResource'],
       'UntagResource',
     ),
-    on: ({ partition, account, prefix }) => `arn:${partition}:cloudwatch::${account}:dashboard/${prefix}-*`,
+    on: ({ partition, account, namePrefix }) =>
+      `arn:${partition}:cloudwatch::${account}:dashboard/${namePrefix}-*`,
   },
 ]

@@ -1,7 +1,7 @@
-import { calls } from './deployCalls.ts'
-import { functions, type Grant, resources } from './deployResources.ts'
-import { documentOf, type Part, type PartName, type Statement } from './document.ts'
-import type { Ground } from './places.ts'
+import { serverlessGrants } from './deployCalls.ts'
+import { functionGrants, type Grant, resourceGrants } from './deployResources.ts'
+import { type PolicyPart, type PolicyPartName, policyDocument, type Statement } from './document.ts'
+import type { StackLocation } from './policyResources.ts'
 
 /** Only in the course of a change to a stack, and not by the person's own calls. */
 const VIA_CLOUDFORMATION = {
@@ -12,36 +12,36 @@ const VIA_CLOUDFORMATION = {
  * The policies of who deploys this project and removes it: what `serverless` calls, and what CloudFormation does in this
  * person's name. They are three, as one would be larger than IAM takes.
  */
-export function deployerParts(ground: Ground): Part[] {
+export function deployerParts(ground: StackLocation): PolicyPart[] {
   const all = (grants: readonly Grant[]) => grants.map(grant => statementOf(grant, ground))
   const made = (grants: readonly Grant[]) =>
     all(grants).map(statement => ({ ...statement, Condition: VIA_CLOUDFORMATION }))
   return [
-    partOf('calls', 'what serverless calls', all(calls)),
-    partOf('functions', 'functions, state machines and their roles, by CloudFormation', made(functions)),
-    partOf('resources', 'all else, by CloudFormation', made(resources)),
+    partOf('calls', 'what serverless calls', all(serverlessGrants)),
+    partOf('functions', 'functions, state machines and their roles, by CloudFormation', made(functionGrants)),
+    partOf('resources', 'all else, by CloudFormation', made(resourceGrants)),
   ]
 }
 
-const statementOf = ({ Sid, actions, on }: Grant, ground: Ground): Statement => ({
+const statementOf = ({ Sid, actions, on }: Grant, ground: StackLocation): Statement => ({
   Sid,
   Effect: 'Allow',
   Action: [...actions],
   Resource: on(ground),
 })
 
-const notes: Partial<Record<PartName, string>> = {
+const PART_NOTES: Partial<Record<PolicyPartName, string>> = {
   functions:
     'Who may give a role its permissions can give it any: see docs/policy.md, "Who deploys the stack".',
 }
 
-function partOf(name: PartName, what: string, statements: Statement[]): Part {
-  const document = documentOf(statements)
+function partOf(name: PolicyPartName, what: string, statements: Statement[]): PolicyPart {
+  const document = policyDocument(statements)
   const Description = `Deploy Keyturn: ${what}`
   return {
     name,
     document,
     resource: { Type: 'AWS::IAM::ManagedPolicy', Properties: { Description, PolicyDocument: document } },
-    notes: [notes[name] ?? []].flat(),
+    notes: [PART_NOTES[name] ?? []].flat(),
   }
 }

@@ -1,34 +1,38 @@
 import { accountIn, regionIn } from '../../rotation/arn.ts'
-import { type Condition, documentOf, type Part, type Statement } from './document.ts'
-import { groundIn } from './places.ts'
+import { type Condition, type PolicyPart, policyDocument, type Statement } from './document.ts'
+import { locationIn } from './policyResources.ts'
 import type { Role } from './role.ts'
 
 /** A KMS key of the owner's, as far as a policy can name it, and how it is used for one credential. */
-export type Key = { resource: string; condition: Condition }
+export type KmsKey = { resource: string; condition: Condition }
 
 /** A credential in one Region, and the key that encrypts it there, unless that is AWS's own. */
-export type Copy = { arn: string; key: Key | undefined }
+export type EncryptedCopy = { arn: string; key: KmsKey | undefined }
 
 /** What each service tells KMS of what it decrypts. */
-const contexts = { secretsmanager: 'SecretARN', ssm: 'PARAMETER_ARN' } as const
+const ENCRYPTION_CONTEXT_KEYS = { secretsmanager: 'SecretARN', ssm: 'PARAMETER_ARN' } as const
 
 /**
  * The key that encrypts a credential, which its store names by an id, an ARN or an alias; undefined where it is AWS's own, as
  * that needs no permission. A key that is known by an alias alone is any key that has this alias.
  * https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
  */
-export function keyOf(id: string | undefined, arn: string, service: keyof typeof contexts): Key | undefined {
+export function kmsKeyOf(
+  id: string | undefined,
+  arn: string,
+  service: keyof typeof ENCRYPTION_CONTEXT_KEYS,
+): KmsKey | undefined {
   if (!id || /(^|:)alias\/aws\//.test(id)) return undefined
   const [region, account] = [regionIn(arn) ?? '', accountIn(arn) ?? '']
-  const { partition, suffix } = groundIn(region, account)
+  const { partition, urlSuffix } = locationIn(region, account)
   const keys = `arn:${partition}:kms:${region}:${accountIn(id) ?? account}:key/`
   const alias = /(?:^|:)(alias\/.+)$/.exec(id)?.[1]
   return {
     resource: alias ? `${keys}*` : id.startsWith('arn:') ? id : `${keys}${id}`,
     condition: {
       StringEquals: {
-        'kms:ViaService': `${service}.${region}.${suffix}`,
-        [`kms:EncryptionContext:${contexts[service]}`]: arn,
+        'kms:ViaService': `${service}.${region}.${urlSuffix}`,
+        [`kms:EncryptionContext:${ENCRYPTION_CONTEXT_KEYS[service]}`]: arn,
       },
       ...(alias && { 'ForAnyValue:StringEquals': { 'kms:ResourceAliases': alias } }),
     },
@@ -36,7 +40,7 @@ export function keyOf(id: string | undefined, arn: string, service: keyof typeof
 }
 
 /** What a role needs of the keys. Each decrypts this credential alone, and only through its store. */
-export const mayDecrypt = (copies: Copy[]): Statement[] =>
+export const decryptStatements = (copies: EncryptedCopy[]): Statement[] =>
   keysOf(copies).map(({ resource, condition }, n) => ({
     Sid: sidOf(n),
     Effect: 'Allow',
@@ -45,11 +49,11 @@ export const mayDecrypt = (copies: Copy[]): Statement[] =>
     Condition: condition,
   }))
 
-const keysOf = (copies: Copy[]): Key[] => copies.flatMap(({ key }) => key ?? [])
+const keysOf = (copies: EncryptedCopy[]): KmsKey[] => copies.flatMap(({ key }) => key ?? [])
 const sidOf = (n: number) => (n ? `Decrypt${n + 1}` : 'Decrypt')
 
 /** The statements for the keys' own policies, one for each key. */
-export function keyPart(copies: Copy[], role: Role, isOurs: boolean): Part {
+export function keyPolicyPart(copies: EncryptedCopy[], role: Role, isOurs: boolean): PolicyPart {
   const keys = keysOf(copies)
   const statements = keys.map(
     ({ condition: { StringEquals = {} } }, n): Statement => ({
@@ -66,7 +70,7 @@ export function keyPart(copies: Copy[], role: Role, isOurs: boolean): Part {
     .join('; ')
   return {
     name: 'key',
-    document: documentOf(statements),
+    document: policyDocument(statements),
     notes: [
       `${where}. Add it to what is there: in its place it would lock everybody else out.`,
       ...(isOurs

@@ -1,8 +1,8 @@
-import { type Document, documentOf, type Part, type Statement } from './document.ts'
+import { type PolicyDocument, type PolicyPart, policyDocument, type Statement } from './document.ts'
 import { needsOf, type Person } from './needs.ts'
-import { type Ground, type PlaceName, placeNamed } from './places.ts'
+import { type PolicyResourceName, policyResource, type StackLocation } from './policyResources.ts'
 
-const descriptions: Record<Person, string> = {
+const POLICY_DESCRIPTIONS: Record<Person, string> = {
   operator:
     'Use the command keyturn: start rotations and checks, and look at everything, without reading a value',
   caretaker:
@@ -11,14 +11,14 @@ const descriptions: Record<Person, string> = {
 }
 
 /** The policy of a person who uses the command: a statement for each thing that its permissions are about. */
-export function personPart(who: Person, ground: Ground): Part {
+export function personPart(who: Person, ground: StackLocation): PolicyPart {
   const document = personDocument(who, ground)
   return {
     name: 'role',
     document,
     resource: {
       Type: 'AWS::IAM::ManagedPolicy',
-      Properties: { Description: descriptions[who], PolicyDocument: document },
+      Properties: { Description: POLICY_DESCRIPTIONS[who], PolicyDocument: document },
     },
     notes: [
       ...(who === 'caretaker'
@@ -29,17 +29,17 @@ export function personPart(who: Person, ground: Ground): Part {
   }
 }
 
-function personDocument(who: Person, ground: Ground): Document {
+function personDocument(who: Person, ground: StackLocation): PolicyDocument {
   const byPlace = Map.groupBy(needsOf(who), ({ on }) => on)
-  return documentOf(
+  return policyDocument(
     [...byPlace].map(([place, found]) =>
       statementOn(place, new Set(found.flatMap(({ actions }) => actions)), ground),
     ),
   )
 }
 
-function statementOn(name: PlaceName, actions: Set<string>, ground: Ground): Statement {
-  const { Sid, arns, condition } = placeNamed(name)
+function statementOn(name: PolicyResourceName, actions: Set<string>, ground: StackLocation): Statement {
+  const { Sid, arns, condition } = policyResource(name)
   return {
     Sid,
     Effect: 'Allow',

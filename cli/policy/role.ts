@@ -1,15 +1,15 @@
-import { CommandError, exit } from '../exit.ts'
-import { plain } from '../output.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { sanitize } from '../output.ts'
 
 /** A role of IAM, in whichever account. */
 export type Role = { arn: string; account: string; name: string }
 
 /** The role that an ARN names. @throws CommandError if it names none */
-export function roleOf(arn: string): Role {
+export function parseRoleArn(arn: string): Role {
   const [, account, path] = /^arn:aws[a-z-]*:iam::(\d{12}):role\/([\w+=,.@/-]{1,576})$/.exec(arn) ?? []
   const name = path?.split('/').at(-1)
   if (account && name) return { arn, account, name }
-  throw new CommandError(exit.usage, `${plain(arn)} is no ARN of a role`, remedyFor(arn))
+  throw new CommandError(EXIT.usage, `${sanitize(arn)} is no ARN of a role`, remedyFor(arn))
 }
 
 function remedyFor(arn: string): string {

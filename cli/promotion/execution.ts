@@ -1,26 +1,26 @@
 import type { Context } from '../context.ts'
 import { startExecution } from '../execution.ts'
 import { outputOf, type Stack } from '../stack.ts'
-import type { Input } from './request.ts'
+import type { PromotionInput } from './request.ts'
 
 /** An execution of the state machine, and what it was started with. */
-export type Promotion = { arn: string; input: Input; began: Date }
+export type RunningPromotion = { arn: string; input: PromotionInput; began: Date }
 
 const machineOf = (stack: Stack) => outputOf(stack, 'PromoteStateMachineArn')
 
 /** One that runs already for the same Region, to the same end. */
-export async function running(
+export async function findRunningPromotion(
   { clients }: Context,
   stack: Stack,
-  { from, dryRun }: Input,
-): Promise<Promotion | undefined> {
+  { from, dryRun }: PromotionInput,
+): Promise<RunningPromotion | undefined> {
   const { DescribeExecutionCommand, paginateListExecutions } = await import('@aws-sdk/client-sfn')
   const client = await clients.stepFunctions()
   const query = { stateMachineArn: machineOf(stack), statusFilter: 'RUNNING' } as const
   for await (const { executions = [] } of paginateListExecutions({ client }, query))
     for (const { executionArn = '', startDate = new Date() } of executions) {
       const found = await client.send(new DescribeExecutionCommand({ executionArn }))
-      const input = inputIn(found.input)
+      const input = parseInput(found.input)
       if (input.from === from && Boolean(input.dryRun) === Boolean(dryRun))
         return { arn: executionArn, input, began: startDate }
     }
@@ -28,11 +28,11 @@ export async function running(
 }
 
 /** @returns its ARN */
-export const start = (context: Context, stack: Stack, input: Input): Promise<string> =>
+export const startPromotion = (context: Context, stack: Stack, input: PromotionInput): Promise<string> =>
   startExecution(context, machineOf(stack), input)
 
 /** Whoever starts it by hand may write anything. */
-function inputIn(text = ''): Input {
+function parseInput(text = ''): PromotionInput {
   try {
     return JSON.parse(text) ?? {}
   } catch {

@@ -6,11 +6,11 @@ import type { Context } from '../context.ts'
 export type LostVersion = { version: string; label: 'current' | 'pending'; since: string }
 
 /** The versions that are current or pending in the other Region, and that the secret here never got. */
-export async function lostVersions(
+export async function findLostVersions(
   { clients }: Context,
   { here, there, to }: { here: string; there: string; to: string },
 ): Promise<LostVersion[]> {
-  const [own, old] = await Promise.all([versionsOf(clients, here), versionsOf(clients.in(to), there)])
+  const [own, old] = await Promise.all([versionsOf(clients, here), versionsOf(clients.forRegion(to), there)])
   const known = new Set(own.map(({ VersionId }) => VersionId))
   return old.flatMap(({ VersionId: version = '', VersionStages = [], CreatedDate }) => {
     const isCurrent = VersionStages.includes('AWSCURRENT')

@@ -1,12 +1,12 @@
-import { inRegion, regionIn } from '../../rotation/arn.ts'
+import { arnInRegion, regionIn } from '../../rotation/arn.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
-import type { FoundSecret } from '../credentialId.ts'
-import { CommandError, exit } from '../exit.ts'
-import { inLots } from '../lots.ts'
-import { plain } from '../output.ts'
-import { Calls } from '../replicas/calls.ts'
-import { peersOf, placeOf, type Stack } from '../stack.ts'
+import type { FoundSecret } from '../credential.ts'
+import { CommandError, EXIT } from '../exit.ts'
+import { mapInBatches } from '../mapInBatches.ts'
+import { sanitize } from '../output.ts'
+import { SecretCalls } from '../replicas/calls.ts'
+import { peerRegionsOf, placeOf, type Stack } from '../stack.ts'
 
 /** The options of `keyturn promote`, as they are given. */
 export type PromoteOptions = {
@@ -19,7 +19,7 @@ export type PromoteOptions = {
 }
 
 /** What the state machine takes. `ids` are ARNs in the Region of the stack. */
-export type Input = {
+export type PromotionInput = {
   from?: string
   planned?: true
   lost?: true
@@ -31,47 +31,50 @@ export type Input = {
 /** @throws CommandError if the options do not fit together */
 export function refuseContradictions({ from, planned, lost, dryRun, confirm }: PromoteOptions): void {
   if (!from && !dryRun)
-    throw wrong(
+    throw usageError(
       '--from was not given',
       'Name the Region that was lost, or is to be left: --from REGION. Without it there is only --dry-run.',
     )
   if (planned && lost)
-    throw wrong(
+    throw usageError(
       '--planned and --lost were given',
       '--planned loses nothing, and needs the other Region; --lost does without it.',
     )
   if (dryRun && (planned || lost))
-    throw wrong(
+    throw usageError(
       `--dry-run was given, and ${planned ? '--planned' : '--lost'} too`,
       'A dry run is the same for both: leave that out.',
     )
   if (confirm !== undefined && (dryRun || confirm !== from))
-    throw wrong(
+    throw usageError(
       dryRun
         ? '--confirm was given, and a dry run asks nothing'
-        : `--confirm says ${plain(confirm)}, and --from ${from}: nothing was changed`,
+        : `--confirm says ${sanitize(confirm)}, and --from ${from}: nothing was changed`,
       'It takes the name of the Region that --from names.',
     )
 }
 
 /** What the state machine is told, and which of the secrets that were named are promoted already. */
-export type Request = { input: Input; done: FoundSecret[] }
+export type PromotionRequest = { input: PromotionInput; alreadyPromoted: FoundSecret[] }
 
 /** As many secrets may be named. */
-const MOST = 200
+const MAX_SECRET_COUNT = 200
 
 /** @throws CommandError for a Region or an id that cannot be meant */
-export async function requestOf(
+export async function makeRequest(
   context: Context,
   stack: Stack,
   given: string[],
   { from, planned, lost, dryRun, again }: PromoteOptions,
-): Promise<Request> {
-  if (from) refuseRegion(stack, from)
-  if (given.length > MOST)
-    throw wrong(`${given.length} IDs were given`, `Name ${MOST} at most, or none: then it is all.`)
-  const calls = await Calls.of(context)
-  const found = await inLots([...new Set(given)], id => secretHere(calls, stack, id, from))
+): Promise<PromotionRequest> {
+  if (from) requirePeerRegion(stack, from)
+  if (given.length > MAX_SECRET_COUNT)
+    throw usageError(
+      `${given.length} IDs were given`,
+      `Name ${MAX_SECRET_COUNT} at most, or none: then it is all.`,
+    )
+  const calls = await SecretCalls.of(context)
+  const found = await mapInBatches([...new Set(given)], id => findSecretHere(calls, stack, id, from))
   const each = [...new Map(found.map(one => [one.arn, one])).values()]
   const done = dryRun ? [] : each.filter(({ tags }) => from && givenUpTag(from) in tags)
   const ids = each.filter(one => !done.includes(one)).map(({ arn }) => arn)
@@ -83,20 +86,20 @@ export async function requestOf(
     ...(again && { again }),
     ...(ids.length && { ids }),
   }
-  return { input, done }
+  return { input, alreadyPromoted: done }
 }
 
-function refuseRegion(stack: Stack, from: string): void {
+function requirePeerRegion(stack: Stack, from: string): void {
   const here = placeOf(stack).region
   if (from === here)
-    throw wrong(
-      `--from names ${here}, where the stack ${plain(stack.name)} is`,
+    throw usageError(
+      `--from names ${here}, where the stack ${sanitize(stack.name)} is`,
       'Call it in the Region that takes over: --region says which that is.',
     )
-  const peers = peersOf(stack)
+  const peers = peerRegionsOf(stack)
   if (peers && !peers.includes(from))
-    throw wrong(
-      `--from names ${from}, and the stack ${plain(stack.name)} has ${peers.join(', ') || 'no Region'} as its peers`,
+    throw usageError(
+      `--from names ${from}, and the stack ${sanitize(stack.name)} has ${peers.join(', ') || 'no Region'} as its peers`,
       'See the spelling. If it is meant: deploy the stack with that Region in peerRegions.',
     )
 }
@@ -105,8 +108,8 @@ function refuseRegion(stack: Stack, from: string): void {
  * The secret in this Region that an id names: by its name, or by its ARN here or in the other Region. One that stands on its
  * own may be half promoted.
  */
-async function secretHere(
-  calls: Calls,
+async function findSecretHere(
+  calls: SecretCalls,
   stack: Stack,
   id: string,
   from: string | undefined,
@@ -114,15 +117,15 @@ async function secretHere(
   const { region: here, account } = placeOf(stack)
   const found = await calls.find(nameIn(stack, id, from)).catch(error => {
     if (error.name !== 'ResourceNotFoundException') throw error
-    throw wrong(
-      `there is no secret ${plain(id)} in the account ${account}, ${here}`,
+    throw usageError(
+      `there is no secret ${sanitize(id)} in the account ${account}, ${here}`,
       'See the spelling, --profile and --region. What has no replica here cannot be promoted.',
     )
   })
   const { PrimaryRegion: primary = here } = found.secret
   if (from && primary !== here && primary !== from)
-    throw wrong(
-      `${plain(id)} is a replica of ${plain(primary)}, and --from says ${from}`,
+    throw usageError(
+      `${sanitize(id)} is a replica of ${sanitize(primary)}, and --from says ${from}`,
       'Leave it out, or name its Region.',
     )
   return found
@@ -131,20 +134,20 @@ async function secretHere(
 function nameIn(stack: Stack, id: string, from: string | undefined): string {
   const { region: here, account } = placeOf(stack)
   const isParameter = /^(parameter:|arn:[^:]*:ssm:)/.test(id)
-  if (isParameter) throw wrong(`${plain(id)} is a parameter, which has no replicas`, 'Name a secret.')
+  if (isParameter) throw usageError(`${sanitize(id)} is a parameter, which has no replicas`, 'Name a secret.')
   if (!id.startsWith('arn:')) return id.replace(/^secret:/, '')
   const region = regionIn(id)
   if (region !== here && region !== from)
-    throw wrong(
-      `${plain(id)} is in the Region ${plain(region ?? '')}, and this is about ${[from, here].filter(Boolean).join(' and ')}`,
+    throw usageError(
+      `${sanitize(id)} is in the Region ${sanitize(region ?? '')}, and this is about ${[from, here].filter(Boolean).join(' and ')}`,
       'Name the secret by its name, or by its ARN in one of these.',
     )
   if (id.split(':')[4] !== account)
-    throw wrong(
-      `${plain(id)} is in another account than the stack, ${account}`,
+    throw usageError(
+      `${sanitize(id)} is in another account than the stack, ${account}`,
       '--profile says which that is.',
     )
-  return inRegion(id, here)
+  return arnInRegion(id, here)
 }
 
-const wrong = (message: string, remedy: string) => new CommandError(exit.usage, message, remedy)
+const usageError = (message: string, remedy: string) => new CommandError(EXIT.usage, message, remedy)

@@ -1,16 +1,16 @@
-import type { Kind, Noted, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
+import type { PromotionKind, PromotionNote, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
 import { promotionRemedy } from '../../fleet/promotion/remedies.ts'
 import type { Context } from '../context.ts'
-import { moment, type Output, plain } from '../output.ts'
+import { formatTime, type Output, sanitize } from '../output.ts'
 import { outputOf, type Stack } from '../stack.ts'
 
 /** A credential, and what became of it or would: as a person or a program is told. */
-export type Row = {
+export type PromotionRow = {
   secret: string
   arn: string
   from: string
   /** `unchanged`: an earlier run promoted it. */
-  outcome: Noted['outcome'] | 'unchanged'
+  outcome: PromotionNote['outcome'] | 'unchanged'
   error?: string
   reason?: string
   remedy?: string
@@ -20,17 +20,18 @@ export type Row = {
 }
 
 /** The stack's table of promotions. */
-export async function promotionsOf({ clients }: Context, stack: Stack): Promise<PromotionTable> {
+export async function promotionTableOf({ clients }: Context, stack: Stack): Promise<PromotionTable> {
   const { PromotionTable } = await import('../../fleet/promotion/promotionTable.ts')
   return new PromotionTable(await clients.dynamo(), outputOf(stack, 'PromotionTableName'))
 }
 
-const isWell = ({ outcome }: Row) => outcome === 'promoted' || outcome === 'unchanged' || outcome === 'ready'
+const isWell = ({ outcome }: PromotionRow) =>
+  outcome === 'promoted' || outcome === 'unchanged' || outcome === 'ready'
 
 /** What is noted, as rows: what is well comes first, so that the rest stands where somebody looks. */
-export function rowsOf(noted: Noted[]): Row[] {
+export function rowsOf(noted: PromotionNote[]): PromotionRow[] {
   const rows = noted.map(
-    ({ credential, name, outcome, error, reason, from, warnings, at, execution }): Row => {
+    ({ credential, name, outcome, error, reason, from, warnings, at, execution }): PromotionRow => {
       const row = { secret: name, arn: credential, from, outcome, warnings, at, execution }
       if (outcome !== 'failed' && outcome !== 'unready') return row
       return {
@@ -44,7 +45,7 @@ export function rowsOf(noted: Noted[]): Row[] {
   return rows.sort((a, b) => Number(isWell(b)) - Number(isWell(a)) || (a.secret < b.secret ? -1 : 1))
 }
 
-const marks: Record<Row['outcome'], string> = {
+const OUTCOME_MARKS: Record<PromotionRow['outcome'], string> = {
   promoted: 'promoted',
   unchanged: 'promoted',
   failed: 'failed',
@@ -54,27 +55,27 @@ const marks: Record<Row['outcome'], string> = {
 }
 
 /** A row, and under it what there is to say of it. */
-export function showRow(output: Output, row: Row): void {
+export function printRow(output: Output, row: PromotionRow): void {
   const { secret, outcome, error, reason, remedy, warnings, at } = row
-  const mark = output.styled(isWell(row) ? 'green' : 'red', marks[outcome])
-  const earlier = outcome === 'unchanged' ? `, ${moment(new Date(at))}` : ''
-  output.line(`${mark}  secret:${plain(secret)}${earlier}`, 2)
+  const mark = output.styled(isWell(row) ? 'green' : 'red', OUTCOME_MARKS[outcome])
+  const earlier = outcome === 'unchanged' ? `, ${formatTime(new Date(at))}` : ''
+  output.line(`${mark}  secret:${sanitize(secret)}${earlier}`, 2)
   const more = [
     (error || reason) && `${error ?? ''}: ${reason ?? ''}`.replace(/^: |: $/g, ''),
     outcome === 'begun' && 'the run that began it has not ended it: the same command again goes on',
     remedy,
     ...warnings.map(warning => `warning: ${warning}`),
   ]
-  for (const line of more) if (line) output.line(`  ${plain(line)}`, 2)
+  for (const line of more) if (line) output.line(`  ${sanitize(line)}`, 2)
 }
 
 /** Of what is noted of one kind, what is about these credentials and this Region, as far as they are named. */
-export async function notedOf(
+export async function findNoted(
   table: PromotionTable,
-  kind: Kind,
+  kind: PromotionKind,
   { from, ids }: { from?: string; ids?: string[] },
-): Promise<Noted[]> {
-  const all = await table.all(kind)
+): Promise<PromotionNote[]> {
+  const all = await table.list(kind)
   return all.filter(
     noted =>
       (!from || noted.from === from) && (!ids || ids.includes(noted.credential) || ids.includes(noted.name)),

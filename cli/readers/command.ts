@@ -1,25 +1,25 @@
 import { Option } from 'commander'
+import { type CommandMaker, ID_TEXT, parseSeconds } from '../commandMaker.ts'
 import type { ReadersOptions } from '../commands/readers.ts'
-import { ids, type Making, seconds } from '../looks.ts'
 
 /** The command that tells who read a credential. */
-export function addReaders({ make, run }: Making): void {
+export function addReadersCommand({ make, run }: CommandMaker): void {
   make('readers', 'Who read a credential lately, as CloudTrail tells.')
-    .argument('<ID>', ids)
+    .argument('<ID>', ID_TEXT)
     .addOption(
       new Option('--since <DURATION>', 'how far back, such as 24h or 7d; 90d at most')
-        .argParser(seconds)
+        .argParser(parseSeconds)
         .default(7 * 24 * 3600, '7d'),
     )
     .addOption(
       new Option('--budget <DURATION>', 'how long to look, such as 5m or 1h: two calls a second are allowed')
-        .argParser(seconds)
+        .argParser(parseSeconds)
         .default(5 * 60, '5m'),
     )
     .action(async (id: string, options: ReadersOptions, command) =>
       run(command, async context => {
-        const { readers } = await import('../commands/readers.ts')
-        return readers(context, id, options)
+        const { runReadersCommand } = await import('../commands/readers.ts')
+        return runReadersCommand(context, id, options)
       }),
     )
 }

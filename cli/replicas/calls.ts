@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { Tags } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
-import { type FoundSecret, foundSecret } from '../credentialId.ts'
-import { listedIn } from './copies.ts'
+import { type FoundSecret, toFoundSecret } from '../credential.ts'
+import { listedReplica } from './copies.ts'
 
 /** Milliseconds from one change to the next: Secrets Manager takes 50 a second, and others need some of these. */
-const APART = 50
+const CALL_INTERVAL_MS = 50
 
 /** Whether a key is the service's own, which stands for a replica that was given none. */
 export const isDefaultKey = (key: string) => /(^|:)alias\/aws\/secretsmanager$/.test(key)
@@ -15,7 +15,7 @@ export const isDefaultKey = (key: string) => /(^|:)alias\/aws\/secretsmanager$/.
  * The calls that change a secret's replicas, and its tags; every one that the command makes is made here, no more than
  * twenty a second. A secret that stands in a replica's way is never overwritten: it may be one that was promoted.
  */
-export class Calls {
+export class SecretCalls {
   readonly #client: SecretsManagerClient
   #next = 0
 
@@ -23,14 +23,14 @@ export class Calls {
     this.#client = client
   }
 
-  static async of({ clients }: Context): Promise<Calls> {
-    return new Calls(await clients.secrets())
+  static async of({ clients }: Context): Promise<SecretCalls> {
+    return new SecretCalls(await clients.secrets())
   }
 
   /** A secret as it is now. */
   async find(SecretId: string): Promise<FoundSecret> {
     const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
-    return foundSecret(await this.#client.send(new DescribeSecretCommand({ SecretId })))
+    return toFoundSecret(await this.#client.send(new DescribeSecretCommand({ SecretId })))
   }
 
   /** Begins a replica in a Region, or begins anew with the one that is there. */
@@ -53,7 +53,7 @@ export class Calls {
       await this.#client.send(command)
     } catch (error) {
       const found = await this.find(SecretId).catch(() => undefined)
-      if (!found || listedIn(found.secret, region)) throw error
+      if (!found || listedReplica(found.secret, region)) throw error
     }
   }
 
@@ -73,7 +73,7 @@ export class Calls {
   async #turn(): Promise<void> {
     const now = Date.now()
     const at = Math.max(now, this.#next)
-    this.#next = at + APART
+    this.#next = at + CALL_INTERVAL_MS
     if (at > now) await sleep(at - now)
   }
 }

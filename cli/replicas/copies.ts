@@ -1,6 +1,6 @@
 import type { DescribeSecretResponse, ReplicationStatusType } from '@aws-sdk/client-secrets-manager'
-import { currentIn } from '../../fleet/pending.ts'
-import { inRegion, regionIn } from '../../rotation/arn.ts'
+import { currentVersionIn } from '../../fleet/versionLabels.ts'
+import { arnInRegion, regionIn } from '../../rotation/arn.ts'
 import { givenUpIn, homeIn, tagsIn } from '../../rotation/tags.ts'
 import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
@@ -10,14 +10,14 @@ import type { Context } from '../context.ts'
  * `empty`: there is no such secret there. `alone`: what has its name there is a secret of its own, as after a promotion.
  * `unseen`: its Region could not be asked, and `why` says how.
  */
-export type There = {
+export type CopyState = {
   state: 'follows' | 'behind' | 'empty' | 'alone' | 'unseen'
   why?: string
   /** The version that applications there get. */
   version?: string
 }
 
-export type Copy = There & {
+export type SecretCopy = CopyState & {
   secret: string
   /** The primary's. */
   arn: string
@@ -35,52 +35,52 @@ export type Copy = There & {
 }
 
 /** Whether nothing is to be done about a copy of a secret in the Region `here`. */
-export const isWell = ({ state, givenUp, home }: Copy, here: string): boolean =>
+export const isCopyWell = ({ state, givenUp, home }: SecretCopy, here: string): boolean =>
   home === here && (state === 'follows' || givenUp !== undefined)
 
 /** The copies of a secret: each Region is asked itself. */
-export function copiesOf(context: Context, secret: DescribeSecretResponse): Promise<Copy[]> {
+export function findCopies(context: Context, secret: DescribeSecretResponse): Promise<SecretCopy[]> {
   const { ARN = '', Name = '', ReplicationStatus = [] } = secret
   const tags = tagsIn(secret.Tags)
   const givenUp = givenUpIn(tags)
   return Promise.all(
     ReplicationStatus.map(async replica => {
       const { Region: region = '' } = replica
-      const lastRead = lastReadIn(replica)
+      const lastRead = lastReadDay(replica)
       return {
         secret: Name,
         arn: ARN,
         region,
-        status: statusOf(replica),
+        status: replicaStatusText(replica),
         ...(lastRead && { lastRead }),
         ...(givenUp[region] && { givenUp: givenUp[region] }),
         home: homeIn(tags) ?? null,
-        ...(await lookThere(context, secret, region)),
+        ...(await lookAtCopy(context, secret, region)),
       }
     }),
   )
 }
 
 /** What the primary's Region says of a replica, with the service's own reason. */
-export const statusOf = ({ Status, StatusMessage }: ReplicationStatusType): string =>
+export const replicaStatusText = ({ Status, StatusMessage }: ReplicationStatusType): string =>
   `${Status ?? 'unknown'}${StatusMessage && Status !== 'InSync' ? `: ${StatusMessage}` : ''}`
 
-export const lastReadIn = ({ LastAccessedDate }: ReplicationStatusType): string | undefined =>
+export const lastReadDay = ({ LastAccessedDate }: ReplicationStatusType): string | undefined =>
   LastAccessedDate?.toISOString().slice(0, 10)
 
 /** What the primary says of its replica in a Region, if it lists one. */
-export const listedIn = (
+export const listedReplica = (
   { ReplicationStatus = [] }: DescribeSecretResponse,
   region: string,
 ): ReplicationStatusType | undefined => ReplicationStatus.find(({ Region }) => Region === region)
 
 /** Asks a Region how a secret's copy stands. No value is read. */
-export async function lookThere(
+export async function lookAtCopy(
   { clients }: Context,
   { ARN = '', Name = '', VersionIdsToStages }: DescribeSecretResponse,
   region: string,
-): Promise<There> {
-  const client = await clients.in(region).secrets()
+): Promise<CopyState> {
+  const client = await clients.forRegion(region).secrets()
   const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
   const describe = (SecretId: string) =>
     client.send(new DescribeSecretCommand({ SecretId })).catch(error => {
@@ -89,10 +89,10 @@ export async function lookThere(
     })
   try {
     // A secret that is no copy of this one ends otherwise, and stands in the way all the same.
-    const there = (await describe(inRegion(ARN, region))) ?? (await describe(Name))
+    const there = (await describe(arnInRegion(ARN, region))) ?? (await describe(Name))
     if (!there) return { state: 'empty' }
-    const version = currentIn(there.VersionIdsToStages)
-    const state = version === currentIn(VersionIdsToStages) ? 'follows' : 'behind'
+    const version = currentVersionIn(there.VersionIdsToStages)
+    const state = version === currentVersionIn(VersionIdsToStages) ? 'follows' : 'behind'
     const isCopy = there.PrimaryRegion !== undefined && there.PrimaryRegion === regionIn(ARN)
     return { state: isCopy ? state : 'alone', ...(version && { version }) }
   } catch (error) {

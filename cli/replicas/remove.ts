@@ -1,22 +1,30 @@
 import type { ReplicationStatusType } from '@aws-sdk/client-secrets-manager'
-import type { FoundSecret } from '../credentialId.ts'
-import { exit } from '../exit.ts'
-import { lastReadIn, listedIn, lookThere, type There } from './copies.ts'
-import { type Act, callFor, noReplica, refused, standsAlone, takeBack, type Work } from './work.ts'
+import type { FoundSecret } from '../credential.ts'
+import { EXIT } from '../exit.ts'
+import { type CopyState, lastReadDay, listedReplica, lookAtCopy } from './copies.ts'
+import {
+  type ActionContext,
+  actionCommand,
+  clearGivenUp,
+  noReplicaError,
+  type ReplicaAction,
+  standsAloneError,
+  usageError,
+} from './replicaAction.ts'
 
 /** Deletes a replica. */
-export const remove: Act = {
-  asks: true,
-  tags: false,
+export const removeAction: ReplicaAction = {
+  mustBeConfirmed: true,
+  setsTags: false,
 
   async plan(work, found) {
     const { region } = work.request
-    const { listed, there } = await removable(work, found)
+    const { listed, there } = await requireRemovable(work, found)
     const holds = there.state === 'empty' ? '; there is no such secret there' : ''
     return {
       found,
-      about: [
-        `the replica in ${region} is deleted at once, and cannot be restored${holds}; ${readSays(listed)}`,
+      details: [
+        `the replica in ${region} is deleted at once, and cannot be restored${holds}; ${lastReadText(listed)}`,
       ],
       typed: isReadLately(listed),
     }
@@ -25,10 +33,10 @@ export const remove: Act = {
   async run(work, { arn }) {
     // Meanwhile somebody may have promoted it.
     const found = await work.calls.find(arn)
-    await removable(work, found)
+    await requireRemovable(work, found)
     await work.calls.remove(arn, work.request.region)
-    await takeBack(work, found)
-    return { code: exit.done, result: 'removed', says: `removed from ${work.request.region}` }
+    await clearGivenUp(work, found)
+    return { code: EXIT.done, result: 'removed', says: `removed from ${work.request.region}` }
   },
 }
 
@@ -37,29 +45,30 @@ export const remove: Act = {
  * documented, so a Region that cannot be asked is left alone.
  * @throws CommandError if it cannot
  */
-export async function removable(
-  { context, request: { region } }: Work,
+export async function requireRemovable(
+  { context, request: { region } }: ActionContext,
   found: FoundSecret,
-): Promise<{ listed: ReplicationStatusType; there: There }> {
-  const listed = listedIn(found.secret, region)
-  if (!listed) throw noReplica(found, region)
-  const there = await lookThere(context, found.secret, region)
-  if (there.state === 'alone') throw standsAlone(found, region)
+): Promise<{ listed: ReplicationStatusType; there: CopyState }> {
+  const listed = listedReplica(found.secret, region)
+  if (!listed) throw noReplicaError(found, region)
+  const there = await lookAtCopy(context, found.secret, region)
+  if (there.state === 'alone') throw standsAloneError(found, region)
   if (there.state === 'unseen')
-    throw refused(
+    throw usageError(
       `whether it was promoted in ${region} cannot be seen, so nothing is removed: ${there.why}`,
-      `If nothing is to wait for it: ${callFor('giveUp', region, found)} --reason TEXT.`,
+      `If nothing is to wait for it: ${actionCommand('giveUp', region, found)} --reason TEXT.`,
     )
   return { listed, there }
 }
 
 /** Days for which whoever has read a replica may be about to read it again. The service tells the day alone. */
-const LATELY = 30
+const RECENT_READ_DAYS = 30
 
 export const isReadLately = ({ LastAccessedDate }: ReplicationStatusType): boolean =>
-  LastAccessedDate !== undefined && Date.now() - LastAccessedDate.getTime() < (LATELY + 1) * 86_400_000
+  LastAccessedDate !== undefined &&
+  Date.now() - LastAccessedDate.getTime() < (RECENT_READ_DAYS + 1) * 86_400_000
 
-export function readSays(listed: ReplicationStatusType): string {
-  const day = lastReadIn(listed)
+export function lastReadText(listed: ReplicationStatusType): string {
+  const day = lastReadDay(listed)
   return day ? `last read there ${day}` : 'not read there yet'
 }

@@ -1,16 +1,16 @@
-import { judge } from '../../fleet/due.ts'
-import { meaningOf } from '../../fleet/endings.ts'
-import type { Scheduled } from '../../fleet/inventory.ts'
-import { latestGood, type RotationRecord } from '../../fleet/records/record.ts'
-import { remedies, remedyOf } from '../../fleet/remedies.ts'
-import { notFollowing, type Replica, saysOf } from '../../rotation/replicas.ts'
+import { evaluateSchedule } from '../../fleet/due.ts'
+import { meaningOfEnding } from '../../fleet/endings.ts'
+import type { ScheduledCredential } from '../../fleet/inventory.ts'
+import { latestSuccess, type RotationRecord } from '../../fleet/records/rotationRecord.ts'
+import { REMEDIES, remedyOf } from '../../fleet/remedies.ts'
+import { describeReplica, laggingReplicas, type Replica } from '../../rotation/replicas.ts'
 import { homeIn, isManaged } from '../../rotation/tags.ts'
-import { fullId } from '../credentialId.ts'
-import type { State } from './states.ts'
+import { fullId } from '../credential.ts'
+import type { CredentialState } from './states.ts'
 
 /** What is known of a credential, without its value. */
-export type Facts = {
-  credential: Scheduled
+export type StandingFacts = {
+  credential: ScheduledCredential
   /** Who rotates it by itself; undefined if nobody does. */
   rotatedBy: string | undefined
   /** The newest rotations that the table has, the latest first. */
@@ -25,26 +25,26 @@ export type Facts = {
   parked: boolean
 }
 
-export type Standing = { state: State; why?: string; remedy?: string }
+export type Standing = { state: CredentialState; why?: string; remedy?: string }
 
 /** Milliseconds after which what should have ended is told. */
-const SLACK = 3_600_000
+const OVERDUE_SLACK_MS = 3_600_000
 
 /** How a credential stands by what is known of it, at the moment `now`. */
-export function standingOf(facts: Facts, now: Date, interval: number): Standing {
+export function standingOf(facts: StandingFacts, now: Date, interval: number): Standing {
   const { credential, rotatedBy, records, pending, parked, replicas } = facts
   // One that gave way to another rotation tells nothing of the credential.
   const last = records.find(({ outcome, error }) => outcome !== 'failed' || error !== 'RotationInProgress')
   if (last?.outcome === 'locked-out')
-    return { state: 'locked-out', why: failureOf(last), ...todo(remedies.lockedout) }
+    return { state: 'locked-out', why: failureText(last), ...remedyField(REMEDIES.lockedout) }
   if (last?.outcome === 'stopped' && last.token === credential.current)
     return {
       state: 'not-closed',
       why: 'its rotation was stopped once the new value was current, so nothing that was replaced is closed',
-      ...todo(remedies['retiresecret-failed']),
+      ...remedyField(REMEDIES['retiresecret-failed']),
     }
-  if (last?.outcome === 'stopped' && meaningOf(last.step ?? '', 'stopped') !== 'harmless')
-    return { state: 'stopped', why: failureOf(last), ...todo(remedies['execution-failed']) }
+  if (last?.outcome === 'stopped' && meaningOfEnding(last.step ?? '', 'stopped') !== 'harmless')
+    return { state: 'stopped', why: failureText(last), ...remedyField(REMEDIES['execution-failed']) }
   if (pending?.running) return { state: 'rotating', why: `version ${pending.token} is pending` }
   if (pending)
     return {
@@ -65,33 +65,38 @@ export function standingOf(facts: Facts, now: Date, interval: number): Standing 
       why: `its tag keyturn:home names ${home}, where its replica is: neither Region rotates it`,
       remedy: 'Set keyturn:home to the Region of the primary.',
     }
-  if (last && isOpenFailure(last, facts.passwordSince ?? credential.since))
-    return { state: 'failed', why: failureOf(last), ...todo(remedyOf(last.error ?? '')) }
+  if (last && isOpenFailure(last, facts.passwordSince ?? credential.currentSince))
+    return { state: 'failed', why: failureText(last), ...remedyField(remedyOf(last.error ?? '')) }
   if (parked)
-    return { state: 'parked', why: 'its server does not answer', ...todo(remedies['rotations-parked']) }
-  const verdict = judge(credential, now, interval)
-  if (verdict.late) return lateness(verdict.state === 'skipped' ? verdict.reason : undefined)
-  const behind = notFollowing(facts).find(({ status }) => status !== 'InProgress')
-  if (behind) return { state: 'behind', why: saysOf(behind), ...todo(remedies.replicasbehind) }
-  const open = latestGood(records)
+    return {
+      state: 'parked',
+      why: 'its server does not answer',
+      ...remedyField(REMEDIES['rotations-parked']),
+    }
+  const verdict = evaluateSchedule(credential, now, interval)
+  if (verdict.late) return lateStanding(verdict.state === 'skipped' ? verdict.reason : undefined)
+  const behind = laggingReplicas(facts).find(({ status }) => status !== 'InProgress')
+  if (behind)
+    return { state: 'behind', why: describeReplica(behind), ...remedyField(REMEDIES.replicasbehind) }
+  const open = latestSuccess(records)
   // While its rotation waits: what became of a replica after that is not in its record.
   if (open?.behindSince && open.retirement !== 'not-closed')
     return {
       state: 'behind',
       why: `since ${open.behindSince}${open.behind ? `: ${open.behind}` : ''}`,
-      ...todo(remedies.replicasbehind),
+      ...remedyField(REMEDIES.replicasbehind),
     }
-  const left = open && leftOpen(open, now)
-  if (left) return { state: 'not-closed', why: left, ...todo(remedies['retiresecret-failed']) }
+  const left = open && leftOpenText(open, now)
+  if (left) return { state: 'not-closed', why: left, ...remedyField(REMEDIES['retiresecret-failed']) }
   if (open?.retirement === 'open') return { state: 'grace' }
   return { state: rotatedBy ? 'waiting' : 'by-hand' }
 }
 
 /** What failed, in a line. */
-export const failureOf = ({ error = 'an error', step, reason }: RotationRecord): string =>
+export const failureText = ({ error = 'an error', step, reason }: RotationRecord): string =>
   `${error}${step ? ` at ${step}` : ''}${reason ? `: ${reason}` : ''}`
 
-const todo = (remedy: string | undefined) => (remedy ? { remedy } : {})
+const remedyField = (remedy: string | undefined) => (remedy ? { remedy } : {})
 
 /** One after which the credential got another password has been made up for. */
 function isOpenFailure(last: RotationRecord, since: Date): boolean {
@@ -99,7 +104,7 @@ function isOpenFailure(last: RotationRecord, since: Date): boolean {
   return since.getTime() <= Date.parse(last.ended ?? last.began) + 60_000
 }
 
-const lateness = (reason: string | undefined): Standing => ({
+const lateStanding = (reason: string | undefined): Standing => ({
   state: 'late',
   why: reason ?? 'it should have rotated and has not',
   remedy: reason
@@ -108,13 +113,13 @@ const lateness = (reason: string | undefined): Standing => ({
 })
 
 /** What should be closed by now and is not. */
-function leftOpen(
+function leftOpenText(
   { retirement, retirementError, openUntil, user }: RotationRecord,
   now: Date,
 ): string | undefined {
   if (retirement === 'not-closed')
     return `${user || 'what was replaced'} could not be closed${retirementError ? `: ${retirementError}` : ''}`
-  if (retirement === 'open' && openUntil && now.getTime() > Date.parse(openUntil) + SLACK)
+  if (retirement === 'open' && openUntil && now.getTime() > Date.parse(openUntil) + OVERDUE_SLACK_MS)
     return `${user || 'what was replaced'} was to be closed at ${openUntil}, and nothing tells that it was`
   return undefined
 }

@@ -1,5 +1,5 @@
 /** How a credential stands, from the worst on: whatever comes first is what is told. */
-export const states = [
+export const STATES = [
   'locked-out',
   'stopped',
   'stuck',
@@ -14,7 +14,8 @@ export const states = [
   'waiting',
   'by-hand',
 ] as const
-export type State = (typeof states)[number]
+export type CredentialState = (typeof STATES)[number]
 
 /** Those that somebody should look at. */
-export const isFinding = (state: State): boolean => states.indexOf(state) <= states.indexOf('unmanaged')
+export const isFinding = (state: CredentialState): boolean =>
+  STATES.indexOf(state) <= STATES.indexOf('unmanaged')

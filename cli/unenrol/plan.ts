@@ -1,23 +1,38 @@
-import { EVERY, isAdmin, isManaged, MANAGED, PREFIX, strategyIn, type Tags } from '../../rotation/tags.ts'
-import { isRotatedBy } from '../begin.ts'
-import { type Found, type FoundSecret, fullId } from '../credentialId.ts'
-import { BEFORE, BEFORE_SCHEDULE, type Before, beforeIn, functionSays, rulesSay } from '../enrol/before.ts'
+import {
+  EVERY_TAG,
+  isAdmin,
+  isManaged,
+  MANAGED_TAG,
+  strategyIn,
+  TAG_PREFIX,
+  type Tags,
+} from '../../rotation/tags.ts'
+import { isRotatedByStack } from '../beginRotation.ts'
+import { type FoundCredential, type FoundSecret, fullId } from '../credential.ts'
 import type { CredentialCalls } from '../enrol/calls.ts'
-import { cancelStep } from '../enrol/serviceSteps.ts'
-import { type Step, tagStep, untagStep } from '../enrol/step.ts'
+import {
+  functionText,
+  PREVIOUS_FUNCTION_TAG,
+  PREVIOUS_SCHEDULE_TAG,
+  type PreviousRotation,
+  previousRotationIn,
+  rotationRulesText,
+} from '../enrol/previousRotation.ts'
+import { cancelRotationStep } from '../enrol/serviceSteps.ts'
+import { type EnrolStep, tagStep, untagStep } from '../enrol/step.ts'
 import type { Stack } from '../stack.ts'
 
 /** What ends the rotations of a credential by Keyturn. `notes` is what whoever confirms it should know. */
-export type Plan = { steps: Step[]; notes: string[] }
+export type UnenrolPlan = { steps: EnrolStep[]; notes: string[] }
 
 /** Tags that say what a credential is, and not how or when it rotates. */
-const lasting = ['admin', 'engine', 'connection'].map(name => PREFIX + name)
-const schedule = [EVERY, `${PREFIX}window`, `${PREFIX}jitter`]
+const LASTING_TAGS = ['admin', 'engine', 'connection'].map(name => TAG_PREFIX + name)
+const SCHEDULE_TAGS = [EVERY_TAG, `${TAG_PREFIX}window`, `${TAG_PREFIX}jitter`]
 
 type Planning = {
   stack: Stack
   calls: CredentialCalls
-  found: Found /** Why one runs, if it does. */
+  found: FoundCredential /** Why one runs, if it does. */
   running: string | undefined
   /** ARN of the admin's secret that the value names, as far as the table of rotations knows. */
   admin: string | undefined
@@ -27,48 +42,48 @@ type Planning = {
  * First what begins new rotations; and, unless one runs, which needs the tags and would meet what rotated it before, the rest.
  * `keyturn:managed` goes last, as every role of Keyturn's reaches a credential only by it.
  */
-export function planOf({ stack, calls, found, running, admin }: Planning): Plan {
+export function planUnenrolment({ stack, calls, found, running, admin }: Planning): UnenrolPlan {
   const { tags } = found
-  const before = found.store === 'secrets-manager' ? beforeIn(tags) : undefined
-  const isOurs = found.store === 'secrets-manager' && isRotatedBy(stack, found)
+  const before = found.store === 'secrets-manager' ? previousRotationIn(tags) : undefined
+  const isOurs = found.store === 'secrets-manager' && isRotatedByStack(stack, found)
   if (running) {
     // A role may have reached it only as its rotation function's.
-    const keep = isOurs && !isManaged(tags) ? [tagStep(calls, found, { [MANAGED]: 'true' })] : []
-    const cancel = isOurs ? [cancelStep(calls, found)] : []
+    const keep = isOurs && !isManaged(tags) ? [tagStep(calls, found, { [MANAGED_TAG]: 'true' })] : []
+    const cancel = isOurs ? [cancelRotationStep(calls, found)] : []
     return {
-      steps: [...untag(calls, found, schedule), ...keep, ...cancel],
+      steps: [...untagSteps(calls, found, SCHEDULE_TAGS), ...keep, ...cancel],
       notes: notesOf(tags, undefined, admin),
     }
   }
   const isFree = found.store === 'secrets-manager' && (isOurs || !found.secret.RotationEnabled)
-  const back = isFree && before ? [backStep(calls, found, before)] : []
-  const cancel = isOurs && !before ? [cancelStep(calls, found)] : []
+  const back = isFree && before ? [restoreRotationStep(calls, found, before)] : []
+  const cancel = isOurs && !before ? [cancelRotationStep(calls, found)] : []
   const others = Object.keys(tags).filter(
-    key => key.startsWith(PREFIX) && ![...schedule, ...lasting, MANAGED].includes(key),
+    key => key.startsWith(TAG_PREFIX) && ![...SCHEDULE_TAGS, ...LASTING_TAGS, MANAGED_TAG].includes(key),
   )
   return {
     steps: [
-      ...untag(calls, found, schedule),
+      ...untagSteps(calls, found, SCHEDULE_TAGS),
       ...back,
       ...cancel,
-      ...untag(calls, found, [BEFORE, BEFORE_SCHEDULE, ...others]),
-      ...untag(calls, found, [MANAGED]),
+      ...untagSteps(calls, found, [PREVIOUS_FUNCTION_TAG, PREVIOUS_SCHEDULE_TAG, ...others]),
+      ...untagSteps(calls, found, [MANAGED_TAG]),
     ],
     notes: notesOf(tags, back.length ? before : undefined, admin),
   }
 }
 
-function untag(calls: CredentialCalls, found: Found, keys: string[]): Step[] {
+function untagSteps(calls: CredentialCalls, found: FoundCredential, keys: string[]): EnrolStep[] {
   const present = keys.filter(key => key in found.tags)
   return present.length ? [untagStep(calls, found, present)] : []
 }
 
-function notesOf(tags: Tags, before: Before | undefined, admin: string | undefined): string[] {
-  const kept = lasting.filter(key => key in tags)
+function notesOf(tags: Tags, before: PreviousRotation | undefined, admin: string | undefined): string[] {
+  const kept = LASTING_TAGS.filter(key => key in tags)
   return [
     'The value stays as it is, with its masterarn if it has one.',
     ...adminNotes(strategyIn(tags), admin),
-    ...(before ? [`It goes back to ${functionSays(before.function)}.`] : []),
+    ...(before ? [`It goes back to ${functionText(before.function)}.`] : []),
     ...(isAdmin(tags) ? ["It stays an admin's secret: rotations of others may read it."] : []),
     ...(kept.length && !isAdmin(tags) ? [`These tags say what it is, and stay: ${kept.join(', ')}.`] : []),
   ]
@@ -91,16 +106,20 @@ function adminNotes(strategy: string | undefined, admin: string | undefined): st
   ]
 }
 
-function backStep(calls: CredentialCalls, found: FoundSecret, before: Before): Step {
-  const says = before.rules ? rulesSay(before.rules) : 'by the rules that it has now'
+function restoreRotationStep(
+  calls: CredentialCalls,
+  found: FoundSecret,
+  before: PreviousRotation,
+): EnrolStep {
+  const says = before.rules ? rotationRulesText(before.rules) : 'by the rules that it has now'
   return {
-    shown: {
+    shownCall: {
       ...{ service: 'secretsmanager', operation: 'RotateSecret', resource: fullId(found.store, found.name) },
       sets: `RotationLambdaARN=${before.function} ${says} RotateImmediately=false`,
     },
     async run(say) {
       await calls.rotateBy(found, { ...before, now: false })
-      say(`Secrets Manager rotates it by ${functionSays(before.function)}, ${says}`)
+      say(`Secrets Manager rotates it by ${functionText(before.function)}, ${says}`)
     },
   }
 }

@@ -1,25 +1,29 @@
-import type { RotationRecord } from '../../fleet/records/record.ts'
+import type { RotationRecord } from '../../fleet/records/rotationRecord.ts'
 import { whyFailed } from '../awsErrors.ts'
-import { lastAttempt, pendingOf } from '../begin.ts'
+import { findLastAttempt, findPendingVersion } from '../beginRotation.ts'
 import type { Context } from '../context.ts'
-import type { Found } from '../credentialId.ts'
-import { moment, plain } from '../output.ts'
-import { RECORDS, recordsOf } from '../records.ts'
+import type { FoundCredential } from '../credential.ts'
+import { formatTime, sanitize } from '../output.ts'
+import { RECENT_RECORD_COUNT, recordTableOf } from '../records.ts'
 import type { Stack } from '../stack.ts'
 
 /**
  * Why a credential's tags have to stay for now, in words: a rotation of it runs, be it in its grace time, or whether one does
  * could not be asked. Undefined where none runs.
  */
-export async function runningSays(context: Context, stack: Stack, found: Found): Promise<string | undefined> {
+export async function findRunningText(
+  context: Context,
+  stack: Stack,
+  found: FoundCredential,
+): Promise<string | undefined> {
   try {
-    const pending = await pendingOf(context, found)
-    const attempt = pending ? await lastAttempt(context, stack, pending) : undefined
-    if (attempt?.status === 'RUNNING') return `a rotation of it runs: ${plain(attempt.executionArn)}`
-    const table = await recordsOf(context, stack)
-    const records = await table.of(found.store, found.arn, found.name, RECORDS)
+    const pending = await findPendingVersion(context, found)
+    const attempt = pending ? await findLastAttempt(context, stack, pending) : undefined
+    if (attempt?.status === 'RUNNING') return `a rotation of it runs: ${sanitize(attempt.executionArn)}`
+    const table = await recordTableOf(context, stack)
+    const records = await table.listRotations(found.store, found.arn, found.name, RECENT_RECORD_COUNT)
     for (const record of records.filter(mayRun))
-      if (await isRunning(context, record)) return recordSays(record)
+      if (await isRunning(context, record)) return runningText(record)
     return undefined
   } catch (error) {
     return `whether a rotation of it runs could not be asked: ${whyFailed(error)}`
@@ -43,17 +47,21 @@ async function isRunning(
   return found?.status === 'RUNNING'
 }
 
-const recordSays = ({ outcome, openUntil, execution }: RotationRecord): string =>
+const runningText = ({ outcome, openUntil, execution }: RotationRecord): string =>
   outcome === 'rotated' && openUntil
-    ? `what its last rotation replaced stays open until ${moment(new Date(openUntil))}, and is closed then`
-    : `a rotation of it runs: ${plain(execution)}`
+    ? `what its last rotation replaced stays open until ${formatTime(new Date(openUntil))}, and is closed then`
+    : `a rotation of it runs: ${sanitize(execution)}`
 
 /** ARN of the admin's secret that a credential's value names, if the table of rotations tells. */
-export async function adminOf(context: Context, stack: Stack, found: Found): Promise<string | undefined> {
+export async function findAdminArn(
+  context: Context,
+  stack: Stack,
+  found: FoundCredential,
+): Promise<string | undefined> {
   try {
-    const table = await recordsOf(context, stack)
+    const table = await recordTableOf(context, stack)
     const [records, edit] = await Promise.all([
-      table.of(found.store, found.arn, found.name, RECORDS),
+      table.listRotations(found.store, found.arn, found.name, RECENT_RECORD_COUNT),
       table.latestEdit(found.store, found.arn),
     ])
     const last = records.find(({ admin }) => admin)

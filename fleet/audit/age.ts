@@ -1,20 +1,20 @@
-import { currentIn } from '../pending.ts'
-import { isCurrent } from '../records/edit.ts'
-import { latestGood } from '../records/record.ts'
+import { isEditCurrent } from '../records/editRecord.ts'
+import { latestSuccess } from '../records/rotationRecord.ts'
+import { currentVersionIn } from '../versionLabels.ts'
+import { isParameter } from './credentialKind.ts'
 import type { CredentialFacts, EditFacts } from './facts.ts'
-import { isParameter } from './kind.ts'
-import { known } from './known.ts'
+import { requireKnown } from './knownFact.ts'
 
 /** When a value came to be, and by what that is known. */
-export type Age = { at: string; by: 'table' | 'version' | 'last-rotated' | 'last-changed' }
+export type ValueAge = { at: string; by: 'table' | 'version' | 'last-rotated' | 'last-changed' }
 
-const DAY = 86_400_000
+const DAY_MS = 86_400_000
 
 /**
- * When the current password came to be: as `storedOf`, but that a version which an edit made counts as the one that it replaced.
+ * When the current password came to be: as `valueAgeOf`, but that a version which an edit made counts as the one that it replaced.
  * @throws UnreadFact
  */
-export function ageOf(credential: CredentialFacts): Age | undefined {
+export function passwordAgeOf(credential: CredentialFacts): ValueAge | undefined {
   const edit = editIn(credential)
   const since = edit && ({ at: edit.passwordSince, by: 'table' } as const)
   return latestOf(credential, since ?? storedIn(credential))
@@ -22,11 +22,11 @@ export function ageOf(credential: CredentialFacts): Age | undefined {
 
 /** The edit that made the current version, if one did. @throws UnreadFact */
 export function editIn(credential: CredentialFacts): EditFacts | undefined {
-  const { edit } = known(credential.history)
+  const { edit } = requireKnown(credential.history)
   const current = isParameter(credential)
     ? { at: credential.changed }
-    : { version: currentIn(credential.labels) ?? '' }
-  return edit && isCurrent(edit, current) ? edit : undefined
+    : { version: currentVersionIn(credential.labels) ?? '' }
+  return edit && isEditCurrent(edit, current) ? edit : undefined
 }
 
 /**
@@ -35,18 +35,18 @@ export function editIn(credential: CredentialFacts): EditFacts | undefined {
  * Undefined if it has no value.
  * @throws UnreadFact
  */
-export const storedOf = (credential: CredentialFacts): Age | undefined =>
+export const valueAgeOf = (credential: CredentialFacts): ValueAge | undefined =>
   latestOf(credential, storedIn(credential))
 
 /** Parameter Store tells of its newest version, and of nothing else that changed. */
-const storedIn = (credential: CredentialFacts): Age | undefined =>
+const storedIn = (credential: CredentialFacts): ValueAge | undefined =>
   credential.current && {
     ...credential.current,
     ...(isParameter(credential) && { by: 'version' as const }),
   }
 
-function latestOf({ history }: CredentialFacts, current: Age | undefined): Age | undefined {
-  const good = latestGood(known(history).rotations)
+function latestOf({ history }: CredentialFacts, current: ValueAge | undefined): ValueAge | undefined {
+  const good = latestSuccess(requireKnown(history).rotations)
   if (!good) return current
   const table = { at: good.ended ?? good.began, by: 'table' } as const
   // What was made by that rotation was stored a while before its end.
@@ -56,10 +56,10 @@ function latestOf({ history }: CredentialFacts, current: Age | undefined): Age |
 }
 
 /** Days between a time and a moment, rounded down. */
-export const daysSince = (time: string, now: number): number => Math.floor((now - Date.parse(time)) / DAY)
+export const daysSince = (time: string, now: number): number => Math.floor((now - Date.parse(time)) / DAY_MS)
 
 /** By what an age is known, in words. */
-export const sourceOf: Record<Age['by'], string> = {
+export const AGE_SOURCES: Record<ValueAge['by'], string> = {
   table: 'the table of rotations',
   version: "its version's own date",
   'last-rotated': 'Secrets Manager, as its last rotation',

@@ -1,35 +1,35 @@
 import { regionIn } from '../../rotation/arn.ts'
-import { doubtOf } from '../readers/silence.ts'
-import { peersOf, type Stack } from '../stacks.ts'
-import { Asking, factOf, Unread } from './collect/asking.ts'
+import { doubtAboutNoReads } from '../readers/noReads.ts'
+import { peerRegionsOf, type Stack } from '../stacks.ts'
+import { AwsReader, factOf, ReadFailed } from './collect/awsReader.ts'
+import { type CallPlan, planCalls } from './collect/callPlan.ts'
 import type { AuditClients } from './collect/clients.ts'
-import type { Collector, Units } from './collect/collector.ts'
-import { Histories } from './collect/histories.ts'
+import type { Collector, KeptAnswers } from './collect/collector.ts'
+import { RotationHistories } from './collect/histories.ts'
 import { isSharable } from './collect/parameters.ts'
-import { type Plan, planOf } from './collect/plan.ts'
 import {
+  addHistories,
+  copyFactsOfPrimaries,
   credentialsOf,
-  followPrimaries,
-  functionsOf,
-  type Gathered,
+  type GatheredRegion,
   listRegion,
   listReplicas,
-  lookAt,
-  replicaRegions,
-  takeHistories,
+  otherReplicaRegions,
+  readDetails,
+  rotationFunctionArnsOf,
 } from './collect/region.ts'
-import { stackIn } from './collect/regions.ts'
-import { type ReadsWanted, type Swept, sweepIn, unswept } from './collect/sweep.ts'
+import { readStack } from './collect/regionFacts.ts'
+import { NOT_SWEPT, type RegionSweep, type SweepLimits, sweepRegion } from './collect/sweep.ts'
 import type { CredentialFacts, Fact, Facts } from './facts.ts'
-import { Pace } from './pace.ts'
+import { RateLimiter } from './rateLimiter.ts'
 
+export type { CallPlan, PlannedCalls } from './collect/callPlan.ts'
 export type { AuditClients } from './collect/clients.ts'
-export type { Units } from './collect/collector.ts'
-export type { Plan, PlannedCalls } from './collect/plan.ts'
-export type { ReadsWanted } from './collect/sweep.ts'
+export type { KeptAnswers } from './collect/collector.ts'
+export type { SweepLimits } from './collect/sweep.ts'
 
 /** How far it is: pages while the lists are read, of which nobody knows how many there are, and then answers, `of` so many. */
-export type Progress = { part: 'lists'; done: number } | { part: 'details'; done: number; of: number }
+export type CollectProgress = { part: 'lists'; done: number } | { part: 'details'; done: number; of: number }
 
 export type CollectOptions = {
   account: string
@@ -38,84 +38,95 @@ export type CollectOptions = {
   region: string
   /** Regions beside that one, and beside those of the stack's peers, that are looked at as a whole. */
   regions?: string[]
-  pace?: Pace
+  pace?: RateLimiter
   /** What an earlier try of the same audit has found, and where this one keeps what it finds. */
-  units?: Units
+  units?: KeptAnswers
   /** Without it nobody's reads are looked for. */
-  reads?: ReadsWanted | undefined
+  reads?: SweepLimits | undefined
   /** Told once, when all lists are read. */
-  onPlan?: (plan: Plan) => void
-  onProgress?: (progress: Progress) => void
+  onPlan?: (plan: CallPlan) => void
+  onProgress?: (progress: CollectProgress) => void
 }
 
-const noUnits: Units = { take: () => undefined, keep() {} }
+const noUnits: KeptAnswers = { take: () => undefined, keep() {} }
 
 /**
  * All that an audit judges by, from AWS's services, the stacks' tables of rotations and CloudTrail. No value is read. What could
  * not be read is a fact that says so. The moment is that of the first answer, by AWS's clock.
  * @throws what ends every audit, such as credentials that have expired: another try goes on with what `units` have
  */
-export async function collect(clients: AuditClients, options: CollectOptions): Promise<Facts> {
-  const { units = noUnits, pace = new Pace(), account, stage, region: own } = options
-  const progress = new Counter(options.onProgress)
-  const advance: Collector['advance'] = (what, count) => progress.advance(what, count)
-  const collector: Collector = { clients, pace, units, asking: new Asking(own), advance }
-  const { moment, stack } = await beginning(collector, own, stage)
-  const histories = new Histories(moment)
-  const names = [...new Set([own, ...((stack && peersOf(stack)) ?? []), ...(options.regions ?? [])])]
+export async function collectFacts(clients: AuditClients, options: CollectOptions): Promise<Facts> {
+  const { units = noUnits, pace = new RateLimiter(), account, stage, region: own } = options
+  const progress = new ProgressCounter(options.onProgress)
+  const advance: Collector['reportProgress'] = (what, count) => progress.advance(what, count)
+  const collector: Collector = {
+    clients,
+    rateLimiter: pace,
+    keptAnswers: units,
+    reader: new AwsReader(own),
+    reportProgress: advance,
+  }
+  const { moment, stack } = await readOwnStack(collector, own, stage)
+  const histories = new RotationHistories(moment)
+  const names = [...new Set([own, ...((stack && peerRegionsOf(stack)) ?? []), ...(options.regions ?? [])])]
   const regions = await Promise.all(
     names.map(async region => {
-      const there = region === own ? { is: stack } : await stackAt(collector, region, stage)
+      const there = region === own ? { is: stack } : await readStackFact(collector, region, stage)
       return listRegion(collector, { region, account, stack: there }, histories)
     }),
   )
-  for (const gathered of regions) takeHistories(gathered, histories)
+  for (const gathered of regions) addHistories(gathered, histories)
   const plan = planFor(regions)
   options.onPlan?.(plan)
   progress.plan(plan)
-  const sweepAll = (lots: Gathered[]) =>
+  const sweepAll = (lots: GatheredRegion[]) =>
     Promise.all(
       lots.map(
-        async ({ region }) => [region, await sweepIn(collector, region, moment, options.reads)] as const,
+        async ({ region }) => [region, await sweepRegion(collector, region, moment, options.reads)] as const,
       ),
     )
   const [swept] = await Promise.all([
     sweepAll(regions),
-    ...regions.map(gathered => lookAt(collector, gathered)),
+    ...regions.map(gathered => readDetails(collector, gathered)),
   ])
-  const elsewhere = await Promise.all(replicaRegions(regions).map(region => listReplicas(collector, region)))
-  for (const gathered of elsewhere) takeHistories(gathered, histories)
+  const elsewhere = await Promise.all(
+    otherReplicaRegions(regions).map(region => listReplicas(collector, region)),
+  )
+  for (const gathered of elsewhere) addHistories(gathered, histories)
   const all = [...regions, ...elsewhere]
-  followPrimaries(all)
-  takeReaders(all, new Map([...swept, ...(await sweepAll(elsewhere))]), histories)
+  copyFactsOfPrimaries(all)
+  addReaders(all, new Map([...swept, ...(await sweepAll(elsewhere))]), histories)
   return {
     ...{ moment, account, stage, region: own },
     regions: Object.fromEntries(all.map(({ region, facts }) => [region, facts] as const).sort(byName)),
     credentials: all.flatMap(credentialsOf).sort(byPlace),
-    days: histories.days(),
+    days: histories.rotationsByDay(),
   }
 }
 
 /** The first call: without an answer to it there is no audit. */
-async function beginning(
+async function readOwnStack(
   collector: Collector,
   region: string,
   stage: string,
 ): Promise<{ moment: string; stack: Stack | undefined }> {
   try {
-    const { stack, at } = await stackIn(collector, region, stage)
+    const { stack, at } = await readStack(collector, region, stage)
     return { moment: at, stack }
   } catch (error) {
-    throw error instanceof Unread ? (error.cause ?? error) : error
+    throw error instanceof ReadFailed ? (error.cause ?? error) : error
   }
 }
 
-const stackAt = (collector: Collector, region: string, stage: string): Promise<Fact<Stack | undefined>> =>
-  factOf(stackIn(collector, region, stage).then(found => found.stack))
+const readStackFact = (
+  collector: Collector,
+  region: string,
+  stage: string,
+): Promise<Fact<Stack | undefined>> => factOf(readStack(collector, region, stage).then(found => found.stack))
 
-function planFor(regions: Gathered[]): Plan {
-  const functions = regions.flatMap(({ secrets }) => functionsOf(secrets))
-  return planOf(
+function planFor(regions: GatheredRegion[]): CallPlan {
+  const functions = regions.flatMap(({ secrets }) => rotationFunctionArnsOf(secrets))
+  return planCalls(
     regions.flatMap(({ secrets }) => [...secrets.values()]),
     functions.map(arn => ({ region: regionIn(arn) ?? '' })),
     regions.flatMap(({ parameters }) => [...parameters.values()].filter(isSharable)),
@@ -123,7 +134,7 @@ function planFor(regions: Gathered[]): Plan {
 }
 
 /** Counts what is there, and tells it. */
-class Counter {
+class ProgressCounter {
   readonly #tell: CollectOptions['onProgress']
   #pages = 0
   #answers = 0
@@ -133,7 +144,7 @@ class Counter {
     this.#tell = tell
   }
 
-  plan({ calls }: Plan): void {
+  plan({ calls }: CallPlan): void {
     this.#of = calls.reduce((sum, each) => sum + each.calls, 0)
     this.#tell?.({ part: 'details', done: 0, of: this.#of })
   }
@@ -148,22 +159,28 @@ class Counter {
 }
 
 /** Puts what the sweeps have seen into the facts of the Regions and of their credentials. */
-function takeReaders(regions: Gathered[], swept: Map<string, Fact<Swept>>, histories: Histories): void {
+function addReaders(
+  regions: GatheredRegion[],
+  swept: Map<string, Fact<RegionSweep>>,
+  histories: RotationHistories,
+): void {
   const roles = new Set(
     regions.flatMap(({ facts: { stack } }) => ('is' in stack ? (stack.is?.roles ?? []) : [])),
   )
   for (const gathered of regions) {
     const { region, facts } = gathered
-    const found = swept.get(region) ?? unswept
+    const found = swept.get(region) ?? NOT_SWEPT
     if ('unread' in found) {
       facts.sweep = found
       continue
     }
     const { events, completeSince } = found.is.facts
-    const doubt = events ? undefined : doubtOf(histories.rotatedIn(region, completeSince))
+    const doubt = events
+      ? undefined
+      : doubtAboutNoReads(histories.countReadingRotations(region, completeSince))
     facts.sweep = doubt === undefined ? { is: found.is.facts } : { unread: doubt }
     const credentials = credentialsOf(gathered)
-    const readers = found.is.readers(credentials, roles)
+    const readers = found.is.readersByArn(credentials, roles)
     for (const credential of credentials) credential.readers = readers.get(credential.arn) ?? []
   }
 }

@@ -1,7 +1,7 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 import type { Tags } from '../../rotation/tags.ts'
-import type { EditRecord } from '../records/edit.ts'
-import type { Outcome, Retirement } from '../records/record.ts'
+import type { EditRecord } from '../records/editRecord.ts'
+import type { Outcome, Retirement } from '../records/rotationRecord.ts'
 
 /**
  * What was asked for: what was found, or why it could not be read, in one line. Whoever judges by a fact that could not be
@@ -70,7 +70,7 @@ export type SweepFacts = {
 
 export type CredentialFacts = SecretFacts | ParameterFacts
 
-type Common = {
+type CommonFacts = {
   store: StoreName
   region: string
   arn: string
@@ -88,7 +88,7 @@ type Common = {
   readers: Reader[]
 }
 
-export type SecretFacts = Common & {
+export type SecretFacts = CommonFacts & {
   store: 'secrets-manager'
   created?: string
   /** Of a replica: where its primary is. */
@@ -121,7 +121,7 @@ export type ReplicaFacts = {
   keyId?: string
 }
 
-export type ParameterFacts = Common & {
+export type ParameterFacts = CommonFacts & {
   store: 'parameter-store'
   type: 'String' | 'StringList' | 'SecureString'
   tier: 'Standard' | 'Advanced' | 'Intelligent-Tiering'

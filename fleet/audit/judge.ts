@@ -1,29 +1,29 @@
 import type { CostReport } from '../cost/costReport.ts'
-import { goneSince, marked } from './baseline.ts'
+import { findingsGoneSince, markNewFindings } from './baseline.ts'
+import { isCredential, isPrimary, isSecret } from './credentialKind.ts'
 import type { CredentialFacts, Facts } from './facts.ts'
-import { Fleet } from './fleet.ts'
-import { isCredential, isPrimary, isSecret } from './kind.ts'
-import { isKnown, UnreadFact } from './known.ts'
-import { lookedAtSays } from './lookedAt.ts'
+import { AuditedFleet } from './fleet.ts'
+import { isKnown, UnreadFact } from './knownFact.ts'
+import { describePolicy } from './policy/describePolicy.ts'
 import type { Policy } from './policy/policy.ts'
-import { policySays } from './policy/says.ts'
 import { exceptionFor } from './policy/settings.ts'
-import { type Finding, type Report, type RuleText, type Severity, severities } from './report.ts'
-import { rowOf, teamIn } from './row.ts'
-import { reading } from './rules/reading.ts'
-import type { Found } from './rules/rule.ts'
-import { credentialRules, regionRules, ruleTexts, saidWorseBy } from './rules/rules.ts'
+import { type AuditReport, type Finding, type RuleText, SEVERITIES, type Severity } from './report.ts'
+import { credentialRowOf, teamIn } from './row.ts'
+import { readingRules } from './rules/reading.ts'
+import type { RuleBreach } from './rules/rule.ts'
+import { credentialRules, regionRules, ruleTexts, worseRuleOf } from './rules/rules.ts'
+import { describeScope } from './scope.ts'
 
 /**
  * Judges facts by the rules and a policy. The same facts and policy give the same report. With a `baseline`, the findings of an
  * earlier report, it says what is new, and what is gone.
  */
-export function judge(facts: Facts, policy: Policy, baseline?: Finding[]): Report {
-  const fleet = new Fleet(facts, policy)
+export function judgeFacts(facts: Facts, policy: Policy, baseline?: Finding[]): AuditReport {
+  const fleet = new AuditedFleet(facts, policy)
   const credentials = facts.credentials.filter(credential => isCredential(credential, policy))
-  const findings = [...ofRegions(fleet), ...ofCredentials(fleet)]
-    .map(finding => withException(finding, fleet))
-    .map(marked(baseline))
+  const findings = [...findingsOfRegions(fleet), ...findingsOfCredentials(fleet)]
+    .map(finding => applyException(finding, fleet))
+    .map(markNewFindings(baseline))
     .toSorted(byWeight)
   const counted = Map.groupBy(
     findings.filter(isCounted),
@@ -35,20 +35,20 @@ export function judge(facts: Facts, policy: Policy, baseline?: Finding[]): Repor
     account: facts.account,
     stage: facts.stage,
     regions: Object.keys(facts.regions).sort(),
-    scope: lookedAtSays(facts.regions),
+    scope: describeScope(facts.regions),
     counts: {
-      ...kinds(credentials),
+      ...countByKind(credentials),
       otherParameters: facts.credentials.length - credentials.length,
-      findings: bySeverity(findings.filter(isCounted)),
+      findings: countBySeverity(findings.filter(isCounted)),
       unread: findings.filter(({ status, excepted }) => status === 'unread' && !excepted).length,
       excepted: findings.filter(({ excepted }) => excepted).length,
     },
-    policy: policySays(policy),
+    policy: describePolicy(policy),
     rules: ruleTexts,
     findings,
-    ...(baseline && { gone: goneSince(baseline, findings, facts) }),
+    ...(baseline && { gone: findingsGoneSince(baseline, findings, facts) }),
     credentials: credentials.map(credential =>
-      rowOf(credential, counted.get(`${credential.region} ${credential.arn}`) ?? [], fleet),
+      credentialRowOf(credential, counted.get(`${credential.region} ${credential.arn}`) ?? [], fleet),
     ),
     days: isKnown(facts.days) ? facts.days.is : [],
     readsKnownSince: Object.fromEntries(
@@ -60,7 +60,7 @@ export function judge(facts: Facts, policy: Policy, baseline?: Finding[]): Repor
 }
 
 /** The report with what all of it costs. */
-export const withCost = (report: Report, cost: CostReport): Report => ({
+export const addCost = (report: AuditReport, cost: CostReport): AuditReport => ({
   ...report,
   credentials: report.credentials.map(row => {
     const monthly = cost.byCredential[row.arn]
@@ -70,44 +70,44 @@ export const withCost = (report: Report, cost: CostReport): Report => ({
 })
 
 /** The ARNs of what nobody needs, as nobody but Keyturn reads it. */
-export const unreadIn = ({ findings }: Report): Set<string> =>
+export const unreadArnsIn = ({ findings }: AuditReport): Set<string> =>
   new Set(
     findings
       .filter(isCounted)
-      .flatMap(({ rule, credential }) => (unreadRules.has(rule) ? (credential?.arn ?? []) : [])),
+      .flatMap(({ rule, credential }) => (unreadRuleIds.has(rule) ? (credential?.arn ?? []) : [])),
   )
 
-const unreadRules = new Set(reading.map(({ id }) => id))
+const unreadRuleIds = new Set(readingRules.map(({ id }) => id))
 
 /** Whether a finding counts: it was found, and no exception covers it. */
 export const isCounted = ({ status, excepted }: Finding): boolean => status === 'found' && !excepted
 
-function ofRegions(fleet: Fleet): Finding[] {
+function findingsOfRegions(fleet: AuditedFleet): Finding[] {
   return Object.entries(fleet.facts.regions).flatMap(([region, facts]) =>
-    regionRules.flatMap(rule => looked(rule, { region }, () => rule.check(region, facts, fleet))),
+    regionRules.flatMap(rule => checkRule(rule, { region }, () => rule.check(region, facts, fleet))),
   )
 }
 
-function ofCredentials(fleet: Fleet): Finding[] {
+function findingsOfCredentials(fleet: AuditedFleet): Finding[] {
   return fleet.facts.credentials.flatMap(credential => {
     const { store, name, arn, region } = credential
     const team = teamIn(credential, fleet.policy)
     const subject = { region, credential: { store, name, arn }, ...(team && { team }) }
-    const its = credentialRules.flatMap(rule => looked(rule, subject, () => rule.check(credential, fleet)))
+    const its = credentialRules.flatMap(rule => checkRule(rule, subject, () => rule.check(credential, fleet)))
     return its.filter(finding => !isSaidByWorse(finding, its))
   })
 }
 
 /** Whether another finding about the same credential says the same and worse, so that it would be told and counted twice. */
 const isSaidByWorse = ({ rule }: Finding, its: Finding[]) =>
-  its.some(worse => worse.status === 'found' && worse.rule === saidWorseBy.get(rule))
+  its.some(worse => worse.status === 'found' && worse.rule === worseRuleOf.get(rule))
 
 type Subject = Pick<Finding, 'region' | 'credential' | 'team'>
 
-function looked(
+function checkRule(
   { id: rule, severity, unseen = severity }: RuleText & { unseen?: Severity },
   subject: Subject,
-  check: () => Found | undefined,
+  check: () => RuleBreach | undefined,
 ): Finding[] {
   try {
     const found = check()
@@ -115,14 +115,14 @@ function looked(
   } catch (error) {
     if (!(error instanceof UnreadFact)) throw error
     const { message: detail } = error
-    return [{ rule, severity: unseen, status: 'unread', ...subject, detail, remedy: LOOK_AGAIN }]
+    return [{ rule, severity: unseen, status: 'unread', ...subject, detail, remedy: UNREAD_REMEDY }]
   }
 }
 
-const LOOK_AGAIN =
+const UNREAD_REMEDY =
   'If a permission is missing, give the caller the policy of docs/audit.md, "What it needs"; then audit again.'
 
-function withException(finding: Finding, { policy, facts }: Fleet): Finding {
+function applyException(finding: Finding, { policy, facts }: AuditedFleet): Finding {
   const { rule, region, credential } = finding
   const found = exceptionFor(policy, { rule, region, name: credential?.name ?? '' }, facts.moment)
   return found ? { ...finding, excepted: { until: found.until, reason: found.reason } } : finding
@@ -132,7 +132,7 @@ function withException(finding: Finding, { policy, facts }: Fleet): Finding {
 function byWeight(a: Finding, b: Finding): number {
   return (
     Number(a.excepted !== undefined) - Number(b.excepted !== undefined) ||
-    severities.indexOf(a.severity) - severities.indexOf(b.severity) ||
+    SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
     a.status.localeCompare(b.status) ||
     orderOf(a.rule) - orderOf(b.rule) ||
     compare(a.region, b.region) ||
@@ -141,20 +141,20 @@ function byWeight(a: Finding, b: Finding): number {
   )
 }
 
-const order = new Map(ruleTexts.map(({ id }, n) => [id, n]))
-const orderOf = (rule: string) => order.get(rule) ?? 0
+const ruleOrder = new Map(ruleTexts.map(({ id }, n) => [id, n]))
+const orderOf = (rule: string) => ruleOrder.get(rule) ?? 0
 const compare = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0)
 
 /** How many findings there are of each severity. */
-export function bySeverity(findings: Finding[]): Record<Severity, number> {
+export function countBySeverity(findings: Finding[]): Record<Severity, number> {
   const count = (severity: Severity) => findings.filter(finding => finding.severity === severity).length
-  return Object.fromEntries(severities.map(severity => [severity, count(severity)])) as Record<
+  return Object.fromEntries(SEVERITIES.map(severity => [severity, count(severity)])) as Record<
     Severity,
     number
   >
 }
 
-function kinds(credentials: CredentialFacts[]) {
+function countByKind(credentials: CredentialFacts[]) {
   const secrets = credentials.filter(isSecret)
   const primaries = secrets.filter(isPrimary).length
   return {

@@ -1,14 +1,14 @@
-import { judge } from '../due.ts'
+import { evaluateSchedule } from '../due.ts'
+import { isPrimary, isSecret } from './credentialKind.ts'
 import type { CredentialFacts, SecretFacts } from './facts.ts'
-import type { Fleet } from './fleet.ts'
-import { isPrimary, isSecret } from './kind.ts'
-import { isKnown, known } from './known.ts'
-import { scheduledOf } from './schedule.ts'
+import type { AuditedFleet } from './fleet.ts'
+import { isKnown, requireKnown } from './knownFact.ts'
+import { scheduledCredentialOf } from './schedule.ts'
 
-const [HOUR, DAY] = [3_600_000, 86_400_000]
+const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000]
 
 /** As far back CloudTrail has to be known for a silence to mean anything. */
-export const SHORTEST = 7 * DAY
+export const MIN_SWEEP_MS = 7 * DAY_MS
 
 /**
  * Whether others than Keyturn read a credential. Secrets Manager's own date is a day in one Region, and does not say who: a
@@ -20,7 +20,7 @@ export const SHORTEST = 7 * DAY
  * - `young`: it has not been there for long enough.
  * - `unknown`: and why.
  */
-export type Reading =
+export type ReadStatus =
   | { is: 'read'; on: string }
   | { is: 'not-read'; since: string | undefined }
   | { is: 'alone'; since: string }
@@ -34,52 +34,52 @@ export type Reading =
  *
  * @throws UnreadFact
  */
-export function readingOf(credential: CredentialFacts, after: number, fleet: Fleet): Reading {
-  const { now } = fleet
+export function readStatusOf(credential: CredentialFacts, after: number, fleet: AuditedFleet): ReadStatus {
+  const { nowMs } = fleet
   const copies: CredentialFacts[] = isSecret(credential) ? fleet.copiesOf(credential) : [credential]
-  const seen = newest(copies.flatMap(seenReading))
-  if (seen && now - Date.parse(seen) <= after) return { is: 'read', on: seen.slice(0, 10) }
-  const days = isPrimary(credential) ? daysOf(credential, fleet) : undefined
-  const latest = days && newest([...days.values()])
+  const seen = newestTime(copies.flatMap(lastReadsByOthers))
+  if (seen && nowMs - Date.parse(seen) <= after) return { is: 'read', on: seen.slice(0, 10) }
+  const days = isPrimary(credential) ? lastAccessDaysOf(credential, fleet) : undefined
+  const latest = days && newestTime([...days.values()])
   const since = existsSince(credential)
   // A day that is told may be over since its last second only.
-  if (latest && now - Date.parse(latest) > after + DAY) return { is: 'not-read', since: latest }
-  if (since !== undefined && now - since <= Math.min(after, SHORTEST)) return { is: 'young' }
+  if (latest && nowMs - Date.parse(latest) > after + DAY_MS) return { is: 'not-read', since: latest }
+  if (since !== undefined && nowMs - since <= Math.min(after, MIN_SWEEP_MS)) return { is: 'young' }
   if (days && !latest)
-    return since !== undefined && now - since <= after
+    return since !== undefined && nowMs - since <= after
       ? { is: 'young' }
       : { is: 'not-read', since: undefined }
-  const proven = days && isPrimary(credential) && newest(othersDays(credential, days, fleet))
+  const proven = days && isPrimary(credential) && newestTime(othersDays(credential, days, fleet))
   if (proven) return { is: 'read', on: proven }
-  return silence(copies, after, since, fleet)
+  return readStatusByCloudTrail(copies, after, since, fleet)
 }
 
 /** What CloudTrail says where nobody else was seen. */
-function silence(
+function readStatusByCloudTrail(
   copies: CredentialFacts[],
   after: number,
   exists: number | undefined,
-  fleet: Fleet,
-): Reading {
-  const sweeps = copies.map(({ region }) => fleet.region(region).sweep)
+  fleet: AuditedFleet,
+): ReadStatus {
+  const sweeps = copies.map(({ region }) => fleet.regionFacts(region).sweep)
   const unread = sweeps.find(sweep => !isKnown(sweep))
   if (unread && 'unread' in unread) return { is: 'unknown', why: unread.unread }
-  const lost = sweeps.reduce((sum, sweep) => sum + (known(sweep).unreadable ?? 0), 0)
+  const lost = sweeps.reduce((sum, sweep) => sum + (requireKnown(sweep).unreadable ?? 0), 0)
   if (lost) return { is: 'unknown', why: `${lost} of CloudTrail's events could not be made out` }
-  const since = newest(sweeps.map(sweep => known(sweep).completeSince)) ?? fleet.facts.moment
+  const since = newestTime(sweeps.map(sweep => requireKnown(sweep).completeSince)) ?? fleet.facts.moment
   if (exists !== undefined && exists > Date.parse(since)) return { is: 'young' }
-  if (fleet.now - Date.parse(since) >= Math.min(after, SHORTEST)) return { is: 'alone', since }
+  if (fleet.nowMs - Date.parse(since) >= Math.min(after, MIN_SWEEP_MS)) return { is: 'alone', since }
   return { is: 'unknown', why: `CloudTrail's reads are known since ${since} only` }
 }
 
 /** The last read of each principal that is no role of Keyturn. */
-const seenReading = ({ readers }: CredentialFacts) =>
+const lastReadsByOthers = ({ readers }: CredentialFacts) =>
   readers.flatMap(({ own, reads, last }) => (own || reads === 0 ? [] : [last]))
 
 /** The day of the last read by anybody, by Region. @throws UnreadFact */
-function daysOf(secret: SecretFacts, fleet: Fleet): Map<string, string> {
+function lastAccessDaysOf(secret: SecretFacts, fleet: AuditedFleet): Map<string, string> {
   const told = [
-    ...known(secret.replicas).map(({ region, lastAccessed }) => [region, lastAccessed] as const),
+    ...requireKnown(secret.replicas).map(({ region, lastAccessed }) => [region, lastAccessed] as const),
     ...fleet.copiesOf(secret).map(({ region, lastAccessed }) => [region, lastAccessed] as const),
   ]
   const days = new Map<string, string>()
@@ -89,37 +89,38 @@ function daysOf(secret: SecretFacts, fleet: Fleet): Map<string, string> {
 }
 
 /** Those of the days on which it was not Keyturn. @throws UnreadFact */
-function othersDays(secret: SecretFacts, days: Map<string, string>, fleet: Fleet): string[] {
-  const touched = touchedOn(secret, fleet)
+function othersDays(secret: SecretFacts, days: Map<string, string>, fleet: AuditedFleet): string[] {
+  const touched = lastRotationDayOf(secret, fleet)
   return [...days].flatMap(([region, day]) => {
     // A stack there reads its replicas when it rehearses a promotion.
-    const rehearsed = region !== secret.region && known(fleet.region(region).stack) !== undefined
+    const rehearsed = region !== secret.region && requireKnown(fleet.regionFacts(region).stack) !== undefined
     return !rehearsed && day > touched ? [day] : []
   })
 }
 
 /** The last day on which a rotation, of whatever outcome, may have read a secret; the beginning of time if none has. */
-function touchedOn(secret: SecretFacts, { now }: Fleet): string {
-  const scheduled = scheduledOf(secret)
-  if (scheduled && judge(scheduled, new Date(now)).state === 'due') return new Date(now).toISOString()
-  const times = known(secret.history).rotations.flatMap(({ began, ended, openUntil }) => [
+function lastRotationDayOf(secret: SecretFacts, { nowMs }: AuditedFleet): string {
+  const scheduled = scheduledCredentialOf(secret)
+  if (scheduled && evaluateSchedule(scheduled, new Date(nowMs)).state === 'due')
+    return new Date(nowMs).toISOString()
+  const times = requireKnown(secret.history).rotations.flatMap(({ began, ended, openUntil }) => [
     began,
     ended ?? '',
     // What it replaced is closed then or some time later, and that reads it too.
-    openUntil && Date.parse(openUntil) <= now ? later(openUntil) : '',
+    openUntil && Date.parse(openUntil) <= nowMs ? hourAfter(openUntil) : '',
   ])
-  return newest([...times, secret.rotation.last ?? ''])?.slice(0, 10) ?? ''
+  return newestTime([...times, secret.rotation.last ?? ''])?.slice(0, 10) ?? ''
 }
 
 /** An hour later: so long may it take until what is to be closed then is closed. */
-const later = (time: string) => new Date(Date.parse(time) + HOUR).toISOString()
+const hourAfter = (time: string) => new Date(Date.parse(time) + HOUR_MS).toISOString()
 
 /** Since when a credential has been there, at the latest, in milliseconds. @throws UnreadFact */
 function existsSince(credential: CredentialFacts): number | undefined {
   if (isSecret(credential)) return credential.created ? Date.parse(credential.created) : undefined
-  const began = known(credential.history).rotations.map(({ began }) => began)
+  const began = requireKnown(credential.history).rotations.map(({ began }) => began)
   const times = [...began, credential.changed ?? ''].filter(Boolean).map(time => Date.parse(time))
   return times.length ? Math.min(...times) : undefined
 }
 
-const newest = (times: string[]): string | undefined => times.filter(Boolean).toSorted().at(-1)
+const newestTime = (times: string[]): string | undefined => times.filter(Boolean).toSorted().at(-1)

@@ -2,8 +2,8 @@ import type { StoreName } from '../../rotation/stores/store.ts'
 import type { CostReport } from '../cost/costReport.ts'
 import type { DayOfRotations } from './facts.ts'
 
-export const severities = ['critical', 'high', 'medium', 'low'] as const
-export type Severity = (typeof severities)[number]
+export const SEVERITIES = ['critical', 'high', 'medium', 'low'] as const
+export type Severity = (typeof SEVERITIES)[number]
 
 /** One credential, or the deployment in a Region, that a rule is broken by. */
 export type Finding = {
@@ -32,7 +32,7 @@ export type Finding = {
 export type RuleText = { id: string; title: string; severity: Severity; why: string; references: string[] }
 
 /** A credential as the page and the CSV list it. */
-export type Row = {
+export type CredentialRow = {
   store: StoreName
   kind: 'primary' | 'replica' | 'parameter'
   region: string
@@ -60,7 +60,7 @@ export type Row = {
 }
 
 /** The audit's result: what `--json` prints and the page shows. A published format: docs/audit.md has its schema. */
-export type Report = {
+export type AuditReport = {
   format: 'keyturn-audit/1'
   moment: string
   account: string
@@ -88,7 +88,7 @@ export type Report = {
   findings: Finding[]
   /** With a baseline: its findings that are there no more, as they stood in it. */
   gone?: Finding[]
-  credentials: Row[]
+  credentials: CredentialRow[]
   days: DayOfRotations[]
   /** Per Region: since when every read is known; unset: not known. */
   readsKnownSince: Record<string, string>

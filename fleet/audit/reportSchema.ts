@@ -1,19 +1,19 @@
 import * as v from 'valibot'
-import { storeNames } from '../../rotation/stores/store.ts'
-import { costGroups } from '../cost/costReport.ts'
-import { type Report, severities } from './report.ts'
+import { STORE_NAMES } from '../../rotation/stores/store.ts'
+import { COST_GROUPS } from '../cost/costReport.ts'
+import { type AuditReport, SEVERITIES } from './report.ts'
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0))
 const text = v.string()
 const time = v.pipe(v.string(), v.description('ISO 8601, in UTC'))
-const severity = v.picklist(severities)
-const store = v.picklist(storeNames)
+const severity = v.picklist(SEVERITIES)
+const store = v.picklist(STORE_NAMES)
 const amount = v.pipe(
   v.object({ confirmed: v.number(), estimated: v.number() }),
   v.description('US dollars a month'),
 )
-const bySeverity = Object.fromEntries(severities.map(name => [name, count])) as Record<
-  (typeof severities)[number],
+const bySeverity = Object.fromEntries(SEVERITIES.map(name => [name, count])) as Record<
+  (typeof SEVERITIES)[number],
   typeof count
 >
 
@@ -62,8 +62,8 @@ const row = v.object({
   ),
   monthly: v.exactOptional(v.pipe(v.number(), v.description('US dollars a month'))),
   findings: v.object(
-    Object.fromEntries(severities.map(name => [name, v.exactOptional(count)])) as Record<
-      (typeof severities)[number],
+    Object.fromEntries(SEVERITIES.map(name => [name, v.exactOptional(count)])) as Record<
+      (typeof SEVERITIES)[number],
       v.ExactOptionalSchema<typeof count, undefined>
     >,
   ),
@@ -71,7 +71,7 @@ const row = v.object({
 
 const line = v.object({
   item: text,
-  group: v.picklist(costGroups),
+  group: v.picklist(COST_GROUPS),
   region: text,
   quantity: v.number(),
   unit: text,
@@ -157,4 +157,4 @@ export const reportSchema = v.object({
     v.description('By Region, since when every read is known; left out: not known'),
   ),
   cost: v.exactOptional(cost),
-}) satisfies v.GenericSchema<Report>
+}) satisfies v.GenericSchema<AuditReport>

@@ -4,7 +4,7 @@ import * as v from 'valibot'
  * Whom a resource policy lets in for certain: everybody, another account, an organisation, a service of AWS, or nobody from
  * outside. Whatever is none of these, as most conditions, is `unclear`: it may be open or not.
  */
-export type Openness =
+export type OutsideAccess =
   | { to: 'everybody' | 'unclear' }
   | { to: 'account' | 'organisation' | 'service'; names: string[] }
 
@@ -31,21 +31,21 @@ const schema = v.pipe(
 )
 
 /** These tell of a secret or a parameter, and neither its value nor change it. */
-const HARMLESS =
+const HARMLESS_ACTIONS =
   /^(secretsmanager:(describesecret|listsecretversionids|getresourcepolicy)|ssm:(describeparameters|listtagsforresource|getresourcepolicies))$/i
 
-const READING = 'secretsmanager:GetSecretValue'
+const READ_ACTION = 'secretsmanager:GetSecretValue'
 
 /** Whom a resource policy, as JSON, lets in from outside the account; nothing if it lets in nobody. */
-export function opennessOf(policy: string, account: string): Openness[] {
+export function outsideAccessOf(policy: string, account: string): OutsideAccess[] {
   const statements = statementsIn(policy)
   if (!statements) return [{ to: 'unclear' }]
   const denials = statements.filter(({ Effect }) => Effect === 'Deny').filter(each => !asksForTls(each))
-  if (denials.some(isForAll)) return []
+  if (denials.some(deniesEverything)) return []
   return statements
     .filter(each => each.Effect === 'Allow' && !isHarmless(each))
     .flatMap(each => {
-      const open = openTo(each, account)
+      const open = opennessOfStatement(each, account)
       // A denial may take back what is allowed, to whom it is hard to tell.
       return open.length && isTakenBack(each, denials) ? [{ to: 'unclear' as const }] : open
     })
@@ -53,31 +53,31 @@ export function opennessOf(policy: string, account: string): Openness[] {
 
 /** Whoever may do all but a few things may read it. */
 const isHarmless = ({ Action, NotAction }: Statement) =>
-  NotAction === undefined && listed(Action).every(each => HARMLESS.test(each))
+  NotAction === undefined && toList(Action).every(each => HARMLESS_ACTIONS.test(each))
 
 /** Whether one of these denials may be about what a statement allows: about reading, if it allows that. */
 function isTakenBack(allowed: Statement, denials: Statement[]): boolean {
-  const matters = allowsReading(allowed) ? [READING] : listed(allowed.Action)
+  const matters = allowsReading(allowed) ? [READ_ACTION] : toList(allowed.Action)
   return denials.some(
     ({ Action, NotAction }) =>
       NotAction !== undefined ||
-      listed(Action).some(denied => matters.some(each => mayMeanTheSame(denied, each))),
+      toList(Action).some(denied => matters.some(each => mayMeanTheSame(denied, each))),
   )
 }
 
 const allowsReading = ({ Action, NotAction }: Statement) =>
-  NotAction !== undefined || listed(Action).some(each => mayMeanTheSame(each, READING))
+  NotAction !== undefined || toList(Action).some(each => mayMeanTheSame(each, READ_ACTION))
 
 /** Whether two names of actions, each with wildcards or without, have an action in common, as far as that is easily told. */
 function mayMeanTheSame(one: string, other: string): boolean {
   const [a, b] = [one.toLowerCase(), other.toLowerCase()]
   const isPattern = (name: string) => /[*?]/.test(name)
   if (isPattern(a) && isPattern(b)) return true
-  return isPattern(a) ? fits(b, a) : fits(a, b)
+  return isPattern(a) ? matchesPattern(b, a) : matchesPattern(a, b)
 }
 
 /** Whether a name fits a pattern of IAM. It goes once over the pattern, however many stars are in it. */
-function fits(name: string, pattern: string): boolean {
+function matchesPattern(name: string, pattern: string): boolean {
   let ends = new Set([0])
   for (const sign of pattern) {
     const some = [...ends]
@@ -101,21 +101,24 @@ const asksForTls = ({ Condition = {} }: Statement) =>
   '{"bool":{"aws:securetransport":"false"}}'
 
 /** Whether a denial leaves nothing to anybody. */
-const isForAll = ({ Principal, NotPrincipal, Action, NotAction, Resource, Condition }: Statement) =>
+const deniesEverything = ({ Principal, NotPrincipal, Action, NotAction, Resource, Condition }: Statement) =>
   isEverybody(Principal) &&
   NotPrincipal === undefined &&
   NotAction === undefined &&
-  listed(Resource).includes('*') &&
+  toList(Resource).includes('*') &&
   Condition === undefined &&
-  listed(Action).some(action => /^(\*|(secretsmanager|ssm):\*)$/i.test(action))
+  toList(Action).some(action => /^(\*|(secretsmanager|ssm):\*)$/i.test(action))
 
-function openTo({ Principal, NotPrincipal, NotAction, Condition }: Statement, account: string): Openness[] {
+function opennessOfStatement(
+  { Principal, NotPrincipal, NotAction, Condition }: Statement,
+  account: string,
+): OutsideAccess[] {
   if (NotPrincipal !== undefined || Principal === undefined) return [{ to: 'unclear' }]
-  if (listed(NotAction).some(each => mayMeanTheSame(each, READING))) return [{ to: 'unclear' }]
+  if (toList(NotAction).some(each => mayMeanTheSame(each, READ_ACTION))) return [{ to: 'unclear' }]
   if (isEverybody(Principal)) return [Condition ? organisationIn(Condition) : { to: 'everybody' }]
   return Object.entries(Principal as Record<string, string | string[]>).flatMap(
-    ([kind, given]): Openness[] => {
-      const names = listed(given)
+    ([kind, given]): OutsideAccess[] => {
+      const names = toList(given)
       if (kind === 'Service') return [{ to: 'service', names }]
       if (kind !== 'AWS') return [{ to: 'unclear' }]
       const accounts = names.map(accountOf)
@@ -128,13 +131,13 @@ function openTo({ Principal, NotPrincipal, NotAction, Condition }: Statement, ac
 }
 
 const isEverybody = (principal: Statement['Principal']) =>
-  principal === '*' || (principal !== undefined && listed(principal.AWS).includes('*'))
+  principal === '*' || (principal !== undefined && toList(principal.AWS).includes('*'))
 
 /** The organisation that a condition names, and nothing else beside it. */
-function organisationIn(condition: NonNullable<Statement['Condition']>): Openness {
+function organisationIn(condition: NonNullable<Statement['Condition']>): OutsideAccess {
   const [[operator = '', keys = {}] = [], ...others] = Object.entries(condition)
   const [[key = '', value] = [], ...more] = Object.entries(keys)
-  const names = listed(value as string | string[] | undefined)
+  const names = toList(value as string | string[] | undefined)
   const isOrganisation =
     operator === 'StringEquals' &&
     key.toLowerCase() === 'aws:principalorgid' &&
@@ -148,4 +151,4 @@ function accountOf(principal: string): string | undefined {
   return /^(\d{12})$/.exec(principal)?.[1] ?? /^arn:[\w-]+:(?:iam|sts)::(\d{12}):/.exec(principal)?.[1]
 }
 
-const listed = (given: string | string[] | undefined): string[] => (given === undefined ? [] : [given].flat())
+const toList = (given: string | string[] | undefined): string[] => (given === undefined ? [] : [given].flat())

@@ -1,30 +1,34 @@
-import { nextBeginning } from '../due.ts'
-import { ageOf, daysSince } from './age.ts'
+import { nextRotationTime } from '../due.ts'
+import { daysSince, passwordAgeOf } from './age.ts'
+import { isAgeRelevant, isPrimary, kindOf } from './credentialKind.ts'
 import type { CredentialFacts } from './facts.ts'
-import type { Fleet } from './fleet.ts'
-import { isPrimary, isToTurn, kindOf } from './kind.ts'
-import { isKnown, UnreadFact } from './known.ts'
-import { readingOf } from './lastRead.ts'
+import type { AuditedFleet } from './fleet.ts'
+import { isKnown, UnreadFact } from './knownFact.ts'
+import { readStatusOf } from './lastRead.ts'
 import type { Policy } from './policy/policy.ts'
-import { type Finding, type Row, severities } from './report.ts'
-import { scheduledOf } from './schedule.ts'
+import { type CredentialRow, type Finding, SEVERITIES } from './report.ts'
+import { scheduledCredentialOf } from './schedule.ts'
 import { teamOf } from './team.ts'
 
-const DAY = 86_400
+const DAY_SECONDS = 86_400
 
 /** Whose a credential is, as the policy has it; undefined also if its tags could not be read. */
 export const teamIn = ({ tags }: CredentialFacts, { teamTags }: Policy): string | undefined =>
   isKnown(tags) ? teamOf(tags.is, teamTags) : undefined
 
 /** A credential's row, with the findings about it that count. What is not known is left out. */
-export function rowOf(credential: CredentialFacts, findings: Finding[], fleet: Fleet): Row {
+export function credentialRowOf(
+  credential: CredentialFacts,
+  findings: Finding[],
+  fleet: AuditedFleet,
+): CredentialRow {
   const { store, region, name, arn, history } = credential
   const newest = isKnown(history) ? history.is.rotations[0] : undefined
-  const age = orNothing(() => (isToTurn(credential) ? ageOf(credential) : undefined))
-  const settings = orNothing(() => fleet.settingsOf(credential))
+  const age = undefinedIfUnread(() => (isAgeRelevant(credential) ? passwordAgeOf(credential) : undefined))
+  const settings = undefinedIfUnread(() => fleet.settingsOf(credential))
   const maxAge = settings?.maxAge === 'never' ? undefined : settings?.maxAge
-  const whole = maxAge === undefined || maxAge % DAY === 0
-  const row: { [Key in keyof Row]: Row[Key] | undefined } = {
+  const whole = maxAge === undefined || maxAge % DAY_SECONDS === 0
+  const row: { [Key in keyof CredentialRow]: CredentialRow[Key] | undefined } = {
     store,
     kind: kindOf(credential),
     region,
@@ -36,42 +40,43 @@ export function rowOf(credential: CredentialFacts, findings: Finding[], fleet: F
     host: newest?.host,
     rotatedAt: age?.at,
     rotatedBy: age?.by,
-    ageDays: age && (whole ? daysSince(age.at, fleet.now) : hundredths(fleet.now - Date.parse(age.at))),
-    maxAgeDays: age && maxAge && hundredths(maxAge * 1000),
-    next: orNothing(() => nextOf(credential, fleet)),
+    ageDays:
+      age && (whole ? daysSince(age.at, fleet.nowMs) : toHundredthsOfDays(fleet.nowMs - Date.parse(age.at))),
+    maxAgeDays: age && maxAge && toHundredthsOfDays(maxAge * 1000),
+    next: undefinedIfUnread(() => nextOf(credential, fleet)),
     lastOutcome: newest?.outcome,
-    lastRead: orNothing(() => lastReadOf(credential, fleet)),
+    lastRead: undefinedIfUnread(() => lastReadOf(credential, fleet)),
     findings: Object.fromEntries(
-      severities.flatMap(severity => {
+      SEVERITIES.flatMap(severity => {
         const count = findings.filter(finding => finding.severity === severity).length
         return count ? [[severity, count]] : []
       }),
     ),
   }
-  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as Row
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as CredentialRow
 }
 
-function nextOf(credential: CredentialFacts, { now }: Fleet): string | undefined {
-  const scheduled = scheduledOf(credential)
-  const next = scheduled && (scheduled.nextByService ?? nextBeginning(scheduled, new Date(now)))
+function nextOf(credential: CredentialFacts, { nowMs }: AuditedFleet): string | undefined {
+  const scheduled = scheduledCredentialOf(credential)
+  const next = scheduled && (scheduled.nextByService ?? nextRotationTime(scheduled, new Date(nowMs)))
   return next?.toISOString()
 }
 
-function lastReadOf(credential: CredentialFacts, fleet: Fleet): string | undefined {
+function lastReadOf(credential: CredentialFacts, fleet: AuditedFleet): string | undefined {
   if (credential.store === 'secrets-manager' && !isPrimary(credential)) return undefined
   const { unreadAfter } = fleet.settingsOf(credential)
   const after = unreadAfter === 'never' ? Number.POSITIVE_INFINITY : unreadAfter * 1000
-  const reading = readingOf(credential, after, fleet)
+  const reading = readStatusOf(credential, after, fleet)
   if (reading.is === 'read') return reading.on
   if (reading.is === 'not-read') return reading.since ?? 'never'
   return reading.is === 'alone' ? 'never' : undefined
 }
 
 /** Milliseconds in days, to the next hundredth that is no less: what is older than a part of a day is not called as old. */
-const hundredths = (milliseconds: number) => Math.ceil(milliseconds / DAY / 10) / 100
+const toHundredthsOfDays = (milliseconds: number) => Math.ceil(milliseconds / DAY_SECONDS / 10) / 100
 
 /** What was found, or nothing if a fact for it could not be read. */
-function orNothing<Found>(look: () => Found): Found | undefined {
+function undefinedIfUnread<Found>(look: () => Found): Found | undefined {
   try {
     return look()
   } catch (error) {

@@ -2,7 +2,7 @@
  * The day from which AWS does not mend a runtime of Lambda any more, whether or not it still runs. As of November 2026, from
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
  */
-const deprecated: Record<string, string> = {
+const DEPRECATION_DATES: Record<string, string> = {
   'nodejs24.x': '2028-04-30',
   'nodejs22.x': '2027-04-30',
   'nodejs20.x': '2026-04-30',
@@ -55,7 +55,10 @@ const deprecated: Record<string, string> = {
  * The day on which a runtime was closed, if that was before the moment, in ISO 8601. Undefined as well for a runtime that is newer
  * than the table, and for a function that is a container image, which has none.
  */
-export function closedSince(runtime: string | undefined, moment: string): string | undefined {
-  const day = runtime === undefined || !Object.hasOwn(deprecated, runtime) ? undefined : deprecated[runtime]
+export function runtimeDeprecatedSince(runtime: string | undefined, moment: string): string | undefined {
+  const day =
+    runtime === undefined || !Object.hasOwn(DEPRECATION_DATES, runtime)
+      ? undefined
+      : DEPRECATION_DATES[runtime]
   return day !== undefined && day < moment ? day : undefined
 }

@@ -1,28 +1,31 @@
-const DAY = 86_400
-const units = [
-  { seconds: DAY, name: 'day' },
+const DAY_SECONDS = 86_400
+const TIME_UNITS = [
+  { seconds: DAY_SECONDS, name: 'day' },
   { seconds: 3600, name: 'hour' },
   { seconds: 60, name: 'minute' },
   { seconds: 1, name: 'second' },
 ]
 
 /** A length of time of seconds in words, and in the largest unit that tells it whole: `90 days`, `36 hours`, `30 minutes`. */
-export const spanOf = (seconds: number): string =>
-  inUnits(seconds, unit => seconds % unit === 0 && (unit < DAY || seconds > DAY))
+export const formatSpan = (seconds: number): string =>
+  inUnits(seconds, unit => seconds % unit === 0 && (unit < DAY_SECONDS || seconds > DAY_SECONDS))
 
 /** How old something is that is older than `limit`: in the largest unit in which it is as old as that at least. */
-export const ageSpan = (seconds: number, limit: number): string =>
+export const formatAge = (seconds: number, limit: number): string =>
   inUnits(seconds, unit => Math.floor(seconds / unit) * unit >= limit)
 
 /** The longest time that is no longer than this one and that the tag keyturn:every can say: `30d`, `12h` or `30m`. */
-export function everyWithin(seconds: number): string {
-  if (seconds >= DAY) return `${Math.floor(seconds / DAY)}d`
+export function everyTagWithin(seconds: number): string {
+  if (seconds >= DAY_SECONDS) return `${Math.floor(seconds / DAY_SECONDS)}d`
   return seconds >= 3600 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 60)}m`
 }
 
 /** In the first of the units that fits, rounded down. */
 function inUnits(seconds: number, fits: (unit: number) => boolean): string {
-  const { seconds: unit, name } = units.find(({ seconds }) => fits(seconds)) ?? { seconds: 1, name: 'second' }
+  const { seconds: unit, name } = TIME_UNITS.find(({ seconds }) => fits(seconds)) ?? {
+    seconds: 1,
+    name: 'second',
+  }
   const count = Math.floor(seconds / unit)
   return `${count} ${name}${count === 1 ? '' : 's'}`
 }

@@ -1,7 +1,7 @@
 import type { Tags } from '../../rotation/tags.ts'
 
 /** The tags that name a team, where nobody says which. */
-export const usualTeamTags = ['team', 'owner']
+export const DEFAULT_TEAM_TAGS = ['team', 'owner']
 
 /** The team of what has no such tag: in a bill, and on the page, which looks for it there. */
 export const NO_TEAM = 'no team'

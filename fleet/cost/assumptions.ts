@@ -1,22 +1,22 @@
 import type { Facts } from '../audit/facts.ts'
 import { minuteOf } from '../minute.ts'
-import { amountOf, sum, whole } from './bill.ts'
-import { type Billed, isRotatedHere } from './billed.ts'
-import type { Network } from './change.ts'
+import { amountOf, sumAmounts, totalDollars } from './bill.ts'
+import { type BilledItem, isRotatedByStack } from './billedItems.ts'
+import type { Network } from './costChange.ts'
 import type { CostOptions } from './costOptions.ts'
 import type { CostLine } from './costReport.ts'
-import { scheduleOf, stackRegions } from './deployment.ts'
-import { MONTH } from './month.ts'
-import { ENDPOINTS, networkUses, ZONES } from './network.ts'
-import { type Prices, pricesOf } from './prices.ts'
+import { dueScheduleOf, regionsWithStack } from './deployment.ts'
+import { MONTH_HOURS } from './month.ts'
+import { DEFAULT_ZONE_COUNT, ENDPOINT_COUNT, networkUses } from './network.ts'
+import { type PricesByRegion, pricesForRegion } from './prices.ts'
 
 /** What a bill rests on and what it leaves out, a sentence each. */
 export function assumptionsOf(
   facts: Facts,
-  prices: Prices,
+  prices: PricesByRegion,
   options: CostOptions,
   lines: CostLine[],
-  billed: Billed[],
+  billed: BilledItem[],
 ): string[] {
   return [
     ...unreadFacts(facts),
@@ -32,7 +32,7 @@ export function assumptionsOf(
           'The trial of 30 days is not on the price page of September 2026: whether an account has it is not known.',
         ]
       : []),
-    ...(stackRegions(facts).length
+    ...(regionsWithStack(facts).length
       ? ['Mails, messages to a webhook, and what a failure, a retry or a promotion costs are not counted.']
       : []),
   ]
@@ -56,12 +56,12 @@ function unreadFacts({ regions, credentials }: Facts): string[] {
   ]
 }
 
-function pricesTexts(prices: Prices, lines: CostLine[]): string[] {
+function pricesTexts(prices: PricesByRegion, lines: CostLine[]): string[] {
   const regions = [...new Set(lines.map(({ region }) => region))].sort()
-  const days = regions.map(region => `${region} ${pricesOf(prices, region).date}`)
+  const days = regions.map(region => `${region} ${pricesForRegion(prices, region).date}`)
   const guessed = lines.some(({ amount }) => amount.estimated > 0)
   return [
-    `All amounts are US dollars for a month of ${MONTH} hours, without taxes and discounts; prices of ${days.join(', ')}.`,
+    `All amounts are US dollars for a month of ${MONTH_HOURS} hours, without taxes and discounts; prices of ${days.join(', ')}.`,
     ...(guessed
       ? ['What has a ~ rests on a price that is not confirmed, or on a guess; it stands apart in every sum.']
       : []),
@@ -69,8 +69,8 @@ function pricesTexts(prices: Prices, lines: CostLine[]): string[] {
 }
 
 /** What is billed beside credentials. */
-function otherTexts(billed: Billed[]): string[] {
-  const others = billed.filter(({ credential }) => !credential).length
+function otherTexts(billed: BilledItem[]): string[] {
+  const others = billed.filter(({ isCredential }) => !isCredential).length
   if (!others) return []
   return [
     `${countOf(others, 'other parameter')} that ${others === 1 ? 'holds' : 'hold'} no credential, by type, name and tags: in the bill, read as often, and in no comparison of stores.`,
@@ -87,12 +87,12 @@ function readsTexts({ regions, moment }: Facts, { readsPerDay }: CostOptions): s
   return texts.sort()
 }
 
-function rotationTexts(facts: Facts, billed: Billed[]): string[] {
+function rotationTexts(facts: Facts, billed: BilledItem[]): string[] {
   const rotating = new Set(billed.flatMap(({ arn, rotation }) => (rotation ? [arn] : [])))
   const unknown = facts.credentials.filter(
-    credential => isRotatedHere(credential, facts) && !rotating.has(credential.arn),
+    credential => isRotatedByStack(credential, facts) && !rotating.has(credential.arn),
   )
-  const schedules = stackRegions(facts).map(region => `${region} ${scheduleOf(facts, region)}`)
+  const schedules = regionsWithStack(facts).map(region => `${region} ${dueScheduleOf(facts, region)}`)
   return [
     `Rotations are those that begin by themselves, of ${countOf(rotating.size, 'credential')}, each as it goes well; a start by hand is not counted.`,
     ...(unknown.length
@@ -104,12 +104,16 @@ function rotationTexts(facts: Facts, billed: Billed[]): string[] {
   ]
 }
 
-function networkTexts(facts: Facts, prices: Prices, { network, zones = ZONES }: CostOptions): string[] {
-  const regions = stackRegions(facts)
+function networkTexts(
+  facts: Facts,
+  prices: PricesByRegion,
+  { network, zones = DEFAULT_ZONE_COUNT }: CostOptions,
+): string[] {
+  const regions = regionsWithStack(facts)
   if (!regions.length) return []
   const costs = (some: Network) =>
-    dollars(whole(sum(networkUses(some, zones, regions).map(use => amountOf(use, prices)))))
-  const other = `NAT gateways in ${zones} zones would cost ${costs('nat')}, ${ENDPOINTS} interface endpoints there ${costs('endpoints')}`
+    dollars(totalDollars(sumAmounts(networkUses(some, zones, regions).map(use => amountOf(use, prices)))))
+  const other = `NAT gateways in ${zones} zones would cost ${costs('nat')}, ${ENDPOINT_COUNT} interface endpoints there ${costs('endpoints')}`
   if (network === undefined)
     return [
       `No network is counted. For functions in a VPC, ${other}, before what passes through: say which with --network.`,
@@ -118,7 +122,7 @@ function networkTexts(facts: Facts, prices: Prices, { network, zones = ZONES }: 
   return [`What passes through the network is not counted, at some cents a GB; ${other}.`]
 }
 
-function keyTexts(billed: Billed[]): string[] {
+function keyTexts(billed: BilledItem[]): string[] {
   const own = billed.some(({ key }) => key !== undefined)
   return [
     ...(own

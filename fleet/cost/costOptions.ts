@@ -1,9 +1,9 @@
-import type { Reading } from './billed.ts'
-import type { Change, Network } from './change.ts'
-import type { Wanted } from './deductions.ts'
+import type { BillingOptions } from './billedItems.ts'
+import type { CostChange, Network } from './costChange.ts'
+import type { DeductionOptions } from './deductions.ts'
 
-export type CostOptions = Reading &
-  Wanted & {
+export type CostOptions = BillingOptions &
+  DeductionOptions & {
     /** How the functions reach AWS's services; unset: as `none`, and the report says what the others would cost. */
     network?: Network | undefined
     /** Availability zones that a network is in. */
@@ -12,5 +12,5 @@ export type CostOptions = Reading &
     highThroughput?: boolean | undefined
     /** ARNs of credentials that nobody reads; unset: those that CloudTrail saw nobody else than Keyturn read. */
     unread?: ReadonlySet<string> | undefined
-    change?: Change | undefined
+    change?: CostChange | undefined
   }

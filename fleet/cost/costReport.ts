@@ -20,7 +20,7 @@ export type CostLine = {
   amount: Amount
 }
 
-export const costGroups = [
+export const COST_GROUPS = [
   'secrets',
   'parameters',
   'keys',
@@ -28,7 +28,7 @@ export const costGroups = [
   'logs and alarms',
   'network',
 ] as const
-export type CostGroup = (typeof costGroups)[number]
+export type CostGroup = (typeof COST_GROUPS)[number]
 
 /** What the same credentials cost in one store, and what those that are in the other one today would lose. */
 export type Comparison = {

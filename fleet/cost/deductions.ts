@@ -1,10 +1,10 @@
 import type { CredentialFacts, Facts } from '../audit/facts.ts'
-import { amountOf, sum, type Use } from './bill.ts'
+import { amountOf, type BilledUse, sumAmounts } from './bill.ts'
 import type { Amount, Deduction } from './costReport.ts'
-import { type PriceName, type Prices, priceNames } from './prices.ts'
+import { PRICE_NAMES, type PriceName, type PricesByRegion } from './prices.ts'
 
 /** What is taken off only where somebody asks for it. */
-export type Wanted = {
+export type DeductionOptions = {
   /** What AWS gives every account each month for good. */
   freeTier?: boolean | undefined
   /** The trial of Secrets Manager of 30 days, which older texts name and the price page of September 2026 does not. */
@@ -13,13 +13,13 @@ export type Wanted = {
   credits?: number | undefined
 }
 
-type Free = { what: string; quantity: number; confirmed: boolean }
+type FreeAllowance = { what: string; quantity: number; confirmed: boolean }
 
 /**
  * What is free each month, of an account in all of its Regions together. Confirmed by aws.amazon.com/kms/pricing,
  * /step-functions/pricing and /cloudwatch/pricing in stored copies; the others are from memory.
  */
-const free: Partial<Record<PriceName, Free>> = {
+const FREE_TIER: Partial<Record<PriceName, FreeAllowance>> = {
   keyRequests: { what: '20,000 KMS requests', quantity: 20_000, confirmed: true },
   transitions: { what: '4,000 state transitions', quantity: 4000, confirmed: true },
   metric: { what: '10 metrics', quantity: 10, confirmed: true },
@@ -32,37 +32,46 @@ const free: Partial<Record<PriceName, Free>> = {
   queueRequests: { what: '1 million requests of queues', quantity: 1_000_000, confirmed: false },
   traces: { what: '100,000 traces', quantity: 100_000, confirmed: false },
 }
-const TRIAL = 30 * 86_400_000
+const TRIAL_MS = 30 * 86_400_000
 
 /** What would be taken off, each apart. Nobody knows here what else in the account uses the same. */
-export function deductionsOf(uses: Use[], facts: Facts, prices: Prices, wanted: Wanted): Deduction[] {
+export function deductionsOf(
+  uses: BilledUse[],
+  facts: Facts,
+  prices: PricesByRegion,
+  wanted: DeductionOptions,
+): Deduction[] {
   const { freeTier, trial, credits } = wanted
   return [
-    ...(freeTier ? priceNames.flatMap(name => freeOf(name, uses, prices)) : []),
-    ...(trial ? [trialOf(uses, facts, prices)] : []),
+    ...(freeTier ? PRICE_NAMES.flatMap(name => freeTierDeduction(name, uses, prices)) : []),
+    ...(trial ? [trialDeduction(uses, facts, prices)] : []),
     ...(credits ? [{ what: 'Credits', amount: { confirmed: credits, estimated: 0 } }] : []),
   ]
 }
 
-function freeOf(name: PriceName, uses: Use[], prices: Prices): Deduction[] {
-  const allowance = free[name]
-  const some = uses.filter(({ price }) => price === name)
+function freeTierDeduction(name: PriceName, uses: BilledUse[], prices: PricesByRegion): Deduction[] {
+  const allowance = FREE_TIER[name]
+  const some = uses.filter(({ priceName }) => priceName === name)
   const quantity = some.reduce((total, use) => total + use.quantity, 0)
   if (!allowance || quantity === 0) return []
   const share = Math.min(1, allowance.quantity / quantity)
-  const { confirmed, estimated } = sum(some.map(use => amountOf(use, prices)))
+  const { confirmed, estimated } = sumAmounts(some.map(use => amountOf(use, prices)))
   const amount: Amount = allowance.confirmed
     ? { confirmed: confirmed * share, estimated: estimated * share }
     : { confirmed: 0, estimated: (confirmed + estimated) * share }
-  return [{ what: `Free each month: ${allowance.what}`, amount: sum([amount]) }]
+  return [{ what: `Free each month: ${allowance.what}`, amount: sumAmounts([amount]) }]
 }
 
 /** It was said to begin with the first secret of an account. */
-function trialOf(uses: Use[], { credentials, moment }: Facts, prices: Prices): Deduction {
-  const born = credentials.flatMap(bornAt).sort()
-  const left = born[0] !== undefined && Date.parse(moment) - Date.parse(born[0]) < TRIAL
-  const secrets = uses.filter(({ price }) => price === 'secret')
-  const amount = sum(left ? secrets.map(use => amountOf(use, prices)) : [])
+function trialDeduction(
+  uses: BilledUse[],
+  { credentials, moment }: Facts,
+  prices: PricesByRegion,
+): Deduction {
+  const born = credentials.flatMap(createdAt).sort()
+  const left = born[0] !== undefined && Date.parse(moment) - Date.parse(born[0]) < TRIAL_MS
+  const secrets = uses.filter(({ priceName }) => priceName === 'secret')
+  const amount = sumAmounts(left ? secrets.map(use => amountOf(use, prices)) : [])
   return {
     what: left
       ? 'Trial: secrets in the first 30 days after the first one; AWS no longer names it'
@@ -71,5 +80,5 @@ function trialOf(uses: Use[], { credentials, moment }: Facts, prices: Prices): D
   }
 }
 
-const bornAt = (credential: CredentialFacts): string[] =>
+const createdAt = (credential: CredentialFacts): string[] =>
   credential.store === 'secrets-manager' && credential.created ? [credential.created] : []

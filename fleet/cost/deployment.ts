@@ -1,71 +1,76 @@
 import type { Facts } from '../audit/facts.ts'
-import { intervalOf } from '../interval.ts'
-import { type Counted, counted, guessed, type Use } from './bill.ts'
-import { MONTH } from './month.ts'
-import { guesses } from './perCredential.ts'
+import { scheduleIntervalMs } from '../scheduleInterval.ts'
+import { type BilledUse, countedUse, estimatedUse, type UnplacedUse } from './bill.ts'
+import { ESTIMATES } from './itemUses.ts'
+import { MONTH_HOURS } from './month.ts'
 
 /** What a stack is made of and has to be paid for every month; a test compares it with resources/. */
-export const deployed = { alarms: 5, dashboards: 1, keys: 1, polledQueues: 3 } as const
+export const STACK_RESOURCE_COUNTS = { alarms: 5, dashboards: 1, keys: 1, polledQueues: 3 } as const
 
 /** What a run in which nothing is due does: docs/schedules.md. */
-const RUN = { transitions: 4, functions: 1 }
-const MILLISECONDS = MONTH * 3_600_000
+const IDLE_RUN_WORK = { transitions: 4, functions: 1 }
+const MONTH_MS = MONTH_HOURS * 3_600_000
 /** Requests by which Lambda asks one queue whether there is a message: docs/alerts.md. */
-const POLLS = 650_000
+const POLLS_PER_QUEUE_COUNT = 650_000
 /** A guess: bytes of log of a run. */
-const RUN_BYTES = 5000
+const RUN_LOG_BYTES = 5000
 /** Metrics of a stack, and of each engine with each strategy. A metric that nothing is written to costs nothing. */
-const METRICS = { stack: 2, pair: 2 }
+const METRIC_COUNTS = { stack: 2, pair: 2 }
 /** Secrets on a page of ListSecrets. */
-const PAGE = 100
+const SECRETS_PER_PAGE = 100
 
 /** What a stack costs, whatever it rotates, in each Region that has one. */
-export const deploymentUses = (facts: Facts): Use[] =>
-  stackRegions(facts).flatMap(region =>
+export const deploymentUses = (facts: Facts): BilledUse[] =>
+  regionsWithStack(facts).flatMap(region =>
     [...runUses(facts, region), ...watchUses(facts, region)].map(use => ({ ...use, region })),
   )
 
 /** The Regions that are known to have a stack. */
-export const stackRegions = (facts: Facts): string[] =>
+export const regionsWithStack = (facts: Facts): string[] =>
   Object.entries(facts.regions).flatMap(([region, { stack }]) => ('is' in stack && stack.is ? [region] : []))
 
 /** How often a stack looks what is due, as its schedule says. */
-export function scheduleOf(facts: Facts, region: string): string {
+export function dueScheduleOf(facts: Facts, region: string): string {
   const stack = facts.regions[region]?.stack
   return (stack && 'is' in stack && stack.is?.dueSchedule) || 'rate(15 minutes)'
 }
 
-function runUses(facts: Facts, region: string): Counted[] {
-  const runs = MILLISECONDS / intervalOf(scheduleOf(facts, region))
+function runUses(facts: Facts, region: string): UnplacedUse[] {
+  const runs = MONTH_MS / scheduleIntervalMs(dueScheduleOf(facts, region))
   const secrets = facts.credentials.filter(
     credential => credential.store === 'secrets-manager' && credential.region === region,
   )
-  const pages = Math.ceil(secrets.length / PAGE)
-  const calls = runs * RUN.functions
+  const pages = Math.ceil(secrets.length / SECRETS_PER_PAGE)
+  const calls = runs * IDLE_RUN_WORK.functions
   return [
-    counted('transitions', 'rotations', 'State transitions of runs', runs * RUN.transitions),
-    counted('secretCalls', 'rotations', 'Lists of secrets by runs', runs * pages),
-    counted('schedules', 'rotations', 'Starts of runs', runs),
-    guessed('functionCalls', 'rotations', 'Calls of functions', calls),
-    guessed('functionTime', 'rotations', 'Time of functions', calls * guesses.gbSeconds),
-    guessed('logsIn', 'logs and alarms', 'Logs written', (runs * RUN_BYTES) / 1e9),
-    guessed('traces', 'logs and alarms', 'Traces', runs),
+    countedUse('transitions', 'rotations', 'State transitions of runs', runs * IDLE_RUN_WORK.transitions),
+    countedUse('secretCalls', 'rotations', 'Lists of secrets by runs', runs * pages),
+    countedUse('schedules', 'rotations', 'Starts of runs', runs),
+    estimatedUse('functionCalls', 'rotations', 'Calls of functions', calls),
+    estimatedUse('functionTime', 'rotations', 'Time of functions', calls * ESTIMATES.gbSeconds),
+    estimatedUse('logsIn', 'logs and alarms', 'Logs written', (runs * RUN_LOG_BYTES) / 1e9),
+    estimatedUse('traces', 'logs and alarms', 'Traces', runs),
   ]
 }
 
-function watchUses(facts: Facts, region: string): Counted[] {
-  const metrics = METRICS.stack + METRICS.pair * pairsOf(facts, region)
+function watchUses(facts: Facts, region: string): UnplacedUse[] {
+  const metrics = METRIC_COUNTS.stack + METRIC_COUNTS.pair * countEngineStrategyPairs(facts, region)
   return [
-    counted('alarm', 'logs and alarms', 'Alarms', deployed.alarms),
-    counted('dashboard', 'logs and alarms', 'Dashboard', deployed.dashboards),
-    counted('key', 'keys', "Key of the alarms' topic", deployed.keys),
-    guessed('metric', 'logs and alarms', 'Metrics', metrics),
-    guessed('queueRequests', 'logs and alarms', 'Looks into queues', deployed.polledQueues * POLLS),
+    countedUse('alarm', 'logs and alarms', 'Alarms', STACK_RESOURCE_COUNTS.alarms),
+    countedUse('dashboard', 'logs and alarms', 'Dashboard', STACK_RESOURCE_COUNTS.dashboards),
+    countedUse('key', 'keys', "Key of the alarms' topic", STACK_RESOURCE_COUNTS.keys),
+    estimatedUse('metric', 'logs and alarms', 'Metrics', metrics),
+    estimatedUse(
+      'queueRequests',
+      'logs and alarms',
+      'Looks into queues',
+      STACK_RESOURCE_COUNTS.polledQueues * POLLS_PER_QUEUE_COUNT,
+    ),
   ]
 }
 
 /** How many engines with how many strategies have rotated there. */
-function pairsOf({ credentials }: Facts, region: string): number {
+function countEngineStrategyPairs({ credentials }: Facts, region: string): number {
   const pairs = credentials
     .filter(credential => credential.region === region)
     .flatMap(({ history }) => ('is' in history ? history.is.rotations : []))

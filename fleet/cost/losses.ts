@@ -1,6 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
+import { isParameter, isPrimary } from '../audit/credentialKind.ts'
 import type { Fact, Facts, ParameterFacts, SecretFacts } from '../audit/facts.ts'
-import { isParameter, isPrimary } from '../audit/kind.ts'
 import type { Comparison } from './costReport.ts'
 
 type Losses = Comparison['losses']
@@ -12,15 +12,18 @@ export const lossesIn = (store: StoreName, facts: Facts): Losses =>
 function lossesOfSecrets({ credentials, account }: Facts): Losses {
   const secrets = credentials.filter(isPrimary)
   const count = (uses: (secret: SecretFacts) => boolean) => secrets.filter(uses).length
-  const policies = known(secrets.map(({ policy }) => policy))
-  const replicas = known(secrets.map(({ replicas }) => replicas))
+  const policies = allKnown(secrets.map(({ policy }) => policy))
+  const replicas = allKnown(secrets.map(({ replicas }) => replicas))
   return [
     { what: 'Staging labels: a new version can be read before it is current', credentials: secrets.length },
-    { what: 'Replication to other Regions', ...counted(replicas?.filter(found => found.length > 0)) },
-    { what: 'A resource policy of its own', ...counted(policies?.filter(found => found !== undefined)) },
+    { what: 'Replication to other Regions', ...credentialCount(replicas?.filter(found => found.length > 0)) },
+    {
+      what: 'A resource policy of its own',
+      ...credentialCount(policies?.filter(found => found !== undefined)),
+    },
     {
       what: 'Reads from other accounts by that policy',
-      ...counted(policies?.filter(found => namesOthers(found, account))),
+      ...credentialCount(policies?.filter(found => namesOthers(found, account))),
     },
     {
       what: "Secrets Manager's own schedule and dates of rotation",
@@ -54,11 +57,11 @@ function lossesOfParameters({ credentials }: Facts): Losses {
 }
 
 /** What was found, if all of it could be read. */
-function known<Found>(facts: Fact<Found>[]): Found[] | undefined {
+function allKnown<Found>(facts: Fact<Found>[]): Found[] | undefined {
   const found = facts.flatMap(fact => ('is' in fact ? [fact.is] : []))
   return found.length === facts.length ? found : undefined
 }
-const counted = (found: unknown[] | undefined) => (found ? { credentials: found.length } : {})
+const credentialCount = (found: unknown[] | undefined) => (found ? { credentials: found.length } : {})
 
 /** Whether a policy names an account that is not the own, as AWS writes principals: an ARN, or the twelve digits alone. */
 const namesOthers = (policy = '', account: string): boolean =>

@@ -1,15 +1,15 @@
 import * as v from 'valibot'
-import { MONTH } from './month.ts'
-import { type Price, type PriceName, priceNames, type RegionPrices, units } from './prices.ts'
+import { MONTH_HOURS } from './month.ts'
+import { PRICE_NAMES, PRICE_UNITS, type Price, type PriceName, type RegionPrices } from './prices.ts'
 
 /** Where AWS's Price List has a price: the service, and the product of it that a usage type ends with. */
-type Place = { service: string; family?: string; usage: RegExp; attributes?: Record<string, string> }
+type PriceListEntry = { service: string; family?: string; usage: RegExp; attributes?: Record<string, string> }
 
 /**
  * Usage types begin with their Region's own short name, but in us-east-1, and `-` follows. Names of services and usage types are as
  * infracost asks for them (github.com/infracost/infracost, internal/resources/aws).
  */
-const places: Record<PriceName, Place> = {
+const PRICE_LIST_ENTRIES: Record<PriceName, PriceListEntry> = {
   secret: { service: 'AWSSecretsManager', usage: /AWSSecretsManager-Secrets?$/ },
   secretCalls: { service: 'AWSSecretsManager', usage: /AWSSecretsManager-?APIRequests?$/ },
   advancedParameter: { service: 'AWSSystemsManager', usage: /PS-Advanced-Param-Tier1$/ },
@@ -47,10 +47,13 @@ const places: Record<PriceName, Place> = {
 }
 
 /** What has to be asked for a Region: each service, where it is large a part of it alone. */
-export type Query = { service: string; family?: string }
-export const queries: Query[] = [
+export type PriceListQuery = { service: string; family?: string }
+export const priceListQueries: PriceListQuery[] = [
   ...new Map(
-    Object.values(places).map(({ service, family }) => [service, { service, ...(family && { family }) }]),
+    Object.values(PRICE_LIST_ENTRIES).map(({ service, family }) => [
+      service,
+      { service, ...(family && { family }) },
+    ]),
   ).values(),
 ]
 
@@ -76,10 +79,10 @@ const product = v.object({
 })
 type Product = v.InferOutput<typeof product>
 /** By the service that was asked for. */
-export type Products = Map<string, Product[]>
+export type ProductsByService = Map<string, Product[]>
 
 /** The products of a page that say what they cost in US dollars; the others are of no use here. */
-export function productsIn(page: readonly string[]): Product[] {
+export function parseProducts(page: readonly string[]): Product[] {
   return page.flatMap(text => {
     const found = v.safeParse(v.pipe(v.string(), v.parseJson(), product), text)
     return found.success ? [found.output] : []
@@ -90,8 +93,8 @@ export function productsIn(page: readonly string[]): Product[] {
  * The price of what a bill counts by; undefined if there is none, or there are several. Of prices by quantity it is the first that
  * is not free.
  */
-function priceIn(name: PriceName, products: Product[]): number | undefined {
-  const { usage, attributes = {} } = places[name]
+function findPrice(name: PriceName, products: Product[]): number | undefined {
+  const { usage, attributes = {} } = PRICE_LIST_ENTRIES[name]
   const found = new Set<number>()
   for (const { product, terms } of products) {
     const { attributes: has } = product
@@ -101,29 +104,29 @@ function priceIn(name: PriceName, products: Product[]): number | undefined {
       .flatMap(({ priceDimensions }) => Object.values(priceDimensions))
       .filter(({ pricePerUnit }) => pricePerUnit.USD > 0)
       .sort((a, b) => Number(a.beginRange) - Number(b.beginRange))
-    if (first) found.add(first.pricePerUnit.USD * units[name].per * hoursIn(name, first.unit))
+    if (first) found.add(first.pricePerUnit.USD * PRICE_UNITS[name].per * hoursPerUnit(name, first.unit))
   }
   const [price] = found
   return found.size === 1 && price !== undefined ? Number(price.toPrecision(9)) : undefined
 }
 
 /** What a bill counts by the month, the list may have by the hour. */
-const hoursIn = (name: PriceName, unit: string): number =>
-  /^(hours?|hrs)$/i.test(unit) && units[name].unit !== 'hour' ? MONTH : 1
+const hoursPerUnit = (name: PriceName, unit: string): number =>
+  /^(hours?|hrs)$/i.test(unit) && PRICE_UNITS[name].unit !== 'hour' ? MONTH_HOURS : 1
 
 /**
  * The prices of a Region by what the list says. `before` has what is left where it says nothing, and then that is not confirmed.
  * `missing` names those.
  */
-export function listed(
+export function pricesFromList(
   region: string,
   day: string,
-  products: Products,
+  products: ProductsByService,
   before: RegionPrices,
 ): { prices: RegionPrices; missing: PriceName[] } {
   const missing: PriceName[] = []
   const priceOf = (name: PriceName): Price => {
-    const price = priceIn(name, products.get(places[name].service) ?? [])
+    const price = findPrice(name, products.get(PRICE_LIST_ENTRIES[name].service) ?? [])
     if (price !== undefined)
       return { price, confirmed: true, source: "AWS's Price List, GetProducts", date: day }
     missing.push(name)
@@ -131,6 +134,6 @@ export function listed(
     const elsewhere = before.region === region ? '' : `that of ${before.region}: `
     return { ...old, confirmed: false, source: `${elsewhere}${old.source}`.slice(0, 300) }
   }
-  const prices = Object.fromEntries(priceNames.map(name => [name, priceOf(name)])) as RegionPrices['prices']
+  const prices = Object.fromEntries(PRICE_NAMES.map(name => [name, priceOf(name)])) as RegionPrices['prices']
   return { prices: { region, currency: 'USD', date: day, prices }, missing }
 }

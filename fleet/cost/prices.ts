@@ -4,7 +4,7 @@ import euWest1 from './prices/eu-west-1.json' with { type: 'json' }
 import usEast1 from './prices/us-east-1.json' with { type: 'json' }
 
 /** What is billed, and by what: a price is for `per` of these units. */
-export const units = {
+export const PRICE_UNITS = {
   secret: { per: 1, unit: 'secret' },
   secretCalls: { per: 10_000, unit: '10,000 calls' },
   advancedParameter: { per: 1, unit: 'parameter' },
@@ -28,8 +28,8 @@ export const units = {
   natHours: { per: 1, unit: 'hour' },
   endpointHours: { per: 1, unit: 'hour' },
 } as const
-export type PriceName = keyof typeof units
-export const priceNames = Object.keys(units) as PriceName[]
+export type PriceName = keyof typeof PRICE_UNITS
+export const PRICE_NAMES = Object.keys(PRICE_UNITS) as PriceName[]
 
 const day = v.pipe(v.string(), v.isoDate('a day, such as 2026-11-29'))
 
@@ -52,13 +52,13 @@ const regionPrices = v.strictObject({
   /** When all of them were looked at. */
   date: day,
   prices: v.strictObject(
-    Object.fromEntries(priceNames.map(name => [name, price])) as Record<PriceName, typeof price>,
+    Object.fromEntries(PRICE_NAMES.map(name => [name, price])) as Record<PriceName, typeof price>,
   ),
 })
 export type RegionPrices = v.InferOutput<typeof regionPrices>
 
 /** Prices by Region. */
-export type Prices = Record<string, RegionPrices>
+export type PricesByRegion = Record<string, RegionPrices>
 
 /** There are no prices of a Region. */
 export class UnknownRegion extends Error {
@@ -74,16 +74,16 @@ export class UnknownRegion extends Error {
 }
 
 /** The prices that Keyturn comes with. */
-export const ownPrices: Prices = pricesIn([euCentral1, euWest1, usEast1])
+export const bundledPrices: PricesByRegion = parsePrices([euCentral1, euWest1, usEast1])
 
 /** Prices by Region, from what files hold. @throws ValiError that says which field is not as it should be */
-export function pricesIn(lists: unknown): Prices {
+export function parsePrices(lists: unknown): PricesByRegion {
   const found = v.parse(v.pipe(v.array(regionPrices), v.maxLength(100)), lists)
   return Object.fromEntries(found.map(list => [list.region, list]))
 }
 
 /** The prices of a Region. @throws UnknownRegion */
-export function pricesOf(prices: Prices, region: string): RegionPrices {
+export function pricesForRegion(prices: PricesByRegion, region: string): RegionPrices {
   const found = Object.hasOwn(prices, region) ? prices[region] : undefined
   if (!found) throw new UnknownRegion(region, Object.keys(prices).sort())
   return found

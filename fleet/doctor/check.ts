@@ -5,10 +5,10 @@ import type { SchedulerClient } from '@aws-sdk/client-scheduler'
 import type { SNSClient } from '@aws-sdk/client-sns'
 import type { SQSClient } from '@aws-sdk/client-sqs'
 import type { SSMClient } from '@aws-sdk/client-ssm'
-import { isTemporary } from '../../rotation/ask.ts'
+import { isTemporary } from '../../rotation/callAws.ts'
 
 /** What is looked at, in the order in which it is told: one, several, and what is said of all that are well. */
-export const kinds = {
+export const CHECK_KINDS = {
   version: ['stack', 'stacks', 'of the same version as this command'],
   peer: ['peer', 'peers', 'of the same version, with the same settings'],
   rule: ['rule', 'rules', 'enabled'],
@@ -21,14 +21,14 @@ export const kinds = {
   webhook: ['webhook', 'webhooks', 'there'],
   alarm: ['alarm', 'alarms', 'quiet'],
 } as const satisfies Record<string, [one: string, many: string, well: string]>
-export type Kind = keyof typeof kinds
+export type CheckKind = keyof typeof CHECK_KINDS
 
 /** What --fix can do: nothing but to enable a rule or a schedule of the stack. */
-export type Fix = { rule: string; bus?: string } | { schedule: string }
+export type CheckFix = { rule: string; bus?: string } | { schedule: string }
 
 /** How one thing of the deployment is. `unread`: it could not be looked at, and `says` why. */
 export type Check = {
-  kind: Kind
+  kind: CheckKind
   /** Its name. */
   about: string
   state: 'ok' | 'warning' | 'failed' | 'unread'
@@ -36,11 +36,11 @@ export type Check = {
   says: string
   /** A command to paste, or a sentence. */
   remedy?: string
-  fix?: Fix
+  fix?: CheckFix
 }
 
 /** The deployment that is looked at, and when, in ISO 8601 by AWS's clock. */
-export type Place = { region: string; stage: string; moment: string; outputs: Record<string, string> }
+export type ExaminedStack = { region: string; stage: string; moment: string; outputs: Record<string, string> }
 
 export type DoctorClients = {
   events: EventBridgeClient
@@ -52,20 +52,20 @@ export type DoctorClients = {
   ssm: SSMClient
 }
 
-export const well = (kind: Kind, about: string): Check => ({ kind, about, state: 'ok', says: '' })
+export const okCheck = (kind: CheckKind, about: string): Check => ({ kind, about, state: 'ok', says: '' })
 
 /** For what has gone, or is as no deployment leaves it. A parameter that is left out would go back to its default. */
-export const deployAgain = ({ stage }: Pick<Place, 'stage'>): string =>
+export const deployAgainRemedy = ({ stage }: Pick<ExaminedStack, 'stage'>): string =>
   `Deploy again, with the same parameters as before: npx serverless deploy --stage ${stage}`
 
 /**
  * What a look at something finds. What is not there has failed; what cannot be read is said to be unread.
  * @throws what is no error of a call
  */
-export async function looked(
-  kind: Kind,
+export async function runCheck(
+  kind: CheckKind,
   about: string,
-  place: Place,
+  place: ExaminedStack,
   look: () => Promise<Check[]>,
 ): Promise<Check[]> {
   try {
@@ -74,7 +74,7 @@ export async function looked(
     if (!(error instanceof Error) || !('$fault' in error || isTemporary(error))) throw error
     const { name, message } = error
     if (/^(ResourceNotFound|NotFound|QueueDoesNotExist|.*NonExistentQueue)/.test(name))
-      return [{ kind, about, state: 'failed', says: 'is not there', remedy: deployAgain(place) }]
+      return [{ kind, about, state: 'failed', says: 'is not there', remedy: deployAgainRemedy(place) }]
     return [{ kind, about, state: 'unread', says: `could not be read: ${name}: ${message}`.slice(0, 600) }]
   }
 }

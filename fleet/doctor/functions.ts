@@ -5,24 +5,28 @@ import {
   GetFunctionConfigurationCommand,
   type LambdaClient,
 } from '@aws-sdk/client-lambda'
-import { closedSince } from '../audit/runtimes.ts'
+import { runtimeDeprecatedSince } from '../audit/runtimes.ts'
 import { minuteOf } from '../minute.ts'
-import { type Check, deployAgain, type Place, well } from './check.ts'
+import { type Check, deployAgainRemedy, type ExaminedStack, okCheck } from './check.ts'
 
 /** Whether a function can run. */
-export async function lookAtFunction(lambda: LambdaClient, about: string, place: Place): Promise<Check[]> {
+export async function lookAtFunction(
+  lambda: LambdaClient,
+  about: string,
+  place: ExaminedStack,
+): Promise<Check[]> {
   const found = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: about }))
-  return [functionCheck(about, found, place)]
+  return [checkFunction(about, found, place)]
 }
 
-export function functionCheck(about: string, found: FunctionConfiguration, place: Place): Check {
+export function checkFunction(about: string, found: FunctionConfiguration, place: ExaminedStack): Check {
   const { Runtime, State, StateReason = '', LastUpdateStatus, LastUpdateStatusReason = '' } = found
   const kind = 'function'
-  const remedy = deployAgain(place)
+  const remedy = deployAgainRemedy(place)
   if (State === 'Failed') return { kind, about, state: 'failed', says: `cannot run: ${StateReason}`, remedy }
   if (LastUpdateStatus === 'Failed')
     return { kind, about, state: 'failed', says: `was not updated: ${LastUpdateStatusReason}`, remedy }
-  const closed = closedSince(Runtime, place.moment)
+  const closed = runtimeDeprecatedSince(Runtime, place.moment)
   if (closed)
     return { kind, about, state: 'failed', says: `is on ${Runtime}, which AWS closed on ${closed}`, remedy }
   if (State === 'Inactive')
@@ -33,16 +37,20 @@ export function functionCheck(about: string, found: FunctionConfiguration, place
       says: 'was idle for weeks: its next call fails, and the one after that goes well',
       remedy: 'A rotation calls it again by itself, and tries again; nothing is to be done.',
     }
-  return well(kind, about)
+  return okCheck(kind, about)
 }
 
 /** Whether a queue is read by its function. */
-export async function lookAtReader(lambda: LambdaClient, UUID: string, { region }: Place): Promise<Check[]> {
+export async function lookAtEventSourceMapping(
+  lambda: LambdaClient,
+  UUID: string,
+  { region }: ExaminedStack,
+): Promise<Check[]> {
   const found = await lambda.send(new GetEventSourceMappingCommand({ UUID }))
   const { State = '', EventSourceArn = '', FunctionArn = '' } = found
   const [queue = UUID, name = ''] = [EventSourceArn, FunctionArn].map(arn => arn.split(':').at(-1))
   const about = `${queue} to ${name}`
-  if (!/^Disabl|^Delet/.test(State)) return [well('reader', about)]
+  if (!/^Disabl|^Delet/.test(State)) return [okCheck('reader', about)]
   return [
     {
       kind: 'reader',
@@ -55,16 +63,16 @@ export async function lookAtReader(lambda: LambdaClient, UUID: string, { region 
 }
 
 /** Queries that one call takes. */
-const QUERIES = 500
+const MAX_METRIC_QUERY_COUNT = 500
 
 /** Which functions had calls that failed in the last 24 hours. A rotation that fails is such a call of its step, too. */
 export async function lookAtErrors(
   cloudWatch: CloudWatchClient,
   functions: string[],
-  { moment, region }: Place,
+  { moment, region }: ExaminedStack,
 ): Promise<Check[]> {
   const EndTime = new Date(moment)
-  const MetricDataQueries = functions.slice(0, QUERIES).map((name, n) => ({
+  const MetricDataQueries = functions.slice(0, MAX_METRIC_QUERY_COUNT).map((name, n) => ({
     Id: `f${n}`,
     MetricStat: {
       Metric: {
@@ -86,7 +94,7 @@ export async function lookAtErrors(
       return { kind: 'errors', about, state: 'unread', says: 'CloudWatch did not tell of its errors' }
     const { Values = [], Timestamps = [] } = result
     const sum = Values.reduce((all, value) => all + value, 0)
-    if (!sum) return well('errors', about)
+    if (!sum) return okCheck('errors', about)
     const hours = Timestamps.filter((_, i) => Values[i]).map(at => at.toISOString())
     const last = minuteOf(hours.sort().at(-1) ?? '')
     return {

@@ -1,12 +1,12 @@
 import { GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import type { StackResource } from '../stackResources.ts'
-import { type Check, type Place, well } from './check.ts'
+import { type Check, type ExaminedStack, okCheck } from './check.ts'
 
 /** Whether messages wait in a queue. In one for dead letters, each is something that did not come about. */
 export async function lookAtQueue(
   sqs: SQSClient,
   { id, logicalId }: StackResource,
-  { region }: Place,
+  { region }: ExaminedStack,
 ): Promise<Check[]> {
   const about = id.split('/').at(-1) ?? id
   const command = new GetQueueAttributesCommand({
@@ -14,7 +14,7 @@ export async function lookAtQueue(
     AttributeNames: ['ApproximateNumberOfMessages'],
   })
   const count = Number((await sqs.send(command)).Attributes?.ApproximateNumberOfMessages ?? 0)
-  if (!count) return [well('queue', about)]
+  if (!count) return [okCheck('queue', about)]
   const messages = count === 1 ? '1 message' : `${count} messages`
   const read = `aws sqs receive-message --queue-url ${id} --max-number-of-messages 10 --region ${region}`
   if (!logicalId.endsWith('DeadLetters'))

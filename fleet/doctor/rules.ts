@@ -1,12 +1,16 @@
 import { DescribeRuleCommand, EnableRuleCommand, type EventBridgeClient } from '@aws-sdk/client-eventbridge'
-import { type Check, type Fix, type Place, well } from './check.ts'
+import { type Check, type CheckFix, type ExaminedStack, okCheck } from './check.ts'
 
 /** Whether a rule is enabled. @param id as CloudFormation has it: of a bus other than the default one, `bus|name` */
-export async function lookAtRule(events: EventBridgeClient, id: string, place: Place): Promise<Check[]> {
+export async function lookAtRule(
+  events: EventBridgeClient,
+  id: string,
+  place: ExaminedStack,
+): Promise<Check[]> {
   const [about = '', inId] = id.split('|').toReversed()
   const bus = inId ?? (await busOf(events, about, place))
   const { State } = await events.send(new DescribeRuleCommand({ Name: about, EventBusName: bus }))
-  if (State !== 'DISABLED') return [well('rule', about)]
+  if (State !== 'DISABLED') return [okCheck('rule', about)]
   const onBus = bus ? ` --event-bus-name ${bus}` : ''
   return [
     {
@@ -24,7 +28,7 @@ export async function lookAtRule(events: EventBridgeClient, id: string, place: P
 async function busOf(
   events: EventBridgeClient,
   Name: string,
-  { outputs }: Place,
+  { outputs }: ExaminedStack,
 ): Promise<string | undefined> {
   const own = /:event-bus\/(.+)$/.exec(outputs.EventBusArn ?? '')?.[1]
   if (own === undefined || own === 'default') return undefined
@@ -35,6 +39,9 @@ async function busOf(
   return found ? undefined : own
 }
 
-export async function enableRule(events: EventBridgeClient, { rule, bus }: Extract<Fix, { rule: string }>) {
+export async function enableRule(
+  events: EventBridgeClient,
+  { rule, bus }: Extract<CheckFix, { rule: string }>,
+) {
   await events.send(new EnableRuleCommand({ Name: rule, EventBusName: bus }))
 }

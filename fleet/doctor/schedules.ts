@@ -1,14 +1,14 @@
 import { GetScheduleCommand, type SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler'
-import { type Check, type Place, well } from './check.ts'
+import { type Check, type ExaminedStack, okCheck } from './check.ts'
 
 /** Whether a schedule is enabled. */
 export async function lookAtSchedule(
   scheduler: SchedulerClient,
   about: string,
-  { stage, region }: Place,
+  { stage, region }: ExaminedStack,
 ): Promise<Check[]> {
   const { State } = await scheduler.send(new GetScheduleCommand({ Name: about }))
-  if (State !== 'DISABLED') return [well('schedule', about)]
+  if (State !== 'DISABLED') return [okCheck('schedule', about)]
   return [
     {
       kind: 'schedule',

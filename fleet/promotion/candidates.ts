@@ -1,5 +1,5 @@
 import type { SecretListEntry } from '@aws-sdk/client-secrets-manager'
-import { inRegion, isReplica, regionIn } from '../../rotation/arn.ts'
+import { arnInRegion, isReplica, regionIn } from '../../rotation/arn.ts'
 import {
   NotAtHome,
   ReplicaMissing,
@@ -8,8 +8,8 @@ import {
   StandsAlone,
 } from '../../rotation/errors.ts'
 import { givenUpIn, homeIn, isAdmin, isManaged, tagsIn } from '../../rotation/tags.ts'
-import { currentIn } from '../pending.ts'
-import type { Noted } from './promotionTable.ts'
+import { currentVersionIn } from '../versionLabels.ts'
+import type { PromotionNote } from './promotionTable.ts'
 
 /** A credential of the Region that is given up, as a promotion goes through them. */
 export type Candidate = {
@@ -26,47 +26,50 @@ export type Candidate = {
 }
 
 /** What is known of one Region that may be lost, seen from this one. Secrets are as ListSecrets tells them. */
-export type Known = {
+export type RegionSurvey = {
   from: string
   here: SecretListEntry[]
   /** Those of the other Region; undefined if it does not answer. */
   there?: SecretListEntry[] | undefined
   /** What earlier promotions and rehearsals have noted. */
-  promotions: Noted[]
-  rehearsals: Noted[]
+  promotions: PromotionNote[]
+  rehearsals: PromotionNote[]
   rehearsal: boolean
   now: Date
 }
 
 /** Milliseconds that a change has to come to a replica before a rehearsal calls that late. */
-const PATIENCE = 3_600_000
+const REPLICATION_SLACK_MS = 3_600_000
 
 /**
  * What there is to promote, of all that Keyturn may reach: the replicas of the other Region's secrets, what a promotion has
  * begun with, and what somebody promoted by hand.
  */
-export function candidatesOf(known: Known): Candidate[] {
+export function candidatesOf(known: RegionSurvey): Candidate[] {
   const { from, promotions, here, rehearsal } = known
   const noted = new Map(promotions.filter(one => one.from === from).map(one => [one.credential, one]))
   const isWanted = (secret: SecretListEntry) => {
-    if (!isReached(secret)) return false
+    if (!isPromotable(secret)) return false
     if (isReplica(secret)) return secret.PrimaryRegion === from
     const outcome = noted.get(secret.ARN ?? '')?.outcome
     return homeOf(secret) === from || outcome === 'begun' || outcome === 'failed'
   }
   return here.filter(isWanted).map(secret => {
     const { ARN: arn = '', Name: name = '' } = secret
-    const problem = rehearsal ? unreadiness(secret, known) : undefined
+    const problem = rehearsal ? findUnreadiness(secret, known) : undefined
     return {
       ...{ arn, name, from, refused: noted.get(arn)?.refused ?? [] },
       ...(isAdmin(tagsIn(secret.Tags)) && { admin: true as const }),
-      ...(problem && { problem: told(problem) }),
+      ...(problem && { problem: toProblem(problem) }),
     }
   })
 }
 
 /** What a rehearsal can tell by the lists alone: nothing may be half done, nor this Region be one that nobody waits for. */
-function unreadiness(secret: SecretListEntry, { from, there, now }: Known): RotationError | undefined {
+function findUnreadiness(
+  secret: SecretListEntry,
+  { from, there, now }: RegionSurvey,
+): RotationError | undefined {
   const tags = tagsIn(secret.Tags)
   const region = regionIn(secret.ARN) ?? ''
   if (!isReplica(secret))
@@ -84,9 +87,9 @@ function unreadiness(secret: SecretListEntry, { from, there, now }: Known): Rota
     return new ReplicasBehind(
       `${from} has given up this Region (${givenUp}): it does not wait for the replica, and would go on rotating beside what is promoted here: keyturn replicas --add ${region}, in ${from}`,
     )
-  const primary = there?.find(({ ARN = '' }) => ARN === inRegion(secret.ARN ?? '', from))
-  const [current, own] = [primary, secret].map(each => currentIn(each?.SecretVersionsToStages))
-  const isSettled = now.getTime() - Number(primary?.LastChangedDate ?? 0) > PATIENCE
+  const primary = there?.find(({ ARN = '' }) => ARN === arnInRegion(secret.ARN ?? '', from))
+  const [current, own] = [primary, secret].map(each => currentVersionIn(each?.SecretVersionsToStages))
+  const isSettled = now.getTime() - Number(primary?.LastChangedDate ?? 0) > REPLICATION_SLACK_MS
   if (!primary || current === own || !isSettled) return undefined
   return new ReplicasBehind(
     `the replica here has version ${own ?? 'none'}, and current in ${from} is ${current}`,
@@ -94,62 +97,71 @@ function unreadiness(secret: SecretListEntry, { from, there, now }: Known): Rota
 }
 
 /** The secrets of the other Region that are at home there, and have no replica here by the lists of both. */
-export function unseen({ from, here, there = [] }: Known): SecretListEntry[] {
-  const arns = new Set(here.map(({ ARN = '' }) => inRegion(ARN, from)))
+export function findUnreplicated({ from, here, there = [] }: RegionSurvey): SecretListEntry[] {
+  const arns = new Set(here.map(({ ARN = '' }) => arnInRegion(ARN, from)))
   return there.filter(
     secret =>
-      isReached(secret) && !isReplica(secret) && homeOf(secret) === from && !arns.has(secret.ARN ?? ''),
+      isPromotable(secret) && !isReplica(secret) && homeOf(secret) === from && !arns.has(secret.ARN ?? ''),
   )
 }
 
 /** What should have a replica here and has none. `region` is this one. */
-export function missingOf(secrets: SecretListEntry[], { from, here }: Known, region: string): Candidate[] {
+export function toMissingCandidates(
+  secrets: SecretListEntry[],
+  { from, here }: RegionSurvey,
+  region: string,
+): Candidate[] {
   return secrets.map(({ ARN = '', Name: name = '' }) =>
-    missing({ arn: inRegion(ARN, region), name, from }, here),
+    toMissingCandidate({ arn: arnInRegion(ARN, region), name, from }, here),
   )
 }
 
 /** The same by the last rehearsal, for a Region that does not answer. */
-export function missingBefore({ from, here, rehearsals }: Known): Candidate[] {
+export function missingInLastRehearsal({ from, here, rehearsals }: RegionSurvey): Candidate[] {
   const arns = new Set(here.map(({ ARN = '' }) => ARN))
   const errors: string[] = [new ReplicaMissing().name, new StandsAlone().name]
   return rehearsals
     .filter(
       ({ error = '', ...one }) => one.from === from && errors.includes(error) && !arns.has(one.credential),
     )
-    .map(({ credential: arn, name }) => missing({ arn, name, from }, here))
+    .map(({ credential: arn, name }) => toMissingCandidate({ arn, name, from }, here))
 }
 
-function missing(which: Pick<Candidate, 'arn' | 'name' | 'from'>, here: SecretListEntry[]): Candidate {
+function toMissingCandidate(
+  which: Pick<Candidate, 'arn' | 'name' | 'from'>,
+  here: SecretListEntry[],
+): Candidate {
   const other = here.find(({ Name }) => Name === which.name)
   const problem = other
     ? new StandsAlone(`another secret of this name stands here, ${other.ARN}, so there can be no replica`)
     : new ReplicaMissing('there is no replica here')
-  return { ...which, refused: [], problem: told(problem) }
+  return { ...which, refused: [], problem: toProblem(problem) }
 }
 
 const homeOf = ({ Tags }: SecretListEntry) => homeIn(tagsIn(Tags))
 
 /** What Keyturn may promote. What another service manages has no replica. */
-const isReached = ({ Tags, DeletedDate, OwningService }: SecretListEntry) =>
+const isPromotable = ({ Tags, DeletedDate, OwningService }: SecretListEntry) =>
   (isManaged(tagsIn(Tags)) || isAdmin(tagsIn(Tags))) && !DeletedDate && !OwningService
 
-const told = ({ name, message }: RotationError) => ({ Error: name, Cause: message })
+const toProblem = ({ name, message }: RotationError) => ({ Error: name, Cause: message })
 
 /** As many candidates as a state can hold, and the bytes that they may take there. */
-const PAGE = { most: 200, bytes: 100_000 }
+const PAGE_LIMITS = { most: 200, bytes: 100_000 }
 
 /**
  * The next candidates after one of an earlier page, by name: admins first, and never beside others, which may need them.
  * @returns also the key of the last one, by which the next page is asked for; none if there is no more
  */
-export function pageOf(all: Candidate[], after = ''): { items: Candidate[]; after?: string } {
-  const rest = all.map(candidate => ({ candidate, key: keyOf(candidate) })).filter(({ key }) => key > after)
+export function nextPageOf(all: Candidate[], after = ''): { items: Candidate[]; after?: string } {
+  const rest = all
+    .map(candidate => ({ candidate, key: orderKeyOf(candidate) }))
+    .filter(({ key }) => key > after)
   rest.sort((a, b) => (a.key < b.key ? -1 : 1))
-  let room = PAGE.bytes
+  let room = PAGE_LIMITS.bytes
   const isAdmin = rest[0]?.candidate.admin
   const page = rest
-    .slice(0, PAGE.most)
+    .slice(0, PAGE_LIMITS.most)
     .filter(({ candidate }) => candidate.admin === isAdmin)
     .filter(({ candidate }) => {
       room -= Buffer.byteLength(JSON.stringify(candidate))
@@ -159,4 +171,4 @@ export function pageOf(all: Candidate[], after = ''): { items: Candidate[]; afte
   return { items: page.map(({ candidate }) => candidate), ...(last !== undefined && { after: last }) }
 }
 
-const keyOf = ({ admin, arn }: Candidate) => `${admin ? 0 : 1} ${arn}`
+const orderKeyOf = ({ admin, arn }: Candidate) => `${admin ? 0 : 1} ${arn}`

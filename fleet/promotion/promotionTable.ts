@@ -6,14 +6,14 @@ import {
   PutItemCommand,
   QueryCommand,
 } from '@aws-sdk/client-dynamodb'
-import { ask } from '../../rotation/ask.ts'
+import { callAws } from '../../rotation/callAws.ts'
 
 /** `promotion`: what became of a replica when its Region was lost. `rehearsal`: what would have. */
-export type Kind = 'promotion' | 'rehearsal'
+export type PromotionKind = 'promotion' | 'rehearsal'
 
 /** What is noted of one credential: the latest of its kind. */
-export type Noted = {
-  kind: Kind
+export type PromotionNote = {
+  kind: PromotionKind
   /** The ARN of the secret, in the Region of this stack. */
   credential: string
   name: string
@@ -36,7 +36,7 @@ export type Noted = {
 }
 
 /** Characters of a text, and texts in a list, that are kept. */
-const LONGEST = { text: 500, list: 20 }
+const KEPT_LIMITS = { text: 500, list: 20 }
 
 /** The table of promotions. Every method throws NotPermitted, Throttled or StoreFailed. */
 export class PromotionTable {
@@ -49,31 +49,31 @@ export class PromotionTable {
   }
 
   /** Takes the place of what was noted before of the same kind and credential. */
-  async note(noted: Noted): Promise<void> {
+  async note(noted: PromotionNote): Promise<void> {
     const command = new PutItemCommand({ TableName: this.#name, Item: itemOf(noted) })
-    await ask('DynamoDB', async () => {
+    await callAws('DynamoDB', async () => {
       await this.#client.send(command)
     })
   }
 
   /** What was noted last of one credential. */
-  async latest(kind: Kind, credential: string): Promise<Noted | undefined> {
+  async latest(kind: PromotionKind, credential: string): Promise<PromotionNote | undefined> {
     const Key = keyOf(kind, credential)
     const command = new GetItemCommand({ TableName: this.#name, Key, ConsistentRead: true })
-    const { Item } = await ask('DynamoDB', () => this.#client.send(command))
+    const { Item } = await callAws('DynamoDB', () => this.#client.send(command))
     return Item && notedIn(Item)
   }
 
-  async forget(kind: Kind, credential: string): Promise<void> {
+  async forget(kind: PromotionKind, credential: string): Promise<void> {
     const Key = keyOf(kind, credential)
-    await ask('DynamoDB', async () => {
+    await callAws('DynamoDB', async () => {
       await this.#client.send(new DeleteItemCommand({ TableName: this.#name, Key }))
     })
   }
 
   /** All of one kind, by the credential's ARN. */
-  async all(kind: Kind): Promise<Noted[]> {
-    const found: Noted[] = []
+  async list(kind: PromotionKind): Promise<PromotionNote[]> {
+    const found: PromotionNote[] = []
     let ExclusiveStartKey: Record<string, AttributeValue> | undefined
     do {
       const command = new QueryCommand({
@@ -84,7 +84,7 @@ export class PromotionTable {
         ConsistentRead: true,
         ...(ExclusiveStartKey && { ExclusiveStartKey }),
       })
-      const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
+      const { Items = [], LastEvaluatedKey } = await callAws('DynamoDB', () => this.#client.send(command))
       found.push(...Items.map(notedIn))
       ExclusiveStartKey = LastEvaluatedKey
     } while (ExclusiveStartKey)
@@ -92,23 +92,26 @@ export class PromotionTable {
   }
 }
 
-const keyOf = (kind: Kind, credential: string) => ({ kind: { S: kind }, credential: { S: credential } })
+const keyOf = (kind: PromotionKind, credential: string) => ({
+  kind: { S: kind },
+  credential: { S: credential },
+})
 
-function itemOf({ warnings, refused, reason, ...texts }: Noted): Record<string, AttributeValue> {
-  const whole = { ...texts, ...(reason !== undefined && { reason: reason.slice(0, LONGEST.text) }) }
+function itemOf({ warnings, refused, reason, ...texts }: PromotionNote): Record<string, AttributeValue> {
+  const whole = { ...texts, ...(reason !== undefined && { reason: reason.slice(0, KEPT_LIMITS.text) }) }
   return {
     ...Object.fromEntries(Object.entries(whole).map(([name, S]) => [name, { S }])),
-    warnings: listOf(warnings.slice(0, LONGEST.list)),
+    warnings: listOf(warnings.slice(0, KEPT_LIMITS.list)),
     // The latest: those before are of versions that have no label any more.
-    refused: listOf(refused.slice(-LONGEST.list)),
+    refused: listOf(refused.slice(-KEPT_LIMITS.list)),
   }
 }
 
 const listOf = (texts: string[]): AttributeValue => ({
-  L: texts.map(text => ({ S: text.slice(0, LONGEST.text) })),
+  L: texts.map(text => ({ S: text.slice(0, KEPT_LIMITS.text) })),
 })
 
-const notedIn = (item: Record<string, AttributeValue>): Noted =>
+const notedIn = (item: Record<string, AttributeValue>): PromotionNote =>
   Object.fromEntries(
     Object.entries(item).map(([name, { S, L = [] }]) => [name, S ?? L.map(({ S = '' }) => S)]),
-  ) as Noted
+  ) as PromotionNote

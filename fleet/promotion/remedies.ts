@@ -1,5 +1,5 @@
 /** What to do where a replica was not promoted, or could not be today, by the name of what it failed with. */
-const remedies: Record<string, string> = {
+const PROMOTION_REMEDIES: Record<string, string> = {
   // No prototype, as a name comes from a table.
   __proto__: null as never,
   HostUnmapped:
@@ -33,7 +33,7 @@ const remedies: Record<string, string> = {
   StoreFailed: 'Look up the request in CloudTrail, and mend its cause.',
 }
 
-const unknown = "Look at the execution, and at the log of the stack's functions of promotion."
+const UNKNOWN_ERROR_REMEDY = "Look at the execution, and at the log of the stack's functions of promotion."
 
 /** What to do about an error of a promotion or of its rehearsal. */
-export const promotionRemedy = (error = ''): string => remedies[error] ?? unknown
+export const promotionRemedy = (error = ''): string => PROMOTION_REMEDIES[error] ?? UNKNOWN_ERROR_REMEDY

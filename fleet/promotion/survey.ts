@@ -4,28 +4,28 @@ import {
   type SecretListEntry,
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
-import { ask, type Failure, isTemporary } from '../../rotation/ask.ts'
+import { callAws, isTemporary, type SdkError } from '../../rotation/callAws.ts'
 import { InvalidCredential } from '../../rotation/errors.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
-import { settled } from '../pool.ts'
+import { settleConcurrently } from '../concurrency.ts'
 
 /** Secrets that are asked for at once. */
-const AT_ONCE = 20
+const CONCURRENT_SECRET_COUNT = 20
 
 /** Every secret of a Region, as it is listed there, also the replicas. @throws NotPermitted, Throttled, StoreFailed */
-export async function listed(client: SecretsManagerClient): Promise<SecretListEntry[]> {
+export async function listAllSecrets(client: SecretsManagerClient): Promise<SecretListEntry[]> {
   const pages = paginateListSecrets({ client, pageSize: 100 }, {})
-  const found = await ask('Secrets Manager', () => Array.fromAsync(pages))
+  const found = await callAws('Secrets Manager', () => Array.fromAsync(pages))
   return found.flatMap(({ SecretList = [] }) => SecretList)
 }
 
 /** Whether Secrets Manager in a Region answers at all, be it by a refusal. An error on its own side is no answer. */
-export async function answers(client: SecretsManagerClient): Promise<boolean> {
+export async function doesRegionAnswer(client: SecretsManagerClient): Promise<boolean> {
   try {
     await client.send(new ListSecretsCommand({ MaxResults: 1 }))
     return true
   } catch (error) {
-    const failure = error as Failure
+    const failure = error as SdkError
     return '$fault' in failure && (!isTemporary(failure) || /Throttl|TooMany/.test(failure.name))
   }
 }
@@ -34,13 +34,13 @@ export async function answers(client: SecretsManagerClient): Promise<boolean> {
  * Those of a Region's secrets that are to have a replica in another one, as their status lists it.
  * @throws NotPermitted, Throttled, StoreFailed
  */
-export async function withReplicaIn(
+export async function filterReplicatedTo(
   region: string,
   secrets: SecretListEntry[],
   client: SecretsManagerClient,
 ): Promise<SecretListEntry[]> {
   const store = new SecretsManager(client)
-  const looked = await settled(secrets, AT_ONCE, async ({ ARN = '' }) => {
+  const looked = await settleConcurrently(secrets, CONCURRENT_SECRET_COUNT, async ({ ARN = '' }) => {
     const { replicas = [] } = await store.describe(ARN)
     return replicas.some(replica => replica.region === region)
   })

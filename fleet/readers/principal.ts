@@ -1,13 +1,13 @@
-import type { ReadEvent } from './event.ts'
+import type { ReadEvent } from './readEvent.ts'
 
 /** Who called. `session` is the name of a role's session: of a Lambda function its name, of an EC2 instance its id. */
-export type Caller = { principal: string; session?: string }
+export type ReadCaller = { principal: string; session?: string }
 
 /**
  * The user; or the role that was assumed, apart from its session; or the name of a service of AWS; or, of another account, what
  * AWS tells of its callers: the account and the principal's id.
  */
-export function callerOf({ userIdentity }: ReadEvent): Caller {
+export function callerOf({ userIdentity }: ReadEvent): ReadCaller {
   const { type, arn, accountId, principalId, userName, invokedBy, onBehalfOf } = userIdentity
   if (type === 'AssumedRole') return roleOf(userIdentity)
   if (type === 'AWSService') return { principal: invokedBy ?? 'a service of AWS' }
@@ -20,7 +20,7 @@ export function callerOf({ userIdentity }: ReadEvent): Caller {
   return { principal: arn ?? userName ?? principalId ?? invokedBy ?? type ?? 'unknown' }
 }
 
-function roleOf({ arn = '', principalId = '', sessionContext }: ReadEvent['userIdentity']): Caller {
+function roleOf({ arn = '', principalId = '', sessionContext }: ReadEvent['userIdentity']): ReadCaller {
   const [, partition, account, role, inArn] =
     /^arn:([^:]+):sts::(\d+):assumed-role\/([^/]+)\/(.+)$/.exec(arn) ?? []
   const session = inArn ?? principalId.split(':', 2)[1]

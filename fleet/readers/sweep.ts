@@ -1,22 +1,22 @@
 import type { Event, LookupEventsCommandInput, LookupEventsCommandOutput } from '@aws-sdk/client-cloudtrail'
-import { isTemporary } from '../../rotation/ask.ts'
+import { isTemporary } from '../../rotation/callAws.ts'
 import type { SweepFacts } from '../audit/facts.ts'
-import { mayHaveRead, type ReadName, readEventIn, readNames, resultOf } from './event.ts'
 import { callerOf } from './principal.ts'
-import { type Row, Tally } from './tally.ts'
-import { targetsOf } from './target.ts'
+import { mayHaveRead, READ_EVENT_NAMES, type ReadEventName, readEventIn, readResultOf } from './readEvent.ts'
+import { readTargetsOf } from './readTarget.ts'
+import { type ReadRow, ReadTally } from './tally.ts'
 
 /**
  * Asks CloudTrail in one Region. It answers two calls a second of an account there, with 50 events each, the newest first:
  * whoever gives this function keeps to that.
  */
-export type Lookup = (
+export type LookupEvents = (
   query: LookupEventsCommandInput,
 ) => Promise<Pick<LookupEventsCommandOutput, 'Events' | 'NextToken'>>
 
 /** What a page of events came to. It is JSON: kept, it lets a sweep go on where it stopped. */
 export type SweepPage = {
-  name: ReadName
+  name: ReadEventName
   /** The second of its oldest event, and the ids of all events of that second that have been seen. */
   until: string
   seen: string[]
@@ -27,7 +27,7 @@ export type SweepPage = {
   unreadable: number
   /** Those of them that may have been reads that went well. */
   lost: number
-  rows: Row[]
+  rows: ReadRow[]
 }
 
 export type SweepOptions = {
@@ -37,23 +37,23 @@ export type SweepOptions = {
   /** By performance.now(): no call is made after it. */
   deadline: number
   /** What is looked for: all reads, if nothing else is said. */
-  names?: readonly ReadName[]
+  names?: readonly ReadEventName[]
   /** The pages of a sweep with the same moment that was stopped: this one goes on behind them. */
   pages?: Iterable<SweepPage>
   onPage?: (page: SweepPage) => void | Promise<void>
 }
 
-export type Swept = {
+export type SweepResult = {
   facts: SweepFacts
-  tally: Tally
+  tally: ReadTally
   unreadable: number
   /** Why it ended before the window did, in a line. */
   stopped?: string
 }
 
 /** Milliseconds for which CloudTrail remembers what was called. */
-export const REMEMBERED = 90 * 24 * 3_600_000
-const AT_ONCE = 50
+export const CLOUDTRAIL_RETENTION_MS = 90 * 24 * 3_600_000
+const EVENTS_PER_PAGE = 50
 
 /**
  * Who read what in one Region: a sweep over CloudTrail by the name of the event, as one by each credential would take longer and
@@ -61,22 +61,22 @@ const AT_ONCE = 50
  * read in the last minutes may be missing: CloudTrail tells of a call within about a quarter of an hour.
  * @throws what `lookup` throws, unless that may pass by itself
  */
-export async function sweep(lookup: Lookup, options: SweepOptions): Promise<Swept> {
-  const { moment, since, deadline, names = readNames, pages = [], onPage } = options
-  const tracks = names.map(name => new Track(name, moment, since))
-  const tally = new Tally()
+export async function sweepCloudTrail(lookup: LookupEvents, options: SweepOptions): Promise<SweepResult> {
+  const { moment, since, deadline, names = READ_EVENT_NAMES, pages = [], onPage } = options
+  const tracks = names.map(name => new EventNameSweep(name, moment, since))
+  const tally = new ReadTally()
   let events = 0
   let unreadable = 0
   let lost = 0
   const take = (page: SweepPage) => {
-    tracks.find(({ name }) => name === page.name)?.pass(page)
+    tracks.find(({ name }) => name === page.name)?.moveBehind(page)
     for (const row of page.rows) tally.add(row)
     events += page.events
     unreadable += page.unreadable
     lost += page.lost
   }
   for (const page of pages) take(page)
-  const end = (stopped?: string): Swept => {
+  const end = (stopped?: string): SweepResult => {
     const completeSince =
       tracks
         .map(track => track.completeSince)
@@ -96,7 +96,7 @@ export async function sweep(lookup: Lookup, options: SweepOptions): Promise<Swep
     if (!track) return end()
     if (performance.now() >= deadline) return end('its time was over')
     try {
-      const page = await track.next(lookup)
+      const page = await track.fetchPage(lookup)
       await onPage?.(page)
       take(page)
     } catch (error) {
@@ -107,8 +107,8 @@ export async function sweep(lookup: Lookup, options: SweepOptions): Promise<Swep
 }
 
 /** How far back a sweep has come with one name. */
-class Track {
-  readonly name: ReadName
+class EventNameSweep {
+  readonly name: ReadEventName
   readonly #moment: string
   readonly #since: string
   until: string
@@ -117,7 +117,7 @@ class Track {
   #end: string
   #token: string | undefined
 
-  constructor(name: ReadName, moment: string, since: string) {
+  constructor(name: ReadEventName, moment: string, since: string) {
     this.name = name
     this.#moment = moment
     this.#since = since
@@ -127,13 +127,13 @@ class Track {
 
   /** The rest of the second that it stopped in has not been seen. */
   get completeSince(): string {
-    const oldest = new Date(Date.parse(this.#moment) - REMEMBERED).toISOString()
+    const oldest = new Date(Date.parse(this.#moment) - CLOUDTRAIL_RETENTION_MS).toISOString()
     if (this.done) return oldest > this.#since ? oldest : this.#since
     const next = new Date(Date.parse(this.until) + 1000).toISOString()
     return next < this.#moment ? next : this.#moment
   }
 
-  async next(lookup: Lookup): Promise<SweepPage> {
+  async fetchPage(lookup: LookupEvents): Promise<SweepPage> {
     const { Events = [], NextToken } = await this.#ask(lookup)
     this.#token = NextToken
     const fresh = Events.filter(({ EventId = '' }) => !this.#seen.has(EventId))
@@ -151,7 +151,7 @@ class Track {
     }
   }
 
-  pass({ until, seen, done }: SweepPage): void {
+  moveBehind({ until, seen, done }: SweepPage): void {
     this.until = until
     this.#seen = new Set(seen)
     this.done = done
@@ -159,12 +159,12 @@ class Track {
     if (!this.#token) this.#end = until
   }
 
-  async #ask(lookup: Lookup) {
+  async #ask(lookup: LookupEvents) {
     const query = {
       LookupAttributes: [{ AttributeKey: 'EventName' as const, AttributeValue: this.name }],
       StartTime: new Date(this.#since),
       EndTime: new Date(this.#end),
-      MaxResults: AT_ONCE,
+      MaxResults: EVENTS_PER_PAGE,
     }
     if (!this.#token) return lookup(query)
     try {
@@ -178,13 +178,13 @@ class Track {
 }
 
 function rowsIn(events: Event[]): Pick<SweepPage, 'rows' | 'unreadable' | 'lost'> {
-  const tally = new Tally()
+  const tally = new ReadTally()
   let unreadable = 0
   let lost = 0
   for (const { CloudTrailEvent, EventTime } of events) {
     const event = readEventIn(CloudTrailEvent)
-    const result = event && resultOf(event)
-    const targets = event && targetsOf(event)
+    const result = event && readResultOf(event)
+    const targets = event && readTargetsOf(event)
     if (!event || !EventTime || (result && !targets)) {
       unreadable++
       if (mayHaveRead(CloudTrailEvent)) lost++
@@ -192,7 +192,7 @@ function rowsIn(events: Event[]): Pick<SweepPage, 'rows' | 'unreadable' | 'lost'
     if (!event || !EventTime || !result) continue
     const at = EventTime.toISOString()
     const { principal, session } = callerOf(event)
-    const sessions: Row['sessions'] = session ? [[session, at]] : []
+    const sessions: ReadRow['sessions'] = session ? [[session, at]] : []
     for (const target of targets ?? [])
       tally.add({ target, principal, result, count: 1, first: at, last: at, sessions })
   }

@@ -1,8 +1,8 @@
-import type { Target } from './target.ts'
+import type { ReadTarget } from './readTarget.ts'
 
 /** What one principal did about one target. It is JSON: what a sweep keeps of reads. Times are ISO 8601 in UTC. */
-export type Row = {
-  target: Target
+export type ReadRow = {
+  target: ReadTarget
   principal: string
   result: 'read' | 'forwarded' | 'denied'
   count: number
@@ -13,39 +13,39 @@ export type Row = {
 }
 
 /** Sessions that are kept of a principal. */
-const SESSIONS = 5
+const MAX_SESSION_COUNT = 5
 
 /** Reads, added up: so it needs memory by how many ask for how many things, and not by how often. */
-export class Tally {
-  readonly #rows = new Map<string, Row>()
+export class ReadTally {
+  readonly #rows = new Map<string, ReadRow>()
 
   /** In any order, and added up before or not: it comes to the same. */
-  add(row: Row): void {
+  add(row: ReadRow): void {
     const key = JSON.stringify([row.target, row.principal, row.result])
     const before = this.#rows.get(key)
-    this.#rows.set(key, before ? sum(before, row) : row)
+    this.#rows.set(key, before ? addRows(before, row) : row)
   }
 
-  rows(): Row[] {
+  rows(): ReadRow[] {
     return [...this.#rows.values()]
   }
 }
 
-const sum = (a: Row, b: Row): Row => ({
+const addRows = (a: ReadRow, b: ReadRow): ReadRow => ({
   ...a,
   count: a.count + b.count,
   first: a.first < b.first ? a.first : b.first,
   last: a.last > b.last ? a.last : b.last,
-  sessions: newest([...a.sessions, ...b.sessions]),
+  sessions: newestSessions([...a.sessions, ...b.sessions]),
 })
 
 /** The newest of several lists of sessions. */
-export function newest(sessions: Row['sessions']): Row['sessions'] {
+export function newestSessions(sessions: ReadRow['sessions']): ReadRow['sessions'] {
   const last = new Map<string, string>()
   for (const [name, at] of sessions) if (at > (last.get(name) ?? '')) last.set(name, at)
   return [...last]
     .sort(([name, at], [other, then]) => (at === then ? compare(name, other) : compare(then, at)))
-    .slice(0, SESSIONS)
+    .slice(0, MAX_SESSION_COUNT)
 }
 
 const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b))

@@ -8,20 +8,20 @@ import {
   ScanCommand,
 } from '@aws-sdk/client-dynamodb'
 import { parameterArn } from '../../rotation/arn.ts'
-import { ask } from '../../rotation/ask.ts'
+import { callAws } from '../../rotation/callAws.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
-import { keyOf } from '../digest.ts'
-import type { EditRecord } from './edit.ts'
-import type { RotationRecord } from './record.ts'
+import { boundedKey } from '../digest.ts'
+import type { EditRecord } from './editRecord.ts'
+import type { RotationRecord } from './rotationRecord.ts'
 
 /** Seconds for which a record is kept. */
-const KEPT = 400 * 24 * 3600
+const RETENTION_SECONDS = 400 * 24 * 3600
 /** Bytes of a partition's key that DynamoDB takes are 2048; a character has at most four of them. */
-const LONGEST_KEY = 500
+const MAX_KEY_LENGTH = 500
 /** As many items are scanned at once: a whole megabyte of them, as an answer may have, would take many of memory. */
-const SCANNED = 400
+const ITEMS_PER_SCAN = 400
 /** The index by day of the outcome, and the one of retirements that failed. resources/records.yml makes them. */
-const indexes = {
+const INDEXES = {
   outcomes: ['byDay', 'day', 'ended'],
   retirements: ['byRetirement', 'retiredDay', 'retired'],
 } as const
@@ -29,9 +29,9 @@ const indexes = {
 type Item = Record<string, AttributeValue>
 
 type Field = keyof RotationRecord | keyof EditRecord
-type Found = { credential: string; record: Partial<RotationRecord & EditRecord> }
+type ScannedRecord = { credential: string; record: Partial<RotationRecord & EditRecord> }
 /** Pages of a scan, one after the other. */
-export type Pages = { next(): Promise<{ done: true } | { done: false; value: Found[] }> }
+export type RecordPages = { next(): Promise<{ done: true } | { done: false; value: ScannedRecord[] }> }
 
 /**
  * The table of rotations: an item each, by credential and then by when it began. Nothing decides on it. Every method
@@ -50,14 +50,14 @@ export class RecordTable {
    * Writes a whole item, unless there is one that was made of more of the same history. So records may come in any
    * order, late and twice. `events` is the number of events that `record` was made of.
    */
-  async write(record: RotationRecord, events: number): Promise<void> {
+  async writeRotation(record: RotationRecord, events: number): Promise<void> {
     const command = new PutItemCommand({
       TableName: this.#name,
       Item: itemOf(record, events),
       ConditionExpression: 'attribute_not_exists(events) OR events <= :events',
       ExpressionAttributeValues: { ':events': { N: `${events}` } },
     })
-    await ask(
+    await callAws(
       'DynamoDB',
       async () => {
         await this.#client.send(command)
@@ -70,12 +70,12 @@ export class RecordTable {
    * The newest `most` rotations of a credential, the latest first. Those of a secret that failed before it was read are
    * under its name; a parameter's ARN follows from its name.
    */
-  async of(store: StoreName, arn: string, name: string, most: number): Promise<RotationRecord[]> {
+  async listRotations(store: StoreName, arn: string, name: string, most: number): Promise<RotationRecord[]> {
     const names = store === 'secrets-manager' ? [arn, name] : [arn]
     const lots = names.map(name =>
       this.#query(most, {
         KeyConditionExpression: 'credential = :credential',
-        ExpressionAttributeValues: { ':credential': { S: partitionOf(store, name) } },
+        ExpressionAttributeValues: { ':credential': { S: partitionKeyOf(store, name) } },
         ScanIndexForward: false,
       }),
     )
@@ -83,9 +83,9 @@ export class RecordTable {
   }
 
   /** The newest `most` rotations whose outcome, or whose retirement's failure, came after `from`, the latest first. */
-  async since(from: Date, now: Date, most: number): Promise<RotationRecord[]> {
+  async listSince(from: Date, now: Date, most: number): Promise<RotationRecord[]> {
     const found = new Map<string, RotationRecord>()
-    for (const [IndexName, day, time] of Object.values(indexes))
+    for (const [IndexName, day, time] of Object.values(INDEXES))
       for (const date of daysFrom(from, now)) {
         const records = await this.#query(most, {
           IndexName,
@@ -97,19 +97,19 @@ export class RecordTable {
         for (const record of records) found.set(record.execution, record)
         if (found.size >= most) break
       }
-    return [...found.values()].sort((a, b) => lastOf(b).localeCompare(lastOf(a))).slice(0, most)
+    return [...found.values()].sort((a, b) => latestTimeOf(b).localeCompare(latestTimeOf(a))).slice(0, most)
   }
 
   /** Writes what an edit was, beside the rotations: these are read without it. */
   async writeEdit(edit: EditRecord): Promise<void> {
     const { store, id, arn, execution, made } = edit
     const keys = {
-      credential: editsOf(credentialOf({ store, id, execution, ...(arn && { arn }) })),
+      credential: editsPartitionKeyOf(credentialKeyOf({ store, id, execution, ...(arn && { arn }) })),
       rotation: `${made} ${execution.split(':').at(-1)}`,
       expiresAt: expiryOf(made),
     }
     const command = new PutItemCommand({ TableName: this.#name, Item: attributesOf({ ...edit, ...keys }) })
-    await ask('DynamoDB', async () => {
+    await callAws('DynamoDB', async () => {
       await this.#client.send(command)
     })
   }
@@ -118,17 +118,17 @@ export class RecordTable {
   async latestEdit(store: StoreName, arn: string): Promise<EditRecord | undefined> {
     const [edit] = await this.#query<EditRecord>(1, {
       KeyConditionExpression: 'credential = :credential',
-      ExpressionAttributeValues: { ':credential': { S: editsOf(partitionOf(store, arn)) } },
+      ExpressionAttributeValues: { ':credential': { S: editsPartitionKeyOf(partitionKeyOf(store, arn)) } },
       ScanIndexForward: false,
     })
     return edit
   }
 
   /**
-   * Every record in no order, a page of DynamoDB at a time, with these fields alone; `credential` is the key that partitionOf
-   * makes, or of an edit, editsOf that. Asked again after an error, it goes on with the page that failed.
+   * Every record in no order, a page of DynamoDB at a time, with these fields alone; `credential` is the key that partitionKeyOf
+   * makes, or of an edit, editsPartitionKeyOf that. Asked again after an error, it goes on with the page that failed.
    */
-  pages(fields: readonly Field[]): Pages {
+  scanPages(fields: readonly Field[]): RecordPages {
     const names = ['credential', ...fields]
     let ExclusiveStartKey: Item | undefined
     let done = false
@@ -137,12 +137,12 @@ export class RecordTable {
         if (done) return { done: true }
         const command = new ScanCommand({
           TableName: this.#name,
-          Limit: SCANNED,
+          Limit: ITEMS_PER_SCAN,
           ProjectionExpression: names.map((_, i) => `#${i}`).join(', '),
           ExpressionAttributeNames: Object.fromEntries(names.map((name, i) => [`#${i}`, name])),
           ...(ExclusiveStartKey && { ExclusiveStartKey }),
         })
-        const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
+        const { Items = [], LastEvaluatedKey } = await callAws('DynamoDB', () => this.#client.send(command))
         ExclusiveStartKey = LastEvaluatedKey
         done = !LastEvaluatedKey
         const value = Items.map(item => ({
@@ -167,7 +167,7 @@ export class RecordTable {
         ...query,
         ...(ExclusiveStartKey && { ExclusiveStartKey }),
       })
-      const { Items = [], LastEvaluatedKey } = await ask('DynamoDB', () => this.#client.send(command))
+      const { Items = [], LastEvaluatedKey } = await callAws('DynamoDB', () => this.#client.send(command))
       records.push(...Items.map(item => recordIn<Kept>(item)))
       ExclusiveStartKey = LastEvaluatedKey
     } while (ExclusiveStartKey && records.length < most)
@@ -175,7 +175,7 @@ export class RecordTable {
   }
 }
 
-const lastOf = ({ ended = '', retirement, retired = '' }: RotationRecord) =>
+const latestTimeOf = ({ ended = '', retirement, retired = '' }: RotationRecord) =>
   retirement === 'not-closed' && retired > ended ? retired : ended
 const latestFirst = (a: RotationRecord, b: RotationRecord) => b.began.localeCompare(a.began)
 
@@ -190,30 +190,30 @@ function daysFrom(from: Date, now: Date): string[] {
 }
 
 /** Under which key the records of a credential are, by its ARN, or else its name. */
-export const partitionOf = (store: string, id: string) => `${store} ${keyOf(id, LONGEST_KEY)}`
+export const partitionKeyOf = (store: string, id: string) => `${store} ${boundedKey(id, MAX_KEY_LENGTH)}`
 
 /** Under which key its edits are. */
-export const editsOf = (partition: string) => `edits of ${partition}`
+export const editsPartitionKeyOf = (partition: string) => `edits of ${partition}`
 
 /**
  * An ARN wherever it is known: a secret that is deleted and made again under its name is another one. A parameter's
  * follows from its name. A secret whose rotation failed before it was read is kept by the name that was asked for.
  */
-function credentialOf({
+function credentialKeyOf({
   store,
   id,
   arn,
   execution,
 }: Pick<RotationRecord, 'store' | 'id' | 'arn' | 'execution'>): string {
-  if (arn || store !== 'parameter-store' || id.startsWith('arn:')) return partitionOf(store, arn ?? id)
-  return partitionOf(store, parameterArn(id, execution))
+  if (arn || store !== 'parameter-store' || id.startsWith('arn:')) return partitionKeyOf(store, arn ?? id)
+  return partitionKeyOf(store, parameterArn(id, execution))
 }
 
 /** A record as the table has it, made of so many events. */
 export function itemOf(record: RotationRecord, events: number): Item {
   const { began, ended, retirement, retired, execution } = record
   const keys = {
-    credential: credentialOf(record),
+    credential: credentialKeyOf(record),
     rotation: `${began} ${execution.split(':').at(-1)}`,
     ...(ended && { day: ended.slice(0, 10) }),
     ...(retirement === 'not-closed' && retired && { retiredDay: retired.slice(0, 10) }),
@@ -223,7 +223,7 @@ export function itemOf(record: RotationRecord, events: number): Item {
   return attributesOf({ ...record, ...keys })
 }
 
-const expiryOf = (time: string) => Math.floor(Date.parse(time) / 1000) + KEPT
+const expiryOf = (time: string) => Math.floor(Date.parse(time) / 1000) + RETENTION_SECONDS
 
 const attributesOf = (fields: Record<string, string | number>): Item =>
   Object.fromEntries(
@@ -234,11 +234,11 @@ const attributesOf = (fields: Record<string, string | number>): Item =>
   )
 
 /** What only the table has: its keys, what it expires by, and how much of the history an item was made of. */
-const own = ['credential', 'rotation', 'day', 'retiredDay', 'events', 'expiresAt']
+const TABLE_ONLY_FIELDS = ['credential', 'rotation', 'day', 'retiredDay', 'events', 'expiresAt']
 
 function recordIn<Kept = RotationRecord>(item: Item): Kept {
   const fields = Object.entries(item).flatMap(([name, { S, N }]) =>
-    own.includes(name) ? [] : [[name, S ?? Number(N)]],
+    TABLE_ONLY_FIELDS.includes(name) ? [] : [[name, S ?? Number(N)]],
   )
   return Object.fromEntries(fields) as Kept
 }

@@ -81,22 +81,22 @@ const schema = part({
   detail,
 })
 
-export type Event = NonNullable<v.InferOutput<typeof schema>> & {
+export type EventBridgeEvent = NonNullable<v.InferOutput<typeof schema>> & {
   alarm?: NonNullable<v.InferOutput<typeof alarmState>>['detail']
 }
-export type Detail = NonNullable<Event['detail']>
-export type Problem = { Error?: string | undefined; Cause?: string | undefined } | undefined
+export type EventDetail = NonNullable<EventBridgeEvent['detail']>
+export type CaughtError = { Error?: string | undefined; Cause?: string | undefined } | undefined
 
 /** An event of one of the rules in resources/alarms.yml, as far as it can be read. Never throws. */
-export function readEvent(raw: unknown): Event {
+export function readEvent(raw: unknown): EventBridgeEvent {
   return { ...v.parse(schema, raw), alarm: v.parse(alarmState, raw)?.detail }
 }
 
 /** What an announcement says, as far as it can be read. */
-export const readDetail = (raw: unknown): Detail => v.parse(detail, raw) ?? {}
+export const readDetail = (raw: unknown): EventDetail => v.parse(detail, raw) ?? {}
 
 /** A failed function's cause is JSON that holds its message; any other is the message itself. */
-export function messageIn(problem: Problem): string | undefined {
+export function causeMessageOf(problem: CaughtError): string | undefined {
   const { errorMessage } = v.parse(json(v.object({ errorMessage: text })), problem?.Cause) ?? {}
   return errorMessage ?? problem?.Cause
 }

@@ -1,8 +1,8 @@
-import { meanings } from '../../fleet/endings.ts'
+import { ENDING_MEANINGS } from '../../fleet/endings.ts'
 
 /** What can have happened, in a sentence. */
-export const headlines = {
-  ...meanings,
+export const HEADLINES = {
+  ...ENDING_MEANINGS,
   several: 'Rotations that were due failed.',
   parked:
     'A database server does not answer. What is due there waits, and begins as soon as a run finds that it does; until then this is not told again.',
@@ -26,7 +26,13 @@ export const headlines = {
     'An event says so, and nothing that this stack did bears it out: whoever may put events on the bus can have forged it.',
   unknown: 'One of the alarm rules matched an event that Keyturn cannot read.',
 }
-export type Headline = keyof typeof headlines
+export type Headline = keyof typeof HEADLINES
 
 /** The application may be unable to log in, or nobody can tell. */
-export const critical: readonly Headline[] = ['lockout', 'before', 'stopped', 'unclear', 'promotion']
+export const CRITICAL_HEADLINES: readonly Headline[] = [
+  'lockout',
+  'before',
+  'stopped',
+  'unclear',
+  'promotion',
+]

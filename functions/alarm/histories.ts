@@ -2,7 +2,7 @@ import type { GetExecutionHistoryCommandOutput, SFNClient, SFNClientConfig } fro
 import type { StateName } from '../../fleet/states.ts'
 
 /** A state that an execution entered. */
-export type Entered = { state: StateName; input: unknown; at: number }
+export type EnteredState = { state: StateName; input: unknown; at: number }
 
 /** Looking took too long, or was refused. */
 export class NotLooked extends Error {
@@ -10,8 +10,8 @@ export class NotLooked extends Error {
 }
 
 /** Events of one page. The state in question is among the last that were entered. */
-const PAGE = 100
-const LONGEST = 10
+const EVENTS_PER_PAGE = 100
+const MAX_PAGES = 10
 
 /** What the executions of this stack did, by their own histories, which nobody can write. */
 export class Histories {
@@ -26,7 +26,7 @@ export class Histories {
   }
 
   /** Whether an ARN has the form of an execution of this stack. */
-  isOwn(execution: string): boolean {
+  isOwnExecution(execution: string): boolean {
     const stack = this.#prefix.replace(/rotate$/, '')
     return (
       execution.startsWith(stack) &&
@@ -39,15 +39,15 @@ export class Histories {
    * will be none, as when there is no such execution.
    * @throws NotLooked
    */
-  async last(
+  async lastEntered(
     execution: string,
-    wanted: (entered: Entered) => boolean,
+    wanted: (entered: EnteredState) => boolean,
     abortSignal: AbortSignal,
-  ): Promise<Entered | 'running' | 'none'> {
-    if (!this.isOwn(execution)) return 'none'
+  ): Promise<EnteredState | 'running' | 'none'> {
+    if (!this.isOwnExecution(execution)) return 'none'
     let ended = false
     let nextToken: string | undefined
-    for (let page = 0; page < LONGEST; page++) {
+    for (let page = 0; page < MAX_PAGES; page++) {
       const { events = [], ...rest } = await this.#page(execution, nextToken, abortSignal)
       for (const { type = '', timestamp, stateEnteredEventDetails: entered } of events) {
         ended ||= /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)
@@ -69,7 +69,7 @@ export class Histories {
   ): Promise<Pick<GetExecutionHistoryCommandOutput, 'events' | 'nextToken'>> {
     const { SFNClient, GetExecutionHistoryCommand } = await import('../../fleet/stepFunctions.ts')
     this.#client ??= new SFNClient(this.#settings)
-    const query = { executionArn, nextToken, reverseOrder: true, maxResults: PAGE }
+    const query = { executionArn, nextToken, reverseOrder: true, maxResults: EVENTS_PER_PAGE }
     try {
       return await this.#client.send(new GetExecutionHistoryCommand(query), { abortSignal })
     } catch (error) {

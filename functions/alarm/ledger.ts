@@ -1,28 +1,28 @@
 import { hash, randomUUID } from 'node:crypto'
 import type { Severity } from './alarm.ts'
-import { type Item, idOf, type LedgerTable } from './ledgerTable.ts'
+import { itemIdOf, type LedgerItem, type LedgerTable } from './ledgerTable.ts'
 
 /** Another invocation is telling of the same failure right now. Try again after its lease. */
 export class AlarmClaimed extends Error {
   override readonly name = 'AlarmClaimed'
 }
 
-export const outlets = ['topic', 'webhook'] as const
-export type Outlet = (typeof outlets)[number]
+export const OUTLETS = ['topic', 'webhook'] as const
+export type Outlet = (typeof OUTLETS)[number]
 /** The right to tell of a failure, and the outlets that know of it already. */
-export type Claim = { key: string; by: string; told: Set<Outlet> }
+export type Claim = { key: string; claimedBy: string; toldOutlets: Set<Outlet> }
 
 /** The right to tell that a credential is well again: what is open, and since when. */
-export type Mending = Claim & { severities: Severity[]; failedAt: number }
+export type RecoveryClaim = Claim & { severities: Severity[]; failedAt: number }
 
 /** Milliseconds. Events of one failure have times this close to each other. A later one is another failure. */
-const window = 10 * 60_000
+const SAME_FAILURE_WINDOW_MS = 10 * 60_000
 /** Milliseconds. As long as the function may run, and less than its queues hide what it has taken. */
-export const lease = 60_000
+export const LEASE_MS = 60_000
 /** Seconds. When DynamoDB may forget: after every try of an event. */
-const day = 24 * 3600
+const DAY_SECONDS = 24 * 3600
 /** Seconds. As long as a failure stays open that no rotation has made up for. */
-const long = 90 * day
+const OPEN_FAILURE_SECONDS = 90 * DAY_SECONDS
 
 /**
  * Remembers in DynamoDB which failures were told. A claim is a lease and no more: who claims, and dies before the
@@ -41,14 +41,14 @@ export class Ledger {
   }
 
   /** The same ledger, whose calls have so many milliseconds in all. */
-  within(milliseconds: number): Ledger {
-    return new Ledger(this.#table.within(milliseconds), this.#now)
+  withTimeout(milliseconds: number): Ledger {
+    return new Ledger(this.#table.withTimeout(milliseconds), this.#now)
   }
 
   /** Whether failure `key` of the time `at` was told to everybody, as whatever severity. */
-  async knows(key: string, at: number): Promise<boolean> {
+  async wasTold(key: string, at: number): Promise<boolean> {
     const item = await this.#table.get(key)
-    return isDone(item) && Math.abs(Number(item?.failedAt?.N) - at) <= window
+    return isToldToAll(item) && Math.abs(Number(item?.failedAt?.N) - at) <= SAME_FAILURE_WINDOW_MS
   }
 
   /**
@@ -61,69 +61,77 @@ export class Ledger {
     // The last release noted no severity.
     const upgrade = severity === 'critical' ? ' OR severity = :error OR attribute_not_exists(severity)' : ''
     const old = await this.#table.put(
-      { ...this.#item(key, at, day), severity: { S: severity }, claimedBy: { S: by }, ...this.#leased() },
+      {
+        ...this.#item(key, at, DAY_SECONDS),
+        severity: { S: severity },
+        claimedBy: { S: by },
+        ...this.#leaseAttributes(),
+      },
       `attribute_not_exists(failedAt) OR failedAt < :from OR failedAt > :to${upgrade}`,
       {
-        ':from': { N: `${at - window}` },
-        ':to': { N: `${at + window}` },
+        ':from': { N: `${at - SAME_FAILURE_WINDOW_MS}` },
+        ':to': { N: `${at + SAME_FAILURE_WINDOW_MS}` },
         ...(upgrade && { ':error': { S: 'error' } }),
       },
     )
-    if (!old) return { key, by, told: new Set() }
-    return isDone(old) ? undefined : this.#takeOver(key, at, severity, by)
+    if (!old) return { key, claimedBy: by, toldOutlets: new Set() }
+    return isToldToAll(old) ? undefined : this.#takeOver(key, at, severity, by)
   }
 
   /** Notes that an outlet was told. Nothing happens if another has claimed it since. */
-  async note({ key, by, told }: Claim, outlet: Outlet): Promise<void> {
-    told.add(outlet)
-    await this.#table.update(key, `SET ${flags[outlet]} = :true`, 'claimedBy = :by', {
+  async markOutletTold({ key, claimedBy, toldOutlets }: Claim, outlet: Outlet): Promise<void> {
+    toldOutlets.add(outlet)
+    await this.#table.update(key, `SET ${TOLD_ATTRIBUTES[outlet]} = :true`, 'claimedBy = :by', {
       ':true': { BOOL: true },
-      ':by': { S: by },
+      ':by': { S: claimedBy },
     })
   }
 
   /** Notes that everybody was told of this failure, under another name that it has. */
-  async silence(key: string, at: number): Promise<void> {
-    await this.#table.put({ ...this.#item(key, at, day), toldAll: { BOOL: true } })
+  async markTold(key: string, at: number): Promise<void> {
+    await this.#table.put({ ...this.#item(key, at, DAY_SECONDS), toldAll: { BOOL: true } })
   }
 
   /** Writes that a run reports on a rotation, by the name of its execution, and with which others. */
-  async join(execution: string, group: string): Promise<void> {
-    await this.#table.put({ ...this.#item(`run of ${execution}`, this.#now(), day), group: { S: group } })
+  async assignToGroup(execution: string, group: string): Promise<void> {
+    await this.#table.put({
+      ...this.#item(`run of ${execution}`, this.#now(), DAY_SECONDS),
+      group: { S: group },
+    })
   }
 
   /**
    * Whether failure `key` is the first of those that the same run reports on; true if no run does. Runs that find the same
    * server down report as one, for 90 days.
    */
-  async leads(execution: string, key: string): Promise<boolean> {
+  async isFirstOfGroup(execution: string, key: string): Promise<boolean> {
     const group = (await this.#table.get(`run of ${execution}`))?.group?.S
-    return !group || this.#first(`group ${group}`, key, long)
+    return !group || this.#isFirst(`group ${group}`, key, OPEN_FAILURE_SECONDS)
   }
 
   /** Whether failure `key` is the first that found what `standing` names, in 90 days. Asked again, it still is. */
-  isNews(standing: string, key: string): Promise<boolean> {
-    return this.#first(standing, key, long)
+  isFirstToFind(standing: string, key: string): Promise<boolean> {
+    return this.#isFirst(standing, key, OPEN_FAILURE_SECONDS)
   }
 
   /** Which of these names were not told on the day of `at`; if `lasting`, in its week and the one before. */
-  async unheard(names: string[], at: number, lasting = false): Promise<string[]> {
-    const lists = lasting ? [weekOf(at), weekOf(at - week)] : [dayOf(at)]
+  async untoldFindings(names: string[], at: number, lasting = false): Promise<string[]> {
+    const lists = lasting ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
     const items = await Promise.all(lists.map(list => this.#table.get(list)))
     const heard = new Set(items.flatMap(item => item?.names?.SS ?? []))
     return names.filter(name => !heard.has(digest(name)))
   }
 
   /** Notes that these names were told; if `lasting`, or found once more. */
-  async hear(names: string[], at: number, lasting = false): Promise<void> {
+  async markFindingsTold(names: string[], at: number, lasting = false): Promise<void> {
     if (!names.length) return
     await this.#table.update(
-      lasting ? weekOf(at) : dayOf(at),
+      lasting ? weekListKey(at) : dayListKey(at),
       'SET failedAt = :at, expiresAt = :expires ADD #names :names',
       undefined,
       {
         ':at': { N: `${at}` },
-        ':expires': this.#expiry((lasting ? 15 : 2) * day),
+        ':expires': this.#expiry((lasting ? 15 : 2) * DAY_SECONDS),
         ':names': { SS: [...new Set(names.map(digest))] },
       },
       { '#names': 'names' },
@@ -131,8 +139,8 @@ export class Ledger {
   }
 
   /** Notes that these names count as not told on the day of `at`, if any was; if `lasting`, in the weeks. */
-  async forget(names: string[], at: number, lasting = false): Promise<void> {
-    const lists = lasting ? [weekOf(at), weekOf(at - week)] : [dayOf(at)]
+  async markFindingsUntold(names: string[], at: number, lasting = false): Promise<void> {
+    const lists = lasting ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
     const forgetIn = (list: string) =>
       this.#table.update(
         list,
@@ -145,10 +153,15 @@ export class Ledger {
   }
 
   /**
-   * Notes that a failure of a credential is open; `ofReplicas`: it is only that replicas do not follow.
+   * Notes that a failure of a credential is open; `replicaFindingsOf`: it is only that replicas do not follow.
    * @returns false if a rotation has made up for it since
    */
-  async open(credential: string, at: number, severity: Severity, ofReplicas = false): Promise<boolean> {
+  async openFailure(
+    credential: string,
+    at: number,
+    severity: Severity,
+    ofReplicas = false,
+  ): Promise<boolean> {
     const more = ofReplicas ? '' : ', beyondReplicas = :true'
     const updated = await this.#table.update(
       `open ${credential}`,
@@ -157,7 +170,7 @@ export class Ledger {
       {
         ...(more && { ':true': { BOOL: true } }),
         ':at': { N: `${at}` },
-        ':expires': this.#expiry(long),
+        ':expires': this.#expiry(OPEN_FAILURE_SECONDS),
         ':severities': { SS: [severity] },
       },
     )
@@ -165,12 +178,16 @@ export class Ledger {
   }
 
   /**
-   * Claims the telling that a credential is well again since `at`: one call if nothing is open. `ofReplicas`: only its
+   * Claims the telling that a credential is well again since `at`: one call if nothing is open. `replicaFindingsOf`: only its
    * replicas are, which an earlier rotation may have waited for.
    * @returns undefined if nothing is open, or something else
    * @throws AlarmClaimed
    */
-  async mend(credential: string, at: number, ofReplicas = false): Promise<Mending | undefined> {
+  async claimRecovery(
+    credential: string,
+    at: number,
+    ofReplicas = false,
+  ): Promise<RecoveryClaim | undefined> {
     const key = `open ${credential}`
     const by = randomUUID()
     const now = { N: `${this.#now()}` }
@@ -183,7 +200,7 @@ export class Ledger {
         ':seconds': this.#expiry(0),
         ':now': now,
         ':by': { S: by },
-        ':until': this.#leased().leasedUntil,
+        ':until': this.#leaseAttributes().leasedUntil,
       },
       undefined,
       item => {
@@ -194,25 +211,31 @@ export class Ledger {
     )
     if (!found) return undefined
     const severities = (found.severities?.SS ?? []) as Severity[]
-    return { key, by, told: toldIn(found), severities, failedAt: Number(found.failedAt?.N) }
+    return {
+      key,
+      claimedBy: by,
+      toldOutlets: toldOutletsIn(found),
+      severities,
+      failedAt: Number(found.failedAt?.N),
+    }
   }
 
   /** Notes that everybody knows that a credential is well again. */
-  async close({ key, by }: Claim, at: number): Promise<void> {
+  async closeFailure({ key, claimedBy }: Claim, at: number): Promise<void> {
     await this.#table.update(
       key,
       // It stays for a day: a failure that is told late finds that it was made up for.
       'SET wellAt = :at, expiresAt = :expires REMOVE severities, leasedUntil, beyondReplicas',
       'claimedBy = :by',
-      { ':at': { N: `${at}` }, ':expires': this.#expiry(day), ':by': { S: by } },
+      { ':at': { N: `${at}` }, ':expires': this.#expiry(DAY_SECONDS), ':by': { S: claimedBy } },
     )
   }
 
   /** Lets a claim go, so that the next try need not wait for its lease. */
-  async release({ key, by }: Claim): Promise<void> {
+  async releaseClaim({ key, claimedBy }: Claim): Promise<void> {
     await this.#table.update(key, 'SET leasedUntil = :zero', 'claimedBy = :by', {
       ':zero': { N: '0' },
-      ':by': { S: by },
+      ':by': { S: claimedBy },
     })
   }
 
@@ -223,47 +246,47 @@ export class Ledger {
       'SET leasedUntil = :until, claimedBy = :by, expiresAt = :expires, failedAt = if_not_exists(failedAt, :at), severity = if_not_exists(severity, :severity)',
       'attribute_not_exists(leasedUntil) OR leasedUntil < :now',
       {
-        ':until': this.#leased().leasedUntil,
+        ':until': this.#leaseAttributes().leasedUntil,
         ':by': { S: by },
-        ':expires': this.#expiry(day),
+        ':expires': this.#expiry(DAY_SECONDS),
         ':at': { N: `${at}` },
         ':severity': { S: severity },
         ':now': { N: `${this.#now()}` },
       },
     )
     if (!item) throw new AlarmClaimed(`${key}: is being told`)
-    return { key, by, told: toldIn(item) }
+    return { key, claimedBy: by, toldOutlets: toldOutletsIn(item) }
   }
 
-  async #first(id: string, key: string, seconds: number): Promise<boolean> {
+  async #isFirst(id: string, key: string, seconds: number): Promise<boolean> {
     const old = await this.#table.put(
-      { ...this.#item(id, this.#now(), seconds), leader: { S: idOf(key) } },
+      { ...this.#item(id, this.#now(), seconds), leader: { S: itemIdOf(key) } },
       // DynamoDB may take days to forget.
       'attribute_not_exists(leader) OR leader = :leader OR expiresAt < :now',
-      { ':leader': { S: idOf(key) }, ':now': this.#expiry(0) },
+      { ':leader': { S: itemIdOf(key) }, ':now': this.#expiry(0) },
     )
     return !old
   }
 
-  #leased = () => ({ leasedUntil: { N: `${this.#now() + lease}` } })
+  #leaseAttributes = () => ({ leasedUntil: { N: `${this.#now() + LEASE_MS}` } })
   #expiry = (seconds: number) => ({ N: `${Math.ceil(this.#now() / 1000) + seconds}` })
-  #item = (key: string, at: number, seconds: number): Item => ({
-    id: { S: idOf(key) },
+  #item = (key: string, at: number, seconds: number): LedgerItem => ({
+    id: { S: itemIdOf(key) },
     failedAt: { N: `${at}` },
     expiresAt: this.#expiry(seconds),
   })
 }
 
-const flags = { topic: 'toldTopic', webhook: 'toldWebhook' } satisfies Record<Outlet, string>
-const toldIn = (item: Item): Set<Outlet> =>
-  new Set((Object.keys(flags) as Outlet[]).filter(outlet => item[flags[outlet]]?.BOOL))
+const TOLD_ATTRIBUTES = { topic: 'toldTopic', webhook: 'toldWebhook' } satisfies Record<Outlet, string>
+const toldOutletsIn = (item: LedgerItem): Set<Outlet> =>
+  new Set((Object.keys(TOLD_ATTRIBUTES) as Outlet[]).filter(outlet => item[TOLD_ATTRIBUTES[outlet]]?.BOOL))
 /** `toldAll` alone is what the last release wrote as well. */
-const isDone = (item: Item | undefined) =>
+const isToldToAll = (item: LedgerItem | undefined) =>
   Boolean(item?.toldAll?.BOOL || (item?.toldTopic?.BOOL && item.toldWebhook?.BOOL))
 
 /** A day's list has to fit into one item, however many are late. */
 const digest = (name: string) => hash('sha256', name, 'base64url').slice(0, 12)
 /** Milliseconds. */
-const week = 7 * day * 1000
-const weekOf = (at: number) => `promoted in week ${Math.floor(at / week)}`
-const dayOf = (at: number) => `late on ${new Date(at).toISOString().slice(0, 10)}`
+const WEEK_MS = 7 * DAY_SECONDS * 1000
+const weekListKey = (at: number) => `promoted in week ${Math.floor(at / WEEK_MS)}`
+const dayListKey = (at: number) => `late on ${new Date(at).toISOString().slice(0, 10)}`

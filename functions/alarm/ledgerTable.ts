@@ -7,9 +7,9 @@ import {
   PutItemCommand,
   UpdateItemCommand,
 } from '@aws-sdk/client-dynamodb'
-import { keyOf } from '../../fleet/digest.ts'
+import { boundedKey } from '../../fleet/digest.ts'
 
-export type Item = Record<string, AttributeValue>
+export type LedgerItem = Record<string, AttributeValue>
 
 /** The alarm's table in DynamoDB. Every method throws whatever DynamoDB throws, but for a condition that is not met. */
 export class LedgerTable {
@@ -30,22 +30,22 @@ export class LedgerTable {
   }
 
   /** The same table, whose calls have so many milliseconds in all. */
-  within(milliseconds: number): LedgerTable {
+  withTimeout(milliseconds: number): LedgerTable {
     return new LedgerTable(this.#client, this.#name, AbortSignal.timeout(milliseconds))
   }
 
   /** Reads what is there by now. */
-  async get(key: string): Promise<Item | undefined> {
+  async get(key: string): Promise<LedgerItem | undefined> {
     const command = new GetItemCommand({
       TableName: this.#name,
-      Key: { id: { S: idOf(key) } },
+      Key: { id: { S: itemIdOf(key) } },
       ConsistentRead: true,
     })
     return (await this.#client.send(command, this.#options())).Item
   }
 
   /** @returns the item that is there, if it does not meet the condition */
-  async put(Item: Item, condition?: string, values?: Item): Promise<Item | undefined> {
+  async put(Item: LedgerItem, condition?: string, values?: LedgerItem): Promise<LedgerItem | undefined> {
     const command = new PutItemCommand({
       TableName: this.#name,
       Item,
@@ -69,13 +69,13 @@ export class LedgerTable {
     key: string,
     expression: string,
     condition: string | undefined,
-    values: Item,
+    values: LedgerItem,
     names?: Record<string, string>,
-    refused: (item: Item | undefined) => void = () => {},
-  ): Promise<Item | undefined> {
+    refused: (item: LedgerItem | undefined) => void = () => {},
+  ): Promise<LedgerItem | undefined> {
     const command = new UpdateItemCommand({
       TableName: this.#name,
-      Key: { id: { S: idOf(key) } },
+      Key: { id: { S: itemIdOf(key) } },
       UpdateExpression: expression,
       ExpressionAttributeValues: values,
       ReturnValues: 'ALL_NEW',
@@ -98,4 +98,4 @@ export class LedgerTable {
 }
 
 /** DynamoDB's keys have 2048 bytes, which names alone may have. */
-export const idOf = (key: string) => keyOf(key, 500)
+export const itemIdOf = (key: string) => boundedKey(key, 500)

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
-import { intervalOf } from '../../fleet/interval.ts'
+import { scheduleIntervalMs } from '../../fleet/scheduleInterval.ts'
 import { InvalidInput, InvalidOption, type RotationError } from '../../rotation/errors.ts'
 import { type Options, parseOptions } from '../../rotation/options.ts'
-import { passwordSettings } from '../../rotation/password.ts'
+import { passwordSettingsSchema } from '../../rotation/password.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const whole = v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1))
@@ -29,7 +29,7 @@ const own = v.object({
 type Variable = keyof typeof common.entries | keyof typeof due.entries | keyof typeof own.entries
 
 /** What sets each variable, the deployment's parameter or the template itself, and what it should be. */
-const expected: Record<Variable, [setBy: string, should: string]> = {
+const VARIABLE_RULES: Record<Variable, [setBy: string, should: string]> = {
   KEYTURN_CA_FILE: ['caFile', "should be the path of a PEM file in the project's folder"],
   KEYTURN_TEST_QUERY_MAY_WRITE: ['testQueryMayWrite', 'should be true or false'],
   KEYTURN_MAX_ROTATIONS: ['maxConcurrentRotations', 'should be a whole number from 1 to 10000'],
@@ -44,18 +44,18 @@ const expected: Record<Variable, [setBy: string, should: string]> = {
 }
 
 /** Variables that are the deployment's default of an option; what that should be is said where options are read. */
-const optionOf: Record<string, string> = {
+const OPTION_BY_VARIABLE: Record<string, string> = {
   KEYTURN_GRACE: 'grace',
-  ...Object.fromEntries(Object.keys(passwordSettings.entries).map(name => [name, name])),
+  ...Object.fromEntries(Object.keys(passwordSettingsSchema.entries).map(name => [name, name])),
 }
 
 export type Environment = {
   /** PEM file of the issuers to trust. By default Lambda's own, which holds the roots of RDS. */
   caFile: string
   /** What the ARNs of this stack's rotate executions begin with, up to the name. */
-  executions: string | undefined
+  executionArnPrefix: string | undefined
   /** ARN of this stack's rotate-server, which is named after rotate. */
-  servers: string
+  serverStateMachineArn: string
   /** Set: test queries may write. */
   testMayWrite?: true
   defaults: Options
@@ -69,18 +69,18 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => Boolean(entry[1])),
   )
-  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_TEST_QUERY_MAY_WRITE } = checked(
+  const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_TEST_QUERY_MAY_WRITE } = parseVariables(
     common,
     given,
     (name, problem) => new InvalidOption(name, problem),
   )
-  const options = Object.entries(optionOf).flatMap(([name, option]) =>
+  const options = Object.entries(OPTION_BY_VARIABLE).flatMap(([name, option]) =>
     given[name] ? [[option, given[name]]] : [],
   )
   return {
     caFile: KEYTURN_CA_FILE,
-    executions: KEYTURN_EXECUTIONS,
-    servers: KEYTURN_EXECUTIONS
+    executionArnPrefix: KEYTURN_EXECUTIONS,
+    serverStateMachineArn: KEYTURN_EXECUTIONS
       ? `${KEYTURN_EXECUTIONS.replace(':execution:', ':stateMachine:')}-server`
       : '',
     ...(KEYTURN_TEST_QUERY_MAY_WRITE === 'true' && { testMayWrite: true }),
@@ -88,63 +88,63 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   }
 }
 
-type DueEnvironment = {
+type FindDueEnvironment = {
   /** ARN of the state machine that rotates what is due. */
-  runs: string
+  runStateMachineArn: string
   /** ARN of the state machine that each rotation is an execution of. The others are named after it. */
-  rotations: string
+  rotationStateMachineArn: string
   /** ARN of the state machine whose executions have a database server each. */
-  servers: string
+  serverStateMachineArn: string
   /** ARN of this stack's rotateSecret. */
   rotationFunction: string
   /** How many rotations may go on at once, in all and on one database server. */
   maxRotations: number
   maxRotationsPerHost: number
   /** How many milliseconds lie between two runs of the schedule. */
-  interval: number
+  intervalMs: number
   /** Whether runs write Secrets Manager's schedules into tags. */
   tagSchedules: boolean
 }
 
 /** Reads findDue's environment. @throws InvalidInput naming the parameter of the deployment */
-export function parseDueEnvironment(variables: NodeJS.ProcessEnv): DueEnvironment {
+export function parseFindDueEnvironment(variables: NodeJS.ProcessEnv): FindDueEnvironment {
   const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
-  const output = checked(due, variables, refusal)
+  const output = parseVariables(due, variables, refusal)
   return {
-    runs: output.KEYTURN_RUNS,
-    rotations: output.KEYTURN_RUNS.replace(/-due$/, ''),
-    servers: output.KEYTURN_RUNS.replace(/-due$/, '-server'),
+    runStateMachineArn: output.KEYTURN_RUNS,
+    rotationStateMachineArn: output.KEYTURN_RUNS.replace(/-due$/, ''),
+    serverStateMachineArn: output.KEYTURN_RUNS.replace(/-due$/, '-server'),
     rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
     maxRotations: output.KEYTURN_MAX_ROTATIONS,
     maxRotationsPerHost: output.KEYTURN_MAX_ROTATIONS_PER_HOST,
-    interval: intervalOf(output.KEYTURN_DUE_SCHEDULE),
+    intervalMs: scheduleIntervalMs(output.KEYTURN_DUE_SCHEDULE),
     tagSchedules: output.KEYTURN_TAG_SCHEDULES === 'true',
   }
 }
 
 /** By what a function tells this stack's secrets from others. */
-type OwnEnvironment = {
+type OwnershipEnvironment = {
   /** ARN of this stack's rotateSecret. */
   rotationFunction: string
   /** ARN of the KMS key that the deployment names. */
-  key?: string
+  kmsKeyArn?: string
   /** ARNs of admins' secrets besides those that are tagged. */
   listedAdmins?: string[]
 }
 
 /** Reads it of checkCredential and setAdmin. @throws InvalidInput naming the parameter of the deployment */
-export function parseOwnEnvironment(variables: NodeJS.ProcessEnv): OwnEnvironment {
+export function parseOwnershipEnvironment(variables: NodeJS.ProcessEnv): OwnershipEnvironment {
   const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
-  const output = checked(own, variables, refusal)
-  const { KEYTURN_KMS_KEY: key, KEYTURN_ADMIN_SECRET_ARNS: admins } = output
+  const output = parseVariables(own, variables, refusal)
+  const { KEYTURN_KMS_KEY: kmsKeyArn, KEYTURN_ADMIN_SECRET_ARNS: admins } = output
   return {
     rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
-    ...(key && { key }),
+    ...(kmsKeyArn && { kmsKeyArn }),
     ...(admins && { listedAdmins: admins.split(',') }),
   }
 }
 
-function checked<T>(
+function parseVariables<T>(
   schema: v.GenericSchema<unknown, T>,
   variables: object,
   refusal: (setBy: string, should: string) => RotationError,
@@ -152,5 +152,5 @@ function checked<T>(
   const result = v.safeParse(schema, variables)
   if (result.success) return result.output
   const name = String(result.issues[0].path?.[0].key)
-  throw refusal(...expected[name as Variable])
+  throw refusal(...VARIABLE_RULES[name as Variable])
 }

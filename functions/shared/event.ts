@@ -1,11 +1,11 @@
 import * as v from 'valibot'
-import { type ServiceStep, serviceSteps } from '../../fleet/serviceSteps.ts'
+import { SERVICE_STEPS, type ServiceStep } from '../../fleet/serviceSteps.ts'
 import { isToken } from '../../fleet/token.ts'
-import { engineNames } from '../../rotation/engines/traits.ts'
+import { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import { InvalidInput, RotationError } from '../../rotation/errors.ts'
-import { type StoreName, storeNames } from '../../rotation/stores/store.ts'
-import { strategyNames } from '../../rotation/strategies/names.ts'
-import { batch } from './batch.ts'
+import { STORE_NAMES, type StoreName } from '../../rotation/stores/store.ts'
+import { STRATEGY_NAMES } from '../../rotation/strategies/strategyNames.ts'
+import { queueBatch } from './queueBatch.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const time = v.pipe(
@@ -14,16 +14,16 @@ const time = v.pipe(
   v.transform(text => new Date(text)),
 )
 /** The schemas of what a person may write into the input of an execution, or of a function. */
-type Input = typeof start | typeof startCall | typeof run | typeof serviceCall | typeof target
+type InputSchema = typeof start | typeof startCall | typeof run | typeof serviceCall | typeof target
 /** `keyof` of each: of all together it would be what they share. */
 type FieldOf<Schema extends { entries: object }> = Schema extends Schema ? keyof Schema['entries'] : never
 
-const asPassed = 'as the state machine passes it'
+const AS_PASSED = 'as the state machine passes it'
 /** What each should be: the second half of an InvalidInput's message. */
-const expected: Record<FieldOf<Input> | 'execution' | 'rotation', string> = {
+const EXPECTED_VALUES: Record<FieldOf<InputSchema> | 'execution' | 'rotation', string> = {
   execution: 'the name of the execution',
   rotation: 'the state of the execution, an object',
-  store: `one of: ${storeNames.join(', ')}`,
+  store: `one of: ${STORE_NAMES.join(', ')}`,
   id: 'the name or the ARN of the secret, or the name of the parameter',
   token:
     'the name of the execution, which has 32 to 64 letters, digits, - or _; leave both out to get a UUID',
@@ -35,20 +35,20 @@ const expected: Record<FieldOf<Input> | 'execution' | 'rotation', string> = {
   run: 'the name of the execution',
   at: 'a time, such as 2026-11-21T10:00:00Z',
   until: 'a time, such as 2026-11-21T10:00:00Z',
-  group: asPassed,
-  server: asPassed,
-  overlaps: asPassed,
-  replication: asPassed,
+  group: AS_PASSED,
+  server: AS_PASSED,
+  overlaps: AS_PASSED,
+  replication: AS_PASSED,
 }
 
 const common = {
-  store: v.picklist(storeNames),
+  store: v.picklist(STORE_NAMES),
   id: text,
   token: v.exactOptional(v.string()),
   group: v.exactOptional(text),
 }
 /** What awaitReplicas answered before, or what it failed with. Whatever is of another kind is left out. */
-const answer = v.fallback(
+const replicationAnswer = v.fallback(
   v.optional(
     v.object({
       outcome: v.fallback(v.optional(v.string()), undefined),
@@ -63,11 +63,11 @@ const answer = v.fallback(
 const start = v.object({
   ...common,
   moveBack: v.exactOptional(v.literal(true)),
-  replication: answer,
+  replication: replicationAnswer,
 })
 const facts = v.object({
   ...common,
-  strategy: v.picklist(strategyNames),
+  strategy: v.picklist(STRATEGY_NAMES),
   replaces: text,
   grace: v.exactOptional(v.number()),
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
@@ -76,26 +76,32 @@ const facts = v.object({
   pooler: v.exactOptional(v.literal('auth-query')),
   // For a look that costs one call: no rotation fails for it.
   pendingReplication: v.fallback(v.optional(v.object({ until: time })), undefined),
-  replication: answer,
+  replication: replicationAnswer,
   replicas: v.exactOptional(v.fallback(v.array(text), [])),
 })
-const none = v.literal('')
+const emptyText = v.literal('')
 const rotation = v.variant('engine', [
   v.object({
     ...facts.entries,
-    engine: v.picklist(engineNames),
+    engine: v.picklist(ENGINE_NAMES),
     connection: v.exactOptional(text),
     host: text,
     user: text,
     nextUser: text,
   }),
-  v.object({ ...facts.entries, engine: v.literal('opaque'), host: none, user: none, nextUser: none }),
+  v.object({
+    ...facts.entries,
+    engine: v.literal('opaque'),
+    host: emptyText,
+    user: emptyText,
+    nextUser: emptyText,
+  }),
 ])
 const rollback = v.object({
   ...common,
-  engine: v.exactOptional(v.picklist([...engineNames, 'opaque'])),
+  engine: v.exactOptional(v.picklist([...ENGINE_NAMES, 'opaque'])),
   connection: v.exactOptional(text),
-  strategy: v.exactOptional(v.picklist(strategyNames)),
+  strategy: v.exactOptional(v.picklist(STRATEGY_NAMES)),
   host: v.exactOptional(v.string()),
   user: v.exactOptional(v.string()),
   replaces: v.exactOptional(text),
@@ -111,10 +117,10 @@ export class NoObject extends RotationError {
   override readonly name = 'NoObject'
 }
 
-const startOf = parser(start)
+const startOf = makeParser(start)
 
 /** What createSecret gets: the execution's input. @throws NoObject */
-export function startEvent(event: unknown): ReturnType<typeof startOf> {
+export function parseCreateSecretEvent(event: unknown): ReturnType<typeof startOf> {
   const { rotation } = (event ?? {}) as { rotation?: unknown }
   if (
     rotation !== undefined &&
@@ -125,27 +131,27 @@ export function startEvent(event: unknown): ReturnType<typeof startOf> {
 }
 
 /** What the steps after createSecret get: what it returned. */
-export const rotationEvent = parser(rotation)
+export const parseRotationEvent = makeParser(rotation)
 
 /**
  * When awaitReplicas looks: before a rotation begins, while its value is pending, once that is current, and right before what
  * was replaced is closed.
  */
-const looks = ['before', 'pending', 'current', 'retiring'] as const
+const LOOK_TIMES = ['before', 'pending', 'current', 'retiring'] as const
 
 /** What awaitReplicas gets. `isFirst`: no execution had this token before. Without `look`, the value is current. */
-export function replicasEvent(event: unknown) {
-  const { look } = checked(v.object({ look: v.optional(v.picklist(looks), 'current') }), event)
-  const { rotation } = look === 'before' ? startEvent(event) : rotationEvent(event)
+export function parseAwaitReplicasEvent(event: unknown) {
+  const { look } = parseEvent(v.object({ look: v.optional(v.picklist(LOOK_TIMES), 'current') }), event)
+  const { rotation } = look === 'before' ? parseCreateSecretEvent(event) : parseRotationEvent(event)
   const { execution } = event as { execution: string }
   return { look, isFirst: execution === rotation.token, rotation }
 }
 
 /** What rollbackSecret gets: as much of the above as there was when the rotation failed. */
-export const rollbackEvent = parser(rollback)
+export const parseRollbackEvent = makeParser(rollback)
 
 /** `started` is when the execution began, where that is of interest; `retries`, see stepHandler. */
-export type Event<Rotation> = {
+export type StepEvent<Rotation> = {
   abandoned: boolean
   retries?: string[]
   started?: Date | undefined
@@ -156,7 +162,7 @@ export type Event<Rotation> = {
 
 const token = v.pipe(text, v.check(isToken))
 const startCall = v.object({
-  store: v.picklist(storeNames),
+  store: v.picklist(STORE_NAMES),
   id: text,
   token,
   group: v.exactOptional(text),
@@ -166,7 +172,7 @@ const startCall = v.object({
 })
 const run = v.object({ run: text, overlaps: v.exactOptional(v.boolean()) })
 const awaited = v.object({
-  store: v.picklist(storeNames),
+  store: v.picklist(STORE_NAMES),
   id: text,
   token,
   group: v.exactOptional(text),
@@ -190,7 +196,7 @@ const report = v.object({
   outage: v.exactOptional(v.boolean()),
   results: v.array(
     v.object({
-      store: v.picklist(storeNames),
+      store: v.picklist(STORE_NAMES),
       id: text,
       outcome: v.picklist(['rotated', 'failed', 'skipped', 'parked']),
       error: v.exactOptional(v.string()),
@@ -205,39 +211,39 @@ const report = v.object({
  * What startRotation gets. With `at`, when an event said that it is due, what changed since then is left alone; it does
  * not begin after `until`. `server` is the execution that alone may rotate on its database server; null without one.
  */
-export const startCallEvent = (event: unknown) => checked(startCall, event)
+export const parseStartRotationEvent = (event: unknown) => parseEvent(startCall, event)
 
 /** What findDue gets: the name of its execution. With `overlaps`, its run gives way where another one is at work. */
-export const runEvent = (event: unknown) => checked(run, event)
+export const parseFindDueEvent = (event: unknown) => parseEvent(run, event)
 
 /** What awaitRotation gets. */
-export const awaitedEvent = (event: unknown) => checked(awaited, event)
+export const parseAwaitRotationEvent = (event: unknown) => parseEvent(awaited, event)
 
 /** What rotateServer gets: what a run found due on one database server. */
-export const serverEvent = (event: unknown) => checked(serverCall, event)
+export const parseRotateServerEvent = (event: unknown) => parseEvent(serverCall, event)
 
 /** What takeSlot gets: the execution that needs a place, and how many there are. */
-export const slotEvent = (event: unknown) => checked(slot, event)
+export const parseTakeSlotEvent = (event: unknown) => parseEvent(slot, event)
 
 /** What reportRotations gets: what became of the rotations on one database server. */
-export const reportEvent = (event: unknown) => checked(report, event)
-export type Results = v.InferOutput<typeof report>['results']
+export const parseReportRotationsEvent = (event: unknown) => parseEvent(report, event)
+export type RotationResults = v.InferOutput<typeof report>['results']
 
 /** What recordRotation gets: messages of a queue. @throws InvalidInput */
-export const messagesEvent = (event: unknown) => checked(batch, event).Records
+export const parseQueueMessages = (event: unknown) => parseEvent(queueBatch, event).Records
 
 const serviceCall = v.object({
-  Step: v.picklist(serviceSteps),
+  Step: v.picklist(SERVICE_STEPS),
   SecretId: text,
   ClientRequestToken: token,
   RotationToken: v.exactOptional(text),
 })
 
 /** No name and no ARN is longer: a parameter's may have 1011 characters, and an ARN 2048. */
-const target = v.strictObject({ store: v.picklist(storeNames), id: v.pipe(text, v.maxLength(2048)) })
+const target = v.strictObject({ store: v.picklist(STORE_NAMES), id: v.pipe(text, v.maxLength(2048)) })
 
 /** What checkCredential gets: the execution's input, and nothing else may stand in it. @throws InvalidInput */
-export const checkEvent = (event: unknown) => checked(target, event)
+export const parseCheckEvent = (event: unknown) => parseEvent(target, event)
 
 /** What Secrets Manager calls for; `rotation` is the input that the execution gets. */
 export type ServiceEvent = {
@@ -247,8 +253,8 @@ export type ServiceEvent = {
 }
 
 /** What rotateSecret gets, from Secrets Manager. @throws InvalidInput */
-export function serviceEvent(event: unknown): ServiceEvent {
-  const { Step, SecretId, ClientRequestToken, RotationToken } = checked(serviceCall, event)
+export function parseServiceEvent(event: unknown): ServiceEvent {
+  const { Step, SecretId, ClientRequestToken, RotationToken } = parseEvent(serviceCall, event)
   return {
     step: Step,
     rotation: { store: 'secrets-manager', id: SecretId, token: ClientRequestToken },
@@ -263,7 +269,7 @@ export function serviceEvent(event: unknown): ServiceEvent {
  * its rotation still runs. Step Functions and Secrets Manager make such names themselves: UUIDs. A further attempt under
  * the same token, which its input must then name, is called `<token>-2`, `<token>-3` and so on.
  */
-function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unknown, Rotation>) {
+function makeParser<Rotation extends { token?: string }>(schema: v.GenericSchema<unknown, Rotation>) {
   const whole = v.object({
     execution: text,
     abandoned: v.optional(v.boolean(), false),
@@ -273,8 +279,8 @@ function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unk
     looked: v.exactOptional(v.string()),
     rotation: schema,
   })
-  return (event: unknown): Event<Rotation> => {
-    const { execution, rotation, ...rest } = checked(whole, event)
+  return (event: unknown): StepEvent<Rotation> => {
+    const { execution, rotation, ...rest } = parseEvent(whole, event)
     const { token = execution } = rotation
     if (!isToken(token) || !isAttempt(execution, token)) throw invalid('token')
     return { ...rest, rotation: { ...rotation, token } }
@@ -284,13 +290,13 @@ function parser<Rotation extends { token?: string }>(schema: v.GenericSchema<unk
 const isAttempt = (name: string, token: string) =>
   name.startsWith(token) && /^(-([2-9]|[1-9]\d+))?$/.test(name.slice(token.length))
 
-function checked<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
+function parseEvent<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
   const result = v.safeParse(schema, event)
   if (!result.success) throw invalid(String(result.issues[0].path?.at(-1)?.key ?? 'event'))
   return result.output
 }
 
 function invalid(field: string): InvalidInput {
-  const should = field in expected ? expected[field as keyof typeof expected] : asPassed
+  const should = field in EXPECTED_VALUES ? EXPECTED_VALUES[field as keyof typeof EXPECTED_VALUES] : AS_PASSED
   return new InvalidInput(`${field}: should be ${should}`)
 }

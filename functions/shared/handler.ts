@@ -1,16 +1,16 @@
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
-import type { Clock } from '../../fleet/poll.ts'
+import type { RemainingTime } from '../../fleet/poll.ts'
 import { RotationError, Unexpected } from '../../rotation/errors.ts'
 import { logger } from './logger.ts'
 
 export { logger }
 
 /** What leaves a function whose errors have names of its own, by which nothing is retried. */
-export const asThrown = (error: unknown) => error as Error
+export const unchangedError = (error: unknown) => error as Error
 
 /** Only errors of ours leave any other, with the function's name in front. */
-function asOurs(error: unknown, name: string): Error {
+function toNamedError(error: unknown, name: string): Error {
   const ours = error instanceof RotationError ? error : new Unexpected(error)
   ours.message = `${name}: ${ours.message}`
   return ours
@@ -24,8 +24,8 @@ export function functionHandler<Event, Result>(
   name: string,
   parse: (event: unknown) => Event,
   about: (event: Event) => Record<string, unknown>,
-  run: (event: Event, context: Clock) => Promise<Result>,
-  leaving: (error: unknown, name: string) => Error = asOurs,
+  run: (event: Event, context: RemainingTime) => Promise<Result>,
+  leaving: (error: unknown, name: string) => Error = toNamedError,
 ) {
   // Lambda itself ends what takes too long, by a name that is retried, and its process with it.
   return middy({ timeoutEarlyInMillis: 0 })

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { InvalidOption } from '../../rotation/errors.ts'
 import { type HostMap, parseHostMap } from '../../rotation/promotion/hostMap.ts'
-import type { Hosts } from '../../rotation/promotion/hosts.ts'
-import { requestHandler } from './requestHandler.ts'
+import type { HostSources } from '../../rotation/promotion/moveToThisRegion.ts'
+import { REQUEST_TIMEOUTS } from './requestTimeouts.ts'
 
 /** Which host takes the place of which. @throws InvalidOption if the file is no such map */
 export function readHostMap(path: string | undefined): HostMap {
@@ -14,15 +14,15 @@ export function readHostMap(path: string | undefined): HostMap {
   }
 }
 
-let copies: ReturnType<Hosts['copies']> | undefined
+let copies: ReturnType<HostSources['loadDatabaseCopies']> | undefined
 
 /** By what this function finds hosts: the deployer's map, and RDS. */
-export const ownHosts = (): Hosts => ({
+export const ownHosts = (): HostSources => ({
   map: readHostMap(process.env.KEYTURN_HOST_MAP),
-  copies() {
+  loadDatabaseCopies() {
     copies ??= (async () => {
       const { DatabaseCopies } = await import('../../rotation/promotion/databaseCopies.ts')
-      return DatabaseCopies.over({ requestHandler })
+      return DatabaseCopies.fromConfig({ requestHandler: REQUEST_TIMEOUTS })
     })()
     return copies
   },

@@ -1,6 +1,8 @@
 import { parseEnvironment } from './environment.ts'
-import { requestHandler } from './requestHandler.ts'
+import { REQUEST_TIMEOUTS } from './requestTimeouts.ts'
 import { StorePipelines } from './storePipelines.ts'
 
 /** The pipelines of a function that asks no database, as its environment says. */
-export const storePipelines = new StorePipelines(parseEnvironment(process.env), { requestHandler })
+export const storePipelines = new StorePipelines(parseEnvironment(process.env), {
+  requestHandler: REQUEST_TIMEOUTS,
+})

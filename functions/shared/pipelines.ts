@@ -1,7 +1,7 @@
-import { inRegion } from '../../rotation/arn.ts'
-import { Credential, type Format } from '../../rotation/credential.ts'
+import { arnInRegion } from '../../rotation/arn.ts'
+import { Credential, type ValueParser } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
-import { loadEngine } from '../../rotation/engines/load.ts'
+import { engineLoaders } from '../../rotation/engines/engineLoaders.ts'
 import type { EngineName } from '../../rotation/engines/traits.ts'
 import { InvalidCredential } from '../../rotation/errors.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
@@ -17,29 +17,29 @@ export class Pipelines extends StorePipelines {
   override async of(name: StoreName): Promise<Pipeline> {
     return {
       ...(await super.of(name)),
-      engine: name => this.#engine(name),
-      admin: arn => this.#admin(arn),
+      loadEngine: name => this.#engine(name),
+      readAdmin: arn => this.#admin(arn),
       rds: () => this.#loadRds(),
     }
   }
 
   #engine(name: EngineName): Promise<Engine> {
     const { caFile, testMayWrite = false } = this.environment
-    this.#engines[name] ??= loadEngine[name]({ caFile, testMayWrite })
+    this.#engines[name] ??= engineLoaders[name]({ caFile, testMayWrite })
     return this.#engines[name]
   }
 
   #loadRds(): Promise<Rds> {
-    this.#rds ??= import('../../rotation/rds.ts').then(({ Rds }) => Rds.over(this.settings))
+    this.#rds ??= import('../../rotation/rds.ts').then(({ Rds }) => Rds.fromConfig(this.settings))
     return this.#rds
   }
 
   /** A replica of a value still names the admin in the primary's Region: it is read in the own one, always. */
   async #admin(stored: string): Promise<Credential> {
-    const arn = inRegion(stored, await this.region())
+    const arn = arnInRegion(stored, await this.region())
     // No name that anybody else gives to a secret may hold a `!`.
     const store = arn.includes(':secret:rds!')
-      ? this.secretsManager.as(await this.#masterFormat(arn))
+      ? this.secretsManager.withParser(await this.#masterFormat(arn))
       : this.secretsManager
     const version = await store.read(arn, { stage: 'current' })
     if (!version) throw new InvalidCredential('masterarn', `there is no value in secret ${arn}`)
@@ -47,10 +47,10 @@ export class Pipelines extends StorePipelines {
   }
 
   /** RDS keeps no host in the secret of a master that it manages, and tags the secret with its database. */
-  async #masterFormat(arn: string): Promise<Format> {
+  async #masterFormat(arn: string): Promise<ValueParser> {
     const { tags } = await this.secretsManager.describe(arn)
     const database = tags['aws:rds:primaryDBInstanceArn'] ?? tags['aws:rds:primaryDBClusterArn']
     if (!database) throw new InvalidCredential('masterarn', `no tag of secret ${arn} names its database`)
-    return Credential.master(await (await this.#loadRds()).target(database))
+    return Credential.masterParser(await (await this.#loadRds()).findEndpoint(database))
   }
 }

@@ -51,7 +51,7 @@ const report = v.object({
 })
 
 /** What each field of the input should be: the second half of an InvalidInput's message. */
-const expected: Record<keyof typeof input.entries, string> = {
+const EXPECTED_VALUES: Record<keyof typeof input.entries, string> = {
   from: 'the Region that is given up, such as eu-west-1',
   planned: 'true, or left out',
   lost: 'true, or left out',
@@ -61,33 +61,35 @@ const expected: Record<keyof typeof input.entries, string> = {
 }
 
 /** What findReplicas gets: the execution's ARN, and its input with the page before. */
-export const findEvent = (event: unknown) => checked(find, event)
+export const parseFindReplicasEvent = (event: unknown) => parseEvent(find, event)
 
 /** What findVersion gets: a credential. */
-export const itemEvent = (event: unknown) => checked(item, event)
+export const parseFindVersionEvent = (event: unknown) => parseEvent(item, event)
 
 /** What promoteReplica gets: a credential, and its version that logs in. */
-export const moveEvent = (event: unknown) => checked(move, event)
+export const parsePromoteReplicaEvent = (event: unknown) => parseEvent(move, event)
 
 /** What handOver gets. `after`: the replica stands on its own already. */
-export const handOverEvent = (event: unknown) => checked(v.object({ item, after: flag }), event)
+export const parseHandOverEvent = (event: unknown) => parseEvent(v.object({ item, after: flag }), event)
 
 /** What notePromotion gets: the state of one credential. `begun`: it is about to be changed. */
-export const noteEvent = (event: unknown) => checked(note, event)
-export type State = ReturnType<typeof noteEvent>['state']
+export const parseNotePromotionEvent = (event: unknown) => parseEvent(note, event)
+export type CredentialState = ReturnType<typeof parseNotePromotionEvent>['state']
 
 /** What reportPromotion gets. */
-export const reportEvent = (event: unknown) => checked(report, event)
+export const parseReportPromotionEvent = (event: unknown) => parseEvent(report, event)
 
 /** What switchRegion may get. Whatever is of another kind counts as not given. */
-export const switchEvent = (event: unknown) =>
+export const parseSwitchRegionEvent = (event: unknown) =>
   v.parse(v.fallback(v.object({ from: v.fallback(v.optional(text), undefined) }), { from: undefined }), event)
 
-function checked<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
+function parseEvent<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
   const result = v.safeParse(schema, event)
   if (result.success) return result.output
-  const field = result.issues[0].path?.map(({ key }) => `${key}`).findLast(key => key in expected)
+  const field = result.issues[0].path?.map(({ key }) => `${key}`).findLast(key => key in EXPECTED_VALUES)
   const should =
-    field === undefined ? 'as the state machine passes it' : expected[field as keyof typeof expected]
+    field === undefined
+      ? 'as the state machine passes it'
+      : EXPECTED_VALUES[field as keyof typeof EXPECTED_VALUES]
   throw new InvalidInput(`${field ?? 'event'}: should be ${should}`)
 }

@@ -1,32 +1,32 @@
 import * as v from 'valibot'
-import { secretArn } from '../../rotation/credential.ts'
+import { secretArnSchema } from '../../rotation/credential.ts'
 import { InvalidInput } from '../../rotation/errors.ts'
-import { storeNames } from '../../rotation/stores/store.ts'
+import { STORE_NAMES } from '../../rotation/stores/store.ts'
 
 /** What a person may write into the input, and nothing besides. */
 const input = v.strictObject({
-  store: v.picklist(storeNames),
+  store: v.picklist(STORE_NAMES),
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(2048)),
-  admin: v.pipe(secretArn, v.maxLength(2048)),
+  admin: v.pipe(secretArnSchema, v.maxLength(2048)),
 })
 const call = v.object({ started: v.pipe(v.string(), v.isoTimestamp()), input })
 
 /** What each should be: the second half of an InvalidInput's message. */
-const expected: Record<string, string> = {
-  store: `one of: ${storeNames.join(', ')}`,
+const EXPECTED_VALUES: Record<string, string> = {
+  store: `one of: ${STORE_NAMES.join(', ')}`,
   id: 'the name or the ARN of the secret, or the name of the parameter',
   admin: "the whole ARN of the admin's secret",
   started: 'as the state machine passes it',
 }
 
 /** What setAdmin gets: the execution's input, and when it began, in milliseconds. @throws InvalidInput */
-export function setAdminEvent(event: unknown) {
+export function parseSetAdminEvent(event: unknown) {
   const result = v.safeParse(call, event)
   if (!result.success) {
     const field = String(result.issues[0].path?.at(-1)?.key ?? 'input')
     const whole = 'store, id and admin, and nothing else'
-    if (!(field in expected)) throw new InvalidInput(`input: should be an object with ${whole}`)
-    throw new InvalidInput(`${field}: should be ${expected[field]}`)
+    if (!(field in EXPECTED_VALUES)) throw new InvalidInput(`input: should be an object with ${whole}`)
+    throw new InvalidInput(`${field}: should be ${EXPECTED_VALUES[field]}`)
   }
   const { started, input } = result.output
   return { ...input, started: Date.parse(started) }

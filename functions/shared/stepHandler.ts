@@ -1,4 +1,4 @@
-import type { Clock } from '../../fleet/poll.ts'
+import type { RemainingTime } from '../../fleet/poll.ts'
 import { AdminRefused, Conflict } from '../../rotation/errors.ts'
 import type { StorePipeline } from '../../rotation/pipeline.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
@@ -17,20 +17,20 @@ export function stepHandler<
   step: string,
   pipelines: { of(store: StoreName): Promise<Its> },
   parse: (event: unknown) => Event,
-  run: (pipeline: Its, event: Event, context: Clock) => Promise<Result>,
+  run: (pipeline: Its, event: Event, context: RemainingTime) => Promise<Result>,
 ) {
   const about = ({ rotation: { store, id, token } }: Event) => ({ store, id, token })
   return functionHandler(step, parse, about, async (event, context) => {
     try {
       return await run(await pipelines.of(event.rotation.store), event, context)
     } catch (error) {
-      throw asRetried(error, event.retries)
+      throw toRetriedError(error, event.retries)
     }
   })
 }
 
 /** The error by a name that the definition retries. */
-function asRetried(error: unknown, retries: string[] = []): unknown {
+function toRetriedError(error: unknown, retries: string[] = []): unknown {
   if (!(error instanceof AdminRefused) || retries.includes(error.name)) return error
   return new Conflict(error.message)
 }

@@ -6,10 +6,10 @@ import type { ParameterStore } from '../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import type { Store, StoreName } from '../../rotation/stores/store.ts'
 import type { Environment } from './environment.ts'
-import type { requestHandler } from './requestHandler.ts'
+import type { REQUEST_TIMEOUTS } from './requestTimeouts.ts'
 
 /** What every AWS client is made with. */
-type ClientSettings = { requestHandler: typeof requestHandler }
+type ClientSettings = { requestHandler: typeof REQUEST_TIMEOUTS }
 
 /**
  * Pipelines of the real stores, as a function's settings say, for steps that ask no database: a package that holds these
@@ -26,7 +26,7 @@ export class StorePipelines {
   #parameterStore: Promise<ParameterStore> | undefined
 
   constructor(environment: Environment, settings: ClientSettings) {
-    this.executions = new Executions(environment.executions, settings)
+    this.executions = new Executions(environment.executionArnPrefix, settings)
     this.environment = environment
     this.settings = settings
     const client = new SecretsManagerClient(settings)
@@ -40,24 +40,24 @@ export class StorePipelines {
   }
 
   /** The same for a rotation that Secrets Manager asked for: what it writes carries the service's `rotationToken`. */
-  onBehalf(rotationToken: string): StorePipeline {
-    return this.#over(this.secretsManager.onBehalf(rotationToken))
+  withRotationToken(rotationToken: string): StorePipeline {
+    return this.#over(this.secretsManager.withRotationToken(rotationToken))
   }
 
   #over(store: Store): StorePipeline {
     const { executions } = this
     return {
       store,
-      connection: name => this.#connection(name),
-      async rotating(token) {
-        const latest = await executions.latest(token)
+      readConnection: name => this.#connection(name),
+      async isRotating(token) {
+        const latest = await executions.findLatestAttempt(token)
         if (latest?.status !== 'RUNNING') return false
-        const progress = await executions.progress(latest)
-        return !progress?.ended && !progress?.entered.has('AnnounceSuccess')
+        const progress = await executions.progressOf(latest)
+        return !progress?.hasEnded && !progress?.enteredStates.has('AnnounceSuccess')
       },
-      running: async token => (await executions.latest(token))?.status === 'RUNNING',
-      untouched: token => executions.untouched(token),
-      wasSet: token => executions.wasSet(token),
+      isExecutionRunning: async token => (await executions.findLatestAttempt(token))?.status === 'RUNNING',
+      hasChangedNothing: token => executions.leftDatabaseUntouched(token),
+      wasSet: token => executions.hasSetSecret(token),
       defaults: this.environment.defaults,
     }
   }
@@ -69,13 +69,13 @@ export class StorePipelines {
 
   #loadParameterStore(): Promise<ParameterStore> {
     this.#parameterStore ??= import('../../rotation/stores/parameterStore.ts').then(({ ParameterStore }) =>
-      ParameterStore.over(this.settings),
+      ParameterStore.fromConfig(this.settings),
     )
     return this.#parameterStore
   }
 
   async #connection(name: string): Promise<string> {
-    const text = await (await this.#loadParameterStore()).value(name)
+    const text = await (await this.#loadParameterStore()).readValue(name)
     if (text === undefined)
       throw new InvalidCredential(
         'keyturn:connection',

@@ -2,20 +2,27 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { digest } from '../../fleet/digest.ts'
-import type { Declared } from './audited/declared.ts'
-import { accessAnalyzer, cloudTrail, dynamoDb, lambda } from './audited/others.ts'
+import { type AccountState, buildAccountState } from './audited/accountState.ts'
+import type { DeclaredAccount } from './audited/declared.ts'
+import { accessAnalyzer, cloudTrail, dynamoDb, lambda } from './audited/otherServices.ts'
 import { parameterStore, tagging } from './audited/parameters.ts'
-import { type Action, type Asked, aboutOf, askedIn, type Call, type Protocol } from './audited/request.ts'
+import {
+  type Action,
+  type Call,
+  type ParsedRequest,
+  type Protocol,
+  parseRequest,
+  resourceNameIn,
+} from './audited/request.ts'
 import { secretsManager } from './audited/secrets.ts'
 import { cloudFormation, sns } from './audited/stacks.ts'
 import { Throttle } from './audited/throttle.ts'
-import { type World, worldOf } from './audited/world.ts'
-import { answerXml, errorXml } from './audited/xml.ts'
-import { Refused } from './refused.ts'
-import { serve } from './serve.ts'
+import { errorXml, responseXml } from './audited/xml.ts'
+import { AwsError } from './awsError.ts'
+import { serveHttp } from './localService.ts'
 
 export type {
-  Declared,
+  DeclaredAccount,
   DeclaredEvent,
   DeclaredParameter,
   DeclaredRegion,
@@ -46,23 +53,23 @@ export type AuditedAccount = {
 /**
  * Starts an account in this process, on a free port of 127.0.0.1, as far as an audit looks at one: what the services tell of
  * secrets, parameters, functions, stacks, reads and rotations, in several Regions. It holds no value and changes nothing.
- * With `throttle`, each service takes as many calls as fleet/audit/limits.ts says, times that number, and refuses the rest.
+ * With `throttle`, each service takes as many calls as fleet/audit/rateLimits.ts says, times that number, and refuses the rest.
  */
-export async function startAudited(
-  declared: Declared,
+export async function startAuditedAccount(
+  declared: DeclaredAccount,
   { throttle }: { throttle?: number } = {},
 ): Promise<AuditedAccount> {
-  const account = new Account(worldOf(declared), throttle)
-  const served = await serve((incoming, outgoing) => account.respond(incoming, outgoing))
+  const account = new Account(buildAccountState(declared), throttle)
+  const served = await serveHttp((incoming, outgoing) => account.respond(incoming, outgoing))
   return {
     ...served,
     calls: account.calls,
     arnOf: (region, name) => account.arnOf(region, name),
     refuse: rule => {
-      account.rule = rule
+      account.refusalRule = rule
     },
     delay: rule => {
-      account.lateness = rule
+      account.delayRule = rule
     },
     shuffle: seed => {
       account.seed = seed
@@ -79,30 +86,30 @@ const services: Record<string, Record<string, Action>> = {
 
 class Account {
   readonly calls: Call[] = []
-  rule: ((call: Call) => Refusal | undefined) | undefined
-  lateness: ((call: Call) => number) | undefined
+  refusalRule: ((call: Call) => Refusal | undefined) | undefined
+  delayRule: ((call: Call) => number) | undefined
   seed: string | undefined
-  readonly #world: World
+  readonly #world: AccountState
   readonly #throttle: Throttle | undefined
   readonly #started = performance.now()
 
-  constructor(world: World, factor: number | undefined) {
+  constructor(world: AccountState, factor: number | undefined) {
     this.#world = world
     this.#throttle = factor === undefined ? undefined : new Throttle(factor)
   }
 
   async respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const asked = askedIn(incoming, Buffer.concat(await incoming.toArray()).toString())
+    const asked = parseRequest(incoming, Buffer.concat(await incoming.toArray()).toString())
     const { service, action, region, protocol, input } = asked
-    const about = aboutOf(input)
+    const about = resourceNameIn(input)
     const at = performance.now() - this.#started
-    const call: Call = { service, action, region, ...(about && { about }), at }
+    const call: Call = { service, action, region, ...(about && { resource: about }), atMs: at }
     this.calls.push(call)
-    const lateness = this.lateness?.(call) ?? 0
+    const lateness = this.delayRule?.(call) ?? 0
     if (lateness) await sleep(lateness)
     const { status, body, headers } = this.#answer(asked, call)
     const standing = { 'x-amzn-requestid': randomUUID(), date: this.#world.moment.toUTCString() }
-    outgoing.writeHead(status, { ...standing, ...types[protocol], ...headers }).end(body)
+    outgoing.writeHead(status, { ...standing, ...CONTENT_TYPES[protocol], ...headers }).end(body)
   }
 
   arnOf(region: string, name: string): string {
@@ -112,55 +119,56 @@ class Account {
     return found.arn
   }
 
-  #answer(asked: Asked, call: Call): Answer {
+  #answer(asked: ParsedRequest, call: Call): Answer {
     try {
       return answerOf(asked, this.#result(asked, call))
     } catch (error) {
-      const refused = error instanceof Refused ? error : new Refused('InternalServerError', `${error}`, 500)
+      const refused = error instanceof AwsError ? error : new AwsError('InternalServerError', `${error}`, 500)
       call.error = refused.name
       return errorOf(asked, refused)
     }
   }
 
-  #result({ service, region, action, input }: Asked, call: Call): object | string {
-    if (this.#throttle?.refuses(region, service, action, call.at))
-      throw new Refused('ThrottlingException', 'Rate exceeded')
-    const refusal = this.rule?.(call)
-    if (refusal) throw new Refused(refusal.name, refusal.message, refusal.status)
+  #result({ service, region, action, input }: ParsedRequest, call: Call): object | string {
+    if (this.#throttle?.refuses(region, service, action, call.atMs))
+      throw new AwsError('ThrottlingException', 'Rate exceeded')
+    const refusal = this.refusalRule?.(call)
+    if (refusal) throw new AwsError(refusal.name, refusal.message, refusal.status)
     const actions = services[service] ?? {}
     if (!Object.hasOwn(actions, action))
-      throw new Refused('UnknownOperationException', `${service} ${action} is not played here`)
+      throw new AwsError('UnknownOperationException', `${service} ${action} is not played here`)
     const { seed } = this
     const orderOf = (name: string) => (seed === undefined ? 0 : digest(`${seed} ${name}`))
-    return (actions[action] as Action)(input, { world: this.#world, region, orderOf })
+    return (actions[action] as Action)(input, { accountState: this.#world, region, orderOf })
   }
 }
 
 type Answer = { status: number; body: string; headers?: Record<string, string> }
 
-const types: Record<Protocol, Record<string, string>> = {
+const CONTENT_TYPES: Record<Protocol, Record<string, string>> = {
   json: { 'content-type': 'application/x-amz-json-1.1' },
   'rest-json': { 'content-type': 'application/json' },
   query: { 'content-type': 'text/xml' },
 }
 
-function answerOf({ action, protocol }: Asked, result: object | string): Answer {
-  const body = protocol === 'query' ? answerXml(action, `${result}`) : JSON.stringify(result)
+function answerOf({ action, protocol }: ParsedRequest, result: object | string): Answer {
+  const body = protocol === 'query' ? responseXml(action, `${result}`) : JSON.stringify(result)
   return { status: 200, body }
 }
 
 /** Services that begin the name of the text with a capital. */
-const capital = ['secretsmanager', 'lambda', 'tagging']
+const CAPITAL_MESSAGE_SERVICES = ['secretsmanager', 'lambda', 'tagging']
 
 /** Parameter Store writes it so for what was to be shared, and for nothing else that is played here. */
-const isOfSharing = (service: string, name: string) =>
+const isSharingError = (service: string, name: string) =>
   service === 'ssm' && name === 'ResourceNotFoundException'
 
-function errorOf({ service, protocol }: Asked, { name, message, status }: Refused): Answer {
+function errorOf({ service, protocol }: ParsedRequest, { name, message, status }: AwsError): Answer {
   if (protocol === 'query') return { status, body: errorXml(name, message) }
   const told = {
     ...(protocol === 'json' && { __type: name }),
-    [capital.includes(service) || isOfSharing(service, name) ? 'Message' : 'message']: message,
+    [CAPITAL_MESSAGE_SERVICES.includes(service) || isSharingError(service, name) ? 'Message' : 'message']:
+      message,
     // Access Analyzer says besides what it is that is not there.
     ...(service === 'access-analyzer' &&
       name === 'ResourceNotFoundException' && { resourceId: '', resourceType: '' }),

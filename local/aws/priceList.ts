@@ -1,4 +1,4 @@
-import { type Served, serveJson } from './serve.ts'
+import { type LocalService, serveJsonService } from './localService.ts'
 
 /** A product of AWS's Price List, as far as a test declares it. */
 export type DeclaredProduct = {
@@ -20,13 +20,13 @@ type Request = {
 }
 
 /** AWS's Price List, of which each page has two products. */
-export const startPriceList = (declared: DeclaredProduct[]): Promise<Served> =>
-  serveJson('AWSPriceListService', (action, request) => answerTo(declared, action, request))
+export const startPriceList = (declared: DeclaredProduct[]): Promise<LocalService> =>
+  serveJsonService('AWSPriceListService', (action, request) => answerPriceListCall(declared, action, request))
 
-const PAGE = 2
+const PAGE_PRODUCT_COUNT = 2
 
 /** The answer to one call. */
-export function answerTo(declared: DeclaredProduct[], action: string, request: Request): object {
+export function answerPriceListCall(declared: DeclaredProduct[], action: string, request: Request): object {
   const { ServiceCode, Filters = [], NextToken = '0' } = request
   if (action !== 'GetProducts') return { __type: 'InvalidParameterException', Message: action }
   if (Filters.some(({ Type }) => Type !== 'TERM_MATCH'))
@@ -39,8 +39,8 @@ export function answerTo(declared: DeclaredProduct[], action: string, request: R
       return Filters.every(({ Field, Value }) => has[Field] === Value)
     })
   const start = Number(NextToken)
-  const page = found.slice(start, start + PAGE)
-  const more = start + PAGE < found.length
+  const page = found.slice(start, start + PAGE_PRODUCT_COUNT)
+  const more = start + PAGE_PRODUCT_COUNT < found.length
   return {
     FormatVersion: 'aws_v1',
     PriceList: page.map(({ terms, ...product }) =>
@@ -52,7 +52,7 @@ export function answerTo(declared: DeclaredProduct[], action: string, request: R
         publicationDate: '2026-11-30T00:00:00Z',
       }),
     ),
-    ...(more && { NextToken: `${start + PAGE}` }),
+    ...(more && { NextToken: `${start + PAGE_PRODUCT_COUNT}` }),
   }
 }
 

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Refused } from './refused.ts'
+import { AwsError } from './awsError.ts'
+import { type CertificateFiles, serveHttp } from './localService.ts'
 import { Account } from './secretsManager/account.ts'
-import { answer } from './secretsManager/actions.ts'
-import type { Conduct } from './secretsManager/conduct.ts'
-import { Here } from './secretsManager/here.ts'
-import { denied } from './secretsManager/refused.ts'
+import { answerCall } from './secretsManager/actions.ts'
+import { accessDeniedError } from './secretsManager/errors.ts'
+import type { RegionBehaviour } from './secretsManager/regionBehaviour.ts'
+import { RegionView } from './secretsManager/regionView.ts'
 import { Replication } from './secretsManager/replication.ts'
-import { add, type Request } from './secretsManager/secret.ts'
-import { serve, type Tls } from './serve.ts'
+import { addVersion, type Request } from './secretsManager/secret.ts'
 
 /** Where a call belongs that is not signed, or so that nobody can tell. */
 const DEFAULT_REGION = 'eu-west-1'
@@ -40,7 +40,7 @@ export type SecretsManagerServer = {
   /** From now on `rule` is asked about each call, and what it returns is the answer. No rule lifts the last one. */
   refuse(rule?: (call: Call) => Refusal | undefined): void
   /** From now on a Region behaves so, and in all else as usual: {} alone is as usual. */
-  setRegion(region: string, conduct: Conduct): void
+  setRegionBehaviour(region: string, conduct: RegionBehaviour): void
   /** Puts AWSPENDING on a version that has no value yet, as RotateSecret does. Returns its token. */
   stagePending(secret: string, token?: string): string
   stop(): Promise<void>
@@ -48,7 +48,7 @@ export type SecretsManagerServer = {
 
 /**
  * Starts the part of AWS Secrets Manager that a rotation uses, in this process, on a free port of 127.0.0.1, with every
- * Region. Versions are kept for ever. Permissions, keys and schedules are not there: `refuse` and `setRegion` play what
+ * Region. Versions are kept for ever. Permissions, keys and schedules are not there: `refuse` and `setRegionBehaviour` play what
  * they refuse. Time is what `clock` says, in milliseconds. With `tls` it is served over HTTPS, as AWS is.
  */
 export async function startSecretsManager({
@@ -56,27 +56,27 @@ export async function startSecretsManager({
   tls,
 }: {
   clock?: () => number
-  tls?: Tls
+  tls?: CertificateFiles
 } = {}): Promise<SecretsManagerServer> {
   const service = new Service(clock)
-  const served = await serve((incoming, outgoing) => service.respond(incoming, outgoing), tls)
+  const served = await serveHttp((incoming, outgoing) => service.respond(incoming, outgoing), tls)
   return {
     ...served,
     calls: service.calls,
     refuse: next => {
-      service.rule = next
+      service.refusalRule = next
     },
-    setRegion: (region, conduct) => service.setRegion(region, conduct),
+    setRegionBehaviour: (region, conduct) => service.setRegionBehaviour(region, conduct),
     stagePending: (id, token) => service.stagePending(id, token),
   }
 }
 
 class Service {
   readonly calls: Call[] = []
-  rule: Parameters<SecretsManagerServer['refuse']>[0]
+  refusalRule: Parameters<SecretsManagerServer['refuse']>[0]
   readonly #account: Account
   readonly #replication: Replication
-  readonly #conducts = new Map<string, Conduct>()
+  readonly #conducts = new Map<string, RegionBehaviour>()
   /** Who waits for a Region that does not answer. */
   #held: (() => void)[] = []
 
@@ -91,7 +91,7 @@ class Service {
     const call: Call = { action, began: performance.now(), ...(region !== DEFAULT_REGION && { region }) }
     this.calls.push(call)
     const text = Buffer.concat(await incoming.toArray()).toString()
-    Object.assign(call, seen(text))
+    Object.assign(call, recordableFieldsOf(text))
     while (this.#conductOf(region).endpoint === 'held')
       await new Promise<void>(resolve => this.#held.push(resolve))
     if (this.#conductOf(region).endpoint === 'closed') {
@@ -107,19 +107,20 @@ class Service {
 
   #answer(call: Call, region: string, text: string): { status: number; body: object } {
     try {
-      const refusal = this.rule?.(call)
-      if (refusal) throw new Refused(refusal.name, refusal.message, refusal.status)
-      if (this.#conductOf(region).endpoint === 'denied') throw denied(call.action, call.secret ?? '*')
-      return { status: 200, body: answer(call.action, JSON.parse(text), this.#in(region)) }
+      const refusal = this.refusalRule?.(call)
+      if (refusal) throw new AwsError(refusal.name, refusal.message, refusal.status)
+      if (this.#conductOf(region).endpoint === 'denied')
+        throw accessDeniedError(call.action, call.secret ?? '*')
+      return { status: 200, body: answerCall(call.action, JSON.parse(text), this.#in(region)) }
     } catch (error) {
       const { name, message, status } =
-        error instanceof Refused ? error : new Refused('InternalServiceError', undefined, 500)
+        error instanceof AwsError ? error : new AwsError('InternalServiceError', undefined, 500)
       call.error = name
       return { status, body: { __type: name, Message: message } }
     }
   }
 
-  setRegion(region: string, conduct: Conduct): void {
+  setRegionBehaviour(region: string, conduct: RegionBehaviour): void {
     // What is due by now happens as the Region behaved until now.
     this.#replication.settle()
     this.#conducts.set(region, conduct)
@@ -129,16 +130,16 @@ class Service {
   stagePending(id: string, token: string = randomUUID()): string {
     const region = id.startsWith('arn:') ? `${id.split(':')[3]}` : DEFAULT_REGION
     const secret = this.#account.findPrimary(region, id)
-    add(secret, token, { created: this.#account.moment(), value: undefined }, ['AWSPENDING'])
-    this.#replication.changed(secret, 'labels moved')
+    addVersion(secret, token, { created: this.#account.nextTimestamp(), value: undefined }, ['AWSPENDING'])
+    this.#replication.sendChanges(secret, 'labels moved')
     return token
   }
 
-  #in(region: string): Here {
-    return new Here(region, this.#account, this.#replication)
+  #in(region: string): RegionView {
+    return new RegionView(region, this.#account, this.#replication)
   }
 
-  #conductOf(region: string): Conduct {
+  #conductOf(region: string): RegionBehaviour {
     return this.#conducts.get(region) ?? {}
   }
 }
@@ -149,7 +150,7 @@ function regionOf({ headers }: IncomingMessage): string {
 }
 
 /** What of a request may be kept. */
-function seen(text: string): Partial<Call> {
+function recordableFieldsOf(text: string): Partial<Call> {
   const request: Request = JSON.parse(text)
   const secret = request.SecretId ?? request.Name
   const version = request.VersionId ?? request.ClientRequestToken ?? request.MoveToVersionId

@@ -1,31 +1,31 @@
 import type { MachineName } from '../../fleet/states.ts'
 import { type Execution, type Failure, runExecution, type Tasks } from '../embedded/stateMachine.ts'
-import { serveJson, type Tls } from './serve.ts'
+import { type CertificateFiles, serveJsonService } from './localService.ts'
 
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
   url: string
   /** The names of executions that run though nobody started them here. */
-  running: Set<string>
+  foreignRunning: Set<string>
   /** The executions of rotate-due that run, though nobody started them here: their definitions, by name. */
-  runs: Map<string, string>
+  foreignDueRuns: Map<string, string>
   /** What the states of an execution do that is started here, by name. */
   tasks: Tasks
   /** Every execution of rotate that was started here, by name. */
-  executions: Map<string, Started>
+  rotateExecutions: Map<string, StartedExecution>
   /** The same of rotate-server. */
-  servers: Map<string, Started>
+  rotateServerExecutions: Map<string, StartedExecution>
   /** The same of promote. */
-  promotions: Map<string, Started>
+  promoteExecutions: Map<string, StartedExecution>
   /** The same of set-admin. */
-  edits: Map<string, Started>
+  setAdminExecutions: Map<string, StartedExecution>
   /** Every call so far. */
   calls: { action: string }[]
   stop(): Promise<void>
 }
 
 /** An execution; `history` is what GetExecutionHistory tells of it. */
-type Started = {
+type StartedExecution = {
   input: string
   startDate: number
   stopDate?: number
@@ -56,39 +56,43 @@ type Request = {
   stateMachineArn?: string
 }
 
-class Refused extends Error {}
+class AwsError extends Error {}
 
 /**
  * Starts as much of AWS Step Functions as the functions use, in this process, on a free port of 127.0.0.1. With `tls` it is
  * served over HTTPS, as AWS is.
  */
-export async function startStepFunctions({ tls }: { tls?: Tls } = {}): Promise<StepFunctionsServer> {
+export async function startStepFunctions({
+  tls,
+}: {
+  tls?: CertificateFiles
+} = {}): Promise<StepFunctionsServer> {
   const calls: { action: string }[] = []
   const stateMachine = new StateMachines()
   const answerTo = (action: string, request: object) => {
     calls.push({ action })
     return respond(stateMachine, action, request)
   }
-  const served = await serveJson('AWSStepFunctions', answerTo, tls)
+  const served = await serveJsonService('AWSStepFunctions', answerTo, tls)
   return {
     ...served,
-    running: stateMachine.running,
-    runs: stateMachine.runs,
+    foreignRunning: stateMachine.running,
+    foreignDueRuns: stateMachine.runs,
     tasks: stateMachine.tasks,
-    executions: stateMachine.executions,
-    servers: stateMachine.servers,
-    promotions: stateMachine.promotions,
-    edits: stateMachine.edits,
+    rotateExecutions: stateMachine.executions,
+    rotateServerExecutions: stateMachine.servers,
+    promoteExecutions: stateMachine.promotions,
+    setAdminExecutions: stateMachine.edits,
     calls,
   }
 }
 
 function respond(stateMachine: StateMachines, action: string, request: Request): object {
   try {
-    if (!Object.hasOwn(stateMachine.actions, action)) throw new Refused('UnknownOperationException')
+    if (!Object.hasOwn(stateMachine.actions, action)) throw new AwsError('UnknownOperationException')
     return stateMachine.actions[action as keyof StateMachines['actions']](request)
   } catch (error) {
-    return { __type: error instanceof Refused ? error.message : 'InternalServerError' }
+    return { __type: error instanceof AwsError ? error.message : 'InternalServerError' }
   }
 }
 
@@ -97,17 +101,17 @@ class StateMachines {
   readonly running = new Set<string>()
   readonly runs = new Map<string, string>()
   readonly tasks: Tasks = {}
-  readonly executions = new Map<string, Started>()
-  readonly servers = new Map<string, Started>()
-  readonly promotions = new Map<string, Started>()
-  readonly edits = new Map<string, Started>()
+  readonly executions = new Map<string, StartedExecution>()
+  readonly servers = new Map<string, StartedExecution>()
+  readonly promotions = new Map<string, StartedExecution>()
+  readonly edits = new Map<string, StartedExecution>()
 
   readonly actions = {
     StartExecution: ({ stateMachineArn, name = '', input = '{}' }: Request) => {
       const { machine, all } = this.#of(stateMachineArn)
       const existing = all.get(name)
       if (existing && (existing.result || existing.input !== input))
-        throw new Refused('ExecutionAlreadyExists')
+        throw new AwsError('ExecutionAlreadyExists')
       if (!existing) all.set(name, this.#start(machine, name, input))
       return { executionArn: name, startDate: 0 }
     },
@@ -128,11 +132,11 @@ class StateMachines {
     },
 
     DescribeStateMachineForExecution: ({ executionArn }: Request) => ({
-      definition: this.runs.get(lastOf(executionArn)),
+      definition: this.runs.get(lastPartOf(executionArn)),
     }),
 
     DescribeExecution: ({ executionArn }: Request) => {
-      const name = lastOf(executionArn)
+      const name = lastPartOf(executionArn)
       if (this.running.has(name)) return { status: 'RUNNING' }
       const { input, startDate, result } = this.#find(name)
       const common = { input, startDate, status: statusOf(result) }
@@ -141,28 +145,28 @@ class StateMachines {
     },
 
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
-      const name = lastOf(executionArn)
+      const name = lastPartOf(executionArn)
       const history = this.running.has(name) ? [] : this.#find(name).history
       const events = includeExecutionData ? [...history] : history.map(withoutData)
       return { events: reverseOrder ? events.reverse() : events }
     },
   }
 
-  #find(name: string): Started {
+  #find(name: string): StartedExecution {
     const all = [this.executions, this.servers, this.promotions, this.edits]
     const started = all.find(executions => executions.has(name))?.get(name)
-    if (!started) throw new Refused('ExecutionDoesNotExist')
+    if (!started) throw new AwsError('ExecutionDoesNotExist')
     return started
   }
 
-  #of(stateMachineArn = ''): { machine: MachineName; all: Map<string, Started> } {
+  #of(stateMachineArn = ''): { machine: MachineName; all: Map<string, StartedExecution> } {
     if (stateMachineArn.endsWith('-server')) return { machine: 'rotate-server', all: this.servers }
     if (stateMachineArn.endsWith('-promote')) return { machine: 'promote', all: this.promotions }
     if (stateMachineArn.endsWith('-set-admin')) return { machine: 'set-admin', all: this.edits }
     return { machine: 'rotate', all: this.executions }
   }
 
-  #start(stateMachine: MachineName, name: string, input: string): Started {
+  #start(stateMachine: MachineName, name: string, input: string): StartedExecution {
     const history: Event[] = []
     const happened = (
       event: Omit<Event, 'id' | 'previousEventId' | 'timestamp'>,
@@ -172,11 +176,11 @@ class StateMachines {
     const last = new Map<string, number>()
     happened({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
     const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
-      entered(state, input) {
+      onStateEntered(state, input) {
         const stateEnteredEventDetails = { name: state, input: JSON.stringify(input) }
         last.set(state, happened({ type: 'StateEntered', stateEnteredEventDetails }))
       },
-      tried(state, failure) {
+      onTaskTried(state, failure) {
         const scheduled = happened({ type: 'LambdaFunctionScheduled' }, last.get(state))
         const lambdaFunctionFailedEventDetails = failure && detailsOf(failure)
         const ended = failure
@@ -185,7 +189,7 @@ class StateMachines {
         last.set(state, ended)
       },
     })
-    const started: Started = { input, startDate: Date.now() / 1000, history, ended }
+    const started: StartedExecution = { input, startDate: Date.now() / 1000, history, ended }
     ended.then(result => {
       started.result = result
       started.stopDate = Date.now() / 1000
@@ -210,7 +214,7 @@ function withoutData({ stateEnteredEventDetails: entered, ...event }: Event): Pa
 const statusOf = (result: Execution | undefined) =>
   result ? (result.failure ? 'FAILED' : 'SUCCEEDED') : 'RUNNING'
 
-const lastOf = (arn = '') => arn.split(':').at(-1) ?? ''
+const lastPartOf = (arn = '') => arn.split(':').at(-1) ?? ''
 
 const detailsOf = ({ error, cause }: Failure): ErrorDetails => ({
   error,

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 import pg from 'pg'
-import type { Shelf } from './shelves.ts'
+import type { ValueStore } from './valueStores.ts'
 
 /** One stored value, as an application reads it. */
-export type Value = { host: string; port: number; dbname?: string; username: string; password: string }
+export type StoredValue = { host: string; port: number; dbname?: string; username: string; password: string }
 
 /** How long a value is kept before it is read again, in milliseconds. */
-const CACHED = 250
+const CACHE_MS = 250
 
 /** An application that uses the credential while it rotates. */
 export class Application {
@@ -15,26 +15,26 @@ export class Application {
   failed = 0
   /** Milliseconds from the first to the last query of the longest run of failures. */
   longestOutage = 0
-  readonly #shelf: Shelf
+  readonly #shelf: ValueStore
   readonly #id: string
   readonly #ssl: pg.ClientConfig['ssl']
   #running = true
   #done = Promise.resolve()
 
-  constructor(shelf: Shelf, id: string, caFile: string) {
+  constructor(shelf: ValueStore, id: string, caFile: string) {
     this.#shelf = shelf
     this.#id = id
     this.#ssl = { secureContext: createSecureContext({ ca: readFileSync(caFile, 'utf8') }) }
   }
 
   /** Undefined if no version is at this stage. */
-  async read(stage: 'current' | 'pending' = 'current'): Promise<Value | undefined> {
+  async read(stage: 'current' | 'pending' = 'current'): Promise<StoredValue | undefined> {
     const text = await this.#shelf.read(this.#id, stage)
     return text === undefined ? undefined : JSON.parse(text)
   }
 
   /** True if the value logs in and a query is answered. */
-  async accepts({ host, port, dbname, username, password }: Value): Promise<boolean> {
+  async canLogIn({ host, port, dbname, username, password }: StoredValue): Promise<boolean> {
     const client = new pg.Client({ host, port, database: dbname, user: username, password, ssl: this.#ssl })
     client.on('error', () => {})
     try {
@@ -63,12 +63,12 @@ export class Application {
     let readAt = performance.now()
     let failingSince: number | undefined
     while (this.#running) {
-      const served = value !== undefined && (await this.accepts(value))
+      const served = value !== undefined && (await this.canLogIn(value))
       if (served) this.served++
       else this.failed++
       failingSince = served ? undefined : (failingSince ?? performance.now())
       if (failingSince) this.longestOutage = Math.max(this.longestOutage, performance.now() - failingSince)
-      if (served && performance.now() - readAt < CACHED) continue
+      if (served && performance.now() - readAt < CACHE_MS) continue
       value = await this.read()
       readAt = performance.now()
     }

@@ -1,4 +1,4 @@
-import type { Application, Value } from './application.ts'
+import type { Application, StoredValue } from './application.ts'
 
 export type Proof = [claim: string, holds: boolean]
 
@@ -9,22 +9,22 @@ export function sayProofs(proofs: Proof[]): boolean {
 }
 
 /** That a rotation changed the password. `before` is what was current then. */
-export async function rotated(application: Application, before: Value): Promise<Proof[]> {
-  const now = (await application.read()) as Value
+export async function proveRotated(application: Application, before: StoredValue): Promise<Proof[]> {
+  const now = (await application.read()) as StoredValue
   return [
     ['current has a new password', now.password !== before.password],
-    ['the new password is accepted', await application.accepts(now)],
-    ['the old password is refused', !(await application.accepts(before))],
+    ['the new password is accepted', await application.canLogIn(now)],
+    ['the old password is refused', !(await application.canLogIn(before))],
   ]
 }
 
 /** That a rotation was taken back. `before` is what was current when it began. */
-export async function unharmed(application: Application, before: Value): Promise<Proof[]> {
-  const now = (await application.read()) as Value
+export async function proveUnchanged(application: Application, before: StoredValue): Promise<Proof[]> {
+  const now = (await application.read()) as StoredValue
   return [
     [
       'current is what it was, and still logs in',
-      now.password === before.password && (await application.accepts(now)),
+      now.password === before.password && (await application.canLogIn(now)),
     ],
     ['nothing is left pending', (await application.read('pending')) === undefined],
   ]

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs'
 import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
 import type { PostgresServer } from '../servers/postgres.ts'
-import type { Shelf } from './shelves.ts'
+import type { ValueStore } from './valueStores.ts'
 
 export type Admin = { user: string; arn: string }
 
 type Enrolment = {
   admin?: Admin
   tags?: Record<string, string>
-  shelf?: Shelf
+  valueStore?: ValueStore
   /** Its test query goes well in the rehearsal, and fails in the test: see `failOnceChanged`. */
   failsOnceChanged?: boolean
 }
@@ -24,22 +24,22 @@ export class Users implements AsyncDisposable {
     return `${this.#prefix}${user}`
   }
   /** Where the values are. */
-  get shelf(): Shelf {
+  get valueStore(): ValueStore {
     return this.#secrets
   }
   readonly #superuser: pg.Client
   readonly #postgres: PostgresServer
-  readonly #secrets: Shelf
+  readonly #secrets: ValueStore
   readonly #prefix: string
 
-  private constructor(superuser: pg.Client, postgres: PostgresServer, secrets: Shelf, prefix: string) {
+  private constructor(superuser: pg.Client, postgres: PostgresServer, secrets: ValueStore, prefix: string) {
     this.#superuser = superuser
     this.#postgres = postgres
     this.#secrets = secrets
     this.#prefix = prefix
   }
 
-  static async of(postgres: PostgresServer, secrets: Shelf, prefix: string): Promise<Users> {
+  static async connect(postgres: PostgresServer, secrets: ValueStore, prefix: string): Promise<Users> {
     const { host, port, caFile, superuser } = postgres
     const ssl = { ca: readFileSync(caFile, 'utf8') }
     const client = new pg.Client({ host, port, ssl, database: 'postgres', ...superuser })
@@ -59,18 +59,18 @@ export class Users implements AsyncDisposable {
   /** Makes a user and its stored value, by default a secret, which Keyturn may rotate; gives back the value's id. */
   async enrol(
     user: string,
-    { admin, tags = {}, shelf = this.#secrets, failsOnceChanged = false }: Enrolment = {},
+    { admin, tags = {}, valueStore = this.#secrets, failsOnceChanged = false }: Enrolment = {},
   ): Promise<string> {
     const query = failsOnceChanged && { 'keyturn:test-query': `TABLE ${viewOf(user)}` }
     const managed = { 'keyturn:managed': 'true', ...query, ...tags }
-    const id = await this.#make(user, '', { masterarn: admin?.arn }, managed, shelf)
+    const id = await this.#make(user, '', { masterarn: admin?.arn }, managed, valueStore)
     if (admin) await this.#superuser.query(`grant ${name(user)} to ${name(admin.user)} with admin option`)
     if (failsOnceChanged) await this.failOnceChanged(user)
     return id
   }
 
   /** Makes a user and its secret, of which Keyturn knows nothing yet, and an admin who may set its password, with a secret likewise. */
-  async newcomer(user: string, admin: string): Promise<void> {
+  async makeUnmanaged(user: string, admin: string): Promise<void> {
     await this.#make(user, '', {}, {}, this.#secrets)
     await this.#make(admin, 'createrole', {}, {}, this.#secrets)
     await this.#superuser.query(`grant ${name(user)} to ${name(admin)} with admin option`)
@@ -81,7 +81,7 @@ export class Users implements AsyncDisposable {
     const of = `from pg_authid where rolname = ${text(user)}`
     const { rows } = await this.#superuser.query(`select rolpassword ${of}`)
     const view = name(viewOf(user))
-    await this.run(
+    await this.runSql(
       `create view ${view} as select 1 / (rolpassword = ${text(rows[0]?.rolpassword)})::int as unchanged ${of};
        grant select on ${view} to ${name(user)}`,
     )
@@ -90,11 +90,11 @@ export class Users implements AsyncDisposable {
 
   /** Gives a user another password, which the server does not see in clear text. */
   async setPassword(user: string, password: string): Promise<void> {
-    await this.run(`alter role ${name(user)} password ${text(await scramVerifier(password))}`)
+    await this.runSql(`alter role ${name(user)} password ${text(await scramVerifier(password))}`)
   }
 
   /** Runs statements as the superuser. */
-  async run(sql: string): Promise<void> {
+  async runSql(sql: string): Promise<void> {
     await this.#superuser.query(sql)
   }
 
@@ -108,7 +108,7 @@ export class Users implements AsyncDisposable {
     attributes: string,
     more: object,
     tags: Record<string, string>,
-    shelf: Shelf,
+    shelf: ValueStore,
   ): Promise<string> {
     const password = randomUUID()
     const verifier = text(await scramVerifier(password))

@@ -4,16 +4,22 @@ import type { MachineName } from '../../fleet/states.ts'
 import type { Execution, Failure } from '../embedded/stateMachine.ts'
 
 /** Which execution is to run. */
-export type Asked = { number: number; machine: MachineName; name: string; input: unknown; grace: number }
+export type ExecutionRequest = {
+  number: number
+  machine: MachineName
+  name: string
+  input: unknown
+  grace: number
+}
 
 /** What is told of it: each state as it goes by, each try that failed, and how it ended. */
-export type Told = { number: number } & (
+export type ExecutionMessage = { number: number } & (
   | { entered: string }
   | { tried: string; failure: Failure | undefined }
   | { execution: Execution }
 )
 
-type Watch = { entered?(state: string): void; tried?(state: string, failure?: Failure): void }
+type ExecutionListeners = { entered?(state: string): void; tried?(state: string, failure?: Failure): void }
 
 /**
  * The functions and state machines of the second Region. They are in a thread of their own, as the functions of a Region read
@@ -21,12 +27,12 @@ type Watch = { entered?(state: string): void; tried?(state: string, failure?: Fa
  */
 export class SecondRegion {
   readonly #worker: Worker
-  readonly #watches = new Map<number, (told: Told) => void>()
+  readonly #watches = new Map<number, (told: ExecutionMessage) => void>()
   #count = 0
 
   private constructor(worker: Worker) {
     this.#worker = worker
-    worker.on('message', (told: Told) => this.#watches.get(told.number)?.(told))
+    worker.on('message', (told: ExecutionMessage) => this.#watches.get(told.number)?.(told))
   }
 
   /** Loads the functions in this environment. */
@@ -42,7 +48,7 @@ export class SecondRegion {
     machine: MachineName,
     name: string,
     input: unknown,
-    { grace = 0, ...watch }: Watch & { grace?: number } = {},
+    { grace = 0, ...watch }: ExecutionListeners & { grace?: number } = {},
   ): Promise<Execution> {
     const number = ++this.#count
     const ended = Promise.withResolvers<Execution>()
@@ -53,7 +59,7 @@ export class SecondRegion {
     })
     this.#worker.once('error', ended.reject)
     try {
-      this.#worker.postMessage({ number, machine, name, input, grace } satisfies Asked)
+      this.#worker.postMessage({ number, machine, name, input, grace } satisfies ExecutionRequest)
       return await ended.promise
     } finally {
       this.#worker.off('error', ended.reject)

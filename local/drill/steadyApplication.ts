@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Application, Value } from '../client/application.ts'
+import type { Application, StoredValue } from '../client/application.ts'
 
 /** Queries a second, each over a login of its own. */
-export const RATE = 20
+export const QUERIES_PER_SECOND = 20
 /** How long a value is kept, in milliseconds, unless a login with it fails. */
-const CACHED = 500
+const CACHE_MS = 500
 
 /**
  * An application that queries at a steady rate, and goes on in another Region when it is moved there. It keeps the value of its
@@ -12,12 +12,12 @@ const CACHED = 500
  */
 export class SteadyApplication {
   served = 0
-  lost = 0
+  failedCount = 0
   /** When the first query was served that began after the move, as `performance.now()` tells it. */
-  servedAgain: number | undefined
+  servedAgainAt: number | undefined
   #application: Application
   #moved = 0
-  #value: Value | undefined
+  #value: StoredValue | undefined
   #readAt = 0
   #running = true
   #done = Promise.resolve()
@@ -47,7 +47,7 @@ export class SteadyApplication {
     const open = new Set<Promise<void>>()
     const began = performance.now()
     for (let count = 0; this.#running; count++) {
-      await sleep(Math.max(0, began + (count * 1000) / RATE - performance.now()))
+      await sleep(Math.max(0, began + (count * 1000) / QUERIES_PER_SECOND - performance.now()))
       const asked = this.#ask().finally(() => open.delete(asked))
       open.add(asked)
     }
@@ -58,21 +58,21 @@ export class SteadyApplication {
     const application = this.#application
     const began = performance.now()
     const value = await this.#valueFor(application)
-    const isServed = value !== undefined && (await application.accepts(value))
+    const isServed = value !== undefined && (await application.canLogIn(value))
     // What the Region before was asked, and answers late, is no query of this one.
     if (isServed && application !== this.#application) return
     if (isServed) {
       this.served++
-      if (began > this.#moved) this.servedAgain ??= performance.now()
+      if (began > this.#moved) this.servedAgainAt ??= performance.now()
       return
     }
-    this.lost++
+    this.failedCount++
     if (value === this.#value) this.#value = undefined
   }
 
   /** Undefined if the secret cannot be read. */
-  async #valueFor(application: Application): Promise<Value | undefined> {
-    if (this.#value && performance.now() - this.#readAt < CACHED) return this.#value
+  async #valueFor(application: Application): Promise<StoredValue | undefined> {
+    if (this.#value && performance.now() - this.#readAt < CACHE_MS) return this.#value
     this.#readAt = performance.now()
     const value = await application.read().catch(() => undefined)
     if (application === this.#application) this.#value = value ?? this.#value

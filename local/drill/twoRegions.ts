@@ -9,11 +9,11 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import type { StateName } from '../../fleet/states.ts'
-import { inRegion } from '../../rotation/arn.ts'
+import { arnInRegion } from '../../rotation/arn.ts'
 import { startDynamoDb } from '../aws/dynamoDb.ts'
-import type { Value } from '../client/application.ts'
-import { SecretsShelf } from '../client/shelves.ts'
+import type { StoredValue } from '../client/application.ts'
 import { Users } from '../client/users.ts'
+import { SecretValueStore } from '../client/valueStores.ts'
 import { type Embedded, startEmbedded } from '../embedded/embedded.ts'
 import { type Execution, runRotation, type Tasks } from '../embedded/stateMachine.ts'
 import { type PostgresStandby, startStandbyOf } from '../servers/postgresStandby.ts'
@@ -21,27 +21,29 @@ import { freePort } from '../servers/spawn.ts'
 import { SecondRegion } from './secondRegion.ts'
 
 /** The Region that is lost, and the one that goes on. */
-export const from = 'eu-west-1'
-export const here = 'eu-central-1'
+export const LOST_REGION = 'eu-west-1'
+export const SURVIVING_REGION = 'eu-central-1'
 
 /** A moment of a rotation: before or after a state, or in the grace time, whatever its state is called. */
-export type Moment = { when: 'before' | 'after'; state: StateName<'rotate'> } | { when: 'in the grace time' }
+export type RotationMoment =
+  | { when: 'before' | 'after'; state: StateName<'rotate'> }
+  | { when: 'in the grace time' }
 
 /** The ARNs of a secret in both Regions, and of its admin's in the second one. */
-export type Ids = { from: string; here: string; adminHere?: string }
+export type SecretArns = { from: string; here: string; adminHere?: string }
 
 /** One version of a secret that has a label. */
-export type Labelled = { labels: string[]; value: Value }
+export type LabelledVersion = { labels: string[]; value: StoredValue }
 
-const table = { name: 'promotions', hash: 'kind', range: 'credential' }
+const PROMOTION_TABLE = { name: 'promotions', hashKey: 'kind', rangeKey: 'credential' }
 
 /** Two Regions in this process: a PostgreSQL and its standby, secrets and their replicas, and the functions of both. */
 export class TwoRegions {
   /** The first Region; its Secrets Manager has both. */
   readonly embedded: Embedded
-  readonly second: SecondRegion
+  readonly secondRegion: SecondRegion
   /** Where applications of either Region read their secrets. */
-  readonly shelves: { from: SecretsShelf; here: SecretsShelf }
+  readonly valueStores: { from: SecretValueStore; here: SecretValueStore }
   readonly #here: SecretsManagerClient
   /** All that ends with it, but the standby, which listens at this port. */
   readonly #started: AsyncDisposableStack
@@ -57,20 +59,23 @@ export class TwoRegions {
     { port, started }: { port: number; started: AsyncDisposableStack },
   ) {
     this.embedded = embedded
-    this.second = second
+    this.secondRegion = second
     this.#end.promise.catch(() => {})
-    this.#here = new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region: here })
-    this.shelves = { from: new SecretsShelf(embedded.secrets), here: new SecretsShelf(this.#here) }
+    this.#here = new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region: SURVIVING_REGION })
+    this.valueStores = {
+      from: new SecretValueStore(embedded.secrets),
+      here: new SecretValueStore(this.#here),
+    }
     this.#port = port
     this.#started = started
   }
 
   /** Starts all but the standby. The functions of the first Region are in this thread, and read its environment. */
   static async start(): Promise<TwoRegions> {
-    process.env.KEYTURN_PEER_REGIONS = here
+    process.env.KEYTURN_PEER_REGIONS = SURVIVING_REGION
     await using started = new AsyncDisposableStack()
     const embedded = started.adopt(await startEmbedded(), each => each.stop())
-    const dynamo = started.adopt(await startDynamoDb(table), each => each.stop())
+    const dynamo = started.adopt(await startDynamoDb(PROMOTION_TABLE), each => each.stop())
     const folder = started.adopt(mkdtempSync(join(tmpdir(), 'keyturn-drill-')), path =>
       rmSync(path, { recursive: true, force: true }),
     )
@@ -81,12 +86,12 @@ export class TwoRegions {
     writeFileSync(KEYTURN_HOST_MAP, JSON.stringify(map))
     const env = {
       ...process.env,
-      AWS_REGION: here,
+      AWS_REGION: SURVIVING_REGION,
       AWS_ENDPOINT_URL_DYNAMODB: dynamo.url,
-      KEYTURN_PEER_REGIONS: from,
+      KEYTURN_PEER_REGIONS: LOST_REGION,
       KEYTURN_HOST_MAP,
-      KEYTURN_PROMOTION_TABLE: table.name,
-      KEYTURN_ROTATION_FUNCTION: `arn:aws:lambda:${here}:123456789012:function:keyturn-local-rotateSecret`,
+      KEYTURN_PROMOTION_TABLE: PROMOTION_TABLE.name,
+      KEYTURN_ROTATION_FUNCTION: `arn:aws:lambda:${SURVIVING_REGION}:123456789012:function:keyturn-local-rotateSecret`,
     }
     const second = started.adopt(await SecondRegion.start(env), each => each.stop())
     return new TwoRegions(embedded, second, { port, started: started.move() })
@@ -98,31 +103,40 @@ export class TwoRegions {
   }
 
   /** Has a standby follow the PostgreSQL of the first Region, in place of the one that may have done so before. */
-  async follow(): Promise<void> {
+  async startStandby(): Promise<void> {
     await this.#standby?.stop()
     this.#standby = await startStandbyOf(this.embedded.postgres, { port: this.#port })
   }
 
   /** Makes a user of the first Region's PostgreSQL and its secret, with a replica; with an admin, users alternate. */
-  async enrol(user: string, { admin: adminName }: { admin?: string } = {}): Promise<Ids> {
-    await using users = await Users.of(this.embedded.postgres, this.shelves.from, 'drill/')
-    const home = { 'keyturn:home': from }
+  async enrol(user: string, { admin: adminName }: { admin?: string } = {}): Promise<SecretArns> {
+    await using users = await Users.connect(this.embedded.postgres, this.valueStores.from, 'drill/')
+    const home = { 'keyturn:home': LOST_REGION }
     const admin = adminName === undefined ? undefined : await users.makeAdmin(adminName, home)
     const id = await users.enrol(user, { tags: home, ...(admin && { admin }) })
     for (const SecretId of admin ? [admin.arn, id] : [id])
       await this.embedded.secrets.send(
-        new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions: [{ Region: here }] }),
+        new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions: [{ Region: SURVIVING_REGION }] }),
       )
-    return { from: id, here: inRegion(id, here), ...(admin && { adminHere: inRegion(admin.arn, here) }) }
+    return {
+      from: id,
+      here: arnInRegion(id, SURVIVING_REGION),
+      ...(admin && { adminHere: arnInRegion(admin.arn, SURVIVING_REGION) }),
+    }
   }
 
   /** Rotates a secret of the first Region, to the end. */
   rotate(id: string, { grace = 0 } = {}): Promise<Execution> {
-    return runRotation(this.embedded.tasks, randomUUID(), { store: 'secrets-manager', id }, { grace })
+    return runRotation(
+      this.embedded.tasks,
+      randomUUID(),
+      { store: 'secrets-manager', id },
+      { graceMs: grace },
+    )
   }
 
   /** Rotates a secret of the first Region up to a moment; there the execution stands still. */
-  async rotateUntil(id: string, moment: Moment, { grace = 1000 } = {}): Promise<void> {
+  async rotateUntil(id: string, moment: RotationMoment, { grace = 1000 } = {}): Promise<void> {
     const reached = Promise.withResolvers<void>()
     const before = moment.when === 'before' && moment.state
     const after = moment.when === 'after' && moment.state
@@ -146,7 +160,12 @@ export class TwoRegions {
       // It runs nothing that could stand still: what comes after it does.
       if (moment.when === 'in the grace time' && name.startsWith('Grace')) stand()
     }
-    const run = runRotation(tasks, randomUUID(), { store: 'secrets-manager', id }, { grace, entered })
+    const run = runRotation(
+      tasks,
+      randomUUID(),
+      { store: 'secrets-manager', id },
+      { graceMs: grace, onStateEntered: entered },
+    )
     this.#standing.push(run)
     const ended = run.then(({ states, failure }) => {
       throw new Error(`the rotation did not come to the moment: ${failure?.error ?? states.at(-1)}`)
@@ -155,19 +174,19 @@ export class TwoRegions {
   }
 
   /** The first Region is gone: its database dies as in a crash, and its Secrets Manager answers no more. */
-  async lose(): Promise<void> {
-    this.embedded.secretsManager.setRegion(from, { endpoint: 'closed' })
+  async loseFirstRegion(): Promise<void> {
+    this.embedded.secretsManager.setRegionBehaviour(LOST_REGION, { endpoint: 'closed' })
     await this.embedded.postgres.kill()
   }
 
   /** It is back, with all that it had. */
-  async bringBack(): Promise<void> {
+  async bringBackFirstRegion(): Promise<void> {
     await this.embedded.postgres.restart()
-    this.embedded.secretsManager.setRegion(from, {})
+    this.embedded.secretsManager.setRegionBehaviour(LOST_REGION, {})
   }
 
   /** The labelled versions of a secret of the second Region, as `current`, `pending` and `previous`. */
-  async labelled(SecretId: string): Promise<Labelled[]> {
+  async labelledVersions(SecretId: string): Promise<LabelledVersion[]> {
     const { VersionIdsToStages = {} } = await this.#here.send(new DescribeSecretCommand({ SecretId }))
     return Promise.all(
       Object.entries(VersionIdsToStages).map(async ([VersionId, stages]) => {

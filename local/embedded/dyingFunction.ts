@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { type FunctionName, load } from './embedded.ts'
+import { type FunctionName, loadHandler } from './embedded.ts'
 
 /**
  * Runs one function in a process that is killed while it works: as soon as the database has a new password or, if it
@@ -13,5 +13,5 @@ async function queryAndDie(this: pg.Client, text: string) {
   return result
 }
 pg.Client.prototype.query = queryAndDie as unknown as typeof pg.Client.prototype.query
-const run = await load(file as FunctionName)
+const run = await loadHandler(file as FunctionName)
 await run(JSON.parse(event))

@@ -5,10 +5,10 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { StateName } from '../../fleet/states.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../aws/secretsManager.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../aws/stepFunctions.ts'
-import { SecretsShelf } from '../client/shelves.ts'
 import { Users } from '../client/users.ts'
+import { SecretValueStore } from '../client/valueStores.ts'
 import { type RunningPostgres, startPostgres } from '../servers/postgres.ts'
-import { eventBus } from './eventBus.ts'
+import { makeEventBusTasks } from './eventBus.ts'
 import { arnOf, functionsOf, type Task, type Tasks } from './stateMachine.ts'
 
 /** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
@@ -29,7 +29,7 @@ type RotateState = StateName<'rotate'>
 export const functionsOfRotate = functionsOf('rotate') as Map<RotateState, FunctionName>
 
 /** The function that a state of rotate runs. @throws if it runs none */
-export function functionOf(state: RotateState): FunctionName {
+export function functionOfState(state: RotateState): FunctionName {
   const name = functionsOfRotate.get(state)
   if (!name) throw new Error(`${state} runs no function`)
   return name
@@ -60,10 +60,10 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
     POWERTOOLS_METRICS_DISABLED: 'true',
   })
   const secrets = new SecretsManagerClient()
-  const tasks = eventBus()
-  for (const [state, file] of functionsOfRotate) tasks[state] = await load(file)
+  const tasks = makeEventBusTasks()
+  for (const [state, file] of functionsOfRotate) tasks[state] = await loadHandler(file)
   Object.assign(stepFunctions.tasks, tasks)
-  const users = await Users.of(postgres, new SecretsShelf(secrets), 'demo/')
+  const users = await Users.connect(postgres, new SecretValueStore(secrets), 'demo/')
   return {
     postgres,
     secretsManager,
@@ -109,7 +109,7 @@ const functions = {
 export type FunctionName = keyof typeof functions
 
 /** The handler of a function, called as Lambda calls it. */
-export async function load(name: FunctionName): Promise<Task> {
+export async function loadHandler(name: FunctionName): Promise<Task> {
   const { handler } = await functions[name]()
   const invoke = handler as (event: unknown, context: object) => unknown
   return event =>

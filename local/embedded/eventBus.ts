@@ -1,8 +1,8 @@
 import type { StateName } from '../../fleet/states.ts'
-import { definitionOf, machineNames, statesOf, type Task, type Tasks } from './stateMachine.ts'
+import { definitionOf, MACHINE_NAMES, statesOf, type Task, type Tasks } from './stateMachine.ts'
 
 /** An event as a state machine puts it on the bus. */
-export type Entry = {
+export type BusEvent = {
   Source: string
   DetailType: string
   EventBusName: string
@@ -10,7 +10,7 @@ export type Entry = {
 }
 
 /** The states of all state machines that put events on the bus. */
-const announcing = machineNames.flatMap(machine =>
+const announcingStates = MACHINE_NAMES.flatMap(machine =>
   statesOf(definitionOf(machine)).flatMap(([name, state]) =>
     'Resource' in state && state.Resource === 'arn:aws:states:::events:putEvents' ? [name as StateName] : [],
   ),
@@ -20,10 +20,10 @@ const announcing = machineNames.flatMap(machine =>
  * Stands for EventBridge where executions run in this process: a task for each state that puts events on the bus, by the
  * state's name. `receive` is handed every event; without it they are gone, as on a bus without rules.
  */
-export function eventBus(receive: (entry: Entry) => void = () => {}): Tasks {
+export function makeEventBusTasks(receive: (entry: BusEvent) => void = () => {}): Tasks {
   const put: Task = input => {
-    for (const entry of (input as { Entries: Entry[] }).Entries) receive(entry)
+    for (const entry of (input as { Entries: BusEvent[] }).Entries) receive(entry)
     return { FailedEntryCount: 0 }
   }
-  return Object.fromEntries(announcing.map(state => [state, put]))
+  return Object.fromEntries(announcingStates.map(state => [state, put]))
 }

@@ -3,7 +3,7 @@ import { StateMachine } from 'aws-local-stepfunctions'
 import type { MachineName, StateName } from '../../fleet/states.ts'
 
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
-export const machineNames = [
+export const MACHINE_NAMES = [
   'check',
   'promote',
   'rotate',
@@ -84,12 +84,12 @@ export type Execution = {
 
 export type Failure = { error: string; cause: { errorType: string; errorMessage: string } }
 
-const nothing = {
+const defaultExecutionOptions = {
   definition: undefined as Definition | undefined,
-  retryPause: 0,
-  grace: 0,
-  entered: (_state: string, _input: unknown) => {},
-  tried: (_state: string, _failure?: Failure) => {},
+  retryPauseMs: 0,
+  graceMs: 0,
+  onStateEntered: (_state: string, _input: unknown) => {},
+  onTaskTried: (_state: string, _failure?: Failure) => {},
 }
 
 /** Runs one execution of rotate. */
@@ -97,11 +97,11 @@ export const runRotation = (
   tasks: Tasks,
   name: string,
   input: unknown,
-  options: Partial<typeof nothing> = {},
+  options: Partial<typeof defaultExecutionOptions> = {},
 ): Promise<Execution> => runExecution('rotate', tasks, name, input, options)
 
 /**
- * Runs one execution of a state machine in this process, as today's definition or another one says. Before a retry it pauses `retryPause` milliseconds, and for
+ * Runs one execution of a state machine in this process, as today's definition or another one says. Before a retry it pauses `retryPauseMs` milliseconds, and for
  * the grace time `grace`. `entered` is told of each state as it goes by, with its input; `tried`, of each try of a
  * task, with what it failed with.
  */
@@ -110,9 +110,12 @@ export async function runExecution(
   tasks: Tasks,
   name: string,
   input: unknown,
-  options: Partial<typeof nothing> = {},
+  options: Partial<typeof defaultExecutionOptions> = {},
 ): Promise<Execution> {
-  const { definition, retryPause, grace, entered, tried } = { ...nothing, ...options }
+  const { definition, retryPauseMs, graceMs, onStateEntered, onTaskTried } = {
+    ...defaultExecutionOptions,
+    ...options,
+  }
   const states = statesOf(definition ?? definitionOf(stateMachine))
   const machine = definition ? new StateMachine(definition) : machineOf(stateMachine)
   const execution: Execution = { states: [], tries: {} }
@@ -121,17 +124,17 @@ export async function runExecution(
     async (event: unknown) => {
       execution.tries[state] = (execution.tries[state] ?? 0) + 1
       try {
-        return json((await task(json(event))) ?? null)
+        return toPlainJson((await task(toPlainJson(event))) ?? null)
       } catch (error) {
-        throw asLambdaFails(error as Error)
+        throw toLambdaError(error as Error)
       }
     },
   ])
-  const run = machine.run(json(input), {
+  const run = machine.run(toPlainJson(input), {
     overrides: {
       taskResourceLocalHandlers: Object.fromEntries(handlers),
-      waitTimeOverrides: { Grace: grace, GraceBeforeLook: grace, StayOnClone: grace } satisfies Pauses,
-      retryIntervalOverrides: Object.fromEntries(states.map(([state]) => [state, retryPause])),
+      waitTimeOverrides: { Grace: graceMs, GraceBeforeLook: graceMs, StayOnClone: graceMs } satisfies Pauses,
+      retryIntervalOverrides: Object.fromEntries(states.map(([state]) => [state, retryPauseMs])),
     },
     context: {
       StateMachine: { Id: arnOf('states', `stateMachine:keyturn-local-${stateMachine}`) },
@@ -149,32 +152,32 @@ export async function runExecution(
   for await (const event of run.eventLogs) {
     if (event.type === 'StateEntered') {
       execution.states.push(event.state.name)
-      entered(event.state.name, event.state.input)
+      onStateEntered(event.state.name, event.state.input)
     }
     if (event.type === 'StateFailed')
-      tried(event.state.name, { error: event.Error, cause: causeIn(String(event.Cause)) })
+      onTaskTried(event.state.name, { error: event.Error, cause: parseCause(String(event.Cause)) })
     if (event.type === 'StateCaught') caught.add(event.state.name)
     if (event.type === 'StateExited' && event.state.type === 'Task' && !caught.delete(event.state.name))
-      tried(event.state.name)
+      onTaskTried(event.state.name)
     if (event.type === 'ExecutionSucceeded') execution.output = event.output
     if (event.type === 'ExecutionFailed')
-      execution.failure = { error: event.Error, cause: causeIn(String(event.Cause)) }
+      execution.failure = { error: event.Error, cause: parseCause(String(event.Cause)) }
   }
   return execution
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: the interpreter's own type of a JSON value is not exported
-const json = (value: unknown): any => JSON.parse(JSON.stringify(value))
+const toPlainJson = (value: unknown): any => JSON.parse(JSON.stringify(value))
 
 /** Step Functions takes the error's name from Lambda's answer, and the whole answer as the cause. */
-function asLambdaFails(error: Error): Error {
+function toLambdaError(error: Error): Error {
   const cause = new Error(JSON.stringify({ errorType: error.name, errorMessage: error.message }))
   cause.name = error.name
   return cause
 }
 
 /** What Lambda said, or the text that a Fail state has of its own. */
-function causeIn(cause: string): { errorType: string; errorMessage: string } {
+function parseCause(cause: string): { errorType: string; errorMessage: string } {
   try {
     return JSON.parse(cause)
   } catch {

@@ -3,19 +3,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from 'playwright-core'
-import { libraries, release, unpack } from './debian.ts'
+import { libraryFolders, releaseCodename, unpackPackages } from './debian.ts'
 
 /** `endpoint` is what playwright's `chromium.connect` takes. */
 export type Chromium = { endpoint: string; version: string }
 export type RunningChromium = Chromium & { stop(): Promise<void> }
 
-const installed = '/usr/bin/chromium'
+const INSTALLED_CHROMIUM = '/usr/bin/chromium'
 
-const monospace =
+const MONOSPACE_FONT_XML =
   '<alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>'
 
 /** Not to be asked by anything but a test, nor to ask anybody. */
-const quiet = [
+const QUIET_ARGUMENTS = [
   '--disable-gpu',
   '--disable-quic',
   '--no-first-run',
@@ -32,14 +32,14 @@ const quiet = [
 export async function startChromium(): Promise<RunningChromium> {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-chromium-'))
   try {
-    const { executablePath, env } = existsSync(installed)
-      ? { executablePath: installed, env: {} }
-      : await unpacked(folder)
+    const { executablePath, env } = existsSync(INSTALLED_CHROMIUM)
+      ? { executablePath: INSTALLED_CHROMIUM, env: {} }
+      : await unpackChromium(folder)
     const server = await chromium.launchServer({
       executablePath,
       // Its own sandbox needs rights that an ordinary user does not have everywhere. It opens this project's pages alone.
       chromiumSandbox: false,
-      args: quiet,
+      args: QUIET_ARGUMENTS,
       host: '127.0.0.1',
       // It ends when its pipe to this process does.
       handleSIGINT: false,
@@ -68,14 +68,17 @@ export async function startChromium(): Promise<RunningChromium> {
  * It starts itself again for each of its parts, and so needs its libraries by the environment, and the loader that this
  * system has: hence this system's release, without the C library, which belongs to the loader.
  */
-async function unpacked(folder: string) {
-  const root = await unpack({ suite: release(), main: 'chromium-headless-shell' }, withoutTheLoader)
+async function unpackChromium(folder: string) {
+  const root = await unpackPackages(
+    { suite: releaseCodename(), packageName: 'chromium-headless-shell' },
+    removeUnneededFiles,
+  )
   const fonts = join(folder, 'fonts.conf')
   await writeFile(
     fonts,
-    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${root}/usr/share/fonts</dir><cachedir>${folder}</cachedir>${monospace}</fontconfig>`,
+    `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${root}/usr/share/fonts</dir><cachedir>${folder}</cachedir>${MONOSPACE_FONT_XML}</fontconfig>`,
   )
-  const folders = libraries(root).flatMap(each => [each, join(each, 'pulseaudio')])
+  const folders = libraryFolders(root).flatMap(each => [each, join(each, 'pulseaudio')])
   return {
     executablePath: join(root, 'usr/lib/chromium/chromium-headless-shell'),
     env: { LD_LIBRARY_PATH: folders.join(':'), FONTCONFIG_FILE: fonts },
@@ -83,7 +86,7 @@ async function unpacked(folder: string) {
 }
 
 /** Also without what takes half a gigabyte for nothing: drivers of graphics cards, programs, texts. */
-async function withoutTheLoader(root: string): Promise<void> {
+async function removeUnneededFiles(root: string): Promise<void> {
   const unwanted = [
     'usr/lib/*-linux-gnu/{dri,libLLVM*,libz3*,systemd,gconv,perl*}',
     'usr/{bin,sbin,share/{doc,icons,locale,man,perl,X11}}',

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { spawnUntilWeEnd } from './spawn.ts'
+import { spawnUntilProcessEnds } from './spawn.ts'
 
 type Daemon = {
   /** What the error calls it, if it does not start. */
@@ -17,10 +17,10 @@ type Daemon = {
 }
 
 /** `told` is what it answered first. */
-export type Running<Told> = { told: Told; end(): Promise<void> }
+export type RunningDaemon<Told> = { firstAnswer: Told; end(): Promise<void> }
 
 /** Times that a server is asked whether it answers by now, and milliseconds between two of them. */
-const PATIENCE = { tries: 200, pause: 50 }
+const STARTUP_POLLING = { tries: 200, pauseMs: 50 }
 
 /**
  * Starts a server that ends when this process does, however that happens, and asks until it answers; an error that
@@ -31,9 +31,9 @@ export async function startDaemon<Told>(
   { name, command, folder, logFile, signal = 'TERM' }: Daemon,
   ask: () => Promise<Told>,
   notYet = (_: unknown) => true,
-): Promise<Running<Told>> {
+): Promise<RunningDaemon<Told>> {
   const log = openSync(logFile, 'a')
-  const server = spawnUntilWeEnd(command, { cwd: folder, log, signal })
+  const server = spawnUntilProcessEnds(command, { cwd: folder, log, signal })
   closeSync(log)
   const end = async () => {
     server.stdin?.end()
@@ -41,10 +41,10 @@ export async function startDaemon<Told>(
   }
   for (let tries = 1; ; tries++)
     try {
-      return { told: await ask(), end }
+      return { firstAnswer: await ask(), end }
     } catch (error) {
-      if (server.exitCode === null && tries < PATIENCE.tries && notYet(error)) {
-        await sleep(PATIENCE.pause)
+      if (server.exitCode === null && tries < STARTUP_POLLING.tries && notYet(error)) {
+        await sleep(STARTUP_POLLING.pauseMs)
         continue
       }
       const said = await readFile(logFile, 'utf8')

@@ -5,16 +5,16 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
-const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg'
-const cache = join(import.meta.dirname, '../../.cache/servers')
+const KEYRING_FILE = '/usr/share/keyrings/debian-archive-keyring.gpg'
+const cacheFolder = join(import.meta.dirname, '../../.cache/servers')
 
-export type Packages = {
+export type DebianPackages = {
   /** The release of Debian to take them from. */
   suite: string
   /** Unpacked with all that it depends on. */
-  main: string
+  packageName: string
   /** Unpacked without. */
-  alone?: string[]
+  packagesWithoutDependencies?: string[]
 }
 
 /**
@@ -24,20 +24,20 @@ export type Packages = {
  * @returns the folder
  * @throws if there is no apt, or its mirror does not have the package
  */
-export async function unpack(
-  { suite, main, alone = [] }: Packages,
+export async function unpackPackages(
+  { suite, packageName, packagesWithoutDependencies = [] }: DebianPackages,
   finish: (folder: string) => Promise<void>,
 ): Promise<string> {
-  const folder = join(cache, `${suite}-${main}`)
+  const folder = join(cacheFolder, `${suite}-${packageName}`)
   if (existsSync(folder)) return folder
-  await mkdir(cache, { recursive: true })
+  await mkdir(cacheFolder, { recursive: true })
   // Renamed when complete: a half-made one is never found, and of two that are made at once one is kept.
   const work = await mkdtemp(`${folder}-`)
   try {
     const apt = await privateApt(work, suite)
     await apt('update')
-    await apt('install', '--yes', '--download-only', main)
-    if (alone.length) await apt('download', ...alone)
+    await apt('install', '--yes', '--download-only', packageName)
+    if (packagesWithoutDependencies.length) await apt('download', ...packagesWithoutDependencies)
     const root = join(work, 'root')
     for (const file of [...list(join(work, 'archives')), ...list(work)].filter(name => name.endsWith('.deb')))
       await run('dpkg', ['--extract', file, root])
@@ -52,19 +52,19 @@ export async function unpack(
 }
 
 /** The command that runs a program with the libraries it was unpacked with, whatever this system has. */
-export function program(root: string, path: string): string[] {
-  const [loader = ''] = found(root, '{lib,usr/lib}/*-linux-gnu/ld-linux*')
-  return [loader, '--library-path', libraries(root).join(':'), join(root, path)]
+export function programCommand(root: string, path: string): string[] {
+  const [loader = ''] = findPaths(root, '{lib,usr/lib}/*-linux-gnu/ld-linux*')
+  return [loader, '--library-path', libraryFolders(root).join(':'), join(root, path)]
 }
 
 /** The folders of its libraries. */
-export const libraries = (root: string): string[] => found(root, '{lib,usr/lib}/*-linux-gnu')
+export const libraryFolders = (root: string): string[] => findPaths(root, '{lib,usr/lib}/*-linux-gnu')
 
 /** The codename of this system's own release, if it is one of Debian or has such names as well. */
-export const release = (): string =>
+export const releaseCodename = (): string =>
   /^VERSION_CODENAME=(\S+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
 
-const found = (root: string, pattern: string) =>
+const findPaths = (root: string, pattern: string) =>
   globSync(pattern, { cwd: root }).map(path => join(root, path))
 
 const list = (folder: string) => readdirSync(folder).map(name => join(folder, name))
@@ -73,7 +73,10 @@ const list = (folder: string) => readdirSync(folder).map(name => join(folder, na
 async function privateApt(work: string, suite: string) {
   for (const name of ['lists/partial', 'archives/partial']) await mkdir(join(work, name), { recursive: true })
   await writeFile(join(work, 'status'), '')
-  await writeFile(join(work, 'sources.list'), `deb [signed-by=${keyring}] ${await mirror()} ${suite} main\n`)
+  await writeFile(
+    join(work, 'sources.list'),
+    `deb [signed-by=${KEYRING_FILE}] ${await mirrorUrl()} ${suite} main\n`,
+  )
   await writeFile(
     join(work, 'apt.conf'),
     `Dir::State "${work}"; Dir::State::status "${work}/status"; Dir::Cache "${work}";
@@ -88,8 +91,8 @@ async function privateApt(work: string, suite: string) {
 }
 
 /** The address that this system's own release comes from. */
-async function mirror(): Promise<string> {
-  const codename = release()
+async function mirrorUrl(): Promise<string> {
+  const codename = releaseCodename()
   const wanted = [`Release: ${codename}`, 'Component: main', 'Created-By: Packages']
   const { stdout } = await run('apt-get', [
     'indextargets',

@@ -2,11 +2,11 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { appendFileSync } from 'node:fs'
 import { BSON, type Document } from 'mongodb'
 import pg, { escapeLiteral as literal, escapeIdentifier as name } from 'pg'
-import { type Answering, listen } from './mongodbWire.ts'
+import { type CommandHandler, listenForCommands } from './mongodbWire.ts'
 
 export type GatewayOptions = {
   /** The folder of PostgreSQL's socket. */
-  socket: string
+  socketFolder: string
   caFile: string
   keyFile: string
   /** Where it writes each command, as mongod does: without the password. */
@@ -17,11 +17,11 @@ export type GatewayOptions = {
    * Each user's password, if this one is to be as most clusters of Amazon DocumentDB: it knows SCRAM-SHA-1 alone, for
    * which the engine keeps nothing.
    */
-  sha1?: Map<string, string>
+  sha1Passwords?: Map<string, string>
 }
 
 /** What mongod calls an error, by the SQLSTATE that DocumentDB's engine has for it. */
-const codes: Record<string, { code: number; codeName: string }> = {
+const MONGODB_ERROR_CODES: Record<string, { code: number; codeName: string }> = {
   42501: { code: 13, codeName: 'Unauthorized' },
   42704: { code: 11, codeName: 'UserNotFound' },
   42710: { code: 51003, codeName: 'Location51003' },
@@ -46,7 +46,7 @@ class MongoFailure extends Error {
  */
 export async function startGateway(options: GatewayOptions): Promise<{ port: number; stop(): void }> {
   const idle: pg.Client[] = []
-  const { port, stop } = await listen(options, tls => new Connection(tls, options, idle))
+  const { port, stop } = await listenForCommands(options, tls => new Connection(tls, options, idle))
   return {
     port,
     stop() {
@@ -56,7 +56,7 @@ export async function startGateway(options: GatewayOptions): Promise<{ port: num
   }
 }
 
-class Connection implements Answering {
+class Connection implements CommandHandler {
   readonly #tls: boolean
   readonly #options: GatewayOptions
   /** Sessions of the engine's superuser that nobody acts through: opening one takes tens of milliseconds. */
@@ -78,7 +78,7 @@ class Connection implements Answering {
     } catch (error) {
       if (error instanceof MongoFailure) return error.reply
       const { code = '', message } = error as { code?: string; message: string }
-      const { [code]: known = { code: 1, codeName: 'InternalError' } } = codes
+      const { [code]: known = { code: 1, codeName: 'InternalError' } } = MONGODB_ERROR_CODES
       if (!this.#client || code.startsWith('57P') || !/^\w{5}$/.test(code)) throw error
       return { ok: 0, ...known, errmsg: message }
     }
@@ -112,7 +112,7 @@ class Connection implements Answering {
       case 'dropUser':
         return await this.#call('drop_user', plain)
       case 'createUser':
-        this.#options.sha1?.set(plain.createUser, plain.pwd)
+        this.#options.sha1Passwords?.set(plain.createUser, plain.pwd)
         return await this.#atOnce(async () => {
           await this.#call('create_user', { ...plain, roles: [{ role: 'readAnyDatabase', db: 'admin' }] })
           await this.#setRoles(user, plain.roles)
@@ -122,7 +122,7 @@ class Connection implements Answering {
           const { roles, ...rest } = plain
           if (roles) await this.#setRoles(user, roles)
           if (rest.pwd) await this.#call('update_user', rest)
-          if (rest.pwd) this.#options.sha1?.set(rest.updateUser, rest.pwd)
+          if (rest.pwd) this.#options.sha1Passwords?.set(rest.updateUser, rest.pwd)
         })
       case 'find':
         await this.#query(`set statement_timeout = ${Number(maxTimeMS)}`)
@@ -132,7 +132,7 @@ class Connection implements Answering {
   }
 
   #hello({ speculativeAuthenticate: _, ...command }: Document): Document {
-    const { primary, sha1 } = this.#options
+    const { primary, sha1Passwords } = this.#options
     return {
       ...('helloOk' in command && { helloOk: true }),
       isWritablePrimary: !primary,
@@ -142,26 +142,26 @@ class Connection implements Answering {
       maxWriteBatchSize: 100_000,
       minWireVersion: 0,
       maxWireVersion: 21,
-      ...('saslSupportedMechs' in command && !sha1 && { saslSupportedMechs: ['SCRAM-SHA-256'] }),
+      ...('saslSupportedMechs' in command && !sha1Passwords && { saslSupportedMechs: ['SCRAM-SHA-256'] }),
     }
   }
 
   /** RFC 5802. The engine has the salt, and checks the proof. */
   async #saslStart({ mechanism, payload }: Document): Promise<Document> {
-    const { sha1 } = this.#options
-    if (mechanism !== (sha1 ? 'SCRAM-SHA-1' : 'SCRAM-SHA-256'))
+    const { sha1Passwords } = this.#options
+    if (mechanism !== (sha1Passwords ? 'SCRAM-SHA-1' : 'SCRAM-SHA-256'))
       throw new MongoFailure(303, 'Unsupported', 'Unsupported mechanism [ -301 ]')
     const [, first = '', encoded = '', nonce = ''] = /^n,,(n=([^,]*),r=(.*))$/.exec(text(payload)) ?? []
     const user = encoded.replaceAll('=2C', ',').replaceAll('=3D', '=')
     this.#client = this.#idle.pop() ?? (await this.#open())
     const salt = randomBytes(16)
-    const known = sha1
-      ? { ok: sha1.has(user), salt: salt.toString('base64'), iterations: 10_000 }
+    const known = sha1Passwords
+      ? { ok: sha1Passwords.has(user), salt: salt.toString('base64'), iterations: 10_000 }
       : await this.#value('documentdb_api_internal.scram_sha256_get_salt_and_iterations($1)', user)
-    if (!known.ok) throw refused()
+    if (!known.ok) throw authenticationFailedError()
     const challenge = `r=${nonce}${randomBytes(18).toString('base64')},s=${known.salt},i=${known.iterations}`
     const digest = createHash('md5')
-      .update(`${user}:mongo:${sha1?.get(user)}`)
+      .update(`${user}:mongo:${sha1Passwords?.get(user)}`)
       .digest('hex')
     this.#login = { user, first, challenge, salted: pbkdf2Sync(digest, salt, 10_000, 20, 'sha1') }
     return { conversationId: 1, done: false, payload: binary(challenge) }
@@ -171,13 +171,13 @@ class Connection implements Answering {
     const { user, first, challenge, salted } = this.#login
     const [, final = '', proof = ''] = /^(.*),p=(.*)$/.exec(text(payload)) ?? []
     const message = `${first},${challenge},${final}`
-    const { ok, ServerSignature } = this.#options.sha1
-      ? provenBySha1(salted, message, proof)
+    const { ok, ServerSignature } = this.#options.sha1Passwords
+      ? isSha1ProofValid(salted, message, proof)
       : await this.#value(
           'documentdb_api_internal.authenticate_with_scram_sha256($1, $2, $3)',
           ...[user, message, proof],
         )
-    if (!ok) throw refused()
+    if (!ok) throw authenticationFailedError()
     await this.#query(
       `set documentdb.enableUsernamePasswordConstraints = off; set application_name = ${literal(user)};
        set session authorization ${name(user)}`,
@@ -187,7 +187,7 @@ class Connection implements Answering {
   }
 
   async #open(): Promise<pg.Client> {
-    const client = new pg.Client({ host: this.#options.socket, user: 'postgres', database: 'postgres' })
+    const client = new pg.Client({ host: this.#options.socketFolder, user: 'postgres', database: 'postgres' })
     client.on('error', () => {})
     await client.connect()
     return client
@@ -197,17 +197,17 @@ class Connection implements Answering {
     if (find.includes('$')) throw new MongoFailure(73, 'InvalidNamespace', `invalid namespace ${find}`)
     if (find.startsWith('system.')) throw new MongoFailure(13, 'Unauthorized', `not authorized on ${find}`)
     const text = 'select cursorpage::text as value from documentdb_api.find_cursor_first_page($1, $2)'
-    return await this.#bson(text, database, hex({ find, ...rest }))
+    return await this.#bson(text, database, toBsonHex({ find, ...rest }))
   }
 
   /** The engine does not change roles yet. It keeps them as memberships in roles of PostgreSQL, and reads them there. */
   async #setRoles(user: string, roles: { role: string }[]): Promise<void> {
     const wanted = roles.flatMap(({ role }) => {
-      const known = memberships[role]
+      const known = ROLE_MEMBERSHIPS[role]
       if (!known) throw new MongoFailure(31, 'RoleNotFound', `no role ${role}`)
       return known
     })
-    await this.#query(`revoke ${Object.values(memberships).flat().join(', ')} from ${user}`)
+    await this.#query(`revoke ${Object.values(ROLE_MEMBERSHIPS).flat().join(', ')} from ${user}`)
     if (wanted.length) await this.#query(`grant ${wanted.join(', ')} to ${user}`)
   }
 
@@ -224,7 +224,7 @@ class Connection implements Answering {
   }
 
   #call(name: string, command: Document): Promise<Document> {
-    return this.#value(`documentdb_api.${name}($1)`, hex(command))
+    return this.#value(`documentdb_api.${name}($1)`, toBsonHex(command))
   }
 
   #value(call: string, ...values: string[]): Promise<Document> {
@@ -246,13 +246,13 @@ class Connection implements Answering {
   }
 }
 
-const memberships: Record<string, string[]> = {
+const ROLE_MEMBERSHIPS: Record<string, string[]> = {
   readAnyDatabase: ['documentdb_readonly_role', 'pg_read_all_data'],
   readWriteAnyDatabase: ['documentdb_readwrite_role'],
   clusterAdmin: ['documentdb_admin_role'],
 }
 
-function provenBySha1(salted: Buffer, message: string, proof: string) {
+function isSha1ProofValid(salted: Buffer, message: string, proof: string) {
   const hmac = (key: Buffer, text: string) => createHmac('sha1', key).update(text).digest()
   const clientKey = hmac(salted, 'Client Key')
   const signature = hmac(createHash('sha1').update(clientKey).digest(), message)
@@ -263,7 +263,7 @@ function provenBySha1(salted: Buffer, message: string, proof: string) {
   }
 }
 
-const refused = () => new MongoFailure(18, 'AuthenticationFailed', 'Authentication failed.')
-const hex = (document: Document) => `BSONHEX${Buffer.from(BSON.serialize(document)).toString('hex')}`
+const authenticationFailedError = () => new MongoFailure(18, 'AuthenticationFailed', 'Authentication failed.')
+const toBsonHex = (document: Document) => `BSONHEX${Buffer.from(BSON.serialize(document)).toString('hex')}`
 const text = (payload: { buffer: Uint8Array }) => Buffer.from(payload.buffer).toString('utf8')
 const binary = (payload: string) => new BSON.Binary(Buffer.from(payload, 'utf8'))

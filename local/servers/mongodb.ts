@@ -7,9 +7,9 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { makeCertificate } from './certificate.ts'
 import { startDaemon } from './daemon.ts'
-import { unpack } from './debian.ts'
+import { unpackPackages } from './debian.ts'
 import { type GatewayOptions, startGateway } from './documentdbGateway.ts'
-import { own, unprivileged } from './unprivileged.ts'
+import { giveToUnprivileged, unprivilegedCommand } from './unprivileged.ts'
 
 const run = promisify(execFile)
 
@@ -23,7 +23,7 @@ export type MongodbServer = {
   /** Where it logs every command, and every statement of the engine. */
   logFile: string
   /** For another gateway to the same engine, and for statements behind it: its socket is in a private folder. */
-  gateway: GatewayOptions
+  gatewayOptions: GatewayOptions
 }
 
 /**
@@ -33,19 +33,23 @@ export type MongodbServer = {
  * @throws if it cannot be had or does not start
  */
 export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<void> }> {
-  const unpacked = await unpack(
+  const unpacked = await unpackPackages(
     // The second has the files by which PostGIS becomes an extension, and a default only as a recommendation.
-    { suite: 'sid', main: 'postgresql-18-documentdb', alone: ['postgresql-18-postgis-3-scripts'] },
+    {
+      suite: 'sid',
+      packageName: 'postgresql-18-documentdb',
+      packagesWithoutDependencies: ['postgresql-18-postgis-3-scripts'],
+    },
     makeRunnable,
   )
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-mongodb-'))
   const { caFile, keyFile } = await makeCertificate(folder)
   const logFile = join(folder, 'statements.log')
   const data = join(folder, 'data')
-  own(folder, [])
-  const root = await reachable(unpacked, folder)
+  giveToUnprivileged(folder, [])
+  const root = await makeReachable(unpacked, folder)
   const bin = join(root, 'usr/lib/postgresql/18/bin')
-  const [initdb = '', ...args] = [...unprivileged, join(bin, 'initdb'), '-D', data, '-U', 'postgres']
+  const [initdb = '', ...args] = [...unprivilegedCommand, join(bin, 'initdb'), '-D', data, '-U', 'postgres']
   await run(initdb, [...args, '-A', 'trust', '-E', 'UTF8', '--locale', 'C', '--no-sync'], { cwd: folder })
   const settings = {
     listen_addresses: '',
@@ -61,28 +65,33 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
     max_connections: 300,
   }
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const command = [...unprivileged, join(bin, 'postgres'), '-D', data, ...options]
+  const command = [...unprivilegedCommand, join(bin, 'postgres'), '-D', data, ...options]
   const engine = await startDaemon(
     { name: 'DocumentDB', command, folder, logFile, signal: 'INT' },
-    () => prepare(folder),
+    () => createExtension(folder),
     error => (error as { code?: string }).code !== undefined,
   )
-  const gatewayOptions = { socket: folder, caFile, keyFile, logFile }
+  const gatewayOptions = { socketFolder: folder, caFile, keyFile, logFile }
   const gateway = await startGateway(gatewayOptions)
   const stop = async () => {
     gateway.stop()
     await engine.end()
     await rm(folder, { recursive: true, force: true })
   }
-  const name = `DocumentDB ${/^[\d.]+/.exec(engine.told)}`
+  const name = `DocumentDB ${/^[\d.]+/.exec(engine.firstAnswer)}`
   const { port } = gateway
-  return { name, host: 'localhost', port, caFile, logFile, gateway: gatewayOptions, stop }
+  return { name, host: 'localhost', port, caFile, logFile, gatewayOptions, stop }
 }
 
 /** As it is; or copied for root, if the unprivileged user may not enter root's own folders. */
-async function reachable(root: string, folder: string): Promise<string> {
-  const [command, ...args] = [...unprivileged, 'test', '-x', join(root, 'usr/lib/postgresql/18/bin/postgres')]
-  if (!command || !unprivileged.length) return root
+async function makeReachable(root: string, folder: string): Promise<string> {
+  const [command, ...args] = [
+    ...unprivilegedCommand,
+    'test',
+    '-x',
+    join(root, 'usr/lib/postgresql/18/bin/postgres'),
+  ]
+  if (!command || !unprivilegedCommand.length) return root
   try {
     await run(command, args)
     return root
@@ -112,7 +121,7 @@ async function makeRunnable(root: string): Promise<void> {
 }
 
 /** Makes the extension, once the engine answers. @returns its version */
-async function prepare(socket: string): Promise<string> {
+async function createExtension(socket: string): Promise<string> {
   const client = new pg.Client({ host: socket, user: 'postgres', database: 'postgres' })
   client.on('error', () => {})
   try {

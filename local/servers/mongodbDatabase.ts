@@ -3,25 +3,29 @@ import { BSON, type Document, MongoClient } from 'mongodb'
 import pg, { escapeIdentifier as name } from 'pg'
 import { Credential } from '../../rotation/credential.ts'
 import type { MongodbServer } from './mongodb.ts'
-import { type App, adminArn, hex } from './postgresDatabase.ts'
+import { ADMIN_ARN, type App, randomHex } from './postgresDatabase.ts'
 
 /**
  * Runs statements behind the gateway, as the superuser of the engine's PostgreSQL, or as `user`: all of them or none.
  */
-export async function behind(server: MongodbServer, statements: string, user?: string): Promise<void> {
+export async function runBehindGateway(
+  server: MongodbServer,
+  statements: string,
+  user?: string,
+): Promise<void> {
   const acting = user ? `set session authorization ${name(user)};` : ''
   await (await sessionOf(server)).query(`${acting} ${statements}; reset session authorization`)
 }
 
 /** True if there is such a user. */
-export async function isUser(server: MongodbServer, user: string): Promise<boolean> {
+export async function hasUser(server: MongodbServer, user: string): Promise<boolean> {
   const { rows } = await (await sessionOf(server)).query('select 1 from pg_roles where rolname = $1', [user])
   return rows.length > 0
 }
 
-function sessionOf({ gateway: { socket } }: MongodbServer): Promise<pg.Client> {
-  const client = sessions.get(socket) ?? openSession(socket)
-  sessions.set(socket, client)
+function sessionOf({ gatewayOptions: { socketFolder } }: MongodbServer): Promise<pg.Client> {
+  const client = sessions.get(socketFolder) ?? openSession(socketFolder)
+  sessions.set(socketFolder, client)
   return client
 }
 
@@ -37,12 +41,12 @@ async function openSession(socket: string): Promise<pg.Client> {
 }
 
 /** The statement that makes a user with one of the sets of roles that the engine knows. */
-export function createUser(user: string, pwd: string, ...roles: string[]): string {
+export function createUserStatement(user: string, pwd: string, ...roles: string[]): string {
   return call('create_user', { createUser: user, pwd, roles: roles.map(role => ({ role, db: 'admin' })) })
 }
 
 /** The statement that gives a user another password. */
-export function updateUser(user: string, pwd: string): string {
+export function updateUserStatement(user: string, pwd: string): string {
   return call('update_user', { updateUser: user, pwd })
 }
 
@@ -62,37 +66,40 @@ export function credentialFor(
 /** An application's user, and an admin who may manage users and give them any role, but is no superuser. */
 export async function makeApp(
   server: MongodbServer,
-  { user = `app_${hex()}`, password = `first-${hex(12)}`, more = {} as Document } = {},
+  { user = `app_${randomHex()}`, password = `first-${randomHex(12)}`, more = {} as Document } = {},
 ): Promise<App> {
-  const database = `db_${hex()}`
-  const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
-  await behind(server, createUser(admin.user, admin.password, 'readWriteAnyDatabase', 'clusterAdmin'))
+  const database = `db_${randomHex()}`
+  const admin = { user: `admin_${randomHex()}`, password: `admin-${randomHex(12)}` }
+  await runBehindGateway(
+    server,
+    createUserStatement(admin.user, admin.password, 'readWriteAnyDatabase', 'clusterAdmin'),
+  )
   // PostgreSQL locks each role until the commit: all take them in this order, or two of them would deadlock.
-  await behind(
+  await runBehindGateway(
     server,
     `alter role ${admin.user} createrole;
      grant documentdb_readonly_role, pg_read_all_data, documentdb_readwrite_role, documentdb_admin_role
        to ${admin.user} with admin option`,
   )
-  await behind(server, createUser(user, password, 'readAnyDatabase'), admin.user)
+  await runBehindGateway(server, createUserStatement(user, password, 'readAnyDatabase'), admin.user)
   return {
     database,
     user,
-    current: credentialFor(server, user, password, { dbname: database, masterarn: adminArn, ...more }),
+    current: credentialFor(server, user, password, { dbname: database, masterarn: ADMIN_ARN, ...more }),
     admin: credentialFor(server, admin.user, admin.password, more),
-    drop: () => behind(server, `drop role ${name(user)}`),
+    drop: () => runBehindGateway(server, `drop role ${name(user)}`),
   }
 }
 
-const trusted = new Map<string, string>()
+const caCertificates = new Map<string, string>()
 
 /** True if user and password log in now, seen from outside Keyturn. */
 export async function admits(
   { port, caFile }: MongodbServer,
   { host, username, password, ssl }: Credential,
 ): Promise<boolean> {
-  const ca = trusted.get(caFile) ?? readFileSync(caFile, 'utf8')
-  trusted.set(caFile, ca)
+  const ca = caCertificates.get(caFile) ?? readFileSync(caFile, 'utf8')
+  caCertificates.set(caFile, ca)
   const client = new MongoClient(`mongodb://${host}:${port}/`, {
     auth: { username, password },
     directConnection: true,
@@ -112,7 +119,7 @@ export async function admits(
 
 /** Makes the collection `keyturn.slow`, and keeps everybody from reading it until what this gives back is called. */
 export async function lockSlowCollection(server: MongodbServer): Promise<() => Promise<void>> {
-  const client = await openSession(server.gateway.socket)
+  const client = await openSession(server.gatewayOptions.socketFolder)
   await client.query(`select documentdb_api.insert('keyturn', '{"insert": "slow", "documents": [{}]}')`)
   const { rows } = await client.query(
     `select 'documentdb_data.documents_' || collection_id as documents from documentdb_api_catalog.collections

@@ -5,7 +5,7 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { BSON, type Document } from 'mongodb'
 
 /** Who answers the commands of one connection. */
-export interface Answering {
+export interface CommandHandler {
   /** @throws if there is nothing to answer: then the connection is cut */
   run(command: Document): Promise<Document>
   /** Called when all answers are given. */
@@ -16,9 +16,9 @@ export interface Answering {
  * Listens for MongoDB's protocol on a free port of 127.0.0.1, with TLS or without, as each client begins: `answering`
  * makes who answers a connection, and is told whether that is over TLS.
  */
-export async function listen(
+export async function listenForCommands(
   { caFile, keyFile }: { caFile: string; keyFile: string },
-  answering: (tls: boolean) => Answering,
+  answering: (tls: boolean) => CommandHandler,
 ): Promise<{ port: number; stop(): void }> {
   const context = createSecureContext({ cert: readFileSync(caFile), key: readFileSync(keyFile) })
   const sockets = new Set<Socket>()
@@ -30,7 +30,7 @@ export async function listen(
       socket.unshift(first)
       // The first byte of a TLS handshake; a message of MongoDB begins with its length.
       const tls = first[0] === 0x16
-      serve(tls ? secured(socket, context) : socket, answering(tls))
+      serveConnection(tls ? secureSocket(socket, context) : socket, answering(tls))
     })
   })
   server.listen(0, '127.0.0.1')
@@ -42,13 +42,13 @@ export async function listen(
   return { port: (server.address() as AddressInfo).port, stop }
 }
 
-function secured(socket: Socket, secureContext: SecureContext): TLSSocket {
+function secureSocket(socket: Socket, secureContext: SecureContext): TLSSocket {
   const secure = new TLSSocket(socket, { isServer: true, secureContext })
   return secure.on('error', () => socket.destroy())
 }
 
 /** Answers the messages of one connection, one after the other. */
-function serve(socket: Socket, connection: Answering): void {
+function serveConnection(socket: Socket, connection: CommandHandler): void {
   let bytes = Buffer.alloc(0)
   let answers = Promise.resolve()
   socket.on('data', chunk => {
@@ -58,7 +58,7 @@ function serve(socket: Socket, connection: Answering): void {
       bytes = bytes.subarray(message.length)
       answers = answers.then(async () => {
         try {
-          socket.write(await answer(message, command => connection.run(command)))
+          socket.write(await answerMessage(message, command => connection.run(command)))
         } catch {
           socket.destroy()
         }
@@ -74,7 +74,10 @@ const OP_QUERY = 2004
 const OP_MSG = 2013
 
 /** A driver says hello by OP_QUERY, and all else by OP_MSG. */
-async function answer(message: Buffer, run: (command: Document) => Promise<Document>): Promise<Buffer> {
+async function answerMessage(
+  message: Buffer,
+  run: (command: Document) => Promise<Document>,
+): Promise<Buffer> {
   const query = message.readInt32LE(12) === OP_QUERY
   const start = query ? message.indexOf(0, 20) + 1 + 8 : 21
   const reply = Buffer.from(BSON.serialize(await run(BSON.deserialize(message.subarray(start)))))

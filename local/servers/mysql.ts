@@ -8,12 +8,12 @@ import { dirname, join } from 'node:path'
 import { type ConnectionOptions, createConnection } from 'mysql2/promise'
 import { makeCertificate } from './certificate.ts'
 import { startDaemon } from './daemon.ts'
-import { type Packages, program, unpack } from './debian.ts'
+import { type DebianPackages, programCommand, unpackPackages } from './debian.ts'
 import { freePort } from './spawn.ts'
 
 export type MysqlServer = {
   engine: 'mysql' | 'mariadb'
-  packages: Packages
+  packages: DebianPackages
   /** Such as `MySQL 9.7.4`, as the running server tells it. */
   name: string
   host: string
@@ -32,23 +32,27 @@ export type RunningMysql = MysqlServer & {
   stop(): Promise<void>
 }
 
-type Flavour = Pick<MysqlServer, 'engine' | 'packages'>
+type MysqlFlavour = Pick<MysqlServer, 'engine' | 'packages'>
 
 /** By their packages in Debian: the newest MySQL, and the MariaDB versions with long support. */
-export const flavours: Flavour[] = [
-  { engine: 'mysql', packages: { suite: 'sid', main: 'mysql-server-core' } },
+export const MYSQL_FLAVOURS: MysqlFlavour[] = [
+  { engine: 'mysql', packages: { suite: 'sid', packageName: 'mysql-server-core' } },
   ...['bookworm', 'trixie'].map(
-    (suite): Flavour => ({
+    (suite): MysqlFlavour => ({
       engine: 'mariadb',
       // The plugins for passwords are in the second, which depends on far more than it needs here.
-      packages: { suite, main: 'mariadb-server-core', alone: ['mariadb-server'] },
+      packages: {
+        suite,
+        packageName: 'mariadb-server-core',
+        packagesWithoutDependencies: ['mariadb-server'],
+      },
     }),
   ),
 ]
 
 /** The newest of an engine. */
-export function newestOf(engine: MysqlServer['engine']): Flavour {
-  const newest = flavours.findLast(flavour => flavour.engine === engine)
+export function newestFlavourOf(engine: MysqlServer['engine']): MysqlFlavour {
+  const newest = MYSQL_FLAVOURS.findLast(flavour => flavour.engine === engine)
   if (!newest) throw new Error(`there is no ${engine}`)
   return newest
 }
@@ -59,10 +63,10 @@ export function newestOf(engine: MysqlServer['engine']): Flavour {
  * @throws if it cannot be had or does not start
  */
 export async function startMysql(
-  { engine, packages }: Flavour,
+  { engine, packages }: MysqlFlavour,
   settings: Record<string, string> = {},
 ): Promise<RunningMysql> {
-  const root = await unpack(packages, root => initialise(engine, root))
+  const root = await unpackPackages(packages, root => initialise(engine, root))
   const folder = await mkdtemp(join(tmpdir(), `keyturn-${engine}-`))
   const data = join(folder, 'data')
   await cp(join(root, 'data'), data, { recursive: true })
@@ -74,7 +78,7 @@ export async function startMysql(
   const port = await freePort()
   const socket = join(folder, 'socket')
   const all = {
-    ...always,
+    ...SERVER_SETTINGS,
     port,
     socket,
     pid_file: join(folder, 'pid'),
@@ -84,7 +88,7 @@ export async function startMysql(
     ssl_key: keyFile,
     general_log_file: logFile,
     log_bin: join(folder, 'binlog'),
-    ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPlugins(root) }),
+    ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPluginFiles(root) }),
     ...settings,
   }
   // With skip-grant-tables, MySQL listens at its socket alone.
@@ -95,15 +99,15 @@ export async function startMysql(
     startDaemon(
       {
         name: `${engine} of ${packages.suite}`,
-        command: daemon(engine, root, data, { ...all, ...more }),
+        command: serverCommand(engine, root, data, { ...all, ...more }),
         folder,
         logFile: join(folder, 'error.log'),
       },
-      () => ask({ ...way, ...superuser }),
+      () => readVersion({ ...way, ...superuser }),
       isNotYetThere,
     )
   let running = await start()
-  const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(running.told)}`
+  const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(running.firstAnswer)}`
   const restart = async (more?: Record<string, string>) => {
     await running.end()
     // Its users are there already.
@@ -118,7 +122,7 @@ export async function startMysql(
   return { ...server, restart, stop }
 }
 
-const always = {
+const SERVER_SETTINGS = {
   bind_address: '127.0.0.1',
   skip_name_resolve: 'on',
   general_log: 'on',
@@ -139,7 +143,7 @@ function firstStatements({ user, password }: MysqlServer['superuser']): string {
   ].join('\n')
 }
 
-function daemon(
+function serverCommand(
   engine: MysqlServer['engine'],
   root: string,
   data: string,
@@ -157,31 +161,32 @@ function daemon(
     ...settings,
   }
   return [
-    ...program(root, engine === 'mysql' ? 'usr/sbin/mysqld' : 'usr/sbin/mariadbd'),
+    ...programCommand(root, engine === 'mysql' ? 'usr/sbin/mysqld' : 'usr/sbin/mariadbd'),
     '--no-defaults',
     ...Object.entries(all).map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`),
   ]
 }
 
-const passwordPlugins = (root: string) =>
+const passwordPluginFiles = (root: string) =>
   globSync('{auth_ed25519,auth_parsec}.so', { cwd: join(root, 'usr/lib/mysql/plugin') }).join(';')
 
 /** Makes the folder `data` with the system tables, which every start then copies: making them takes seconds. */
 async function initialise(engine: MysqlServer['engine'], root: string): Promise<void> {
   const data = join(root, 'data')
   await mkdir(data)
-  if (engine === 'mysql') await finished(daemon(engine, root, data, {}).concat('--initialize-insecure'))
+  if (engine === 'mysql')
+    await runToEnd(serverCommand(engine, root, data, {}).concat('--initialize-insecure'))
   else {
     const scripts = ['system_tables', 'performance_tables', 'system_tables_data'].flatMap(part =>
       globSync(`usr/share/{mysql,mariadb}/{mysql,mariadb}_${part}.sql`, { cwd: root }),
     )
     const texts = await Promise.all(scripts.map(path => readFile(join(root, path), 'utf8')))
     const statements = ['create database mysql;', 'use mysql;', 'set @auth_root_socket = null;', ...texts]
-    await finished(daemon(engine, root, data, {}).concat('--bootstrap'), statements.join('\n'))
+    await runToEnd(serverCommand(engine, root, data, {}).concat('--bootstrap'), statements.join('\n'))
   }
 }
 
-async function finished([command = '', ...args]: string[], input = ''): Promise<void> {
+async function runToEnd([command = '', ...args]: string[], input = ''): Promise<void> {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (said += chunk))
@@ -190,7 +195,7 @@ async function finished([command = '', ...args]: string[], input = ''): Promise<
   if (code !== 0) throw new Error(`${command} ended with ${code}:\n${said}`)
 }
 
-async function ask(config: ConnectionOptions): Promise<string> {
+async function readVersion(config: ConnectionOptions): Promise<string> {
   const connection = await createConnection(config)
   const [rows] = await connection.query('select version() as version')
   await connection.end()

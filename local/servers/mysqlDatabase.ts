@@ -3,21 +3,24 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise'
 import { Credential } from '../../rotation/credential.ts'
 import { authPlugins } from '../../rotation/engines/mysql/mariadbPlugins.ts'
 import { accountName, quoteText } from '../../rotation/engines/mysql/mysqlAccount.ts'
-import { cachingSha2Verifier, nativeVerifier } from '../../rotation/engines/mysql/mysqlVerifiers.ts'
+import {
+  cachingSha2PasswordHash,
+  nativePasswordHash,
+} from '../../rotation/engines/mysql/mysqlPasswordHashes.ts'
 import type { MysqlServer } from './mysql.ts'
-import { type App, adminArn, hex } from './postgresDatabase.ts'
+import { ADMIN_ARN, type App, randomHex } from './postgresDatabase.ts'
 
 /**
  * Runs statements, one after the other, as the server's superuser or as `login`. Gives back the last one's rows. MariaDB
  * asks a user that is not there for a proof as some other account gives it, so all of those have to be known.
  */
-export async function asSuperuser<T = RowDataPacket>(
+export async function runStatements<T = RowDataPacket>(
   server: MysqlServer,
   statements: string | string[],
   login: { user: string; password: string; database?: string } = server.superuser,
 ): Promise<T[]> {
   const { host, port, caFile } = server
-  const ssl = { ca: trust(caFile), verifyIdentity: true }
+  const ssl = { ca: caCertificateOf(caFile), verifyIdentity: true }
   const connection = await createConnection({ host, port, ssl, charset: 'utf8mb4', authPlugins, ...login })
   try {
     let rows: T[] = []
@@ -29,28 +32,28 @@ export async function asSuperuser<T = RowDataPacket>(
   }
 }
 
-const trusted = new Map<string, string>()
+const caCertificates = new Map<string, string>()
 
-function trust(caFile: string): string {
-  const known = trusted.get(caFile) ?? readFileSync(caFile, 'utf8')
-  trusted.set(caFile, known)
+function caCertificateOf(caFile: string): string {
+  const known = caCertificates.get(caFile) ?? readFileSync(caFile, 'utf8')
+  caCertificates.set(caFile, known)
   return known
 }
 
 /** IDENTIFIED …, with a verifier, so that the server's log never shows the password. */
-export function identified({ engine }: MysqlServer, password: string): string {
+export function identifiedClause({ engine }: MysqlServer, password: string): string {
   return engine === 'mysql'
-    ? `identified with caching_sha2_password as ${quoteText(known(password))}`
-    : `identified via mysql_native_password using ${quoteText(nativeVerifier(password))}`
+    ? `identified with caching_sha2_password as ${quoteText(cachedPasswordHash(password))}`
+    : `identified via mysql_native_password using ${quoteText(nativePasswordHash(password))}`
 }
 
 /** Making one takes tens of milliseconds, and the fault matrix sets the same passwords again and again. */
-function known(password: string): string {
-  const verifier = verifiers.get(password) ?? cachingSha2Verifier(password)
-  verifiers.set(password, verifier)
+function cachedPasswordHash(password: string): string {
+  const verifier = passwordHashes.get(password) ?? cachingSha2PasswordHash(password)
+  passwordHashes.set(password, verifier)
   return verifier
 }
-const verifiers = new Map<string, string>()
+const passwordHashes = new Map<string, string>()
 
 /** A value for `username` on this server. */
 export function credentialFor(
@@ -67,32 +70,32 @@ export function credentialFor(
 export async function makeApp(
   server: MysqlServer,
   {
-    user = `app_${hex()}`,
-    password = `first-${hex(12)}`,
+    user = `app_${randomHex()}`,
+    password = `first-${randomHex(12)}`,
     host = '%',
     more = {} as Record<string, unknown>,
   } = {},
 ): Promise<App> {
-  const database = `db_${hex()}`
-  const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  const database = `db_${randomHex()}`
+  const admin = { user: `admin_${randomHex()}`, password: `admin-${randomHex(12)}` }
   const account = accountName(user, host)
-  await asSuperuser(server, [
+  await runStatements(server, [
     `create database ${database}`,
-    `create user ${admin.user} ${identified(server, admin.password)}`,
+    `create user ${admin.user} ${identifiedClause(server, admin.password)}`,
     `grant create user, process, reload on *.* to ${admin.user} with grant option`,
     // MariaDB's SET DEFAULT ROLE is an update there.
     `grant select, update on mysql.* to ${admin.user}`,
     `grant all on ${database}.* to ${admin.user} with grant option`,
-    `create user ${account} ${identified(server, password)}`,
+    `create user ${account} ${identifiedClause(server, password)}`,
     `grant select, insert, update, delete, create, drop on ${database}.* to ${account}`,
   ])
-  const value = { dbname: database, masterarn: adminArn, ...more }
+  const value = { dbname: database, masterarn: ADMIN_ARN, ...more }
   return {
     database,
     user,
     current: credentialFor(server, user, password, value),
     admin: credentialFor(server, admin.user, admin.password),
-    drop: () => asSuperuser(server, `drop database ${database}`).then(() => {}),
+    drop: () => runStatements(server, `drop database ${database}`).then(() => {}),
   }
 }
 
@@ -102,7 +105,7 @@ export async function admits(
   { username, password, dbname }: Credential,
 ): Promise<boolean> {
   try {
-    await asSuperuser(server, 'select 1', { user: username, password, ...(dbname && { database: dbname }) })
+    await runStatements(server, 'select 1', { user: username, password, ...(dbname && { database: dbname }) })
     return true
   } catch (error) {
     if ((error as { errno?: number }).errno === 1045) return false

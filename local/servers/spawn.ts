@@ -9,7 +9,7 @@ type Options = { cwd?: string; env?: NodeJS.ProcessEnv; log?: number | 'ignore';
  * Runs a command that gets `signal` as soon as its standard input closes. The kernel closes it when this process
  * ends, also when it crashes, so the command never outlives us. `log` is the file that its output goes to.
  */
-export function spawnUntilWeEnd(
+export function spawnUntilProcessEnds(
   command: string[],
   { log = 'ignore', signal = 'TERM', ...options }: Options,
 ): ChildProcess {
@@ -27,7 +27,7 @@ export async function startServer(
   url: string,
   options: Options = {},
 ): Promise<() => Promise<void>> {
-  const server = spawnUntilWeEnd(command, options)
+  const server = spawnUntilProcessEnds(command, options)
   const stop = async () => {
     server.stdin?.end()
     if (server.exitCode === null) await once(server, 'exit')

@@ -15,21 +15,21 @@ import {
 import { SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { SSMClient } from '@aws-sdk/client-ssm'
-import { ParametersShelf, SecretsShelf, type Shelf } from '../client/shelves.ts'
 import { Users } from '../client/users.ts'
+import { ParameterValueStore, SecretValueStore, type ValueStore } from '../client/valueStores.ts'
 import { type PostgresServer, startPostgres } from '../servers/postgres.ts'
 import { startMiniStack } from './ministack.ts'
 import { pythonBin } from './python.ts'
 import { Queue } from './queue.ts'
-import { serverless } from './serverless.ts'
-import { loggedIn, writtenIn } from './written.ts'
+import { runServerless } from './serverless.ts'
+import { collectWrittenTexts, logLinesOf } from './writtenTexts.ts'
 
 /** The project, from which `serverless deploy` runs. */
-export const project = join(import.meta.dirname, '../..')
+export const projectFolder = join(import.meta.dirname, '../..')
 
 /** Where the servers' certificates are put, in the project's folder: git ignores it, bundle.ts packs it. */
-const caFile = '.local/ca.pem'
-const stackName = 'keyturn-local'
+const CA_FILE = '.local/ca.pem'
+const STACK_NAME = 'keyturn-local'
 
 /** What the state machine put on the event bus. */
 export type Announcement = { 'detail-type': string; detail: { execution: string } }
@@ -47,38 +47,38 @@ export type Deployed = {
   client: { endpoint: string; region: string; credentials: { accessKeyId: string; secretAccessKey: string } }
   stateMachineArn: string
   /** Where announcements and alarms are kept until `announced` and `alarms` take them. */
-  queueUrls: { announcements: string; alarms: string }
+  queueUrls: { announcements: string; waitForAlarms: string }
   postgres: PostgresServer
-  secrets: SecretsShelf
-  parameters: ParametersShelf
+  secrets: SecretValueStore
+  parameters: ParameterValueStore
   users: Users
   /** The emulator's own log; undefined if it was not started here. */
   logFile: string | undefined
   /** Runs `serverless` once more on the same stack, with further parameters. @returns what it prints */
-  serverless(command: 'deploy' | 'remove', params?: Record<string, string>): Promise<string>
+  runServerless(command: 'deploy' | 'remove', params?: Record<string, string>): Promise<string>
   /**
    * Deploys the same stack, with further parameters, into another Region of the same account. It has queues of its own there,
    * and the same database; it ends with this one.
    */
-  inRegion(region: string, params?: Record<string, string>): Promise<Deployed>
+  deployInRegion(region: string, params?: Record<string, string>): Promise<Deployed>
   /** Makes users in another server, whose certificate `trust` named. */
   usersOf(postgres: PostgresServer): Promise<Users>
   /** An output of the stack. */
-  output(key: string): Promise<string>
+  readOutput(key: string): Promise<string>
   /** Rotates a stored value, by default a secret, and waits until its execution has ended. */
-  rotate(id: string, shelf?: Shelf): Promise<DescribeExecutionOutput>
+  rotate(id: string, shelf?: ValueStore): Promise<DescribeExecutionOutput>
   /** Waits until an execution has ended. */
-  ended(execution: string | undefined): Promise<DescribeExecutionOutput>
+  waitForEnd(execution: string | undefined): Promise<DescribeExecutionOutput>
   /** Every event that has arrived for an execution, after waiting for the first. */
-  announced(execution: string): Promise<Announcement[]>
+  waitForAnnouncements(execution: string): Promise<Announcement[]>
   /** Every alarm that has arrived and names `about`, such as an execution, after waiting for the first, or for so many. */
   alarms(about: string, count?: number): Promise<Alarm[]>
   /** What a function has logged so far, by its name in serverless.yml. */
-  logged(name: string): Promise<string[]>
+  functionLogLines(name: string): Promise<string[]>
   /** All that AWS has written down, by where: execution histories, log groups, announcements, alarms. */
-  written(): Promise<Map<string, string>>
+  collectWrittenTexts(): Promise<Map<string, string>>
   /** The passwords in every version of every secret and parameter of this run. */
-  passwords(): Promise<string[]>
+  collectPasswords(): Promise<string[]>
   stop(): Promise<void>
 }
 
@@ -103,7 +103,7 @@ type Options = {
  */
 export async function startDeployed({
   region = 'us-east-1',
-  folder = project,
+  folder = projectFolder,
   params = {},
   trust = [],
   deployer = async () => ({}),
@@ -118,12 +118,12 @@ export async function startDeployed({
   started.defer(() => postgres.stop())
   if (ministack) started.defer(() => ministack.stop())
   putCertificates(folder, [postgres.caFile, ...trust])
-  const ground: Ground = {
+  const ground: DeploymentBasis = {
     url: given ?? ministack?.url ?? '',
     logFile: ministack?.logFile,
     postgres,
     folder,
-    params: { caFile, ...params },
+    params: { caFile: CA_FILE, ...params },
     deployer,
     // Names of its own for each run: a local AWS that was there before knows those of earlier ones.
     names: `local-${randomUUID().slice(0, 8)}/`,
@@ -134,7 +134,7 @@ export async function startDeployed({
 }
 
 /** What the deployments of one run share, in whichever Region. */
-type Ground = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
+type DeploymentBasis = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
   folder: string
   params: Record<string, string>
   deployer: NonNullable<Options['deployer']>
@@ -144,7 +144,11 @@ type Ground = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
 }
 
 /** Whoever asked for it disposes of what `started` holds if this fails; if not, the deployment does when it stops. */
-async function deployIn(region: string, ground: Ground, started: AsyncDisposableStack): Promise<Deployed> {
+async function deployIn(
+  region: string,
+  ground: DeploymentBasis,
+  started: AsyncDisposableStack,
+): Promise<Deployed> {
   const { url, postgres, folder, names, tell } = ground
   const env = environmentFor(url, region)
   const of = {
@@ -153,12 +157,12 @@ async function deployIn(region: string, ground: Ground, started: AsyncDisposable
     env: { ...env, ...(await ground.deployer(env)) },
   }
   tell('packing the functions and deploying the stack: serverless deploy --stage local')
-  await serverless('deploy', of)
+  await runServerless('deploy', of)
   tell('making users and queues')
 
   const client = { endpoint: url, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }
-  const secrets = new SecretsShelf(new SecretsManagerClient(client))
-  const parameters = new ParametersShelf(new SSMClient(client))
+  const secrets = new SecretValueStore(new SecretsManagerClient(client))
+  const parameters = new ParameterValueStore(new SSMClient(client))
   const stepFunctions = new SFNClient(client)
   const logs = new CloudWatchLogsClient(client)
   const output = (key: string) => outputOf(new CloudFormationClient(client), key)
@@ -167,9 +171,9 @@ async function deployIn(region: string, ground: Ground, started: AsyncDisposable
   const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false })
   const announcements = await listenToBus(new EventBridgeClient(client), sqs)
   const alarms = await listenToTopic(new SNSClient(client), sqs, await output('AlarmTopicArn'))
-  const users = started.use(await Users.of(postgres, secrets, names))
+  const users = started.use(await Users.connect(postgres, secrets, names))
   const all = started.move()
-  const ended = (execution: string | undefined) => endOf(stepFunctions, execution)
+  const ended = (execution: string | undefined) => waitForExecutionEnd(stepFunctions, execution)
 
   return {
     url,
@@ -177,21 +181,21 @@ async function deployIn(region: string, ground: Ground, started: AsyncDisposable
     env,
     client,
     stateMachineArn,
-    queueUrls: { announcements: announcements.url, alarms: alarms.url },
+    queueUrls: { announcements: announcements.url, waitForAlarms: alarms.url },
     postgres,
     secrets,
     parameters,
     users,
     logFile: ground.logFile,
-    serverless: (command, more) => serverless(command, { ...of, params: { ...of.params, ...more } }),
-    async inRegion(other, more) {
+    runServerless: (command, more) => runServerless(command, { ...of, params: { ...of.params, ...more } }),
+    async deployInRegion(other, more) {
       await using begun = new AsyncDisposableStack()
       const there = await deployIn(other, { ...ground, params: { ...ground.params, ...more } }, begun)
       all.defer(there.stop)
       return there
     },
-    usersOf: async server => all.use(await Users.of(server, secrets, names)),
-    output,
+    usersOf: async server => all.use(await Users.connect(server, secrets, names)),
+    readOutput: output,
     async rotate(id, { store } = secrets) {
       const start = new StartExecutionCommand({
         stateMachineArn,
@@ -200,18 +204,19 @@ async function deployIn(region: string, ground: Ground, started: AsyncDisposable
       })
       return ended((await stepFunctions.send(start)).executionArn)
     },
-    ended,
-    announced: execution => announcements.find(({ detail }) => detail.execution === execution),
-    alarms: (about, count) => alarms.find(({ Message }) => Message.includes(about), count),
-    logged: name => loggedIn(logs, `/aws/lambda/${stackName}-${name}`),
-    written: () => writtenIn({ stepFunctions, logs, queues: [announcements, alarms] }),
-    passwords: () => passwordsIn([secrets, parameters], names),
+    waitForEnd: ended,
+    waitForAnnouncements: execution =>
+      announcements.waitForMessages(({ detail }) => detail.execution === execution),
+    alarms: (about, count) => alarms.waitForMessages(({ Message }) => Message.includes(about), count),
+    functionLogLines: name => logLinesOf(logs, `/aws/lambda/${STACK_NAME}-${name}`),
+    collectWrittenTexts: () => collectWrittenTexts({ stepFunctions, logs, queues: [announcements, alarms] }),
+    collectPasswords: () => collectPasswordsIn([secrets, parameters], names),
     stop: () => all.disposeAsync(),
   }
 }
 
-async function passwordsIn(shelves: Shelf[], prefix: string): Promise<string[]> {
-  const values = (await Promise.all(shelves.map(shelf => shelf.all(prefix)))).flat()
+async function collectPasswordsIn(shelves: ValueStore[], prefix: string): Promise<string[]> {
+  const values = (await Promise.all(shelves.map(shelf => shelf.allVersions(prefix)))).flat()
   return values.filter(value => value).map(value => JSON.parse(value).password)
 }
 
@@ -225,11 +230,11 @@ const environmentFor = (url: string, region: string) => ({
 })
 
 function putCertificates(folder: string, files: string[]): void {
-  mkdirSync(join(folder, dirname(caFile)), { recursive: true })
-  writeFileSync(join(folder, caFile), files.map(file => readFileSync(file, 'utf8')).join('\n'))
+  mkdirSync(join(folder, dirname(CA_FILE)), { recursive: true })
+  writeFileSync(join(folder, CA_FILE), files.map(file => readFileSync(file, 'utf8')).join('\n'))
 }
 
-async function endOf(
+async function waitForExecutionEnd(
   stepFunctions: SFNClient,
   executionArn: string | undefined,
 ): Promise<DescribeExecutionOutput> {
@@ -241,15 +246,15 @@ async function endOf(
 }
 
 async function outputOf(client: CloudFormationClient, key: string): Promise<string> {
-  const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: stackName }))
+  const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: STACK_NAME }))
   const found = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue
-  if (!found) throw new Error(`stack ${stackName} has no output ${key}`)
+  if (!found) throw new Error(`stack ${STACK_NAME} has no output ${key}`)
   return found
 }
 
 /** A queue that gets all that Keyturn announces, as an operator's own would. */
 async function listenToBus(events: EventBridgeClient, sqs: SQSClient): Promise<Queue<Announcement>> {
-  const name = `${stackName}-announcements`
+  const name = `${STACK_NAME}-announcements`
   const EventPattern = JSON.stringify({ source: ['keyturn'] })
   const { RuleArn = '' } = await events.send(new PutRuleCommand({ Name: name, EventPattern }))
   const queue = await Queue.open<Announcement>(sqs, name, RuleArn)
@@ -259,15 +264,15 @@ async function listenToBus(events: EventBridgeClient, sqs: SQSClient): Promise<Q
 
 /** A queue that is told every alarm, as whoever is on call. */
 async function listenToTopic(sns: SNSClient, sqs: SQSClient, TopicArn: string): Promise<Queue<Alarm>> {
-  const queue = await Queue.open<Alarm>(sqs, `${stackName}-told`, TopicArn)
+  const queue = await Queue.open<Alarm>(sqs, `${STACK_NAME}-told`, TopicArn)
   await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }))
   return queue
 }
 
 /** Where a password is written down in clear text. AWS's default rules make none that JSON would have to escape. */
-export async function leaks({ written, passwords }: Deployed): Promise<string[]> {
-  const secret = await passwords()
-  return [...(await written())]
+export async function findLeaks({ collectWrittenTexts, collectPasswords }: Deployed): Promise<string[]> {
+  const secret = await collectPasswords()
+  return [...(await collectWrittenTexts())]
     .filter(([, text]) => secret.some(password => text.includes(password)))
     .map(([place]) => place)
 }

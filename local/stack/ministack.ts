@@ -15,7 +15,7 @@ export async function startMiniStack(bin: string): Promise<MiniStack> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const env = {
-    ...withoutAws(process.env),
+    ...withoutAwsVariables(process.env),
     PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
     BIND_HOST: '127.0.0.1',
     GATEWAY_PORT: `${port}`,
@@ -50,6 +50,6 @@ export async function startMiniStack(bin: string): Promise<MiniStack> {
 }
 
 /** An environment without what steers AWS's clients: no real account, and no endpoint but the one that is given. */
-export function withoutAws(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutAwsVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')))
 }

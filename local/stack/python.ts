@@ -5,13 +5,13 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const cache = join(import.meta.dirname, '../../node_modules/.cache')
+const cacheFolder = join(import.meta.dirname, '../../node_modules/.cache')
 
 /**
  * Makes the environment, unless it is there. The operating system frees the lock when
  * a process dies, so a half-made environment is simply made anew.
  */
-const make = `
+const MAKE_ENVIRONMENT_SCRIPT = `
 import fcntl, pathlib, subprocess, sys, venv
 folder, requirements = pathlib.Path(sys.argv[1]), sys.argv[2]
 done = folder / "done"
@@ -33,11 +33,11 @@ const ownRequirements = () => readFile(join(import.meta.dirname, 'requirements.t
 /** Where the environment is, or will be. Named by its requirements, so that other work trees on the same node_modules keep theirs. */
 function environmentFolder(requirements: string): string {
   const hash = createHash('sha256').update(requirements).digest('hex')
-  return join(cache, `keyturn-python-${hash.slice(0, 8)}`)
+  return join(cacheFolder, `keyturn-python-${hash.slice(0, 8)}`)
 }
 
 /** Whether the environment of the tests has been made. */
-export const isMade = async () => existsSync(join(environmentFolder(await ownRequirements()), 'done'))
+export const isPythonMade = async () => existsSync(join(environmentFolder(await ownRequirements()), 'done'))
 
 /**
  * Makes a virtual environment with what `requirements`, the text of a requirements file, lists, when first asked for; any
@@ -45,10 +45,10 @@ export const isMade = async () => existsSync(join(environmentFolder(await ownReq
  * @returns its bin folder @throws if Python cannot be had, or its packages cannot
  */
 export async function makePython(requirements?: string): Promise<string> {
-  await mkdir(cache, { recursive: true })
+  await mkdir(cacheFolder, { recursive: true })
   const text = requirements ?? (await ownRequirements())
   const environment = environmentFolder(text)
-  await promisify(execFile)('python3', ['-c', make, environment, text])
+  await promisify(execFile)('python3', ['-c', MAKE_ENVIRONMENT_SCRIPT, environment, text])
   return join(environment, 'bin')
 }
 

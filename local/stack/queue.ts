@@ -41,7 +41,7 @@ export class Queue<Message> {
   }
 
   /** Takes all that is there; if there is nothing, what arrives within a second. */
-  async receive(): Promise<void> {
+  async receiveAll(): Promise<void> {
     const { url: QueueUrl } = this
     for (let WaitTimeSeconds = 1; ; WaitTimeSeconds = 0) {
       const { Messages = [] } = await this.#client.send(
@@ -56,9 +56,9 @@ export class Queue<Message> {
   }
 
   /** Those of which `wanted` is true, after waiting for so many, up to 20 seconds. */
-  async find(wanted: (message: Message) => boolean, count = 1): Promise<Message[]> {
+  async waitForMessages(wanted: (message: Message) => boolean, count = 1): Promise<Message[]> {
     const found = () => this.received.filter(wanted)
-    for (let tries = 0; tries < 20 && found().length < count; tries++) await this.receive()
+    for (let tries = 0; tries < 20 && found().length < count; tries++) await this.receiveAll()
     return found()
   }
 }

@@ -1,15 +1,15 @@
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
-import type { Found } from './report.ts'
+import type { Finding } from './report.ts'
 
 /** Days before a certificate ends that a warning begins. RDS changes those of its servers weeks before. */
-const FEW = 21
+const EXPIRY_WARNING_DAYS = 21
 
 /** What is told of a server's certificate whose issuer is trusted. */
-export function aboutCertificate(
+export function describeCertificate(
   host: string,
   certificate: PeerCertificate,
   now = Date.now(),
-): Found<undefined> {
+): Finding<undefined> {
   const issuer = first(certificate.issuer?.O) ?? first(certificate.issuer?.CN) ?? 'an issuer without a name'
   const days = Math.floor((Date.parse(certificate.valid_to) - now) / 86_400_000)
   const names = checkServerIdentity(host, certificate)
@@ -19,7 +19,9 @@ export function aboutCertificate(
   return {
     says,
     value: undefined,
-    ...(days < FEW && { warning: 'Renew the certificate of the server: once it has ended, nobody logs in.' }),
+    ...(days < EXPIRY_WARNING_DAYS && {
+      warning: 'Renew the certificate of the server: once it has ended, nobody logs in.',
+    }),
   }
 }
 

@@ -1,9 +1,9 @@
 import type { EngineName } from '../engines/traits.ts'
 import type { StoreName } from '../stores/store.ts'
-import type { StrategyName } from '../strategies/names.ts'
+import type { StrategyName } from '../strategies/strategyNames.ts'
 
 /** What is looked at in the database, and on the way there. */
-export const databaseLines = [
+export const DATABASE_LINES = [
   'name',
   'port',
   'tls',
@@ -17,20 +17,20 @@ export const databaseLines = [
 ] as const
 
 /** What is looked at, in this order; each needs that those before it went well. */
-export const lineNames = [
+export const LINE_NAMES = [
   ...(['tags', 'value', 'key', 'store', 'pending', 'replicas'] as const),
-  ...databaseLines,
+  ...DATABASE_LINES,
   'password-rules',
 ] as const
-export type LineName = (typeof lineNames)[number]
+export type CheckLineName = (typeof LINE_NAMES)[number]
 
 /** `not-looked-at`: something before it failed, or this server does not tell. */
-export type LineState = 'ok' | 'warning' | 'failed' | 'not-looked-at'
+export type CheckLineState = 'ok' | 'warning' | 'failed' | 'not-looked-at'
 
 /** What one look found. Neither text holds a secret. */
-export type Line = {
-  line: LineName
-  state: LineState
+export type CheckLine = {
+  line: CheckLineName
+  state: CheckLineState
   /** One sentence, of at most 300 characters. */
   says: string
   /** The name of the error that a rotation would end with. */
@@ -40,7 +40,7 @@ export type Line = {
 }
 
 /** Whether the rotation of one credential would go well. What is not known, as a look failed before it, is left out. */
-export type Checked = {
+export type CheckResult = {
   store: StoreName
   /** As it was asked for. */
   id: string
@@ -55,6 +55,6 @@ export type Checked = {
   /** ARN of the admin's secret. */
   admin?: string
   /** The worst of the lines. */
-  result: Exclude<LineState, 'not-looked-at'>
-  lines: Line[]
+  result: Exclude<CheckLineState, 'not-looked-at'>
+  lines: CheckLine[]
 }

@@ -4,22 +4,23 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Unreachable } from '../errors.ts'
 
 /** Milliseconds for a name, and for a port. */
-const BOUND = 3000
+const NETWORK_TIMEOUT_MS = 3000
 
 /** A firewall answers nothing at all. */
 const NOBODY_LISTENS =
   'Correct the port in the value, or start the server: the host answers, and nothing listens at that port.'
 
 /** How many addresses a name has, 0 for what is an address itself. @throws Unreachable */
-export async function resolve(host: string): Promise<number> {
+export async function countAddresses(host: string): Promise<number> {
   if (isIP(host)) return 0
   const late = new AbortController()
   const asked = lookup(host, { all: true }).catch((error: { code?: string }) => {
     throw new Unreachable(`${host}: the name is not resolved (${codeOf(error)})`)
   })
   try {
-    const found = await Promise.race([asked, sleep(BOUND, undefined, { signal: late.signal })])
-    if (!found) throw new Unreachable(`${host}: the name is not resolved within ${BOUND / 1000} seconds`)
+    const found = await Promise.race([asked, sleep(NETWORK_TIMEOUT_MS, undefined, { signal: late.signal })])
+    if (!found)
+      throw new Unreachable(`${host}: the name is not resolved within ${NETWORK_TIMEOUT_MS / 1000} seconds`)
     return found.length
   } finally {
     late.abort()
@@ -27,9 +28,9 @@ export async function resolve(host: string): Promise<number> {
 }
 
 /** Opens a connection and closes it. @throws Unreachable */
-export function connect(host: string, port: number): Promise<void> {
+export function tryConnect(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connectTo({ host, port, timeout: BOUND })
+    const socket = connectTo({ host, port, timeout: NETWORK_TIMEOUT_MS })
     const fail = (why: string, more?: { remedy: string }) => {
       socket.destroy()
       reject(new Unreachable(`${host}:${port}: ${why}`, more))
@@ -38,7 +39,7 @@ export function connect(host: string, port: number): Promise<void> {
       socket.destroy()
       resolve()
     })
-    socket.once('timeout', () => fail(`no answer within ${BOUND / 1000} seconds`))
+    socket.once('timeout', () => fail(`no answer within ${NETWORK_TIMEOUT_MS / 1000} seconds`))
     socket.once('error', (error: { code?: string }) =>
       fail(
         `no connection (${codeOf(error)})`,

@@ -1,8 +1,8 @@
 import type { RotationError } from '../errors.ts'
-import type { LineName } from './line.ts'
+import type { CheckLineName } from './line.ts'
 
 /** What to do about a line that failed, where neither its error nor that error's name says more. */
-const ofLines: Record<LineName, string> = {
+const REMEDIES_BY_LINE: Record<CheckLineName, string> = {
   tags: 'Give the name of a secret or a parameter of this account and Region.',
   value: 'Correct what is named in the stored value, or in the tags that say what it is.',
   key: "Encrypt it with a key that this stack may use, or deploy the stack with this one's ARN as kmsKeyArn.",
@@ -26,33 +26,33 @@ const ofLines: Record<LineName, string> = {
     "Change the tags of the password's rules, as docs/strategies.md lists them, or the server's rules.",
 }
 
-const TAG = 'Correct the tag that is named.'
-const VALUE = 'Correct in the stored value what is named.'
-const UNANSWERED =
+const CORRECT_TAG = 'Correct the tag that is named.'
+const CORRECT_VALUE = 'Correct in the stored value what is named.'
+const SERVER_UNREACHABLE =
   'See that the server is up, takes logins and has room for another connection, and look again.'
 
 /** What to do about an error at one line, by the error's name. */
-const ofLineErrors: Partial<Record<LineName, Record<string, string>>> = {
+const REMEDIES_BY_LINE_AND_ERROR: Partial<Record<CheckLineName, Record<string, string>>> = {
   tags: {
-    InvalidOption: TAG,
+    InvalidOption: CORRECT_TAG,
     NotPermitted:
       'It has to be tagged keyturn:managed=true, as `keyturn enrol` does: this stack may use nothing else.',
   },
   value: {
-    InvalidOption: TAG,
+    InvalidOption: CORRECT_TAG,
     NotPermitted: "Let this stack read it: see the secret's own policy, and that of its key.",
   },
   login: {
-    InvalidCredential: VALUE,
+    InvalidCredential: CORRECT_VALUE,
     NotPermitted:
       'Change in the server what is named: it has to admit this user from the subnets of this stack, by its password.',
-    Unreachable: UNANSWERED,
+    Unreachable: SERVER_UNREACHABLE,
   },
-  'admin-login': { Unreachable: UNANSWERED },
+  'admin-login': { Unreachable: SERVER_UNREACHABLE },
 }
 
 /** What is to be done whichever line it befalls. */
-const ofErrors: Record<string, string> = {
+const REMEDIES_BY_ERROR: Record<string, string> = {
   Throttled: 'Try again in a moment.',
   Conflict: 'Try again in a moment.',
   RdsBusy: 'Try again when RDS has done what it is at.',
@@ -60,5 +60,5 @@ const ofErrors: Record<string, string> = {
 }
 
 /** @returns one sentence */
-export const remedyOf = (line: LineName, { remedy, name }: RotationError): string =>
-  remedy ?? ofErrors[name] ?? ofLineErrors[line]?.[name] ?? ofLines[line]
+export const remedyOf = (line: CheckLineName, { remedy, name }: RotationError): string =>
+  remedy ?? REMEDIES_BY_ERROR[name] ?? REMEDIES_BY_LINE_AND_ERROR[line]?.[name] ?? REMEDIES_BY_LINE[line]

@@ -1,30 +1,30 @@
 import { randomUUID } from 'node:crypto'
 import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
-import { foreignIn } from '../makeWay.ts'
 import type { Options } from '../options.ts'
-import { type StorePipeline, storeOf } from '../pipeline.ts'
-import { nextValue, optionsOf, planOf, readStaged, warningsOf } from '../plan.ts'
-import { isEnrolled, refuseBehind, refuseElsewhere, refuseUnfit } from '../refusals.ts'
-import { awaited } from '../replicas.ts'
+import { findOtherPending } from '../otherPending.ts'
+import { openStore, type StorePipeline } from '../pipeline.ts'
+import { makeNextValue, optionsOf, planOf, readStaged, warningsOf } from '../plan.ts'
+import { isEnrolled, refuseObstacle, refuseOtherRegion, refuseReplicasBehind } from '../refusals.ts'
+import { awaitedReplicas } from '../replicas.ts'
 import type { Description, Store, StoreName } from '../stores/store.ts'
-import type { StrategyName } from '../strategies/names.ts'
+import type { StrategyName } from '../strategies/strategyNames.ts'
 import { isAdmin, isManaged } from '../tags.ts'
-import type { Found, Report, Untold } from './report.ts'
+import type { Finding, NoFinding, Report } from './report.ts'
 
 /** Names what is looked at. */
-export type Target = { store: StoreName; id: string }
+export type CheckTarget = { store: StoreName; id: string }
 
 /** What of a deployment tells whether it may use a secret. */
-export type Own = {
+export type DeploymentAccess = {
   /** ARN of the KMS key that the deployment names. */
-  key?: string | undefined
+  kmsKeyArn?: string | undefined
   /** ARN of its rotateSecret. */
   rotationFunction?: string | undefined
 }
 
 /** What the store tells. Left out is what could not be looked at. */
-export type Stored = {
+export type StoredFindings = {
   found?: Description
   options?: Options
   current?: Credential
@@ -39,32 +39,33 @@ export type Stored = {
 /** Looks at what createSecret reads, and at whether it would write. No database is asked. */
 export async function lookAtStored(
   pipeline: StorePipeline,
-  target: Target,
-  own: Own,
+  target: CheckTarget,
+  own: DeploymentAccess,
   report: Report,
-): Promise<Stored> {
+): Promise<StoredFindings> {
   if (target.store === 'parameter-store') report.leaveOut('replicas')
   const { id } = target
-  const settings = (await report.look('tags', () => tags(pipeline, target, own)))?.value
+  const settings = (await report.look('tags', () => lookAtTags(pipeline, target, own)))?.value
   if (!settings) return { isRotating: false }
   const { found, options } = settings
   const value = (await report.look('value', () => readCurrent(pipeline, id, found, options)))?.value
-  await report.look('key', () => keyOf(found, own, value !== undefined))
-  const pending = await report.look('pending', () => pendingOf(pipeline, found))
-  if (target.store === 'secrets-manager') await report.look('replicas', () => replicasOf(found, options))
+  await report.look('key', () => lookAtKey(found, own, value !== undefined))
+  const pending = await report.look('pending', () => lookAtPending(pipeline, found))
+  if (target.store === 'secrets-manager') await report.look('replicas', () => lookAtReplicas(found, options))
   if (!value) return { found, options, isRotating: !pending }
   const { store, current, strategy, nextUser } = value
-  const next = (await report.look('password-rules', () => rules(current, options, nextUser)))?.value
-  await report.look('store', () => room(store, id, found, next))
+  const next = (await report.look('password-rules', () => lookAtPasswordRules(current, options, nextUser)))
+    ?.value
+  await report.look('store', () => lookAtStore(store, id, found, next))
   return { found, options, current, strategy, nextUser, ...(next && { next }), isRotating: !pending }
 }
 
 /** An admin's own secret, which this function may read, is never logged in with because somebody names it. */
-async function tags(
+async function lookAtTags(
   pipeline: StorePipeline,
-  { id }: Target,
-  { rotationFunction }: Own,
-): Promise<Found<{ found: Description; options: Options }>> {
+  { id }: CheckTarget,
+  { rotationFunction }: DeploymentAccess,
+): Promise<Finding<{ found: Description; options: Options }>> {
   const found = await pipeline.store.describe(id)
   if (!isEnrolled(found, rotationFunction)) throw notEnrolled(found)
   const { rotatedBy } = found
@@ -89,15 +90,15 @@ const notEnrolled = ({ tags }: Description) =>
       )
     : new NotPermitted('it is neither tagged keyturn:managed=true nor rotated by the function of this stack')
 
-type Value = { store: Store; current: Credential; strategy: StrategyName; nextUser: string }
+type CurrentValue = { store: Store; current: Credential; strategy: StrategyName; nextUser: string }
 
 async function readCurrent(
   pipeline: StorePipeline,
   id: string,
   found: Description,
   options: Options,
-): Promise<Found<Value>> {
-  const store = await storeOf(pipeline, options)
+): Promise<Finding<CurrentValue>> {
+  const store = await openStore(pipeline, options)
   const { credential: current } = await readStaged(store, id, found, 'current')
   const { strategy, nextUser } = planOf(current, options)
   return {
@@ -107,18 +108,22 @@ async function readCurrent(
 }
 
 /** The value was decrypted, or not: that is what there is to be known of a key that is named by an alias. */
-function keyOf({ key }: Description, own: Own, wasRead: boolean): Found<undefined> | Untold {
-  if (key && !key.includes('alias/') && !own.key?.endsWith(`/${key.split('/').at(-1)}`))
+function lookAtKey(
+  { key }: Description,
+  own: DeploymentAccess,
+  wasRead: boolean,
+): Finding<undefined> | NoFinding {
+  if (key && !key.includes('alias/') && !own.kmsKeyArn?.endsWith(`/${key.split('/').at(-1)}`))
     throw new NotPermitted(
-      `it is encrypted by ${key}, and this stack may use ${own.key ? `${own.key} alone` : 'the keys that AWS manages alone'}`,
+      `it is encrypted by ${key}, and this stack may use ${own.kmsKeyArn ? `${own.kmsKeyArn} alone` : 'the keys that AWS manages alone'}`,
     )
   if (!wasRead) return { untold: 'whether the value can be decrypted is not known' }
   return { says: `${key ?? 'the key that AWS manages'} decrypts the value`, value: undefined }
 }
 
 /** What an abandoned rotation left is rolled back before the next one, by itself. */
-async function pendingOf(pipeline: StorePipeline, found: Description): Promise<Found<undefined>> {
-  const left = await foreignIn(pipeline, found)
+async function lookAtPending(pipeline: StorePipeline, found: Description): Promise<Finding<undefined>> {
+  const left = await findOtherPending(pipeline, found)
   if (!left) return { says: 'no rotation goes on', value: undefined }
   return {
     says: `it is stuck: a rotation died and left version ${left} pending`,
@@ -128,10 +133,10 @@ async function pendingOf(pipeline: StorePipeline, found: Description): Promise<F
 }
 
 /** As the own Region has it: no other is asked. */
-function replicasOf(found: Description, options: Options): Found<undefined> {
-  refuseElsewhere(found, options)
-  refuseBehind(found, { empty: [] })
-  const regions = awaited(found).map(({ region }) => region)
+function lookAtReplicas(found: Description, options: Options): Finding<undefined> {
+  refuseOtherRegion(found, options)
+  refuseReplicasBehind(found, { empty: [] })
+  const regions = awaitedReplicas(found).map(({ region }) => region)
   const warnings = warningsOf(regions, options)
   if (warnings.length)
     return {
@@ -145,20 +150,20 @@ function replicasOf(found: Description, options: Options): Found<undefined> {
   }
 }
 
-function rules(current: Credential, options: Options, nextUser: string): Found<Credential> {
+function lookAtPasswordRules(current: Credential, options: Options, nextUser: string): Finding<Credential> {
   return {
     says: 'the rules of its tags make a password that cannot be guessed',
-    value: nextValue(current, options, nextUser),
+    value: makeNextValue(current, options, nextUser),
   }
 }
 
-async function room(
+async function lookAtStore(
   store: Store,
   id: string,
   found: Description,
   next: Credential | undefined,
-): Promise<Found<undefined> | Untold> {
-  refuseUnfit(found)
+): Promise<Finding<undefined> | NoFinding> {
+  refuseObstacle(found)
   if (!next) return { untold: 'no new value could be made' }
   await store.wouldPropose?.(id, randomUUID(), next)
   return { says: 'it takes another value', value: undefined }

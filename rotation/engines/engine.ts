@@ -14,7 +14,7 @@ export type EngineOptions = {
   onCertificate?: (certificate: PeerCertificate) => void
 }
 
-export const timeouts = { connectTimeout: 5_000, statementTimeout: 15_000 }
+export const DEFAULT_TIMEOUTS_MS = { connectTimeout: 5_000, statementTimeout: 15_000 }
 
 /** What must accept a credential: one kind of database server. */
 export interface Engine {
@@ -32,18 +32,18 @@ export interface Engine {
    * As login, but also where the server does not look at the password, if it can be changed there all the same: for
    * setting one that is known to be the user's by other means. The session proves nothing.
    */
-  enter?(credential: Credential): Promise<Session>
+  loginUnchecked?(credential: Credential): Promise<Session>
 }
 
 /** A user and the clone that takes turns with it. */
-export type Pair = { user: string; clone: string }
+export type UserPair = { user: string; clone: string }
 
 /** Idempotent, as all of a session. A password that is to log in afterwards logs in at every instant if it did before. */
-export interface TwoPasswords {
+export interface DualPasswordCalls {
   /** Makes `password` log in beside `current`, and no third one. */
   add(user: string, password: string, current: string): Promise<void>
   /** Makes `password` log in, and no other. */
-  keep(user: string, password: string): Promise<void>
+  keepOnly(user: string, password: string): Promise<void>
   /** What `add` would refuse, as far as that shows without the change. @throws what `add` would */
   wouldAdd(user: string, password: string, current: string): Promise<void>
 }
@@ -58,13 +58,13 @@ export interface Session extends AsyncDisposable {
    * Which of the user's accounts this is, where a name alone does not say it: MySQL's are `user`@`host`, MongoDB's are a
    * name in a database, Redshift's keep their password in one of two ways.
    */
-  readonly host?: string
+  readonly accountQualifier?: string
 
   /**
    * Whether a pooler stands in between, as far as that can be told. It lets in whom it knows, over a connection that it
    * has: such a login proves that the pooler takes the password, and not that the server does.
    */
-  readonly pooled?: boolean
+  readonly behindPooler?: boolean
 
   /**
    * Gives `user` a new password; other sessions stay. `reversibly`, only if the server's rules would also take the one
@@ -87,7 +87,7 @@ export interface Session extends AsyncDisposable {
    * @returns what stays with the clone, a sentence each; it is no reason not to take turns
    * @throws Stranger if the clone exists and is not a clone of this user. Nothing is changed then.
    */
-  cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
+  cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
 
   /**
    * What cloneUser would refuse if it were to let `open` log in, as far as that shows without the change. PostgreSQL and
@@ -96,60 +96,60 @@ export interface Session extends AsyncDisposable {
    *   sentence each
    * @throws what cloneUser would
    */
-  wouldClone(pair: Pair, open: string): Promise<string[]>
+  wouldClone(pair: UserPair, open: string): Promise<string[]>
 
   /**
    * No password logs `user`, one of the pair, in any more; what it owns and may do stays, and sessions go on.
    * @throws Stranger if the clone is not a clone of this user. Nothing is changed then.
    */
-  lockUser(user: string, pair: Pair): Promise<void>
+  lockUser(user: string, pair: UserPair): Promise<void>
 
   /** How many sessions of `user` are open, as far as this one sees; undefined if it does not see those of others. */
-  sessionsOf(user: string): Promise<number | undefined>
+  countSessions(user: string): Promise<number | undefined>
 
   /** How many more sessions the server lets `user` open now; undefined if it does not tell. */
-  roomFor(user: string): Promise<number | undefined>
+  countFreeConnections(user: string): Promise<number | undefined>
 
   /**
    * There is no clone any more; what it owned is the user's.
    * @throws Stranger if it is not a clone of this user; NotPermitted, naming it, if something of the clone's cannot go
    * over. Nothing is dropped then.
    */
-  dropUser(pair: Pair): Promise<void>
+  dropClone(pair: UserPair): Promise<void>
 
   /**
-   * What dropUser would refuse, as far as that shows without it, also of a clone that there is not yet.
+   * What dropClone would refuse, as far as that shows without it, also of a clone that there is not yet.
    * @returns what could not be looked at, a sentence each
-   * @throws what dropUser would
+   * @throws what dropClone would
    */
-  wouldDropUser(pair: Pair): Promise<string[]>
+  wouldDropUser(pair: UserPair): Promise<string[]>
 
   /** Where a user may have two passwords: see `strategies` in traits.ts. */
-  readonly passwords?: TwoPasswords
+  readonly dualPassword?: DualPasswordCalls
 
   /**
    * What the clone may and the user may not, or the other way round: a sentence each, none if they are equal, one if
    * either is gone. `other` is the one of the two that this session is not, for servers that tell a user only about itself.
    */
-  differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
+  differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 
   /**
    * Where a login does not show it by itself: that the server has looked at the password, and would refuse another.
    * @throws Unproven
    */
-  proven?(): Promise<void>
+  requirePasswordCheck?(): Promise<void>
 
   /**
    * Whether an account of this name is let in with a certificate of its client alone, which Keyturn has not: the server
    * refuses such a login as it does a wrong password. It is for words in an alarm alone.
    */
-  wantsCertificate?(user: string): Promise<boolean>
+  requiresClientCertificate?(user: string): Promise<boolean>
 
   /**
    * With how many refused logins in a row the server locks an account of this name, where servers do that: 0 if it
    * never does. For a user that cannot be asked itself, by an admin who may look.
    */
-  locksAfter?(user: string): Promise<number>
+  failedLoginsUntilLock?(user: string): Promise<number>
 
   /**
    * Whether this server takes no changes, as the copy of a database that has not been promoted: it accepts every login
@@ -164,12 +164,12 @@ export interface Session extends AsyncDisposable {
    * session that is refused is of no further use.
    * @throws NotPermitted
    */
-  testable?(): Promise<void>
+  requireTransactions?(): Promise<void>
 
   /**
    * Runs a test query, of one statement, and throws its rows away as they come. It may only read, as far as the server
    * can see to that, unless the engine was made with `testMayWrite`.
    * @throws TestFailed with the server's code if it is refused
    */
-  run(query: string): Promise<void>
+  runTestQuery(query: string): Promise<void>
 }

@@ -4,7 +4,7 @@ import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
 export class NoSuchUser extends NotPermitted {}
 
 /** For a look at a user that there need not be. */
-export function undefinedIfAbsent(error: unknown): undefined {
+export function undefinedIfNoSuchUser(error: unknown): undefined {
   if (!(error instanceof NoSuchUser)) throw error
 }
 
@@ -15,9 +15,9 @@ export function conflictIfDropped(error: unknown): never {
 }
 
 /** For a login as the other one of a pair, which there need not be any more. */
-export function undefinedIfRefused(error: unknown): undefined {
+export function undefinedIfLoginRefused(error: unknown): undefined {
   if (!(error instanceof LoginRefused)) throw error
 }
 
 /** What `differences` says of one of a pair that is gone; where only itself may look at it, it does not log in then. */
-export const gone = (user: string) => `${user} is not there any more, or does not log in`
+export const missingUserSentence = (user: string) => `${user} is not there any more, or does not log in`

@@ -9,12 +9,12 @@ export class Opaque implements Engine {
       cloneUser: async () => [],
       wouldClone: async () => [],
       lockUser: async () => {},
-      sessionsOf: async () => undefined,
-      roomFor: async () => undefined,
-      dropUser: async () => {},
+      countSessions: async () => undefined,
+      countFreeConnections: async () => undefined,
+      dropClone: async () => {},
       wouldDropUser: async () => [],
       differences: async () => [],
-      run: async () => {},
+      runTestQuery: async () => {},
       [Symbol.asyncDispose]: async () => {},
     }
   }

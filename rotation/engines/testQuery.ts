@@ -1,14 +1,14 @@
 import { DatabaseFailed, NotPermitted, TestFailed } from '../errors.ts'
 
 /** What a test query is told that writes although it may only read. */
-export const mayOnlyRead = (where: string) =>
+export const writingTestQueryError = (where: string) =>
   new TestFailed(
     `${where}: the test query failed: it may only read, and writes, or the server does not say that it only reads (read-only); ` +
       'who needs one that writes deploys Keyturn with testQueryMayWrite',
   )
 
 /** Waits for a test query. @throws TestFailed if the server refused it; other errors as they are */
-export async function tested<T>(query: Promise<T>): Promise<T> {
+export async function awaitTestQuery<T>(query: Promise<T>): Promise<T> {
   try {
     return await query
   } catch (error) {

@@ -1,4 +1,4 @@
-import { inRegion, regionIn } from '../arn.ts'
+import { arnInRegion, regionIn } from '../arn.ts'
 import type { Credential } from '../credential.ts'
 import { Standby } from '../engines/standby.ts'
 import {
@@ -10,15 +10,15 @@ import {
   StillStandby,
   Unreachable,
 } from '../errors.ts'
-import { type Essentials, parseEssentials } from '../options.ts'
-import { type Pipeline, storeOf } from '../pipeline.ts'
+import { parseRollbackOptions, type RollbackOptions } from '../options.ts'
+import { openStore, type Pipeline } from '../pipeline.ts'
 import type { Description, Stage, Store } from '../stores/store.ts'
 import { tryLogin } from '../strategies/login.ts'
 import { givenUpIn, homeIn } from '../tags.ts'
-import { type Hosts, moved } from './hosts.ts'
+import { type HostSources, moveToThisRegion } from './moveToThisRegion.ts'
 
 /** Which version of which secret is to be found. */
-export type Wanted = {
+export type VersionSearch = {
   /** The ARN in this Region. */
   arn: string
   /** The Region that was lost. */
@@ -45,47 +45,52 @@ export type FoundVersion = {
 }
 
 /** What is needed for it: of a pipeline no more than this. */
-export type Looking = Pick<Pipeline, 'store' | 'engine' | 'admin' | 'connection' | 'defaults'> & {
-  hosts: Hosts
+export type SearchPipeline = Pick<
+  Pipeline,
+  'store' | 'loadEngine' | 'readAdmin' | 'readConnection' | 'defaults'
+> & {
+  hosts: HostSources
 }
 
-type Stored = { token: string; stage: Stage; credential: Credential }
+type Candidate = { token: string; stage: Stage; credential: Credential }
 
 /** In this order: a database that lags behind knows an older password than its secret, or one that was about to be current. */
-const stages: readonly Stage[] = ['current', 'previous', 'pending']
+const STAGES_IN_ORDER: readonly Stage[] = ['current', 'previous', 'pending']
 
 /**
  * Finds which stored version of a secret logs in, now that the database of another Region is to be used. Each is tried once, as
  * servers lock accounts. Nothing is changed.
  * @throws InvalidCredential, HostUnmapped, StillStandby, NotPermitted, Unreachable, … unless a login was refused just before
  */
-export async function findVersion(looking: Looking, wanted: Wanted): Promise<FoundVersion> {
+export async function findVersion(looking: SearchPipeline, wanted: VersionSearch): Promise<FoundVersion> {
   const { store, defaults } = looking
   const described = await store.describe(wanted.arn)
   if (described.owner)
     throw new InvalidCredential('id', `${described.owner} manages this secret: it is not promoted`)
-  const options = parseEssentials(described.tags, defaults)
+  const options = parseRollbackOptions(described.tags, defaults)
   const versions = await versionsOf(looking, described, options, wanted)
   const [current] = versions
   if (current?.credential.engine === 'opaque')
     return {
-      ...named(current, described),
+      ...versionFields(current, described),
       warnings: ['no database knows it, so no login was tried'],
       refused: [],
     }
-  const adminless = current && (await adminMissing(store, current.credential, wanted))
+  const adminless = current && (await adminMissingWarning(store, current.credential, wanted))
   const refused = [...wanted.refused]
   if (adminless && wanted.rehearsal)
     return { error: new ReplicaMissing().name, reason: adminless, warnings: [], refused }
-  const warnings = [adminless, unwatched(described, wanted), apart(described, wanted)].filter(
-    text => text !== undefined,
-  )
+  const warnings = [
+    adminless,
+    givenUpWarning(described, wanted),
+    standsAloneWarning(described, wanted),
+  ].filter(text => text !== undefined)
   try {
     for (const version of versions) {
       const login = `${version.token}@${version.credential.address}`
       if (refused.includes(login)) continue
-      const more = await tried(looking, version.credential, wanted)
-      if (more) return { ...named(version, described), warnings: [...warnings, ...more], refused }
+      const more = await tryVersion(looking, version.credential, wanted)
+      if (more) return { ...versionFields(version, described), warnings: [...warnings, ...more], refused }
       refused.push(login)
     }
   } catch (error) {
@@ -96,12 +101,12 @@ export async function findVersion(looking: Looking, wanted: Wanted): Promise<Fou
     return { error: error.name, reason: error.message, warnings, refused }
   }
   const { name: error, message: reason } = new LoginRefused(
-    whyNone(versions, refused.length - wanted.refused.length),
+    allRefusedMessage(versions, refused.length - wanted.refused.length),
   )
   return { error, reason, warnings, refused }
 }
 
-const named = ({ token, stage }: Stored, { current = '' }: Description) => ({
+const versionFields = ({ token, stage }: Candidate, { current = '' }: Description) => ({
   version: token,
   stage,
   current,
@@ -109,22 +114,22 @@ const named = ({ token, stage }: Stored, { current = '' }: Description) => ({
 
 /** The versions that are to be tried, each with the host that it is to have here. */
 async function versionsOf(
-  looking: Looking,
+  looking: SearchPipeline,
   described: Description,
-  options: Essentials,
-  { arn, from, rehearsal }: Wanted,
-): Promise<Stored[]> {
-  const store = await storeOf(looking, options)
-  const found: Stored[] = []
-  for (const stage of rehearsal ? stages.slice(0, 1) : stages) {
+  options: RollbackOptions,
+  { arn, from, rehearsal }: VersionSearch,
+): Promise<Candidate[]> {
+  const store = await openStore(looking, options)
+  const found: Candidate[] = []
+  for (const stage of rehearsal ? STAGES_IN_ORDER.slice(0, 1) : STAGES_IN_ORDER) {
     const token = described[stage]
     try {
       const version = token === undefined ? undefined : await store.read(arn, { token })
       if (!version || token === undefined) continue
-      const credential = await moved(version.credential, options, from, looking.hosts)
+      const credential = await moveToThisRegion(version.credential, options, from, looking.hosts)
       // Where somebody has edited another field it is the same login.
-      const isTried = ({ credential: other }: Stored) =>
-        other.sameLogin(credential) && other.password === credential.password
+      const isTried = ({ credential: other }: Candidate) =>
+        other.hasSameLogin(credential) && other.password === credential.password
       if (!found.some(isTried)) found.push({ token, stage, credential })
     } catch (error) {
       // What an application would not have got anyway may be of no use.
@@ -139,18 +144,18 @@ async function versionsOf(
  * Logs in once. What there is to warn of if that goes well; undefined if it is refused.
  * @throws StillStandby
  */
-async function tried(
-  looking: Looking,
+async function tryVersion(
+  looking: SearchPipeline,
   credential: Credential,
-  wanted: Wanted,
+  wanted: VersionSearch,
 ): Promise<string[] | undefined> {
   const { rehearsal } = wanted
   try {
-    await using session = await tryLogin(await looking.engine(credential.engine), credential)
+    await using session = await tryLogin(await looking.loadEngine(credential.engine), credential)
     if (!session) return undefined
     const isStandby = !rehearsal && (await session.isStandby?.())
-    if (isStandby && !(await readsHere(looking, credential, wanted))) throw stillStandby(credential)
-    return session.pooled
+    if (isStandby && !(await isReaderHere(looking, credential, wanted))) throw stillStandby(credential)
+    return session.behindPooler
       ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
       : []
   } catch (error) {
@@ -166,16 +171,16 @@ async function tried(
  * Whether the value is that of an application which only reads, from a server that follows another one in this Region: the one
  * that its admin logs in to takes changes.
  */
-async function readsHere(
-  looking: Looking,
+async function isReaderHere(
+  looking: SearchPipeline,
   { masterarn, address }: Credential,
-  { from }: Wanted,
+  { from }: VersionSearch,
 ): Promise<boolean> {
   if (!masterarn) return false
   try {
-    const admin = await moved(await looking.admin(masterarn), {}, from, looking.hosts)
+    const admin = await moveToThisRegion(await looking.readAdmin(masterarn), {}, from, looking.hosts)
     if (admin.address === address) return false
-    await using session = await tryLogin(await looking.engine(admin.engine), admin)
+    await using session = await tryLogin(await looking.loadEngine(admin.engine), admin)
     return session !== undefined && !(await session.isStandby?.())
   } catch (error) {
     if (error instanceof RotationError) return false
@@ -190,13 +195,13 @@ const stillStandby = ({ server }: Credential) =>
   new StillStandby(`${server} takes no changes: promote the database, then promote again`)
 
 /** What is wrong with the admin that a value names, if so. An application needs none, so the value is promoted all the same. */
-async function adminMissing(
+async function adminMissingWarning(
   store: Store,
   { masterarn }: Credential,
-  { arn }: Wanted,
+  { arn }: VersionSearch,
 ): Promise<string | undefined> {
   if (!masterarn) return undefined
-  const here = inRegion(masterarn, regionIn(arn) ?? '')
+  const here = arnInRegion(masterarn, regionIn(arn) ?? '')
   try {
     await store.describe(here)
     return undefined
@@ -207,19 +212,22 @@ async function adminMissing(
 }
 
 /** What is wrong with one that somebody promoted by hand, or that is left of a promotion long ago. */
-function apart({ primaryRegion, tags }: Description, { from }: Wanted): string | undefined {
+function standsAloneWarning(
+  { primaryRegion, tags }: Description,
+  { from }: VersionSearch,
+): string | undefined {
   if (primaryRegion !== undefined || homeIn(tags) !== from) return undefined
   return `it was a secret of its own already: what was stored in ${from} since then has not come here`
 }
 
 /** What is wrong if the lost Region has given this one up: it does not ask whether the secret was promoted here. */
-function unwatched({ tags }: Description, { arn, from }: Wanted): string | undefined {
+function givenUpWarning({ tags }: Description, { arn, from }: VersionSearch): string | undefined {
   const region = regionIn(arn) ?? ''
   if (givenUpIn(tags)[region] === undefined) return undefined
   return `${from} has given up ${region}, so once it is back it would rotate this secret too: set the tag keyturn:home of the one there to ${region} before`
 }
 
-function whyNone(versions: Stored[], tries: number): string {
+function allRefusedMessage(versions: Candidate[], tries: number): string {
   const [current] = versions
   const login = `${current?.credential}`
   if (!tries) return `${login}: every version was refused before, and none was tried again`

@@ -4,18 +4,18 @@ import {
   type SecretsManagerClient,
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { inRegion, regionIn } from '../arn.ts'
-import { ask } from '../ask.ts'
+import { arnInRegion, regionIn } from '../arn.ts'
+import { callAws } from '../callAws.ts'
 import { ReplicasBehind, RotationInProgress, StandsAlone } from '../errors.ts'
-import { saysOf } from '../replicas.ts'
+import { describeReplica } from '../replicas.ts'
 import { SecretsManager } from '../stores/secretsManager.ts'
-import { HOME, homeIn, tagsIn } from '../tags.ts'
+import { HOME_TAG, homeIn, tagsIn } from '../tags.ts'
 
 /** Secrets Manager here, and in the Region that is given up. */
 export type BothRegions = { here: SecretsManagerClient; there: SecretsManagerClient }
 
 /** Of which secret, by its ARN here; and the Region that is given up. */
-export type HandedOver = { arn: string; from: string }
+export type SecretToHandOver = { arn: string; from: string }
 
 /**
  * Before a planned promotion: no rotation begins in the other Region any more, none is under way there, and the replica here has
@@ -23,8 +23,8 @@ export type HandedOver = { arn: string; from: string }
  * @throws RotationInProgress, ReplicasBehind: ask again; StandsAlone, before anything was changed, if what is here does not follow
  *   and has another version; InvalidCredential if there is no such secret, NotPermitted, Throttled
  */
-export async function handOver({ here, there }: BothRegions, { arn, from }: HandedOver): Promise<void> {
-  const [id, region] = [inRegion(arn, from), regionIn(arn) ?? '']
+export async function handOver({ here, there }: BothRegions, { arn, from }: SecretToHandOver): Promise<void> {
+  const [id, region] = [arnInRegion(arn, from), regionIn(arn) ?? '']
   const store = new SecretsManager(there)
   const before = await store.describe(id)
   const isBegun = homeIn(before.tags) === region
@@ -35,7 +35,7 @@ export async function handOver({ here, there }: BothRegions, { arn, from }: Hand
       throw new StandsAlone(
         `it is a secret of its own here and has version ${current ?? 'none'}, and current in ${from} is ${before.current ?? 'none'}: if nobody here reads it, delete it and add the replica again`,
       )
-    await moveHome(there, id, region)
+    await setHomeTag(there, id, region)
   }
   // What had begun before the tag was set shows by now.
   const { pending, current, replicas = [] } = await store.describe(id)
@@ -48,7 +48,7 @@ export async function handOver({ here, there }: BothRegions, { arn, from }: Hand
   const listed = replicas.find(each => each.region === region)
   if (replica.current !== current || listed?.status !== 'InSync')
     throw new ReplicasBehind(
-      `${listed ? saysOf(listed) : `there is no replica in ${region}`}, and has version ${replica.current ?? 'none'}; current is ${current ?? 'none'}`,
+      `${listed ? describeReplica(listed) : `there is no replica in ${region}`}, and has version ${replica.current ?? 'none'}; current is ${current ?? 'none'}`,
     )
 }
 
@@ -56,16 +56,16 @@ export async function handOver({ here, there }: BothRegions, { arn, from }: Hand
  * After a promotion, as far as the other Region answers: nothing rotates its secret any more, by no schedule and by no hand.
  * @throws InvalidCredential, NotPermitted, Throttled
  */
-export async function fence({ there }: BothRegions, { arn, from }: HandedOver): Promise<void> {
-  const [id, region] = [inRegion(arn, from), regionIn(arn) ?? '']
+export async function fence({ there }: BothRegions, { arn, from }: SecretToHandOver): Promise<void> {
+  const [id, region] = [arnInRegion(arn, from), regionIn(arn) ?? '']
   const describe = new DescribeSecretCommand({ SecretId: id })
-  const secret = await ask('Secrets Manager', () => there.send(describe))
-  if (homeIn(tagsIn(secret.Tags)) !== region) await moveHome(there, id, region)
+  const secret = await callAws('Secrets Manager', () => there.send(describe))
+  if (homeIn(tagsIn(secret.Tags)) !== region) await setHomeTag(there, id, region)
   const cancel = new CancelRotateSecretCommand({ SecretId: id })
-  if (secret.RotationEnabled) await ask('Secrets Manager', () => there.send(cancel))
+  if (secret.RotationEnabled) await callAws('Secrets Manager', () => there.send(cancel))
 }
 
-async function moveHome(client: SecretsManagerClient, id: string, region: string): Promise<void> {
-  const command = new TagResourceCommand({ SecretId: id, Tags: [{ Key: HOME, Value: region }] })
-  await ask('Secrets Manager', () => client.send(command))
+async function setHomeTag(client: SecretsManagerClient, id: string, region: string): Promise<void> {
+  const command = new TagResourceCommand({ SecretId: id, Tags: [{ Key: HOME_TAG, Value: region }] })
+  await callAws('Secrets Manager', () => client.send(command))
 }

@@ -3,15 +3,15 @@ import * as v from 'valibot'
 import { isHost } from '../host.ts'
 
 /** A host, or one of its ports; undefined is the port that a value had before. */
-export type Place = { host: string; port?: number }
+export type HostAndPort = { host: string; port?: number }
 
 /** Which host takes the place of which, as the deployer wrote it: the file of the parameter hostMap. */
-export type HostMap = ReadonlyMap<string, Place>
+export type HostMap = ReadonlyMap<string, HostAndPort>
 
 /** A line of the file: a place, and what takes it. */
-type Line = [Place, Place]
+type HostMapLine = [HostAndPort, HostAndPort]
 
-const texts = v.record(v.string(), v.string())
+const textsSchema = v.record(v.string(), v.string())
 
 /**
  * Reads a JSON object of `"old": "new"`, each a host or `host:port`. A key with a port is for that port alone, and comes first.
@@ -24,16 +24,18 @@ export function parseHostMap(text: string): HostMap {
   } catch {
     throw new Error('should be JSON, such as {"db.old.example.com": "db.new.example.com"}')
   }
-  if (Array.isArray(json) || !v.is(texts, json))
+  if (Array.isArray(json) || !v.is(textsSchema, json))
     throw new Error('should be an object of texts, such as {"db.old.example.com": "db.new.example.com"}')
-  const lines = Object.entries(json).map(([from, to]): Line => {
-    const [old, place] = [placeIn(from), placeIn(to)]
+  const lines = Object.entries(json).map(([from, to]): HostMapLine => {
+    const [old, place] = [parseHostAndPort(from), parseHostAndPort(to)]
     if (!old || !place)
       throw new Error(`${JSON.stringify(from)}: should be a host or host:port, and so should what it becomes`)
     return [old, place]
   })
-  const map = new Map(lines.map(([old, place]) => [keyOf(old), place]))
-  const [moving] = Object.keys(json).filter((_, index) => !stays(lines[index] as Line, map, lines))
+  const map = new Map(lines.map(([old, place]) => [mapKeyOf(old), place]))
+  const [moving] = Object.keys(json).filter(
+    (_, index) => !isFixedPoint(lines[index] as HostMapLine, map, lines),
+  )
   if (moving !== undefined)
     throw new Error(
       `${JSON.stringify(moving)}: what it becomes has a line of its own, so a promotion that is repeated would go on to that: write one file for each Region`,
@@ -42,24 +44,28 @@ export function parseHostMap(text: string): HostMap {
 }
 
 /** Whether what a line makes of a host stays as it is by all lines, whichever port a value names. */
-function stays([old, place]: Line, map: HostMap, lines: Line[]): boolean {
+function isFixedPoint([old, place]: HostMapLine, map: HostMap, lines: HostMapLine[]): boolean {
   const ports = [...lines.flatMap(([{ port }]) => port ?? []), 0]
   return [place.port ?? old.port ?? ports].flat().every(port => {
-    const next = mapped(map, { host: place.host, port })
-    return !next || keyOf(next) === keyOf({ host: place.host, port })
+    const next = lookUpHost(map, { host: place.host, port })
+    return !next || mapKeyOf(next) === mapKeyOf({ host: place.host, port })
   })
 }
 
 /** What takes the place of a server, with its port; undefined if the map does not say. */
-export function mapped(map: HostMap, { host, port }: Required<Place>): Required<Place> | undefined {
-  const place = map.get(keyOf({ host, port })) ?? map.get(keyOf({ host }))
+export function lookUpHost(
+  map: HostMap,
+  { host, port }: Required<HostAndPort>,
+): Required<HostAndPort> | undefined {
+  const place = map.get(mapKeyOf({ host, port })) ?? map.get(mapKeyOf({ host }))
   return place && { port, ...place }
 }
 
-const keyOf = ({ host, port }: Place) => (port ? `${host.toLowerCase()} ${port}` : host.toLowerCase())
+const mapKeyOf = ({ host, port }: HostAndPort) =>
+  port ? `${host.toLowerCase()} ${port}` : host.toLowerCase()
 
 /** An IPv6 address with a port is in brackets. */
-function placeIn(text: string): Place | undefined {
+function parseHostAndPort(text: string): HostAndPort | undefined {
   if (isHost(text)) return { host: text }
   const [, bracketed, name, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
   const [host = '', port] = [bracketed ?? name, Number(digits)]
@@ -71,13 +77,13 @@ function placeIn(text: string): Place | undefined {
  * Whether a host's name says that it is in a Region: as AWS writes it (`eu-west-1`), or as ElastiCache shortens it (`euw1`).
  * A name of one's own, and the writer endpoint of an Aurora global cluster, name no Region.
  */
-export function isIn(host: string, region: string): boolean {
+export function isHostInRegion(host: string, region: string): boolean {
   const labels = host.toLowerCase().split('.')
-  return labels.includes(region) || (labels.includes('cache') && labels.includes(shortened(region)))
+  return labels.includes(region) || (labels.includes('cache') && labels.includes(shortenRegion(region)))
 }
 
 /** `eu-west-1` as `euw1`, `ap-northeast-2` as `apne2`, `us-gov-west-1` as `ugw1`. */
-function shortened(region: string): string {
+function shortenRegion(region: string): string {
   const [, area = '', way = '', number = ''] = /^([a-z-]+?)-([a-z]+)-(\d)$/.exec(region) ?? []
   const directions = way.match(/north|south|east|west|central/g) ?? []
   const [first = '', second] = area.split('-')

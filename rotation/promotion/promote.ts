@@ -7,22 +7,22 @@ import {
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { regionIn } from '../arn.ts'
-import { ask } from '../ask.ts'
+import { callAws } from '../callAws.ts'
 import { Conflict, InvalidCredential, RotationError, Superseded } from '../errors.ts'
-import { parseEssentials } from '../options.ts'
-import { type Pipeline, storeOf } from '../pipeline.ts'
+import { parseRollbackOptions } from '../options.ts'
+import { openStore, type Pipeline } from '../pipeline.ts'
 import type { Description, Store } from '../stores/store.ts'
-import { givenUpIn, givenUpTag, HOME, homeIn, type Tags } from '../tags.ts'
-import { type Hosts, moved } from './hosts.ts'
+import { givenUpIn, givenUpTag, HOME_TAG, homeIn, type Tags } from '../tags.ts'
+import { type HostSources, moveToThisRegion } from './moveToThisRegion.ts'
 import { scheduleIn } from './serviceSchedule.ts'
 
 /** Which replica is to stand on its own, its version that logs in, and the one that was current when that was found. */
 export type Promotion = { arn: string; from: string; version: string; current?: string | undefined }
 
 /** What is needed for it: of a pipeline no more than this. */
-export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
+export type PromotionPipeline = Pick<Pipeline, 'store' | 'readConnection' | 'defaults'> & {
   client: SecretsManagerClient
-  hosts: Hosts
+  hosts: HostSources
   /** ARN of this stack's rotateSecret. */
   rotationFunction: string
   now(): Date
@@ -35,54 +35,56 @@ export type Promoting = Pick<Pipeline, 'store' | 'connection' | 'defaults'> & {
  * @throws InvalidCredential if it is no replica of that Region's; Superseded if another version became current meanwhile;
  *   HostUnmapped, Conflict, NotPermitted, Throttled
  */
-export async function promote(promoting: Promoting, promotion: Promotion): Promise<void> {
+export async function promote(promoting: PromotionPipeline, promotion: Promotion): Promise<void> {
   const { arn, from } = promotion
   const { store, client } = promoting
   const found = await store.describe(arn)
-  if (await rotatesHere(promoting, found, { arn, from })) return schedule(promoting, arn, found.tags)
+  if (await rotatesHere(promoting, found, { arn, from })) return setSchedule(promoting, arn, found.tags)
   if (found.primaryRegion !== undefined) {
     if (found.primaryRegion !== from)
       throw new InvalidCredential(
         'id',
         `is a replica of a secret in ${found.primaryRegion}, and not in ${from}`,
       )
-    await ask('Secrets Manager', () => client.send(new StopReplicationToReplicaCommand({ SecretId: arn })))
+    await callAws('Secrets Manager', () =>
+      client.send(new StopReplicationToReplicaCommand({ SecretId: arn })),
+    )
   }
   // From now on nothing arrives any more.
   await makeCurrent(promoting, await store.describe(arn), promotion)
   await dropPending(store, arn)
-  await tag(client, arn, {
-    [HOME]: regionIn(arn) ?? '',
+  await addTags(client, arn, {
+    [HOME_TAG]: regionIn(arn) ?? '',
     [givenUpTag(from)]: `${promoting.now().toISOString().slice(0, 10)} promoted in its place`,
   })
-  await schedule(promoting, arn, found.tags)
+  await setSchedule(promoting, arn, found.tags)
 }
 
 /** By its tags, and by the host of what is current: a replica may have the same tags of a promotion that was long ago. */
 async function rotatesHere(
-  promoting: Promoting,
+  promoting: PromotionPipeline,
   { primaryRegion, tags }: Description,
   { arn, from }: Omit<Promotion, 'version'>,
 ): Promise<boolean> {
   if (primaryRegion !== undefined || homeIn(tags) !== regionIn(arn) || !givenUpIn(tags)[from]) return false
-  const options = parseEssentials(tags, promoting.defaults)
-  const current = await (await storeOf(promoting, options)).read(arn, { stage: 'current' })
+  const options = parseRollbackOptions(tags, promoting.defaults)
+  const current = await (await openStore(promoting, options)).read(arn, { stage: 'current' })
   if (!current) return false
-  const there = await moved(current.credential, options, from, promoting.hosts)
+  const there = await moveToThisRegion(current.credential, options, from, promoting.hosts)
   return there.address === current.credential.address
 }
 
 /** The token follows from where the value is for, so that another try writes the same version; never from the value itself. */
 async function makeCurrent(
-  promoting: Promoting,
+  promoting: PromotionPipeline,
   { tags, current }: Description,
   { arn, from, version, current: seen }: Promotion,
 ): Promise<void> {
-  const options = parseEssentials(tags, promoting.defaults)
-  const store = await storeOf(promoting, options)
+  const options = parseRollbackOptions(tags, promoting.defaults)
+  const store = await openStore(promoting, options)
   const stored = await store.read(arn, { token: version })
   if (!stored) throw new InvalidCredential('value', `there is no version ${version} any more`)
-  const credential = await moved(stored.credential, options, from, promoting.hosts)
+  const credential = await moveToThisRegion(stored.credential, options, from, promoting.hosts)
   const SecretString = credential.serialize()
   if (version === current && SecretString === stored.credential.serialize()) return
   const ClientRequestToken = hash('sha256', `${arn} ${version} ${credential.address}`)
@@ -96,7 +98,7 @@ async function makeCurrent(
     SecretString,
     VersionStages: ['AWSCURRENT'],
   })
-  await ask('Secrets Manager', () => promoting.client.send(command), {
+  await callAws('Secrets Manager', () => promoting.client.send(command), {
     // Secrets Manager may take a moment to know that it is no replica any more.
     InvalidParameterException: () => {
       throw new Conflict('the promoted secret does not take a value yet')
@@ -113,13 +115,17 @@ async function dropPending(store: Store, arn: string): Promise<void> {
   if (pending !== undefined) await store.discard(arn, pending)
 }
 
-async function tag(client: SecretsManagerClient, arn: string, tags: Tags): Promise<void> {
+async function addTags(client: SecretsManagerClient, arn: string, tags: Tags): Promise<void> {
   const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
-  await ask('Secrets Manager', () => client.send(new TagResourceCommand({ SecretId: arn, Tags })))
+  await callAws('Secrets Manager', () => client.send(new TagResourceCommand({ SecretId: arn, Tags })))
 }
 
 /** A schedule of Secrets Manager's own does not come along. That the service tests it in vain is in nobody's way. */
-async function schedule({ client, rotationFunction }: Promoting, arn: string, tags: Tags): Promise<void> {
+async function setSchedule(
+  { client, rotationFunction }: PromotionPipeline,
+  arn: string,
+  tags: Tags,
+): Promise<void> {
   const RotationRules = scheduleIn(tags)
   if (!RotationRules) return
   const command = new RotateSecretCommand({
@@ -129,7 +135,7 @@ async function schedule({ client, rotationFunction }: Promoting, arn: string, ta
     RotateImmediately: false,
   })
   try {
-    await ask('Secrets Manager', () => client.send(command))
+    await callAws('Secrets Manager', () => client.send(command))
   } catch (error) {
     // Another promotion tries it again.
     if (error instanceof RotationError)

@@ -11,7 +11,7 @@ export type Edit = { id: string; token: string; replacing: string; text: string 
  */
 export interface Edits {
   /** The version that an earlier try left behind, where it is none that the store calls pending. */
-  begun(id: string): Promise<string | undefined>
+  findUnfinished(id: string): Promise<string | undefined>
 
   /**
    * Compare-and-set: makes the new version current if `replacing` still is, and else leaves nothing behind.
@@ -32,15 +32,15 @@ export class LockedEdits implements Edits {
   readonly #store: Store
 
   constructor(store: Store) {
-    this.#store = store.as(Credential.opaque)
+    this.#store = store.withParser(Credential.parseOpaque)
   }
 
-  async begun(): Promise<undefined> {
+  async findUnfinished(): Promise<undefined> {
     return undefined
   }
 
   async make({ id, token, replacing, text }: Edit): Promise<void> {
-    await this.#store.propose(id, token, Credential.opaque(text))
+    await this.#store.propose(id, token, Credential.parseOpaque(text))
     try {
       await this.#store.promote(id, token, replacing, true)
     } catch (error) {

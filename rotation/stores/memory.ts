@@ -1,7 +1,7 @@
-import { Credential, type Format } from '../credential.ts'
+import { Credential, type ValueParser } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import type { Tags } from '../tags.ts'
-import { type Description, older, type Stage, type Store, type Version } from './store.ts'
+import { type Description, olderTokenMessage, type Stage, type Store, type Version } from './store.ts'
 
 type Secret = {
   versions: Map<string, string>
@@ -11,15 +11,15 @@ type Secret = {
 
 /** A store in this process, for tests and for trying things out. */
 export class MemoryStore implements Store {
-  readonly #format: Format
+  readonly #format: ValueParser
   readonly #secrets: Map<string, Secret>
 
-  constructor(format: Format = Credential.parse, secrets = new Map<string, Secret>()) {
+  constructor(format: ValueParser = Credential.parse, secrets = new Map<string, Secret>()) {
     this.#format = format
     this.#secrets = secrets
   }
 
-  as(format: Format): MemoryStore {
+  withParser(format: ValueParser): MemoryStore {
     return new MemoryStore(format, this.#secrets)
   }
 
@@ -64,17 +64,18 @@ export class MemoryStore implements Store {
       stages.pending = token
       return
     }
-    if (!this.#format(kept).sameUser(credential))
+    if (!this.#format(kept).equalsExceptPassword(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
     if (stages.pending === token) return
     const order = [...versions.keys()]
-    if (order.indexOf(token) < order.indexOf(stages.current ?? '')) throw new TokenReused(older(token))
+    if (order.indexOf(token) < order.indexOf(stages.current ?? ''))
+      throw new TokenReused(olderTokenMessage(token))
     if (stages.pending && stages.pending !== stages.current)
       throw new RotationInProgress(`version ${stages.pending} is pending`)
     stages.pending = token
   }
 
-  async rehearse(id: string): Promise<void> {
+  async rehearsePromote(id: string): Promise<void> {
     this.#secret(id)
   }
 
@@ -93,7 +94,7 @@ export class MemoryStore implements Store {
     if (stages.pending === token) delete stages.pending
   }
 
-  async tokens(id: string): Promise<string[]> {
+  async listTokens(id: string): Promise<string[]> {
     return [...this.#secret(id).versions.keys()].reverse()
   }
 

@@ -11,13 +11,13 @@ import {
   type SSMClient,
   UnlabelParameterVersionCommand,
 } from '@aws-sdk/client-ssm'
-import { ask } from '../ask.ts'
+import { callAws } from '../callAws.ts'
 import { InvalidCredential, StoreFailed } from '../errors.ts'
 import { type Tags, tagsIn } from '../tags.ts'
-import { refusedPuts } from './parameterLimits.ts'
+import { putErrorHandlers } from './parameterLimits.ts'
 
 /** A parameter's versions, oldest first. One that exists has one. */
-export type Versions = [ParameterHistory, ...ParameterHistory[]]
+export type ParameterVersions = [ParameterHistory, ...ParameterHistory[]]
 
 /**
  * What Parameter Store can be asked: a method for each kind of call, which throws in our terms and knows nothing of
@@ -31,23 +31,25 @@ export class ParameterCalls {
   }
 
   /** All but the values. */
-  async history(id: string): Promise<Versions> {
+  async readHistory(id: string): Promise<ParameterVersions> {
     const pages = paginateGetParameterHistory({ client: this.#client, pageSize: 50 }, { Name: id })
-    const found = await ask('Parameter Store', () => Array.fromAsync(pages), needing(id))
+    const found = await callAws('Parameter Store', () => Array.fromAsync(pages), absentHandlers(id))
     const [oldest, ...rest] = found.flatMap(({ Parameters = [] }) => Parameters)
-    if (!oldest) return absent(id)
+    if (!oldest) return throwAbsent(id)
     return [oldest, ...rest]
   }
 
-  async tags(id: string): Promise<Tags> {
+  async readTags(id: string): Promise<Tags> {
     const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: id })
-    return tagsIn((await ask('Parameter Store', () => this.#client.send(command), needing(id))).TagList)
+    return tagsIn(
+      (await callAws('Parameter Store', () => this.#client.send(command), absentHandlers(id))).TagList,
+    )
   }
 
   /** The decrypted text of any parameter; undefined if there is no such parameter or version. */
-  async value(name: string): Promise<string | undefined> {
+  async readValue(name: string): Promise<string | undefined> {
     const command = new GetParameterCommand({ Name: name, WithDecryption: true })
-    const found = await ask('Parameter Store', () => this.#client.send(command), {
+    const found = await callAws('Parameter Store', () => this.#client.send(command), {
       ParameterNotFound: () => undefined,
       ParameterVersionNotFound: () => undefined,
     })
@@ -55,9 +57,9 @@ export class ParameterCalls {
   }
 
   /** The names of the parameters right under a path, and since when each is there (in milliseconds). */
-  async under(id: string, path: string): Promise<{ name: string; date: number }[]> {
+  async listUnder(id: string, path: string): Promise<{ name: string; date: number }[]> {
     const pages = paginateGetParametersByPath({ client: this.#client, pageSize: 10 }, { Path: path })
-    const found = await ask('Parameter Store', () => Array.fromAsync(pages), needing(id))
+    const found = await callAws('Parameter Store', () => Array.fromAsync(pages), absentHandlers(id))
     return found
       .flatMap(({ Parameters = [] }) => Parameters)
       .map(entry => ({ name: entry.Name ?? '', date: dateOf(entry) }))
@@ -72,8 +74,8 @@ export class ParameterCalls {
     like?: ParameterHistory,
   ): Promise<boolean> {
     const command = new PutParameterCommand({ ...parameter, Overwrite: false })
-    const made = await ask('Parameter Store', () => this.#client.send(command), {
-      ...(like && refusedPuts(like)),
+    const made = await callAws('Parameter Store', () => this.#client.send(command), {
+      ...(like && putErrorHandlers(like)),
       ParameterAlreadyExists: () => undefined,
     })
     return made !== undefined
@@ -86,8 +88,8 @@ export class ParameterCalls {
     const policies = Policies.length && `[${Policies.map(({ PolicyText }) => PolicyText).join()}]`
     const input: PutParameterCommandInput = { ...kept, Description, Name: id, Value, Overwrite: true }
     const command = new PutParameterCommand({ ...input, ...(policies && { Policies: policies }) })
-    const { Version } = await ask('Parameter Store', () => this.#client.send(command), {
-      ...refusedPuts(like),
+    const { Version } = await callAws('Parameter Store', () => this.#client.send(command), {
+      ...putErrorHandlers(like),
       ParameterMaxVersionLimitExceeded() {
         throw new StoreFailed('Parameter Store: the oldest of 100 versions has a label; move or remove it')
       },
@@ -99,8 +101,8 @@ export class ParameterCalls {
   async label(id: string, version: number, ...labels: string[]): Promise<void> {
     const which = { Name: id, ParameterVersion: version, Labels: labels }
     const command = new LabelParameterVersionCommand(which)
-    const { InvalidLabels = [] } = await ask('Parameter Store', () => this.#client.send(command), {
-      ...needing(id),
+    const { InvalidLabels = [] } = await callAws('Parameter Store', () => this.#client.send(command), {
+      ...absentHandlers(id),
       ParameterVersionLabelLimitExceeded() {
         throw new LabelsFull(`Parameter Store: version ${version} has ten labels; take one of yours off`)
       },
@@ -111,14 +113,14 @@ export class ParameterCalls {
   async unlabel(id: string, version: number | undefined, labels: string[]): Promise<void> {
     const which = { Name: id, ParameterVersion: version, Labels: labels }
     const command = new UnlabelParameterVersionCommand(which)
-    await ask('Parameter Store', () => this.#client.send(command), needing(id))
+    await callAws('Parameter Store', () => this.#client.send(command), absentHandlers(id))
   }
 
   /** Ten at a time, as Parameter Store wants it. Absent is success. */
   async delete(...names: string[]): Promise<void> {
     for (let start = 0; start < names.length; start += 10) {
       const command = new DeleteParametersCommand({ Names: names.slice(start, start + 10) })
-      await ask('Parameter Store', () => this.#client.send(command))
+      await callAws('Parameter Store', () => this.#client.send(command))
     }
   }
 }
@@ -130,12 +132,12 @@ export class LabelsFull extends StoreFailed {}
 export const dateOf = ({ LastModifiedDate }: { LastModifiedDate?: Date | undefined }) =>
   Number(LastModifiedDate)
 
-function absent(id: string): never {
+function throwAbsent(id: string): never {
   throw new InvalidCredential('id', `there is no parameter ${id} in this account and Region`)
 }
 
 /** What errors mean at a call that needs the parameter to be there. */
-const needing = (id: string) => ({
-  ParameterNotFound: () => absent(id),
-  InvalidResourceId: () => absent(id),
+const absentHandlers = (id: string) => ({
+  ParameterNotFound: () => throwAbsent(id),
+  InvalidResourceId: () => throwAbsent(id),
 })

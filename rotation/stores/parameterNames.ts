@@ -1,22 +1,23 @@
 import type { ParameterHistory } from '@aws-sdk/client-ssm'
 
 /** What the label of a version that a rotation made begins with. A label cannot begin with a digit, as most tokens do. */
-export const LABEL = 'token-'
+export const TOKEN_LABEL_PREFIX = 'token-'
 
-export const labelOf = ({ Labels = [] }: ParameterHistory) => Labels.find(label => label.startsWith(LABEL))
+export const tokenLabelOf = ({ Labels = [] }: ParameterHistory) =>
+  Labels.find(label => label.startsWith(TOKEN_LABEL_PREFIX))
 
 /** The token of a version; one that was written by hand is known by its number. */
 export const tokenOf = (version: ParameterHistory) =>
-  labelOf(version)?.slice(LABEL.length) ?? `v${version.Version}`
+  tokenLabelOf(version)?.slice(TOKEN_LABEL_PREFIX.length) ?? `v${version.Version}`
 
 /** Whether Keyturn sets a label, and so may take it off. */
-export const isOurs = (label: string) =>
-  label.startsWith(LABEL) || label === 'current' || label === 'previous'
+export const isKeyturnLabel = (label: string) =>
+  label.startsWith(TOKEN_LABEL_PREFIX) || label === 'current' || label === 'previous'
 
 /** Where what is pending lives: see ParameterStore. */
-export const PENDING = '/keyturn/pending'
-export const folder = (id: string) => `${PENDING}/${id.replace(/^\//, '')}`
-export const valueName = (id: string, token: string) => `${folder(id)}/${token}`
+export const PENDING_PATH = '/keyturn/pending'
+export const pendingPathOf = (id: string) => `${PENDING_PATH}/${id.replace(/^\//, '')}`
+export const pendingNameOf = (id: string, token: string) => `${pendingPathOf(id)}/${token}`
 /** Where the token of the rotation that goes on is kept, in that folder. No token is so short. */
-export const LOCK = 'lock'
-export const lockName = (id: string) => `${folder(id)}/${LOCK}`
+export const LOCK_NAME = 'lock'
+export const lockNameOf = (id: string) => `${pendingPathOf(id)}/${LOCK_NAME}`

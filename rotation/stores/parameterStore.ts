@@ -1,24 +1,32 @@
 import { type ParameterHistory, SSMClient, type SSMClientConfig } from '@aws-sdk/client-ssm'
-import { isKeyOfAws } from '../arn.ts'
-import { Credential, type Format } from '../credential.ts'
+import { isAwsManagedKey } from '../arn.ts'
+import { Credential, type ValueParser } from '../credential.ts'
 import { Conflict, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
-import { dateOf, LabelsFull, ParameterCalls, type Versions } from './parameterCalls.ts'
-import { refuseNoName, refuseTooLong, unfit } from './parameterLimits.ts'
-import { folder, isOurs, LABEL, labelOf, lockName, tokenOf, valueName } from './parameterNames.ts'
-import { type Description, older, type Stage, type Store, type Version } from './store.ts'
+import { dateOf, LabelsFull, ParameterCalls, type ParameterVersions } from './parameterCalls.ts'
+import { findObstacle, refuseTooLong, requireParameterName } from './parameterLimits.ts'
+import {
+  isKeyturnLabel,
+  lockNameOf,
+  pendingNameOf,
+  pendingPathOf,
+  TOKEN_LABEL_PREFIX,
+  tokenLabelOf,
+  tokenOf,
+} from './parameterNames.ts'
+import { type Description, olderTokenMessage, type Stage, type Store, type Version } from './store.ts'
 
 /** Labels of ours stay on so many of the newest versions: Parameter Store keeps 100, and cannot drop a labelled one. */
-const LABELLED = 50
+const LABELLED_VERSIONS_COUNT = 50
 
 /** Milliseconds that a discarded value is kept for. Longer than a step of its rotation could still be at work. */
-const KEPT = 86_400_000
+const DISCARDED_KEPT_MS = 86_400_000
 
 /** Others were faster more often than this: give up, and be retried. */
-const ROUNDS = 3
+const MAX_ROUNDS_COUNT = 3
 
 /** What is known of a parameter without reading its value. */
 type Parameter = {
-  versions: Versions
+  versions: ParameterVersions
   newest: ParameterHistory
   /** The token of the newest version, and the one that is pending; the same while a promotion is cleaning up. */
   current: string
@@ -39,64 +47,64 @@ type Parameter = {
 export class ParameterStore implements Store {
   readonly #client: SSMClient
   readonly #calls: ParameterCalls
-  readonly #format: Format
+  readonly #format: ValueParser
 
-  constructor(client: SSMClient, format: Format = Credential.parse) {
+  constructor(client: SSMClient, format: ValueParser = Credential.parse) {
     this.#client = client
     this.#calls = new ParameterCalls(client)
     this.#format = format
   }
 
   /** Over a client of its own, for whoever loads both when they are used. */
-  static over(settings: SSMClientConfig): ParameterStore {
+  static fromConfig(settings: SSMClientConfig): ParameterStore {
     return new ParameterStore(new SSMClient(settings))
   }
 
-  as(format: Format): ParameterStore {
+  withParser(format: ValueParser): ParameterStore {
     return new ParameterStore(this.#client, format)
   }
 
   async describe(id: string): Promise<Description> {
     const [{ versions, newest, current, pending }, tags] = await Promise.all([
-      this.#look(id),
-      this.#calls.tags(id),
+      this.#readParameter(id),
+      this.#calls.readTags(id),
     ])
     const previous = versions.at(-2)
-    const obstacle = unfit(id, versions)
+    const obstacle = findObstacle(id, versions)
     const { Type, KeyId } = newest
     return {
       current,
       pending: pending === current ? undefined : pending,
       previous: previous && tokenOf(previous),
       tags,
-      ...(Type === 'SecureString' && KeyId && !isKeyOfAws(KeyId) && { key: KeyId }),
-      ...(obstacle && { unfit: obstacle }),
+      ...(Type === 'SecureString' && KeyId && !isAwsManagedKey(KeyId) && { key: KeyId }),
+      ...(obstacle && { obstacle }),
     }
   }
 
   async read(id: string, { token, stage }: { token?: string; stage?: Stage }): Promise<Version | undefined> {
-    const { versions, newest, current, pending } = await this.#look(id)
+    const { versions, newest, current, pending } = await this.#readParameter(id)
     const previous = versions.at(-2)
     const staged = { current, pending, previous: previous && tokenOf(previous) }
     const wanted = token ?? (stage && staged[stage])
     if (wanted === undefined || (stage && staged[stage] !== wanted)) return undefined
     const version = wanted === current ? newest : versions.find(entry => tokenOf(entry) === wanted)
-    const text = await this.value(version ? `${id}:${version.Version}` : valueName(id, wanted))
+    const text = await this.readValue(version ? `${id}:${version.Version}` : pendingNameOf(id, wanted))
     if (text === undefined) return undefined
     return { token: wanted, credential: this.#format(text), ...(version && { created: dateOf(version) }) }
   }
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {
-    const parameter = await this.#look(id)
+    const parameter = await this.#readParameter(id)
     const { versions, current, pending } = parameter
     if (token === current || versions.some(version => tokenOf(version) === token))
       throw new TokenReused(`version ${token} was promoted already`)
     if (pending && pending !== token && pending !== current)
       throw new RotationInProgress(`version ${pending} is pending`)
-    await this.#keep(id, token, credential, parameter)
-    for (let round = 0; round < ROUNDS; round++) {
+    await this.#writePending(id, token, credential, parameter)
+    for (let round = 0; round < MAX_ROUNDS_COUNT; round++) {
       if (await this.#lock(id, token)) return
-      const found = await this.#look(id)
+      const found = await this.#readParameter(id)
       const { pending: holder } = found
       if (holder === token) return
       if (holder && holder !== found.current) throw new RotationInProgress(`version ${holder} is pending`)
@@ -107,31 +115,36 @@ export class ParameterStore implements Store {
   }
 
   async wouldPropose(id: string, token: string, credential: Credential): Promise<void> {
-    fitting(id, token, credential, (await this.#look(id)).newest)
+    serializeIfFitting(id, token, credential, (await this.#readParameter(id)).newest)
   }
 
   /** Writes the token's value, unless it has one. What the parameter would refuse is refused here. */
-  async #keep(id: string, token: string, credential: Credential, { newest }: Parameter): Promise<void> {
+  async #writePending(
+    id: string,
+    token: string,
+    credential: Credential,
+    { newest }: Parameter,
+  ): Promise<void> {
     const { KeyId, Tier, AllowedPattern } = newest
-    const Value = fitting(id, token, credential, newest)
+    const Value = serializeIfFitting(id, token, credential, newest)
     const parameter = {
       KeyId,
       Tier,
       AllowedPattern,
-      Name: valueName(id, token),
+      Name: pendingNameOf(id, token),
       Type: 'SecureString',
     } as const
     if (await this.#calls.create({ ...parameter, Value }, newest)) return
-    const kept = await this.value(valueName(id, token))
-    if (kept !== undefined && !this.#format(kept).sameUser(credential))
+    const kept = await this.readValue(pendingNameOf(id, token))
+    if (kept !== undefined && !this.#format(kept).equalsExceptPassword(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
-    const since = (await this.#values(id)).find(value => value.token === token)?.date ?? Number.NaN
-    if (since < dateOf(newest)) throw new TokenReused(older(token))
+    const since = (await this.#listPendingValues(id)).find(value => value.token === token)?.date ?? Number.NaN
+    if (since < dateOf(newest)) throw new TokenReused(olderTokenMessage(token))
   }
 
   /** False if another rotation has it, or this one already. */
   #lock(id: string, token: string): Promise<boolean> {
-    return this.#calls.create({ Name: lockName(id), Type: 'String', Value: token })
+    return this.#calls.create({ Name: lockNameOf(id), Type: 'String', Value: token })
   }
 
   /**
@@ -140,23 +153,23 @@ export class ParameterStore implements Store {
    * wrote is then put back on top of it.
    */
   async promote(id: string, token: string, replacing: string): Promise<void> {
-    const parameter = await this.#look(id)
+    const parameter = await this.#readParameter(id)
     const { versions, newest, current, pending } = parameter
     let [made, replaced] = [numberOf(newest), versions.at(-2)]
     if (current !== token) {
       if (current !== replacing) throw new Superseded(`current is version ${current}, no longer ${replacing}`)
-      const value = pending === token ? await this.value(valueName(id, token)) : undefined
+      const value = pending === token ? await this.readValue(pendingNameOf(id, token)) : undefined
       if (value === undefined) throw new Superseded(`version ${token} is not pending any more`)
       await this.#trim(id, parameter)
       made = await this.#calls.overwrite(id, newest, value)
-      replaced = made === numberOf(newest) + 1 ? newest : await this.#version(id, made - 1)
+      replaced = made === numberOf(newest) + 1 ? newest : await this.#findVersion(id, made - 1)
     }
     // Settled already if it has its label; the call that set it had seen what it replaced.
-    if (replaced && (current !== token || !labelOf(newest))) {
+    if (replaced && (current !== token || !tokenLabelOf(newest))) {
       const found = replaced === newest ? current : tokenOf(replaced)
       // The same promotion, run twice at once, puts twice.
       const ours = found === token || found === replacing
-      if (!ours && !(await this.#same(`${id}:${made}`, `${id}:${replaced.Version}`))) {
+      if (!ours && !(await this.#haveSameValue(`${id}:${made}`, `${id}:${replaced.Version}`))) {
         await this.#putBack(id, replaced, made)
         throw new Superseded(`current became version ${found} at the same moment, no longer ${replacing}`)
       }
@@ -164,9 +177,9 @@ export class ParameterStore implements Store {
     await this.#settle(id, token, made, replaced, pending === token)
   }
 
-  async rehearse(id: string, token: string): Promise<void> {
-    const { current, pending } = await this.#look(id)
-    if (pending === token && current !== token) await this.value(valueName(id, token))
+  async rehearsePromote(id: string, token: string): Promise<void> {
+    const { current, pending } = await this.#readParameter(id)
+    if (pending === token && current !== token) await this.readValue(pendingNameOf(id, token))
   }
 
   /**
@@ -180,31 +193,33 @@ export class ParameterStore implements Store {
     replaced: ParameterHistory | undefined,
     locked: boolean,
   ): Promise<void> {
-    await this.#calls.label(id, made, LABEL + token, 'current')
-    if (replaced) await this.#calls.label(id, numberOf(replaced), 'previous').catch(unlessFull)
-    await this.#calls.delete(valueName(id, token), ...(locked ? [lockName(id)] : []))
+    await this.#calls.label(id, made, TOKEN_LABEL_PREFIX + token, 'current')
+    if (replaced) await this.#calls.label(id, numberOf(replaced), 'previous').catch(ignoreLabelsFull)
+    await this.#calls.delete(pendingNameOf(id, token), ...(locked ? [lockNameOf(id)] : []))
   }
 
   /** Makes `theirs` the newest again on top of `last`; and what is written while that goes on, likewise. */
   async #putBack(id: string, theirs: ParameterHistory, last: number): Promise<void> {
     let restored: ParameterHistory | undefined = theirs
-    for (let round = 0; restored && round < ROUNDS; round++) {
-      const value = await this.value(`${id}:${restored.Version}`)
+    for (let round = 0; restored && round < MAX_ROUNDS_COUNT; round++) {
+      const value = await this.readValue(`${id}:${restored.Version}`)
       if (value === undefined) return
       const made = await this.#calls.overwrite(id, restored, value)
-      restored = made === last + 1 ? undefined : await this.#version(id, made - 1)
+      restored = made === last + 1 ? undefined : await this.#findVersion(id, made - 1)
       last = made
     }
   }
 
   async discard(id: string, token: string): Promise<void> {
-    if ((await this.value(lockName(id))) === token) await this.#calls.delete(lockName(id))
-    const old = (await this.#values(id)).filter(({ date }) => date < Date.now() - KEPT)
-    if (old.length) await this.#calls.delete(...old.map(({ token }) => valueName(id, token)))
+    if ((await this.readValue(lockNameOf(id))) === token) await this.#calls.delete(lockNameOf(id))
+    const old = (await this.#listPendingValues(id)).filter(
+      ({ date }) => date < Date.now() - DISCARDED_KEPT_MS,
+    )
+    if (old.length) await this.#calls.delete(...old.map(({ token }) => pendingNameOf(id, token)))
   }
 
-  async tokens(id: string): Promise<string[]> {
-    const [{ versions }, values] = await Promise.all([this.#look(id), this.#values(id)])
+  async listTokens(id: string): Promise<string[]> {
+    const [{ versions }, values] = await Promise.all([this.#readParameter(id), this.#listPendingValues(id)])
     const promoted = versions
       .toReversed()
       .map(version => ({ token: tokenOf(version), date: dateOf(version) }))
@@ -212,57 +227,65 @@ export class ParameterStore implements Store {
     return [...new Set(newestFirst.map(({ token }) => token))]
   }
 
-  async #look(id: string): Promise<Parameter> {
-    refuseNoName(id)
-    const [versions, pending] = await Promise.all([this.#calls.history(id), this.value(lockName(id))])
+  async #readParameter(id: string): Promise<Parameter> {
+    requireParameterName(id)
+    const [versions, pending] = await Promise.all([
+      this.#calls.readHistory(id),
+      this.readValue(lockNameOf(id)),
+    ])
     const newest = versions.at(-1) ?? versions[0]
     // Then it was put by a promotion, and its label is still to come.
     const written =
       pending !== undefined &&
-      !labelOf(newest) &&
-      (await this.#same(`${id}:${newest.Version}`, valueName(id, pending)))
+      !tokenLabelOf(newest) &&
+      (await this.#haveSameValue(`${id}:${newest.Version}`, pendingNameOf(id, pending)))
     return { versions, newest, current: written ? pending : tokenOf(newest), pending }
   }
 
-  async #same(...names: [string, string]): Promise<boolean> {
-    const [one, other] = await Promise.all(names.map(name => this.value(name)))
+  async #haveSameValue(...names: [string, string]): Promise<boolean> {
+    const [one, other] = await Promise.all(names.map(name => this.readValue(name)))
     return one !== undefined && one === other
   }
 
-  async #version(id: string, number: number): Promise<ParameterHistory | undefined> {
-    return (await this.#calls.history(id)).find(version => numberOf(version) === number)
+  async #findVersion(id: string, number: number): Promise<ParameterHistory | undefined> {
+    return (await this.#calls.readHistory(id)).find(version => numberOf(version) === number)
   }
 
   /** The decrypted text of any parameter; undefined if there is no such parameter or version. */
-  value(name: string): Promise<string | undefined> {
-    return this.#calls.value(name)
+  readValue(name: string): Promise<string | undefined> {
+    return this.#calls.readValue(name)
   }
 
   /** The tokens that have a value beside the parameter, and since when (in milliseconds). */
-  async #values(id: string): Promise<{ token: string; date: number }[]> {
-    const found = await this.#calls.under(id, folder(id))
+  async #listPendingValues(id: string): Promise<{ token: string; date: number }[]> {
+    const found = await this.#calls.listUnder(id, pendingPathOf(id))
     return found
-      .filter(({ name }) => name !== lockName(id))
+      .filter(({ name }) => name !== lockNameOf(id))
       .map(({ name, date }) => ({ token: name.split('/').at(-1) ?? '', date }))
   }
 
   /** Takes our labels off old versions, so that Parameter Store can drop them. */
   async #trim(id: string, { versions }: Parameter): Promise<void> {
-    for (const version of versions.slice(0, -LABELLED)) {
-      const labels = version.Labels?.filter(isOurs) ?? []
+    for (const version of versions.slice(0, -LABELLED_VERSIONS_COUNT)) {
+      const labels = version.Labels?.filter(isKeyturnLabel) ?? []
       if (labels.length) await this.#calls.unlabel(id, version.Version, labels)
     }
   }
 }
 
 /** The text to store. @throws InvalidCredential if Parameter Store takes no value, or name, of that length */
-function fitting(id: string, token: string, credential: Credential, { Tier }: ParameterHistory): string {
+function serializeIfFitting(
+  id: string,
+  token: string,
+  credential: Credential,
+  { Tier }: ParameterHistory,
+): string {
   const value = credential.serialize()
-  refuseTooLong(id, valueName(id, token), value, Tier)
+  refuseTooLong(id, pendingNameOf(id, token), value, Tier)
   return value
 }
 
-function unlessFull(error: unknown): void {
+function ignoreLabelsFull(error: unknown): void {
   if (!(error instanceof LabelsFull)) throw error
 }
 

@@ -4,7 +4,7 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { ask } from '../ask.ts'
+import { callAws } from '../callAws.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import type { Edit, Edits } from './edits.ts'
 
@@ -25,7 +25,7 @@ export class SecretEdits implements Edits {
     this.#client = client
   }
 
-  async begun(id: string): Promise<string | undefined> {
+  async findUnfinished(id: string): Promise<string | undefined> {
     const { edited, current } = await this.#labels(id)
     return edited === current ? undefined : edited
   }
@@ -37,14 +37,14 @@ export class SecretEdits implements Edits {
       SecretString: text,
       VersionStages: [EDIT_LABEL],
     })
-    await ask('Secrets Manager', () => this.#client.send(command), {
+    await callAws('Secrets Manager', () => this.#client.send(command), {
       ResourceExistsException() {
         throw new TokenReused(
           `version ${token} already has another value, which nobody but a person can have stored`,
         )
       },
     })
-    const { current } = await this.#free(id, token)
+    const { current } = await this.#clearPending(id, token)
     if (current !== token) await this.#promote({ id, token, replacing })
     await this.finish({ id, token })
   }
@@ -54,7 +54,7 @@ export class SecretEdits implements Edits {
    * would be a rotation that died, and the service would refuse the next one.
    * @throws RotationInProgress
    */
-  async #free(id: string, token: string): Promise<Labels> {
+  async #clearPending(id: string, token: string): Promise<Labels> {
     const found = await this.#labels(id)
     const { current, pending } = found
     if (!pending) return found
@@ -95,7 +95,7 @@ export class SecretEdits implements Edits {
 
   async #labels(id: string): Promise<Labels> {
     const command = new DescribeSecretCommand({ SecretId: id })
-    const secret = await ask('Secrets Manager', () => this.#client.send(command), {
+    const secret = await callAws('Secrets Manager', () => this.#client.send(command), {
       ResourceNotFoundException() {
         throw new InvalidCredential('id', `there is no secret ${id} in this account and Region`)
       },
@@ -112,6 +112,6 @@ export class SecretEdits implements Edits {
       MoveToVersionId: to,
       RemoveFromVersionId: from,
     })
-    await ask('Secrets Manager', () => this.#client.send(command))
+    await callAws('Secrets Manager', () => this.#client.send(command))
   }
 }

@@ -6,44 +6,45 @@ import {
   type SecretsManagerClient,
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
-import { isKeyOfAws, isReplica } from '../arn.ts'
-import { ask, type Meanings } from '../ask.ts'
-import { Credential, type Format } from '../credential.ts'
+import { isAwsManagedKey, isReplica } from '../arn.ts'
+import { callAws, type ErrorHandlers } from '../callAws.ts'
+import { Credential, type ValueParser } from '../credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import { replicasIn } from '../replicas.ts'
 import { tagsIn } from '../tags.ts'
-import { type Description, older, type Stage, type Store, type Version } from './store.ts'
+import { type Description, olderTokenMessage, type Stage, type Store, type Version } from './store.ts'
 
-const labels = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
+const STAGING_LABELS = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 
 /** AWS Secrets Manager. One method is one call unless something went wrong before. */
 export class SecretsManager implements Store {
   readonly #client: SecretsManagerClient
   readonly #rotationToken: string | undefined
-  readonly #format: Format
+  readonly #format: ValueParser
 
   /** `rotationToken`, from the service's own call, proves to it who writes a secret of another account. Sensitive. */
-  constructor(client: SecretsManagerClient, rotationToken?: string, format: Format = Credential.parse) {
+  constructor(client: SecretsManagerClient, rotationToken?: string, format: ValueParser = Credential.parse) {
     this.#client = client
     this.#rotationToken = rotationToken
     this.#format = format
   }
 
-  as(format: Format): SecretsManager {
+  withParser(format: ValueParser): SecretsManager {
     return new SecretsManager(this.#client, this.#rotationToken, format)
   }
 
   /** The same store, for a rotation that the service itself asked for. */
-  onBehalf(rotationToken: string): SecretsManager {
+  withRotationToken(rotationToken: string): SecretsManager {
     return new SecretsManager(this.#client, rotationToken, this.#format)
   }
 
   async describe(id: string): Promise<Description> {
     const command = new DescribeSecretCommand({ SecretId: id })
-    const secret = await ask('Secrets Manager', () => this.#client.send(command), needing(id))
+    const secret = await callAws('Secrets Manager', () => this.#client.send(command), absentHandlers(id))
     if (secret.DeletedDate) throw new InvalidCredential('id', `secret ${id} is scheduled for deletion`)
     const versions = Object.entries(secret.VersionIdsToStages ?? {})
-    const holder = (stage: Stage) => versions.find(([, stages]) => stages.includes(labels[stage]))?.[0]
+    const holder = (stage: Stage) =>
+      versions.find(([, stages]) => stages.includes(STAGING_LABELS[stage]))?.[0]
     const [current, pending, previous] = [holder('current'), holder('pending'), holder('previous')]
     const tags = tagsIn(secret.Tags)
     const replicas = replicasIn(secret.ReplicationStatus, tags)
@@ -56,7 +57,7 @@ export class SecretsManager implements Store {
       owner: secret.OwningService,
       name: secret.Name,
       arn: secret.ARN,
-      ...(secret.KmsKeyId && !isKeyOfAws(secret.KmsKeyId) && { key: secret.KmsKeyId }),
+      ...(secret.KmsKeyId && !isAwsManagedKey(secret.KmsKeyId) && { key: secret.KmsKeyId }),
       ...(secret.RotationEnabled && { rotatedBy: secret.RotationLambdaARN }),
       ...(replicas.length && { replicas }),
       ...(isReplica(secret) && { primaryRegion: secret.PrimaryRegion }),
@@ -67,9 +68,9 @@ export class SecretsManager implements Store {
     id: string,
     { token, stage }: { token?: string; stage?: Stage },
   ): Promise<(Version & { created: number }) | undefined> {
-    const which = { VersionId: token, VersionStage: stage && labels[stage] }
+    const which = { VersionId: token, VersionStage: stage && STAGING_LABELS[stage] }
     const command = new GetSecretValueCommand({ SecretId: id, ...which })
-    const value = await ask('Secrets Manager', () => this.#client.send(command), {
+    const value = await callAws('Secrets Manager', () => this.#client.send(command), {
       // No such version, none with this label, or none with a value; or the label sits on another version.
       ResourceNotFoundException: () => undefined,
       InvalidRequestException: () => undefined,
@@ -89,32 +90,32 @@ export class SecretsManager implements Store {
       SecretId: id,
       ClientRequestToken: token,
       SecretString: credential.serialize(),
-      VersionStages: [labels.pending],
+      VersionStages: [STAGING_LABELS.pending],
       RotationToken: this.#rotationToken,
     })
-    const put = await ask('Secrets Manager', () => this.#client.send(command), {
-      ...needing(id),
+    const put = await callAws('Secrets Manager', () => this.#client.send(command), {
+      ...absentHandlers(id),
       ResourceExistsException: () => undefined,
     })
     // The same token with the same value is ignored, labels and all.
-    if (!put?.VersionStages?.includes(labels.pending)) await this.#proposeKept(id, token, credential)
+    if (!put?.VersionStages?.includes(STAGING_LABELS.pending)) await this.#proposeKept(id, token, credential)
   }
 
   /** The token has a value from an earlier try, or from a rotation that was rolled back. */
   async #proposeKept(id: string, token: string, credential: Credential): Promise<void> {
     const kept = await this.read(id, { token })
-    if (!kept?.credential.sameUser(credential))
+    if (!kept?.credential.equalsExceptPassword(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
     const { current, pending } = await this.describe(id)
     if (pending === token) return
     const newest = current && (await this.read(id, { token: current }))
-    if (newest && kept.created < newest.created) throw new TokenReused(older(token))
+    if (newest && kept.created < newest.created) throw new TokenReused(olderTokenMessage(token))
     if (pending) throw new RotationInProgress(`version ${pending} is pending`)
     const InvalidParameterException = () => {
       throw new RotationInProgress('another version is pending')
     }
     // Where it stayed on current, the label goes over in one call: two moves in a row can stop replication for good.
-    const moved = current && (await this.#moved('pending', { id, to: token, from: current }))
+    const moved = current && (await this.#tryMove('pending', { id, to: token, from: current }))
     if (!moved) await this.#move('pending', { id, to: token }, { InvalidParameterException })
   }
 
@@ -134,7 +135,7 @@ export class SecretsManager implements Store {
     }
   }
 
-  async rehearse(id: string): Promise<void> {
+  async rehearsePromote(id: string): Promise<void> {
     await this.describe(id)
   }
 
@@ -147,10 +148,10 @@ export class SecretsManager implements Store {
     }
   }
 
-  async tokens(id: string): Promise<string[]> {
+  async listTokens(id: string): Promise<string[]> {
     const query = { SecretId: id, IncludeDeprecated: true }
     const pages = paginateListSecretVersionIds({ client: this.#client, pageSize: 100 }, query)
-    const found = await ask('Secrets Manager', () => Array.fromAsync(pages), needing(id))
+    const found = await callAws('Secrets Manager', () => Array.fromAsync(pages), absentHandlers(id))
     return found
       .flatMap(({ Versions = [] }) => Versions)
       .toSorted((a, b) => Number(b.CreatedDate) - Number(a.CreatedDate))
@@ -158,7 +159,7 @@ export class SecretsManager implements Store {
   }
 
   /** @returns false if the label is not where it is to be moved from */
-  #moved(stage: Stage, { id, to, from }: { id: string; to: string; from: string }): Promise<boolean> {
+  #tryMove(stage: Stage, { id, to, from }: { id: string; to: string; from: string }): Promise<boolean> {
     const InvalidParameterException = () => false
     return this.#move(stage, { id, to, from }, { InvalidParameterException }).then(found => found !== false)
   }
@@ -166,15 +167,15 @@ export class SecretsManager implements Store {
   async #move<Else = never>(
     stage: Stage,
     { id, to, from }: { id: string; to?: string; from?: string },
-    meanings?: Meanings<Else>,
+    meanings?: ErrorHandlers<Else>,
   ): Promise<Else | undefined> {
     const command = new UpdateSecretVersionStageCommand({
       SecretId: id,
-      VersionStage: labels[stage],
+      VersionStage: STAGING_LABELS[stage],
       MoveToVersionId: to,
       RemoveFromVersionId: from,
     })
-    return ask(
+    return callAws(
       'Secrets Manager',
       async () => {
         await this.#client.send(command)
@@ -186,7 +187,7 @@ export class SecretsManager implements Store {
 }
 
 /** What errors mean at a call that needs the secret to be there. */
-const needing = (id: string) => ({
+const absentHandlers = (id: string) => ({
   ResourceNotFoundException: () => {
     throw new InvalidCredential('id', `there is no secret ${id} in this account and Region`)
   },

@@ -1,10 +1,10 @@
-import type { Credential, Format } from '../credential.ts'
+import type { Credential, ValueParser } from '../credential.ts'
 import type { Replica } from '../replicas.ts'
 import type { Tags } from '../tags.ts'
 
 /** The stores that an execution's input may name. */
-export const storeNames = ['secrets-manager', 'parameter-store'] as const
-export type StoreName = (typeof storeNames)[number]
+export const STORE_NAMES = ['secrets-manager', 'parameter-store'] as const
+export type StoreName = (typeof STORE_NAMES)[number]
 
 /** The staging labels of Secrets Manager, by what they mean to a reader. */
 export type Stage = 'current' | 'pending' | 'previous'
@@ -16,7 +16,7 @@ export type Stage = 'current' | 'pending' | 'previous'
 export type Version = { token: string; credential: Credential; created?: number }
 
 /** What TokenReused says of a token whose value is older than current's. */
-export const older = (token: string) =>
+export const olderTokenMessage = (token: string) =>
   `version ${token} is older than the current one, which has replaced it`
 
 /** What can be known of a secret without reading a value. A label that sits on current too counts as gone. */
@@ -28,7 +28,7 @@ export type Description = {
   /** The AWS service that made this secret and rotates it by itself, such as `rds`. */
   owner?: string | undefined
   /** Why the store would not let a rotation come to a good end, if that is known: which property of it, and what is wrong. */
-  unfit?: { field: string; problem: string } | undefined
+  obstacle?: { field: string; problem: string } | undefined
   /** The KMS key of its values, as the service names it: an id, an ARN or an alias. Unset for AWS's own. */
   key?: string | undefined
   /** ARN of the function by which Secrets Manager rotates it, on its own schedule. */
@@ -48,7 +48,7 @@ export type Description = {
  */
 export interface Store {
   /** The same store, for values that are read in another format than AWS's JSON. */
-  as(format: Format): Store
+  withParser(format: ValueParser): Store
 
   /** Labels and tags. A secret that does not exist is InvalidCredential. */
   describe(id: string): Promise<Description>
@@ -83,7 +83,7 @@ export interface Store {
   promote(id: string, token: string, replacing: string, late?: boolean): Promise<void>
 
   /** Reads what `promote` would read, also `late`, and changes nothing. */
-  rehearse(id: string, token: string): Promise<void>
+  rehearsePromote(id: string, token: string): Promise<void>
 
   /**
    * `token` is no longer pending. Not pending, or no such version: success. The value stays readable by token for a
@@ -92,5 +92,5 @@ export interface Store {
   discard(id: string, token: string): Promise<void>
 
   /** The tokens of every version that is still stored, labelled or not, newest first. */
-  tokens(id: string): Promise<string[]>
+  listTokens(id: string): Promise<string[]>
 }

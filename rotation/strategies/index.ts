@@ -1,9 +1,9 @@
 import { AlternatingUsers } from './alternatingUsers.ts'
 import { DualPassword } from './dualPassword.ts'
 import { Master } from './master.ts'
-import type { StrategyName } from './names.ts'
 import { SingleUser } from './singleUser.ts'
 import type { Strategy } from './strategy.ts'
+import type { StrategyName } from './strategyNames.ts'
 import { TemporaryClone } from './temporaryClone.ts'
 
 export const strategies: Record<StrategyName, Strategy> = {

@@ -9,7 +9,7 @@ import { Conflict, LoginRefused } from '../errors.ts'
  */
 export async function tryLogin(engine: Engine, credential: Credential): Promise<Session | undefined> {
   try {
-    return await provenLogin(engine, credential)
+    return await openProvenSession(engine, credential)
   } catch (error) {
     if (error instanceof LoginRefused) return undefined
     throw error
@@ -17,10 +17,10 @@ export async function tryLogin(engine: Engine, credential: Credential): Promise<
 }
 
 /** A session that proves the password. @throws LoginRefused, and what tryLogin throws */
-export async function provenLogin(engine: Engine, credential: Credential): Promise<Session> {
+export async function openProvenSession(engine: Engine, credential: Credential): Promise<Session> {
   const session = await engine.login(credential)
   try {
-    await session.proven?.()
+    await session.requirePasswordCheck?.()
     return session
   } catch (error) {
     await session[Symbol.asyncDispose]()
@@ -39,7 +39,7 @@ export async function logsIn(engine: Engine, credential: Credential): Promise<bo
  * setPassword.
  * @returns false if nobody logs in
  */
-export async function setWith(
+export async function setPasswordAs(
   engine: Engine,
   key: Credential,
   wanted: Credential,
@@ -54,14 +54,14 @@ export async function setWith(
  * Milliseconds between two tries: a read replica is late by less than a second as a rule. They are few, as some servers
  * lock an account after a number of refused logins.
  */
-export const PAUSES = [100, 1000, 4000, 10_000]
+export const LOGIN_PAUSES_MS = [100, 1000, 4000, 10_000]
 
 /**
  * Waits until what was set elsewhere, on another server or by RDS, has come to where the credential logs in.
  * @throws Conflict if that takes longer than a step can wait: it is retried
  */
 export async function awaitLogin(engine: Engine, credential: Credential): Promise<void> {
-  for (const pause of PAUSES) {
+  for (const pause of LOGIN_PAUSES_MS) {
     if (await logsIn(engine, credential)) return
     await sleep(pause)
   }

@@ -9,8 +9,8 @@ import { logsIn } from './login.ts'
  * has a connection.
  * @throws NotPermitted
  */
-export function requireAsking({ pooled }: Session, user: Credential, pooler?: 'auth-query'): void {
-  if (!pooled || pooler) return
+export function requireAuthQuery({ behindPooler }: Session, user: Credential, pooler?: 'auth-query'): void {
+  if (!behindPooler || pooler) return
   throw new NotPermitted(
     `${user}: a pooler stands in between, and whether it would learn another password cannot be told from here; if it asks ` +
       'the database at every login (PgBouncer: auth_query), say so by the tag keyturn:pooler=auth-query; if it has a list ' +
@@ -23,7 +23,7 @@ export function requireAsking({ pooled }: Session, user: Credential, pooler?: 'a
  * which it had logged in: later nobody might be let in who could.
  * @throws NotPermitted if the pooler refuses it; what else the login met
  */
-export async function proveAsking(
+export async function proveAuthQuery(
   engine: Engine,
   session: Session,
   pending: Credential,
@@ -31,7 +31,7 @@ export async function proveAsking(
 ): Promise<void> {
   try {
     if (await logsIn(engine, pending)) return
-    throw hasList(pending, 'the old password was set back')
+    throw poolerHasOwnListError(pending, 'the old password was set back')
   } catch (error) {
     await session.setPassword(before.username, before.password)
     throw error
@@ -39,7 +39,7 @@ export async function proveAsking(
 }
 
 /** What a pooler shows that was said to ask the database. */
-export const hasList = (pending: Credential, then: string) =>
+export const poolerHasOwnListError = (pending: Credential, then: string) =>
   new NotPermitted(
     `${pending}: the pooler refuses the password that the database has now, so it has a list of users of its own, ` +
       `although keyturn:pooler says otherwise; ${then}`,

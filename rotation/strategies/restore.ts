@@ -1,9 +1,9 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
 import { NoSuchUser } from '../engines/noSuchUser.ts'
-import { traits } from '../engines/traits.ts'
+import { engineTraits } from '../engines/traits.ts'
 import { Conflict, LockedOut, RotationError, Throttled, Unreachable } from '../errors.ts'
-import { logsIn, setWith, tryLogin } from './login.ts'
+import { logsIn, setPasswordAs, tryLogin } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
 /** Sets current's password back, for who logs in with `key`. False if nobody does. */
@@ -25,22 +25,22 @@ type Restore = (key: Credential) => Promise<boolean>
 export async function restoreCurrent(
   engine: Engine,
   change: FailedChange,
-  restore: Restore = key => setWith(engine, key, change.current),
+  restore: Restore = key => setPasswordAs(engine, key, change.current),
 ): Promise<Outcome> {
   const { current, pending } = change
-  const login = await lookIn(engine, current)
-  if (login && !(login.pooled && pending.sameLogin(current))) return 'intact'
+  const login = await probeLogin(engine, current)
+  if (login && !(login.pooled && pending.hasSameLogin(current))) return 'intact'
   const restoredWith = async (key: Credential) => {
     if (!(await restore(key))) return false
     if (await logsIn(engine, current)) return true
     throw new LockedOut(`${current}: refused right after its password was set`)
   }
-  if (login && (await change.untouched())) return 'intact'
-  const rival = await change.rival()
+  if (login && (await change.hasChangedNothing())) return 'intact'
+  const rival = await change.otherRotation()
   if (login && rival) return 'left'
   if (login && (await restoredWith(current))) return 'restored'
   // What was never set is not tried: the server may lock the account after a few refused logins.
-  if (pending.sameLogin(current) && !(await change.untouched())) {
+  if (pending.hasSameLogin(current) && !(await change.hasChangedNothing())) {
     if (rival?.pending && (await logsIn(engine, pending)))
       throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
     if (await restoredWith(pending)) return 'restored'
@@ -58,7 +58,7 @@ async function restoreWithStored(
   const { current } = change
   let untried = ''
   let tries: number | undefined
-  for await (const { credential } of change.stored()) {
+  for await (const { credential } of change.storedValues()) {
     tries ??= await triesLeft(engine, change)
     if (tries-- <= 0) {
       untried += '; older ones were not tried, as the server may lock the account after refused logins'
@@ -67,7 +67,7 @@ async function restoreWithStored(
     try {
       if (await restoredWith(credential)) return 'restored'
     } catch (error) {
-      if (!(error instanceof RotationError) || isTemporary(error) || error instanceof LockedOut) throw error
+      if (!(error instanceof RotationError) || isRetryable(error) || error instanceof LockedOut) throw error
       // One that cannot be tried, as it says "ssl": false for example, is no reason not to try the others.
       untried = `; one could not be tried: ${error.message}`
     }
@@ -76,57 +76,57 @@ async function restoreWithStored(
 }
 
 /** Refused logins that may have gone before: of current three times, the first in a rehearsal, of pending and of previous. */
-const REFUSED = 5
+const EARLIER_REFUSALS_COUNT = 5
 /** How many stored values are tried where nobody can tell how many refused logins lock the account. */
-const FEW = 2
+const DEFAULT_TRIES_COUNT = 2
 
 /** How many stored values may be tried, and all refused, without that the server locks the account. */
 async function triesLeft(
   engine: Engine,
-  { current, admin: readAdmin }: Pick<FailedChange, 'current' | 'admin'>,
+  { current, readAdmin }: Pick<FailedChange, 'current' | 'readAdmin'>,
 ): Promise<number> {
-  if (!traits[current.engine].locks) return Number.POSITIVE_INFINITY
-  if (!current.masterarn) return FEW
+  if (!engineTraits[current.engine].locksAccounts) return Number.POSITIVE_INFINITY
+  if (!current.masterarn) return DEFAULT_TRIES_COUNT
   try {
     await using admin = await engine.login(await readAdmin())
-    const limit = (await admin.locksAfter?.(current.username)) || Number.POSITIVE_INFINITY
-    return limit - 1 - REFUSED
+    const limit = (await admin.failedLoginsUntilLock?.(current.username)) || Number.POSITIVE_INFINITY
+    return limit - 1 - EARLIER_REFUSALS_COUNT
   } catch {
-    return FEW
+    return DEFAULT_TRIES_COUNT
   }
 }
 
 /** What a login tells, if the credential logs in. */
-async function lookIn(engine: Engine, credential: Credential): Promise<{ pooled: boolean } | undefined> {
+async function probeLogin(engine: Engine, credential: Credential): Promise<{ pooled: boolean } | undefined> {
   await using session = await tryLogin(engine, credential)
-  return session && { pooled: session.pooled === true }
+  return session && { pooled: session.behindPooler === true }
 }
 
-type Undoing = {
+type UndoBesideCurrent = {
   /** The user that pending is for. What names another, or another server, was written by somebody else. */
   user: string
   /** Takes pending's password away; false if nobody could be proven for that. */
   close(): Promise<boolean>
   restore?: Restore
   /** Whether closing could break another rotation that runs. */
-  heedRival?: boolean
+  skipWhileAnotherRuns?: boolean
 }
 
 /** Undoes a change under which current logs in beside pending: brings current back if need be, and closes pending. */
 export async function undoBesideCurrent(
   engine: Engine,
   change: FailedChange,
-  { user, close, restore, heedRival = true }: Undoing,
+  { user, close, restore, skipWhileAnotherRuns = true }: UndoBesideCurrent,
 ): Promise<Outcome> {
   const { current, pending } = change
   const outcome = await restoreCurrent(engine, change, restore)
-  if (!pending.sameLogin(current.with({ username: user }))) return outcome
-  if (outcome === 'left' || !(await isOpen(engine, change))) return outcome
+  if (!pending.hasSameLogin(current.with({ username: user }))) return outcome
+  if (outcome === 'left' || !(await isPendingOpen(engine, change))) return outcome
   try {
-    if (heedRival && (await change.rival())) return outcome
+    if (skipWhileAnotherRuns && (await change.otherRotation())) return outcome
     return (await close()) ? outcome : 'open'
   } catch (error) {
-    if (isTemporary(error)) throw error
+    if (isRetryable(error)) throw error
     if (error instanceof NoSuchUser) return outcome
     // What would close it is of no use any more. Current logs in, and that is what must not be put at stake.
     return 'open'
@@ -137,13 +137,13 @@ export async function undoBesideCurrent(
  * Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. What was
  * never set is not tried: some servers lock an account after refused logins, and it may be current's.
  */
-export async function isOpen(engine: Engine, change: FailedChange): Promise<boolean> {
-  const { current, pending, admin: readAdmin } = change
-  if (await change.untouched()) return false
+export async function isPendingOpen(engine: Engine, change: FailedChange): Promise<boolean> {
+  const { current, pending, readAdmin } = change
+  if (await change.hasChangedNothing()) return false
   try {
     if (await logsIn(engine, pending)) return true
     // A pooler refuses whom it does not know, whatever the server does.
-    if (!pending.sameLogin(current) && (await lookIn(engine, current))?.pooled) return true
+    if (!pending.hasSameLogin(current) && (await probeLogin(engine, current))?.pooled) return true
   } catch {
     // It may not from here, not into this database, or not so often at once, whatever its password; MariaDB says so of
     // some that are not there. That the server does not answer any more is seen when it is closed.
@@ -155,12 +155,12 @@ export async function isOpen(engine: Engine, change: FailedChange): Promise<bool
     if (admin.address === pending.address) return false
     return await logsIn(engine, pending.with({ host: admin.host, port: admin.port }))
   } catch (error) {
-    if (isTemporary(error)) throw error
+    if (isRetryable(error)) throw error
     // An admin who is of no use has set nothing either, as far as anybody can tell.
     return false
   }
 }
 
 /** What may stop even a rollback whose current logs in: another try will know more. */
-const isTemporary = (error: unknown) =>
+const isRetryable = (error: unknown) =>
   error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

@@ -1,15 +1,15 @@
 import type { Credential } from '../credential.ts'
 import type { Engine } from '../engines/engine.ts'
-import { Unproven } from '../engines/unproven.ts'
+import { PasswordNotChecked } from '../engines/passwordNotChecked.ts'
 import { Conflict, LoginRefused } from '../errors.ts'
 import { logsIn, tryLogin } from './login.ts'
-import { proveAsking, requireAsking } from './pooler.ts'
+import { proveAuthQuery, requireAuthQuery } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
-import type { Beforehand, Change, FailedChange, Outcome, Strategy } from './strategy.ts'
+import type { Change, ChangePreview, FailedChange, Outcome, Strategy } from './strategy.ts'
 
 /** The same user gets a new password. Current does not log in between setSecret and finishSecret. */
 export class SingleUser implements Strategy {
-  readonly outage = true
+  readonly hasOutage = true
 
   nextUser(current: Credential): string {
     return current.username
@@ -20,23 +20,23 @@ export class SingleUser implements Strategy {
    * 2. Pending logs in: it was set by an earlier try.
    * 3. Previous logs in, as the same user: the database was restored to an older state; set the new password.
    */
-  async apply(engine: Engine, { current, pending, previous, pooler }: Change): Promise<void> {
+  async apply(engine: Engine, { current, pending, readPrevious, pooler }: Change): Promise<void> {
     const set = async (key: Credential) => {
       await using session = await tryLogin(engine, key)
       if (!session) return false
-      requireAsking(session, key, pooler)
+      requireAuthQuery(session, key, pooler)
       await session.setPassword(pending.username, pending.password, { reversibly: true })
-      if (session.pooled) await proveAsking(engine, session, pending, key)
+      if (session.behindPooler) await proveAuthQuery(engine, session, pending, key)
       return true
     }
     if (await set(current)) return
     if (await logsIn(engine, pending)) return
-    const older = await previous()
-    if (older?.sameLogin(current) && (await set(older))) return
+    const older = await readPrevious()
+    if (older?.hasSameLogin(current) && (await set(older))) return
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 
-  async wouldApply({ session, pending }: Beforehand): Promise<string[]> {
+  async wouldApply({ session, pending }: ChangePreview): Promise<string[]> {
     await session.wouldSetPassword(pending.username, pending.password, { reversibly: true })
     return []
   }
@@ -45,7 +45,7 @@ export class SingleUser implements Strategy {
     try {
       return await restoreCurrent(engine, change)
     } catch (error) {
-      if (!(error instanceof Unproven) || !(await restoreUnproven(engine, change))) throw error
+      if (!(error instanceof PasswordNotChecked) || !(await restoreUnproven(engine, change))) throw error
       return 'restored'
     }
   }
@@ -59,11 +59,12 @@ export class SingleUser implements Strategy {
  */
 async function restoreUnproven(
   engine: Engine,
-  { current, pending, rival, wasSet }: FailedChange,
+  { current, pending, otherRotation, wasSet }: FailedChange,
 ): Promise<boolean> {
-  if (!engine.enter || !pending.sameLogin(current) || !(await wasSet?.())) return false
-  if (await rival()) throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
-  await using session = await engine.enter(current)
+  if (!engine.loginUnchecked || !pending.hasSameLogin(current) || !(await wasSet?.())) return false
+  if (await otherRotation())
+    throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
+  await using session = await engine.loginUnchecked(current)
   await session.setPassword(current.username, current.password)
   return true
 }

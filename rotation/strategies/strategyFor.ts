@@ -1,18 +1,18 @@
 import type { Credential } from '../credential.ts'
-import { traits } from '../engines/traits.ts'
+import { engineTraits } from '../engines/traits.ts'
 import { InvalidOption } from '../errors.ts'
-import type { Essentials } from '../options.ts'
-import type { StrategyName } from './names.ts'
+import type { RollbackOptions } from '../options.ts'
+import type { StrategyName } from './strategyNames.ts'
 
 /** The strategy that a credential rotates with: what its tag says, or what AWS's templates do with such a value. */
-export function strategyFor(credential: Credential, options: Essentials): StrategyName {
+export function strategyFor(credential: Credential, options: RollbackOptions): StrategyName {
   return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
 }
 
 /** The same, for a rotation that begins. @throws InvalidOption if the engine does not allow what was chosen */
-export function allowedStrategy(credential: Credential, options: Essentials): StrategyName {
+export function allowedStrategy(credential: Credential, options: RollbackOptions): StrategyName {
   const strategy = strategyFor(credential, options)
-  const allowed = traits[credential.engine].strategies
+  const allowed = engineTraits[credential.engine].actorByStrategy
   if (!allowed[strategy])
     throw new InvalidOption(
       'keyturn:strategy',

@@ -1,6 +1,6 @@
 import { NotPermitted } from '../errors.ts'
 import { AlternatingUsers } from './alternatingUsers.ts'
-import type { Beforehand } from './strategy.ts'
+import type { ChangePreview } from './strategy.ts'
 
 /**
  * The application moves to a clone, the user gets a new password, the application moves back, and the clone goes: two
@@ -10,10 +10,10 @@ export class TemporaryClone extends AlternatingUsers {
   override readonly name = 'temporary-clone'
 
   /** A clone that cannot be dropped stops no rotation: it stays, closed. */
-  override async wouldApply(beforehand: Beforehand): Promise<string[]> {
+  override async wouldApply(beforehand: ChangePreview): Promise<string[]> {
     const left = await super.wouldApply(beforehand)
     if (!beforehand.drop) return left
-    const pair = this.pair(beforehand.current.username)
+    const pair = this.pairOf(beforehand.current.username)
     const kept = await beforehand.session.wouldDropUser(pair).catch(error => {
       if (!(error instanceof NotPermitted)) throw error
       return [`${pair.clone} could not be dropped: ${error.message}`]
@@ -21,7 +21,7 @@ export class TemporaryClone extends AlternatingUsers {
     return [...new Set([...kept, ...left])]
   }
 
-  halfway(username: string): boolean {
-    return this.pair(username).clone === username
+  isOnClone(username: string): boolean {
+    return this.pairOf(username).clone === username
   }
 }

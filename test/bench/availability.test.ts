@@ -2,17 +2,26 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TagResourceCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { onMysql, onPostgres, onRedis } from '../../bench/availability/applications.ts'
-import { measureAvailability, observe } from '../../bench/availability/measure.ts'
-import { measurePools, poolsOnMysql, poolsOnPostgres } from '../../bench/availability/measurePools.ts'
-import { clients, makeClients, openPool, SIZE } from '../../bench/availability/pools.ts'
+import { measureAvailability, observeApplication } from '../../bench/availability/measureAvailability.ts'
+import {
+  makeMysqlPoolTarget,
+  makePostgresPoolTarget,
+  measurePools,
+} from '../../bench/availability/measurePools.ts'
+import {
+  installPools,
+  openPool,
+  POOL_CONNECTION_COUNT,
+  poolLibraries,
+} from '../../bench/availability/pools.ts'
+import { makeMysqlTarget, makePostgresTarget, makeRedisTarget } from '../../bench/availability/targets.ts'
 import type { Admin } from '../../local/client/users.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation } from '../../local/embedded/stateMachine.ts'
-import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
+import { runStatements } from '../../local/servers/postgresDatabase.ts'
 
 // As bench/availability/run.ts, but for a few seconds.
-const settings = { rotations: 3, rate: 40, cached: 500, grace: 1_500 }
+const settings = { rotationCount: 3, queriesPerSecond: 40, cacheMs: 500, graceMs: 1_500 }
 /** What no user can read. */
 const absent = 'TABLE no_such_table'
 /** The newest of each that has its own way to let a user have two passwords. */
@@ -24,7 +33,7 @@ const twoPasswords = [
       .map(server => ({
         ...server,
         absent,
-        target: (embedded: Embedded) => onMysql(embedded, server),
+        target: (embedded: Embedded) => makeMysqlTarget(embedded, server),
       })),
   ),
   ...inject('redis')
@@ -32,7 +41,7 @@ const twoPasswords = [
     .map(server => ({
       ...server,
       absent: 'NOSUCHCOMMAND',
-      target: (embedded: Embedded) => onRedis(embedded, server),
+      target: (embedded: Embedded) => makeRedisTarget(embedded, server),
     })),
 ]
 
@@ -48,8 +57,12 @@ test.each([
   ['alternating-users', 3],
   ['temporary-clone', 6],
 ] as const)('%s: no login of an application is refused', async (strategy, rotations) => {
-  const found = await measureAvailability(embedded, await onPostgres(embedded, admin, strategy), settings)
-  expect(found).toMatchObject({ rotations, refused: 0, failed: 0, outages: [] })
+  const found = await measureAvailability(
+    embedded,
+    await makePostgresTarget(embedded, admin, strategy),
+    settings,
+  )
+  expect(found).toMatchObject({ rotationCount: rotations, refused: 0, failed: 0, outages: [] })
   expect(found.queries).toBeGreaterThan(100)
 })
 
@@ -57,7 +70,7 @@ test.each([
 describe.concurrent.each(twoPasswords)('$name', ({ target }) => {
   test('dual-password: no login of an application is refused', async () => {
     const found = await measureAvailability(embedded, await target(embedded), settings)
-    expect(found).toMatchObject({ rotations: 3, refused: 0, failed: 0, outages: [] })
+    expect(found).toMatchObject({ rotationCount: 3, refused: 0, failed: 0, outages: [] })
     expect(found.queries).toBeGreaterThan(100)
   })
 })
@@ -66,7 +79,7 @@ describe('a rotation whose test query fails with current refuses nobody', () => 
   test.each([
     ...(['single-user', 'alternating-users', 'temporary-clone'] as const).map(strategy => ({
       ...{ name: 'PostgreSQL', strategy, absent },
-      target: (embedded: Embedded) => onPostgres(embedded, admin, strategy),
+      target: (embedded: Embedded) => makePostgresTarget(embedded, admin, strategy),
     })),
     ...twoPasswords.flatMap(({ name, target, absent }) =>
       (['single-user', 'dual-password'] as const).map(strategy => ({
@@ -79,13 +92,13 @@ describe('a rotation whose test query fails with current refuses nobody', () => 
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
     const id = application.secret
     await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
-    const observed = await observe(embedded, application, settings, async () => {
+    const observed = await observeApplication(embedded, application, settings, async () => {
       await sleep(100)
       const input = { store: 'secrets-manager', id }
       const { failure, states } = await runRotation(embedded.tasks, randomUUID(), input)
       expect(failure?.error).toBe('TestFailed')
       expect(states.includes('SetSecret')).toBe(strategy !== 'single-user')
-      await sleep(settings.cached)
+      await sleep(settings.cacheMs)
     })
     expect(observed).toMatchObject({ refused: 0, failed: 0, outages: [] })
     expect(observed.queries).toBeGreaterThan(10)
@@ -93,47 +106,51 @@ describe('a rotation whose test query fails with current refuses nobody', () => 
 })
 
 test('a grace time shorter than an application keeps a value is seen: its logins are refused', async () => {
-  const target = await onPostgres(embedded, admin, 'alternating-users')
-  const found = await measureAvailability(embedded, target, { ...settings, cached: 60_000, grace: 50 })
+  const target = await makePostgresTarget(embedded, admin, 'alternating-users')
+  const found = await measureAvailability(embedded, target, { ...settings, cacheMs: 60_000, graceMs: 50 })
   expect(found.refused).toBeGreaterThan(0)
   expect(found.outages.length).toBeGreaterThan(0)
 })
 
 describe('pools', () => {
   const ofNode = () =>
-    makeClients(
+    installPools(
       sentence => {
         throw new Error(sentence)
       },
-      clients.filter(({ needs }) => needs === 'node'),
+      poolLibraries.filter(({ requiredPrograms }) => requiredPrograms === 'node'),
     )
 
   test.each([
-    { name: 'PostgreSQL', makeTarget: () => poolsOnPostgres(embedded, 'alternating-users') },
+    { name: 'PostgreSQL', makeTarget: () => makePostgresPoolTarget(embedded, 'alternating-users') },
     ...inject('mysql')
       .slice(0, 1)
       .map(server => ({
         name: server.name,
-        makeTarget: () => poolsOnMysql(embedded, 'alternating-users', server),
+        makeTarget: () => makeMysqlPoolTarget(embedded, 'alternating-users', server),
       })),
   ])('of $name lose no session and no query', async ({ makeTarget }) => {
-    const found = await measurePools(embedded, await makeTarget(), await ofNode(), { grace: 300 })
+    const found = await measurePools(embedded, await makeTarget(), await ofNode(), { graceMs: 300 })
     expect(found).toMatchObject([{ cut: 0, failed: 0, first: '' }])
-    expect(found[0]?.queries).toBeGreaterThan(SIZE)
+    expect(found[0]?.queries).toBeGreaterThan(POOL_CONNECTION_COUNT)
   })
 
   test('sessions that are cut are counted', async () => {
-    const { secret, caFile } = await poolsOnPostgres(embedded, 'alternating-users')
-    const value = JSON.parse((await embedded.users.shelf.read(secret, 'current')) ?? '')
+    const { secret, caFile } = await makePostgresPoolTarget(embedded, 'alternating-users')
+    const value = JSON.parse((await embedded.users.valueStore.read(secret, 'current')) ?? '')
     const [pg] = await ofNode()
     if (!pg) throw new Error('there is no pool')
     const pool = await openPool(pg, 'postgres', value, caFile)
     const sessions = `select pid from pg_stat_activity where usename = '${value.username}'`
-    const before = await asSuperuser(embedded.postgres, sessions)
-    expect(before).toHaveLength(SIZE)
-    await asSuperuser(embedded.postgres, `select pg_terminate_backend(pid) from (${sessions}) as all_of_them`)
+    const before = await runStatements(embedded.postgres, sessions)
+    expect(before).toHaveLength(POOL_CONNECTION_COUNT)
+    await runStatements(
+      embedded.postgres,
+      `select pg_terminate_backend(pid) from (${sessions}) as all_of_them`,
+    )
     const isNew = ({ pid }: { pid?: number }) => !before.some(old => old.pid === pid)
-    while ((await asSuperuser(embedded.postgres, sessions)).filter(isNew).length < SIZE) await sleep(20)
-    expect((await pool.stop()).cut).toBe(SIZE)
+    while ((await runStatements(embedded.postgres, sessions)).filter(isNew).length < POOL_CONNECTION_COUNT)
+      await sleep(20)
+    expect((await pool.stop()).reopenedCount).toBe(POOL_CONNECTION_COUNT)
   })
 })

@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { Host } from '../../bench/official/host.ts'
-import { adapted, introduced, NoSource, openSource, recordedCommit } from '../../bench/official/source.ts'
+import { FunctionHost } from '../../bench/official/host.ts'
+import {
+  adaptSource,
+  introduceSource,
+  openSource,
+  RECORDED_COMMIT,
+  SourceMissing,
+} from '../../bench/official/source.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 
 const run = promisify(execFile)
@@ -39,38 +45,38 @@ describe("AWS's functions", () => {
   test('are introduced by commit and date, and another commit than the recorded one as such', () => {
     const read = async () => ''
     const date = '2025-02-25'
-    expect(introduced({ commit: recordedCommit, date, read })).toBe(
-      `AWS's functions at ${recordedCommit} of 2025-02-25.`,
+    expect(introduceSource({ commit: RECORDED_COMMIT, date, read })).toBe(
+      `AWS's functions at ${RECORDED_COMMIT} of 2025-02-25.`,
     )
-    expect(introduced({ commit: 'other', date, read })).toBe(
-      `AWS's functions at other of 2025-02-25, not the recorded ${recordedCommit}: nothing is written.`,
+    expect(introduceSource({ commit: 'other', date, read })).toBe(
+      `AWS's functions at other of 2025-02-25, not the recorded ${RECORDED_COMMIT}: nothing is written.`,
     )
   })
 
   test('are told how to get where there are none', async () => {
     await using at = await folder()
     const failure = await openSource(at.path).catch(error => error)
-    expect(failure).toBeInstanceOf(NoSource)
+    expect(failure).toBeInstanceOf(SourceMissing)
     expect(failure.message).toContain('git clone https://github.com/aws-samples/')
   })
 
   test('are changed in the path of the issuers and, if asked, in the one string about MySQL, and nowhere else', () => {
     const text = `ca='/etc/pki/tls/cert.pem'\nif version.startswith("8"): pass\n`
-    expect(adapted(text, '/roots.pem')).toBe(`ca='/roots.pem'\nif version.startswith("8"): pass\n`)
-    expect(adapted(text, '/roots.pem', { knowsMysql9: true })).toBe(
+    expect(adaptSource(text, '/roots.pem')).toBe(`ca='/roots.pem'\nif version.startswith("8"): pass\n`)
+    expect(adaptSource(text, '/roots.pem', { knowsMysql9: true })).toBe(
       `ca='/roots.pem'\nif version.startswith(("8", "9")): pass\n`,
     )
-    expect(() => adapted(text + text, '/roots.pem')).toThrow('2 times, not once')
-    expect(() => adapted('', '/roots.pem')).toThrow('0 times, not once')
+    expect(() => adaptSource(text + text, '/roots.pem')).toThrow('2 times, not once')
+    expect(() => adaptSource('', '/roots.pem')).toThrow('0 times, not once')
   })
 })
 
 const bin = await pythonBin()
 
 describe.skipIf(!bin)('the host of a function', () => {
-  const python = { bin: bin ?? '', postgres: false }
+  const python = { bin: bin ?? '', hasPostgresDriver: false }
   const surroundings = { endpoint: 'https://127.0.0.1:1', roots: '/none', home: tmpdir() }
-  const start = (text: string) => Host.start(python, text, surroundings)
+  const start = (text: string) => FunctionHost.start(python, text, surroundings)
   const rotation = { id: 'secret', token: 'token' }
 
   test('calls it as Secrets Manager does, and tells what the call took', async () => {
@@ -109,7 +115,7 @@ def lambda_handler(event, context):
 
   test('is ready before it loads the function, and logs in as the function does', async () => {
     const text = 'def get_connection(value): return value["username"] == "app" or None'
-    await using host = await Host.ready(python, text, surroundings)
+    await using host = await FunctionHost.ready(python, text, surroundings)
     expect(() => host.loaded).toThrow('not loaded yet')
     await host.load()
     expect(host.loaded.wall).toBeGreaterThan(0)

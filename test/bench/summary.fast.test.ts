@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { summary } from '../../bench/official/summary.ts'
+import { summaryTable } from '../../bench/official/summary.ts'
 
 const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', path), 'utf8')
 const files = ['RESULTS.md', 'TIMES.md'].map(name => read(`bench/official/${name}`))
 const [results = '', times = ''] = files
 
 test("README's table is what the comparison with AWS's functions found", () => {
-  expect(read('README.md')).toContain(summary(results, times))
+  expect(read('README.md')).toContain(summaryTable(results, times))
 })
 
 test('a figure that is not there is not left out in silence', () => {
-  expect(() => summary(results.replaceAll('one user', 'no user'), times)).toThrow('there is no row')
+  expect(() => summaryTable(results.replaceAll('one user', 'no user'), times)).toThrow('there is no row')
 })

@@ -5,19 +5,19 @@ import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import { stackXml } from '../../local/aws/audited/stacks.ts'
-import { answerXml, element, elements, errorXml } from '../../local/aws/audited/xml.ts'
+import { element, elements, errorXml, responseXml } from '../../local/aws/audited/xml.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
 type Refusal = { name: string; message?: string; status?: number }
 /** A stack as DescribeStacks tells it, in its Region, or else in each. */
-export type StackTold = { name: string; outputs: Record<string, string>; region?: string }
+export type DescribedStack = { name: string; outputs: Record<string, string>; region?: string }
 
 /** An account as the command sees it: stacks and parameters here, the rest handed on to whatever plays it. */
 export type Account = {
   /** For AWS_ENDPOINT_URL. */
   url: string
-  stacks: StackTold[]
+  stacks: DescribedStack[]
   /** Parameters by name: their tags. */
   parameters: Map<string, Record<string, string>>
   /** Asked first about each call in JSON, and what it returns is the answer. */
@@ -46,7 +46,7 @@ type Answer = { status: number; body: string }
 export const functionArn = arnOf('lambda', 'function:keyturn-local-rotateSecret')
 
 /** A stack of today's Keyturn. */
-export const stackOf = (stage: string, more: Record<string, string> = {}): StackTold => ({
+export const stackOf = (stage: string, more: Record<string, string> = {}): DescribedStack => ({
   name: `keyturn-${stage}`,
   outputs: {
     Stage: stage,
@@ -153,11 +153,11 @@ const refusedXml = ({ name, message = name, status = 400 }: Refusal): Answer => 
 })
 
 /** One stack a page, so that whoever does not read on misses one. */
-function stacksXml(stacks: StackTold[], body: string): Answer {
+function stacksXml(stacks: DescribedStack[], body: string): Answer {
   const page = Number(/NextToken=(\d+)/.exec(body)?.[1] ?? 0)
   const next = page + 1 < stacks.length ? element('NextToken', `${page + 1}`) : ''
   const told = elements('Stacks', stacks.slice(page, page + 1).map(stackXml)) + next
-  return { status: 200, body: answerXml('DescribeStacks', told) }
+  return { status: 200, body: responseXml('DescribeStacks', told) }
 }
 
 type ParameterRequest = {
@@ -187,11 +187,11 @@ function parameterAnswer({ parameters }: Account, action: string, request: Param
   return { Parameters: names.map(Name => ({ Name, Type: 'SecureString' })) }
 }
 
-export type Ran = { code: number | null; stdout: string; stderr: string }
-export const file = fileURLToPath(new URL('../../cli/keyturn.ts', import.meta.url))
+export type CommandResult = { code: number | null; stdout: string; stderr: string }
+export const commandFile = fileURLToPath(new URL('../../cli/keyturn.ts', import.meta.url))
 
 /** What the command sees of its surroundings: nothing of this process's AWS settings. */
-export const environment = (url: string, more: Record<string, string> = {}) => ({
+export const commandEnvironment = (url: string, more: Record<string, string> = {}) => ({
   PATH: process.env.PATH,
   HOME: '/nonexistent',
   AWS_EC2_METADATA_DISABLED: 'true',
@@ -204,17 +204,17 @@ export const environment = (url: string, more: Record<string, string> = {}) => (
 
 /** Has this process look at the account for a test: vi.unstubAllEnvs ends it. */
 export function stubEnvironment(url: string): void {
-  for (const [name, value] of Object.entries(environment(url))) vi.stubEnv(name, value)
+  for (const [name, value] of Object.entries(commandEnvironment(url))) vi.stubEnv(name, value)
   for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
 }
 
 /** Runs the command to its end. `started` is given the process, and what it has printed so far. */
-export async function run(
+export async function runCommand(
   words: string[],
   env: NodeJS.ProcessEnv,
   started: (child: ReturnType<typeof start>, printed: () => string) => void = () => {},
-  command = [process.execPath, file],
-): Promise<Ran> {
+  command = [process.execPath, commandFile],
+): Promise<CommandResult> {
   const child = start([...command, ...words], env)
   const ended = once(child, 'close')
   let [stdout, stderr] = ['', '']

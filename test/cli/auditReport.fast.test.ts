@@ -2,12 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type AuditOptions, audit } from '../../cli/commands/audit.ts'
+import { type AuditOptions, runAuditCommand } from '../../cli/commands/audit.ts'
 import type { Context } from '../../cli/context.ts'
-import { exit } from '../../cli/exit.ts'
-import { Output, plain, wrapped } from '../../cli/output.ts'
+import { EXIT } from '../../cli/exit.ts'
+import { Output, sanitize, wrapText } from '../../cli/output.ts'
 import type { Facts } from '../../fleet/audit/facts.ts'
-import type { Report } from '../../fleet/audit/report.ts'
+import type { AuditReport } from '../../fleet/audit/report.ts'
 import { enrolled, factsOf, neverRead, openToAll, parameter, secret } from '../fleet/audit/facts.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'keyturn-'))
@@ -50,9 +50,9 @@ async function run(facts: Facts, given: Partial<AuditOptions> = {}, { json = fal
   } as unknown as Context
   const journal = { close: () => (printed.closed = true) }
   const options: AuditOptions = { reads: 604_800, readsBudget: 300, most: 5, ...given }
-  const code = await audit(context, options, {
-    gather: async () => ({ facts, journal }),
-    page: async ({ stage }) => `<!doctype html>${stage}`,
+  const code = await runAuditCommand(context, options, {
+    gatherFacts: async () => ({ facts, journal }),
+    renderPage: async ({ stage }) => `<!doctype html>${stage}`,
   })
   return { code, ...printed }
 }
@@ -63,7 +63,7 @@ const open = secret('shop/open', { policy: openToAll })
 describe('on a terminal', () => {
   test('the worst comes first, and nothing but a command is wider than 80 columns', async () => {
     const { code, out, err, closed } = await run(factsOf([ownerless('shop/a'), open, neverRead('shop/b')]))
-    expect([code, closed]).toEqual([exit.done, true])
+    expect([code, closed]).toEqual([EXIT.done, true])
     expect(out).toMatch(
       /critical {2}Its resource policy lets in everybody[\s\S]*medium {2}Nobody has[\s\S]*low {2}/,
     )
@@ -112,7 +112,7 @@ describe('on a terminal', () => {
     const { out } = await run(
       factsOf([parameter(name, { type: 'String' }), parameter(name, { tags: { is: {} } })]),
     )
-    expect(out.replaceAll('\n', '')).toBe(plain(out.replaceAll('\n', '')))
+    expect(out.replaceAll('\n', '')).toBe(sanitize(out.replaceAll('\n', '')))
     expect(out).toContain(String.raw`--resource-id '/x'\'';rm -rf ~;'\'' /password'`)
   })
 
@@ -123,8 +123,8 @@ describe('on a terminal', () => {
     expect((await run(facts)).out.replaceAll('\n', ' ')).toContain(says)
     const { out } = await run(facts, {}, { json: true })
     expect(JSON.parse(out).scope).toBe(says)
-    const { page } = await import('../../fleet/audit/page/page.ts')
-    expect(await page(JSON.parse(out))).toContain(`<p>${says}</p>`)
+    const { renderPage } = await import('../../fleet/audit/page/page.ts')
+    expect(await renderPage(JSON.parse(out))).toContain(`<p>${says}</p>`)
   })
 
   test('where all is well it says so', async () => {
@@ -146,13 +146,13 @@ describe('the exit code', () => {
 
   test('counts what could not be looked at, and not what is excepted', async () => {
     const hidden = factsOf([secret('shop/a', { policy: { unread: 'AccessDenied' } })])
-    expect((await run(hidden, { failOn: 'critical' })).code).toBe(exit.findings)
+    expect((await run(hidden, { failOn: 'critical' })).code).toBe(EXIT.findings)
     const policy = inFolder(
       'policy.yml',
       'exceptions:\n  - { rule: owner-missing, name: shop/a, until: 2026-12-31, reason: it is known }\n',
     )
     const { code, out } = await run(low, { failOn: 'low', policy })
-    expect(code).toBe(exit.done)
+    expect(code).toBe(EXIT.done)
     expect(out).toContain('secret:shop/a in eu-west-1: owner-missing until 2026-12-31, it is known')
   })
 
@@ -161,15 +161,15 @@ describe('the exit code', () => {
     const hidden = factsOf([secret('shop/a', { policy })], {
       here: { exposed: { unread: 'Access Analyzer ListAnalyzers: AccessDenied' } },
     })
-    expect((await run(hidden, { failOn: 'medium' })).code).toBe(exit.done)
+    expect((await run(hidden, { failOn: 'medium' })).code).toBe(EXIT.done)
     const { code, out } = await run(hidden, { failOn: 'low' })
-    expect(code).toBe(exit.findings)
+    expect(code).toBe(EXIT.findings)
     expect(out).toMatch(/not known {2}Access Analyzer ListAnalyzers: AccessDenied\n.*: exposed/)
     const excepting = inFolder(
       'unread.yml',
       'exceptions:\n  - { rule: exposed, name: "*", until: 2026-12-31, reason: not here }\n  - { rule: open-unclear, name: "*", until: 2026-12-31, reason: not here }\n',
     )
-    expect((await run(hidden, { failOn: 'low', policy: excepting })).code).toBe(exit.done)
+    expect((await run(hidden, { failOn: 'low', policy: excepting })).code).toBe(EXIT.done)
   })
 
   test('says which exceptions have ended or cover nothing', async () => {
@@ -189,17 +189,17 @@ describe('the exit code', () => {
   test('counts with a baseline what is new alone', async () => {
     const before = await run(low, {}, { json: true })
     const baseline = inFolder('before.json', before.out)
-    expect((await run(low, { failOn: 'low', baseline })).code).toBe(exit.done)
+    expect((await run(low, { failOn: 'low', baseline })).code).toBe(EXIT.done)
     const { code, out } = await run(factsOf([ownerless('shop/a'), ownerless('shop/b')]), {
       failOn: 'low',
       baseline,
       most: 1,
     })
-    expect(code).toBe(exit.findings)
+    expect(code).toBe(EXIT.findings)
     const mended = await run(factsOf([secret('shop/a')]), { baseline })
     expect(mended.out).toMatch(/None of them is new[.] 1 of the baseline's is gone[.]/)
-    const { gone } = JSON.parse((await run(factsOf([]), { baseline }, { json: true })).out) as Report
-    expect(gone).toEqual((JSON.parse(before.out) as Report).findings)
+    const { gone } = JSON.parse((await run(factsOf([]), { baseline }, { json: true })).out) as AuditReport
+    expect(gone).toEqual((JSON.parse(before.out) as AuditReport).findings)
     expect(out).toMatch(/1 of them is new, and comes first in its list[.][\s\S]* {2}new {2}secret:shop\/b/)
   })
 })
@@ -213,7 +213,7 @@ describe('files', () => {
       /^"severity","rule",[\s\S]*\r\n"critical","open-to-everybody",[\s\S]*\r\n$/,
     )
     expect(statSync(csv).mode & 0o777).toBe(0o600)
-    expect(err).toContain(`Written: ${wrapped(csv, 80)[0]?.slice(0, 20)}`)
+    expect(err).toContain(`Written: ${wrapText(csv, 80)[0]?.slice(0, 20)}`)
   })
 
   test('as CSV run no formula', async () => {
@@ -234,7 +234,7 @@ describe('files', () => {
     const usage = (message: RegExp) =>
       expect.objectContaining({
         name: 'CommandError',
-        code: exit.usage,
+        code: EXIT.usage,
         message: expect.stringMatching(message),
       })
     await expect(gathered({ html: join(folder, 'none', 'x.html') })).rejects.toEqual(
@@ -254,7 +254,7 @@ describe('files', () => {
       usage(/it is no report .*format/),
     )
     const { out } = await run(factsOf([]), {}, { json: true })
-    const other = { ...(JSON.parse(out) as Report), stage: 'prod' }
+    const other = { ...(JSON.parse(out) as AuditReport), stage: 'prod' }
     await expect(gathered({ baseline: inFolder('other.json', JSON.stringify(other)) })).rejects.toEqual(
       usage(/the stage prod/),
     )
@@ -262,7 +262,7 @@ describe('files', () => {
     await expect(gathered({ regions: ['us-east-1', 'eu-wst-1'] })).rejects.toEqual(
       usage(/^--regions eu-wst-1: AWS has no such Region/),
     )
-    expect((await run(factsOf([]), { regions: ['us-east-1'] })).code).toBe(exit.done)
+    expect((await run(factsOf([]), { regions: ['us-east-1'] })).code).toBe(EXIT.done)
     await expect(gathered({ journal: 'a', resume: 'b' })).rejects.toEqual(usage(/--journal has no place/))
   })
 })

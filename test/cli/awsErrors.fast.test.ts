@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { explained } from '../../cli/awsErrors.ts'
+import { explainError } from '../../cli/awsErrors.ts'
 import { CommandError } from '../../cli/exit.ts'
 
 /** An error as the SDK throws it, marked by the client. */
@@ -16,7 +16,7 @@ test.each([
   ['InternalServerError', 1, 'failed on its side'],
   ['ValidationException', 1, 'Parameter Store: GetParameter: ValidationException: no'],
 ])('%s', (name, code, says) => {
-  expect(explained(failing(name, 'no', answered))).toMatchObject({
+  expect(explainError(failing(name, 'no', answered))).toMatchObject({
     code,
     message: expect.stringContaining(says),
   })
@@ -29,7 +29,10 @@ test.each([
   ['CredentialsProviderError', {}, 3, 'there are no credentials for AWS'],
   ['CredentialsProviderError', { profile: 'ops' }, 3, 'the profile ops is not there'],
 ])('%s %j', (name, more, code, says) => {
-  expect(explained(failing(name, 'x', more))).toMatchObject({ code, message: expect.stringContaining(says) })
+  expect(explainError(failing(name, 'x', more))).toMatchObject({
+    code,
+    message: expect.stringContaining(says),
+  })
 })
 
 describe.each([
@@ -41,7 +44,7 @@ describe.each([
   ['Token is expired. To refresh this SSO session run aws sso login', 3, 'have expired'],
 ])('%s', (message, code, says) => {
   test('is a matter of logging in again', () => {
-    expect(explained(failing('CredentialsProviderError', message))).toMatchObject({
+    expect(explainError(failing('CredentialsProviderError', message))).toMatchObject({
       code,
       message: expect.stringContaining(says),
       remedy: expect.stringContaining('aws sso login'),
@@ -57,11 +60,11 @@ test.each([
   ],
   ['ValidationException', 'no', 'Parameter Store: GetParameter: ValidationException: no'],
 ])('an error %s that nothing is known of is told with what to do', (name, message, says) => {
-  const told = explained(failing(name, message, { ...answered, $metadata: { httpStatusCode: 502 } }))
+  const told = explainError(failing(name, message, { ...answered, $metadata: { httpStatusCode: 502 } }))
   expect(told).toMatchObject({ message: says, remedy: expect.stringMatching(/repeat the command\.$/) })
 })
 
 test('what is none of these stays what it is', () => {
   for (const error of [new TypeError('x'), 'text', new CommandError(5, 'x')])
-    expect(explained(error)).toBe(error)
+    expect(explainError(error)).toBe(error)
 })

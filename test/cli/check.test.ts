@@ -1,17 +1,30 @@
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { check } from '../../cli/commands/check.ts'
+import { runCheckCommand } from '../../cli/commands/check.ts'
 import { CommandError } from '../../cli/exit.ts'
 import { Output } from '../../cli/output.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import type { Line } from '../../rotation/check/line.ts'
-import { type Account, environment, run, stackOf, startAccount, stubEnvironment } from './account.ts'
-import { checked, Failure, machines, type Played, play } from './enrolment.ts'
-import { surroundings } from './terminal.ts'
+import type { CheckLine } from '../../rotation/check/line.ts'
+import {
+  type Account,
+  commandEnvironment,
+  runCommand,
+  stackOf,
+  startAccount,
+  stubEnvironment,
+} from './account.ts'
+import {
+  checkReportOf,
+  Failure,
+  type PlayedExecutions,
+  playExecutions,
+  stackOutputs,
+} from './playedExecutions.ts'
+import { terminalContext } from './terminal.ts'
 
 let secretsManager: SecretsManagerServer
 let account: Account
-let played: Played
+let played: PlayedExecutions
 beforeAll(async () => {
   secretsManager = await startSecretsManager()
   account = await startAccount({ secretsManager: secretsManager.url })
@@ -31,31 +44,31 @@ afterAll(async () => {
 })
 beforeEach(() => {
   stubEnvironment(account.url)
-  account.stacks.splice(0, 9, stackOf('local', machines))
+  account.stacks.splice(0, 9, stackOf('local', stackOutputs))
   account.parameters.clear()
   account.refuse()
   account.sent.length = 0
-  played = play(account)
+  played = playExecutions(account)
 })
 afterEach(() => vi.unstubAllEnvs())
 
 const tagged = (name: string) => [{ Key: `keyturn:${name}`, Value: 'true' }]
 
 async function keyturn(ids: string[], json = false) {
-  const { printed, context } = surroundings(undefined, json)
+  const { printed, context } = terminalContext(undefined, json)
   try {
-    return { code: await check(context, ids), ...printed }
+    return { code: await runCheckCommand(context, ids), ...printed }
   } catch (error) {
     if (!(error instanceof CommandError)) throw error
     return { code: error.code, ...printed, err: `${error.message}\n${error.remedy}` }
   }
 }
 
-const warning: Line = { line: 'tls', state: 'warning', says: 'ends in 9 days', remedy: 'Renew it.' }
-const failed: Line = {
+const warning: CheckLine = { line: 'tls', state: 'warning', says: 'ends in 9 days', remedy: 'Renew it.' }
+const failed: CheckLine = {
   ...{ line: 'login', state: 'failed', says: 'the server refuses user shop', error: 'LoginRefused' },
 }
-const skipped: Line = { line: 'admin', state: 'not-looked-at', says: 'as login failed' }
+const skipped: CheckLine = { line: 'admin', state: 'not-looked-at', says: 'as login failed' }
 
 test('tells each line, and that a rotation would go well; only store and id are handed over', async () => {
   const { code, out, err } = await keyturn(['shop/database'])
@@ -75,13 +88,13 @@ test('tells each line, and that a rotation would go well; only store and id are 
 })
 
 test('warnings alone end with 0, a line that failed with 5; under each stands what to do', async () => {
-  played.check = input => checked(input, warning)
+  played.check = input => checkReportOf(input, warning)
   const warned = await keyturn(['shop/database'])
   expect(warned.code).toBe(0)
   expect(warned.out).toMatch(
     /^warning {3}tls: ends in 9 days\n {10}Renew it\.\n.*would go well; look at the warning of tls\.$/m,
   )
-  played.check = input => checked(input, failed, skipped)
+  played.check = input => checkReportOf(input, failed, skipped)
   const { code, out } = await keyturn(['shop/database'])
   expect(code).toBe(5)
   // Its own remedy is missing, so it is the runbook's.
@@ -96,7 +109,7 @@ test('warnings alone end with 0, a line that failed with 5; under each stands wh
 test('of several each stands under its name, and the worst counts; --json is one document', async () => {
   account.parameters.set('/shop/mail', { 'keyturn:managed': 'true' })
   played.check = input =>
-    input.id === 'shop/other' ? new Failure('Throttled', 'too many requests') : checked(input, warning)
+    input.id === 'shop/other' ? new Failure('Throttled', 'too many requests') : checkReportOf(input, warning)
   const ids = ['shop/database', 'secret:shop/database', 'shop/other', '/shop/mail']
   const { code, out, err } = await keyturn(ids)
   expect(code).toBe(1)
@@ -131,11 +144,11 @@ test('what is not enrolled is told to be, and no function looks at it', async ()
 })
 
 test('lines that were not looked at for one reason are one line, and all begin in one column', async () => {
-  const missed = (line: Line['line'], says = 'something before it failed'): Line => ({
+  const missed = (line: CheckLine['line'], says = 'something before it failed'): CheckLine => ({
     ...{ line, state: 'not-looked-at', says },
   })
   played.check = input =>
-    checked(input, failed, missed('pooler'), missed('connections'), missed('admin', 'no time'))
+    checkReportOf(input, failed, missed('pooler'), missed('connections'), missed('admin', 'no time'))
   const { out } = await keyturn(['shop/database'])
   expect(out.split('\n').slice(2)).toEqual([
     'failed         login: the server refuses user shop',
@@ -148,7 +161,7 @@ test('lines that were not looked at for one reason are one line, and all begin i
 })
 
 test('what the function says moves no cursor, and has an end', async () => {
-  played.check = input => checked(input, { ...failed, says: `\u001b[2Jgone\n${'x'.repeat(5000)}` })
+  played.check = input => checkReportOf(input, { ...failed, says: `\u001b[2Jgone\n${'x'.repeat(5000)}` })
   const { out } = await keyturn(['shop/database'])
   expect(out).not.toContain('\u001b')
   expect(out.match(/x+/)?.[0].length).toBeLessThan(1001)
@@ -206,9 +219,13 @@ test('a stack without the function is told, and nothing is started', async () =>
 
 test('Ctrl-C ends the looking on; it has said that a function may need its time', async () => {
   played.hangs = true
-  const { code, stderr } = await run(['check', 'shop/database'], environment(account.url), async child => {
-    child.stderr.once('data', () => child.kill('SIGINT'))
-  })
+  const { code, stderr } = await runCommand(
+    ['check', 'shop/database'],
+    commandEnvironment(account.url),
+    async child => {
+      child.stderr.once('data', () => child.kill('SIGINT'))
+    },
+  )
   expect(code).toBe(4)
   expect(stderr).toMatch(
     /^still waiting: a function that was idle for weeks.*\nkeyturn: shop\/database: not looked at any more\n/,
@@ -216,11 +233,11 @@ test('Ctrl-C ends the looking on; it has said that a function may need its time'
 }, 30_000)
 
 test.each([40, 80])('on a terminal of %d columns it wraps under its text', async columns => {
-  const { printed, context } = surroundings(undefined, false)
+  const { printed, context } = terminalContext(undefined, false)
   const stdout = { isTTY: true, columns, write: (text: string) => (printed.out += text) }
   Object.assign(context, { output: new Output(stdout, stdout, { TERM: 'dumb' }) })
-  played.check = input => checked(input, warning, failed, skipped)
-  await check(context, ['shop/database'])
+  played.check = input => checkReportOf(input, warning, failed, skipped)
+  await runCheckCommand(context, ['shop/database'])
   for (const line of printed.out.split('\n')) expect(line.length).toBeLessThanOrEqual(columns)
   if (columns === 40)
     expect(printed.out).toContain(

@@ -4,7 +4,14 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Account, environment, file, run, stackOf, startAccount } from './account.ts'
+import {
+  type Account,
+  commandEnvironment,
+  commandFile,
+  runCommand,
+  stackOf,
+  startAccount,
+} from './account.ts'
 
 let account: Account
 let folder: string
@@ -15,7 +22,7 @@ beforeAll(async () => {
   account.parameters.set('/shop/mail', {}).set('shop.old', {})
   folder = await mkdtemp(join(tmpdir(), 'keyturn-complete-'))
   const command = join(folder, 'keyturn')
-  await writeFile(command, `#!/bin/sh\nexec '${process.execPath}' '${file}' "$@"\n`)
+  await writeFile(command, `#!/bin/sh\nexec '${process.execPath}' '${commandFile}' "$@"\n`)
   await chmod(command, 0o755)
 })
 afterAll(async () => {
@@ -28,7 +35,7 @@ beforeEach(() => {
 })
 
 const complete = async (words: string[], more: Record<string, string> = {}) => {
-  const ran = await run(['complete', '--', ...words], environment(account.url, more))
+  const ran = await runCommand(['complete', '--', ...words], commandEnvironment(account.url, more))
   expect(ran).toMatchObject({ code: 0, stderr: '' })
   return ran.stdout.split('\n').slice(0, -1)
 }
@@ -109,7 +116,10 @@ async function inBash(line: string): Promise<string[]> {
     complete -p keyturn > /dev/null || exit
     COMP_LINE=$1 COMP_POINT=\${#1} _keyturn
     printf '%s\\n' "\${COMPREPLY[@]}"`
-  const env = environment(account.url, { PATH: `${folder}${delimiter}${process.env.PATH}`, HOME: folder })
+  const env = commandEnvironment(account.url, {
+    PATH: `${folder}${delimiter}${process.env.PATH}`,
+    HOME: folder,
+  })
   const child = spawn('bash', ['--norc', '-c', script, 'bash', line], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],

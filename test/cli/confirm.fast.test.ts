@@ -1,10 +1,10 @@
 import { PassThrough, Writable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { canAsk, confirm, type Question } from '../../cli/confirm.ts'
-import { contextOf } from '../../cli/context.ts'
+import { makeContext } from '../../cli/context.ts'
 
 const region = 'us-east-1'
-const question: Question = { about: ['two replicas go'], flag: `--confirm ${region}`, given: false }
+const question: Question = { details: ['two replicas go'], flag: `--confirm ${region}`, isConfirmed: false }
 
 /** A context whose terminal, if it is one, answers the question so; undefined ends the input instead. */
 function answering(answer: string | undefined, { isTTY = true, json = false } = {}) {
@@ -20,7 +20,7 @@ function answering(answer: string | undefined, { isTTY = true, json = false } = 
       done()
     },
   })
-  return { printed, context: contextOf({ json }, { stdin, stdout: stderr, stderr }, {}) }
+  return { printed, context: makeContext({ json }, { stdin, stdout: stderr, stderr }, {}) }
 }
 
 test.each(['yes\n', 'y\n', 'Yes\r', ' y \n'])('%j confirms', async answer => {
@@ -62,6 +62,6 @@ test('without a terminal, and for a program, nothing is asked and nothing waited
       remedy: 'If it is meant: --confirm us-east-1.',
     })
     expect(printed.text).toBe('')
-    await confirm(context, { ...question, given: true })
+    await confirm(context, { ...question, isConfirmed: true })
   }
 })

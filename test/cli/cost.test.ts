@@ -2,18 +2,18 @@ import { mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type CostCommandOptions, cost } from '../../cli/commands/cost.ts'
-import { contextOf } from '../../cli/context.ts'
+import { type CostCommandOptions, runCostCommand } from '../../cli/commands/cost.ts'
+import { makeContext } from '../../cli/context.ts'
 import { CommandError } from '../../cli/exit.ts'
-import { ownPrices } from '../../fleet/cost/prices.ts'
-import { type AuditedAccount, startAudited } from '../../local/aws/audited.ts'
+import { bundledPrices } from '../../fleet/cost/prices.ts'
+import { type AuditedAccount, startAuditedAccount } from '../../local/aws/audited.ts'
+import type { LocalService } from '../../local/aws/localService.ts'
 import { type DeclaredProduct, startPriceList } from '../../local/aws/priceList.ts'
-import type { Served } from '../../local/aws/serve.ts'
-import { environment, run } from './account.ts'
+import { commandEnvironment, runCommand } from './account.ts'
 
 const moment = '2026-11-30T12:00:00.000Z'
 let account: AuditedAccount
-let priceList: Served
+let priceList: LocalService
 let folder: string
 
 /** Of everything that is billed the Price List has the first two here; the third is ambiguous. */
@@ -60,7 +60,7 @@ const products: DeclaredProduct[] = [
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keyturn-cost-'))
   priceList = await startPriceList(products)
-  account = await startAudited({
+  account = await startAuditedAccount({
     moment,
     regions: {
       'us-east-1': {
@@ -95,7 +95,7 @@ async function bill(
   asked: Asked = {},
   { json = false, columns = 0, url = account.url, region = 'us-east-1' } = {},
 ) {
-  const settings = environment(url, { AWS_REGION: region, AWS_ENDPOINT_URL_PRICING: priceList.url })
+  const settings = commandEnvironment(url, { AWS_REGION: region, AWS_ENDPOINT_URL_PRICING: priceList.url })
   for (const [name, value] of Object.entries(settings)) vi.stubEnv(name, value)
   const printed = { out: '', err: '' }
   const stream = (name: keyof typeof printed) => ({
@@ -103,8 +103,8 @@ async function bill(
     ...(columns && { isTTY: true, columns }),
   })
   const streams = { stdin: process.stdin, stdout: stream('out'), stderr: stream('err') as never }
-  const context = contextOf({ json }, streams, { NO_COLOR: '1' })
-  const code = await cost(context, { zones: 2, throughput: 'standard', readsBudget: 60, ...asked })
+  const context = makeContext({ json }, streams, { NO_COLOR: '1' })
+  const code = await runCostCommand(context, { zones: 2, throughput: 'standard', readsBudget: 60, ...asked })
   return { code, ...printed }
 }
 async function json(asked: Asked = {}) {
@@ -120,8 +120,8 @@ const total = (lines: { item: string; amount: object }[], item: string) =>
   lines.find(line => line.item === item)?.amount
 
 test('a bill says what there is, what it costs, and what it rests on', async () => {
-  const env = environment(account.url, { AWS_REGION: 'us-east-1' })
-  const { code, stdout, stderr } = await run(['cost', '--reads-per-day', '100'], env)
+  const env = commandEnvironment(account.url, { AWS_REGION: 'us-east-1' })
+  const { code, stdout, stderr } = await runCommand(['cost', '--reads-per-day', '100'], env)
   expect(code, stderr).toBe(0)
   expect(stderr).toContain('2 Secrets Manager DescribeSecret')
   expect(stdout).toMatch(
@@ -209,7 +209,7 @@ describe('prices', () => {
 
   test('read anew leave those of a contract in the file, as far as the list does not tell others', async () => {
     const file = join(folder, 'contract.json')
-    const [own, there] = [ownPrices['us-east-1'], ownPrices['eu-west-1']]
+    const [own, there] = [bundledPrices['us-east-1'], bundledPrices['eu-west-1']]
     const key = { price: 0.7, confirmed: true, source: 'our contract', date: '2026-01-01' }
     await writeFile(file, JSON.stringify([there, { ...own, prices: { ...own?.prices, key } }]))
     await json({ refresh: true, prices: file })
@@ -238,7 +238,10 @@ describe('prices', () => {
   })
 
   test('of a Region that has none are asked for', async () => {
-    const other = await startAudited({ moment, regions: { 'sa-east-1': { secrets: [{ name: 'a' }] } } })
+    const other = await startAuditedAccount({
+      moment,
+      regions: { 'sa-east-1': { secrets: [{ name: 'a' }] } },
+    })
     const { code, message, remedy } = await problemOf({}, { url: other.url, region: 'sa-east-1' })
     await other.stop()
     expect(code).toBe(2)

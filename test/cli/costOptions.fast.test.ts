@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { programOf } from '../../cli/program.ts'
+import { makeProgram } from '../../cli/program.ts'
 
 const parsed = (...words: string[]) => {
-  const program = programOf(() => {})
+  const program = makeProgram(() => {})
   for (const command of [program, ...program.commands])
     command.configureOutput({ outputError() {} }).exitOverride()
   return program.parseAsync(['cost', ...words], { from: 'user' })

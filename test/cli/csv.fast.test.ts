@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
-import { csv } from '../../cli/csv.ts'
+import { toCsv } from '../../cli/csv.ts'
 
 test('a table is written as RFC 4180 has it, and a number as a number', () => {
   const rows = [
     ['app/db', 3, true],
     ['a "quoted", one', -1.5, undefined],
   ]
-  expect(csv(['name', 'age', 'is new'], rows)).toBe(
+  expect(toCsv(['name', 'age', 'is new'], rows)).toBe(
     '"name","age","is new"\r\n"app/db",3,true\r\n"a ""quoted"", one",-1.5,\r\n',
   )
-  expect(csv(['share'], [[Number.NaN]])).toBe('"share"\r\n\r\n')
+  expect(toCsv(['share'], [[Number.NaN]])).toBe('"share"\r\n\r\n')
 })
 
 test.each([
@@ -33,10 +33,10 @@ test.each([
   '\u001b[31m=1+1',
   '="a";"b"',
 ])('a spreadsheet runs nothing of %j', text => {
-  expect(csv(['a name'], [[text]])).toMatch(/^"a name"\r\n"'[^\r\n\t\p{Cc}]*"\r\n$/u)
+  expect(toCsv(['a name'], [[text]])).toMatch(/^"a name"\r\n"'[^\r\n\t\p{Cc}]*"\r\n$/u)
 })
 
 test('what only holds such a sign is left as it is', () => {
   for (const text of ['app/db-1', 'a=b', "it's", 'rate(1 day)', '大'])
-    expect(csv([], [[text]])).toContain(`"${text}"`)
+    expect(toCsv([], [[text]])).toContain(`"${text}"`)
 })

@@ -1,9 +1,9 @@
 import type { StackResource } from '../../fleet/stackResources.ts'
-import { askedIn, type Call } from '../../local/aws/audited/request.ts'
+import { type Call, parseRequest } from '../../local/aws/audited/request.ts'
 import { resourcesXml, stackXml } from '../../local/aws/audited/stacks.ts'
-import { answerXml, elements, errorXml } from '../../local/aws/audited/xml.ts'
-import { serve } from '../../local/aws/serve.ts'
-import type { StackTold } from './account.ts'
+import { elements, errorXml, responseXml } from '../../local/aws/audited/xml.ts'
+import { serveHttp } from '../../local/aws/localService.ts'
+import type { DescribedStack } from './account.ts'
 
 type Refusal = { name: string; message?: string }
 
@@ -11,7 +11,7 @@ type Refusal = { name: string; message?: string }
 export type Deployment = {
   /** For AWS_ENDPOINT_URL. */
   url: string
-  stacks: StackTold[]
+  stacks: DescribedStack[]
   resources: [logicalId: string, type: string, id: string][]
   calls: Pick<Call, 'service' | 'action'>[]
   /** From now on `rule` is asked about each call. No rule lifts the last one. */
@@ -20,7 +20,7 @@ export type Deployment = {
 }
 
 /** Resources of a page: so few that whoever does not read on misses some. */
-const AT_ONCE = 5
+const RESOURCES_PER_PAGE_COUNT = 5
 
 const resourceOf = ([logicalId, type, id]: Deployment['resources'][number]): StackResource => ({
   ...{ logicalId, type, id },
@@ -29,9 +29,9 @@ const resourceOf = ([logicalId, type, id]: Deployment['resources'][number]): Sta
 /** @param behind the URL of an emulator, which answers all but CloudFormation */
 export async function startDeployment(behind: string): Promise<Deployment> {
   let rule: Parameters<Deployment['refuse']>[0]
-  const served = await serve(async (incoming, outgoing) => {
+  const served = await serveHttp(async (incoming, outgoing) => {
     const body = Buffer.concat(await incoming.toArray()).toString()
-    const { service, region, action, protocol, input } = askedIn(incoming, body)
+    const { service, region, action, protocol, input } = parseRequest(incoming, body)
     deployment.calls.push({ service, action })
     const refusal = rule?.({ service, action })
     if (refusal) {
@@ -43,8 +43,8 @@ export async function startDeployment(behind: string): Promise<Deployment> {
       const told =
         action === 'DescribeStacks'
           ? elements('Stacks', here.map(stackXml))
-          : resourcesXml(deployment.resources.map(resourceOf), input.NextToken, AT_ONCE)
-      outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(answerXml(action, told))
+          : resourcesXml(deployment.resources.map(resourceOf), input.NextToken, RESOURCES_PER_PAGE_COUNT)
+      outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(responseXml(action, told))
     } else {
       const { host, 'content-length': _, connection, expect, ...headers } = incoming.headers
       const { method = 'POST', url = '/' } = incoming

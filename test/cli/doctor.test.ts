@@ -31,7 +31,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
-import { environment, run, stackOf } from './account.ts'
+import { commandEnvironment, runCommand, stackOf } from './account.ts'
 import { type Deployment, startDeployment } from './deployment.ts'
 
 const bin = await pythonBin()
@@ -186,7 +186,7 @@ const alarmIs = (StateValue: 'OK' | 'ALARM') =>
   cloudWatch.send(
     new SetAlarmStateCommand({ AlarmName: 'keyturn-local-locked-out', StateValue, StateReason: 'a test' }),
   )
-const keyturn = (...words: string[]) => run(words, environment(deployment.url))
+const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(deployment.url))
 const changes = /^(Put|Update|Enable|Disable|Delete|Create|Set|Send|Purge|Receive|Subscribe|POST|PUT|DELETE)/
 
 test('of a deployment that is well there is a line for each kind', async () => {

@@ -3,12 +3,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { EnrolOptions } from '../../cli/commands/enrol.ts'
-import type { Line } from '../../rotation/check/line.ts'
-import { environment, functionArn, run, stackOf } from './account.ts'
-import { enrolling, failed, rules, single, template, unseen, warning } from './enrolling.ts'
-import { checked, Failure } from './enrolment.ts'
+import type { CheckLine } from '../../rotation/check/line.ts'
+import { commandEnvironment, functionArn, runCommand, stackOf } from './account.ts'
+import {
+  failedLine,
+  officialFunctionArn,
+  rotationRules,
+  setUpEnrolment,
+  singleUserOptions,
+  unseenLine,
+  warningLine,
+} from './enrolmentSetup.ts'
+import { checkReportOf, Failure } from './playedExecutions.ts'
 
-const { world, secret, describeSecret, tagsOf, turnedBy, changes, keyturn, back } = enrolling()
+const { world, secret, describeSecret, tagsOf, turnedBy, changes, keyturn, back } = setUpEnrolment()
 let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keyturn-enrol-'))
@@ -19,7 +27,7 @@ describe('enrolling', () => {
   test('sets managed first and alone, then the strategy, checks, and sets the interval last', async () => {
     const { name } = await secret()
     const more = { window: '02:00-05:00', testQuery: 'TABLE t' }
-    const { code, out, err } = await keyturn(name, { ...single, ...more })
+    const { code, out, err } = await keyturn(name, { ...singleUserOptions, ...more })
     expect(code).toBe(0)
     expect(changes()).toEqual([
       'TagResource keyturn:managed=true',
@@ -40,9 +48,9 @@ describe('enrolling', () => {
 
   test('the same again changes nothing, and another interval that alone', async () => {
     const { name } = await secret()
-    await keyturn(name, single)
+    await keyturn(name, singleUserOptions)
     world.account.sent.length = 0
-    expect(await keyturn(name, single)).toMatchObject({
+    expect(await keyturn(name, singleUserOptions)).toMatchObject({
       code: 0,
       err: '',
       out: expect.stringMatching(/enrolled so already/),
@@ -80,7 +88,7 @@ describe('enrolling', () => {
 
   test('a parameter has its tags', async () => {
     world.account.parameters.set('/shop/mail', { team: 'x' })
-    expect(await keyturn('/shop/mail', single)).toMatchObject({ code: 0 })
+    expect(await keyturn('/shop/mail', singleUserOptions)).toMatchObject({ code: 0 })
     expect(world.account.parameters.get('/shop/mail')).toEqual({
       ...{ team: 'x', 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' },
     })
@@ -93,7 +101,7 @@ describe('enrolling', () => {
     let refusals = 1
     world.played.setAdmin = ({ store, id }) =>
       refusals-- > 0 ? new Failure('NotPermitted', 'not yet') : { store, id, outcome: 'set' }
-    const { code, out, err } = await keyturn(name, { ...single, strategy, admin: admin.arn })
+    const { code, out, err } = await keyturn(name, { ...singleUserOptions, strategy, admin: admin.arn })
     expect(code).toBe(0)
     expect(out.match(/waiting until IAM sees the tag/g)).toHaveLength(1)
     expect(out).toContain(`${name}: ${admin.name}, its admin: tagged keyturn:admin=true\n`)
@@ -115,15 +123,15 @@ describe('enrolling', () => {
   test('waits until IAM sees the tag, and not for ever', async () => {
     const { name, arn } = await secret()
     let refusals = 1
-    world.played.check = input => checked(input, ...(refusals-- > 0 ? [unseen] : []))
-    const { code, out } = await keyturn(name, single)
+    world.played.check = input => checkReportOf(input, ...(refusals-- > 0 ? [unseenLine] : []))
+    const { code, out } = await keyturn(name, singleUserOptions)
     expect([code, out]).toEqual([0, expect.stringMatching(/: waiting until IAM sees the tag\n/)])
     expect(await tagsOf(arn)).toMatchObject({ 'keyturn:every': '30d' })
   })
 
   test('--now begins a rotation: by an execution, or by Secrets Manager under its token', async () => {
     const { name } = await secret()
-    const { out } = await keyturn(name, { ...single, now: true }, undefined, true)
+    const { out } = await keyturn(name, { ...singleUserOptions, now: true }, undefined, true)
     expect(JSON.parse(out).credentials).toMatchObject([
       {
         id: name,
@@ -145,7 +153,7 @@ describe('enrolling', () => {
 
 test('--grace with a single user is said to have no effect', async () => {
   const { name } = await secret()
-  const { out } = await keyturn(name, { ...single, grace: '2h', dryRun: true })
+  const { out } = await keyturn(name, { ...singleUserOptions, grace: '2h', dryRun: true })
   expect(out).toMatch(/--grace 2h has no effect with single-user: the old password is refused/)
 })
 
@@ -158,13 +166,13 @@ test('--now shows the rotation to its end, after the report', async () => {
     DiscardSecret: () => null,
     AnnounceFailure: () => ({}),
   })
-  const { code, out, err } = await keyturn(name, { ...single, now: true })
+  const { code, out, err } = await keyturn(name, { ...singleUserOptions, now: true })
   expect(code).toBe(1)
   expect(out).toMatch(/^ok {2}secret:\S+: enrolled: single-user, every 30d$/m)
   expect(err).toMatch(
     /: The rotation failed; the application is unharmed\. InvalidOption: createSecret: no\n/,
   )
-  expect((await keyturn(name, { ...single, now: true })).out).toMatch(
+  expect((await keyturn(name, { ...singleUserOptions, now: true })).out).toMatch(
     /enrolled so already: .*; it rotates now\n/,
   )
 })
@@ -216,21 +224,23 @@ describe('at a terminal', () => {
 
   test.each([['no'], ['']])('%j at the end changes nothing', async answer => {
     const { name } = await secret()
-    expect(await keyturn(name, { ...single, yes: undefined as never }, answer)).toMatchObject({ code: 2 })
+    expect(await keyturn(name, { ...singleUserOptions, yes: undefined as never }, answer)).toMatchObject({
+      code: 2,
+    })
     expect(changes()).toEqual([])
   })
 
   test('warnings are asked about; a no takes everything back', async () => {
     const { name, arn } = await secret({ team: 'x' })
-    world.played.check = input => checked(input, warning)
-    const { strategy, every } = single
+    world.played.check = input => checkReportOf(input, warningLine)
+    const { strategy, every } = singleUserOptions
     const { code, out, err } = await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])
     expect([code, await tagsOf(arn)]).toEqual([2, { team: 'x' }])
     expect(out).toMatch(/^warning {3}tls: ends in 9 days/m)
     expect(err).toMatch(
       /its warnings were not confirmed\n {2}Taken back: keyturn:strategy, keyturn:managed\.\n$/,
     )
-    expect((await keyturn(name, single)).code).toBe(0)
+    expect((await keyturn(name, singleUserOptions)).code).toBe(0)
   })
 })
 
@@ -253,7 +263,7 @@ test('without a terminal, what is missing is named by its option', async () => {
 
 test('--dry-run shows the calls and makes none', async () => {
   const { name } = await secret()
-  const { code, out } = await keyturn(name, { ...single, dryRun: true })
+  const { code, out } = await keyturn(name, { ...singleUserOptions, dryRun: true })
   expect(code).toBe(0)
   expect(out).toMatch(
     /: 5 calls\n.*TagResource[\s\S]*keyturn-local-check looks .*changes nothing\n[\s\S]*keyturn:every=30d\n/,
@@ -264,14 +274,14 @@ test('--dry-run shows the calls and makes none', async () => {
 describe('when the check fails', () => {
   test('at what no tag can mend, nothing more is tried, and the tag comes off', async () => {
     const { name, arn } = await secret()
-    world.played.check = input => checked(input, failed)
-    const { code, out, err } = await keyturn(name, single)
+    world.played.check = input => checkReportOf(input, failedLine)
+    const { code, out, err } = await keyturn(name, singleUserOptions)
     expect(code).toBe(1)
     expect(world.played.inputs).toHaveLength(1)
     expect(out).toMatch(/^failed {4}login: the server refuses user shop\n {10}Store its password\./m)
     expect(err).toMatch(/: its check has failed at login\n {2}Taken back: keyturn:managed\.\n$/)
     expect(`${out}${err}`).not.toMatch(/Nothing was changed|would go well\.|refuses user[\s\S]*refuses user/)
-    const json = await keyturn(name, single, undefined, true)
+    const json = await keyturn(name, singleUserOptions, undefined, true)
     expect(JSON.parse(json.out).credentials).toMatchObject([
       { says: 'its check has failed at login: the server refuses user shop', remedy: 'Store its password.' },
     ])
@@ -280,14 +290,19 @@ describe('when the check fails', () => {
 
   test('a strategy that is wrong does not end it before the right one is set', async () => {
     const { name, arn } = await secret({ 'keyturn:strategy': 'dual-password' })
-    const wrong: Line = { line: 'value', state: 'failed', says: 'not for postgres', error: 'InvalidOption' }
+    const wrong: CheckLine = {
+      line: 'value',
+      state: 'failed',
+      says: 'not for postgres',
+      error: 'InvalidOption',
+    }
     let checks = 0
-    world.played.check = input => checked(input, ...(checks++ === 0 ? [wrong] : []))
-    expect((await keyturn(name, single)).code).toBe(0)
+    world.played.check = input => checkReportOf(input, ...(checks++ === 0 ? [wrong] : []))
+    expect((await keyturn(name, singleUserOptions)).code).toBe(0)
     expect(await tagsOf(arn)).toMatchObject({ 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' })
   })
 
-  test.each<[string, Line, RegExp]>([
+  test.each<[string, CheckLine, RegExp]>([
     [
       'an admin that is not named',
       {
@@ -311,8 +326,8 @@ describe('when the check fails', () => {
   ])('%s is said with the option that mends it', async (_, line, says) => {
     const { name, arn } = await secret()
     let checks = 0
-    world.played.check = input => checked(input, ...(checks++ ? [line] : []))
-    const { code, out } = await keyturn(name, { ...single, strategy: 'alternating-users' })
+    world.played.check = input => checkReportOf(input, ...(checks++ ? [line] : []))
+    const { code, out } = await keyturn(name, { ...singleUserOptions, strategy: 'alternating-users' })
     expect([code, out]).toEqual([1, expect.stringMatching(says)])
     expect(await tagsOf(arn)).toEqual({})
   })
@@ -320,8 +335,10 @@ describe('when the check fails', () => {
   test('what was there before is there again', async () => {
     const before = { 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' }
     const { name, arn } = await secret(before)
-    world.played.check = input => checked(input, { ...failed, line: 'admin' })
-    expect((await keyturn(name, { ...single, strategy: 'alternating-users', grace: '2h' })).code).toBe(1)
+    world.played.check = input => checkReportOf(input, { ...failedLine, line: 'admin' })
+    expect(
+      (await keyturn(name, { ...singleUserOptions, strategy: 'alternating-users', grace: '2h' })).code,
+    ).toBe(1)
     expect(await tagsOf(arn)).toEqual(before)
   })
 
@@ -331,8 +348,12 @@ describe('when the check fails', () => {
   ])('where the admin was %s, the strategy stays or goes', async (outcome, left) => {
     const [{ name, arn }, admin] = [await secret(), await secret()]
     world.played.setAdmin = ({ store, id }) => ({ store, id, outcome })
-    world.played.check = input => checked(input, { ...failed, line: 'privileges' })
-    const { code, err } = await keyturn(name, { ...single, strategy: 'alternating-users', admin: admin.name })
+    world.played.check = input => checkReportOf(input, { ...failedLine, line: 'privileges' })
+    const { code, err } = await keyturn(name, {
+      ...singleUserOptions,
+      strategy: 'alternating-users',
+      admin: admin.name,
+    })
     expect(code).toBe(1)
     expect(await tagsOf(arn)).toEqual(left)
     expect(await tagsOf(admin.arn)).toEqual({})
@@ -343,7 +364,7 @@ describe('when the check fails', () => {
     const [{ name, arn }, admin] = [await secret(), await secret()]
     world.played.setAdmin = () => new Failure('HostMismatch', 'another host')
     expect(
-      await keyturn(name, { ...single, strategy: 'alternating-users', admin: admin.name }),
+      await keyturn(name, { ...singleUserOptions, strategy: 'alternating-users', admin: admin.name }),
     ).toMatchObject({
       code: 1,
       err: expect.stringMatching(
@@ -357,38 +378,44 @@ describe('when the check fails', () => {
 describe('a secret that another function rotates', () => {
   test('is taken over, by its schedule or ours, and unenrol goes back to it', async () => {
     for (const options of [
-      single,
+      singleUserOptions,
       { strategy: 'single-user', schedule: 'rate(30 days)', yes: true } as const,
     ]) {
-      const { name, arn } = await secret({}, template)
+      const { name, arn } = await secret({}, officialFunctionArn)
       const { code, err } = await keyturn(name, options)
       expect(code).toBe(0)
       expect(err).toMatch(
         /rotates it today by SecretsManagerRDSPostgreSQLRotationMultiUser, an AWS template by its name, cron\(0 2 \? \* SUN \*\), within 3h/,
       )
-      expect(await tagsOf(arn)).toMatchObject({ 'keyturn-before': template })
+      expect(await tagsOf(arn)).toMatchObject({ 'keyturn-before': officialFunctionArn })
       expect(await turnedBy(arn)).toEqual(
         'every' in options ? undefined : { by: functionArn, rules: { ScheduleExpression: 'rate(30 days)' } },
       )
       const gone = await back(name)
       expect(gone).toMatchObject({ code: 0, err: expect.stringMatching(/It goes back to SecretsManagerRDS/) })
-      expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+      expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([
+        {},
+        { by: officialFunctionArn, rules: rotationRules },
+      ])
     }
   })
 
   test('stays with it if the check fails', async () => {
-    const { name, arn } = await secret({}, template)
-    world.played.check = input => checked(input, failed)
-    expect((await keyturn(name, single)).code).toBe(1)
-    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+    const { name, arn } = await secret({}, officialFunctionArn)
+    world.played.check = input => checkReportOf(input, failedLine)
+    expect((await keyturn(name, singleUserOptions)).code).toBe(1)
+    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([
+      {},
+      { by: officialFunctionArn, rules: rotationRules },
+    ])
   })
 
   test('that its check warns of that is not asked about, as it ends', async () => {
-    const { name, arn } = await secret({}, template)
+    const { name, arn } = await secret({}, officialFunctionArn)
     const says = 'Secrets Manager rotates it by another function'
     const remedy = 'Enrol it by `keyturn enrol`.'
-    world.played.check = input => checked(input, { line: 'tags', state: 'warning', says, remedy })
-    const { strategy, every } = single
+    world.played.check = input => checkReportOf(input, { line: 'tags', state: 'warning', says, remedy })
+    const { strategy, every } = singleUserOptions
     const { code, out } = await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])
     expect([code, out]).toEqual([
       0,
@@ -399,7 +426,7 @@ describe('a secret that another function rotates', () => {
   })
 
   test('at a terminal two users are what is proposed, by its name', async () => {
-    const { name } = await secret({}, template)
+    const { name } = await secret({}, officialFunctionArn)
     const { err } = await keyturn(name, {}, ['', '', '', '', '', 'no'])
     expect(err).toMatch(/name \[alternating-users\]: /)
   })
@@ -461,7 +488,7 @@ describe('what cannot be enrolled is told before anything is changed', () => {
   ])('%s', async (_, more, options, says) => {
     const { name } = await secret()
     world.account.secrets.set(name, more)
-    expect(await keyturn(name, { ...single, ...options })).toMatchObject({
+    expect(await keyturn(name, { ...singleUserOptions, ...options })).toMatchObject({
       code: 2,
       err: expect.stringMatching(says),
     })
@@ -472,18 +499,20 @@ describe('what cannot be enrolled is told before anything is changed', () => {
     const { name, arn } = await secret()
     world.account.parameters.set('/shop/mail', {})
     const strategy = 'alternating-users'
-    expect((await keyturn(name, { ...single, strategy, admin: arn })).err).toMatch(/named as its own admin/)
+    expect((await keyturn(name, { ...singleUserOptions, strategy, admin: arn })).err).toMatch(
+      /named as its own admin/,
+    )
     const [one, two] = [await secret({ 'keyturn:admin': 'true' }), await secret()]
-    expect((await keyturn(one.name, { ...single, strategy, admin: two.arn })).err).toMatch(
+    expect((await keyturn(one.name, { ...singleUserOptions, strategy, admin: two.arn })).err).toMatch(
       /is an admin's secret itself/,
     )
-    expect((await keyturn(name, { ...single, strategy, admin: '/shop/mail' })).err).toMatch(
+    expect((await keyturn(name, { ...singleUserOptions, strategy, admin: '/shop/mail' })).err).toMatch(
       /an admin is a secret/,
     )
     const schedule = { strategy: 'single-user', schedule: 'rate(1 day)', yes: true } as const
     expect((await keyturn('/shop/mail', schedule)).err).toMatch(/a parameter has no schedule/)
     world.account.stacks.splice(0, 9, stackOf('local'))
-    expect((await keyturn(name, single)).err).toMatch(/has no output CheckStateMachineArn/)
+    expect((await keyturn(name, singleUserOptions)).err).toMatch(/has no output CheckStateMachineArn/)
     expect(changes()).toEqual([])
   })
 })
@@ -510,7 +539,7 @@ describe('--from', () => {
       ['f.csv', `id\n${name}\n${name}\n`, /line 3 has the id of line 2/],
       ['g.csv', 'id\n', /it has no credential/],
     ] as const)
-      expect(await keyturn(undefined, { ...single, from: await from(file, text) })).toMatchObject({
+      expect(await keyturn(undefined, { ...singleUserOptions, from: await from(file, text) })).toMatchObject({
         code: 2,
         err: expect.stringMatching(says),
       })
@@ -520,10 +549,10 @@ describe('--from', () => {
   test('one that fails or cannot be enrolled stops no other; the preview and the report name all', async () => {
     const [well, ill, managed] = [await secret(), await secret(), await secret()]
     world.account.secrets.set(managed.name, { OwningService: 'rds' })
-    world.played.check = input => checked(input, ...(input.id === ill.name ? [failed] : []))
+    world.played.check = input => checkReportOf(input, ...(input.id === ill.name ? [failedLine] : []))
     const lines = [`${well.name},12h,`, `${ill.name},,"6h"`, `${managed.name},,`, 'none,,']
     const path = await from('many.csv', `\ufeffid,every,jitter\r\n${lines.join('\r\n')}\r\n`)
-    const { strategy, every } = single
+    const { strategy, every } = singleUserOptions
     const { code, out, err } = await keyturn(
       undefined,
       { strategy, every, from: path } as EnrolOptions,
@@ -544,7 +573,7 @@ describe('--from', () => {
   test('as JSON, with --json; an admin that several name keeps its tag', async () => {
     const [well, ill, admin] = [await secret(), await secret(), await secret()]
     world.played.check = input =>
-      checked(input, ...(input.id === ill.name ? [{ ...failed, line: 'privileges' } as const] : []))
+      checkReportOf(input, ...(input.id === ill.name ? [{ ...failedLine, line: 'privileges' } as const] : []))
     const entries = [well, ill].map(({ name: id }) => ({
       id,
       strategy: 'alternating-users',
@@ -570,7 +599,7 @@ test('Ctrl-C while it is checked takes the tags off again', async () => {
   const { name, arn } = await secret()
   world.played.hangs = true
   const words = ['enrol', name, '--strategy', 'single-user', '--every', '30d', '--yes']
-  const { code, stderr } = await run(words, environment(world.account.url), async child => {
+  const { code, stderr } = await runCommand(words, commandEnvironment(world.account.url), async child => {
     await vi.waitFor(() => expect(world.account.calls).toContain('DescribeExecution'), 20_000)
     child.kill('SIGINT')
   })

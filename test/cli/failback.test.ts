@@ -12,20 +12,20 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
-import { type Account, environment, run, stackOf, startAccount } from './account.ts'
-import { type States, startStates } from './states.ts'
+import { type Account, commandEnvironment, runCommand, stackOf, startAccount } from './account.ts'
+import { type PlayedStepFunctions, startPlayedStepFunctions } from './playedStepFunctions.ts'
 
 const [here, back, third] = ['eu-west-1', 'us-east-1', 'ap-south-1']
 const oldMachine = arnOf('states', 'stateMachine:keyturn-local-rotate').replace(here, back)
 const changes = /^(Put|Update|Tag|Untag|Create|Delete|Stop|Start|Cancel|Rotate|Remove|Replicate)/
 
 let secretsManager: SecretsManagerServer
-let states: States
+let states: PlayedStepFunctions
 let account: Account
 let own: SecretsManagerClient
 let old: SecretsManagerClient
 beforeAll(async () => {
-  ;[secretsManager, states] = await Promise.all([startSecretsManager(), startStates()])
+  ;[secretsManager, states] = await Promise.all([startSecretsManager(), startPlayedStepFunctions()])
   account = await startAccount({ secretsManager: secretsManager.url, stepFunctions: states.url })
   ;[own, old] = [clientIn(here), clientIn(back)]
 })
@@ -35,7 +35,7 @@ afterAll(async () => {
   await secretsManager?.stop()
 })
 beforeEach(() => {
-  for (const region of [back, third]) secretsManager.setRegion(region, {})
+  for (const region of [back, third]) secretsManager.setRegionBehaviour(region, {})
   states.executions.length = 0
   account.refuse()
   account.sent.length = 0
@@ -75,7 +75,7 @@ async function promoted(): Promise<Made> {
   return { name, arn, there }
 }
 
-const keyturn = (...words: string[]) => run(words, environment(account.url))
+const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(account.url))
 async function check(...words: string[]) {
   const ran = await keyturn('failback', '--check', '--to', back, ...words)
   expect(account.sent.filter(({ action }) => changes.test(action))).toEqual([])
@@ -110,12 +110,12 @@ describe('fenced', () => {
     await old.send(new RotateSecretCommand(rotate))
     const store = 'secrets-manager'
     const running = [
-      states.run(oldMachine, { store, id: one.name }),
-      states.run(oldMachine, { store, id: one.there }),
+      states.addRunning(oldMachine, { store, id: one.name }),
+      states.addRunning(oldMachine, { store, id: one.there }),
     ]
-    states.run(oldMachine, { store, id: 'shop/other' })
-    states.run(arnOf('states', 'stateMachine:keyturn-local-rotate'), { store, id: one.name })
-    states.run(oldMachine, { store, id: one.name }).status = 'SUCCEEDED'
+    states.addRunning(oldMachine, { store, id: 'shop/other' })
+    states.addRunning(arnOf('states', 'stateMachine:keyturn-local-rotate'), { store, id: one.name })
+    states.addRunning(oldMachine, { store, id: one.name }).status = 'SUCCEEDED'
     const { code, stdout } = await check(one.name)
     expect(code).toBe(5)
     const arns = running.map(({ executionArn }) => executionArn)
@@ -207,7 +207,7 @@ describe('the old secret', () => {
 
   test('in a Region that does not answer is not known', async () => {
     const { name } = await promoted()
-    secretsManager.setRegion(back, { endpoint: 'denied' })
+    secretsManager.setRegionBehaviour(back, { endpoint: 'denied' })
     const { code, stdout } = await check(name)
     expect(code).toBe(5)
     expect(stdout).toMatch(

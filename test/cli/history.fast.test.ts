@@ -1,10 +1,10 @@
 import type { HistoryEvent } from '@aws-sdk/client-sfn'
 import { describe, expect, test } from 'vitest'
-import { History, type Step } from '../../cli/watch/history.ts'
-import { doing, harmOf, remedyFor } from '../../cli/watch/texts.ts'
-import { endings } from '../../fleet/endings.ts'
-import { remedies } from '../../fleet/remedies.ts'
-import { critical, headlines } from '../../functions/alarm/headlines.ts'
+import { HistoryReader, type RotationStep } from '../../cli/watch/historyReader.ts'
+import { harmText, remedyText, STATE_TEXTS } from '../../cli/watch/stateTexts.ts'
+import { ENDINGS_BY_STATE } from '../../fleet/endings.ts'
+import { REMEDIES } from '../../fleet/remedies.ts'
+import { CRITICAL_HEADLINES, HEADLINES } from '../../functions/alarm/headlines.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import definition from '../../statemachines/rotate.asl.json' with { type: 'json' }
 
@@ -16,8 +16,8 @@ const entered = (type: string, name: string, input?: object) =>
 const cause = (errorMessage: string) => JSON.stringify({ errorType: 'X', errorMessage })
 
 /** What is seen of these events. */
-function seen(...events: HistoryEvent[]): Step[] {
-  const history = new History()
+function seen(...events: HistoryEvent[]): RotationStep[] {
+  const history = new HistoryReader()
   return events.flatMap(each => history.read(each) ?? [])
 }
 
@@ -120,38 +120,38 @@ test.each([
 describe('every state', () => {
   const states = Object.entries(definition.States)
   test.each(states)('%s is told where it calls something, or waits', (name, state) => {
-    expect(Boolean(doing[name])).toBe(['Task', 'Wait', 'Parallel'].includes(state.Type))
+    expect(Boolean(STATE_TEXTS[name])).toBe(['Task', 'Wait', 'Parallel'].includes(state.Type))
   })
 
   test.each(states.map(([name]) => name))('what it means that one ended in %s, the alarms say too', state => {
     const ended = { kind: 'ended', state, at: timestamp } as const
-    const { failed = 'unclear', stopped = 'stopped' } = endings[state] ?? {}
-    expect(harmOf({ ...ended, status: 'FAILED' })).toBe(headlines[failed])
-    expect(harmOf({ ...ended, status: 'ABORTED' })).toBe(headlines[stopped])
-    expect(/may be locked out/.test(headlines[failed])).toBe(critical.includes(failed))
+    const { failed = 'unclear', stopped = 'stopped' } = ENDINGS_BY_STATE[state] ?? {}
+    expect(harmText({ ...ended, status: 'FAILED' })).toBe(HEADLINES[failed])
+    expect(harmText({ ...ended, status: 'ABORTED' })).toBe(HEADLINES[stopped])
+    expect(/may be locked out/.test(HEADLINES[failed])).toBe(CRITICAL_HEADLINES.includes(failed))
   })
 })
 
 test('a lockout that was there before is not laid on the rotation', () => {
-  const message = `rollbackSecret: no login: ${LockedOut.BEFORE}; the previous value logs in`
+  const message = `rollbackSecret: no login: ${LockedOut.BEFORE_MARK}; the previous value logs in`
   const ended = { kind: 'ended', state: 'RollbackFailed', at: timestamp, status: 'FAILED', message } as const
-  expect(harmOf(ended)).toBe(headlines.before)
+  expect(harmText(ended)).toBe(HEADLINES.before)
 })
 
 test('what to do follows from where it ended, then from its error', () => {
   const remedy = (state: string, status: 'FAILED' | 'ABORTED', error?: string) =>
-    remedyFor({ kind: 'ended', state, at: timestamp, status, ...(error && { error }) })
-  expect(remedy('RotationFailed', 'FAILED', 'TestFailed')).toBe(remedies.testfailed)
-  expect(remedy('RetirementFailed', 'FAILED', 'Unreachable')).toBe(remedies['retiresecret-failed'])
+    remedyText({ kind: 'ended', state, at: timestamp, status, ...(error && { error }) })
+  expect(remedy('RotationFailed', 'FAILED', 'TestFailed')).toBe(REMEDIES.testfailed)
+  expect(remedy('RetirementFailed', 'FAILED', 'Unreachable')).toBe(REMEDIES['retiresecret-failed'])
   expect(remedy('AnnounceSuccess', 'FAILED', 'EventBridge.FailedEntry')).toBe(
-    remedies['announcesuccess-failed'],
+    REMEDIES['announcesuccess-failed'],
   )
-  expect(remedy('SetSecret', 'ABORTED')).toBe(remedies['execution-failed'])
-  expect(remedy('RotationFailed', 'FAILED', 'Runtime.ExitError')).toBe(remedies['execution-failed'])
+  expect(remedy('SetSecret', 'ABORTED')).toBe(REMEDIES['execution-failed'])
+  expect(remedy('RotationFailed', 'FAILED', 'Runtime.ExitError')).toBe(REMEDIES['execution-failed'])
 })
 
 test('of a state that nobody knows, nobody can tell', () => {
   const ended = { kind: 'ended', at: timestamp, status: 'FAILED' } as const
   for (const state of ['', 'Nowhere', 'constructor'])
-    expect(harmOf({ ...ended, state })).toMatch(/nobody can tell where/)
+    expect(harmText({ ...ended, state })).toMatch(/nobody can tell where/)
 })

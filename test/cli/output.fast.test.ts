@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { CommandError, exit, meanings, worst } from '../../cli/exit.ts'
-import { moment, Output, plain, tableLines, wrapped } from '../../cli/output.ts'
+import { CommandError, EXIT, EXIT_MEANINGS, worstExitCode } from '../../cli/exit.ts'
+import { formatTime, Output, sanitize, tableLines, wrapText } from '../../cli/output.ts'
 
 /** An output on a terminal of this width, or into a pipe, and what it has printed. */
 function outputOn(columns: number | undefined, env: NodeJS.ProcessEnv = {}) {
@@ -21,20 +21,20 @@ test.each([
   ['right\u202eleft\u2066', 'rightleft'],
   ['Größe 大', 'Größe 大'],
 ])('%j is printed as %j', (text, shown) => {
-  expect(plain(text)).toBe(shown)
+  expect(sanitize(text)).toBe(shown)
 })
 
 test('what AWS has written cannot move the cursor, wherever it is printed', () => {
   const { printed, output } = outputOn(80)
-  output.error(new CommandError(exit.failed, 'no\u001b[2J', 'do\u001b[1A\nthis'))
+  output.error(new CommandError(EXIT.failed, 'no\u001b[2J', 'do\u001b[1A\nthis'))
   expect(printed.err).toBe('keyturn: no\ndo this\n')
 })
 
 test('lines end where the terminal does, and nowhere in a pipe', () => {
   const text =
     'a word and another, then averyveryverylongwordthatnoterminalhasroomforatallaveryverylongone end'
-  for (const line of wrapped(text, 40, 2)) expect(line.length).toBeLessThanOrEqual(40)
-  expect(wrapped(text, 40).join(' ').replaceAll(' ', '')).toBe(text.replaceAll(' ', ''))
+  for (const line of wrapText(text, 40, 2)) expect(line.length).toBeLessThanOrEqual(40)
+  expect(wrapText(text, 40).join(' ').replaceAll(' ', '')).toBe(text.replaceAll(' ', ''))
   const { printed, output } = outputOn(undefined)
   output.line(text)
   expect(printed.out).toBe(`${text}\n`)
@@ -94,16 +94,16 @@ test.each([
 })
 
 test('of several codes the worst is that of the command', () => {
-  expect(worst([])).toBe(0)
-  expect(worst([0, 5])).toBe(5)
-  expect(worst([5, 4, 0])).toBe(4)
-  expect(worst([4, 3, 1, 2, 5])).toBe(1)
-  expect(worst([2, 3])).toBe(3)
-  expect(Object.keys(meanings).map(Number)).toEqual(Object.values(exit))
+  expect(worstExitCode([])).toBe(0)
+  expect(worstExitCode([0, 5])).toBe(5)
+  expect(worstExitCode([5, 4, 0])).toBe(4)
+  expect(worstExitCode([4, 3, 1, 2, 5])).toBe(1)
+  expect(worstExitCode([2, 3])).toBe(3)
+  expect(Object.keys(EXIT_MEANINGS).map(Number)).toEqual(Object.values(EXIT))
 })
 
 test('a moment is told to the minute, in UTC', () => {
-  expect(moment(new Date('2026-11-29T18:40:59.999Z'))).toBe('2026-11-29 18:40 UTC')
+  expect(formatTime(new Date('2026-11-29T18:40:59.999Z'))).toBe('2026-11-29 18:40 UTC')
 })
 
 describe('a document', () => {

@@ -5,17 +5,24 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { programOf } from '../../cli/program.ts'
-import type { Report } from '../../fleet/audit/report.ts'
-import { type AuditedAccount, startAudited } from '../../local/aws/audited.ts'
+import { makeProgram } from '../../cli/program.ts'
+import type { AuditReport } from '../../fleet/audit/report.ts'
+import { type AuditedAccount, startAuditedAccount } from '../../local/aws/audited.ts'
+import { type LocalService, serveHttp } from '../../local/aws/localService.ts'
 import { startPriceList } from '../../local/aws/priceList.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import { type Served, serve } from '../../local/aws/serve.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import manifest from '../../package.json' with { type: 'json' }
-import { pack } from '../../scripts/pack.ts'
+import { packCommand } from '../../scripts/pack.ts'
 import { node22 } from '../support/node22.ts'
-import { type Account, environment, file, run, stackOf, startAccount } from './account.ts'
+import {
+  type Account,
+  commandEnvironment,
+  commandFile,
+  runCommand,
+  stackOf,
+  startAccount,
+} from './account.ts'
 
 const execute = promisify(execFile)
 const project = join(import.meta.dirname, '../..')
@@ -29,21 +36,21 @@ let account: Account
 let secrets: SecretsManagerServer
 let executions: StepFunctionsServer
 let audited: AuditedAccount
-let empty: Served
-let prices: Served
+let empty: LocalService
+let prices: LocalService
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'keyturn-package-'))
   secrets = await startSecretsManager()
   executions = await startStepFunctions()
   // Nothing is tagged here, no rotation is recorded, and there is no parameter.
-  empty = await serve((_, outgoing) => {
+  empty = await serveHttp((_, outgoing) => {
     outgoing.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}')
   })
   const played = { secretsManager: secrets.url, stepFunctions: executions.url, others: empty.url }
   account = await startAccount(played)
   account.stacks.push(stackOf('prod', { RotationTableName: 'rotations' }))
   prices = await startPriceList([])
-  audited = await startAudited({
+  audited = await startAuditedAccount({
     moment: '2026-11-30T12:00:00.000Z',
     regions: {
       'eu-west-1': {
@@ -86,8 +93,8 @@ async function loads(command: string[], ...words: string[]): Promise<string[]> {
     `import { registerHooks } from 'node:module'
     registerHooks({ load: (url, context, next) => (process._rawDebug('loads ' + url), next(url, context)) })`,
   )
-  const env = environment(account.url, { NODE_OPTIONS: `--import=file://${path}` })
-  const { stderr } = await run(words, env, undefined, command)
+  const env = commandEnvironment(account.url, { NODE_OPTIONS: `--import=file://${path}` })
+  const { stderr } = await runCommand(words, env, undefined, command)
   return [...stderr.matchAll(/^loads (.*)$/gm)].map(([, url = '']) => url)
 }
 
@@ -95,7 +102,7 @@ describe('the package, installed in an empty folder', () => {
   let installed: string
   let tarball: string
   beforeAll(async () => {
-    tarball = await pack(folder)
+    tarball = await packCommand(folder)
     const place = join(folder, 'empty')
     await mkdir(place)
     await execute('npm', ['install', '--offline', '--no-audit', '--no-fund', tarball], { cwd: place })
@@ -147,10 +154,13 @@ describe('the package, installed in an empty folder', () => {
 
   describe.each(nodes.filter(([, node]) => node))('under Node %s', (major, node) => {
     const keyturn = (...words: string[]) =>
-      run(words, environment(account.url), undefined, [`${node}`, join(installed, '.bin/keyturn')])
+      runCommand(words, commandEnvironment(account.url), undefined, [
+        `${node}`,
+        join(installed, '.bin/keyturn'),
+      ])
     const looks = (...words: string[]) => {
-      const settings = environment(audited.url, { AWS_ENDPOINT_URL_PRICING: prices.url })
-      return run(words, settings, undefined, [`${node}`, join(installed, '.bin/keyturn')])
+      const settings = commandEnvironment(audited.url, { AWS_ENDPOINT_URL_PRICING: prices.url })
+      return runCommand(words, settings, undefined, [`${node}`, join(installed, '.bin/keyturn')])
     }
 
     test('is the command', async () => {
@@ -178,7 +188,7 @@ describe('the package, installed in an empty folder', () => {
       const first = await audit('--json', '--journal', at('journal'))
       expect(first.code).toBe(0)
       await writeFile(at('before.json'), first.stdout)
-      const { findings } = JSON.parse(first.stdout) as Report
+      const { findings } = JSON.parse(first.stdout) as AuditReport
       expect(findings.filter(({ excepted }) => excepted).map(({ rule }) => rule)).toEqual(['plain-string'])
       const more = ['--resume', at('journal'), '--baseline', at('before.json')]
       const again = await audit(...more, '--html', at('page.html'), '--csv', at('table.csv'))
@@ -224,7 +234,7 @@ describe('the package, installed in an empty folder', () => {
         [keyturn, 'complete -- rotate --al', 0, '--all-due'],
       ]
       const named = new Set(calls.map(([, words]) => words.split(' ')[0]))
-      const { commands } = programOf(() => {})
+      const { commands } = makeProgram(() => {})
       expect([...named].sort()).toEqual(commands.map(command => command.name()).sort())
       await Promise.all(
         calls.map(async ([call, words, code, says]) => {
@@ -260,7 +270,7 @@ describe('the package, installed in an empty folder', () => {
 describe('a command loads no more than it uses', () => {
   /** The packages whose modules a call loads, and how many modules. */
   async function loaded(...words: string[]) {
-    const urls = await loads([process.execPath, file], ...words)
+    const urls = await loads([process.execPath, commandFile], ...words)
     const packages = urls.flatMap(url => /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? [])
     return { packages: [...new Set(packages)], modules: urls.filter(url => url.startsWith('file:')).length }
   }

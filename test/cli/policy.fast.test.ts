@@ -1,13 +1,13 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
-import { type PolicyOptions, policy } from '../../cli/commands/policy.ts'
+import { type PolicyOptions, runPolicyCommand } from '../../cli/commands/policy.ts'
 import type { Context } from '../../cli/context.ts'
 import { Output } from '../../cli/output.ts'
 import { deployerParts } from '../../cli/policy/deployer.ts'
-import { MANAGED_LIMIT, type Statement, sizeOf } from '../../cli/policy/document.ts'
+import { MAX_MANAGED_POLICY_LENGTH, policyLength, type Statement } from '../../cli/policy/document.ts'
 import { personPart } from '../../cli/policy/people.ts'
-import { type Ground, groundIn } from '../../cli/policy/places.ts'
-import { programOf } from '../../cli/program.ts'
+import { locationIn, type StackLocation } from '../../cli/policy/policyResources.ts'
+import { makeProgram } from '../../cli/program.ts'
 import { recordedClients } from '../stack/recordedClients.ts'
 import { stackOf } from './account.ts'
 
@@ -50,7 +50,7 @@ async function printed(
   )
   const terminal = { input: process.stdin, questions: new PassThrough() }
   const context: Context = { stage, json, clients, output, terminal }
-  const code = await policy(context, id, { format: 'json', ...options })
+  const code = await runPolicyCommand(context, id, { format: 'json', ...options })
   return { code, said: JSON.parse(stdout), stderr, calls: [...calls].sort() }
 }
 
@@ -272,7 +272,7 @@ test('which parts there are: those of the policy that was asked for', async () =
     remedy: 'There is: calls, functions, resources.',
   })
   expect(() =>
-    programOf(() => {})
+    makeProgram(() => {})
       .commands.find(command => command.name() === 'policy')
       ?.parseOptions(['--part', 'x']),
   ).not.toThrow()
@@ -306,10 +306,10 @@ test.each<[string, string | undefined, Options, string]>([
 })
 
 const stage = 'twenty-letters-at-mo'
-const ground: Ground = {
-  ...groundIn('ap-southeast-1', '123456789012'),
+const ground: StackLocation = {
+  ...locationIn('ap-southeast-1', '123456789012'),
   stack: `keyturn-${stage}`,
-  prefix: `keyturn-${stage}`,
+  namePrefix: `keyturn-${stage}`,
 }
 const of = (who: 'operator' | 'auditor' | 'caretaker') => personPart(who, ground).document.Statement
 const deploying = deployerParts(ground)
@@ -426,7 +426,7 @@ test('each fits into a managed policy, and its statements have names of their ow
     ...(['auditor', 'operator', 'caretaker'] as const).map(who => personPart(who, ground)),
   ]
   for (const { document } of documents) {
-    expect(sizeOf(document)).toBeLessThanOrEqual(MANAGED_LIMIT)
+    expect(policyLength(document)).toBeLessThanOrEqual(MAX_MANAGED_POLICY_LENGTH)
     const names = document.Statement.map(({ Sid }) => Sid)
     expect(new Set(names).size).toBe(names.length)
     for (const name of names) expect(name).toMatch(/^[A-Za-z0-9]+$/)

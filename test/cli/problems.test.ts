@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
 import manifest from '../../package.json' with { type: 'json' }
-import { type Account, environment, run, stackOf, startAccount } from './account.ts'
+import { type Account, commandEnvironment, runCommand, stackOf, startAccount } from './account.ts'
 
 let account: Account
 let secrets: SecretsManagerServer
@@ -32,7 +32,7 @@ beforeEach(() => {
 })
 
 const keyturn = (words: string[], more: Record<string, string> = {}) =>
-  run(words, environment(account.url, more))
+  runCommand(words, commandEnvironment(account.url, more))
 
 /** Every command that asks AWS. */
 const commands = [

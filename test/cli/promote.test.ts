@@ -7,18 +7,25 @@ import {
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { promote } from '../../cli/commands/promote.ts'
-import { replicas } from '../../cli/commands/replicas.ts'
+import { runPromoteCommand } from '../../cli/commands/promote.ts'
+import { runReplicasCommand } from '../../cli/commands/replicas.ts'
 import { CommandError } from '../../cli/exit.ts'
 import type { PromoteOptions } from '../../cli/promotion/request.ts'
-import { type Noted, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
+import { type PromotionNote, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
-import { type Account, environment, run, stackOf, startAccount, stubEnvironment } from './account.ts'
-import { type Execution, type States, startStates } from './states.ts'
-import { surroundings } from './terminal.ts'
+import {
+  type Account,
+  commandEnvironment,
+  runCommand,
+  stackOf,
+  startAccount,
+  stubEnvironment,
+} from './account.ts'
+import { type Execution, type PlayedStepFunctions, startPlayedStepFunctions } from './playedStepFunctions.ts'
+import { terminalContext } from './terminal.ts'
 
 const here = 'eu-west-1'
 const lost = 'us-east-1'
@@ -27,13 +34,17 @@ const bin = await pythonBin()
 
 let moto: Moto
 let secretsManager: SecretsManagerServer
-let states: States
+let states: PlayedStepFunctions
 let account: Account
 let table: PromotionTable
 let tables = 0
 beforeAll(async () => {
   if (!bin) throw new Error('there is no python3, of which moto is made')
-  ;[moto, secretsManager, states] = await Promise.all([startMoto(bin), startSecretsManager(), startStates()])
+  ;[moto, secretsManager, states] = await Promise.all([
+    startMoto(bin),
+    startSecretsManager(),
+    startPlayedStepFunctions(),
+  ])
   account = await startAccount({
     secretsManager: secretsManager.url,
     stepFunctions: states.url,
@@ -52,7 +63,7 @@ beforeEach(async () => {
   account.sent.length = 0
   account.calls.length = 0
   states.executions.length = 0
-  states.begun = ends({})
+  states.onStarted = ends({})
   const TableName = `promotions-${tables++}`
   const dynamo = new DynamoDBClient({
     endpoint: moto.url,
@@ -109,7 +120,7 @@ type Result = {
 
 /** An execution that notes this and ends so. */
 const ends =
-  (result: Partial<Result>, noted: Partial<Noted>[] = [], failure?: Partial<Execution>) =>
+  (result: Partial<Result>, noted: Partial<PromotionNote>[] = [], failure?: Partial<Execution>) =>
   async (execution: Execution): Promise<void> => {
     for (const one of noted) await table.note(whole(one, execution.executionArn))
     Object.assign(execution, failure ?? { status: 'SUCCEEDED' })
@@ -118,7 +129,7 @@ const ends =
     execution.output = JSON.stringify(counts)
   }
 
-const whole = (one: Partial<Noted>, execution = `${machine}:earlier`): Noted => ({
+const whole = (one: Partial<PromotionNote>, execution = `${machine}:earlier`): PromotionNote => ({
   kind: 'promotion',
   credential: arnOf('secretsmanager', `secret:${one.name}-AbCdEf`),
   name: '',
@@ -135,12 +146,12 @@ type Called = { typed?: string; json?: boolean; ids?: string[] }
 
 /** Runs the command in this process. */
 async function keyturn(options: PromoteOptions, { typed, json = false, ids = [] }: Called = {}) {
-  const { printed, context } = surroundings(typed, json)
-  return ended(printed, () => promote(context, ids, options))
+  const { printed, context } = terminalContext(typed, json)
+  return ended(printed, () => runPromoteCommand(context, ids, options))
 }
 async function ready(id?: string, json = false) {
-  const { printed, context } = surroundings(undefined, json)
-  return ended(printed, () => replicas(context, id, { ready: true }))
+  const { printed, context } = terminalContext(undefined, json)
+  return ended(printed, () => runReplicasCommand(context, id, { ready: true }))
 }
 async function ended(printed: { out: string; err: string }, act: () => Promise<number>) {
   try {
@@ -157,10 +168,18 @@ describe('a promotion', () => {
   test('says beforehand what will happen, has the lost Region typed, and tells of each what became of it', async () => {
     const one = await replica()
     await replica({})
-    states.begun = ends({ promoted: 1, failed: { count: 1, names: ['x'] }, warned: { ...none, count: 1 } }, [
-      { name: 'shop/late', outcome: 'failed', error: 'StillStandby', reason: 'the server takes no changes' },
-      { name: one.name, credential: one.arn, warnings: ['its schedule was not set'] },
-    ])
+    states.onStarted = ends(
+      { promoted: 1, failed: { count: 1, names: ['x'] }, warned: { ...none, count: 1 } },
+      [
+        {
+          name: 'shop/late',
+          outcome: 'failed',
+          error: 'StillStandby',
+          reason: 'the server takes no changes',
+        },
+        { name: one.name, credential: one.arn, warnings: ['its schedule was not set'] },
+      ],
+    )
     const { code, out, err } = await keyturn({ from: lost, lost: true }, { typed: lost })
     expect(code).toBe(1)
     expect(err).toMatch(/^promote from us-east-1: \d+ secrets?; \d+ more have neither keyturn:managed=true/)
@@ -202,7 +221,11 @@ describe('a promotion', () => {
   })
 
   test('is refused while the Region answers, which says what there is to say', async () => {
-    states.begun = ends({}, [], { status: 'FAILED', error: 'RegionAnswers', cause: '{"errorMessage":"x"}' })
+    states.onStarted = ends({}, [], {
+      status: 'FAILED',
+      error: 'RegionAnswers',
+      cause: '{"errorMessage":"x"}',
+    })
     const { code, err } = await keyturn({ from: lost, confirm: lost })
     expect(code).toBe(2)
     expect(err).toMatch(
@@ -211,7 +234,7 @@ describe('a promotion', () => {
   })
 
   test('that does not go through tells why, what it did, and that the same again goes on', async () => {
-    states.begun = ends({}, [{ name: 'shop/first' }, { name: 'shop/half', outcome: 'begun' }], {
+    states.onStarted = ends({}, [{ name: 'shop/first' }, { name: 'shop/half', outcome: 'begun' }], {
       status: 'FAILED',
       error: 'Throttled',
       cause: JSON.stringify({ errorMessage: 'findReplicas: too\nmany' }),
@@ -224,14 +247,14 @@ describe('a promotion', () => {
     expect(err).toMatch(
       /the promotion did not go through: Throttled: findReplicas: too many\nWhat was promoted by then stays so; the same command again takes what is left\. https:/,
     )
-    states.begun = ends({}, [], { status: 'ABORTED' })
+    states.onStarted = ends({}, [], { status: 'ABORTED' })
     expect((await keyturn(given)).err).toMatch(/did not go through: ABORTED\n/)
   })
 
   test('again tells what was promoted before, and what earlier runs found is not lost', async () => {
     await table.note(whole({ name: 'shop/done', at: '2026-11-30T10:20:00.000Z' }))
     await table.note(whole({ name: 'shop/other', from: 'sa-east-1' }))
-    states.begun = ends({ before: 7 })
+    states.onStarted = ends({ before: 7 })
     const { code, out } = await keyturn(given)
     expect(code).toBe(0)
     expect(out).toMatch(/^promoted {2}secret:shop\/done, 2026-11-30 10:20 UTC$/m)
@@ -240,9 +263,9 @@ describe('a promotion', () => {
   })
 
   test('that runs already is joined, without a question; what was asked otherwise is said', async () => {
-    const running = states.run(machine, { from: lost, planned: true })
-    states.run(machine, { from: lost, dryRun: true })
-    states.run(machine, { from: 'sa-east-1', lost: true })
+    const running = states.addRunning(machine, { from: lost, planned: true })
+    states.addRunning(machine, { from: lost, dryRun: true })
+    states.addRunning(machine, { from: 'sa-east-1', lost: true })
     const call = keyturn({ from: lost, lost: true, again: true })
     await vi.waitFor(() => expect(account.calls).toContain('DescribeExecution'))
     await ends({ promoted: 3 })(running)
@@ -256,7 +279,7 @@ describe('a promotion', () => {
   })
 
   test('those of which nothing was noted are no success', async () => {
-    states.begun = ends({ promoted: 1, unknown: 2 })
+    states.onStarted = ends({ promoted: 1, unknown: 2 })
     expect(await keyturn(given)).toMatchObject({
       code: 1,
       out: expect.stringMatching(
@@ -268,20 +291,20 @@ describe('a promotion', () => {
   test('of what the state machine does not take is wrong use', async () => {
     const errorMessage = 'findReplicas: ids: there is nothing of shop/x to promote'
     const cause = JSON.stringify({ errorMessage })
-    states.begun = ends({}, [], { status: 'FAILED', error: 'InvalidInput', cause })
+    states.onStarted = ends({}, [], { status: 'FAILED', error: 'InvalidInput', cause })
     const { code, err } = await keyturn(given)
     expect(code).toBe(2)
     expect(err).toMatch(/nothing was begun: findReplicas: ids: there is nothing of shop\/x to promote\n/)
   })
 
   test('a warning is a finding', async () => {
-    states.begun = ends({ promoted: 1, warned: { count: 1, names: [] } })
+    states.onStarted = ends({ promoted: 1, warned: { count: 1, names: [] } })
     expect((await keyturn(given)).code).toBe(5)
   })
 
   test('--json prints one document', async () => {
     const { name, arn } = await replica()
-    states.begun = ends({ promoted: 1, failed: { count: 1, names: [`${name}: HostUnmapped: no`] } }, [
+    states.onStarted = ends({ promoted: 1, failed: { count: 1, names: [`${name}: HostUnmapped: no`] } }, [
       { name, credential: arn, outcome: 'failed', error: 'HostUnmapped', reason: 'add "a": "…"' },
     ])
     const { code, out, err } = await keyturn(given, { json: true })
@@ -306,7 +329,7 @@ describe('a promotion', () => {
 
   test('whoever may not read the table is told what the execution says', async () => {
     account.refuse(action => (action === 'Query' ? { name: 'AccessDeniedException' } : undefined))
-    states.begun = ends({ failed: { count: 1, names: ['shop/x: LoginRefused: none of three'] } })
+    states.onStarted = ends({ failed: { count: 1, names: ['shop/x: LoginRefused: none of three'] } })
     const { code, out, err } = await keyturn(given)
     expect(code).toBe(1)
     expect(err).toMatch(
@@ -317,13 +340,17 @@ describe('a promotion', () => {
 
   test('how far it is stands in lines, and Ctrl-C ends the looking on', async () => {
     const { name, arn } = await replica()
-    states.begun = async ({ executionArn }) => table.note(whole({ name, credential: arn }, executionArn))
+    states.onStarted = async ({ executionArn }) => table.note(whole({ name, credential: arn }, executionArn))
     const words = ['promote', '--from', lost, '--lost', '--confirm', lost, name]
-    const { code, stdout, stderr } = await run(words, environment(account.url), (child, printed) => {
-      child.stdout.on('data', () => {
-        if (printed().includes('1 of 1')) child.kill('SIGINT')
-      })
-    })
+    const { code, stdout, stderr } = await runCommand(
+      words,
+      commandEnvironment(account.url),
+      (child, printed) => {
+        child.stdout.on('data', () => {
+          if (printed().includes('1 of 1')) child.kill('SIGINT')
+        })
+      },
+    )
     expect(code).toBe(4)
     expect(stdout).toMatch(/\n\d\d:\d\d:\d\d 1 of 1\n$/)
     expect(stderr).toMatch(
@@ -413,9 +440,9 @@ describe('what is to be promoted', () => {
 
   test('whoever may not start it is told, as the permission is one of its own', async () => {
     account.refuse(action => (action === 'StartExecution' ? { name: 'AccessDeniedException' } : undefined))
-    const { stderr, code } = await run(
+    const { stderr, code } = await runCommand(
       ['promote', '--from', lost, '--lost', '--confirm', lost],
-      environment(account.url),
+      commandEnvironment(account.url),
     )
     expect(code).toBe(3)
     expect(stderr).toMatch(
@@ -426,7 +453,7 @@ describe('what is to be promoted', () => {
 
 describe('a dry run', () => {
   test('asks nothing, needs no Region, and tells what is not ready', async () => {
-    states.begun = ends({ promoted: 1, failed: { count: 1, names: [] } }, [
+    states.onStarted = ends({ promoted: 1, failed: { count: 1, names: [] } }, [
       { kind: 'rehearsal', name: 'shop/well', outcome: 'ready' },
       {
         kind: 'rehearsal',
@@ -449,7 +476,7 @@ describe('a dry run', () => {
   })
 
   test('all ready: done', async () => {
-    states.begun = ends({ promoted: 2 })
+    states.onStarted = ends({ promoted: 2 })
     expect(await keyturn({ from: lost, dryRun: true })).toMatchObject({
       code: 0,
       out: expect.stringMatching(/\n2 ready, 0 not ready\.\n$/),
@@ -459,7 +486,7 @@ describe('a dry run', () => {
 })
 
 describe('replicas --ready', () => {
-  const rehearsed = (name: string, more: Partial<Noted> = {}) =>
+  const rehearsed = (name: string, more: Partial<PromotionNote> = {}) =>
     whole({ kind: 'rehearsal', name, outcome: 'ready', ...more })
   const long = new Date(Date.now() - 11 * 86_400_000).toISOString()
 
@@ -482,7 +509,7 @@ describe('replicas --ready', () => {
       err: expect.stringMatching(/^no rehearsal has looked at shop\/none\n/),
     })
     const { secrets, last } = JSON.parse((await ready(undefined, true)).out)
-    expect(secrets.map(({ outcome }: Noted) => outcome)).toEqual(['ready', 'unready'])
+    expect(secrets.map(({ outcome }: PromotionNote) => outcome)).toEqual(['ready', 'unready'])
     expect(Date.parse(last)).toBeGreaterThan(Date.now() - 60_000)
   })
 
@@ -518,7 +545,10 @@ describe('replicas --ready', () => {
     ['--prefix', 'shop'],
     ['--give-up', lost, '--reason', 'x'],
   ])('beside %s it is refused', async (...words) => {
-    const { code, stderr } = await run(['replicas', '--ready', ...words], environment(account.url))
+    const { code, stderr } = await runCommand(
+      ['replicas', '--ready', ...words],
+      commandEnvironment(account.url),
+    )
     expect(code).toBe(2)
     expect(stderr).toMatch(new RegExp(`^keyturn: --ready was given, and ${words[0]} too\n`))
   })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type AuditedAccount, type DeclaredEvent, startAudited } from '../../local/aws/audited.ts'
+import { type AuditedAccount, type DeclaredEvent, startAuditedAccount } from '../../local/aws/audited.ts'
 import { session, user } from '../fleet/readers/trail.ts'
-import { environment, run } from './account.ts'
+import { commandEnvironment, runCommand } from './account.ts'
 
 // Months from this machine's clock: AWS's counts.
 const moment = '2027-06-15T12:00:00Z'
@@ -19,7 +19,7 @@ const own = { userIdentity: session('keyturn-dev-setSecret', 'keyturn-dev-setSec
 
 let account: AuditedAccount
 beforeAll(async () => {
-  account = await startAudited({
+  account = await startAuditedAccount({
     moment,
     regions: {
       'eu-west-1': {
@@ -56,7 +56,7 @@ beforeEach(() => {
   account.calls.length = 0
 })
 
-const keyturn = (...words: string[]) => run(words, environment(account.url))
+const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(account.url))
 
 test('says who read a secret, in each Region that has it; refused tries and Keyturn apart', async () => {
   expect(await keyturn('readers', 'shop/db')).toEqual({
@@ -118,7 +118,7 @@ const answers = (most: number) => {
   account.refuse(({ action }) =>
     action === 'LookupEvents' && calls() > most ? { name: 'ThrottlingException' } : undefined,
   )
-  return run(['readers', 'secret:quiet'], environment(account.url, { AWS_MAX_ATTEMPTS: '1' }))
+  return runCommand(['readers', 'secret:quiet'], commandEnvironment(account.url, { AWS_MAX_ATTEMPTS: '1' }))
 }
 
 test('of a secret that Keyturn alone reads it says so; and since when, if CloudTrail answers no more', async () => {
@@ -150,8 +150,8 @@ test('where CloudTrail tells of no read at all, not even of those by rotations, 
     const regions = {
       'eu-west-1': { stack: {}, secrets: [{ name: 'a' }, { name: 'b', ...more }], events: [] },
     }
-    const account = await startAudited({ moment, regions })
-    const ask = () => run(['readers', 'secret:a'], environment(account.url))
+    const account = await startAuditedAccount({ moment, regions })
+    const ask = () => runCommand(['readers', 'secret:a'], commandEnvironment(account.url))
     const told = await ask()
     account.refuse(({ action }) => (action === 'Scan' ? { name: 'AccessDeniedException' } : undefined))
     const refused = await ask()

@@ -14,7 +14,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { scheduleIn } from '../../rotation/promotion/serviceSchedule.ts'
 import { tagsIn } from '../../rotation/tags.ts'
-import { type Account, environment, file, functionArn, run, stackOf, startAccount } from './account.ts'
+import {
+  type Account,
+  commandEnvironment,
+  commandFile,
+  functionArn,
+  runCommand,
+  stackOf,
+  startAccount,
+} from './account.ts'
 
 const regions = ['us-east-1', 'eu-central-1', 'ap-south-1', 'sa-east-1']
 const project = join(import.meta.dirname, '../..')
@@ -34,10 +42,10 @@ afterAll(async () => {
   await secretsManager?.stop()
 })
 beforeEach(() => {
-  for (const region of regions) secretsManager.setRegion(region, {})
+  for (const region of regions) secretsManager.setRegionBehaviour(region, {})
 })
 
-const keyturn = (...words: string[]) => run(words, environment(account.url))
+const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(account.url))
 const home = [{ Key: 'keyturn:home', Value: 'eu-west-1' }]
 async function secret(Name: string, ...copies: string[]): Promise<string> {
   const command = new CreateSecretCommand({ Name, SecretString: 'Hidden-1', Tags: home })
@@ -50,11 +58,11 @@ async function secret(Name: string, ...copies: string[]): Promise<string> {
 
 test('each copy is asked for its version: one follows, one is behind, one is not there, one cannot be asked', async () => {
   const id = await secret('shop/db', ...regions.slice(0, 2))
-  secretsManager.setRegion('eu-central-1', { fails: 'key disabled' })
-  secretsManager.setRegion('ap-south-1', { fails: 'key denied' })
+  secretsManager.setRegionBehaviour('eu-central-1', { failsBecause: 'key disabled' })
+  secretsManager.setRegionBehaviour('ap-south-1', { failsBecause: 'key denied' })
   const AddReplicaRegions = regions.slice(2).map(Region => ({ Region }))
   await secrets.send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }))
-  secretsManager.setRegion('sa-east-1', { endpoint: 'denied' })
+  secretsManager.setRegionBehaviour('sa-east-1', { endpoint: 'denied' })
   await secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'Hidden-2' }))
   const { code, stdout, stderr } = await keyturn('replicas', 'shop/db')
   expect([code, stderr]).toEqual([5, ''])
@@ -110,7 +118,7 @@ test('a Region that was given up says since when and why, and is no finding', as
   const id = await secret('shop/given-up', 'us-east-1')
   const Tags = [{ Key: 'keyturn:given-up:us-east-1', Value: '2026-11-29 the Region is down' }]
   await secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
-  secretsManager.setRegion('us-east-1', { endpoint: 'closed' })
+  secretsManager.setRegionBehaviour('us-east-1', { endpoint: 'closed' })
   const { code, stdout } = await keyturn('replicas', 'shop/given-up')
   expect(code).toBe(0)
   expect(stdout).toMatch(/^unseen .*\n.*, given up 2026-11-29 the Region is down$/m)
@@ -140,7 +148,7 @@ describe('--give-up of a Region in which the primary lists no replica', () => {
     )
     expect(await tagsOf(id)).toEqual(['keyturn:home', 'keyturn:given-up:us-east-1'])
     const lost = await secret('give-up/lost')
-    secretsManager.setRegion('us-east-1', { endpoint: 'closed' })
+    secretsManager.setRegionBehaviour('us-east-1', { endpoint: 'closed' })
     expect(await keyturn('replicas', 'give-up/lost', ...given)).toMatchObject({ code: 0 })
     expect(await tagsOf(lost)).toContain('keyturn:given-up:us-east-1')
   })
@@ -170,7 +178,7 @@ test('a secret of its own is told from a replica, be it a promoted one or anothe
     region: 'us-east-1',
     credentials: { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' },
   })
-  secretsManager.setRegion('us-east-1', { promotedStaysListed: true })
+  secretsManager.setRegionBehaviour('us-east-1', { promotedStaysListed: true })
   const id = await secret('alone/promoted', 'us-east-1')
   await secrets.send(new DescribeSecretCommand({ SecretId: id }))
   const SecretId = id.replace('eu-west-1', 'us-east-1')
@@ -245,9 +253,9 @@ test("--add keeps Secrets Manager's schedule in a tag, in the call that sets the
 
 test('Ctrl-C ends the looking on, and the replica goes on', async () => {
   await secret('shop/slow')
-  secretsManager.setRegion('us-east-1', { inProgress: 1e9 })
+  secretsManager.setRegionBehaviour('us-east-1', { inProgressMs: 1e9 })
   const words = ['replicas', 'shop/slow', '--add', 'us-east-1']
-  const { code, stderr } = await run(words, environment(account.url), (child, printed) => {
+  const { code, stderr } = await runCommand(words, commandEnvironment(account.url), (child, printed) => {
     child.stdout.on('data', () => {
       if (printed().includes('InProgress in us-east-1')) child.kill('SIGINT')
     })
@@ -260,11 +268,11 @@ test('Ctrl-C ends the looking on, and the replica goes on', async () => {
 
 test('Ctrl-C amid many has none begin that has not begun', async () => {
   for (let n = 0; n < 12; n++) await secret(`stopped/${n}`)
-  secretsManager.setRegion('us-east-1', { inProgress: 1e9 })
+  secretsManager.setRegionBehaviour('us-east-1', { inProgressMs: 1e9 })
   account.sent.length = 0
   const begun = () => account.sent.filter(({ action }) => action === 'ReplicateSecretToRegions').length
   const words = ['replicas', '--prefix', 'stopped/', '--add', 'us-east-1', '--confirm', 'us-east-1']
-  const { code, stderr } = await run(words, environment(account.url), child => {
+  const { code, stderr } = await runCommand(words, commandEnvironment(account.url), child => {
     const look = setInterval(() => {
       if (begun() < 10) return
       clearInterval(look)
@@ -291,11 +299,11 @@ describe('on a terminal', () => {
   /** Runs the command on a terminal of its own, where somebody presses these keys at its question. */
   const onTerminal = (keys: string, ...words: string[]) => {
     const spawn = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
-    const command = ['python3', '-c', spawn, process.execPath, file]
+    const command = ['python3', '-c', spawn, process.execPath, commandFile]
     let asked = false
-    return run(
+    return runCommand(
       words,
-      environment(account.url, { TERM: 'dumb' }),
+      commandEnvironment(account.url, { TERM: 'dumb' }),
       (child, printed) => {
         child.stdout.on('data', () => {
           if (asked || !/to go on: |\(yes\/no\) /.test(printed())) return

@@ -10,19 +10,19 @@ import {
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { replicas } from '../../cli/commands/replicas.ts'
-import type { FoundSecret } from '../../cli/credentialId.ts'
-import { CommandError, exit } from '../../cli/exit.ts'
-import { act } from '../../cli/replicas/act.ts'
-import type { There } from '../../cli/replicas/copies.ts'
-import type { Followed } from '../../cli/replicas/follow.ts'
+import { runReplicasCommand } from '../../cli/commands/replicas.ts'
+import type { FoundSecret } from '../../cli/credential.ts'
+import { CommandError, EXIT } from '../../cli/exit.ts'
+import type { CopyState } from '../../cli/replicas/copies.ts'
 import { mayRenew } from '../../cli/replicas/repair.ts'
-import { type ReplicasOptions, requestOf } from '../../cli/replicas/request.ts'
-import { stackOf as findStack } from '../../cli/stack.ts'
+import { parseRequest, type ReplicasOptions } from '../../cli/replicas/request.ts'
+import { runReplicaAction } from '../../cli/replicas/runReplicaAction.ts'
+import type { ReplicaWaitResult } from '../../cli/replicas/waitForReplica.ts'
+import { chooseStack as findStack } from '../../cli/stack.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { type Tags, tagsIn } from '../../rotation/tags.ts'
 import { type Account, functionArn, stackOf, startAccount, stubEnvironment } from './account.ts'
-import { surroundings } from './terminal.ts'
+import { terminalContext } from './terminal.ts'
 
 const home = 'eu-west-1'
 const region = 'us-east-1'
@@ -53,7 +53,7 @@ afterAll(async () => {
 })
 beforeEach(() => {
   stubEnvironment(account.url)
-  for (const each of [region, other]) secretsManager.setRegion(each, {})
+  for (const each of [region, other]) secretsManager.setRegionBehaviour(each, {})
   account.stacks.splice(0, 9, stackOf('local'))
   account.secrets.clear()
   account.refuse()
@@ -109,12 +109,15 @@ type Called = { typed?: string; json?: boolean; milliseconds?: number }
 /** Runs the command in this process. `milliseconds` is a shorter wait than the command line takes. */
 async function keyturn(id: string | undefined, options: ReplicasOptions, called: Called = {}) {
   const { typed, json = false, milliseconds } = called
-  const { printed, context } = surroundings(typed, json)
+  const { printed, context } = terminalContext(typed, json)
   try {
-    const request = milliseconds === undefined ? undefined : requestOf(id, options)
+    const request = milliseconds === undefined ? undefined : parseRequest(id, options)
     const code = request
-      ? await act(context, await findStack(context), { ...request, wait: milliseconds as number })
-      : await replicas(context, id, options)
+      ? await runReplicaAction(context, await findStack(context), {
+          ...request,
+          waitMs: milliseconds as number,
+        })
+      : await runReplicasCommand(context, id, options)
     return { code, ...printed }
   } catch (error) {
     if (!(error instanceof CommandError)) throw error
@@ -137,7 +140,7 @@ function loseRemoval(SecretId: string): void {
 describe('--add', () => {
   test('tags the secret, makes a replica with the key, and waits until it has the version', async () => {
     const { name, arn } = await secret({ 'keyturn:every': '30d' })
-    secretsManager.setRegion(region, { inProgress: 700 })
+    secretsManager.setRegionBehaviour(region, { inProgressMs: 700 })
     const { code, out, err } = await keyturn(name, { add: region, key: 'alias/there' })
     expect([code, err]).toEqual([0, ''])
     expect(out).toMatch(/: tagged keyturn:home=eu-west-1\n/)
@@ -194,14 +197,14 @@ describe('--add', () => {
 
   test('tells what Secrets Manager says of one that failed, and that it is not overwritten', async () => {
     const { name, arn } = await secret()
-    secretsManager.setRegion(region, { fails: 'key disabled' })
+    secretsManager.setRegionBehaviour(region, { failsBecause: 'key disabled' })
     const failed = await keyturn(name, { add: region })
     expect(failed.code).toBe(1)
     expect(failed.err).toMatch(
       /Failed: The KMS key is disabled or not found in us-east-1\nMend what .* --repair us-east-1\.\n$/,
     )
     await replicate(arn, other)
-    secretsManager.setRegion(other, { fails: 'name exists' })
+    secretsManager.setRegionBehaviour(other, { failsBecause: 'name exists' })
     expect((await keyturn((await secret()).name, { add: other })).err).toMatch(
       /already exists.*\nWhat stands there may be a secret that was promoted, and is never overwritten\. Look at it/,
     )
@@ -209,20 +212,20 @@ describe('--add', () => {
 
   test('ends with 4 when the time is over, and the same again looks on', async () => {
     const { name } = await secret()
-    secretsManager.setRegion(region, { inProgress: 1e9 })
+    secretsManager.setRegionBehaviour(region, { inProgressMs: 1e9 })
     const late = await keyturn(name, { add: region, wait: 0 })
     expect(late.code).toBe(4)
     expect(late.err).toMatch(/InProgress in us-east-1 after 0 s; it goes on\nkeyturn replicas secret:/)
-    secretsManager.setRegion(region, {})
+    secretsManager.setRegionBehaviour(region, {})
     expect(await keyturn(name, { add: region })).toMatchObject({ code: 0, err: '' })
     expect(changed()).toEqual(['TagResource', 'ReplicateSecretToRegions'])
   })
 
   test('InSync without the version is not enough, and has to do where the Region cannot be asked', async () => {
     const { name } = await secret()
-    secretsManager.setRegion(region, { inProgress: 0, arrival: 1e9 })
+    secretsManager.setRegionBehaviour(region, { inProgressMs: 0, arrivalMs: 1e9 })
     expect(await keyturn(name, { add: region, wait: 1000 })).toMatchObject({ code: 4 })
-    secretsManager.setRegion(other, { endpoint: 'denied' })
+    secretsManager.setRegionBehaviour(other, { endpoint: 'denied' })
     const unseen = await keyturn(name, { add: other })
     expect(unseen.code).toBe(5)
     expect(unseen.err).toMatch(
@@ -246,7 +249,7 @@ describe('--add', () => {
 
 describe('what an action refuses changes nothing', () => {
   const promoted = async () => {
-    secretsManager.setRegion(region, { promotedStaysListed: true })
+    secretsManager.setRegionBehaviour(region, { promotedStaysListed: true })
     const made = await secret({}, region)
     await there.send(new StopReplicationToReplicaCommand({ SecretId: inRegion(made.arn) }))
     return made
@@ -258,13 +261,13 @@ describe('what an action refuses changes nothing', () => {
   }
   const failed = async () => {
     const made = await secret({}, region)
-    secretsManager.setRegion(region, { fails: 'key denied' })
+    secretsManager.setRegionBehaviour(region, { failsBecause: 'key denied' })
     await put(made.arn)
     return made
   }
   const denied = async () => {
     const made = await secret({}, region)
-    secretsManager.setRegion(region, { endpoint: 'denied' })
+    secretsManager.setRegionBehaviour(region, { endpoint: 'denied' })
     return made
   }
   const giving = { giveUp: region, reason: 'down' }
@@ -408,7 +411,7 @@ describe('--remove', () => {
   })
 
   test('one that is promoted while somebody thinks is left alone', async () => {
-    secretsManager.setRegion(region, { promotedStaysListed: true })
+    secretsManager.setRegionBehaviour(region, { promotedStaysListed: true })
     const { name, arn } = await secret({}, region)
     let looks = 0
     account.refuse((action, place) => {
@@ -443,7 +446,7 @@ describe('--give-up', () => {
 
   test('a Region that is down can be given up', async () => {
     const { name, arn } = await secret({}, region)
-    secretsManager.setRegion(region, { endpoint: 'closed' })
+    secretsManager.setRegionBehaviour(region, { endpoint: 'closed' })
     expect(await keyturn(name, { giveUp: region, reason: 'x', confirm: region })).toMatchObject({ code: 0 })
     expect(await tagsOf(arn)).toEqual({ [`keyturn:given-up:${region}`]: `${today} x` })
   })
@@ -460,10 +463,10 @@ describe('--repair', () => {
   test('replicates again with the same key, and takes back that it was given up', async () => {
     const { name, arn } = await secret({ [`keyturn:given-up:${region}`]: '2026-11-01 down' })
     await replicate(arn, region, 'alias/there')
-    secretsManager.setRegion(region, { fails: 'key disabled' })
+    secretsManager.setRegionBehaviour(region, { failsBecause: 'key disabled' })
     await put(arn)
     expect(await listed(arn)).toEqual([`${region} Failed`])
-    secretsManager.setRegion(region, {})
+    secretsManager.setRegionBehaviour(region, {})
     expect(await keyturn(name, { repair: region })).toMatchObject({ code: 0, err: '' })
     expect(changed()).toEqual(['ReplicateSecretToRegions', 'UntagResource'])
     expect(account.sent.find(({ action }) => action === 'ReplicateSecretToRegions')?.request).toMatchObject({
@@ -482,7 +485,7 @@ describe('--repair', () => {
   async function wedged() {
     const made = await secret()
     await replicate(made.arn, region, 'alias/there')
-    secretsManager.setRegion(region, { wedges: 60_000 })
+    secretsManager.setRegionBehaviour(region, { wedgesWithinMs: 60_000 })
     await put(made.arn, 'Hidden-2')
     await put(made.arn, 'Hidden-3')
     expect(await listed(made.arn)).toEqual([`${region} InProgress`])
@@ -549,7 +552,7 @@ describe('--repair', () => {
     'of one that fails again for %s removes nothing',
     async fails => {
       const { name, arn } = await secret({}, region)
-      secretsManager.setRegion(region, { fails })
+      secretsManager.setRegionBehaviour(region, { failsBecause: fails })
       await put(arn)
       const { code, err } = await keyturn(name, { repair: region, confirm: region }, { milliseconds: 2000 })
       expect(code).toBe(1)
@@ -560,7 +563,7 @@ describe('--repair', () => {
 
   test('one that is hanging where its Region cannot be asked is not removed', async () => {
     const { name } = await wedged()
-    secretsManager.setRegion(region, { wedges: 60_000, endpoint: 'denied' })
+    secretsManager.setRegionBehaviour(region, { wedgesWithinMs: 60_000, endpoint: 'denied' })
     expect(await keyturn(name, { repair: region, confirm: region }, { milliseconds: 600 })).toMatchObject({
       code: 4,
     })
@@ -569,7 +572,7 @@ describe('--repair', () => {
 })
 
 const key = 'Failed: The KMS key is disabled or not found'
-test.each<[boolean, Followed['end'], string, There['state']]>([
+test.each<[boolean, ReplicaWaitResult['end'], string, CopyState['state']]>([
   [true, 'late', 'InProgress', 'behind'],
   [true, 'late', 'InProgress', 'empty'],
   [true, 'late', 'InSync', 'behind'],
@@ -585,7 +588,7 @@ test.each<[boolean, Followed['end'], string, There['state']]>([
 ])('%j: removing and adding may help where the wait ended %s, with %s, and the Region is %s', (...row) => {
   const [expected, end, status, state] = row
   const followed = { end, status, there: { state } }
-  const told = { code: exit.failed, result: 'failed', says: '', found: {} as FoundSecret }
+  const told = { code: EXIT.failed, result: 'failed', says: '', found: {} as FoundSecret }
   expect(mayRenew({ ...told, followed })).toBe(expected)
   expect(mayRenew(told)).toBe(false)
 })
@@ -643,7 +646,7 @@ describe('many at once', () => {
     const team = { team: `t${secretsMade}` }
     const well = await secret(team, region)
     const hanging = [await secret(team, region), await secret(team, region)]
-    secretsManager.setRegion(region, { wedges: 60_000 })
+    secretsManager.setRegionBehaviour(region, { wedgesWithinMs: 60_000 })
     for (const { arn } of hanging) for (const value of ['Hidden-2', 'Hidden-3']) await put(arn, value)
     const options = { repair: region, tag: Object.entries(team) }
     const { code, err } = await keyturn(undefined, options, { typed: region, milliseconds: 600 })
@@ -667,7 +670,7 @@ describe('many at once', () => {
     await secrets.send(
       new TagResourceCommand({ SecretId: well.arn, Tags: [{ Key: 'keyturn:home', Value: home }] }),
     )
-    secretsManager.setRegion(region, { fails: 'key denied' })
+    secretsManager.setRegionBehaviour(region, { failsBecause: 'key denied' })
     await put(failing.arn)
     const options = { repair: region, tag: Object.entries(team), confirm: region }
     const { code, out, err } = await keyturn(undefined, options, { json: true, milliseconds: 2000 })

@@ -4,9 +4,17 @@ import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
 import type { Users } from '../../local/client/users.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
-import { type Account, environment, file, functionArn, run, stackOf, startAccount } from './account.ts'
+import {
+  type Account,
+  commandEnvironment,
+  commandFile,
+  functionArn,
+  runCommand,
+  stackOf,
+  startAccount,
+} from './account.ts'
 
 let embedded: Embedded
 let account: Account
@@ -31,7 +39,7 @@ beforeEach(() => {
   account.calls.length = 0
 })
 
-const keyturn = (...words: string[]) => run(words, environment(account.url))
+const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(account.url))
 const single = { 'keyturn:strategy': 'single-user' }
 const failing = { ...single, 'keyturn:test-query': 'TABLE no_such_table' }
 let users = 0
@@ -41,7 +49,7 @@ async function enrol(tags: Record<string, string> = {}, more: Parameters<Users['
   await embedded.users.enrol(user, { tags, ...more })
   return `demo/${user}`
 }
-const value = (name: string) => embedded.users.shelf.read(name, 'current')
+const value = (name: string) => embedded.users.valueStore.read(name, 'current')
 
 /** Has a state do something else for the time of a test. */
 function instead(state: StateName<'rotate'>, task: (usual: Task) => Task): void {
@@ -160,7 +168,7 @@ test('--no-wait starts, and says which execution it is', async () => {
   expect(code).toBe(0)
   const [, name = ''] =
     /started: arn:aws:states:eu-west-1:123456789012:execution:keyturn-local-rotate:(\S+)/.exec(stdout) ?? []
-  const execution = embedded.stepFunctions.executions.get(name)
+  const execution = embedded.stepFunctions.rotateExecutions.get(name)
   expect(JSON.parse(`${execution?.input}`)).toEqual({ store: 'secrets-manager', id })
   expect((await execution?.ended)?.failure).toBeUndefined()
   expect(account.calls).not.toContain('GetExecutionHistory')
@@ -180,7 +188,7 @@ test('a parameter is rotated under its name', async () => {
     const { code, stdout, stderr } = await keyturn('rotate', '--json', id)
     expect([code, stderr]).toEqual([1, expect.stringContaining('InvalidOption: createSecret: no')])
     const [{ execution }] = JSON.parse(stdout).rotations
-    const { input } = embedded.stepFunctions.executions.get(execution.split(':').at(-1)) ?? {}
+    const { input } = embedded.stepFunctions.rotateExecutions.get(execution.split(':').at(-1)) ?? {}
     expect(JSON.parse(`${input}`)).toEqual({ store: 'parameter-store', id: '/shop/database' })
   }
 })
@@ -208,7 +216,7 @@ test('--all-due starts a run; with ids, or neither, nothing begins', async () =>
 /** Has Secrets Manager rotate a secret, by the stack's own function. */
 async function rotatedByService(id: string): Promise<void> {
   account.secrets.set(id, { RotationEnabled: true, RotationLambdaARN: functionArn })
-  const handler = await load('rotateSecret')
+  const handler = await loadHandler('rotateSecret')
   account.rotateSecret = (SecretId, ClientRequestToken) => {
     embedded.secretsManager.stagePending(id, ClientRequestToken)
     // As the service does, after it has answered.
@@ -314,11 +322,15 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   async signal => {
     const id = await enrol()
     const { entered, go } = held()
-    const { code, stderr } = await run(['rotate', id], environment(account.url), async (child, printed) => {
-      await entered
-      await vi.waitFor(() => expect(printed()).toContain('SetSecret'), 10_000)
-      child.kill(signal)
-    })
+    const { code, stderr } = await runCommand(
+      ['rotate', id],
+      commandEnvironment(account.url),
+      async (child, printed) => {
+        await entered
+        await vi.waitFor(() => expect(printed()).toContain('SetSecret'), 10_000)
+        child.kill(signal)
+      },
+    )
     expect(code).toBe(4)
     expect(stderr).toMatch(/not looked at any more\nThe rotation goes on: arn:aws:states:\S+\n$/)
     const again = keyturn('rotate', id)
@@ -336,11 +348,15 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
 )
 
 /** Runs the command on a terminal of 40 columns. What it wrote comes with what moves the cursor. */
-async function onTerminal(words: string[], env: Record<string, string>, started?: Parameters<typeof run>[2]) {
-  const line = `stty cols 40 rows 24; exec '${process.execPath}' '${file}' ${words.join(' ')}`
+async function onTerminal(
+  words: string[],
+  env: Record<string, string>,
+  started?: Parameters<typeof runCommand>[2],
+) {
+  const line = `stty cols 40 rows 24; exec '${process.execPath}' '${commandFile}' ${words.join(' ')}`
   const script = ['script', '--quiet', '--return', '--command', line, '/dev/null']
   const all = { TERM: 'xterm', SHELL: '/bin/sh', ...env }
-  const { code, stdout } = await run([], environment(account.url, all), started, script)
+  const { code, stdout } = await runCommand([], commandEnvironment(account.url, all), started, script)
   return { code, stdout, text: stripVTControlCharacters(stdout) }
 }
 
@@ -370,7 +386,7 @@ test('Ctrl-C at a terminal ends the looking on too', async () => {
 })
 
 test('a reader that goes is no error', async () => {
-  const { stderr } = await run(['rotate', await enrol()], environment(account.url), child =>
+  const { stderr } = await runCommand(['rotate', await enrol()], commandEnvironment(account.url), child =>
     child.stdout.once('data', () => child.stdout.destroy()),
   )
   expect(stderr).toBe('')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type Facts, standingOf } from '../../cli/standing/standing.ts'
-import { isFinding, states } from '../../cli/standing/states.ts'
-import type { RotationRecord } from '../../fleet/records/record.ts'
+import { type StandingFacts, standingOf } from '../../cli/standing/standing.ts'
+import { isFinding, STATES } from '../../cli/standing/states.ts'
+import type { RotationRecord } from '../../fleet/records/rotationRecord.ts'
 
 const now = new Date('2026-11-29T12:00:00Z')
 const hour = 3_600_000
@@ -18,12 +18,12 @@ const rotated: RotationRecord = {
 }
 const failed: RotationRecord = { ...rotated, outcome: 'failed', error: 'TestFailed', step: 'TestSecret' }
 const inProgress: RotationRecord = { ...failed, error: 'RotationInProgress', step: 'CreateSecret' }
-const facts = (more: Partial<Facts> = {}, tags: Record<string, string> = {}): Facts => ({
+const facts = (more: Partial<StandingFacts> = {}, tags: Record<string, string> = {}): StandingFacts => ({
   credential: {
     store: 'parameter-store',
     id: '/shop',
     tags: { 'keyturn:managed': 'true', ...tags },
-    since: new Date('2026-11-29T10:00:00Z'),
+    currentSince: new Date('2026-11-29T10:00:00Z'),
   },
   rotatedBy: 'Keyturn, every 30d',
   records: [rotated],
@@ -32,14 +32,14 @@ const facts = (more: Partial<Facts> = {}, tags: Record<string, string> = {}): Fa
   parked: false,
   ...more,
 })
-const stateOf = (more: Partial<Facts>, tags?: Record<string, string>) =>
+const stateOf = (more: Partial<StandingFacts>, tags?: Record<string, string>) =>
   standingOf(facts(more, tags), now, hour).state
 const every = { 'keyturn:every': '30d' }
 const at = (since: string) => ({ credential: { ...facts({}, every).credential, since: new Date(since) } })
 const pending = (running: boolean) => ({ pending: { token: 'token', running } })
 
 describe('a credential', () => {
-  test.each<[string, string, Partial<Facts>]>([
+  test.each<[string, string, Partial<StandingFacts>]>([
     ['has rotated', 'waiting', {}],
     ['was never rotated', 'waiting', { records: [] }],
     ['nobody rotates by itself', 'by-hand', { rotatedBy: undefined }],
@@ -82,7 +82,7 @@ describe('a credential', () => {
       { records: [{ ...failed, outcome: 'stopped', step: 'CreateSecret' }] },
     ],
     ...(['MayHaveReplicas', 'LookAtReplicas', 'AwaitPendingReplicas'] as const).map(
-      (step): [string, string, Partial<Facts>] => [
+      (step): [string, string, Partial<StandingFacts>] => [
         `was stopped at ${step}`,
         'failed',
         { records: [{ ...failed, outcome: 'stopped', step }] },
@@ -148,7 +148,7 @@ describe('a credential', () => {
   })
 
   test('that somebody should look at is told what to do', () => {
-    const bad: Partial<Facts>[] = [
+    const bad: Partial<StandingFacts>[] = [
       { records: [{ ...failed, outcome: 'locked-out' }] },
       { records: [{ ...failed, outcome: 'stopped' }] },
       pending(false),
@@ -163,6 +163,6 @@ describe('a credential', () => {
       expect(isFinding(state), state).toBe(true)
       expect([state, why, remedy]).toEqual([state, expect.any(String), expect.any(String)])
     }
-    expect(states.filter(isFinding)).toHaveLength(bad.length + 1)
+    expect(STATES.filter(isFinding)).toHaveLength(bad.length + 1)
   })
 })

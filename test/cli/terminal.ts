@@ -1,9 +1,9 @@
 import { PassThrough, Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
-import { contextOf } from '../../cli/context.ts'
+import { makeContext } from '../../cli/context.ts'
 
 /** A context on a terminal where somebody types this at each question, or these one after the other; or on none. */
-export function surroundings(typed: string | string[] | undefined, json: boolean) {
+export function terminalContext(typed: string | string[] | undefined, json: boolean) {
   const answers = Array.isArray(typed) ? [...typed] : undefined
   const printed = { out: '', err: '' }
   const stdin = Object.assign(new PassThrough(), { isTTY: typed !== undefined })
@@ -15,5 +15,5 @@ export function surroundings(typed: string | string[] | undefined, json: boolean
       done()
     },
   })
-  return { printed, context: contextOf({ json }, { stdin, stdout, stderr }, process.env) }
+  return { printed, context: makeContext({ json }, { stdin, stdout, stderr }, process.env) }
 }

@@ -1,18 +1,24 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
 import type { EnrolOptions } from '../../cli/commands/enrol.ts'
-import type { RotationRecord } from '../../fleet/records/record.ts'
 import { itemOf } from '../../fleet/records/recordTable.ts'
+import type { RotationRecord } from '../../fleet/records/rotationRecord.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import { functionArn } from './account.ts'
-import { changing, enrolling, rules, single, template } from './enrolling.ts'
+import {
+  changingActions,
+  officialFunctionArn,
+  rotationRules,
+  setUpEnrolment,
+  singleUserOptions,
+} from './enrolmentSetup.ts'
 
-const { world, secret, tagsOf, turnedBy, changes, keyturn, back } = enrolling()
+const { world, secret, tagsOf, turnedBy, changes, keyturn, back } = setUpEnrolment()
 
 /** From its n-th change on, nothing answers, as for a command that was killed. */
 function dieAt(n: number, name: string): void {
   let changed = 0
   world.account.refuse(action => {
-    if (changing.test(action)) changed++
+    if (changingActions.test(action)) changed++
     return changed > n ? { name, message: name } : undefined
   })
 }
@@ -24,8 +30,8 @@ describe.each([
   beforeEach(() => vi.stubEnv('AWS_MAX_ATTEMPTS', '1'))
 
   test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('after %d changes: the same again ends where it should', async n => {
-    const [{ name: id, arn }, admin] = [await secret({}, template), await secret()]
-    const options: EnrolOptions = { ...single, strategy: 'alternating-users', admin: admin.name }
+    const [{ name: id, arn }, admin] = [await secret({}, officialFunctionArn), await secret()]
+    const options: EnrolOptions = { ...singleUserOptions, strategy: 'alternating-users', admin: admin.name }
     dieAt(n, name)
     const died = await keyturn(id, options)
     world.account.refuse()
@@ -41,28 +47,34 @@ describe.each([
     expect((await keyturn(id, options)).code).toBe(0)
     expect(await tagsOf(arn)).toMatchObject({
       ...{ 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users', 'keyturn:every': '30d' },
-      'keyturn-before': template,
+      'keyturn-before': officialFunctionArn,
     })
     expect(await turnedBy(arn)).toBeUndefined()
     dieAt(n % 4, name)
     await back(id)
     world.account.refuse()
     expect((await back(id)).code).toBe(0)
-    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([
+      {},
+      { by: officialFunctionArn, rules: rotationRules },
+    ])
   })
 
   test.each([0, 1, 2, 3, 4, 5])('at call %d alone: it is taken back', async n => {
-    const { name: id, arn } = await secret({}, template)
+    const { name: id, arn } = await secret({}, officialFunctionArn)
     let changed = 0
     world.account.refuse(action =>
-      changing.test(action) && changed++ === n ? { name, message: 'not now' } : undefined,
+      changingActions.test(action) && changed++ === n ? { name, message: 'not now' } : undefined,
     )
     const { code, err } = await keyturn(id, { strategy: 'single-user', schedule: 'rate(30 days)', yes: true })
     expect([code, err]).toEqual([
       n === 5 ? expect.any(Number) : name.startsWith('Access') ? 3 : 1,
       expect.any(String),
     ])
-    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([{}, { by: template, rules }])
+    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([
+      {},
+      { by: officialFunctionArn, rules: rotationRules },
+    ])
   })
 })
 
@@ -89,7 +101,7 @@ describe('unenrol', () => {
 
   test('of two users, it says who stays, and how the admin’s secret loses its tag', async () => {
     const [{ name }, admin] = [await secret(), await secret()]
-    await keyturn(name, { ...single, strategy: 'alternating-users', admin: admin.name })
+    await keyturn(name, { ...singleUserOptions, strategy: 'alternating-users', admin: admin.name })
     const { out } = await back(name, { dryRun: true })
     expect(out).toMatch(/stays on the user that the value names now.*_clone; the other one is closed/)
     expect(out).toMatch(
@@ -103,7 +115,7 @@ describe('unenrol', () => {
     world.played.records = [itemOf(record, 1)]
     expect((await back(name, { dryRun: true })).out).toContain(`--secret-id ${admin.arn}\n`)
     const one = await secret()
-    await keyturn(one.name, single)
+    await keyturn(one.name, singleUserOptions)
     world.played.records = []
     expect((await back(one.name, { dryRun: true })).out).not.toMatch(/admin|_clone/)
   })
@@ -112,7 +124,7 @@ describe('unenrol', () => {
     const { name, arn } = await secret({}, functionArn)
     await keyturn(name, { strategy: 'single-user', schedule: 'rate(30 days)', yes: true })
     const token = world.secretsManager.stagePending(arn)
-    world.stepFunctions.running.add(token)
+    world.stepFunctions.foreignRunning.add(token)
     const { code, err } = await back(name)
     expect(code).toBe(4)
     expect(err).toMatch(/a rotation of it runs: arn:[\s\S]*Then repeat: keyturn unenrol secret:/)
@@ -122,8 +134,8 @@ describe('unenrol', () => {
 
   test('in the grace time of its last rotation it waits for the end of that', async () => {
     const { name, arn } = await secret()
-    await keyturn(name, single)
-    world.stepFunctions.running.add('grace')
+    await keyturn(name, singleUserOptions)
+    world.stepFunctions.foreignRunning.add('grace')
     const record = {
       ...{ store: 'secrets-manager', id: name, name, arn, token: 'grace', startedBy: 'schedule' },
       ...{
@@ -139,14 +151,14 @@ describe('unenrol', () => {
       expect.stringMatching(/stays open until 2026-12-01 01:00 UTC, and is closed then/),
     ])
     expect(await tagsOf(arn)).toEqual({ 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user' })
-    world.stepFunctions.running.delete('grace')
+    world.stepFunctions.foreignRunning.delete('grace')
     expect((await back(name)).code).toBe(0)
     expect(await tagsOf(arn)).toEqual({})
   })
 
   test('where nobody may ask whether one runs, the tags stay', async () => {
     const { name, arn } = await secret()
-    await keyturn(name, single)
+    await keyturn(name, singleUserOptions)
     world.account.refuse(action => (action === 'Query' ? { name: 'AccessDeniedException' } : undefined))
     const { code, err } = await back(name)
     expect([code, err]).toEqual([4, expect.stringMatching(/could not be asked: DynamoDB refuses/)])

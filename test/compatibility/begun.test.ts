@@ -1,6 +1,6 @@
-import { describePlay } from './last.ts'
+import { describeScenarios } from './lastRelease.ts'
 
-await describePlay(
+await describeScenarios(
   "executions that begin today, some of whose functions may still be the last release's",
   'today',
 )

@@ -1,3 +1,3 @@
-import { describePlay } from './last.ts'
+import { describeScenarios } from './lastRelease.ts'
 
-await describePlay("today's functions, in executions that the last release began", 'last')
+await describeScenarios("today's functions, in executions that the last release began", 'last')

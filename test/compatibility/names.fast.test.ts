@@ -3,7 +3,7 @@ import { dirname, join, matchesGlob, relative } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import names from './names.json' with { type: 'json' }
-import { kinds, namesIn, ofTheCommand } from './names.ts'
+import { commandOnlyGlobs, nameKinds, namesIn } from './names.ts'
 
 /*
  * names.json has every name that crosses from one process to another, with the release that first had it. What an earlier
@@ -15,7 +15,7 @@ const today = namesIn(project)
 const recorded = readFileSync(join(import.meta.dirname, 'last/scenarios.jsonl'), 'utf8')
 const carried = new Set([...recorded.matchAll(/"([a-z]\w*)":/g)].map(([, key]) => key))
 
-describe.each(kinds)('every %s', kind => {
+describe.each(nameKinds)('every %s', kind => {
   const listed: Record<string, string> = names[kind]
 
   test('that is there is listed: a new one with the release that is to have it', () => {
@@ -47,6 +47,6 @@ test('no function needs what is left out as the command alone needs it', () => {
       reached.add(relative(project, join(project, dirname(file), path)))
   }
   expect(reached.size).toBeGreaterThan(100)
-  const leftOut = (file: string) => ofTheCommand.some(pattern => matchesGlob(file, pattern))
+  const leftOut = (file: string) => commandOnlyGlobs.some(pattern => matchesGlob(file, pattern))
   expect([...reached].filter(leftOut)).toEqual([])
 })

@@ -2,16 +2,16 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Kinds of names that one process writes and another reads. */
-export const kinds = ['error', 'outcome', 'field', 'event', 'metric', 'setting', 'tag'] as const
-export type Kind = (typeof kinds)[number]
+export const nameKinds = ['error', 'outcome', 'field', 'event', 'metric', 'setting', 'tag'] as const
+export type NameKind = (typeof nameKinds)[number]
 
 /** What of fleet/ is the command's alone so far: errors there end in its own process. No function may come to need it. */
-export const ofTheCommand = ['fleet/{audit,cost,doctor,readers}/**', 'fleet/wholeList.ts']
+export const commandOnlyGlobs = ['fleet/{audit,cost,doctor,readers}/**', 'fleet/wholeList.ts']
 
 /** Every name of each kind that stands in the sources of a release, whose folder this is. */
-export function namesIn(folder: string): Record<Kind, string[]> {
+export function namesIn(folder: string): Record<NameKind, string[]> {
   const read = (pattern: string) =>
-    globSync(pattern, { cwd: folder, exclude: ofTheCommand })
+    globSync(pattern, { cwd: folder, exclude: commandOnlyGlobs })
       .map(file => readFileSync(join(folder, file), 'utf8'))
       .join('\n')
   const [code, definitions] = [read('{functions,fleet,rotation}/**/*.ts'), read('statemachines/*.asl.json')]
@@ -19,7 +19,7 @@ export function namesIn(folder: string): Record<Kind, string[]> {
   const options = all(read('rotation/options.ts'), /const expected\b[^=]*= \{\n(.*?)\n\}/gs).join('')
   const settings = read('{functions/**/*,rotation/password}.ts')
   const outcomes = all(code, /type Outcome = ([^\n]+)/g).join(' ')
-  const names: Record<Kind, string[]> = {
+  const names: Record<NameKind, string[]> = {
     error: all(code, /export class (\w+) extends \w*Error\b/g),
     outcome: [...all(code, /outcome(?::| ===) '(\w+)'/g), ...all(outcomes, /'([\w-]+)'/g)],
     field: [...fieldsOf(definitions), ...all(read('functions/shared/event.ts'), /^\s+([a-z]\w*): v\./gm)],
@@ -28,7 +28,7 @@ export function namesIn(folder: string): Record<Kind, string[]> {
     setting: all(settings, /\b((?:KEYTURN|PASSWORD|EXCLUDE|REQUIRE)_[A-Z_]+)\b/g),
     tag: all(options, /^ {2}'?([a-z][\w-]*)'?:/gm).map(key => `keyturn:${key}`),
   }
-  for (const kind of kinds) names[kind] = [...new Set(names[kind])].sort()
+  for (const kind of nameKinds) names[kind] = [...new Set(names[kind])].sort()
   return names
 }
 

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { keyOf, type Recorded, recorded } from '../../bench/official/faults/halfDone.ts'
-import { recordedCommit } from '../../bench/official/source.ts'
+import { keyOf, type RecordedState, readRecordedStates } from '../../bench/official/faults/halfDone.ts'
+import { RECORDED_COMMIT } from '../../bench/official/source.ts'
 
-const { commit, states } = recorded()
-const faultsOf = (some: Recorded[]) => some.reduce((all, { faults }) => all + faults, 0)
+const { commit, states } = readRecordedStates()
+const faultsOf = (some: RecordedState[]) => some.reduce((all, { faults }) => all + faults, 0)
 
 test('the states that AWS’s functions leave are of the commit that all figures are of, and each is there once', () => {
-  expect(commit).toBe(recordedCommit)
+  expect(commit).toBe(RECORDED_COMMIT)
   expect(new Set(states.map(keyOf)).size).toBe(states.length)
 })
 

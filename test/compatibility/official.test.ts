@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { type Database, onMysql, onPostgres } from '../../bench/official/faults/databases.ts'
-import { type HalfDone, keyOf, recorded } from '../../bench/official/faults/halfDone.ts'
+import { type Database, mysqlDatabase, postgresDatabase } from '../../bench/official/faults/databases.ts'
+import { type HalfDone, keyOf, readRecordedStates } from '../../bench/official/faults/halfDone.ts'
 import { makeSetting, Subject } from '../../bench/official/faults/subject.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 
@@ -18,12 +18,12 @@ afterAll(() => embedded?.stop())
 
 /** The newest. Undefined where this system cannot have it; test/support/servers.ts has said so. */
 function databaseOf(engine: HalfDone['engine']): Database | undefined {
-  if (engine === 'postgres') return onPostgres(embedded.postgres)
+  if (engine === 'postgres') return postgresDatabase(embedded.postgres)
   const server = servers.findLast(server => server.engine === engine)
-  return server && onMysql(server)
+  return server && mysqlDatabase(server)
 }
 
-const { states } = recorded()
+const { states } = readRecordedStates()
 const kinds = Map.groupBy(states, ({ engine, strategy, start }) => `${engine}, ${strategy}, ${start}`)
 
 // Those of different users do not meet.
@@ -38,8 +38,8 @@ describe.concurrent('what AWS’s functions leave half done, Keyturn rotates, an
         ['a rotation of its own', false],
         ["Secrets Manager's next try of the same version", true],
       ] as const) {
-        const subject = await Subject.set(setting)
-        await subject.put(state)
+        const subject = await Subject.create(setting)
+        await subject.restoreState(state)
         for (const rotation of [`${who}`, `the rotation after ${who}`]) {
           const where = `${rotation}: ${keyOf(state)}`
           expect(await subject.rotate(embedded.tasks, again && rotation === who), where).toBeUndefined()

@@ -5,7 +5,7 @@ import { build } from 'esbuild'
 import { startEmbedded } from '../../local/embedded/embedded.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { startMoto } from '../support/moto.ts'
-import { play } from './scenarios.ts'
+import { playScenarios } from './scenarios.ts'
 
 /**
  * Writes down what this release's executions are, for the next one's tests: run it when a release is made. Names that come later
@@ -32,7 +32,7 @@ if (!bin) throw new Error('recording needs Python')
 const [embedded, moto] = await Promise.all([startEmbedded(), startMoto(bin)])
 process.env.AWS_ENDPOINT_URL_SSM = moto.url
 try {
-  const scenarios = await play(embedded, new SSMClient())
+  const scenarios = await playScenarios(embedded, new SSMClient())
   const lines = scenarios.map(scenario => `${JSON.stringify(scenario)}\n`)
   writeFileSync(new URL('scenarios.jsonl', folder), lines.join(''))
 } finally {

@@ -1,57 +1,60 @@
 import { describe, expect, test } from 'vitest'
 import * as door from '../../functions/shared/event.ts'
-import { eventBus } from '../../local/embedded/eventBus.ts'
+import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 import { runDue } from '../support/runDue.ts'
-import { definitions, doorOf, last } from './last.ts'
+import { definitions, lastScenarios, parserOf } from './lastRelease.ts'
 
 const today = { ...door }
 
 describe('what a function of the last release gave', () => {
-  test.each(last)("leads an execution of today's definition to the same end: $name", async scenario => {
-    const answers = Map.groupBy(scenario.steps, ({ state }) => state)
-    const task =
-      (state: string): Task =>
-      () => {
-        const { output, error } = answers.get(state)?.shift() ?? {}
-        if (error) throw Object.assign(new Error('the reason'), { name: error })
-        return output
+  test.each(lastScenarios)(
+    "leads an execution of today's definition to the same end: $name",
+    async scenario => {
+      const answers = Map.groupBy(scenario.steps, ({ state }) => state)
+      const task =
+        (state: string): Task =>
+        () => {
+          const { output, error } = answers.get(state)?.shift() ?? {}
+          if (error) throw Object.assign(new Error('the reason'), { name: error })
+          return output
+        }
+      const reached: string[] = []
+      const tasks = Object.fromEntries(
+        [...answers.keys()].map(state => [
+          state,
+          (input: unknown) => {
+            reached.push(state)
+            return task(state)(input)
+          },
+        ]),
+      )
+      const [first] = scenario.steps
+      const { execution = 'run-1', rotation = {} } = (first?.input ?? {}) as {
+        execution?: string
+        rotation?: object
       }
-    const reached: string[] = []
-    const tasks = Object.fromEntries(
-      [...answers.keys()].map(state => [
-        state,
-        (input: unknown) => {
-          reached.push(state)
-          return task(state)(input)
-        },
-      ]),
-    )
-    const [first] = scenario.steps
-    const { execution = 'run-1', rotation = {} } = (first?.input ?? {}) as {
-      execution?: string
-      rotation?: object
-    }
-    if (scenario.stateMachine === 'rotate-due') await runDue(tasks, execution)
-    else await runExecution(scenario.stateMachine, tasks, execution, rotation)
-    expect(reached).toEqual(scenario.steps.map(({ state }) => state))
-  })
+      if (scenario.stateMachine === 'rotate-due') await runDue(tasks, execution)
+      else await runExecution(scenario.stateMachine, tasks, execution, rotation)
+      expect(reached).toEqual(scenario.steps.map(({ state }) => state))
+    },
+  )
 
-  test.each(last)("is taken at today's doors, and nothing of it is lost: $name", ({ steps }) => {
+  test.each(lastScenarios)("is taken at today's doors, and nothing of it is lost: $name", ({ steps }) => {
     for (const { state, input } of steps) {
       const { abandoned: _, ...given } = (input as { rotation?: { abandoned?: object } }).rotation ?? {}
-      const name = doorOf[state as keyof typeof doorOf]
+      const name = parserOf[state as keyof typeof parserOf]
       const taken = name && (today[name](input) as { rotation?: object })
       // A rollback uses what it finds of it.
-      const known = name === 'rollbackEvent' ? {} : given
+      const known = name === 'parseRollbackEvent' ? {} : given
       if (taken) expect(taken.rotation ?? {}, state).toMatchObject(known)
     }
   })
 
   test('is of every state that runs a function, and of every strategy', () => {
-    const states = last.flatMap(({ steps }) => steps.map(({ state }) => state))
-    expect(Object.keys(doorOf).filter(state => !states.includes(state))).toEqual([])
-    const text = JSON.stringify(last)
+    const states = lastScenarios.flatMap(({ steps }) => steps.map(({ state }) => state))
+    expect(Object.keys(parserOf).filter(state => !states.includes(state))).toEqual([])
+    const text = JSON.stringify(lastScenarios)
     for (const strategy of ['single-user', 'alternating-users', 'temporary-clone', 'dual-password', 'master'])
       expect(text).toContain(`"strategy":"${strategy}"`)
   })
@@ -87,7 +90,7 @@ test('a run that the last release began takes what is found today for one turn',
       },
       AwaitRotation: input => ({ ...(input as object), outcome: 'rotated' }),
       ReportRotations: () => ({ rotated: 3, failed: 0, skipped: 0, tell: false }),
-      ...eventBus(),
+      ...makeEventBusTasks(),
     },
     'run-1',
     {},

@@ -3,9 +3,14 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { captureOutput } from '../support/observe.ts'
-import { postgresPlaces } from '../support/places.ts'
-import { lookAtRegions, misconduct, Replicated, regions } from '../support/replicated.ts'
-import { definitions, doorOf, doors } from './last.ts'
+import {
+  ReplicatedSecret,
+  replicaFaults,
+  replicaRegions,
+  setPeerRegions,
+} from '../support/replicatedSecret.ts'
+import { postgresTestServers } from '../support/testServers.ts'
+import { definitions, lastParsers, parserOf } from './lastRelease.ts'
 
 /*
  * The last release waited for no replica. Its executions go on under today's functions, which see to it that nothing is
@@ -13,15 +18,15 @@ import { definitions, doorOf, doors } from './last.ts'
  */
 
 // Before any function is loaded.
-lookAtRegions()
-const [place] = postgresPlaces()
+setPeerRegions()
+const [place] = postgresTestServers()
 if (!place) throw new Error('there is no PostgreSQL')
 
 let embedded: Embedded
-let secret: Replicated
+let secret: ReplicatedSecret
 beforeAll(async () => {
   embedded = await startEmbedded({ trust: inject('postgres').map(({ caFile }) => caFile) })
-  secret = await Replicated.enrol(embedded, place, 'alternating-users')
+  secret = await ReplicatedSecret.enrol(embedded, place, 'alternating-users')
 })
 afterAll(() => embedded?.stop())
 
@@ -37,12 +42,12 @@ const states = [
   'RetireSecret',
 ] as const
 
-describe.each(Object.entries(misconduct))(
+describe.each(Object.entries(replicaFaults))(
   'an execution of the last release, while a replica %s',
   (fault, conduct) => {
     test.each(states)('from %s on', async state => {
       captureOutput()
-      const victim = regions[0]
+      const victim = replicaRegions[0]
       const misbehave: Task = input => {
         secret.misbehave(victim, conduct)
         return embedded.tasks[state]?.(input)
@@ -51,7 +56,7 @@ describe.each(Object.entries(misconduct))(
       const { failure, states, tries } = await rotate(tasks, { definition: definitions.last.rotate })
       const where = `${fault}, ${state}`
       // What its own Region cannot tell it does not know: that the version is not there although the status is InSync.
-      const isHidden = conduct.arrival !== undefined || conduct.endpoint !== undefined
+      const isHidden = conduct.arrivalMs !== undefined || conduct.endpoint !== undefined
       if (!isHidden) {
         await secret.expectServed(where)
         expect([undefined, 'Conflict'], where).toContain(failure?.error)
@@ -75,7 +80,7 @@ test('what an execution of today carries, each function of the last release take
   const watched = Object.entries(embedded.tasks).map(([state, task]): [string, Task] => [
     state,
     input => {
-      const door = doors[doorOf[state as keyof typeof doorOf]]
+      const door = lastParsers[parserOf[state as keyof typeof parserOf]]
       if (door) {
         expect(door(input), state).toMatchObject({ rotation: { store: 'secrets-manager', id: secret.id } })
         taken.push(state)

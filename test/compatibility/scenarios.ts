@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
-import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
-import { type Embedded, load } from '../../local/embedded/embedded.ts'
-import { eventBus } from '../../local/embedded/eventBus.ts'
+import { Inventory, type ScheduledCredential } from '../../fleet/inventory.ts'
+import { type Embedded, loadHandler } from '../../local/embedded/embedded.ts'
+import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Definition, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
 /** What one state got and gave: an output, or the name of an error. */
@@ -17,7 +17,7 @@ type Definitions = Partial<Record<Machine, Definition>>
  * Plays what executions meet, with the functions and PostgreSQL of this tree: every state, every strategy. record.ts keeps
  * what becomes of it in one release, and the tests of the next compare.
  */
-export async function play(
+export async function playScenarios(
   embedded: Embedded,
   ssm: SSMClient,
   definitions: Definitions = {},
@@ -71,9 +71,9 @@ class Player {
     const { users, tasks } = this.#embedded
     const absent = { 'keyturn:test-query': 'TABLE absent' }
     // The rehearsal finds it: a test query that never goes well would leave nothing to roll back.
-    await users.run('create table absent (); grant select on absent to public')
+    await users.runSql('create table absent (); grant select on absent to public')
     const TestSecret: Task = async input => {
-      await users.run('drop table absent')
+      await users.runSql('drop table absent')
       return tasks.TestSecret?.(input)
     }
     const rolled = await users.enrol('rolled', { tags: absent })
@@ -88,9 +88,9 @@ class Player {
   async #otherValues(): Promise<void> {
     const { users, postgres } = this.#embedded
     const opaque = { 'keyturn:engine': 'opaque', 'keyturn:managed': 'true' }
-    await this.#rotate('opaque', { id: await users.shelf.put('compatible/opaque', 'text', opaque) })
+    await this.#rotate('opaque', { id: await users.valueStore.put('compatible/opaque', 'text', opaque) })
     const id = await users.enrol('connected')
-    const { password, ...rest } = JSON.parse((await users.shelf.read(id, 'current')) ?? '')
+    const { password, ...rest } = JSON.parse((await users.valueStore.read(id, 'current')) ?? '')
     await this.#put('/compatible/connection', JSON.stringify(rest))
     const managed = { 'keyturn:managed': 'true' }
     const connected = { ...managed, 'keyturn:connection': '/compatible/connection' }
@@ -130,7 +130,7 @@ class Player {
       const value = { engine, host: 'db.example.com', username: 'app', password: 'x', ...more }
       const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy }
       const name = `compatible/${engine}`
-      const id = await this.#embedded.users.shelf.put(name, JSON.stringify(value), tags)
+      const id = await this.#embedded.users.valueStore.put(name, JSON.stringify(value), tags)
       await this.#rotate(`${engine}, ${strategy}`, { id }, randomUUID(), nothing)
     }
   }
@@ -163,13 +163,13 @@ class Player {
       await users.enrol('due_third', { tags: { 'keyturn:test-query': 'TABLE absent' } }),
     ]
     const tags = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
-    const scheduled = Inventory.prototype.scheduled
-    Inventory.prototype.scheduled = async () =>
-      ids.map((id, n): Scheduled => {
+    const scheduled = Inventory.prototype.listScheduled
+    Inventory.prototype.listScheduled = async () =>
+      ids.map((id, n): ScheduledCredential => {
         const since = new Date(Date.now() - (1.5 - n / 10) * 3_600_000)
-        return { store: 'secrets-manager', id, tags, since }
+        return { store: 'secrets-manager', id, tags, currentSince: since }
       })
-    const { AnnounceFailures, AnnounceRun } = eventBus()
+    const { AnnounceFailures, AnnounceRun } = makeEventBusTasks()
     // What the executions of rotate announce is told in the other scenarios.
     const tasks = { AnnounceFailures, AnnounceRun } as Record<string, Task>
     for (const file of [
@@ -180,9 +180,9 @@ class Player {
       'awaitRotation',
       'reportRotations',
     ] as const)
-      tasks[file.replace(/^./, letter => letter.toUpperCase())] = await load(file)
+      tasks[file.replace(/^./, letter => letter.toUpperCase())] = await loadHandler(file)
     await this.#run('rotate-due', 'a run', randomUUID(), {}, tasks)
-    Inventory.prototype.scheduled = scheduled
+    Inventory.prototype.listScheduled = scheduled
   }
 
   async #run(

@@ -12,7 +12,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Report } from '../../fleet/audit/report.ts'
+import type { AuditReport } from '../../fleet/audit/report.ts'
 import { RecordTable } from '../../fleet/records/recordTable.ts'
 import {
   type AuditedAccount,
@@ -20,10 +20,10 @@ import {
   type DeclaredRegion,
   type DeclaredRotation,
   type DeclaredSecret,
-  startAudited,
+  startAuditedAccount,
 } from '../../local/aws/audited.ts'
 import type { Deployed } from '../../local/stack/deployed.ts'
-import { environment, run } from '../cli/account.ts'
+import { commandEnvironment, runCommand } from '../cli/account.ts'
 
 /** MiniStack's account. */
 const account = '000000000000'
@@ -117,7 +117,7 @@ async function plant({ client }: Deployed, table: string, region: DeclaredRegion
       name,
       execution,
     }
-    await records.write(record as Parameters<RecordTable['write']>[0], 9)
+    await records.writeRotation(record as Parameters<RecordTable['writeRotation']>[0], 9)
   }
   const tagsOf = (tags = {}) => Object.entries(tags).map(([Key, Value]) => ({ Key, Value: `${Value}` }))
   for (const { name: Name, tags, policy, replicas = [], rotations = [] } of region.secrets ?? []) {
@@ -139,7 +139,7 @@ async function plant({ client }: Deployed, table: string, region: DeclaredRegion
 }
 
 /** Credentials of somebody with the policy of the output AuditPolicyArn, and with nothing else. */
-async function auditor({ url, output }: Deployed): Promise<Record<string, string>> {
+async function auditor({ url, readOutput }: Deployed): Promise<Record<string, string>> {
   const call = async (service: string, words: Record<string, string>) => {
     const headers = {
       authorization: `AWS4-HMAC-SHA256 Credential=test/20261130/us-east-1/${service}/aws4_request, SignedHeaders=host, Signature=0`,
@@ -153,7 +153,7 @@ async function auditor({ url, output }: Deployed): Promise<Record<string, string
   const trust = { Statement: [{ Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }] }
   const iam = { Version: '2010-05-08', RoleName }
   await call('iam', { ...iam, Action: 'CreateRole', AssumeRolePolicyDocument: JSON.stringify(trust) })
-  await call('iam', { ...iam, Action: 'AttachRolePolicy', PolicyArn: await output('AuditPolicyArn') })
+  await call('iam', { ...iam, Action: 'AttachRolePolicy', PolicyArn: await readOutput('AuditPolicyArn') })
   const RoleArn = `arn:aws:iam::${account}:role/${RoleName}`
   const sts = { Version: '2011-06-15', Action: 'AssumeRole', RoleArn, RoleSessionName: 'audit' }
   const told = await call('sts', sts)
@@ -169,8 +169,8 @@ export function auditedRegions(regions: () => { here: Deployed; there: Deployed 
   describe('an audit of both Regions, by the policy for audits', () => {
     let double: AuditedAccount
     /** What was reported of the twenty, by the deployed stacks and by the double. */
-    let deployed: Report
-    let doubled: Report
+    let deployed: AuditReport
+    let doubled: AuditReport
     let credentials: Record<string, string>
     const rules = join(tmpdir(), `${prefix}.yml`)
 
@@ -178,18 +178,27 @@ export function auditedRegions(regions: () => { here: Deployed; there: Deployed 
       const { here, there } = regions()
       const twenty = declared(here.region, there.region)
       for (const stack of [here, there])
-        await plant(stack, await stack.output('RotationTableName'), twenty[stack.region] as DeclaredRegion)
-      double = await startAudited({ moment: now.toISOString(), account, stage: 'local', regions: twenty })
+        await plant(
+          stack,
+          await stack.readOutput('RotationTableName'),
+          twenty[stack.region] as DeclaredRegion,
+        )
+      double = await startAuditedAccount({
+        moment: now.toISOString(),
+        account,
+        stage: 'local',
+        regions: twenty,
+      })
       await writeFile(rules, `parameter-paths: [/${prefix}/by-]\n`)
       credentials = await auditor(here)
       const audited = async (env: Record<string, string>) => {
         const words = ['audit', '--json', '--policy', rules, '--reads-budget', '1m']
-        const ended = await run(
+        const ended = await runCommand(
           words,
-          environment(`${env.AWS_ENDPOINT_URL}`, { ...env, AWS_REGION: here.region }),
+          commandEnvironment(`${env.AWS_ENDPOINT_URL}`, { ...env, AWS_REGION: here.region }),
         )
         expect(ended).toMatchObject({ code: 0, stderr: expect.not.stringMatching(/keyturn: /) })
-        return JSON.parse(ended.stdout) as Report
+        return JSON.parse(ended.stdout) as AuditReport
       }
       deployed = await audited({ ...here.env, ...credentials })
       doubled = await audited({ AWS_ENDPOINT_URL: double.url })
@@ -199,7 +208,7 @@ export function auditedRegions(regions: () => { here: Deployed; there: Deployed 
       await rm(rules, { force: true })
     })
 
-    const told = ({ findings }: Report) =>
+    const told = ({ findings }: AuditReport) =>
       findings
         .filter(({ credential }) => credential?.name.includes(prefix))
         .map(({ region, rule, status, credential }) => `${region} ${credential?.name} ${rule} ${status}`)
@@ -230,11 +239,11 @@ export function auditedRegions(regions: () => { here: Deployed; there: Deployed 
 
     test('and may look at the deployment and at who reads', async () => {
       const { here } = regions()
-      const env = environment(here.url, { ...here.env, ...credentials })
-      const looked = await run(['doctor'], env)
+      const env = commandEnvironment(here.url, { ...here.env, ...credentials })
+      const looked = await runCommand(['doctor'], env)
       expect(looked.stdout).toMatch(/^ok +\d+ functions/m)
       expect(looked.stdout).not.toContain('not read')
-      const readers = await run(['readers', `secret:${prefix}/well`], env)
+      const readers = await runCommand(['readers', `secret:${prefix}/well`], env)
       expect(readers).toMatchObject({
         code: 1,
         stdout: expect.stringMatching(

@@ -28,13 +28,13 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { all } from '../../fleet/pool.ts'
-import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { mapConcurrently } from '../../fleet/concurrency.ts'
+import { type Deployed, findLeaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import manifest from '../../package.json' with { type: 'json' }
-import type { Checked } from '../../rotation/check/line.ts'
-import { pack } from '../../scripts/pack.ts'
-import { environment, run } from '../cli/account.ts'
+import type { CheckResult } from '../../rotation/check/line.ts'
+import { packCommand } from '../../scripts/pack.ts'
+import { commandEnvironment, runCommand } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
 import { node22 } from '../support/node22.ts'
 import { credentialsIn, personWith } from './person.ts'
@@ -59,7 +59,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const keyturn = (...words: string[]) => run(words, environment(stack.url, stack.env))
+  const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(stack.url, stack.env))
   /** What is asked for, once the events have come to the table. */
   async function eventually<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
     for (const until = Date.now() + 60_000; ; await sleep(500)) {
@@ -121,7 +121,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     const admin = await stack.users.makeAdmin('commander')
     const tags = { 'keyturn:grace': '1s' }
     const secret = await stack.users.enrol('ordered', { admin, tags })
-    const parameter = await stack.users.enrol('filed', { shelf: stack.parameters })
+    const parameter = await stack.users.enrol('filed', { valueStore: stack.parameters })
     const rotated = await keyturn('rotate', `secret:${secret}`, `parameter:${parameter}`)
     expect(rotated).toMatchObject({ code: 0, stderr: '' })
     expect(rotated.stdout).toMatch(/filed: rotated$/m)
@@ -164,15 +164,17 @@ describe.skipIf(!deployable)('the keyturn command', () => {
   test('is the same from its package, under the oldest Node and under this one', async () => {
     const unpacked = await mkdtemp(join(tmpdir(), 'keyturn-packed-'))
     try {
-      await promisify(execFile)('tar', ['-xzf', await pack(unpacked), '-C', unpacked])
+      await promisify(execFile)('tar', ['-xzf', await packCommand(unpacked), '-C', unpacked])
       const bundle = join(unpacked, 'package/bin/keyturn.js')
       const id = await stack.users.enrol('packaged')
       for (const node of [process.execPath, await node22()]) {
         if (!node) continue
-        const { code, stdout } = await run(['rotate', id], environment(stack.url, stack.env), undefined, [
-          node,
-          bundle,
-        ])
+        const { code, stdout } = await runCommand(
+          ['rotate', id],
+          commandEnvironment(stack.url, stack.env),
+          undefined,
+          [node, bundle],
+        )
         expect([code, stdout]).toEqual([0, expect.stringMatching(/packaged: rotated$/m)])
       }
     } finally {
@@ -187,12 +189,13 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     await stack.users.setPassword('former', 'another')
     const { code, stdout, stderr } = await keyturn('check', well, ill, '--json')
     expect([code, stderr]).toEqual([5, ''])
-    const { checks } = JSON.parse(stdout) as { checks: (Checked & { exitCode: number })[] }
+    const { checks } = JSON.parse(stdout) as { checks: (CheckResult & { exitCode: number })[] }
     expect(checks).toMatchObject([
       { arn: well, result: 'ok', user: 'checked', nextUser: 'checked_clone', admin: admin.arn, exitCode: 0 },
       { arn: ill, result: 'failed', exitCode: 5 },
     ])
-    const statesOf = ({ lines }: Checked) => Object.fromEntries(lines.map(({ line, state }) => [line, state]))
+    const statesOf = ({ lines }: CheckResult) =>
+      Object.fromEntries(lines.map(({ line, state }) => [line, state]))
     const [first, second] = checks.map(statesOf)
     expect(new Set(Object.values(first ?? {}))).toEqual(new Set(['ok']))
     expect(second).toEqual({ ...second, login: 'ok', 'admin-login': 'failed', privileges: 'not-looked-at' })
@@ -202,9 +205,11 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     })
 
     const client = new SFNClient(stack.client)
-    const stateMachineArn = await stack.output('CheckStateMachineArn')
+    const stateMachineArn = await stack.readOutput('CheckStateMachineArn')
     const { executions = [] } = await client.send(new ListExecutionsCommand({ stateMachineArn }))
-    const told = await all(executions, 4, ({ executionArn = '' }) => stack.announced(executionArn))
+    const told = await mapConcurrently(executions, 4, ({ executionArn = '' }) =>
+      stack.waitForAnnouncements(executionArn),
+    )
     const events = told
       .flat()
       .filter(({ detail }) => /^local-\w+\/checked/.test((detail as object as Told).id))
@@ -240,12 +245,12 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     const denied = { name: expect.stringMatching(/^AccessDenied/) }
     const enrolled = async (user: string) => ({
       id: await stack.users.enrol(user),
-      parameter: await stack.users.enrol(`${user}_too`, { shelf: stack.parameters }),
+      parameter: await stack.users.enrol(`${user}_too`, { valueStore: stack.parameters }),
     })
 
     test('an auditor looks at everything, starts nothing and reads no value', async () => {
       const { id, parameter } = await enrolled('audited')
-      const shell = environment(stack.url, await shellOf('--auditor'))
+      const shell = commandEnvironment(stack.url, await shellOf('--auditor'))
       const looks = [
         ...[
           ['status'],
@@ -255,15 +260,15 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         ],
         ...[['readers', id], ['audit'], ['cost', '--zones', '2'], ['doctor']],
       ]
-      await all(looks, 4, async words => {
-        const { code, stdout, stderr } = await run(words, shell)
+      await mapConcurrently(looks, 4, async words => {
+        const { code, stdout, stderr } = await runCommand(words, shell)
         expect([words, code], stderr).not.toEqual([words, 3])
         expect(stdout + stderr, words.join(' ')).not.toMatch(
           /not authorized|AccessDenied| refuses |^not read/m,
         )
       })
       for (const started of [`secret:${id}`, `parameter:${parameter}`])
-        expect(await run(['rotate', started], shell)).toMatchObject({ code: 3 })
+        expect(await runCommand(['rotate', started], shell)).toMatchObject({ code: 3 })
       const { secrets, parameters } = clientsOf(shell)
       await expect(secrets.send(new GetSecretValueCommand({ SecretId: id }))).rejects.toMatchObject(denied)
       const get = new GetParameterCommand({ Name: parameter, WithDecryption: true })
@@ -272,26 +277,26 @@ describe.skipIf(!deployable)('the keyturn command', () => {
 
     test('an operator rotates, also by Secrets Manager, and can do no more to a secret', async () => {
       const { id, parameter } = await enrolled('operated')
-      const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+      const RotationLambdaARN = await stack.readOutput('RotateSecretFunctionArn')
       const scheduled = await stack.users.enrol('scheduled')
       await anybody().secrets.send(
         new RotateSecretCommand({ SecretId: scheduled, RotationLambdaARN, RotateImmediately: false }),
       )
-      const shell = environment(stack.url, await shellOf('--operator'))
+      const shell = commandEnvironment(stack.url, await shellOf('--operator'))
       const ids = [`parameter:${parameter}`, `secret:${scheduled}`]
-      expect(await run(['rotate', ...ids], shell)).toMatchObject({ code: 0 })
-      expect(await run(['rotate', '--all-due', '--no-wait'], shell)).toMatchObject({ code: 0 })
-      expect(await run(['check', id, parameter], shell)).toMatchObject({ code: 0 })
+      expect(await runCommand(['rotate', ...ids], shell)).toMatchObject({ code: 0 })
+      expect(await runCommand(['rotate', '--all-due', '--no-wait'], shell)).toMatchObject({ code: 0 })
+      expect(await runCommand(['check', id, parameter], shell)).toMatchObject({ code: 0 })
       for (const words of [
         ['enrol', id, '--strategy', 'single-user', '--every', '7d', '--yes'],
         ['unenrol', id, '--yes'],
       ])
-        expect(await run(words, shell), words.join(' ')).toMatchObject({ code: 3 })
+        expect(await runCommand(words, shell), words.join(' ')).toMatchObject({ code: 3 })
 
       const { secrets, parameters, stepFunctions } = clientsOf(shell)
       const otherFunction = RotationLambdaARN.replace('rotateSecret', 'createSecret')
       const tags = { Tags: [{ Key: 'keyturn:test-query', Value: 'TABLE secrets' }] }
-      const promote = { stateMachineArn: await stack.output('PromoteStateMachineArn'), input: '{}' }
+      const promote = { stateMachineArn: await stack.readOutput('PromoteStateMachineArn'), input: '{}' }
       for (const refused of [
         () => secrets.send(new GetSecretValueCommand({ SecretId: id })),
         () => secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString: '{}' })),
@@ -307,10 +312,10 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     })
 
     describe('a caretaker', () => {
-      let cared: (...words: string[]) => ReturnType<typeof run>
+      let cared: (...words: string[]) => ReturnType<typeof runCommand>
       beforeAll(async () => {
-        const shell = environment(stack.url, await shellOf('--caretaker'))
-        cared = (...words) => run(words, shell)
+        const shell = commandEnvironment(stack.url, await shellOf('--caretaker'))
+        cared = (...words) => runCommand(words, shell)
       })
       const described = (SecretId: string) => anybody().secrets.send(new DescribeSecretCommand({ SecretId }))
       const tagsOf = async (id: string) => {
@@ -331,7 +336,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         const admin = await stack.users.makeAdmin('enroller')
         await untag(admin.arn, 'keyturn:admin')
         const id = await untouched('fresh')
-        await stack.users.run('grant fresh to enroller with admin option')
+        await stack.users.runSql('grant fresh to enroller with admin option')
         const words = ['enrol', id, '--strategy', 'alternating-users', '--admin', admin.arn, '--every', '30d']
         const shown = await cared(...words, '--grace', '1s', '--now', '--dry-run')
         expect([shown.code, shown.stdout]).toEqual([0, expect.stringMatching(/^secret:\S+: 8 calls$/m)])
@@ -355,8 +360,8 @@ describe.skipIf(!deployable)('the keyturn command', () => {
       test('enrols what a file lists; status tells the real date of a password whose value was edited', async () => {
         const admin = await stack.users.makeAdmin('lister')
         const edited = await untouched('listed')
-        await stack.users.run('grant listed to lister with admin option')
-        const parameter = await stack.users.enrol('listed_too', { shelf: stack.parameters })
+        await stack.users.runSql('grant listed to lister with admin option')
+        const parameter = await stack.users.enrol('listed_too', { valueStore: stack.parameters })
         const about = { ResourceType: 'Parameter', ResourceId: parameter } as const
         const untagging = new RemoveTagsFromResourceCommand({ ...about, TagKeys: ['keyturn:managed'] })
         await anybody().parameters.send(untagging)
@@ -389,7 +394,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         )
         expect(taken.stdout).toMatch(/\/taken: rotated$/m)
         const rotated = await current(id)
-        const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+        const RotationLambdaARN = await stack.readOutput('RotateSecretFunctionArn')
         expect(await described(id)).toMatchObject({ RotationEnabled: true, RotationLambdaARN })
         expect(await tagsOf(id)).toContain(`keyturn-before=${before}`)
 
@@ -405,7 +410,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
       test('sets no tag but those of Keyturn, and neither reads nor writes a value', async () => {
         const id = await untouched('kept')
         const { secrets, stepFunctions } = clientsOf(await shellOf('--caretaker'))
-        const promote = { stateMachineArn: await stack.output('PromoteStateMachineArn'), input: '{}' }
+        const promote = { stateMachineArn: await stack.readOutput('PromoteStateMachineArn'), input: '{}' }
         for (const refused of [
           () => secrets.send(new GetSecretValueCommand({ SecretId: id })),
           () => secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString: '{}' })),
@@ -446,12 +451,12 @@ describe.skipIf(!deployable)('the keyturn command', () => {
   })
 
   test('writes down no password, nor does the table', async () => {
-    const passwords = await stack.passwords()
+    const passwords = await stack.collectPasswords()
     expect(passwords.length).toBeGreaterThan(3)
     for (const words of [['status'], ['events', '--json'], ['history', 'local', '--json']]) {
       const { stdout, stderr } = await keyturn(...words)
       for (const password of passwords) expect(stdout + stderr).not.toContain(password)
     }
-    expect(await leaks(stack)).toEqual([])
+    expect(await findLeaks(stack)).toEqual([])
   })
 })

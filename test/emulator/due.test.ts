@@ -14,10 +14,10 @@ import {
 } from '@aws-sdk/client-sfn'
 import { AddTagsToResourceCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Application, type Value } from '../../local/client/application.ts'
+import { Application, type StoredValue } from '../../local/client/application.ts'
 import type { Users } from '../../local/client/users.ts'
 import { type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
-import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { type Deployed, findLeaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { copyProject } from '../stack/package.ts'
 
@@ -37,7 +37,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   let [fresh, wrong] = ['', '']
   /** Secrets on the stack's own server: an admin's, and a user's that names it. */
   let [admin, administered] = ['', '']
-  const before = new Map<string, Value>()
+  const before = new Map<string, StoredValue>()
   /** The run that the schedule started. */
   let run: DescribeExecutionOutput
   let ssm: SSMClient
@@ -51,7 +51,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     stack = (await startDeployed({ folder, params, trust: servers.map(({ caFile }) => caFile) })) as Deployed
     stepFunctions = new SFNClient(stack.client)
     ssm = new SSMClient(stack.client)
-    rotateDue = await stack.output('RotateDueStateMachineArn')
+    rotateDue = await stack.readOutput('RotateDueStateMachineArn')
     await seed()
     await servers[1]?.stop()
     // Else a run could begin when only some of them have their tags.
@@ -68,7 +68,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     await Promise.all([servers?.[0]?.stop(), rm(folder, { recursive: true, force: true })])
   })
 
-  const enrol = (users: Users, user: string) => users.enrol(user, { shelf: stack.parameters })
+  const enrol = (users: Users, user: string) => users.enrol(user, { valueStore: stack.parameters })
 
   async function seed(): Promise<void> {
     const [up, down] = await Promise.all(servers.map(server => stack.usersOf(server)))
@@ -154,13 +154,13 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     ]
     return new Application(stack.parameters, id, server?.caFile ?? '')
   }
-  const read = async (id: string) => (await application(id).read()) as Value
+  const read = async (id: string) => (await application(id).read()) as StoredValue
 
   async function expectRotated(id: string): Promise<void> {
-    const [old, now] = [before.get(id) as Value, await read(id)]
+    const [old, now] = [before.get(id) as StoredValue, await read(id)]
     expect(now.password).not.toBe(old.password)
-    expect(await application(id).accepts(now)).toBe(true)
-    expect(await application(id).accepts(old)).toBe(false)
+    expect(await application(id).canLogIn(now)).toBe(true)
+    expect(await application(id).canLogIn(old)).toBe(false)
   }
 
   test('the schedule rotates what is due, on every server that answers', async () => {
@@ -218,7 +218,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   })
 
   test('the run is announced when it is over', async () => {
-    expect(await stack.announced(run.executionArn ?? '')).toContainEqual(
+    expect(await stack.waitForAnnouncements(run.executionArn ?? '')).toContainEqual(
       expect.objectContaining({
         'detail-type': 'Due Rotations Finished',
         detail: expect.objectContaining({ planned: 11, postponed: 0 }),
@@ -297,12 +297,12 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
 
     test('of a parameter that Keyturn may not use starts nothing', async () => {
       const foreign = await stack.users.enrol('foreign', {
-        shelf: stack.parameters,
+        valueStore: stack.parameters,
         tags: { 'keyturn:managed': 'false' },
       })
       await put(foreign)
       await until(60, async () =>
-        (await stack.logged('startRotation')).some(line =>
+        (await stack.functionLogLines('startRotation')).some(line =>
           line.includes('it lacks the tag keyturn:managed=true'),
         ),
       )
@@ -311,7 +311,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   })
 
   test('no password is in an execution history, a log, an event or an alarm', async () => {
-    const written = await stack.written()
+    const written = await stack.collectWrittenTexts()
     expect([...written.keys()].join()).toContain(':keyturn-local-rotate-due/Host:')
     expect([...written.keys()].join()).toContain(':keyturn-local-rotate-server:')
     const text = [...written.values()].join()
@@ -323,7 +323,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       'RotationDuration',
     ])
       expect(text).toContain(found)
-    expect((await stack.passwords()).length).toBeGreaterThanOrEqual(17)
-    expect(await leaks(stack)).toEqual([])
+    expect((await stack.collectPasswords()).length).toBeGreaterThanOrEqual(17)
+    expect(await findLeaks(stack)).toEqual([])
   })
 })

@@ -25,12 +25,12 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { type DescribeExecutionOutput, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { Application, type Value } from '../../local/client/application.ts'
+import { Application, type StoredValue } from '../../local/client/application.ts'
 import type { Admin } from '../../local/client/users.ts'
-import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { type Deployed, findLeaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { inRegion } from '../../rotation/arn.ts'
-import { environment, run } from '../cli/account.ts'
+import { arnInRegion } from '../../rotation/arn.ts'
+import { commandEnvironment, runCommand } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
 import { auditedRegions } from './auditedRegions.ts'
 
@@ -55,7 +55,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     here = (await startDeployed({ folder, region: home, params: { peerRegions: peer } })) as Deployed
     // One server has two names: each Region's stack uses another one.
     await writeFile(join(folder, 'hosts.json'), JSON.stringify({ [here.postgres.host]: 'localhost' }))
-    there = await here.inRegion(peer, { peerRegions: home, hostMap: 'hosts.json' })
+    there = await here.deployInRegion(peer, { peerRegions: home, hostMap: 'hosts.json' })
     admin = await here.users.makeAdmin('regional')
     await replicate(admin.arn)
   }, 400_000)
@@ -78,11 +78,11 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   async function enrol(user: string, tags: Record<string, string> = {}) {
     const id = await here.users.enrol(user, { admin, tags: { 'keyturn:grace': '1s', ...tags } })
     await replicate(id)
-    return { id, replica: inRegion(id, peer) }
+    return { id, replica: arnInRegion(id, peer) }
   }
 
   async function rotateByService(stack: Deployed, SecretId: string, ClientRequestToken: string) {
-    const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+    const RotationLambdaARN = await stack.readOutput('RotateSecretFunctionArn')
     const RotationRules = { AutomaticallyAfterDays: 10 }
     await secretsIn(stack).send(
       new RotateSecretCommand({ SecretId, ClientRequestToken, RotationLambdaARN, RotationRules }),
@@ -110,16 +110,17 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     return skipped.names.filter((text: string) => text.includes(nameIn(arn)))
   }
 
-  const command = ({ url, env }: Deployed, ...words: string[]) => run(words, environment(url, env))
+  const command = ({ url, env }: Deployed, ...words: string[]) =>
+    runCommand(words, commandEnvironment(url, env))
 
   /** The types of all that an execution that has ended announced. */
   async function announced(stack: Deployed, { executionArn = '' }: DescribeExecutionOutput) {
-    await stack.announced(executionArn)
-    await stack.written()
-    return (await stack.announced(executionArn)).map(event => event['detail-type']).sort()
+    await stack.waitForAnnouncements(executionArn)
+    await stack.collectWrittenTexts()
+    return (await stack.waitForAnnouncements(executionArn)).map(event => event['detail-type']).sort()
   }
 
-  const textOf = async (stack: Deployed) => [...(await stack.written()).values()].join()
+  const textOf = async (stack: Deployed) => [...(await stack.collectWrittenTexts()).values()].join()
 
   test('each has its own of what an account has once', async () => {
     const namesIn = async ({ client }: Deployed) => {
@@ -164,7 +165,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   test('a rotation ends when the replica has the new version, and then the old user is closed', async () => {
     const { id, replica } = await enrol('shop', { 'keyturn:home': home })
     const elsewhere = applicationIn(there, replica)
-    const before = (await elsewhere.read()) as Value
+    const before = (await elsewhere.read()) as StoredValue
     const rotated = await here.rotate(id)
     expect(rotated.status).toBe('SUCCEEDED')
     // The Region was asked itself: of one that may not be asked it would say `unproven`.
@@ -181,9 +182,9 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       home,
       expect.arrayContaining(['AWSCURRENT']),
     ])
-    const after = (await elsewhere.read()) as Value
+    const after = (await elsewhere.read()) as StoredValue
     expect(after.username).toBe('shop_clone')
-    expect(await Promise.all([before, after].map(value => elsewhere.accepts(value)))).toEqual([false, true])
+    expect(await Promise.all([before, after].map(value => elsewhere.canLogIn(value)))).toEqual([false, true])
   })
 
   test('one that Secrets Manager rotates reaches the replica as well', async () => {
@@ -193,7 +194,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     await expect
       .poll(async () => (await versionsIn(there, replica))?.[token], { timeout: 60_000 })
       .toContain('AWSCURRENT')
-    const ended = await here.ended(
+    const ended = await here.waitForEnd(
       `${here.stateMachineArn.replace(':stateMachine:', ':execution:')}:${token}`,
     )
     expect(outputOf(ended)).toMatchObject({ replication: { outcome: 'replicated', regions: [peer] } })
@@ -204,9 +205,9 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     const application = applicationIn(there, id)
     const rotated = await there.rotate(id)
     expect(rotated.status).toBe('SUCCEEDED')
-    const after = (await application.read()) as Value & { masterarn: string }
+    const after = (await application.read()) as StoredValue & { masterarn: string }
     expect(after).toMatchObject({ username: 'crossing_clone', masterarn: admin.arn })
-    expect(await application.accepts(after)).toBe(true)
+    expect(await application.canLogIn(after)).toBe(true)
   })
 
   describe('a Region that the deployment does not name', () => {
@@ -329,7 +330,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await leftOut(here, id)).toEqual([])
       await rotateByService(there, replica, randomUUID())
       await expect
-        .poll(async () => (await there.logged('rotateSecret')).join(), { timeout: 30_000 })
+        .poll(async () => (await there.functionLogLines('rotateSecret')).join(), { timeout: 30_000 })
         .toContain('NotAtHome')
       expect(await here.rotate(id)).toMatchObject({ status: 'FAILED', error: 'PromotedElsewhere' })
       const giveUp = ['--give-up', peer, '--reason', 'left alone', '--confirm', peer]
@@ -341,7 +342,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
   test('keyturn replicas adds a replica, tells of it whether it follows, and removes it', async () => {
     const id = await here.users.enrol('listed', { admin, tags: { 'keyturn:grace': '1s' } })
-    const replica = inRegion(id, peer)
+    const replica = arnInRegion(id, peer)
     const keyturn = (...words: string[]) => command(here, ...words)
     const added = await keyturn('replicas', id, '--add', peer)
     expect(added).toMatchObject({ code: 0, stderr: '' })
@@ -374,7 +375,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   describe('where a Region is given up', () => {
     /** In the Region that is given up: an admin, one that Secrets Manager rotates, and one that is handed over. */
     let [master, lost, planned] = ['', '', '']
-    const replicaOf = (arn: string) => inRegion(arn, peer)
+    const replicaOf = (arn: string) => arnInRegion(arn, peer)
     beforeAll(async () => {
       const admin = await here.users.makeAdmin('leaving', { 'keyturn:grace': '1s' })
       const enrol = (user: string) => here.users.enrol(user, { admin, tags: { 'keyturn:grace': '1s' } })
@@ -383,7 +384,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       await secretsIn(here).send(
         new RotateSecretCommand({
           SecretId: lost,
-          RotationLambdaARN: await here.output('RotateSecretFunctionArn'),
+          RotationLambdaARN: await here.readOutput('RotateSecretFunctionArn'),
           RotationRules: { ScheduleExpression: 'rate(10 days)', Duration: '3h' },
           RotateImmediately: false,
         }),
@@ -403,9 +404,9 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
     /** Runs the state machine to its end. */
     async function promoteByHand(input: object): Promise<DescribeExecutionOutput> {
-      const stateMachineArn = await there.output('PromoteStateMachineArn')
+      const stateMachineArn = await there.readOutput('PromoteStateMachineArn')
       const start = new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) })
-      return there.ended((await new SFNClient(there.client).send(start)).executionArn)
+      return there.waitForEnd((await new SFNClient(there.client).send(start)).executionArn)
     }
 
     /** What a Region knows of a secret, without its versions. */
@@ -443,8 +444,11 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
         errorMessage: expect.stringMatching(`execution switch-${home}-\\d+ was started$`),
       })
       const [name] = begun.errorMessage.match(/switch-\S+/)
-      const execution = (await there.output('PromoteStateMachineArn')).replace('stateMachine', 'execution')
-      expect((await there.ended(`${execution}:${name}`)).status).toBe('FAILED')
+      const execution = (await there.readOutput('PromoteStateMachineArn')).replace(
+        'stateMachine',
+        'execution',
+      )
+      expect((await there.waitForEnd(`${execution}:${name}`)).status).toBe('FAILED')
     })
 
     const promoteLost = () =>
@@ -458,15 +462,15 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(found).toMatchObject({
         tags: { 'keyturn:home': peer, ...promoted },
         RotationEnabled: true,
-        RotationLambdaARN: await there.output('RotateSecretFunctionArn'),
+        RotationLambdaARN: await there.readOutput('RotateSecretFunctionArn'),
         RotationRules: { ScheduleExpression: 'rate(10 days)', Duration: '3h' },
       })
       expect(found.PrimaryRegion).toBeUndefined()
       const [before, after] = [await applicationIn(here, lost).read(), await read(lost)]
-      expect(after).toEqual({ ...(before as Value), host: 'localhost' })
+      expect(after).toEqual({ ...(before as StoredValue), host: 'localhost' })
     })
 
-    const read = async (id: string) => (await applicationIn(there, replicaOf(id)).read()) as Value
+    const read = async (id: string) => (await applicationIn(there, replicaOf(id)).read()) as StoredValue
 
     test('the Region that was given up does not rotate it any more', async () => {
       expect(await described(here, lost)).toMatchObject({
@@ -482,7 +486,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(rotated.status).toBe('SUCCEEDED')
       const after = await read(lost)
       expect(after).toMatchObject({ username: 'leaves_clone', host: 'localhost' })
-      expect(await applicationIn(there, replicaOf(lost)).accepts(after)).toBe(true)
+      expect(await applicationIn(there, replicaOf(lost)).canLogIn(after)).toBe(true)
     })
 
     test('the same again changes nothing', async () => {
@@ -529,13 +533,13 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
   // The last one looks at all that the others left behind.
   test('no password is written down in either Region', async () => {
-    const [ours, theirs] = [await here.passwords(), await there.passwords()]
+    const [ours, theirs] = [await here.collectPasswords(), await there.collectPasswords()]
     expect([ours.length > 15, theirs.length > 10]).toEqual([true, true])
     for (const stack of [here, there]) {
       const found = await textOf(stack)
       // It is no empty search.
       expect(found.includes(stack === here ? 'shop_clone' : 'crossing_clone')).toBe(true)
-      expect(await leaks({ ...stack, passwords: async () => [...ours, ...theirs] })).toEqual([])
+      expect(await findLeaks({ ...stack, collectPasswords: async () => [...ours, ...theirs] })).toEqual([])
     }
   })
 })

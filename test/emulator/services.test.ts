@@ -27,12 +27,12 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Application, type Value } from '../../local/client/application.ts'
-import { ParametersShelf } from '../../local/client/shelves.ts'
-import { type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { Application, type StoredValue } from '../../local/client/application.ts'
+import { ParameterValueStore } from '../../local/client/valueStores.ts'
+import { type Deployed, findLeaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { Queue } from '../../local/stack/queue.ts'
-import { environment, run } from '../cli/account.ts'
+import { commandEnvironment, runCommand } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
 import { type Credentials, credentialsIn, personWith } from './person.ts'
 
@@ -48,12 +48,12 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     folder = await copyProject()
     stack = (await startDeployed({ folder, deployer: deployerIn })) as Deployed
     secretsManager = new SecretsManagerClient(stack.client)
-    rotateSecret = await stack.output('RotateSecretFunctionArn')
+    rotateSecret = await stack.readOutput('RotateSecretFunctionArn')
   })
   /** Who may deploy, and nothing else, as `keyturn policy` says. Everything here is deployed, and removed, by this person. */
   async function deployerIn(env: Record<string, string>): Promise<Credentials> {
     const words = ['policy', '--deployer', '--account', '000000000000', '--stage', 'local', '--json']
-    const { stdout } = await run(words, environment(env.AWS_ENDPOINT_URL ?? '', env))
+    const { stdout } = await runCommand(words, commandEnvironment(env.AWS_ENDPOINT_URL ?? '', env))
     const { policies } = JSON.parse(stdout) as { policies: { policy: object }[] }
     deployer = await personWith(
       `${bin}`,
@@ -91,9 +91,9 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     const settled = (id: string) =>
       expect.poll(() => pendingOf(id), { timeout: 60_000, interval: 200 }).toBeUndefined()
 
-    async function read(id: string): Promise<{ application: Application; value: Value }> {
+    async function read(id: string): Promise<{ application: Application; value: StoredValue }> {
       const application = applicationOf(id)
-      return { application, value: (await application.read()) as Value }
+      return { application, value: (await application.read()) as StoredValue }
     }
 
     test('changes the password in the database, by four calls of the rotation function', async () => {
@@ -109,10 +109,10 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
           .toContain('AWSCURRENT')
         const after = await read(id)
         expect(after.value.password).not.toBe(value.password)
-        expect(await application.accepts(after.value)).toBe(true)
-        expect(await application.accepts(value)).toBe(false)
+        expect(await application.canLogIn(after.value)).toBe(true)
+        expect(await application.canLogIn(value)).toBe(false)
       }
-      expect(await application.accepts(before)).toBe(false)
+      expect(await application.canLogIn(before)).toBe(false)
 
       await expect.poll(async () => (await describeSecret(id)).LastRotatedDate).toBeDefined()
       const told = await describeSecret(id)
@@ -141,7 +141,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       const { VersionId } = await call(id)
       await settled(id)
       expect((await read(id)).value).toEqual(before)
-      expect(await application.accepts(before)).toBe(true)
+      expect(await application.canLogIn(before)).toBe(true)
       expect((await describeSecret(id)).LastRotatedDate).toBeUndefined()
       const executionArn = `${stack.stateMachineArn.replace(':stateMachine:', ':execution:')}:${VersionId}`
       const execution = new SFNClient(stack.client).send(new DescribeExecutionCommand({ executionArn }))
@@ -158,7 +158,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       await expect.poll(password, { timeout: 60_000, interval: 300 }).not.toBe(before.password)
       const { value: after } = await read(id)
       expect(await password()).toBe(after.password)
-      expect(await application.accepts(after)).toBe(true)
+      expect(await application.canLogIn(after)).toBe(true)
     })
 
     test('which fails before there is a value leaves nothing pending', async () => {
@@ -183,7 +183,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       const { VersionIdsToStages = {}, RotationEnabled, LastRotatedDate } = await describeSecret(id)
       expect(Object.values(VersionIdsToStages)).toEqual([['AWSCURRENT']])
       expect([RotationEnabled, LastRotatedDate]).toEqual([true, undefined])
-      expect((await stack.logged('rotateSecret')).length).toBeGreaterThan(0)
+      expect((await stack.functionLogLines('rotateSecret')).length).toBeGreaterThan(0)
     })
 
     test.each([
@@ -247,7 +247,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     const path = '/aws/reference/secretsmanager/'
 
     /** As an application reads a secret, of which it knows the name, and that as a parameter. */
-    class Referring extends ParametersShelf {
+    class Referring extends ParameterValueStore {
       override read(name: string, stage: 'current' | 'pending'): Promise<string | undefined> {
         return super.read(`${path}${name}${stage === 'pending' ? ':AWSPENDING' : ''}`, 'current')
       }
@@ -264,17 +264,17 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       const id = await stack.users.enrol('referred')
       const shelf = new Referring(new SSMClient(stack.client))
       const application = new Application(shelf, nameOf(id), stack.postgres.caFile)
-      const before = (await application.read()) as Value
-      expect(await application.accepts(before)).toBe(true)
+      const before = (await application.read()) as StoredValue
+      expect(await application.canLogIn(before)).toBe(true)
       application.start()
       expect((await stack.rotate(id)).status).toBe('SUCCEEDED')
-      const after = (await application.read()) as Value
+      const after = (await application.read()) as StoredValue
       const { served } = application
       await expect.poll(() => application.served, { timeout: 10_000 }).toBeGreaterThan(served)
       await application.stop()
       expect(after.password).not.toBe(before.password)
-      expect(await application.accepts(after)).toBe(true)
-      expect(await application.accepts(before)).toBe(false)
+      expect(await application.canLogIn(after)).toBe(true)
+      expect(await application.canLogIn(before)).toBe(false)
       expect(after).toEqual(await applicationOf(id).read())
     })
 
@@ -297,7 +297,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       const several = [
         Name,
         `${path}no/such`,
-        await stack.users.enrol('plain_one', { shelf: stack.parameters }),
+        await stack.users.enrol('plain_one', { valueStore: stack.parameters }),
       ]
       const answer = await new SSMClient(stack.client).send(
         new GetParametersCommand({ Names: several, WithDecryption: true }),
@@ -379,7 +379,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
         await stack.users.enrol(user, { tags }),
       )
       const ofIt = ({ detail }: StatusChange) => detail.executionArn === executionArn
-      await queue.find(event => ofIt(event) && event.detail.status === status)
+      await queue.waitForMessages(event => ofIt(event) && event.detail.status === status)
       const [begun, end, ...more] = queue.received.filter(ofIt)
       expect(more).toEqual([])
       const always = {
@@ -406,13 +406,13 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
   })
 
   test('no password is in an execution history, a log, an event or an alarm', async () => {
-    expect((await stack.passwords()).length).toBeGreaterThanOrEqual(10)
-    expect(await leaks(stack)).toEqual([])
+    expect((await stack.collectPasswords()).length).toBeGreaterThanOrEqual(10)
+    expect(await findLeaks(stack)).toEqual([])
   })
 
   // The last: it removes the stack.
   test('serverless deploy ends with what to type next, and remove looks first', async () => {
-    const said = await stack.serverless('deploy')
+    const said = await stack.runServerless('deploy')
     expect(said).toContain(`\n  RotateSecretFunctionArn: ${rotateSecret}\n`)
     expect(said).toContain('npx keyturn rotate secret:<name> --region us-east-1 --stage local')
 
@@ -424,7 +424,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       new SFNClient(theirs).send(new StartExecutionCommand({ stateMachineArn: stack.stateMachineArn })),
     ])
       await expect(refused).rejects.toThrow(/not authorized/)
-    const refused = await stack.serverless('remove').then(
+    const refused = await stack.runServerless('remove').then(
       () => expect.fail(),
       (error: { stdout: string; stderr: string }) => error.stdout + error.stderr,
     )
@@ -432,9 +432,11 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     expect(refused).toContain(`cancel-rotate-secret --region us-east-1 --secret-id ${name}\n`)
     expect(refused).toContain('Nothing was removed.')
     expect(refused).not.toMatch(/^ +at /m)
-    expect(await stack.output('RotateSecretFunctionArn')).toBe(rotateSecret)
+    expect(await stack.readOutput('RotateSecretFunctionArn')).toBe(rotateSecret)
 
-    expect(await stack.serverless('remove', { removeAnyway: 'true' })).toContain(`${name} has this stack's`)
-    await expect(stack.output('RotateSecretFunctionArn')).rejects.toThrow()
+    expect(await stack.runServerless('remove', { removeAnyway: 'true' })).toContain(
+      `${name} has this stack's`,
+    )
+    await expect(stack.readOutput('RotateSecretFunctionArn')).rejects.toThrow()
   })
 })

@@ -12,15 +12,15 @@ import {
 import { DescribeExecutionCommand, type DescribeExecutionOutput, SFNClient } from '@aws-sdk/client-sfn'
 import { paginateGetParametersByPath, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { Application, type Value } from '../../local/client/application.ts'
-import type { Shelf } from '../../local/client/shelves.ts'
+import { Application, type StoredValue } from '../../local/client/application.ts'
 import type { Admin } from '../../local/client/users.ts'
+import type { ValueStore } from '../../local/client/valueStores.ts'
 import type { PostgresServer } from '../../local/servers/postgres.ts'
-import { hex } from '../../local/servers/postgresDatabase.ts'
-import { type Announcement, type Deployed, leaks, startDeployed } from '../../local/stack/deployed.ts'
+import { randomHex } from '../../local/servers/postgresDatabase.ts'
+import { type Announcement, type Deployed, findLeaks, startDeployed } from '../../local/stack/deployed.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { copyProject } from '../stack/package.ts'
-import { abandoned, managed } from '../support/failures.ts'
+import { managedRotationAbandonedEvent, managedRotationFailedEvent } from '../support/alarmEvents.ts'
 
 const possible = Boolean(process.env.AWS_ENDPOINT_URL || (await pythonBin()))
 /** Only MiniStack is known to enforce the roles, and mended to take events in the name of AWS's services. */
@@ -30,8 +30,8 @@ type Run = {
   application: Application
   execution: DescribeExecutionOutput
   /** The stored value before and after. */
-  before: Value
-  after: Value
+  before: StoredValue
+  after: StoredValue
   announced: Announcement[]
 }
 
@@ -61,30 +61,40 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  const applicationOf = (id: string, shelf: Shelf = stack.secrets, { caFile } = stack.postgres) =>
+  const applicationOf = (id: string, shelf: ValueStore = stack.secrets, { caFile } = stack.postgres) =>
     new Application(shelf, id, caFile)
 
-  async function rotate(id: string, shelf: Shelf = stack.secrets, server = stack.postgres): Promise<Run> {
+  async function rotate(
+    id: string,
+    shelf: ValueStore = stack.secrets,
+    server = stack.postgres,
+  ): Promise<Run> {
     const application = applicationOf(id, shelf, server)
-    const before = (await application.read()) as Value
+    const before = (await application.read()) as StoredValue
     const execution = await stack.rotate(id, shelf)
-    const after = (await application.read()) as Value
+    const after = (await application.read()) as StoredValue
     const { executionArn = '', status } = execution
     executions.push(executionArn)
     if (status === 'FAILED') failed.push(executionArn)
-    return { application, execution, before, after, announced: await stack.announced(executionArn) }
+    return {
+      application,
+      execution,
+      before,
+      after,
+      announced: await stack.waitForAnnouncements(executionArn),
+    }
   }
 
-  async function expectChanged(application: Application, before: Value): Promise<void> {
-    const after = (await application.read()) as Value
+  async function expectChanged(application: Application, before: StoredValue): Promise<void> {
+    const after = (await application.read()) as StoredValue
     expect(after.password).not.toBe(before.password)
-    expect(await application.accepts(after)).toBe(true)
-    expect(await application.accepts(before)).toBe(false)
+    expect(await application.canLogIn(after)).toBe(true)
+    expect(await application.canLogIn(before)).toBe(false)
   }
 
-  async function expectUnharmed(application: Application, before: Value): Promise<void> {
+  async function expectUnharmed(application: Application, before: StoredValue): Promise<void> {
     expect(await application.read()).toEqual(before)
-    expect(await application.accepts(before)).toBe(true)
+    expect(await application.canLogIn(before)).toBe(true)
     expect(await application.read('pending')).toBeUndefined()
   }
 
@@ -114,7 +124,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
 
   describe.each(['secrets', 'parameters'] as const)('%s', kept => {
     const enrol = (user: string, options: object = {}) =>
-      stack.users.enrol(`${user}_${kept}`, { ...options, shelf: stack[kept] })
+      stack.users.enrol(`${user}_${kept}`, { ...options, valueStore: stack[kept] })
 
     test('single-user rotates, again and again', async () => {
       const id = await enrol('shop')
@@ -140,14 +150,14 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       expect(execution.status).toBe('SUCCEEDED')
       expect(onClone.username).toBe(`ledger_${kept}_clone`)
       const { movedBack } = JSON.parse(execution.output ?? '')
-      const back = await stack.ended(movedBack.ExecutionArn)
+      const back = await stack.waitForEnd(movedBack.ExecutionArn)
       executions.push(movedBack.ExecutionArn)
       expect(back.status).toBe('SUCCEEDED')
-      const after = (await application.read()) as Value
+      const after = (await application.read()) as StoredValue
       expect(after.username).toBe(before.username)
-      const accepted = [before, onClone, after].map(value => application.accepts(value))
+      const accepted = [before, onClone, after].map(value => application.canLogIn(value))
       expect(await Promise.all(accepted)).toEqual([false, false, true])
-      expect(await stack.announced(movedBack.ExecutionArn)).toMatchObject([
+      expect(await stack.waitForAnnouncements(movedBack.ExecutionArn)).toMatchObject([
         {
           'detail-type': 'Credential Rotated',
           detail: { user: onClone.username, nextUser: before.username },
@@ -189,14 +199,14 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     const { executionArn = '', error, cause } = run.execution
     expect([error, cause]).toEqual(['TestFailed', expect.stringContaining('testSecret: in the rehearsal')])
     expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'intact' } } })
-    const history = (await stack.written()).get(executionArn)
+    const history = (await stack.collectWrittenTexts()).get(executionArn)
     expect(history).toContain('DiscardSecret')
     expect(history).not.toContain('SetSecret')
   })
 
   test('a user of another server, of another version, rotates too', async () => {
     const users = await stack.usersOf(olderServer)
-    await expectRotated(await rotate(await users.enrol(`archive_${hex()}`), stack.secrets, olderServer))
+    await expectRotated(await rotate(await users.enrol(`archive_${randomHex()}`), stack.secrets, olderServer))
   })
 
   test('what a dead rotation left pending is rolled back first', async () => {
@@ -213,7 +223,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     const run = await rotate(id)
     await expectRotated(run)
     // Caught by its name, RotationAbandoned.
-    const history = (await stack.written()).get(run.execution.executionArn ?? '')
+    const history = (await stack.collectWrittenTexts()).get(run.execution.executionArn ?? '')
     expect(history).toContain('RollbackAbandoned')
   })
 
@@ -222,7 +232,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     async kept => {
       const id = await stack.users.enrol(`foreign_${kept}`, {
         tags: { 'keyturn:managed': 'false' },
-        shelf: stack[kept],
+        valueStore: stack[kept],
       })
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
@@ -237,7 +247,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     async function enrol(user: string, failsOnceChanged = false): Promise<string> {
       const tags = { 'keyturn:managed': 'false' }
       const SecretId = await stack.users.enrol(user, { tags, failsOnceChanged })
-      const RotationLambdaARN = await stack.output('RotateSecretFunctionArn')
+      const RotationLambdaARN = await stack.readOutput('RotateSecretFunctionArn')
       await secretsManager.send(
         new RotateSecretCommand({ SecretId, RotationLambdaARN, RotateImmediately: false }),
       )
@@ -253,7 +263,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     /** One try of the service: the steps in order, until one fails. */
     async function attempt(SecretId: string, token: string): Promise<{ passed: string[]; error?: object }> {
       const lambda = new LambdaClient(stack.client)
-      const FunctionName = await stack.output('RotateSecretFunctionArn')
+      const FunctionName = await stack.readOutput('RotateSecretFunctionArn')
       const passed: string[] = []
       for (const Step of steps) {
         const Payload = JSON.stringify({ Step, SecretId, ClientRequestToken: token })
@@ -276,7 +286,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     onlyOnMiniStack('rotateSecret answers the four steps by one execution', async () => {
       const [id, token] = [await enrol('scheduled'), randomUUID()]
       const application = applicationOf(id)
-      const before = (await application.read()) as Value
+      const before = (await application.read()) as StoredValue
       expect(await attempt(id, token)).toEqual({ passed: steps })
       await expectChanged(application, before)
       expect(await stagesOf(id, token)).toContain('AWSCURRENT')
@@ -288,7 +298,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
         const [id, token] = [await enrol('reports', true), randomUUID()]
         reports = id
         const application = applicationOf(id)
-        const before = (await application.read()) as Value
+        const before = (await application.read()) as StoredValue
         expect(await attempt(id, token)).toEqual({
           passed: ['createSecret', 'setSecret'],
           error: {
@@ -312,14 +322,14 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
 
   // The last four look at all that the others left behind.
   test('each rotation was announced once', async () => {
-    await stack.written()
-    for (const execution of executions) expect(await stack.announced(execution)).toHaveLength(1)
+    await stack.collectWrittenTexts()
+    for (const execution of executions) expect(await stack.waitForAnnouncements(execution)).toHaveLength(1)
   })
 
   /** Waits until raiseAlarm has taken so many events of a failure; gives back what it says it did about each. */
   async function taken(key: string, count: number): Promise<string[]> {
     const messages = async () =>
-      (await stack.logged('raiseAlarm'))
+      (await stack.functionLogLines('raiseAlarm'))
         .filter(line => line.includes(JSON.stringify(key)))
         .map(line => JSON.parse(line).message)
     await expect.poll(messages, { timeout: 40_000, interval: 500 }).toHaveLength(count)
@@ -327,7 +337,10 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
   }
 
   onlyOnMiniStack('what Secrets Manager reports is told, unless the execution told it', async () => {
-    const reported = (event: typeof managed | typeof abandoned, detail: object) => ({
+    const reported = (
+      event: typeof managedRotationFailedEvent | typeof managedRotationAbandonedEvent,
+      detail: object,
+    ) => ({
       Source: event.source,
       DetailType: event['detail-type'],
       Detail: JSON.stringify({ ...event.detail, ...detail }),
@@ -337,9 +350,9 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     const { FailedEntryCount } = await new EventBridgeClient(stack.client).send(
       new PutEventsCommand({
         Entries: [
-          reported(managed, { additionalEventData: { SecretId: arnOf(one) } }),
-          reported(abandoned, { serviceEventDetails: { secretId: arnOf(other) } }),
-          reported(managed, { additionalEventData: { SecretId: reports } }),
+          reported(managedRotationFailedEvent, { additionalEventData: { SecretId: arnOf(one) } }),
+          reported(managedRotationAbandonedEvent, { serviceEventDetails: { secretId: arnOf(other) } }),
+          reported(managedRotationFailedEvent, { additionalEventData: { SecretId: reports } }),
         ],
       }),
     )
@@ -349,7 +362,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     // The execution and Step Functions have reported it too.
     const name = /secret:(.+)-\w{6}$/.exec(reports)?.[1]
     expect(await taken(`secret secrets-manager ${name}`, 1)).toEqual(['had been told'])
-    await stack.written()
+    await stack.collectWrittenTexts()
     // The second try went well, and made up for the first. That it did comes by another queue, maybe later.
     const subjects = (await stack.alarms(`${name}`, 2)).map(({ Subject }) => Subject)
     expect(subjects.sort()).toEqual([
@@ -373,7 +386,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const name = execution.split(':').at(-1)
       expect((await taken(`execution ${name}`, 2)).sort()).toEqual(['had been told', 'told'])
     }
-    await stack.written()
+    await stack.collectWrittenTexts()
     for (const execution of failed) {
       const own = new RegExp(`^Execution: +${execution}$`, 'm')
       const about = (await stack.alarms(execution)).filter(({ Message }) => own.test(Message))
@@ -382,7 +395,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
   })
 
   test('no password is in an execution history, a log, an event or an alarm', async () => {
-    const written = await stack.written()
+    const written = await stack.collectWrittenTexts()
     const text = [...written.values()].join()
     // It is no empty search: each of these is in one of them.
     for (const found of [
@@ -394,7 +407,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       'What to do:',
     ])
       expect(text).toContain(found)
-    expect((await stack.passwords()).length).toBeGreaterThanOrEqual(20)
-    expect(await leaks(stack)).toEqual([])
+    expect((await stack.collectPasswords()).length).toBeGreaterThanOrEqual(20)
+    expect(await findLeaks(stack)).toEqual([])
   })
 })

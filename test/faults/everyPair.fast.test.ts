@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { EngineName } from '../../rotation/engines/traits.ts'
-import { traits } from '../../rotation/engines/traits.ts'
+import { engineTraits } from '../../rotation/engines/traits.ts'
 
 /** How a file here names the servers of an engine. */
 const places: Record<EngineName, string> = {
@@ -18,7 +18,7 @@ const places: Record<EngineName, string> = {
 test('every strategy that an engine allows has a fault matrix of its own', () => {
   const here = readdirSync(import.meta.dirname).filter(file => file.endsWith('.test.ts'))
   const written = here.map(file => readFileSync(join(import.meta.dirname, file), 'utf8')).join('')
-  for (const [engine, { strategies }] of Object.entries(traits))
-    for (const strategy of Object.keys(strategies))
+  for (const [engine, { actorByStrategy }] of Object.entries(engineTraits))
+    for (const strategy of Object.keys(actorByStrategy))
       expect(written).toContain(`\nfaultMatrix('${strategy}', ${places[engine as EngineName]}`)
 })

@@ -1,4 +1,4 @@
-import { mysqlPlaces } from '../support/places.ts'
+import { mysqlTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('alternating-users', mysqlPlaces('mariadb'), { extent: 'first' })
+faultMatrix('alternating-users', mysqlTestServers('mariadb'), { extent: 'first' })

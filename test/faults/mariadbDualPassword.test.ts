@@ -1,4 +1,4 @@
-import { mysqlPlaces } from '../support/places.ts'
+import { mysqlTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('dual-password', mysqlPlaces('mariadb'), { extent: 'first' })
+faultMatrix('dual-password', mysqlTestServers('mariadb'), { extent: 'first' })

@@ -1,4 +1,4 @@
-import { mysqlPlaces } from '../support/places.ts'
+import { mysqlTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('temporary-clone', mysqlPlaces('mariadb'), { extent: 'brief' })
+faultMatrix('temporary-clone', mysqlTestServers('mariadb'), { extent: 'brief' })

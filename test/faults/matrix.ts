@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { App } from '../../local/servers/postgresDatabase.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
-import type { Place } from '../support/places.ts'
-import { Process, type Visit } from './process.ts'
-import { type Counts, Execution, ofOneUser, Scene, type Start, type ValueKind } from './scene.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
+import type { TestServer } from '../support/testServers.ts'
+import { Process, type VisitPoint } from './process.ts'
+import { type Counts, Execution, hasOneUser, Scene, type Start, type ValueKind } from './scene.ts'
 
 const startsOf: Record<StrategyName, Start[]> = {
   'single-user': ['first'],
@@ -36,7 +36,7 @@ type Options = {
  */
 export function faultMatrix(
   strategy: StrategyName,
-  places: Place[],
+  places: TestServer[],
   { value = 'json', extent = 'full', only }: Options = {},
 ): void {
   const [newest] = places
@@ -80,7 +80,7 @@ export function faultMatrix(
     let promoted: number
     beforeAll(async () => {
       app = await place.makeApp(strategy)
-      scene = () => Scene.set(place, app, strategy, start, value)
+      scene = () => Scene.create(place, app, strategy, start, value)
       const { points } = await rotate(await scene(), never)
       clean = points
       promoted = points.indexOf('after promote')
@@ -93,10 +93,10 @@ export function faultMatrix(
       const logins = points.filter(point => point === 'after login').length
       if (value === 'opaque') expect(logins).toBe(0)
       else expect(logins).toBeGreaterThanOrEqual(2)
-      expect(execution.second?.outcome).toBe(
+      expect(execution.secondHalf?.outcome).toBe(
         strategy === 'temporary-clone' && start === 'first' ? 'rotated' : undefined,
       )
-      await settle(here, [execution.last.token])
+      await settle(here, [execution.lastHalf.token])
     })
 
     test('current logs in at every instant, under single-user but between set and finish', async () => {
@@ -104,10 +104,10 @@ export function faultMatrix(
       let changed = false
       const process = () =>
         new Process(here.base, here.place, async point => {
-          if (ofOneUser(strategy) && /^after (statement password|setMasterPassword)$/.test(point))
+          if (hasOneUser(strategy) && /^after (statement password|setMasterPassword)$/.test(point))
             changed = true
           if (point === 'after promote') changed = false
-          await here.idle()
+          await here.waitForRds()
           expect(await here.currentLogsIn(), point).toBe(!changed)
         })
       const execution = new Execution(here, process)
@@ -119,8 +119,8 @@ export function faultMatrix(
       for (const [n, point] of clean.entries()) {
         const here = await scene()
         const { execution } = await rotate(here, m => m === n, 2)
-        expect(execution.last.outcome, `${n} ${point}`).toBe('rotated')
-        await settle(here, [execution.last.token])
+        expect(execution.lastHalf.outcome, `${n} ${point}`).toBe('rotated')
+        await settle(here, [execution.lastHalf.token])
       }
     })
 
@@ -128,12 +128,12 @@ export function faultMatrix(
       for (const [n, point] of clean.entries()) {
         const here = await scene()
         const { execution, points } = await rotate(here, m => m === n)
-        const { last, second } = execution
+        const { lastHalf, secondHalf } = execution
         // Of this run: one that waits for something may pass more points, or fewer.
         const promotions = points.slice(0, n + 1).filter(point => point === 'after promote').length
-        const before = promotions === (second ? 1 : 0) || points[n] === 'after promote'
-        expect(last.outcome, `${n} ${point}`).toBe(before ? 'rolled back' : 'rotated')
-        const winner = [here.original, execution.token, last.token][promotions] ?? ''
+        const before = promotions === (secondHalf ? 1 : 0) || points[n] === 'after promote'
+        expect(lastHalf.outcome, `${n} ${point}`).toBe(before ? 'rolled back' : 'rotated')
+        const winner = [here.original, execution.token, lastHalf.token][promotions] ?? ''
         await settle(here, [winner], `${n} ${point}`)
       }
     })
@@ -176,9 +176,9 @@ export function faultMatrix(
         await dead.run()
         // Every second time nobody can tell whether it changed anything: then it is rolled back, whatever it did.
         if (n % 2) here.untouched.clear()
-        const { last } = (await rotate(here, never)).execution
-        expect(last.outcome, `${n} ${point}: ${last.error}`).toBe('rotated')
-        await settle(here, [last.token], `${n} ${point}`)
+        const { lastHalf } = (await rotate(here, never)).execution
+        expect(lastHalf.outcome, `${n} ${point}: ${lastHalf.error}`).toBe('rotated')
+        await settle(here, [lastHalf.token], `${n} ${point}`)
       }
     })
   })
@@ -192,8 +192,8 @@ export function faultMatrix(
       async function meet(scene: Scene, i: number, j: number, k: number) {
         const [a, b] = [new Gate([i, k]), new Gate([j])]
         const start = (mine: Gate, other: Gate) => {
-          const visit: Visit = point => (point.startsWith('before') ? mine.pass() : undefined)
-          const letOther = () => mine.waitFor(other).then(() => scene.idle())
+          const visit: VisitPoint = point => (point.startsWith('before') ? mine.pass() : undefined)
+          const letOther = () => mine.waitFor(other).then(() => scene.waitForRds())
           const next = (rehearses: boolean) =>
             rehearses ? atOneGo(scene) : new Process(scene.base, scene.place, visit)
           return new Execution(scene, next, 1, { wait: letOther, alone: true })
@@ -212,7 +212,7 @@ export function faultMatrix(
       }
 
       /** Of two users: the other may have dropped or taken up the one that TestSecret compares with. */
-      const reasons = ofOneUser(strategy)
+      const reasons = hasOneUser(strategy)
         ? /^(RotationInProgress|Superseded|LoginRefused|Conflict|RdsBusy)$/
         : /^(RotationInProgress|Superseded|LoginRefused|Conflict|TestFailed)$/
       // Three switches where the rotation is short enough, else two: A's second stop is then its end. In brief one less,
@@ -227,7 +227,7 @@ export function faultMatrix(
           const app = await newest.makeApp(strategy)
           const tally = { both: 0, one: 0, none: 0 }
           const befores: string[] = []
-          const scene = await Scene.set(newest, app, strategy, start)
+          const scene = await Scene.create(newest, app, strategy, start)
           const clean = new Process(scene.base, scene.place, point => {
             if (point.startsWith('before')) befores.push(point)
           })
@@ -239,7 +239,7 @@ export function faultMatrix(
             for (let j = switches === 1 ? points : 0; j <= points; j++)
               for (let k = switches === 3 ? i + 1 : points + 1; k <= points + 1; k++) {
                 if (!whole && (i + j + k) % stride) continue
-                const here = await Scene.set(newest, app, strategy, start)
+                const here = await Scene.create(newest, app, strategy, start)
                 const { first, second } = await meet(here, i, j, k)
                 const where = `A to ${i}, B to ${j}, A to ${k}: ${first.outcome} ${first.error}, ${second.outcome} ${second.error}`
                 expect([first.outcome, second.outcome], where).not.toContain('locked out')

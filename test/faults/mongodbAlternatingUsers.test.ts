@@ -1,4 +1,4 @@
-import { mongodbPlaces } from '../support/places.ts'
+import { mongodbTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('alternating-users', mongodbPlaces(), { extent: 'brief' })
+faultMatrix('alternating-users', mongodbTestServers(), { extent: 'brief' })

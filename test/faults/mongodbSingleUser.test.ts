@@ -1,4 +1,4 @@
-import { mongodbPlaces } from '../support/places.ts'
+import { mongodbTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('single-user', mongodbPlaces(), { extent: 'brief' })
+faultMatrix('single-user', mongodbTestServers(), { extent: 'brief' })

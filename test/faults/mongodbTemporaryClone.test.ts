@@ -1,4 +1,4 @@
-import { mongodbPlaces } from '../support/places.ts'
+import { mongodbTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('temporary-clone', mongodbPlaces(), { extent: 'brief' })
+faultMatrix('temporary-clone', mongodbTestServers(), { extent: 'brief' })

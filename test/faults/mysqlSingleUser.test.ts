@@ -1,4 +1,4 @@
-import { mysqlPlaces } from '../support/places.ts'
+import { mysqlTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('single-user', mysqlPlaces('mysql'))
+faultMatrix('single-user', mysqlTestServers('mysql'))

@@ -4,7 +4,8 @@ import { faultMatrix } from './matrix.ts'
 
 const places = inject('pgbouncer')
   .filter(
-    ({ mode, users, name }) => users === 'auth_query' && mode === 'transaction' && name.includes('trixie'),
+    ({ mode, userLookup, name }) =>
+      userLookup === 'auth_query' && mode === 'transaction' && name.includes('trixie'),
   )
   .map(pgbouncer => pooledPlace(pgbouncer, { asks: true }))
 

@@ -1,4 +1,4 @@
-import { postgresPlaces } from '../support/places.ts'
+import { postgresTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('alternating-users', postgresPlaces(), { only: 'settled' })
+faultMatrix('alternating-users', postgresTestServers(), { only: 'settled' })

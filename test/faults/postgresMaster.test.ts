@@ -1,4 +1,4 @@
-import { postgresPlaces } from '../support/places.ts'
+import { postgresTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('master', postgresPlaces().slice(0, 1), { extent: 'brief' })
+faultMatrix('master', postgresTestServers().slice(0, 1), { extent: 'brief' })

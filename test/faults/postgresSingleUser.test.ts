@@ -1,4 +1,4 @@
-import { postgresPlaces } from '../support/places.ts'
+import { postgresTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('single-user', postgresPlaces())
+faultMatrix('single-user', postgresTestServers())

@@ -1,4 +1,4 @@
-import { postgresPlaces } from '../support/places.ts'
+import { postgresTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('temporary-clone', postgresPlaces().slice(0, 1), { extent: 'first' })
+faultMatrix('temporary-clone', postgresTestServers().slice(0, 1), { extent: 'first' })

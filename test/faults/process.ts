@@ -1,13 +1,13 @@
 import { Opaque } from '../../rotation/engines/opaque.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
 import type { Store } from '../../rotation/stores/store.ts'
-import type { Place } from '../support/places.ts'
+import type { TestServer } from '../support/testServers.ts'
 
 /** What a process dies of. No code of ours can know it, so none can catch it by kind. */
-class Death extends Error {}
+class ProcessDied extends Error {}
 
 /** Called at every point of a run, in order; it may wait, or throw to let the process die there. */
-export type Visit = (point: string) => Promise<void> | void
+export type VisitPoint = (point: string) => Promise<void> | void
 
 /**
  * One process that runs steps: every store call, login and statement it makes passes two points, `before …` and
@@ -16,29 +16,29 @@ export type Visit = (point: string) => Promise<void> | void
 export class Process {
   readonly pipeline: Pipeline
   dead = false
-  readonly #visit: Visit
+  readonly #visit: VisitPoint
 
-  constructor(base: Pipeline, place: Place, visit: Visit) {
+  constructor(base: Pipeline, place: TestServer, visit: VisitPoint) {
     this.#visit = visit
     const call = <T>(name: string, effect: () => Promise<T>) => this.#call(name, effect)
     const engine = place.engine(call)
     this.pipeline = {
       ...base,
-      engine: async name => (name === 'opaque' ? new Opaque() : engine),
-      admin: arn => call('admin', () => base.admin(arn)),
-      connection: name => call('connection', () => base.connection(name)),
+      loadEngine: async name => (name === 'opaque' ? new Opaque() : engine),
+      readAdmin: arn => call('admin', () => base.readAdmin(arn)),
+      readConnection: name => call('connection', () => base.readConnection(name)),
       rds: async () => {
         const rds = await base.rds()
         return {
-          follows: (address, primary) => call('follows', () => rds.follows(address, primary)),
+          sharesUsers: (address, primary) => call('follows', () => rds.sharesUsers(address, primary)),
           isSettingPassword: master => call('isSettingPassword', () => rds.isSettingPassword(master)),
           setMasterPassword: master => call('setMasterPassword', () => rds.setMasterPassword(master)),
           wouldSetMasterPassword: master => rds.wouldSetMasterPassword(master),
         }
       },
-      rotating: token => call('rotating', () => base.rotating(token)),
-      running: token => call('running', () => base.running(token)),
-      untouched: token => call('untouched', () => base.untouched(token)),
+      isRotating: token => call('rotating', () => base.isRotating(token)),
+      isExecutionRunning: token => call('running', () => base.isExecutionRunning(token)),
+      hasChangedNothing: token => call('untouched', () => base.hasChangedNothing(token)),
       store: this.#storeOf(base.store),
     }
   }
@@ -50,10 +50,10 @@ export class Process {
    */
   static counting(
     base: Pipeline,
-    place: Place,
+    place: TestServer,
     points: string[],
     fatal: (n: number) => boolean,
-    visit: Visit = () => {},
+    visit: VisitPoint = () => {},
   ): Process {
     let begun = false
     const process: Process = new Process(base, place, async point => {
@@ -69,7 +69,7 @@ export class Process {
   /** Dies at the point that it is called from. */
   die(): never {
     this.dead = true
-    throw new Death('the process died')
+    throw new ProcessDied('the process died')
   }
 
   /** Runs one step. `died` if the process did, whatever the step then made of it. */
@@ -84,7 +84,7 @@ export class Process {
   }
 
   async #call<T>(name: string, effect: () => Promise<T>): Promise<T> {
-    if (this.dead) throw new Death('the process died')
+    if (this.dead) throw new ProcessDied('the process died')
     await this.#visit(`before ${name}`)
     const result = await effect()
     await this.#visit(`after ${name}`)
@@ -93,14 +93,14 @@ export class Process {
 
   #storeOf(store: Store): Store {
     return {
-      as: format => this.#storeOf(store.as(format)),
+      withParser: format => this.#storeOf(store.withParser(format)),
       describe: id => this.#call('describe', () => store.describe(id)),
       read: (id, which) => this.#call(`read ${which.stage ?? 'by token'}`, () => store.read(id, which)),
       propose: (id, token, value) => this.#call('propose', () => store.propose(id, token, value)),
       promote: (id, token, old) => this.#call('promote', () => store.promote(id, token, old)),
-      rehearse: (id, token) => this.#call('rehearse', () => store.rehearse(id, token)),
+      rehearsePromote: (id, token) => this.#call('rehearse', () => store.rehearsePromote(id, token)),
       discard: (id, token) => this.#call('discard', () => store.discard(id, token)),
-      tokens: id => this.#call('tokens', () => store.tokens(id)),
+      listTokens: id => this.#call('tokens', () => store.listTokens(id)),
     }
   }
 }

@@ -1,4 +1,4 @@
-import { redisPlaces } from '../support/places.ts'
+import { redisTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('single-user', redisPlaces())
+faultMatrix('single-user', redisTestServers())

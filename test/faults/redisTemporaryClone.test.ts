@@ -1,4 +1,4 @@
-import { redisPlaces } from '../support/places.ts'
+import { redisTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('temporary-clone', redisPlaces(), { extent: 'first' })
+faultMatrix('temporary-clone', redisTestServers(), { extent: 'first' })

@@ -1,4 +1,4 @@
-import { redshiftPlaces } from '../support/places.ts'
+import { redshiftTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('alternating-users', redshiftPlaces(), { extent: 'brief' })
+faultMatrix('alternating-users', redshiftTestServers(), { extent: 'brief' })

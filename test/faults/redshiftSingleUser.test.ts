@@ -1,4 +1,4 @@
-import { redshiftPlaces } from '../support/places.ts'
+import { redshiftTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('single-user', redshiftPlaces(), { extent: 'brief' })
+faultMatrix('single-user', redshiftTestServers(), { extent: 'brief' })

@@ -1,4 +1,4 @@
-import { redshiftPlaces } from '../support/places.ts'
+import { redshiftTestServers } from '../support/testServers.ts'
 import { faultMatrix } from './matrix.ts'
 
-faultMatrix('temporary-clone', redshiftPlaces(), { extent: 'brief' })
+faultMatrix('temporary-clone', redshiftTestServers(), { extent: 'brief' })

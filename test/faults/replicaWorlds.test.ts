@@ -3,11 +3,16 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { captureOutput } from '../support/observe.ts'
-import { postgresPlaces } from '../support/places.ts'
-import { lookAtRegions, misconduct, Replicated, regions } from '../support/replicated.ts'
+import {
+  ReplicatedSecret,
+  replicaFaults,
+  replicaRegions,
+  setPeerRegions,
+} from '../support/replicatedSecret.ts'
+import { postgresTestServers } from '../support/testServers.ts'
 
 /*
  * Anything may happen to the replicas of a secret, at any state of some rotations: they misbehave and recover, are added,
@@ -20,7 +25,7 @@ const whole = process.env.KEYTURN_FAULTS === 'whole'
 const worlds = whole ? { numRuns: 300 } : { numRuns: 8, seed: 17 }
 
 // Before any function is loaded.
-lookAtRegions()
+setPeerRegions()
 
 const steps = ['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'] as const
 const states: StateName<'rotate'>[] = [
@@ -28,13 +33,13 @@ const states: StateName<'rotate'>[] = [
   ...(['AwaitReplicasLonger', 'RetireSecret'] as const),
   ...steps,
 ]
-const region = fc.constantFrom(...regions)
+const region = fc.constantFrom(...replicaRegions)
 /** What can happen. */
 const happening = fc.oneof(
   fc.record({
     what: fc.constant('misbehave' as const),
     region,
-    how: fc.constantFrom(...Object.values(misconduct), {}, {}),
+    how: fc.constantFrom(...Object.values(replicaFaults), {}, {}),
   }),
   fc.record({ what: fc.constantFrom('add', 'remove', 'giveUp', 'takeBack'), region }),
   fc.record({ what: fc.constant('edit' as const), note: fc.string() }),
@@ -47,7 +52,7 @@ const rotation = fc.record({
 type Happening = typeof happening extends fc.Arbitrary<infer One> ? One : never
 type Rotation = typeof rotation extends fc.Arbitrary<infer One> ? One : never
 
-const [place] = postgresPlaces()
+const [place] = postgresTestServers()
 if (!place) throw new Error('there is no PostgreSQL')
 let embedded: Embedded
 beforeAll(async () => {
@@ -56,15 +61,18 @@ beforeAll(async () => {
 afterAll(() => embedded?.stop())
 
 /** One that AWS refuses, such as to add a replica that is there, changes nothing. */
-async function happens(secret: Replicated, one: Happening): Promise<void> {
+async function happens(secret: ReplicatedSecret, one: Happening): Promise<void> {
   if (one.what === 'misbehave') secret.misbehave(one.region, one.how)
-  else if (one.what === 'edit') await secret.edit(one.note)
+  else if (one.what === 'edit') await secret.storeAgain(one.note)
   else await secret[one.what](one.region).catch(() => {})
 }
 
-async function rotate(secret: Replicated, { happenings, dies }: Rotation): Promise<void> {
+async function rotate(secret: ReplicatedSecret, { happenings, dies }: Rotation): Promise<void> {
   const told: string[] = []
-  const tasks: Tasks = { ...embedded.tasks, ...eventBus(({ DetailType }: Entry) => told.push(DetailType)) }
+  const tasks: Tasks = {
+    ...embedded.tasks,
+    ...makeEventBusTasks(({ DetailType }: BusEvent) => told.push(DetailType)),
+  }
   const stopped: Task = () => Promise.reject(new Error('stopped'))
   const left = [...happenings]
   let looks = 0
@@ -96,13 +104,13 @@ test('whatever happens to replicas, nothing is closed too early and nothing is s
     fc.asyncProperty(fc.array(rotation, { minLength: 1, maxLength: 3 }), async rotations => {
       captureOutput()
       // A world before this one may have failed.
-      for (const one of regions) embedded.secretsManager.setRegion(one, {})
-      const secret = await Replicated.enrol(embedded, place, 'alternating-users')
+      for (const one of replicaRegions) embedded.secretsManager.setRegionBehaviour(one, {})
+      const secret = await ReplicatedSecret.enrol(embedded, place, 'alternating-users')
       for (const one of rotations) {
         await rotate(secret, one)
         if (!one.dies) await secret.expectServed('after a rotation')
       }
-      for (const one of regions) {
+      for (const one of replicaRegions) {
         await secret.takeBack(one)
         await secret.mend(one)
       }

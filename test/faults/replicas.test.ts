@@ -2,12 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { type Execution, runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { captureOutput } from '../support/observe.ts'
-import { mysqlPlaces, type Place, postgresPlaces } from '../support/places.ts'
-import { lookAtRegions, misconduct, Replicated, regions } from '../support/replicated.ts'
+import {
+  ReplicatedSecret,
+  replicaFaults,
+  replicaRegions,
+  setPeerRegions,
+} from '../support/replicatedSecret.ts'
+import { mysqlTestServers, postgresTestServers, type TestServer } from '../support/testServers.ts'
 
 /*
  * A secret with two replicas: at a state of a rotation, one of them begins to misbehave in every way there is. Whatever
@@ -16,7 +21,7 @@ import { lookAtRegions, misconduct, Replicated, regions } from '../support/repli
  */
 
 // Before any function is loaded.
-lookAtRegions()
+setPeerRegions()
 
 /** Where something is sent to the replicas, or asked of them, and where what was replaced is closed. */
 const sending: StateName<'rotate'>[] = [
@@ -31,13 +36,13 @@ const states = process.env.KEYTURN_FAULTS === 'whole' ? [...sending, ...between]
 /** Looks at a replica in vain before somebody mends it. */
 const LOOKS = 2
 
-type Kind = { strategy: StrategyName; place: () => Place | undefined }
+type Kind = { strategy: StrategyName; place: () => TestServer | undefined }
 /** One strategy of each kind: one user, two users, a clone in between, two passwords. */
 const kinds: Kind[] = [
-  { strategy: 'single-user', place: () => postgresPlaces()[0] },
-  { strategy: 'alternating-users', place: () => postgresPlaces()[0] },
-  { strategy: 'temporary-clone', place: () => postgresPlaces()[0] },
-  { strategy: 'dual-password', place: () => mysqlPlaces('mysql')[0] },
+  { strategy: 'single-user', place: () => postgresTestServers()[0] },
+  { strategy: 'alternating-users', place: () => postgresTestServers()[0] },
+  { strategy: 'temporary-clone', place: () => postgresTestServers()[0] },
+  { strategy: 'dual-password', place: () => mysqlTestServers('mysql')[0] },
 ]
 
 let embedded: Embedded
@@ -57,7 +62,7 @@ async function rotate(id: string, before?: Before, longer: Tasks = {}): Promise<
   const runs: Run[] = []
   async function run(name: string, input: object, before?: Before): Promise<void> {
     const told: string[] = []
-    const bus = eventBus(({ DetailType }: Entry) => told.push(DetailType))
+    const bus = makeEventBusTasks(({ DetailType }: BusEvent) => told.push(DetailType))
     const tasks: Tasks = { ...embedded.tasks, ...bus, MoveBack, ...longer }
     const task = before && tasks[before.state]
     const changed: Task = input => {
@@ -83,16 +88,16 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
     test.skip('on a server that is not there')
     return
   }
-  let secret: Replicated
+  let secret: ReplicatedSecret
   let count = 0
   beforeAll(async () => {
-    secret = await Replicated.enrol(embedded, place, strategy)
+    secret = await ReplicatedSecret.enrol(embedded, place, strategy)
   })
 
-  describe.each(Object.entries(misconduct))('a replica that %s', (fault, conduct) => {
+  describe.each(Object.entries(replicaFaults))('a replica that %s', (fault, conduct) => {
     test.each(states)('from %s on', async state => {
       captureOutput()
-      const victim = regions[count++ % 2] as string
+      const victim = replicaRegions[count++ % 2] as string
       const where = `${fault}, ${state}`
       const act = () => secret.misbehave(victim, conduct)
       let looks = 0
@@ -121,7 +126,7 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
   })
 
   test('there were as many cases as there are states and ways to misbehave', () => {
-    expect(count).toBe(states.length * Object.keys(misconduct).length)
+    expect(count).toBe(states.length * Object.keys(replicaFaults).length)
     console.info(`${place.name}, ${strategy}, two replicas: ${count} faults`)
   })
 })

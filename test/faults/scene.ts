@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { expect } from 'vitest'
-import { type App, connectionOf, hex } from '../../local/servers/postgresDatabase.ts'
-import { Credential, type Format } from '../../rotation/credential.ts'
+import { type App, connectionJsonOf, randomHex } from '../../local/servers/postgresDatabase.ts'
+import { Credential, type ValueParser } from '../../rotation/credential.ts'
 import { RotationError, TestFailed } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
@@ -11,12 +11,12 @@ import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
-import type { Place } from '../support/places.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
+import type { TestServer } from '../support/testServers.ts'
 import type { Process } from './process.ts'
 import { SlowRds } from './slowRds.ts'
 
-export const id = 'app'
+export const secretId = 'app'
 
 /**
  * `first`: there is no clone. `settled`: both users exist and have had turns. `halfway`: the same, and the application
@@ -25,18 +25,18 @@ export const id = 'app'
 export type Start = 'first' | 'settled' | 'halfway'
 
 /** Whether the one user there is gets another password: current does not log in between set and finish. */
-export const ofOneUser = (strategy: StrategyName) => strategy === 'single-user' || strategy === 'master'
+export const hasOneUser = (strategy: StrategyName) => strategy === 'single-user' || strategy === 'master'
 
 /** What the secret's value is. */
 export type ValueKind = 'json' | 'password-only' | 'opaque'
 
-const formats: Record<ValueKind, { tags: Record<string, string>; format(app: App): Format }> = {
+const formats: Record<ValueKind, { tags: Record<string, string>; format(app: App): ValueParser }> = {
   json: { tags: {}, format: () => Credential.parse },
   'password-only': {
     tags: { 'keyturn:connection': '/app/connection' },
-    format: ({ current }) => Credential.passwordOnly(connectionOf(current)),
+    format: ({ current }) => Credential.passwordOnlyParser(connectionJsonOf(current)),
   },
-  opaque: { tags: { 'keyturn:engine': 'opaque' }, format: () => Credential.opaque },
+  opaque: { tags: { 'keyturn:engine': 'opaque' }, format: () => Credential.parseOpaque },
 }
 
 /** How many cases there were, by what an operator would count. */
@@ -55,15 +55,15 @@ export class Scene {
   readonly original: string
   /** The same store, which reads what the values are. */
   readonly #values: MemoryStore
-  readonly place: Place
+  readonly place: TestServer
   readonly #app: App
   readonly #seen: unknown[] = []
   readonly #passwords = new Set<string>()
   #logFrom: number
 
-  private constructor(place: Place, app: App, logFrom: number, token: string, value: ValueKind) {
+  private constructor(place: TestServer, app: App, logFrom: number, token: string, value: ValueKind) {
     this.store = this.#remembering(new MemoryStore())
-    this.#values = this.store.as(formats[value].format(app))
+    this.#values = this.store.withParser(formats[value].format(app))
     this.place = place
     this.#app = app
     this.#logFrom = logFrom
@@ -72,26 +72,26 @@ export class Scene {
     this.#passwords.add(app.admin.password)
     this.base = {
       store: this.store,
-      engine: () => Promise.reject(new Error('a Process brings its own')),
-      admin: async () => app.admin,
-      connection: async () => connectionOf(app.current),
+      loadEngine: () => Promise.reject(new Error('a Process brings its own')),
+      readAdmin: async () => app.admin,
+      readConnection: async () => connectionJsonOf(app.current),
       rds: async () => new SlowRds(place, app),
-      rotating: async token => this.running.has(token),
-      running: async token => this.running.has(token),
-      untouched: async token => this.untouched.has(token),
+      isRotating: async token => this.running.has(token),
+      isExecutionRunning: async token => this.running.has(token),
+      hasChangedNothing: async token => this.untouched.has(token),
       defaults: parseOptions({}),
     }
   }
 
-  static async set(
-    place: Place,
+  static async create(
+    place: TestServer,
     app: App,
     strategy: StrategyName,
     start: Start,
     value: ValueKind = 'json',
   ): Promise<Scene> {
     await SlowRds.setting.get(app)
-    const scene = new Scene(place, app, size(place.logFile), token(), value)
+    const scene = new Scene(place, app, size(place.logFile), newToken(), value)
     const tags = {
       'keyturn:strategy': strategy,
       'keyturn:grace': '1s',
@@ -103,32 +103,32 @@ export class Scene {
       const first = formats[value].format(app)(
         value === 'json' ? app.current.serialize() : app.current.password,
       )
-      scene.store.create(id, scene.original, first, tags)
+      scene.store.create(secretId, scene.original, first, tags)
     } else {
-      const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${hex(12)}` })
+      const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${randomHex(12)}` })
       await place.reset(app, clone)
       const [before, now] = start === 'settled' ? [clone, app.current] : [app.current, clone]
-      const earlier = token()
-      scene.store.create(id, earlier, before, tags)
-      await scene.store.propose(id, scene.original, now)
-      await scene.store.promote(id, scene.original, earlier)
+      const earlier = newToken()
+      scene.store.create(secretId, earlier, before, tags)
+      await scene.store.propose(secretId, scene.original, now)
+      await scene.store.promote(secretId, scene.original, earlier)
       scene.#passwords.add(clone.password)
     }
     return scene
   }
 
   #remembering(store: MemoryStore): MemoryStore {
-    const [propose, as] = [store.propose.bind(store), store.as.bind(store)]
+    const [propose, as] = [store.propose.bind(store), store.withParser.bind(store)]
     store.propose = (id, token, credential) => {
       this.#passwords.add(credential.password)
       return propose(id, token, credential)
     }
-    store.as = format => this.#remembering(as(format))
+    store.withParser = format => this.#remembering(as(format))
     return store
   }
 
   /** Keeps something that the outside gets to see: a result, an error, a line of a log. */
-  show(thing: unknown): void {
+  recordSeen(thing: unknown): void {
     this.#seen.push(thing)
   }
 
@@ -140,14 +140,14 @@ export class Scene {
 
   /** The same but for what the outside gets to see, which only grows. */
   async checkState(winners: string[], where: string, counts: Counts): Promise<void> {
-    const found = await this.store.describe(id)
+    const found = await this.store.describe(secretId)
     const setting = SlowRds.setting.has(this.#app)
     const loggedIn = await this.currentLogsIn()
     counts.cases++
     if (!loggedIn) counts.lockouts++
     if (found.pending) counts.stuck++
     expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
-    await this.idle()
+    await this.waitForRds()
     expect(winners, `${where}: at most one value won`).toContain(found.current)
     const logsIn = setting ? await this.currentLogsIn() : loggedIn
     expect(logsIn, `${where}: current logs in`).toBe(true)
@@ -166,26 +166,26 @@ export class Scene {
   }
 
   async current(): Promise<Credential> {
-    const current = await this.#values.read(id, { stage: 'current' })
+    const current = await this.#values.read(secretId, { stage: 'current' })
     if (!current) throw new Error('there is no current version')
     return current.credential
   }
 
   /** An opaque value is good if it is one that was stored. */
   async currentLogsIn(): Promise<boolean> {
-    const current = await this.#values.read(id, { stage: 'current' })
+    const current = await this.#values.read(secretId, { stage: 'current' })
     if (current?.credential.engine === 'opaque') return this.#passwords.has(current.credential.password)
     return current !== undefined && (await this.place.admits(current.credential))
   }
 
   /** Until RDS has done what it was told. */
-  async idle(): Promise<void> {
+  async waitForRds(): Promise<void> {
     await SlowRds.setting.get(this.#app)
   }
 
   /** True if the user that is not current logs in with the value it last had. */
   async previousLogsIn(): Promise<boolean> {
-    const previous = await this.#values.read(id, { stage: 'previous' })
+    const previous = await this.#values.read(secretId, { stage: 'previous' })
     return previous !== undefined && (await this.place.admits(previous.credential))
   }
 
@@ -194,7 +194,7 @@ export class Scene {
   }
 }
 
-export const token = () => `${hex(16)}`
+export const newToken = () => `${randomHex(16)}`
 
 type NextProcess = (rehearses: boolean) => Process
 
@@ -205,11 +205,11 @@ const retried = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy']
  * good. `steps` run in the process that `next` gives, told whether it only rehearses, and a new one after each death.
  */
 export class Execution {
-  readonly token = token()
+  readonly token = newToken()
   outcome: 'rotated' | 'rolled back' | 'died' | 'locked out' | undefined
   error: RotationError | undefined
   /** The rotation that followed, where a change has two halves. */
-  second: Execution | undefined
+  secondHalf: Execution | undefined
   readonly #scene: Scene
   readonly #next: NextProcess
   /** Deaths after which a step is not tried again. */
@@ -225,7 +225,7 @@ export class Execution {
     next: NextProcess,
     deaths = 1,
     {
-      wait = () => scene.idle(),
+      wait = () => scene.waitForRds(),
       alone = false,
       fails = false,
     }: { wait?: () => Promise<void>; alone?: boolean; fails?: boolean } = {},
@@ -247,18 +247,18 @@ export class Execution {
         for (const rehearse of [rehearseTest, rehearseFinish, rehearseRollback])
           await this.#step(pipeline => rehearse(pipeline, rotation), true)
       this.#scene.untouched.delete(this.token)
-      await this.#step(pipeline => steps.set(pipeline, rotation))
-      await this.#step(pipeline => steps.test(pipeline, rotation))
+      await this.#step(pipeline => steps.setSecret(pipeline, rotation))
+      await this.#step(pipeline => steps.testSecret(pipeline, rotation))
       if (this.#fails) throw new TestFailed('the test is said to have failed')
-      await this.#step(pipeline => steps.finish(pipeline, rotation))
+      await this.#step(pipeline => steps.finishSecret(pipeline, rotation))
       this.outcome = 'rotated'
       if (!rotation.grace) return
       const { outcome } = await this.#step(pipeline => retire(pipeline, rotation))
       if (outcome !== 'halfway' || this.#alone) return
-      this.second = new Execution(this.#scene, this.#next, this.#deaths, { wait: this.#wait })
-      await this.second.run()
+      this.secondHalf = new Execution(this.#scene, this.#next, this.#deaths, { wait: this.#wait })
+      await this.secondHalf.run()
     } catch (error) {
-      this.#scene.show(error)
+      this.#scene.recordSeen(error)
       if (!(error instanceof RotationError) && error !== 'died') throw error
       if (error instanceof RotationError) this.error = error
       if (this.outcome !== 'rotated') await this.rollback()
@@ -268,16 +268,16 @@ export class Execution {
   }
 
   /** The one that ends the change. */
-  get last(): Execution {
-    return this.second ?? this
+  get lastHalf(): Execution {
+    return this.secondHalf ?? this
   }
 
   async rollback(): Promise<void> {
     try {
-      await this.#step(pipeline => rollback(pipeline, { id, token: this.token }))
+      await this.#step(pipeline => rollback(pipeline, { id: secretId, token: this.token }))
       this.outcome = 'rolled back'
     } catch (error) {
-      this.#scene.show(error)
+      this.#scene.recordSeen(error)
       this.outcome = error === 'died' ? 'died' : 'locked out'
       if (error instanceof RotationError) this.error = error
       else if (error !== 'died') throw error
@@ -286,10 +286,10 @@ export class Execution {
 
   async #create(): Promise<Rotation> {
     try {
-      return await this.#step(pipeline => steps.create(pipeline, { id, token: this.token }))
+      return await this.#step(pipeline => steps.createSecret(pipeline, { id: secretId, token: this.token }))
     } catch (error) {
       if (!(error instanceof RotationError) || error.name !== 'RotationAbandoned') throw error
-      await this.#step(pipeline => rollbackAbandoned(pipeline, id))
+      await this.#step(pipeline => rollbackAbandoned(pipeline, secretId))
       return this.#create()
     }
   }
@@ -299,13 +299,13 @@ export class Execution {
       try {
         const result = await this.#next(rehearses).run(step)
         if (result !== 'died') {
-          this.#scene.show(result)
+          this.#scene.recordSeen(result)
           return result
         }
         if (++deaths >= this.#deaths) throw 'died'
       } catch (error) {
         if (!(error instanceof RotationError) || !retried.includes(error.name) || ++retries > 5) throw error
-        this.#scene.show(error)
+        this.#scene.recordSeen(error)
         await this.#wait()
       }
     }

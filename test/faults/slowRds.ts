@@ -2,16 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import { RdsBusy } from '../../rotation/errors.ts'
-import type { Place } from '../support/places.ts'
+import type { TestServer } from '../support/testServers.ts'
 
 /** RDS, as a master's password is set by it: some milliseconds after the call, and one at a time. */
 export class SlowRds {
-  readonly #place: Place
+  readonly #place: TestServer
   readonly #app: App
   /** What it has been told and not done yet. */
   static readonly setting = new Map<App, Promise<unknown>>()
 
-  constructor(place: Place, app: App) {
+  constructor(place: TestServer, app: App) {
     this.#place = place
     this.#app = app
   }
@@ -37,5 +37,5 @@ export class SlowRds {
     return SlowRds.setting.has(this.#app)
   }
 
-  follows = () => Promise.reject(new Error('everything here is one server'))
+  sharesUsers = () => Promise.reject(new Error('everything here is one server'))
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { judge, nextBeginning } from '../../fleet/due.ts'
-import type { Scheduled } from '../../fleet/inventory.ts'
+import { evaluateSchedule, nextRotationTime } from '../../fleet/due.ts'
+import type { ScheduledCredential } from '../../fleet/inventory.ts'
 import { parseOptions, parseTags } from '../../rotation/options.ts'
 
 const managed = { 'keyturn:managed': 'true' }
@@ -10,12 +10,12 @@ const since = new Date('2026-11-01T12:00:00Z')
 function look(
   at: string,
   tags: Record<string, string>,
-  more: Partial<Scheduled> = {},
-): ReturnType<typeof judge> {
-  const credential = { store: 'parameter-store', id: '/shop/db', since, ...more } as const
-  return judge({ ...credential, tags: { ...managed, ...tags } }, new Date(at))
+  more: Partial<ScheduledCredential> = {},
+): ReturnType<typeof evaluateSchedule> {
+  const credential = { store: 'parameter-store', id: '/shop/db', currentSince: since, ...more } as const
+  return evaluateSchedule({ ...credential, tags: { ...managed, ...tags } }, new Date(at))
 }
-const tokenAt = (at: string, tags: Record<string, string>, more: Partial<Scheduled> = {}) => {
+const tokenAt = (at: string, tags: Record<string, string>, more: Partial<ScheduledCredential> = {}) => {
   const verdict = look(at, tags, more)
   return verdict.state === 'due' ? verdict.token : verdict.state
 }
@@ -78,7 +78,7 @@ describe('which try it is', () => {
     [41, 6, 1],
   ])('due for %f hours: number %i, for %f hours', (hours, attempt, waits) => {
     const since = new Date(Date.parse('2026-11-03T12:00:00Z') - (24 + hours) * 3_600_000)
-    const found = look('2026-11-03T12:00:00Z', { 'keyturn:every': '1d' }, { since })
+    const found = look('2026-11-03T12:00:00Z', { 'keyturn:every': '1d' }, { currentSince: since })
     const rank = { attempt, due: hours * 3_600_000, waits: waits * 3_600_000 }
     expect(found).toMatchObject({ state: 'due', rank })
   })
@@ -104,7 +104,7 @@ describe('until', () => {
 describe('jitter', () => {
   const tags = { 'keyturn:every': '1d', 'keyturn:jitter': '10h' }
   const ids = Array.from({ length: 200 }, (_, n) => `/shop/${n}`)
-  const dueBy = (at: string, more: Partial<Scheduled> = {}) =>
+  const dueBy = (at: string, more: Partial<ScheduledCredential> = {}) =>
     ids.filter(id => look(at, tags, { id, ...more }).state === 'due')
 
   test('spreads what was enrolled together over its whole length, and no further', () => {
@@ -118,7 +118,7 @@ describe('jitter', () => {
   test('what is due stays due, and the next version comes at another time of the order', () => {
     const early = dueBy('2026-11-02T15:00:00Z')
     expect(dueBy('2026-11-02T16:00:00Z')).toEqual(expect.arrayContaining(early))
-    const next = { since: new Date('2026-11-11T12:00:00Z') }
+    const next = { currentSince: new Date('2026-11-11T12:00:00Z') }
     expect(dueBy('2026-11-12T15:00:00Z', next)).not.toEqual(early)
   })
 
@@ -139,7 +139,9 @@ describe('jitter beside a window', () => {
   })
   const dueAt = (time: string, tags: Record<string, string>) =>
     ids.filter(
-      id => judge({ store: 'parameter-store', id, since, tags }, new Date(time), quarter).state === 'due',
+      id =>
+        evaluateSchedule({ store: 'parameter-store', id, currentSince: since, tags }, new Date(time), quarter)
+          .state === 'due',
     ).length
 
   test('spreads what was due before over the window less one interval, or over itself if it is shorter', () => {
@@ -196,7 +198,7 @@ describe('the token', () => {
     const others = [
       tokenAt('2026-11-02T12:00:00Z', tags, { id: '/shop/other' }),
       tokenAt('2026-11-02T12:00:00Z', tags, { store: 'secrets-manager' }),
-      tokenAt('2026-11-02T12:00:00Z', tags, { since: new Date(since.getTime() - 1) }),
+      tokenAt('2026-11-02T12:00:00Z', tags, { currentSince: new Date(since.getTime() - 1) }),
     ]
     expect(new Set([first, ...others]).size).toBe(4)
   })
@@ -301,7 +303,10 @@ describe('the home', () => {
 
 describe('when it rotates next', () => {
   const next = (tags: Record<string, string>, now: Date) =>
-    nextBeginning({ store: 'parameter-store', id: '/shop/db', since, tags: { ...managed, ...tags } }, now)
+    nextRotationTime(
+      { store: 'parameter-store', id: '/shop/db', currentSince: since, tags: { ...managed, ...tags } },
+      now,
+    )
 
   test('is due then, and not a second before', () => {
     fc.assert(

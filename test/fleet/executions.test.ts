@@ -42,7 +42,7 @@ const describing = (name: string) => ({
 const running = async (status: number, body: object, version = token) => {
   asked = []
   execution = { status, body }
-  return (await pipelines.of('secrets-manager')).running(version)
+  return (await pipelines.of('secrets-manager')).isExecutionRunning(version)
 }
 
 test.each([
@@ -74,7 +74,7 @@ test.each([
   asked = []
   const events = [{ type: 'TaskStateEntered', stateEnteredEventDetails: { name } }]
   execution = { status: 200, body: { status: 'RUNNING', events } }
-  expect(await (await pipelines.of('secrets-manager')).rotating(token)).toBe(answer)
+  expect(await (await pipelines.of('secrets-manager')).isRotating(token)).toBe(answer)
   const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
   expect(asked).toEqual([describing(token), history])
 })
@@ -82,7 +82,7 @@ test.each([
 test('rotating: one that does not run is not asked for more', async () => {
   asked = []
   execution = { status: 200, body: { status: 'SUCCEEDED' } }
-  expect(await (await pipelines.of('secrets-manager')).rotating(token)).toBe(false)
+  expect(await (await pipelines.of('secrets-manager')).isRotating(token)).toBe(false)
   expect(asked).toEqual([describing(token)])
 })
 
@@ -155,7 +155,7 @@ test.each([
 ])('untouched: %s: %j', async (_, answer, events) => {
   asked = []
   execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...events] } }
-  expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(answer)
+  expect(await (await pipelines.of('secrets-manager')).hasChangedNothing(token)).toBe(answer)
   const history = { ...describing(token), target: 'AWSStepFunctions.GetExecutionHistory' }
   const next = { ...history, executionArn: `${history.executionArn}-2` }
   expect(asked).toEqual(answer ? [history, next] : [history])
@@ -167,7 +167,7 @@ test.each([
 ])('untouched: Lambda has not run the function: %sException', async name => {
   const events = [entered('SetSecret'), scheduled, failed('no', `Lambda.${name}Exception`), over]
   execution = { status: 200, body: { events } }
-  expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(true)
+  expect(await (await pipelines.of('secrets-manager')).hasChangedNothing(token)).toBe(true)
 })
 
 test.each([
@@ -176,7 +176,7 @@ test.each([
 ])('untouched: it may have run, and changed something: %s', async error => {
   const events = [entered('SetSecret'), scheduled, failed('no', error), over]
   execution = { status: 200, body: { events } }
-  expect(await (await pipelines.of('secrets-manager')).untouched(token)).toBe(false)
+  expect(await (await pipelines.of('secrets-manager')).hasChangedNothing(token)).toBe(false)
 })
 
 test.each([
@@ -186,13 +186,13 @@ test.each([
   ['was redriven', false, [entered('SetSecret'), stopped, redriven, scheduled]],
 ])('progress: one that %s: ended: %j', async (_, ended, events) => {
   execution = { status: 200, body: { events: [...created, ...events] } }
-  const progress = await executions.progress({ token, number: 1 })
+  const progress = await executions.progressOf({ token, number: 1 })
   expect(progress).toEqual({ entered: new Set(['CreateSecret', 'SetSecret']), ended })
 })
 
 test('progress: undefined of an attempt that there is not', async () => {
   attempts = []
-  expect(await executions.progress({ token, number: 2 })).toBeUndefined()
+  expect(await executions.progressOf({ token, number: 2 })).toBeUndefined()
 })
 
 test('untouched: every attempt counts', async () => {
@@ -200,7 +200,7 @@ test('untouched: every attempt counts', async () => {
     const [first, ...others] = histories.map(events => ({ status: 200, body: { events } }))
     execution = first as typeof execution
     attempts = others
-    return (await pipelines.of('secrets-manager')).untouched(token)
+    return (await pipelines.of('secrets-manager')).hasChangedNothing(token)
   }
   const [yes, no] = [
     [entered('SetSecret'), ...early, over],
@@ -242,7 +242,10 @@ test.each([
   async (_, untouched, wasSet, events) => {
     execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...rehearsed, ...events] } }
     const pipeline = await pipelines.of('secrets-manager')
-    expect([await pipeline.untouched(token), await pipeline.wasSet?.(token)]).toEqual([untouched, wasSet])
+    expect([await pipeline.hasChangedNothing(token), await pipeline.wasSet?.(token)]).toEqual([
+      untouched,
+      wasSet,
+    ])
   },
 )
 
@@ -275,11 +278,11 @@ test.each([
 
 test('untouched: false of an execution that is not known', async () => {
   execution = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
-  const { untouched, wasSet } = await pipelines.of('secrets-manager')
+  const { hasChangedNothing, wasSet } = await pipelines.of('secrets-manager')
   expect(await wasSet?.(token)).toBe(false)
   expect(await wasSet?.('terraform-20261121')).toBe(false)
-  expect(await untouched(token)).toBe(false)
-  expect(await untouched('terraform-20261121')).toBe(false)
+  expect(await hasChangedNothing(token)).toBe(false)
+  expect(await hasChangedNothing('terraform-20261121')).toBe(false)
 })
 
 test('ExecutionDoesNotExist is false', async () => {
@@ -307,8 +310,8 @@ test.each(['', undefined])('KEYTURN_EXECUTIONS=%j is InvalidInput, for every ver
   vi.resetModules()
   vi.stubEnv('KEYTURN_EXECUTIONS', value)
   try {
-    const { pipelines: fresh } = await import('../../functions/shared/ownPipelines.ts')
-    const answer = (await fresh.of('secrets-manager')).running(token)
+    const { pipelines } = await import('../../functions/shared/ownPipelines.ts')
+    const answer = (await pipelines.of('secrets-manager')).isExecutionRunning(token)
     await expect(answer).rejects.toMatchObject({
       name: 'InvalidInput',
       message: 'environment variable KEYTURN_EXECUTIONS: is not set',
@@ -339,7 +342,7 @@ test('AccessDenied is NotPermitted and says who may not do what', async () => {
 describe('what an execution failed with, in one line', () => {
   const fails = (body: object) => {
     execution = { status: 200, body }
-    return executions.failure({ token, number: 1 })
+    return executions.failureOf({ token, number: 1 })
   }
 
   test.each([

@@ -8,8 +8,8 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
-import { adminsAmong, targetsOf } from '../../fleet/targets.ts'
+import { Inventory, type ScheduledCredential } from '../../fleet/inventory.ts'
+import { findTargets, matchAdmins } from '../../fleet/targets.ts'
 import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { Throttled } from '../../rotation/errors.ts'
@@ -49,7 +49,8 @@ describe.skipIf(!bin)('over MiniStack', () => {
     clients.ssm.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags: tagsOf(tags) }))
   const create = (Name: string, tags: Record<string, string>, SecretString = 'x') =>
     clients.secrets.send(new CreateSecretCommand({ Name, SecretString, Tags: tagsOf(tags) }))
-  const find = async (id: string) => (await inventory.scheduled()).find(credential => credential.id === id)
+  const find = async (id: string) =>
+    (await inventory.listScheduled()).find(credential => credential.id === id)
 
   test('a parameter with the tag, its tags, and since when it has its value', async () => {
     const before = Date.now()
@@ -58,13 +59,13 @@ describe.skipIf(!bin)('over MiniStack', () => {
     await put('/shop/other', { 'keyturn:managed': 'true' })
     expect(await find('/shop/db')).toMatchObject({ store: 'parameter-store', tags })
     expect(await find('/shop/other')).toBeUndefined()
-    const since = (await find('/shop/db'))?.since.getTime() ?? 0
+    const since = (await find('/shop/db'))?.currentSince.getTime() ?? 0
     expect(since).toBeGreaterThan(before - 2_000)
     await new Promise(resolve => setTimeout(resolve, 1_100))
     await clients.ssm.send(
       new PutParameterCommand({ Name: '/shop/db', Value: 'y', Type: 'SecureString', Overwrite: true }),
     )
-    expect((await find('/shop/db'))?.since.getTime()).toBeGreaterThan(since)
+    expect((await find('/shop/db'))?.currentSince.getTime()).toBeGreaterThan(since)
   })
 
   test('a name without a slash', async () => {
@@ -76,13 +77,13 @@ describe.skipIf(!bin)('over MiniStack', () => {
   test('as many as there are, fifty names at a time', async () => {
     const names = Array.from({ length: 120 }, (_, n) => `/many/${n}`)
     await Promise.all(names.map(name => put(name, every)))
-    const found = (await inventory.scheduled()).map(({ id }) => id)
+    const found = (await inventory.listScheduled()).map(({ id }) => id)
     expect(found).toEqual(expect.arrayContaining(names))
   })
 
   test('a secret with the tag: since its current version was made, whatever else changed', async () => {
     const { ARN: SecretId = '' } = await create('shop/secret', every)
-    const since = (await find('shop/secret'))?.since
+    const since = (await find('shop/secret'))?.currentSince
     expect(since?.getTime()).toBeGreaterThan(Date.now() - 60_000)
     await new Promise(resolve => setTimeout(resolve, 1_100))
     await clients.secrets.send(new TagResourceCommand({ SecretId, Tags: tagsOf({ team: 'shop' }) }))
@@ -96,13 +97,13 @@ describe.skipIf(!bin)('over MiniStack', () => {
     })
     const next = { SecretId, SecretString: 'y', ClientRequestToken: randomUUID() }
     await clients.secrets.send(new PutSecretValueCommand(next))
-    expect((await find('shop/secret'))?.since.getTime()).toBeGreaterThan(since?.getTime() ?? 0)
+    expect((await find('shop/secret'))?.currentSince.getTime()).toBeGreaterThan(since?.getTime() ?? 0)
   })
 
   test('when a version was made is asked for once', async () => {
-    await inventory.scheduled()
+    await inventory.listScheduled()
     calls.length = 0
-    await inventory.scheduled()
+    await inventory.listScheduled()
     expect(calls).toEqual(['ListSecretsCommand'])
   })
 
@@ -134,7 +135,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     await create('shop/theirs', every)
     const RotationLambdaARN = rotationFunction.replace('keyturn', 'other')
     const secrets = listing('shop/theirs', { RotationEnabled: true, RotationLambdaARN })
-    const found = await new Inventory({ ...clients, secrets }, rotationFunction).scheduled()
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).listScheduled()
     expect(found.find(({ id }) => id === 'shop/theirs')).toMatchObject({ nextByService: new Date(8.64e15) })
   })
 
@@ -143,13 +144,13 @@ describe.skipIf(!bin)('over MiniStack', () => {
     await put('/shop/by-hand', { 'keyturn:managed': 'true' })
     const versions = { one: ['AWSCURRENT'], two: ['AWSPENDING'] }
     const secrets = listing('shop/by-hand', { SecretVersionsToStages: versions })
-    const known = await new Inventory({ ...clients, secrets }, rotationFunction).known()
+    const known = await new Inventory({ ...clients, secrets }, rotationFunction).listRotatable()
     const found = known.filter(({ id }) => id.endsWith('shop/by-hand'))
     expect(found).toEqual([
       expect.objectContaining({ store: 'parameter-store' }),
       expect.objectContaining({ store: 'secrets-manager', pending: 'two' }),
     ])
-    const scheduled = (await inventory.scheduled()).map(({ id }) => id)
+    const scheduled = (await inventory.listScheduled()).map(({ id }) => id)
     expect(scheduled).not.toContain('shop/by-hand')
     expect(scheduled).not.toContain('/shop/by-hand')
   })
@@ -163,7 +164,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     await create('home/ours', here)
     const rotated = { RotationEnabled: true, RotationLambdaARN: rotationFunction }
     const secrets = listing('home/ours', rotated)
-    const found = await new Inventory({ ...clients, secrets }, rotationFunction).atHome()
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).listAtHome()
     expect(found.map(({ id }) => id).sort()).toEqual(['home/by-hand', 'home/ours'])
   })
 
@@ -176,9 +177,9 @@ describe.skipIf(!bin)('over MiniStack', () => {
       NextRotationDate: next,
       LastRotatedDate: last,
     })
-    const found = await new Inventory({ ...clients, secrets }, rotationFunction).scheduled()
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).listScheduled()
     expect(found.find(({ id }) => id === 'shop/ours')).toMatchObject({ since: last, nextByService: next })
-    const elsewhere = await new Inventory({ ...clients, secrets }, 'arn:another').scheduled()
+    const elsewhere = await new Inventory({ ...clients, secrets }, 'arn:another').listScheduled()
     expect(elsewhere.find(({ id }) => id === 'shop/ours')).toBeUndefined()
   })
 
@@ -199,7 +200,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       return { ...clients, secrets }
     }
     const idsOf = async (region: string) =>
-      (await new Inventory(client(region), rotationFunction).scheduled()).map(({ id }) => id)
+      (await new Inventory(client(region), rotationFunction).listScheduled()).map(({ id }) => id)
     expect(await idsOf('us-east-1')).toContain('shop/replicated')
     expect(await idsOf('eu-west-1')).not.toContain('shop/replicated')
   })
@@ -209,7 +210,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     const options = { endpoint: 'http://127.0.0.1:1', region: 'us-east-1', credentials, maxAttempts: 1 }
     const nowhere = new SSMClient(options)
     const broken = new Inventory({ ...clients, ssm: nowhere }, rotationFunction)
-    await expect(broken.scheduled()).rejects.toThrow(Throttled)
+    await expect(broken.listScheduled()).rejects.toThrow(Throttled)
   })
 
   test('a secret whose versions cannot be listed stops nobody; it is as old as its last change', async () => {
@@ -228,19 +229,19 @@ describe.skipIf(!bin)('over MiniStack', () => {
         },
       { step: 'initialize' },
     )
-    const found = await new Inventory({ ...clients, secrets }, rotationFunction).scheduled()
+    const found = await new Inventory({ ...clients, secrets }, rotationFunction).listScheduled()
     const closed = found.find(({ id }) => id === 'shop/closed')
-    expect(closed?.since.getTime()).toBeGreaterThan(Date.now() - 60_000)
+    expect(closed?.currentSince.getTime()).toBeGreaterThan(Date.now() - 60_000)
   })
 
   describe('the database server', () => {
     const value = (host: string, more: object = {}) =>
       JSON.stringify({ engine: 'postgres', host, username: 'app', password: 'hidden', ...more })
-    const scheduled = (store: Scheduled['store'], id: string): Scheduled => ({
+    const scheduled = (store: ScheduledCredential['store'], id: string): ScheduledCredential => ({
       store,
       id,
       tags: every,
-      since: new Date(),
+      currentSince: new Date(),
     })
 
     test('of parameters and secrets, by host and port; none where the value does not tell', async () => {
@@ -256,8 +257,8 @@ describe.skipIf(!bin)('over MiniStack', () => {
       await create('host/5', every, value('db2.example.com', { engine: 'aurora-postgresql' }))
       const parameters = [...Object.keys(hosts), '/host/absent'].map(id => scheduled('parameter-store', id))
       const secrets = ['host/5', 'host/absent'].map(id => scheduled('secrets-manager', id))
-      const found = await targetsOf([...parameters, ...secrets], clients)
-      expect([...parameters, ...secrets].map(credential => found.get(credential)?.host)).toEqual([
+      const found = await findTargets([...parameters, ...secrets], clients)
+      expect([...parameters, ...secrets].map(credential => found.get(credential)?.address)).toEqual([
         'db1.example.com:5432',
         'db1.example.com:5432',
         'db1.example.com:5433',
@@ -285,8 +286,8 @@ describe.skipIf(!bin)('over MiniStack', () => {
       }
       const opaque = tagged('/host/1', { 'keyturn:engine': 'opaque' })
       calls.length = 0
-      const found = await targetsOf([alone, lost, secret, opaque], clients)
-      expect([alone, lost, secret, opaque].map(one => found.get(one)?.host)).toEqual([
+      const found = await findTargets([alone, lost, secret, opaque], clients)
+      expect([alone, lost, secret, opaque].map(one => found.get(one)?.address)).toEqual([
         'db9:5433',
         '',
         'db9:5433',
@@ -307,8 +308,8 @@ describe.skipIf(!bin)('over MiniStack', () => {
       const admin = { ...scheduled('secrets-manager', 'host/admin'), arn: masterarn }
       const user = { ...scheduled('secrets-manager', 'host/user'), arn: `${masterarn}-user` }
       const [short, other] = ['/host/short', '/host/other'].map(id => scheduled('parameter-store', id))
-      const found = await targetsOf([admin, user, short, other] as Scheduled[], clients)
-      expect(adminsAmong(found)).toEqual(
+      const found = await findTargets([admin, user, short, other] as ScheduledCredential[], clients)
+      expect(matchAdmins(found)).toEqual(
         new Map([
           [user, admin],
           [short, admin],
@@ -334,17 +335,19 @@ describe.skipIf(!bin)('over MiniStack', () => {
         return ssm
       }
       const both = ['/host/open', '/host/closed'].map(id => scheduled('parameter-store', id))
-      const found = await targetsOf(both, { ...clients, ssm: refusing('AccessDeniedException') })
-      expect(both.map(one => found.get(one)?.host)).toEqual(['db8:5432', ''])
-      const throttled = targetsOf(both, { ...clients, ssm: refusing('ThrottlingException') })
+      const found = await findTargets(both, { ...clients, ssm: refusing('AccessDeniedException') })
+      expect(both.map(one => found.get(one)?.address)).toEqual(['db8:5432', ''])
+      const throttled = findTargets(both, { ...clients, ssm: refusing('ThrottlingException') })
       await expect(throttled).rejects.toThrow(Throttled)
     })
 
     test('ten at a time', async () => {
       const many = Array.from({ length: 23 }, (_, n) => scheduled('parameter-store', `/hosts/${n}`))
       await Promise.all(many.map(({ id }, n) => put(id, every, value(`db${n}`))))
-      const found = await targetsOf(many, clients)
-      expect(many.map(credential => found.get(credential)?.host)).toEqual(many.map((_, n) => `db${n}:5432`))
+      const found = await findTargets(many, clients)
+      expect(many.map(credential => found.get(credential)?.address)).toEqual(
+        many.map((_, n) => `db${n}:5432`),
+      )
     })
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { judge } from '../../fleet/due.ts'
+import { evaluateSchedule } from '../../fleet/due.ts'
 import { openingAt } from '../../fleet/window.ts'
 import { parseOptions, parseTags } from '../../rotation/options.ts'
 
@@ -38,7 +38,7 @@ test('jitter beside a window: within each window every due credential is open at
           'keyturn:window': window,
           'keyturn:jitter': `${Math.min(jitter, days * 24)}h`,
         }
-        const credential = { store: 'parameter-store', id, since: new Date(made), tags } as const
+        const credential = { store: 'parameter-store', id, currentSince: new Date(made), tags } as const
         const parsed = parseTags(tags, parseOptions({})).window
         if (!parsed) throw new Error('there is none')
         const due = made + days * 24 * hour
@@ -51,7 +51,7 @@ test('jitter beside a window: within each window every due credential is open at
           { length: Math.ceil((opening.closes + hour - first) / interval) },
           (_, n) => first + n * interval,
         )
-        const open = runs.filter(run => judge(credential, new Date(run), interval).state === 'due')
+        const open = runs.filter(run => evaluateSchedule(credential, new Date(run), interval).state === 'due')
         expect(open.filter(run => run >= start && run < opening.closes)).not.toEqual([])
         for (const run of open) expect(openingAt(parsed, run).opens).toBeLessThanOrEqual(run)
       },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { statesOfEvents } from '../../fleet/statesOfEvents.ts'
+import { createStateTracker } from '../../fleet/statesOfEvents.ts'
 
 const entered = (id: number, previousEventId: number, name: string) => ({
   id,
@@ -8,7 +8,7 @@ const entered = (id: number, previousEventId: number, name: string) => ({
 })
 
 test('of states side by side each event belongs to its own branch', () => {
-  const stateOf = statesOfEvents()
+  const stateOf = createStateTracker()
   const events = [
     { id: 1, previousEventId: 0 },
     entered(2, 1, 'Rehearse'),
@@ -40,7 +40,7 @@ test('of states side by side each event belongs to its own branch', () => {
 })
 
 test('where events do not name the one before, the last state that was entered counts', () => {
-  const stateOf = statesOfEvents()
+  const stateOf = createStateTracker()
   const { previousEventId: _, ...event } = entered(2, 1, 'SetSecret')
   expect([{ id: 1 }, event, { id: 3 }, {}, { previousEventId: 99 }].map(stateOf)).toEqual([
     '',

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { topOf, turnsOf, withoutCircles } from '../../fleet/turns.ts'
+import { topAdminOf, turnsOf, withoutAdminCycles } from '../../fleet/turns.ts'
 
 /** Turns of the letters in `all`; in `named`, each `uA` says that u needs A. */
 function turns(all: string, ...named: string[]): string[] {
-  const admins = withoutCircles(new Map(named.map(([user = '', admin = '']) => [user, admin])))
+  const admins = withoutAdminCycles(new Map(named.map(([user = '', admin = '']) => [user, admin])))
   return turnsOf([...all], admins).map(turn => turn.join(''))
 }
 
@@ -23,6 +23,6 @@ test.each([
 })
 
 test('the top is whom the admin needs, and so on; also where a circle was', () => {
-  const admins = withoutCircles(new Map(Object.entries({ u: 'A', A: 'B', v: 'C', C: 'D', D: 'C' })))
-  expect([...'uABvCDx'].map(name => topOf(name, admins))).toEqual([...'BBBCCCx'])
+  const admins = withoutAdminCycles(new Map(Object.entries({ u: 'A', A: 'B', v: 'C', C: 'D', D: 'C' })))
+  expect([...'uABvCDx'].map(name => topAdminOf(name, admins))).toEqual([...'BBBCCCx'])
 })

@@ -1,7 +1,7 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { ExecutionFailed, type Executions, type Progress } from '../../fleet/executions.ts'
-import { type ServiceStep, serviceSteps, stateAfter } from '../../fleet/serviceSteps.ts'
-import { passedToTheEnd } from '../../fleet/waitForStep.ts'
+import { type AttemptProgress, ExecutionFailed, type Executions } from '../../fleet/executions.ts'
+import { SERVICE_STEPS, type ServiceStep, STATE_AFTER_STEP } from '../../fleet/serviceSteps.ts'
+import { waitForCreateSecretThenEnd } from '../../fleet/waitForStep.ts'
 import { Throttled } from '../../rotation/errors.ts'
 
 /** Milliseconds since the beginning, on a clock that only pauses move. */
@@ -24,16 +24,21 @@ type Times = Partial<Record<ServiceStep | 'end', number>>
 /** Waits for such a rotation, with so much time; `looks` are when it was looked at. */
 async function wait(times: Times, { remaining = 900_000, look = (_looks: number) => {} } = {}) {
   const looks: number[] = []
-  const progress = async (): Promise<Progress | undefined> => {
+  const progress = async (): Promise<AttemptProgress | undefined> => {
     looks.push(Math.round(now))
     look(looks.length)
     const isPast = (time = Number.POSITIVE_INFINITY) => now >= time
-    const passed = serviceSteps.filter(step => isPast(times[step]))
-    return { entered: new Set(passed.map(step => stateAfter[step])), ended: isPast(times.end) }
+    const passed = SERVICE_STEPS.filter(step => isPast(times[step]))
+    return { enteredStates: new Set(passed.map(step => STATE_AFTER_STEP[step])), hasEnded: isPast(times.end) }
   }
   const failure = async () => new ExecutionFailed('TestFailed', 'no')
   const clock = { getRemainingTimeInMillis: () => remaining - now }
-  const waited = passedToTheEnd({ progress, failure } as unknown as Executions, attempt, clock, 60_000)
+  const waited = waitForCreateSecretThenEnd(
+    { progress, failure } as unknown as Executions,
+    attempt,
+    clock,
+    60_000,
+  )
   const error = await waited.catch((error: Error) => error.name)
   return { looks, error }
 }

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { DescribeSecretCommand } from '@aws-sdk/client-secrets-manager'
 import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { pendingIn } from '../../fleet/pending.ts'
 import type { StateName } from '../../fleet/states.ts'
+import { pendingVersionIn } from '../../fleet/versionLabels.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import { admits } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
@@ -18,7 +18,7 @@ import { captureOutput } from '../support/observe.ts'
 
 let embedded: Embedded
 let id: string
-let told: Entry[]
+let told: BusEvent[]
 beforeAll(async () => {
   embedded = await startEmbedded()
 })
@@ -31,7 +31,7 @@ beforeEach(async () => {
   Object.assign(
     tasks,
     embedded.tasks,
-    eventBus(entry => told.push(entry)),
+    makeEventBusTasks(entry => told.push(entry)),
   )
   id = await embedded.users.enrol(`user_${randomUUID().slice(0, 8)}`)
 })
@@ -42,7 +42,7 @@ async function rotate(token: string = randomUUID()) {
   const stateMachineArn = arnOf('states', 'stateMachine:keyturn-local-rotate')
   const input = JSON.stringify({ store: 'secrets-manager', id, token })
   await sfn.send(new StartExecutionCommand({ stateMachineArn, name: token, input }))
-  const ended = await embedded.stepFunctions.executions.get(token)?.ended
+  const ended = await embedded.stepFunctions.rotateExecutions.get(token)?.ended
   if (!ended) throw new Error('it was not started')
   return { token, ...ended }
 }
@@ -54,9 +54,11 @@ const fails = (...states: StateName<'rotate'>[]) => {
 const mended = () => Object.assign(embedded.stepFunctions.tasks, embedded.tasks)
 const broken = ['RehearseRollback', 'DiscardSecret', 'RollbackAbandoned', 'RollbackSecret'] as const
 const pending = async () =>
-  pendingIn((await embedded.secrets.send(new DescribeSecretCommand({ SecretId: id }))).VersionIdsToStages)
+  pendingVersionIn(
+    (await embedded.secrets.send(new DescribeSecretCommand({ SecretId: id }))).VersionIdsToStages,
+  )
 const currentLogsIn = async () =>
-  admits(embedded.postgres, Credential.parse((await embedded.users.shelf.read(id, 'current')) as string))
+  admits(embedded.postgres, Credential.parse((await embedded.users.valueStore.read(id, 'current')) as string))
 const severities = () => told.map(({ Detail }) => (Detail as { severity?: string }).severity)
 
 test('a rotation that changed nothing, and that no rollback could end: none that follows is a lockout', async () => {
@@ -99,7 +101,7 @@ test('one whose execution is not known any more, as after 90 days, is rolled bac
   fails('RehearseTest', 'DiscardSecret')
   await rotate()
   mended()
-  embedded.stepFunctions.executions.clear()
+  embedded.stepFunctions.rotateExecutions.clear()
   const { failure, states } = await rotate()
   expect([failure, states.includes('RollbackAbandoned')]).toEqual([undefined, true])
 })

@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
-import type { Value } from '../../local/client/application.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { eventBus } from '../../local/embedded/eventBus.ts'
+import { Inventory, type ScheduledCredential } from '../../fleet/inventory.ts'
+import type { StoredValue } from '../../local/client/application.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
+import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { arnOf, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
 type Started = { id: string; token: string }
@@ -22,12 +22,12 @@ beforeAll(async () => {
 })
 afterAll(() => embedded?.stop())
 
-const value = async (SecretId: string): Promise<Value> => {
+const value = async (SecretId: string): Promise<StoredValue> => {
   const { SecretString = '' } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId }))
   return JSON.parse(SecretString)
 }
 
-async function logsIn({ username: user, password }: Value): Promise<boolean> {
+async function logsIn({ username: user, password }: StoredValue): Promise<boolean> {
   const { host, port, caFile } = embedded.postgres
   const ssl = { ca: readFileSync(caFile, 'utf8') }
   const client = new pg.Client({ host, port, user, password, database: 'postgres', ssl })
@@ -43,9 +43,11 @@ async function logsIn({ username: user, password }: Value): Promise<boolean> {
 async function run(name: string, arns: string[]) {
   const tags = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
   const since = new Date(Date.now() - 1.5 * 3_600_000)
-  const due = arns.map((arn): Scheduled => ({ store: 'secrets-manager', id: arn, arn, tags, since }))
+  const due = arns.map(
+    (arn): ScheduledCredential => ({ store: 'secrets-manager', id: arn, arn, tags, currentSince: since }),
+  )
   // That an inventory finds them is proven in test/fleet.
-  vi.spyOn(Inventory.prototype, 'scheduled').mockResolvedValue(due)
+  vi.spyOn(Inventory.prototype, 'listScheduled').mockResolvedValue(due)
   const order: string[] = []
   const noting =
     (what: string, task: Task): Task =>
@@ -55,15 +57,15 @@ async function run(name: string, arns: string[]) {
       return result
     }
   Object.assign(embedded.stepFunctions.tasks, {
-    TakeSlot: await load('takeSlot'),
-    StartRotation: noting('started', await load('startRotation')),
-    AwaitRotation: noting('ended', await load('awaitRotation')),
-    ReportRotations: await load('reportRotations'),
+    TakeSlot: await loadHandler('takeSlot'),
+    StartRotation: noting('started', await loadHandler('startRotation')),
+    AwaitRotation: noting('ended', await loadHandler('awaitRotation')),
+    ReportRotations: await loadHandler('reportRotations'),
   })
   const tasks = {
-    ...eventBus(),
-    FindDue: await load('findDue'),
-    RotateServer: await load('rotateServer'),
+    ...makeEventBusTasks(),
+    FindDue: await loadHandler('findDue'),
+    RotateServer: await loadHandler('rotateServer'),
   }
   const execution = await runExecution('rotate-due', tasks, name, {})
   vi.restoreAllMocks()
@@ -92,7 +94,7 @@ describe('an admin and four users that name it are due in one run', () => {
       expect(await logsIn(after)).toBe(true)
     }
     // None of them has met the admin while its password turned.
-    const results = [...embedded.stepFunctions.executions.values()].map(({ result }) => result)
+    const results = [...embedded.stepFunctions.rotateExecutions.values()].map(({ result }) => result)
     expect(results.map(result => result?.tries.SetSecret)).toEqual([1, 1, 1, 1, 1])
   })
 

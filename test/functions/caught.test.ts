@@ -14,8 +14,8 @@ import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf, runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
 import type { PostgresServer } from '../../local/servers/postgres.ts'
-import { admits, asSuperuser } from '../../local/servers/postgresDatabase.ts'
-import { PATIENCE } from '../../rotation/awaitPending.ts'
+import { admits, runStatements } from '../../local/servers/postgresDatabase.ts'
+import { PENDING_WAIT_MS } from '../../rotation/awaitPending.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -26,7 +26,7 @@ import { captureOutput } from '../support/observe.ts'
  */
 
 const [home, elsewhere] = ['eu-west-1', 'us-east-1']
-Object.assign(PATIENCE, { pending: 2000, pause: 20 })
+Object.assign(PENDING_WAIT_MS, { pending: 2000, pause: 20 })
 // Before any function is loaded.
 process.env.KEYTURN_PEER_REGIONS = elsewhere
 const [second] = inject('postgres')
@@ -146,7 +146,7 @@ class Region {
     const { username } = value
     const next = this.#strategy === 'single-user' ? username : this.#other(username)
     const password = randomUUID()
-    await asSuperuser(this.#writer, `alter role ${name(next)} login password ${text(password)}`)
+    await runStatements(this.#writer, `alter role ${name(next)} login password ${text(password)}`)
     await this.#put(JSON.stringify({ ...value, username: next, password }))
   }
 
@@ -173,12 +173,12 @@ class Region {
   }
 
   async #copyUsers(): Promise<void> {
-    const rows = await asSuperuser<{ rolname: string; rolpassword: string | null }>(
+    const rows = await runStatements<{ rolname: string; rolpassword: string | null }>(
       embedded.postgres,
       `select rolname, rolpassword from pg_authid where rolname in (${text(this.#user)}, ${text(`${this.#user}_clone`)})`,
     )
     for (const { rolname, rolpassword } of rows)
-      await asSuperuser(
+      await runStatements(
         this.#writer,
         `create role ${name(rolname)} login password ${rolpassword ? text(rolpassword) : 'null'}`,
       )

@@ -2,29 +2,29 @@ import { randomUUID } from 'node:crypto'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { runExecution, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import type { Checked } from '../../rotation/check/line.ts'
+import type { CheckResult } from '../../rotation/check/line.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 
 const bin = await pythonBin()
 let embedded: Embedded
 let tasks: Tasks
-const announced: Entry[] = []
+const announced: BusEvent[] = []
 
 beforeAll(async () => {
   embedded = await startEmbedded()
   tasks = {
-    ...eventBus(entry => announced.push(entry)),
-    CheckCredential: await load('checkCredential'),
+    ...makeEventBusTasks(entry => announced.push(entry)),
+    CheckCredential: await loadHandler('checkCredential'),
   }
 })
 afterAll(() => embedded?.stop())
 
 const run = (input: unknown) => runExecution('check', tasks, randomUUID(), input)
-const states = ({ lines }: Checked) =>
+const states = ({ lines }: CheckResult) =>
   Object.fromEntries(lines.map(({ line, state, says }) => [line, `${state} ${says}`]))
 
 test('a secret and its admin, over Secrets Manager: read, and nothing else', async () => {
@@ -34,7 +34,7 @@ test('a secret and its admin, over Secrets Manager: read, and nothing else', asy
   const before = calls.length
   const { output, failure } = await run({ store: 'secrets-manager', id })
   expect(failure).toBeUndefined()
-  const checked = output as Checked
+  const checked = output as CheckResult
   expect(checked).toMatchObject({
     ...{ store: 'secrets-manager', id, arn: id, name: 'demo/checked', strategy: 'alternating-users' },
     ...{ user: 'checked', nextUser: 'checked_clone', admin: admin.arn },
@@ -56,7 +56,7 @@ test("an admin's secret, and one that nobody has enrolled, are not logged in wit
   const id = await embedded.users.enrol('lone', { tags: { 'keyturn:managed': 'false' } })
   for (const each of [admin.arn, id]) {
     const { output } = await run({ store: 'secrets-manager', id: each })
-    expect(states(output as Checked)).toMatchObject({
+    expect(states(output as CheckResult)).toMatchObject({
       tags: expect.stringMatching(/^failed /),
       value: expect.stringMatching(/^not-looked-at /),
       login: expect.stringMatching(/^not-looked-at /),
@@ -87,12 +87,12 @@ describe.skipIf(!bin)('a parameter', () => {
       ssm.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags }))
     await put('/check/stored', SecretString)
     const { output } = await run({ store: 'parameter-store', id: '/check/stored' })
-    expect(states(output as Checked)).toMatchObject({
+    expect(states(output as CheckResult)).toMatchObject({
       key: expect.stringMatching(/^ok /),
       store: 'ok it takes another value',
       login: 'ok "stored" logs in',
     })
-    expect(states(output as Checked)).not.toHaveProperty('replicas')
+    expect(states(output as CheckResult)).not.toHaveProperty('replicas')
     const long = JSON.stringify({
       ...JSON.parse(SecretString),
       more: 'x'.repeat(4050 - SecretString.length),
@@ -100,6 +100,6 @@ describe.skipIf(!bin)('a parameter', () => {
     Tags.push({ Key: 'keyturn:PASSWORD_LENGTH', Value: '100' })
     await put('/check/long', long)
     const full = await run({ store: 'parameter-store', id: '/check/long' })
-    expect(states(full.output as Checked).store).toMatch(/^failed value: would have 4\d+ characters/)
+    expect(states(full.output as CheckResult).store).toMatch(/^failed value: would have 4\d+ characters/)
   })
 })

@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
-import { serverId } from '../../fleet/servers.ts'
-import type { Run } from '../../functions/findDue.ts'
-import { SecretsShelf } from '../../local/client/shelves.ts'
+import { Inventory, type ScheduledCredential } from '../../fleet/inventory.ts'
+import { serverIdOf } from '../../fleet/serverLocks.ts'
+import type { RunPlan } from '../../functions/findDue.ts'
 import { Users } from '../../local/client/users.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { eventBus } from '../../local/embedded/eventBus.ts'
+import { SecretValueStore } from '../../local/client/valueStores.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
+import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Execution, runExecution } from '../../local/embedded/stateMachine.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import type { Queue } from '../../local/stack/queue.ts'
-import { AtOnce, busTo, openAlarms } from '../support/alarms.ts'
+import { alarmBusTasks, ConcurrencyCounter, openAlarms } from '../support/alarms.ts'
 
 const bin = await pythonBin()
 const caps = { inAll: 6, perHost: 2 }
@@ -32,7 +32,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   const since = new Map<string, Date>()
   const rotated = new Set<string>()
   const started: string[] = []
-  const atOnce = new AtOnce()
+  const atOnce = new ConcurrencyCounter()
 
   beforeAll(async () => {
     ;[embedded, ministack] = await Promise.all([startEmbedded(), startMiniStack(bin ?? '')])
@@ -67,9 +67,9 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
       await once(door, 'listening')
       const { port } = door.address() as { port: number }
       doors.push({ port, door })
-      await using users = await Users.of(
+      await using users = await Users.connect(
         { ...embedded.postgres, port },
-        new SecretsShelf(embedded.secrets),
+        new SecretValueStore(embedded.secrets),
         'down/',
       )
       const some: string[] = []
@@ -79,10 +79,10 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
     }
     await new Promise(resolve => doors[0]?.door.close(resolve))
     // That an inventory finds them is proven in test/fleet.
-    vi.spyOn(Inventory.prototype, 'scheduled').mockImplementation(async () =>
-      [...since].map(([id, since]): Scheduled => {
+    vi.spyOn(Inventory.prototype, 'listScheduled').mockImplementation(async () =>
+      [...since].map(([id, since]): ScheduledCredential => {
         const tags = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
-        return { store: 'secrets-manager', id, tags, since }
+        return { store: 'secrets-manager', id, tags, currentSince: since }
       }),
     )
   }, 300_000)
@@ -98,12 +98,15 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
 
   /** The real functions; what is put on the bus comes to raiseAlarm. */
   async function wire(): Promise<void> {
-    const raiseAlarm = await load('raiseAlarm')
-    const [startRotation, awaitRotation] = [await load('startRotation'), await load('awaitRotation')]
-    const change = (id: string, by: 1 | -1) => atOnce.change(id.split('_')[1] ?? '', by)
-    Object.assign(embedded.stepFunctions.tasks, busTo(raiseAlarm, announced), {
-      TakeSlot: await load('takeSlot'),
-      ReportRotations: await load('reportRotations'),
+    const raiseAlarm = await loadHandler('raiseAlarm')
+    const [startRotation, awaitRotation] = [
+      await loadHandler('startRotation'),
+      await loadHandler('awaitRotation'),
+    ]
+    const change = (id: string, by: 1 | -1) => atOnce.count(id.split('_')[1] ?? '', by)
+    Object.assign(embedded.stepFunctions.tasks, alarmBusTasks(raiseAlarm, announced), {
+      TakeSlot: await loadHandler('takeSlot'),
+      ReportRotations: await loadHandler('reportRotations'),
       async StartRotation(input: { id: string }) {
         const result = (await startRotation(input)) as { outcome: string }
         if (result.outcome !== 'started') return result
@@ -125,19 +128,23 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   async function run(name: string): Promise<Report[]> {
     const execution: Execution = await runExecution(
       'rotate-due',
-      { ...eventBus(), FindDue: await load('findDue'), RotateServer: await load('rotateServer') },
+      {
+        ...makeEventBusTasks(),
+        FindDue: await loadHandler('findDue'),
+        RotateServer: await loadHandler('rotateServer'),
+      },
       name,
       {},
     )
     await Promise.all(announced)
     expect(execution.failure).toBeUndefined()
-    const { ended } = execution.output as Run & { ended?: { reports: Report[] } }
+    const { ended } = execution.output as RunPlan & { ended?: { reports: Report[] } }
     return ended?.reports ?? []
   }
   const of = (reports: Report[], n: number) =>
     reports.find(({ host }) => host === `127.0.0.1:${doors[n]?.port}`)
   const told = async () => {
-    await alarms.receive()
+    await alarms.receiveAll()
     return alarms.received.map(({ Subject }) => Subject).toSorted()
   }
   const downHost = () => `127.0.0.1:${doors[0]?.port}`
@@ -185,8 +192,8 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
     const reports = await run('run-5')
     expect(reports).toEqual([{ host: downHost(), rotated: 7, failed: 0, skipped: 0, parked: 0 }])
     expect(started.toSorted()).toEqual(ids[0]?.slice(3).toSorted())
-    const last = [...embedded.stepFunctions.servers.keys()].filter(name =>
-      name.startsWith(serverId(downHost())),
+    const last = [...embedded.stepFunctions.rotateServerExecutions.keys()].filter(name =>
+      name.startsWith(serverIdOf(downHost())),
     )
     expect(last.at(-1)).not.toMatch(/-down$/)
     expect(await run('run-6')).toEqual([])

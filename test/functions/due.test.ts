@@ -6,11 +6,11 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
-import { captureOutput, failure } from '../support/observe.ts'
+import { captureOutput, rejectionOf } from '../support/observe.ts'
 
 const bin = await pythonBin()
 let embedded: Embedded
@@ -20,21 +20,21 @@ let reportRotations: Task
 
 beforeAll(async () => {
   embedded = await startEmbedded()
-  startRotation = await load('startRotation')
-  awaitRotation = await load('awaitRotation')
-  reportRotations = await load('reportRotations')
+  startRotation = await loadHandler('startRotation')
+  awaitRotation = await loadHandler('awaitRotation')
+  reportRotations = await loadHandler('reportRotations')
 })
 afterAll(() => embedded?.stop())
 beforeEach(() => void captureOutput())
 
 const rotation = (id: string, token = randomUUID()) => ({ store: 'secrets-manager', id, token })
-const executions = () => [...embedded.stepFunctions.executions.keys()]
+const executions = () => [...embedded.stepFunctions.rotateExecutions.keys()]
 
 describe('startRotation', () => {
   test('starts an execution named by the token, with the group in its input', async () => {
     const input = { ...rotation(await embedded.users.enrol('started')), group: 'run-1 db:5432' }
     expect(await startRotation(input)).toEqual({ ...input, outcome: 'started' })
-    const execution = embedded.stepFunctions.executions.get(input.token)
+    const execution = embedded.stepFunctions.rotateExecutions.get(input.token)
     expect(JSON.parse(execution?.input ?? '')).toEqual(input)
     expect((await execution?.ended)?.output).toMatchObject({ group: 'run-1 db:5432', token: input.token })
   })
@@ -44,7 +44,7 @@ describe('startRotation', () => {
     const before = executions().length
     await startRotation(input)
     expect(await startRotation(input)).toMatchObject({ outcome: 'started' })
-    await embedded.stepFunctions.executions.get(input.token)?.ended
+    await embedded.stepFunctions.rotateExecutions.get(input.token)?.ended
     expect(await startRotation(input)).toMatchObject({ outcome: 'started' })
     expect(executions()).toHaveLength(before + 1)
   })
@@ -60,7 +60,7 @@ describe('startRotation', () => {
       reason: 'this token was tried already; the next try comes later',
     }
     expect(await startRotation(later)).toEqual(skipped)
-    await embedded.stepFunctions.executions.get(input.token)?.ended
+    await embedded.stepFunctions.rotateExecutions.get(input.token)?.ended
     expect(await startRotation(later)).toEqual(skipped)
     expect(executions()).toHaveLength(before + 1)
   })
@@ -87,7 +87,7 @@ describe('startRotation', () => {
     for (const other of [null, '0123456789abcdef-2']) {
       const free = rotation(await embedded.users.enrol(`free ${other}`))
       expect(await startRotation({ ...free, server: other })).toMatchObject({ outcome: 'started' })
-      await embedded.stepFunctions.executions.get(free.token)?.ended
+      await embedded.stepFunctions.rotateExecutions.get(free.token)?.ended
     }
   })
 
@@ -104,7 +104,7 @@ describe('startRotation', () => {
     embedded.stepFunctions.tasks.TestSecret = embedded.tasks.TestSecret as Task
     const input = rotation(await embedded.users.enrol('beside'))
     expect(await startRotation({ ...input, ...server })).toMatchObject({ outcome: 'started' })
-    await embedded.stepFunctions.executions.get(input.token)?.ended
+    await embedded.stepFunctions.rotateExecutions.get(input.token)?.ended
   })
 
   test('its window has closed meanwhile: it does not begin', async () => {
@@ -119,7 +119,7 @@ describe('startRotation', () => {
     expect(executions()).toEqual(before)
     const open = new Date(Date.now() + 60_000).toISOString()
     expect(await startRotation({ ...input, until: open })).toMatchObject({ outcome: 'started' })
-    await embedded.stepFunctions.executions.get(input.token)?.ended
+    await embedded.stepFunctions.rotateExecutions.get(input.token)?.ended
   })
 
   test.each([
@@ -130,7 +130,7 @@ describe('startRotation', () => {
     ['until', { until: 'tomorrow' }],
   ])('%s that is none is InvalidInput, and nothing starts', async (field, change) => {
     const before = executions()
-    const error = await failure(Promise.resolve(startRotation({ ...rotation('app'), ...change })))
+    const error = await rejectionOf(Promise.resolve(startRotation({ ...rotation('app'), ...change })))
     expect(error.name).toBe('InvalidInput')
     expect(error.message).toMatch(new RegExp(`^startRotation: ${field}: `))
     expect(executions()).toEqual(before)
@@ -166,7 +166,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
   const managed = { 'keyturn:managed': 'true' }
   const start = async (event: object) =>
     (await startRotation(event)) as { token: string; outcome: string; reason?: string }
-  const ended = (token: string) => embedded.stepFunctions.executions.get(token)?.ended
+  const ended = (token: string) => embedded.stepFunctions.rotateExecutions.get(token)?.ended
 
   test('a parameter that Keyturn may use, unchanged since: starts under a token of its version, with the event', async () => {
     const input = event(await parameter(managed), later())
@@ -175,7 +175,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
     const { token, ...started } = await start(input)
     expect(started).toEqual({ store, id, event: eventId, outcome: 'started' })
     expect(token).not.toBe(eventId)
-    expect(JSON.parse(embedded.stepFunctions.executions.get(token)?.input ?? '')).toEqual({
+    expect(JSON.parse(embedded.stepFunctions.rotateExecutions.get(token)?.input ?? '')).toEqual({
       store,
       id,
       token,
@@ -214,7 +214,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
   })
 
   describe('a rotation of the parameter runs, be it in its grace time: nothing starts', () => {
-    const running = () => embedded.stepFunctions.running
+    const running = () => embedded.stepFunctions.foreignRunning
     const made = async (id: string, ...tokens: string[]) => {
       for (const token of tokens) {
         await ssm.send(new PutParameterCommand({ Name: id, Value: token, Overwrite: true }))
@@ -288,7 +288,7 @@ describe('awaitRotation', () => {
     await startRotation(input)
     const { token: _, ...rest } = input
     expect(await awaitRotation(input)).toEqual({ ...rest, outcome: 'rotated' })
-    expect(embedded.stepFunctions.executions.get(input.token)?.result).toBeUndefined()
+    expect(embedded.stepFunctions.rotateExecutions.get(input.token)?.result).toBeUndefined()
     over()
   })
 
@@ -330,7 +330,7 @@ describe('awaitRotation', () => {
     await startRotation(input)
     const { handler } = await import('../../functions/awaitRotation.ts')
     const context = { functionName: 'awaitRotation', getRemainingTimeInMillis: () => 45_000 }
-    const error = await failure(handler(input, context as never))
+    const error = await rejectionOf(handler(input, context as never))
     expect(error.name).toBe('RotationInProgress')
     over()
   })

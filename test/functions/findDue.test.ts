@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { judge } from '../../fleet/due.ts'
-import type { Scheduled } from '../../fleet/inventory.ts'
-import { serverId } from '../../fleet/servers.ts'
-import type { Run } from '../../functions/findDue.ts'
+import { evaluateSchedule } from '../../fleet/due.ts'
+import type { ScheduledCredential } from '../../fleet/inventory.ts'
+import { serverIdOf } from '../../fleet/serverLocks.ts'
+import type { RunPlan } from '../../functions/findDue.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
-import { load } from '../../local/embedded/embedded.ts'
+import { loadHandler } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { captureOutput } from '../support/observe.ts'
 
 /** What there is; that an inventory finds it, and hosts, is proven in test/fleet. */
-let scheduled: Scheduled[]
-let hostOf: (credential: Scheduled) => string
+let scheduled: ScheduledCredential[]
+let hostOf: (credential: ScheduledCredential) => string
 /** Who names whom as an admin, by id. */
 let adminOf: Record<string, string>
 vi.mock('../../fleet/inventory.ts', () => ({
@@ -22,12 +22,12 @@ vi.mock('../../fleet/inventory.ts', () => ({
   },
 }))
 vi.mock('../../fleet/targets.ts', () => ({
-  targetsOf: async (some: Scheduled[]) =>
+  targetsOf: async (some: ScheduledCredential[]) =>
     new Map(some.map(credential => [credential, { host: hostOf(credential) }])),
-  adminsAmong: (targets: Map<Scheduled, object>) => {
+  adminsAmong: (targets: Map<ScheduledCredential, object>) => {
     const byId = new Map([...targets.keys()].map(credential => [credential.id, credential]))
     const named = [...targets.keys()].map(credential => [credential, byId.get(adminOf[credential.id] ?? '')])
-    return new Map(named.filter(([, admin]) => admin) as [Scheduled, Scheduled][])
+    return new Map(named.filter(([, admin]) => admin) as [ScheduledCredential, ScheduledCredential][])
   },
 }))
 
@@ -44,7 +44,7 @@ beforeAll(async () => {
     KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
     KEYTURN_DUE_SCHEDULE: 'rate(1 minute)',
   })
-  findDue = await load('findDue')
+  findDue = await loadHandler('findDue')
 })
 afterAll(() => stepFunctions?.stop())
 beforeEach(() => {
@@ -52,26 +52,26 @@ beforeEach(() => {
   scheduled = []
   hostOf = () => 'db:5432'
   adminOf = {}
-  stepFunctions.executions.clear()
-  stepFunctions.servers.clear()
-  stepFunctions.runs.clear()
+  stepFunctions.rotateExecutions.clear()
+  stepFunctions.rotateServerExecutions.clear()
+  stepFunctions.foreignDueRuns.clear()
 })
 
-const look = async () => (await findDue({ run: 'run-1', overlaps: true })) as Run
+const look = async () => (await findDue({ run: 'run-1', overlaps: true })) as RunPlan
 const hour = 3_600_000
-function credential(id: string, hoursAgo: number, tags: Record<string, string> = {}): Scheduled {
+function credential(id: string, hoursAgo: number, tags: Record<string, string> = {}): ScheduledCredential {
   const all = { 'keyturn:managed': 'true', 'keyturn:every': '1h', ...tags }
-  return { store: 'parameter-store', id, tags: all, since: new Date(Date.now() - hoursAgo * hour) }
+  return { store: 'parameter-store', id, tags: all, currentSince: new Date(Date.now() - hoursAgo * hour) }
 }
 
 /** The token that a try has, so many hours from now. */
-function tokenOf(credential: Scheduled, hours: number): string {
-  const verdict = judge(credential, new Date(Date.now() + hours * hour))
+function tokenOf(credential: ScheduledCredential, hours: number): string {
+  const verdict = evaluateSchedule(credential, new Date(Date.now() + hours * hour))
   return verdict.state === 'due' ? verdict.token : verdict.state
 }
 /** An execution of this name has begun. */
 const began = (name: string) =>
-  stepFunctions.executions.set(name, {
+  stepFunctions.rotateExecutions.set(name, {
     input: '{}',
     startDate: Date.now() / 1000,
     history: [],
@@ -204,20 +204,20 @@ describe('a run', () => {
     scheduled = [credential('/a', 2)]
     const definition = (folder: string) =>
       readFileSync(new URL(`../../${folder}/rotate-due.asl.json`, import.meta.url), 'utf8')
-    stepFunctions.runs.set('run-0', definition('statemachines'))
-    stepFunctions.runs.set('run-1', definition('statemachines'))
+    stepFunctions.foreignDueRuns.set('run-0', definition('statemachines'))
+    stepFunctions.foreignDueRuns.set('run-1', definition('statemachines'))
     expect(await look()).toMatchObject({ planned: 1, postponed: 0 })
     // What a definition of the last release gets.
     expect(await findDue({ run: 'run-1' })).toMatchObject({ planned: 0, postponed: 1, waitsFor: 'run-0' })
     expect(await findDue({ run: 'run-0' })).toMatchObject({ planned: 1 })
-    stepFunctions.runs.set('run-0', definition('test/compatibility/last'))
+    stepFunctions.foreignDueRuns.set('run-0', definition('test/compatibility/last'))
     expect(await look()).toMatchObject({ planned: 0, postponed: 1, waitsFor: 'run-0' })
   })
 
   describe('and the servers', () => {
-    const server = (host: string, number: number, what = '') => `${serverId(host)}-${number}${what}`
+    const server = (host: string, number: number, what = '') => `${serverIdOf(host)}-${number}${what}`
     const begin = (name: string, input: object, ended: boolean) =>
-      stepFunctions.servers.set(name, {
+      stepFunctions.rotateServerExecutions.set(name, {
         input: JSON.stringify(input),
         startDate: Date.now() / 1000,
         history: [],
@@ -240,8 +240,8 @@ describe('a run', () => {
       begin(server('up:5432', 7), {}, true)
       begin(server('up:5432', 8), {}, true)
       expect(await groups()).toEqual([
-        ['down:5432', { id: serverId('down:5432'), last: 0 }, ['/down/0', '/down/1', '/down/2', '/down/3']],
-        ['up:5432', { id: serverId('up:5432'), last: 8 }, ['/up/0', '/up/1']],
+        ['down:5432', { id: serverIdOf('down:5432'), last: 0 }, ['/down/0', '/down/1', '/down/2', '/down/3']],
+        ['up:5432', { id: serverIdOf('up:5432'), last: 8 }, ['/up/0', '/up/1']],
       ])
     })
 
@@ -259,7 +259,7 @@ describe('a run', () => {
       const run = await look()
       const [down, up] = run.groups
       expect(up?.rotations.map(({ id }) => id)).toEqual(['/up/0', '/up/1'])
-      expect(down?.server).toEqual({ id: serverId('down:5432'), last: 3, outage: 'run-0 down:5432' })
+      expect(down?.server).toEqual({ id: serverIdOf('down:5432'), last: 3, outage: 'run-0 down:5432' })
       expect(down?.rotations[0]?.id).toBe('/down/more/0')
       expect(run.planned).toBeGreaterThan(300)
     })
@@ -268,7 +268,7 @@ describe('a run', () => {
       begin(server('down:5432', 3), {}, true)
       begin(server('down:5432', 3, '-down'), { record: 'down', group: 'run-0 down:5432' }, true)
       begin(server('down:5432', 4), {}, true)
-      expect((await look()).groups[0]?.server).toEqual({ id: serverId('down:5432'), last: 4 })
+      expect((await look()).groups[0]?.server).toEqual({ id: serverIdOf('down:5432'), last: 4 })
     })
 
     test('nothing is read or planned while as many are at work as the caps allow', async () => {

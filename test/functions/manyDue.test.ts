@@ -1,16 +1,16 @@
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { Application, type Value } from '../../local/client/application.ts'
-import { ParametersShelf } from '../../local/client/shelves.ts'
+import { Application, type StoredValue } from '../../local/client/application.ts'
 import { Users } from '../../local/client/users.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
+import { ParameterValueStore } from '../../local/client/valueStores.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runExecution } from '../../local/embedded/stateMachine.ts'
 import { type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { type MiniStack, startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import type { Queue } from '../../local/stack/queue.ts'
-import { AtOnce, busTo, openAlarms } from '../support/alarms.ts'
+import { alarmBusTasks, ConcurrencyCounter, openAlarms } from '../support/alarms.ts'
 
 const bin = await pythonBin()
 const caps = { inAll: 12, perHost: 4 }
@@ -20,12 +20,12 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
   let embedded: Embedded
   let ministack: MiniStack
   let servers: (PostgresServer & { stop(): Promise<void> })[]
-  let shelf: ParametersShelf
+  let shelf: ParameterValueStore
   let alarms: Queue<Alarm>
   /** The parameters by server; the first server is down. */
   const ids: string[][] = []
-  const before = new Map<string, Value>()
-  const atOnce = new AtOnce()
+  const before = new Map<string, StoredValue>()
+  const atOnce = new ConcurrencyCounter()
   let execution: Awaited<ReturnType<typeof runExecution>>
 
   beforeAll(async () => {
@@ -50,13 +50,13 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
       KEYTURN_STAGE: 'prod',
       KEYTURN_WEBHOOK_PARAMETER: '',
     })
-    shelf = new ParametersShelf(new SSMClient())
+    shelf = new ParameterValueStore(new SSMClient())
     alarms = await openAlarms()
     for (const [n, server] of servers.entries()) {
-      await using users = await Users.of(server, shelf, 'many/')
+      await using users = await Users.connect(server, shelf, 'many/')
       const tags = { 'keyturn:every': '1d' }
       const some: string[] = []
-      for (let i = 0; i < 40; i++) some.push(await users.enrol(`app_${n}_${i}`, { shelf, tags }))
+      for (let i = 0; i < 40; i++) some.push(await users.enrol(`app_${n}_${i}`, { valueStore: shelf, tags }))
       ids.push(some)
     }
     for (const id of ids.flat()) before.set(id, await read(id))
@@ -70,20 +70,19 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
 
   const application = (id: string) =>
     new Application(shelf, id, servers[ids.findIndex(some => some.includes(id))]?.caFile ?? '')
-  const read = async (id: string) => JSON.parse((await shelf.read(id, 'current')) ?? '') as Value
+  const read = async (id: string) => JSON.parse((await shelf.read(id, 'current')) ?? '') as StoredValue
 
   /** One run of rotate-due a day later, with the real functions; what is put on the bus comes to raiseAlarm. */
   async function run() {
-    const raiseAlarm = await load('raiseAlarm')
-    const findDue = await load('findDue')
-    const startRotation = await load('startRotation')
-    const awaitRotation = await load('awaitRotation')
+    const raiseAlarm = await loadHandler('raiseAlarm')
+    const findDue = await loadHandler('findDue')
+    const startRotation = await loadHandler('startRotation')
+    const awaitRotation = await loadHandler('awaitRotation')
     const toTheAlarm: Promise<unknown>[] = []
-    const bus = busTo(raiseAlarm, toTheAlarm)
-    const change = (id: string, by: 1 | -1) =>
-      atOnce.change(`${ids.findIndex(some => some.includes(id))}`, by)
+    const bus = alarmBusTasks(raiseAlarm, toTheAlarm)
+    const change = (id: string, by: 1 | -1) => atOnce.count(`${ids.findIndex(some => some.includes(id))}`, by)
     Object.assign(embedded.stepFunctions.tasks, bus, {
-      TakeSlot: await load('takeSlot'),
+      TakeSlot: await loadHandler('takeSlot'),
       StartRotation: async (input: unknown) => {
         const result = (await startRotation(input)) as { outcome: string }
         if (result.outcome === 'started') change((input as { id: string }).id, 1)
@@ -94,7 +93,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
         change((input as { id: string }).id, -1)
         return result
       },
-      ReportRotations: await load('reportRotations'),
+      ReportRotations: await loadHandler('reportRotations'),
     })
     const execution = await runExecution(
       'rotate-due',
@@ -106,7 +105,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
           vi.useRealTimers()
           return due
         },
-        RotateServer: await load('rotateServer'),
+        RotateServer: await loadHandler('rotateServer'),
       },
       'run-1',
       {},
@@ -133,13 +132,13 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
 
   test('the new passwords are accepted, the old ones are not', async () => {
     for (const id of ids.slice(1).flat()) {
-      expect(await application(id).accepts(await read(id)), id).toBe(true)
-      expect(await application(id).accepts(before.get(id) as Value), id).toBe(false)
+      expect(await application(id).canLogIn(await read(id)), id).toBe(true)
+      expect(await application(id).canLogIn(before.get(id) as StoredValue), id).toBe(false)
     }
   }, 120_000)
 
   test('what failed did so with Unreachable; it and what waits have the values that they had', async () => {
-    const results = embedded.stepFunctions.executions
+    const results = embedded.stepFunctions.rotateExecutions
       .values()
       .map(({ input, result }) => ({ ...JSON.parse(input), result }))
     const failed = [...results].filter(({ result }) => result?.failure)
@@ -153,7 +152,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
   })
 
   test('two alarms: the failure at once, and one that names what waits', async () => {
-    const all = await alarms.find(({ Subject }) => /no answer/.test(Subject))
+    const all = await alarms.waitForMessages(({ Subject }) => /no answer/.test(Subject))
     const host = `127.0.0.1:${servers[0]?.port}`
     expect(all.length).toBe(1)
     const told = alarms.received.map(({ Subject }) => Subject)
@@ -165,8 +164,8 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
   })
 
   test('no password is in what was told, or in what the executions keep', async () => {
-    const written = JSON.stringify([alarms.received, execution, [...embedded.stepFunctions.executions]])
-    const passwords = (await shelf.all('many/')).map(text => JSON.parse(text).password)
+    const written = JSON.stringify([alarms.received, execution, [...embedded.stepFunctions.rotateExecutions]])
+    const passwords = (await shelf.allVersions('many/')).map(text => JSON.parse(text).password)
     expect(passwords.length).toBeGreaterThanOrEqual(360)
     expect(written).toContain('app_0_1')
     for (const password of passwords) expect(written).not.toContain(password)

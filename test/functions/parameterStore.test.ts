@@ -10,7 +10,7 @@ import {
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
@@ -86,9 +86,9 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     }
   }
 
-  const announced: Entry[] = []
+  const announced: BusEvent[] = []
   const rotate = (id: string, given: Tasks = {}) => {
-    const bus = eventBus(entry => announced.push(entry))
+    const bus = makeEventBusTasks(entry => announced.push(entry))
     const tasks = { ...embedded.tasks, ...bus, ...given }
     return runRotation(tasks, randomUUID(), { store: 'parameter-store', id })
   }

@@ -11,12 +11,12 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
-import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import type { RegionBehaviour } from '../../local/aws/secretsManager/regionBehaviour.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { admits } from '../../local/servers/postgresDatabase.ts'
-import { PATIENCE } from '../../rotation/awaitPending.ts'
+import { PENDING_WAIT_MS } from '../../rotation/awaitPending.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -27,11 +27,11 @@ import { captureOutput } from '../support/observe.ts'
  */
 
 const [home, elsewhere, third] = ['eu-west-1', 'us-east-1', 'ap-south-1']
-Object.assign(PATIENCE, { pending: 100, pause: 20 })
+Object.assign(PENDING_WAIT_MS, { pending: 100, pause: 20 })
 // Before any function is loaded. Its own Region is named too, as where two stacks share their parameters.
 process.env.KEYTURN_PEER_REGIONS = [home, elsewhere, third].join(',')
 let embedded: Embedded
-let told: Entry[] = []
+let told: BusEvent[] = []
 beforeAll(async () => {
   embedded = await startEmbedded()
 })
@@ -42,7 +42,8 @@ beforeEach(() => {
   for (const region of [elsewhere, third]) behaves(region, {})
 })
 
-const behaves = (region: string, conduct: Conduct) => embedded.secretsManager.setRegion(region, conduct)
+const behaves = (region: string, conduct: RegionBehaviour) =>
+  embedded.secretsManager.setRegionBehaviour(region, conduct)
 const clientIn = (region: string) =>
   new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region })
 const arnIn = (region: string, arn: string) => arn.replace(`:${home}:`, `:${region}:`)
@@ -67,7 +68,7 @@ async function giveUp(id: string, region = elsewhere): Promise<void> {
   await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
 }
 const rotate = (id: string, tasks: Tasks = {}, name: string = randomUUID()) =>
-  runRotation({ ...embedded.tasks, ...eventBus(entry => told.push(entry)), ...tasks }, name, {
+  runRotation({ ...embedded.tasks, ...makeEventBusTasks(entry => told.push(entry)), ...tasks }, name, {
     store: 'secrets-manager',
     id,
     token: name.slice(0, 36),
@@ -79,7 +80,7 @@ const actingBefore =
     return embedded.tasks[state]?.(input)
   }
 const current = async (id: string) =>
-  Credential.parse((await embedded.users.shelf.read(id, 'current')) as string)
+  Credential.parse((await embedded.users.valueStore.read(id, 'current')) as string)
 async function pendingOf(id: string): Promise<string[]> {
   const { VersionIdsToStages = {} } = await embedded.secrets.send(new DescribeSecretCommand({ SecretId: id }))
   const isPending = ([, labels]: [string, string[]]) =>
@@ -122,14 +123,14 @@ describe.each([
     const token = randomUUID()
     const call = { SecretId: id, ClientRequestToken: token }
     embedded.secretsManager.stagePending(id, token)
-    const rotateSecret = await load('rotateSecret')
+    const rotateSecret = await loadHandler('rotateSecret')
     await expect(rotateSecret({ Step: 'createSecret', ...call })).rejects.toMatchObject({
       name: 'PromotedElsewhere',
     })
-    const { states, failure } = (await embedded.stepFunctions.executions.get(token)?.ended) ?? {}
+    const { states, failure } = (await embedded.stepFunctions.rotateExecutions.get(token)?.ended) ?? {}
     expect(failure).toMatchObject(refusal)
     expect(states?.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
-    expect(await embedded.users.shelf.read(id, 'pending')).toBeUndefined()
+    expect(await embedded.users.valueStore.read(id, 'pending')).toBeUndefined()
     expect(await pendingOf(id)).toEqual([])
   })
 
@@ -137,7 +138,7 @@ describe.each([
     const id = await enrol(user('abandoned'), [elsewhere], false)
     const token = randomUUID()
     await rotate(id, { TestSecret: died, RollbackSecret: died }, token)
-    const set = Credential.parse((await embedded.users.shelf.read(id, 'pending')) as string)
+    const set = Credential.parse((await embedded.users.valueStore.read(id, 'pending')) as string)
     expect(await admits(embedded.postgres, set)).toBe(true)
     await promote(id)
     // Another rotation, and a further attempt of the same.
@@ -201,7 +202,7 @@ test('a secret that never had a replica costs one question of each peer more, at
   )
 })
 
-test.each<[string, Conduct]>([
+test.each<[string, RegionBehaviour]>([
   ['does not answer', { endpoint: 'closed' }],
   ['may not be asked', { endpoint: 'denied' }],
 ])('a peer that %s stops nothing where no replica is listed, and all where one is', async (what, conduct) => {
@@ -226,7 +227,7 @@ describe('in the promoted Region, a copy that still follows the lost one', () =>
   async function promoted(user: string): Promise<string> {
     const admin = await embedded.users.makeAdmin(`${user}_admin`)
     const enrolled = await embedded.users.enrol(user, { admin })
-    const SecretString = (await embedded.users.shelf.read(enrolled, 'current')) as string
+    const SecretString = (await embedded.users.valueStore.read(enrolled, 'current')) as string
     const tags = { ...{ 'keyturn:managed': 'true', 'keyturn:home': home }, 'keyturn:grace': '1s' }
     const { ARN = '' } = await clientIn(elsewhere).send(
       new CreateSecretCommand({

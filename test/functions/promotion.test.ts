@@ -10,11 +10,11 @@ import {
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
-import { admits, asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
-import { inRegion } from '../../rotation/arn.ts'
+import { admits, randomHex, runStatements } from '../../local/servers/postgresDatabase.ts'
+import { arnInRegion } from '../../rotation/arn.ts'
 import { Credential } from '../../rotation/credential.ts'
-import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
-import { from, here, LostRegion, oldHost, rotationFunction } from '../support/lostRegion.ts'
+import { scheduleTagValue } from '../../rotation/promotion/serviceSchedule.ts'
+import { LostRegion, lostHost, lostRegion, rotationFunction, survivingRegion } from '../support/lostRegion.ts'
 import { captureOutput } from '../support/observe.ts'
 
 let lost: LostRegion
@@ -31,14 +31,14 @@ beforeEach(() => {
 })
 
 /** A user of the database here, with this password. */
-async function makeUser(password = hex()): Promise<{ username: string; password: string }> {
-  const username = `u_${hex()}`
-  await asSuperuser(lost.embedded.postgres, `create role ${username} login password '${password}'`)
+async function makeUser(password = randomHex()): Promise<{ username: string; password: string }> {
+  const username = `u_${randomHex()}`
+  await runStatements(lost.embedded.postgres, `create role ${username} login password '${password}'`)
   return { username, password }
 }
 const stored = (login: { username: string; password: string }, more: object = {}) => ({
   engine: 'postgres',
-  host: oldHost,
+  host: lostHost,
   port: lost.embedded.postgres.port,
   dbname: 'postgres',
   ...login,
@@ -46,9 +46,9 @@ const stored = (login: { username: string; password: string }, more: object = {}
 })
 /** Writes a later version of a secret of the lost Region. */
 const put = (arn: string, value: object, ...stages: string[]) =>
-  lost.old.send(
+  lost.lostClient.send(
     new PutSecretValueCommand({
-      SecretId: inRegion(arn, from),
+      SecretId: arnInRegion(arn, lostRegion),
       SecretString: JSON.stringify(value),
       VersionStages: stages.length ? stages : ['AWSCURRENT'],
     }),
@@ -63,19 +63,25 @@ describe('a replica of a Region that is lost', () => {
       value: stored(login),
       tags: {
         'keyturn:service-schedule':
-          scheduleTag({ ScheduleExpression: 'rate(10 days)', Duration: '3h' }) ?? '',
+          scheduleTagValue({ ScheduleExpression: 'rate(10 days)', Duration: '3h' }) ?? '',
       },
     })
     lost.isLost = true
     const { output, failure } = await lost.promote()
     expect(failure).toBeUndefined()
-    expect(output).toMatchObject({ from, count: 1, unknown: 0, promoted: 1, failed: { count: 0 } })
-    expect(await lost.served(arn)).toEqual(stored(login, { host: 'localhost' }))
+    expect(output).toMatchObject({
+      from: lostRegion,
+      count: 1,
+      unknown: 0,
+      promoted: 1,
+      failed: { count: 0 },
+    })
+    expect(await lost.readAsApplication(arn)).toEqual(stored(login, { host: 'localhost' }))
     const found = await lost.describe(arn)
     expect(found.PrimaryRegion).toBeUndefined()
     expect(found.tags).toMatchObject({
-      'keyturn:home': here,
-      [`keyturn:given-up:${from}`]: expect.stringMatching(/^\d{4}-\d\d-\d\d promoted in its place$/),
+      'keyturn:home': survivingRegion,
+      [`keyturn:given-up:${lostRegion}`]: expect.stringMatching(/^\d{4}-\d\d-\d\d promoted in its place$/),
     })
     expect(found).toMatchObject({
       RotationEnabled: true,
@@ -95,7 +101,7 @@ describe('a replica of a Region that is lost', () => {
     async stage => {
       const login = await makeUser()
       const known = stored(login)
-      const unknown = stored({ ...login, password: hex() })
+      const unknown = stored({ ...login, password: randomHex() })
       const arn = await lost.add(`${stage}/${login.username}`, {
         value: stage === 'previous' ? known : unknown,
       })
@@ -105,7 +111,7 @@ describe('a replica of a Region that is lost', () => {
       lost.isLost = true
       const { output } = await lost.promote()
       expect(output).toMatchObject({ promoted: 1, failed: { count: 0 } })
-      expect(await lost.served(arn)).toEqual({ ...known, host: 'localhost' })
+      expect(await lost.readAsApplication(arn)).toEqual({ ...known, host: 'localhost' })
       expect(await labelsOf(arn)).not.toContain('AWSPENDING')
     },
   )
@@ -113,21 +119,21 @@ describe('a replica of a Region that is lost', () => {
 
 describe('what has a rule of its own', () => {
   test('an admin goes first, and a secret without a replica of its admin is promoted with a warning', async () => {
-    const admin = await lost.add(`z/admin-${hex()}`, {
+    const admin = await lost.add(`z/admin-${randomHex()}`, {
       value: stored(await makeUser()),
       tags: { 'keyturn:managed': 'false', 'keyturn:admin': 'true' },
     })
     const missing = admin.replace(/admin-\w+-\w+$/, 'none-AbCdEf')
-    const app = await lost.add(`a/app-${hex()}`, {
-      value: stored(await makeUser(), { masterarn: inRegion(admin, from) }),
+    const app = await lost.add(`a/app-${randomHex()}`, {
+      value: stored(await makeUser(), { masterarn: arnInRegion(admin, lostRegion) }),
     })
-    const alone = await lost.add(`a/alone-${hex()}`, {
-      value: stored(await makeUser(), { masterarn: inRegion(missing, from) }),
+    const alone = await lost.add(`a/alone-${randomHex()}`, {
+      value: stored(await makeUser(), { masterarn: arnInRegion(missing, lostRegion) }),
     })
     lost.isLost = true
     const order: string[] = []
     const { output } = await lost.promote(
-      { from },
+      { from: lostRegion },
       {
         FindVersion(input) {
           order.push((input as { arn: string }).arn)
@@ -137,7 +143,7 @@ describe('what has a rule of its own', () => {
     )
     expect(output).toMatchObject({ promoted: 3, failed: { count: 0 }, warned: { count: 1 } })
     expect(order[0]).toBe(admin)
-    const noted = await lost.noted()
+    const noted = await lost.readNoted()
     expect(noted.get((await lost.describe(alone)).Name ?? '')?.warnings).toEqual([
       expect.stringContaining(missing),
     ])
@@ -145,28 +151,31 @@ describe('what has a rule of its own', () => {
   })
 
   test('what no database knows is promoted without a login', async () => {
-    const arn = await lost.add(`opaque/${hex()}`, {
+    const arn = await lost.add(`opaque/${randomHex()}`, {
       value: 'a signing key',
       tags: { 'keyturn:engine': 'opaque' },
     })
     lost.isLost = true
     expect((await lost.promote()).output).toMatchObject({ promoted: 1, warned: { count: 1 } })
-    expect((await lost.describe(arn)).tags['keyturn:home']).toBe(here)
+    expect((await lost.describe(arn)).tags['keyturn:home']).toBe(survivingRegion)
   })
 
   test('what was promoted by hand is taken up; what is at home here, or is no matter of Keyturn, is left alone', async () => {
     const login = await makeUser()
-    const arn = await lost.add(`hand/${hex()}`, { value: stored(login) })
+    const arn = await lost.add(`hand/${randomHex()}`, { value: stored(login) })
     await lost.describe(arn)
-    await lost.own.send(new StopReplicationToReplicaCommand({ SecretId: arn }))
+    await lost.survivingClient.send(new StopReplicationToReplicaCommand({ SecretId: arn }))
     const others = [
-      await lost.add(`other/${hex()}`, { value: stored(login), tags: { 'keyturn:managed': 'false' } }),
-      await lost.addHere(`own/${hex()}`, stored(login), { 'keyturn:managed': 'true', 'keyturn:home': here }),
+      await lost.add(`other/${randomHex()}`, { value: stored(login), tags: { 'keyturn:managed': 'false' } }),
+      await lost.addHere(`own/${randomHex()}`, stored(login), {
+        'keyturn:managed': 'true',
+        'keyturn:home': survivingRegion,
+      }),
     ]
     const before = await Promise.all(others.map(each => lost.describe(each)))
     lost.isLost = true
     expect((await lost.promote()).output).toMatchObject({ count: 1, promoted: 1 })
-    expect(await lost.served(arn)).toMatchObject({ host: 'localhost' })
+    expect(await lost.readAsApplication(arn)).toMatchObject({ host: 'localhost' })
     const plain = (secret: object) => ({ ...secret, $metadata: undefined })
     expect((await Promise.all(others.map(each => lost.describe(each)))).map(plain)).toEqual(before.map(plain))
   })
@@ -175,31 +184,32 @@ describe('what has a rule of its own', () => {
 test('an application that only reads, from a server that follows one here, is promoted', async () => {
   const { user: username, password } = lost.embedded.postgres.superuser
   const tags = { 'keyturn:managed': 'false', 'keyturn:admin': 'true' }
-  const admin = await lost.add(`reads/admin-${hex()}`, { value: stored({ username, password }), tags })
+  const admin = await lost.add(`reads/admin-${randomHex()}`, { value: stored({ username, password }), tags })
   const { superuser, port } = reader
   const login = { username: superuser.user, password: superuser.password }
-  const name = `reads/${hex()}`
-  await lost.add(name, { value: stored(login, { port, masterarn: inRegion(admin, from) }) })
+  const name = `reads/${randomHex()}`
+  await lost.add(name, { value: stored(login, { port, masterarn: arnInRegion(admin, lostRegion) }) })
   await lost.add(`${name}/alone`, { value: stored(login, { port }) })
   lost.isLost = true
   expect((await lost.promote()).output).toMatchObject({
     promoted: 2,
     failed: { names: [expect.stringMatching(`^${name}/alone: StillStandby`)] },
   })
-  expect((await lost.noted()).get(name)).toMatchObject({ outcome: 'promoted', warnings: [] })
-  await asSuperuser(reader, 'select pg_promote()')
+  expect((await lost.readNoted()).get(name)).toMatchObject({ outcome: 'promoted', warnings: [] })
+  await runStatements(reader, 'select pg_promote()')
   expect((await lost.promote()).output).toMatchObject({ promoted: 1 })
 })
 
 describe('what is not to be promoted as it stands', () => {
   test('a host that is none may hold a password, and is never told', async () => {
-    const hosts = [`joe:${hex()}@db.${from}.rds.amazonaws.com`, `joe:${hex()}@localhost`]
-    for (const host of hosts) await lost.add(`host/${hex()}`, { value: stored(await makeUser(), { host }) })
+    const hosts = [`joe:${randomHex()}@db.${lostRegion}.rds.amazonaws.com`, `joe:${randomHex()}@localhost`]
+    for (const host of hosts)
+      await lost.add(`host/${randomHex()}`, { value: stored(await makeUser(), { host }) })
     lost.isLost = true
     const written = captureOutput()
     const { output } = await lost.promote()
     expect(output).toMatchObject({ promoted: 0, failed: { count: 2 } })
-    const noted = [...(await lost.noted()).values()].filter(({ name }) => name.startsWith('host/'))
+    const noted = [...(await lost.readNoted()).values()].filter(({ name }) => name.startsWith('host/'))
     expect(noted.map(({ error }) => error)).toEqual(['InvalidCredential', 'InvalidCredential'])
     for (const host of hosts)
       expect(JSON.stringify([output, noted, written, lost.events])).not.toContain(host)
@@ -210,8 +220,8 @@ describe('what is not to be promoted as it stands', () => {
   })
 
   test('where the lost Region has given this one up, that it would rotate as well is told', async () => {
-    const name = `unwatched/${hex()}`
-    const tags = { [`keyturn:given-up:${here}`]: '2026-01-01 it was down' }
+    const name = `unwatched/${randomHex()}`
+    const tags = { [`keyturn:given-up:${survivingRegion}`]: '2026-01-01 it was down' }
     await lost.add(name, { value: stored(await makeUser()), tags })
     expect((await lost.promote({ dryRun: true })).output).toMatchObject({
       failed: { names: [expect.stringMatching(`^${name}: ReplicasBehind: .*2026-01-01 it was down`)] },
@@ -219,7 +229,9 @@ describe('what is not to be promoted as it stands', () => {
     lost.isLost = true
     expect((await lost.promote()).output).toMatchObject({
       promoted: 1,
-      warned: { names: [expect.stringContaining(`set the tag keyturn:home of the one there to ${here}`)] },
+      warned: {
+        names: [expect.stringContaining(`set the tag keyturn:home of the one there to ${survivingRegion}`)],
+      },
     })
   })
 })
@@ -227,8 +239,8 @@ describe('what is not to be promoted as it stands', () => {
 describe('what rotates here by now', () => {
   /** One whose schedule was not taken up when it was promoted. */
   async function promoted(): Promise<string> {
-    const tags = { 'keyturn:service-schedule': scheduleTag({ AutomaticallyAfterDays: 4 }) ?? '' }
-    const arn = await lost.add(`goes-on/${hex()}`, { value: stored(await makeUser()), tags })
+    const tags = { 'keyturn:service-schedule': scheduleTagValue({ AutomaticallyAfterDays: 4 }) ?? '' }
+    const arn = await lost.add(`goes-on/${randomHex()}`, { value: stored(await makeUser()), tags })
     lost.isLost = true
     lost.embedded.secretsManager.refuse(({ action }) =>
       action === 'RotateSecret' ? { name: 'AccessDeniedException', message: 'no' } : undefined,
@@ -239,17 +251,20 @@ describe('what rotates here by now', () => {
   }
   const expectServed = async (arn: string) =>
     expect(
-      await admits(lost.embedded.postgres, Credential.parse(JSON.stringify(await lost.served(arn)))),
+      await admits(
+        lost.embedded.postgres,
+        Credential.parse(JSON.stringify(await lost.readAsApplication(arn))),
+      ),
     ).toBe(true)
 
   test('is not set back by a version that logged in before the lost Region had promoted another one', async () => {
     const login = await makeUser()
-    const arn = await lost.add(`later/${hex()}`, { value: stored(login, { host: 'localhost' }) })
+    const arn = await lost.add(`later/${randomHex()}`, { value: stored(login, { host: 'localhost' }) })
     const { output } = await lost.promote(
-      { from, lost: true },
+      { from: lostRegion, lost: true },
       {
         async PromoteReplica(input) {
-          expect((await lost.rotate(inRegion(arn, from), 'there')).failure).toBeUndefined()
+          expect((await lost.rotate(arnInRegion(arn, lostRegion), 'there')).failure).toBeUndefined()
           await lost.describe(arn)
           return lost.tasks.PromoteReplica?.(input)
         },
@@ -257,15 +272,17 @@ describe('what rotates here by now', () => {
     )
     expect(output).toMatchObject({ promoted: 0, failed: { names: [expect.stringContaining('Superseded')] } })
     await expectServed(arn)
-    expect((await lost.promote({ from, lost: true })).output).toMatchObject({ promoted: 1 })
+    expect((await lost.promote({ from: lostRegion, lost: true })).output).toMatchObject({ promoted: 1 })
     await expectServed(arn)
   })
 
   test('is not set back by another promotion that had found its version before', async () => {
-    const arn = await lost.add(`late/${hex()}`, { value: stored(await makeUser(), { host: 'localhost' }) })
+    const arn = await lost.add(`late/${randomHex()}`, {
+      value: stored(await makeUser(), { host: 'localhost' }),
+    })
     lost.isLost = true
     const { output } = await lost.promote(
-      { from },
+      { from: lostRegion },
       {
         async PromoteReplica(input) {
           await lost.promote()
@@ -309,24 +326,24 @@ describe('what a server refuses', () => {
 
   test('is tried once, also by a promotion that follows, unless it is to be tried again', async () => {
     const { username, password } = await makeUser()
-    const arn = await lost.add(`refused/${username}`, { value: stored({ username, password: hex() }) })
-    await put(arn, stored({ username, password: hex() }))
+    const arn = await lost.add(`refused/${username}`, { value: stored({ username, password: randomHex() }) })
+    await put(arn, stored({ username, password: randomHex() }))
     lost.isLost = true
     expect((await lost.promote()).output).toMatchObject({ promoted: 0, failed: { count: 1 } })
     const tries = logins(username)
     expect(tries).toBe(2)
-    const noted = (await lost.noted()).get(`refused/${username}`)
+    const noted = (await lost.readNoted()).get(`refused/${username}`)
     expect(noted).toMatchObject({ outcome: 'failed', error: 'LoginRefused' })
     expect(noted?.refused).toHaveLength(2)
     expect(JSON.stringify(noted)).not.toContain(password)
 
     expect((await lost.promote()).output).toMatchObject({ promoted: 0, failed: { count: 1 } })
     expect(logins(username)).toBe(tries)
-    expect((await lost.describe(arn)).PrimaryRegion).toBe(from)
+    expect((await lost.describe(arn)).PrimaryRegion).toBe(lostRegion)
 
-    const { password: current } = (await lost.served(arn)) as { password: string }
-    await asSuperuser(lost.embedded.postgres, `alter role ${username} password '${current}'`)
-    expect((await lost.promote({ from, again: true })).output).toMatchObject({
+    const { password: current } = (await lost.readAsApplication(arn)) as { password: string }
+    await runStatements(lost.embedded.postgres, `alter role ${username} password '${current}'`)
+    expect((await lost.promote({ from: lostRegion, again: true })).output).toMatchObject({
       promoted: 1,
       failed: { count: 0 },
     })
@@ -335,70 +352,74 @@ describe('what a server refuses', () => {
 
 describe('a Region that answers', () => {
   test.for([
-    [{ from }, 'RegionAnswers'],
+    [{ from: lostRegion }, 'RegionAnswers'],
     [{ from: 'us-east-1' }, 'InvalidInput'],
     [{}, 'InvalidInput'],
-    [{ from, planned: true, lost: true }, 'InvalidInput'],
-    [{ from, ids: ['nobody/knows'], lost: true }, 'InvalidInput'],
+    [{ from: lostRegion, planned: true, lost: true }, 'InvalidInput'],
+    [{ from: lostRegion, ids: ['nobody/knows'], lost: true }, 'InvalidInput'],
   ] as const)('is not given up by %o', async ([input, error]) => {
-    const arn = await lost.add(`answers/${hex()}`, { value: stored(await makeUser()) })
+    const arn = await lost.add(`answers/${randomHex()}`, { value: stored(await makeUser()) })
     expect((await lost.promote(input)).failure?.error).toBe(error)
-    expect((await lost.describe(arn)).PrimaryRegion).toBe(from)
+    expect((await lost.describe(arn)).PrimaryRegion).toBe(lostRegion)
     lost.isLost = true
     await lost.promote()
   })
 
   test('is not given up as planned for what is left of a promotion long ago, and does not follow', async () => {
     const login = await makeUser()
-    const arn = await lost.add(`left/${hex()}`, { value: stored(login) })
+    const arn = await lost.add(`left/${randomHex()}`, { value: stored(login) })
     await lost.describe(arn)
-    await lost.own.send(new StopReplicationToReplicaCommand({ SecretId: arn }))
+    await lost.survivingClient.send(new StopReplicationToReplicaCommand({ SecretId: arn }))
     await put(arn, stored({ ...login, password: 'newer' }))
-    expect((await lost.promote({ from, planned: true })).output).toMatchObject({ failed: { count: 1 } })
+    expect((await lost.promote({ from: lostRegion, planned: true })).output).toMatchObject({
+      failed: { count: 1 },
+    })
     expect((await lost.table.latest('promotion', arn))?.error).toBe('StandsAlone')
-    const old = await lost.old.send(new DescribeSecretCommand({ SecretId: inRegion(arn, from) }))
-    expect(old.Tags).toContainEqual({ Key: 'keyturn:home', Value: from })
+    const old = await lost.lostClient.send(
+      new DescribeSecretCommand({ SecretId: arnInRegion(arn, lostRegion) }),
+    )
+    expect(old.Tags).toContainEqual({ Key: 'keyturn:home', Value: lostRegion })
     lost.isLost = true
     expect((await lost.promote()).output).toMatchObject({ promoted: 1, warned: { count: 1 } })
   })
 
   test('can be given up as planned only while it answers', async () => {
     lost.isLost = true
-    expect((await lost.promote({ from, planned: true })).failure?.error).toBe('InvalidInput')
+    expect((await lost.promote({ from: lostRegion, planned: true })).failure?.error).toBe('InvalidInput')
   })
 
   test('can be given up as lost: it is told that it rotates no more', async () => {
-    const arn = await lost.add(`lost/${hex()}`, { value: stored(await makeUser()) })
-    const old = inRegion(arn, from)
-    const RotationLambdaARN = rotationFunction.replace(here, from)
-    await lost.old.send(
+    const arn = await lost.add(`lost/${randomHex()}`, { value: stored(await makeUser()) })
+    const old = arnInRegion(arn, lostRegion)
+    const RotationLambdaARN = rotationFunction.replace(survivingRegion, lostRegion)
+    await lost.lostClient.send(
       new RotateSecretCommand({ SecretId: old, RotationLambdaARN, RotateImmediately: false }),
     )
-    expect((await lost.promote({ from, lost: true })).output).toMatchObject({
+    expect((await lost.promote({ from: lostRegion, lost: true })).output).toMatchObject({
       promoted: 1,
       failed: { count: 0 },
     })
-    const found = await lost.old.send(new DescribeSecretCommand({ SecretId: old }))
+    const found = await lost.lostClient.send(new DescribeSecretCommand({ SecretId: old }))
     expect(found.RotationEnabled).toBe(false)
-    expect(found.Tags).toContainEqual({ Key: 'keyturn:home', Value: here })
+    expect(found.Tags).toContainEqual({ Key: 'keyturn:home', Value: survivingRegion })
   })
 
   test('can be given up as planned: nothing begins there, what runs there ends, and the replica follows', async () => {
     const login = await makeUser()
-    const arn = await lost.add(`planned/${hex()}`, { value: stored(login) })
-    const old = inRegion(arn, from)
+    const arn = await lost.add(`planned/${randomHex()}`, { value: stored(login) })
+    const old = arnInRegion(arn, lostRegion)
     await put(arn, stored({ ...login, password: 'of a rotation that runs' }), 'AWSPENDING')
     let tries = 0
     const homes: unknown[] = []
     const { output, failure } = await lost.promote(
-      { from, planned: true },
+      { from: lostRegion, planned: true },
       {
         async HandOver(input) {
           tries++
           if (tries === 3) await discard(old)
           const told = lost.tasks.HandOver?.(input)
           await Promise.resolve(told).catch(() => {})
-          homes.push((await lost.old.send(new DescribeSecretCommand({ SecretId: old }))).Tags)
+          homes.push((await lost.lostClient.send(new DescribeSecretCommand({ SecretId: old }))).Tags)
           return told
         },
       },
@@ -406,28 +427,30 @@ describe('a Region that answers', () => {
     expect(failure).toBeUndefined()
     expect(output).toMatchObject({ promoted: 1, failed: { count: 0 } })
     expect(tries).toBeGreaterThan(2)
-    expect(homes[0]).toContainEqual({ Key: 'keyturn:home', Value: here })
-    expect(await lost.served(arn)).toEqual(stored(login, { host: 'localhost' }))
+    expect(homes[0]).toContainEqual({ Key: 'keyturn:home', Value: survivingRegion })
+    expect(await lost.readAsApplication(arn)).toEqual(stored(login, { host: 'localhost' }))
   })
 })
 
 test('a hand-over that does not come to its end is told, with the way back, and again by the rehearsal', async () => {
-  const name = `half/${hex()}`
-  const arn = await lost.add(name, { value: stored(await makeUser(), { host: `none.${from}.example.com` }) })
-  const back = `set it back to ${from}`
-  expect((await lost.promote({ from, planned: true })).output).toMatchObject({
+  const name = `half/${randomHex()}`
+  const arn = await lost.add(name, {
+    value: stored(await makeUser(), { host: `none.${lostRegion}.example.com` }),
+  })
+  const back = `set it back to ${lostRegion}`
+  expect((await lost.promote({ from: lostRegion, planned: true })).output).toMatchObject({
     failed: { names: [expect.stringContaining('HostUnmapped')] },
     warned: { names: [expect.stringContaining(back)] },
   })
-  expect((await lost.rotate(inRegion(arn, from), 'there')).failure?.error).toBe('NotAtHome')
+  expect((await lost.rotate(arnInRegion(arn, lostRegion), 'there')).failure?.error).toBe('NotAtHome')
   const { output } = await lost.promote({ dryRun: true })
   expect(output).toMatchObject({
     failed: {
-      names: [expect.stringMatching(`^${name}: NotAtHome: .*set the tag of the primary to ${from}`)],
+      names: [expect.stringMatching(`^${name}: NotAtHome: .*set the tag of the primary to ${lostRegion}`)],
     },
   })
-  const Tags = [{ Key: 'keyturn:home', Value: from }]
-  await lost.old.send(new TagResourceCommand({ SecretId: inRegion(arn, from), Tags }))
+  const Tags = [{ Key: 'keyturn:home', Value: lostRegion }]
+  await lost.lostClient.send(new TagResourceCommand({ SecretId: arnInRegion(arn, lostRegion), Tags }))
   await put(arn, stored(await makeUser()))
   expect((await lost.promote({ dryRun: true })).output).toMatchObject({ failed: { count: 0 } })
   lost.isLost = true
@@ -436,11 +459,11 @@ test('a hand-over that does not come to its end is told, with the way back, and 
 
 /** The rotation over there ends, or was rolled back. */
 async function discard(SecretId: string): Promise<void> {
-  const { VersionIdsToStages = {} } = await lost.old.send(new DescribeSecretCommand({ SecretId }))
+  const { VersionIdsToStages = {} } = await lost.lostClient.send(new DescribeSecretCommand({ SecretId }))
   const [pending] =
     Object.entries(VersionIdsToStages).find(([, stages]) => stages.includes('AWSPENDING')) ?? []
   const command = { SecretId, VersionStage: 'AWSPENDING', RemoveFromVersionId: pending }
-  await lost.old.send(new UpdateSecretVersionStageCommand(command))
+  await lost.lostClient.send(new UpdateSecretVersionStageCommand(command))
 }
 
 describe('a rehearsal', () => {
@@ -449,20 +472,22 @@ describe('a rehearsal', () => {
 
   test('changes nothing, says what would not go well, and tells it once', async () => {
     const login = await makeUser()
-    const ready = await lost.add(`rehearsed/ready-${hex()}`, { value: stored(login) })
-    const nowhere = await lost.add(`rehearsed/nowhere-${hex()}`, {
-      value: stored(login, { host: `gone.${from}.example.com` }),
+    const ready = await lost.add(`rehearsed/ready-${randomHex()}`, { value: stored(login) })
+    const nowhere = await lost.add(`rehearsed/nowhere-${randomHex()}`, {
+      value: stored(login, { host: `gone.${lostRegion}.example.com` }),
     })
-    const adminless = await lost.add(`rehearsed/adminless-${hex()}`, {
-      value: stored(login, { masterarn: `arn:aws:secretsmanager:${from}:123456789012:secret:none-AbCdEf` }),
+    const adminless = await lost.add(`rehearsed/adminless-${randomHex()}`, {
+      value: stored(login, {
+        masterarn: `arn:aws:secretsmanager:${lostRegion}:123456789012:secret:none-AbCdEf`,
+      }),
     })
-    const alone = await lost.add(`rehearsed/alone-${hex()}`, { value: stored(login) })
+    const alone = await lost.add(`rehearsed/alone-${randomHex()}`, { value: stored(login) })
     await lost.describe(alone)
-    await lost.own.send(new StopReplicationToReplicaCommand({ SecretId: alone }))
-    const name = `rehearsed/taken-${hex()}`
+    await lost.survivingClient.send(new StopReplicationToReplicaCommand({ SecretId: alone }))
+    const name = `rehearsed/taken-${randomHex()}`
     await lost.addHere(name, 'of somebody else', {})
     await lost.add(name, { value: stored(login) })
-    const elsewhere = await lost.add(`rehearsed/elsewhere-${hex()}`, {
+    const elsewhere = await lost.add(`rehearsed/elsewhere-${randomHex()}`, {
       value: stored(login),
       replicate: false,
     })
@@ -480,7 +505,7 @@ describe('a rehearsal', () => {
         .slice(calls)
         .filter(({ action }) => !/^(List|Describe|Get)/.test(action)),
     ).toEqual([])
-    const noted = new Map((await lost.table.all('rehearsal')).map(one => [one.credential, one]))
+    const noted = new Map((await lost.table.list('rehearsal')).map(one => [one.credential, one]))
     expect(noted.get(ready)).toMatchObject({ outcome: 'ready' })
     expect(noted.get(nowhere)).toMatchObject({ outcome: 'unready', error: 'HostUnmapped' })
     expect(noted.get(adminless)).toMatchObject({ outcome: 'unready', error: 'ReplicaMissing' })
@@ -497,7 +522,7 @@ describe('a rehearsal', () => {
 
   test('finds a host that there is not, and a line of the map that leads nowhere', async () => {
     const login = await makeUser()
-    const unknown = await lost.add(`unknown/${hex()}`, {
+    const unknown = await lost.add(`unknown/${randomHex()}`, {
       value: stored(login, { host: 'no.such.host.invalid' }),
     })
     await rehearse()
@@ -507,11 +532,11 @@ describe('a rehearsal', () => {
 
   test('tries current alone, on a standby too, and takes one that does not answer for no fault', async () => {
     const login = await makeUser()
-    const arn = await lost.add(`standby/${hex()}`, { value: stored(login, { port: 1 }) })
-    const refused = await lost.add(`standby/refused-${hex()}`, { value: stored(login) })
-    await put(refused, stored({ ...login, password: hex() }))
+    const arn = await lost.add(`standby/${randomHex()}`, { value: stored(login, { port: 1 }) })
+    const refused = await lost.add(`standby/refused-${randomHex()}`, { value: stored(login) })
+    await put(refused, stored({ ...login, password: randomHex() }))
     await rehearse()
-    const noted = new Map((await lost.table.all('rehearsal')).map(one => [one.credential, one]))
+    const noted = new Map((await lost.table.list('rehearsal')).map(one => [one.credential, one]))
     expect(noted.get(arn)).toMatchObject({
       outcome: 'ready',
       warnings: [expect.stringContaining('no login was tried')],

@@ -8,10 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
 import type { Tasks } from '../../local/embedded/stateMachine.ts'
 import { type RunningPostgres, startPostgres } from '../../local/servers/postgres.ts'
-import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
-import { inRegion } from '../../rotation/arn.ts'
-import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
-import { from, here, LostRegion } from '../support/lostRegion.ts'
+import { randomHex, runStatements } from '../../local/servers/postgresDatabase.ts'
+import { arnInRegion } from '../../rotation/arn.ts'
+import { scheduleTagValue } from '../../rotation/promotion/serviceSchedule.ts'
+import { LostRegion, lostRegion, survivingRegion } from '../support/lostRegion.ts'
 import { captureOutput } from '../support/observe.ts'
 
 /** Secrets that are promoted at once: all of the proof with KEYTURN_PROMOTIONS=whole, else fewer. */
@@ -30,13 +30,13 @@ beforeAll(async () => {
   standby = third
   lost = await LostRegion.start({
     map: Object.fromEntries<string>(
-      ['one', 'two', 'standby'].map(name => [`${name}.${from}.example.com`, 'localhost']),
+      ['one', 'two', 'standby'].map(name => [`${name}.${lostRegion}.example.com`, 'localhost']),
     ),
     trust: [second.caFile, third.caFile],
   })
   servers = [
-    { host: `one.${from}.example.com`, running: lost.embedded.postgres },
-    { host: `two.${from}.example.com`, running: second },
+    { host: `one.${lostRegion}.example.com`, running: lost.embedded.postgres },
+    { host: `two.${lostRegion}.example.com`, running: second },
   ]
 })
 afterAll(async () => {
@@ -54,11 +54,17 @@ type Value = { engine: string; host: string; port: number; username: string; pas
 async function makeUsers(count: number): Promise<Value[]> {
   const values = Array.from({ length: count }, (_, n) => {
     const { host, running } = servers[n % servers.length] as Server
-    return { engine: 'postgres', host, port: running.port, username: `u_${hex()}`, password: hex() }
+    return {
+      engine: 'postgres',
+      host,
+      port: running.port,
+      username: `u_${randomHex()}`,
+      password: randomHex(),
+    }
   })
   for (const { host, running } of servers) {
     const own = values.filter(value => value.host === host)
-    await asSuperuser(
+    await runStatements(
       running,
       own.map(({ username, password }) => `create role ${username} login password '${password}'`).join(';'),
     )
@@ -84,20 +90,22 @@ async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
 
     const name = `${at}/taken-${n}`
     const value = next()
-    await lost.own.send(new CreateSecretCommand({ Name: name, SecretString: 'of somebody else' }))
+    await lost.survivingClient.send(new CreateSecretCommand({ Name: name, SecretString: 'of somebody else' }))
     const taken = await lost.add(name, { value })
     all.push({
       ...{ name, arn: taken, error: 'StandsAlone' },
       async mend() {
-        await lost.own.send(new DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }))
+        await lost.survivingClient.send(
+          new DeleteSecretCommand({ SecretId: name, ForceDeleteWithoutRecovery: true }),
+        )
         lost.isLost = false
-        await lost.replicate(inRegion(taken, from))
+        await lost.replicate(arnInRegion(taken, lostRegion))
         await lost.describe(taken)
         lost.isLost = true
       },
     })
 
-    const unmapped = { ...next(), host: `gone.${from}.example.com` }
+    const unmapped = { ...next(), host: `gone.${lostRegion}.example.com` }
     const nowhere = await lost.add(`${at}/unmapped-${n}`, { value: unmapped })
     all.push({
       ...{ name: `${at}/unmapped-${n}`, arn: nowhere, error: 'HostUnmapped' },
@@ -105,7 +113,9 @@ async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
       async mend() {
         lost.isLost = false
         const SecretString = JSON.stringify({ ...unmapped, host: servers[0]?.host, port: portOf(unmapped) })
-        await lost.old.send(new PutSecretValueCommand({ SecretId: inRegion(nowhere, from), SecretString }))
+        await lost.lostClient.send(
+          new PutSecretValueCommand({ SecretId: arnInRegion(nowhere, lostRegion), SecretString }),
+        )
         await lost.describe(nowhere)
         lost.isLost = true
       },
@@ -115,13 +125,13 @@ async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
     const refused = await lost.add(`${at}/refused-${n}`, { value: { ...right, password: 'another' } })
     all.push({
       ...{ name: `${at}/refused-${n}`, arn: refused, error: 'LoginRefused' },
-      mend: () => asSuperuser(serverOf(right), `alter role ${right.username} password 'another'`),
+      mend: () => runStatements(serverOf(right), `alter role ${right.username} password 'another'`),
     })
 
     const { user, password } = standby.superuser
     const copy = {
       engine: 'postgres',
-      host: `standby.${from}.example.com`,
+      host: `standby.${lostRegion}.example.com`,
       port: standby.port,
       username: user,
       password,
@@ -138,7 +148,7 @@ let isPromoted = false
 async function promoteStandby(): Promise<void> {
   if (isPromoted) return
   isPromoted = true
-  await asSuperuser(standby, 'select pg_promote()')
+  await runStatements(standby, 'select pg_promote()')
 }
 
 /** The replicas whose key is of no use: their values cannot be read. */
@@ -146,7 +156,7 @@ const unusables = new Set<string>()
 const refuseUnusable = () =>
   lost.embedded.secretsManager.refuse(({ action, secret = '', region }) =>
     action === 'GetSecretValue' &&
-    region === here &&
+    region === survivingRegion &&
     [...unusables].some(arn => arn.includes(`:${secret}-`) || arn === secret)
       ? { name: 'AccessDeniedException', message: 'Access to KMS is not allowed' }
       : undefined,
@@ -169,7 +179,7 @@ describe('many replicas', () => {
       ...{ count: whole.length + broken.length, unknown: 0, promoted: whole.length },
       failed: { count: broken.length },
     })
-    const noted = await lost.noted()
+    const noted = await lost.readNoted()
     expect(broken.map(({ name }) => [name, noted.get(name)?.error])).toEqual(
       broken.map(({ name, error }) => [name, error]),
     )
@@ -186,11 +196,11 @@ describe('many replicas', () => {
     expect(changing).toEqual([])
 
     for (const { mend } of broken) await mend()
-    expect((await lost.promote({ from, again: true })).output).toMatchObject({
+    expect((await lost.promote({ from: lostRegion, again: true })).output).toMatchObject({
       ...{ promoted: broken.length, before: whole.length, failed: { count: 0 } },
     })
     for (const { arn, value } of whole)
-      expect(await lost.served(arn)).toMatchObject({ username: value.username, host: 'localhost' })
+      expect(await lost.readAsApplication(arn)).toMatchObject({ username: value.username, host: 'localhost' })
   })
 })
 
@@ -211,7 +221,7 @@ describe('a promotion that is killed', () => {
     'TagResource',
     'RotateSecret',
   ]
-  const schedule = scheduleTag({ AutomaticallyAfterDays: 30 }) ?? ''
+  const schedule = scheduleTagValue({ AutomaticallyAfterDays: 30 }) ?? ''
   let values: Value[]
   beforeAll(async () => {
     values = await makeUsers(FEW)
@@ -231,8 +241,8 @@ describe('a promotion that is killed', () => {
     const arns = await addFew(at)
     for (const [n, arn] of arns.entries()) {
       const SecretString = JSON.stringify({ ...values[n], password: 'never set' })
-      const pending = { SecretId: inRegion(arn, from), SecretString, VersionStages: ['AWSPENDING'] }
-      await lost.old.send(new PutSecretValueCommand(pending))
+      const pending = { SecretId: arnInRegion(arn, lostRegion), SecretString, VersionStages: ['AWSPENDING'] }
+      await lost.lostClient.send(new PutSecretValueCommand(pending))
     }
     lost.isLost = true
     return arns
@@ -257,11 +267,11 @@ describe('a promotion that is killed', () => {
 
   async function expectPromoted(arns: string[]): Promise<void> {
     for (const [n, arn] of arns.entries()) {
-      expect(await lost.served(arn)).toEqual({ ...values[n], host: 'localhost' })
+      expect(await lost.readAsApplication(arn)).toEqual({ ...values[n], host: 'localhost' })
       const { tags, VersionIdsToStages = {}, ...found } = await lost.describe(arn)
       expect(found).toMatchObject({ RotationEnabled: true, RotationRules: { AutomaticallyAfterDays: 30 } })
       expect(found.PrimaryRegion).toBeUndefined()
-      expect(tags).toHaveProperty(`keyturn:given-up:${from}`)
+      expect(tags).toHaveProperty(`keyturn:given-up:${lostRegion}`)
       expect(Object.values(VersionIdsToStages).flat()).not.toContain('AWSPENDING')
       // What was promoted twice would have had another current version.
       expect(Object.keys(VersionIdsToStages).length).toBeLessThanOrEqual(2)
@@ -272,7 +282,7 @@ describe('a promotion that is killed', () => {
     'at %s, %s it has done its work, is resumed by another one',
     async ([state, when]) => {
       const arns = await loseFew(`killed-${state}-${when}`)
-      const { failure, output } = await lost.promote({ from }, killed(state, when))
+      const { failure, output } = await lost.promote({ from: lostRegion }, killed(state, when))
       expect(failure?.error ?? output).toBe('Killed')
       expect((await lost.promote()).output).toMatchObject({ unknown: 0, failed: { count: 0 } })
       await expectPromoted(arns)
@@ -288,14 +298,16 @@ describe('a promotion that is killed', () => {
     'at %s of a planned one, %s it has done its work, is resumed by another one',
     async ([state, when]) => {
       const arns = await addFew(`planned-${state}-${when}`)
-      const planned = { from, planned: true }
+      const planned = { from: lostRegion, planned: true }
       const { failure, output } = await lost.promote(planned, killed(state, when))
       expect(failure?.error ?? output).toBe('Killed')
       expect((await lost.promote(planned)).output).toMatchObject({ unknown: 0, failed: { count: 0 } })
       await expectPromoted(arns)
       for (const arn of arns) {
-        const old = await lost.old.send(new DescribeSecretCommand({ SecretId: inRegion(arn, from) }))
-        expect(old.Tags).toContainEqual({ Key: 'keyturn:home', Value: here })
+        const old = await lost.lostClient.send(
+          new DescribeSecretCommand({ SecretId: arnInRegion(arn, lostRegion) }),
+        )
+        expect(old.Tags).toContainEqual({ Key: 'keyturn:home', Value: survivingRegion })
       }
     },
   )
@@ -306,8 +318,8 @@ describe('a promotion that is killed', () => {
       const arns = await loseFew(`call-${action}-${when}`)
       let seen = 0
       lost.embedded.secretsManager.refuse(call => {
-        const isIt = call.region === here && call.action === action
-        const isChange = !/^(List|Describe|Get)/.test(call.action) && call.region === here
+        const isIt = call.region === survivingRegion && call.action === action
+        const isChange = !/^(List|Describe|Get)/.test(call.action) && call.region === survivingRegion
         if (isIt) seen++
         const isOver = when === 'before' ? seen > FEW / 2 : seen > FEW / 2 && !isIt
         return isChange && isOver ? { name: 'AccessDeniedException', message: 'killed' } : undefined

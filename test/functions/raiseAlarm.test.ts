@@ -11,22 +11,22 @@ import {
 } from '@aws-sdk/client-sqs'
 import { DeleteParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { readAlarm, textOf } from '../../functions/alarm/alarm.ts'
+import { mailTextOf, readAlarm } from '../../functions/alarm/alarm.ts'
 import { Ledger } from '../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../functions/alarm/ledgerTable.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
-import { makeLedgerTable } from '../support/alarms.ts'
 import {
-  announced,
-  execution,
-  late,
-  lockedOut,
-  managed,
-  rotated,
-  statusChange,
-  thrown,
-} from '../support/failures.ts'
+  causeOf,
+  credentialsLateEvent,
+  executionArn,
+  executionFailedEvent,
+  lockedOutEvent,
+  managedRotationFailedEvent,
+  rotatedEvent,
+  rotationFailedEvent,
+} from '../support/alarmEvents.ts'
+import { makeLedgerTable } from '../support/alarms.ts'
 import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -136,10 +136,10 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
   /** A failure of an execution of its own, which its history bears out. */
   function failureOf(
     id: string,
-    event: typeof announced | typeof lockedOut = announced,
+    event: typeof rotationFailedEvent | typeof lockedOutEvent = rotationFailedEvent,
     rotation: object = {},
   ) {
-    const arn = `${execution}-${count++}`
+    const arn = `${executionArn}-${count++}`
     const state = { ...event.detail.rotation, id, ...rotation }
     const announcing = event.detail.severity === 'critical' ? 'AnnounceLockout' : 'AnnounceFailure'
     known.set(arn, { entered: [{ state: announcing, input: state }], at: Date.now() / 1000 })
@@ -151,7 +151,10 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     }
   }
   const endOf = ({ detail }: { detail: { execution: string } }, status = 'FAILED') => {
-    const event = statusChange(status, ...(status === 'FAILED' ? ['TestFailed', 'testSecret: no'] : []))
+    const event = executionFailedEvent(
+      status,
+      ...(status === 'FAILED' ? ['TestFailed', 'testSecret: no'] : []),
+    )
     return {
       ...event,
       // So that it does not wait for the announcement.
@@ -165,15 +168,15 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(await call(failure, failure, endOf(failure))).toEqual([])
     expect(await call({ ...failure, id: 'again' })).toEqual([])
     expect(await call(endOf(failure))).toEqual([])
-    const secret = { ...managed.detail, additionalEventData: { SecretId: 'shop' } }
-    expect(await call({ ...managed, time: failure.time, detail: secret })).toEqual([])
+    const secret = { ...managedRotationFailedEvent.detail, additionalEventData: { SecretId: 'shop' } }
+    expect(await call({ ...managedRotationFailedEvent, time: failure.time, detail: secret })).toEqual([])
     const [mail, ...more] = await mails()
     expect(more).toEqual([])
     const guide = { runbook: 'https://wiki.example/runbook', stage: 'prod', region: 'eu-west-1' }
     const alarm = readAlarm(weighed({ ...failure, time: '2026-11-21T10:00:00.000Z' }), guide)
     expect(mail?.Subject).toBe(alarm?.subject)
     const withoutTime = (text = '') => text.replace(/^Time:.*$/m, '')
-    expect(withoutTime(mail?.Message)).toBe(withoutTime(alarm && textOf(alarm)))
+    expect(withoutTime(mail?.Message)).toBe(withoutTime(alarm && mailTextOf(alarm)))
     expect(posted).toMatchObject([{ path: '/services/Hidden-1' }])
     expect(written.join('')).toContain('had been told')
   }, 60_000)
@@ -182,12 +185,12 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     const error = failureOf('upgraded')
     await call(error)
     known.set(error.detail.execution, {
-      entered: [{ state: 'AnnounceLockout', input: lockedOut.detail.rotation }],
+      entered: [{ state: 'AnnounceLockout', input: lockedOutEvent.detail.rotation }],
     })
     const critical = {
-      ...lockedOut,
+      ...lockedOutEvent,
       time: error.time,
-      detail: { ...lockedOut.detail, execution: error.detail.execution },
+      detail: { ...lockedOutEvent.detail, execution: error.detail.execution },
     }
     await call(critical)
     await call(critical)
@@ -218,7 +221,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     const refuse = vi.spyOn(SNSClient.prototype, 'send').mockImplementation(async () => {
       throw new Error('KMSAccessDenied')
     })
-    const failure = failureOf('topic down', lockedOut)
+    const failure = failureOf('topic down', lockedOutEvent)
     expect(await call(failure)).toEqual([0])
     expect(posted).toHaveLength(1)
     refuse.mockRestore()
@@ -258,8 +261,8 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
   })
 
   test('what nothing bears out is told as that, and silences nothing', async () => {
-    const real = failureOf('forged', lockedOut)
-    const forged = { ...real, id: 'forged', detail: { ...real.detail, execution: `${execution}-forged` } }
+    const real = failureOf('forged', lockedOutEvent)
+    const forged = { ...real, id: 'forged', detail: { ...real.detail, execution: `${executionArn}-forged` } }
     await call(forged)
     await call(real)
     expect(await subjects()).toEqual([
@@ -300,9 +303,9 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
 
   test('of those that a run reports on the first is told; of the critical, each', async () => {
     const failures = [1, 2, 3].map(n => failureOf(`in a run-${n}`))
-    const lockouts = [1, 2].map(n => failureOf(`locked out in a run-${n}`, lockedOut))
+    const lockouts = [1, 2].map(n => failureOf(`locked out in a run-${n}`, lockedOutEvent))
     for (const { detail } of [...failures, ...lockouts])
-      await ledger.join(detail.execution.split(':').at(-1) ?? '', 'run-1 db')
+      await ledger.assignToGroup(detail.execution.split(':').at(-1) ?? '', 'run-1 db')
     for (const failure of [...failures, ...lockouts]) await call(failure)
     expect(await subjects()).toEqual([
       'CRITICAL LockedOut: rotation of secret locked out in a run-1 failed',
@@ -313,8 +316,8 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
 
   test('a lockout that was there before: critical once, then an error, until what is found changes', async () => {
     const found = (what: string, replaces = 'version-1') => {
-      const lockout = thrown('LockedOut', `rollbackSecret: ${new LockedOut('shop on db', what).message}`)
-      return failureOf('standing', lockedOut, { lockout, replaces })
+      const lockout = causeOf('LockedOut', `rollbackSecret: ${new LockedOut('shop on db', what).message}`)
+      return failureOf('standing', lockedOutEvent, { lockout, replaces })
     }
     const [none, previous] = ['no stored version logs in', 'the version before it logs in']
     const first = found(none)
@@ -335,14 +338,18 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
   })
 
   test('what is late is told when a name is new, and once a day', async () => {
-    const run = late.detail.execution
+    const run = credentialsLateEvent.detail.execution
     const of = (names: string[], time = '2026-11-21T10:05:00Z') => {
       const lists = [
         ...(known.get(run)?.entered ?? []),
         { state: 'AnnounceLate', input: { count: names.length, names } },
       ]
       known.set(run, { entered: lists })
-      return { ...late, time, detail: { ...late.detail, late: { count: names.length, names } } }
+      return {
+        ...credentialsLateEvent,
+        time,
+        detail: { ...credentialsLateEvent.detail, late: { count: names.length, names } },
+      }
     }
     await call(of(['a', 'b', 'c']))
     // Mended one by one.
@@ -355,10 +362,10 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
 
   describe('a rotation that went well', () => {
     function successOf(id: string) {
-      const arn = `${execution}-${count++}`
-      const detail = { ...rotated.detail, execution: arn, id }
-      known.set(arn, { entered: [{ state: 'AnnounceSuccess', input: { ...rotated.detail, id } }] })
-      return { ...rotated, id: `event-${count}`, detail }
+      const arn = `${executionArn}-${count++}`
+      const detail = { ...rotatedEvent.detail, execution: arn, id }
+      known.set(arn, { entered: [{ state: 'AnnounceSuccess', input: { ...rotatedEvent.detail, id } }] })
+      return { ...rotatedEvent, id: `event-${count}`, detail }
     }
 
     test('without an open failure is one call, and nobody is told', async () => {
@@ -370,7 +377,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     })
 
     test('makes up for a failure: told once that it is well again', async () => {
-      await call(failureOf('mended', lockedOut))
+      await call(failureOf('mended', lockedOutEvent))
       await mails()
       const after = new Date(Date.now() + 60_000).toISOString()
       const success = { ...successOf('mended'), time: after }
@@ -401,7 +408,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     })
 
     test('that nothing bears out closes nothing', async () => {
-      await call(failureOf('not mended', lockedOut))
+      await call(failureOf('not mended', lockedOutEvent))
       await mails()
       const time = new Date(Date.now() + 60_000).toISOString()
       const forged = successOf('not mended')

@@ -3,8 +3,8 @@ import { CreateDBInstanceCommand } from '@aws-sdk/client-rds'
 import { GetSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Application } from '../../local/client/application.ts'
-import { SecretsShelf } from '../../local/client/shelves.ts'
 import type { Admin } from '../../local/client/users.ts'
+import { SecretValueStore } from '../../local/client/valueStores.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
@@ -41,7 +41,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
   /** Keeps the admin's user and password as RDS does, for the database that the tag names. */
   async function manage(tag: string, database: string): Promise<Admin> {
     const { username, password } = await value(admin.arn)
-    const shelf = new SecretsShelf(embedded.secrets)
+    const shelf = new SecretValueStore(embedded.secrets)
     const arn = await shelf.put(`rds!db-${randomUUID()}`, JSON.stringify({ username, password }), {
       'keyturn:admin': 'true',
       [tag]: database,
@@ -90,7 +90,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
     const id = await embedded.users.enrol('owner', {
       tags: { 'keyturn:strategy': 'master', 'keyturn:test-query': 'TABLE no_such_table' },
     })
-    const application = new Application(embedded.users.shelf, id, embedded.postgres.caFile)
+    const application = new Application(embedded.users.valueStore, id, embedded.postgres.caFile)
     rds.calls = []
     application.start()
     const { failure, states } = await rotate(id)
@@ -105,7 +105,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
   test('a secret that names RDS Proxy is refused before anything is written', async () => {
     const host = 'shop.proxy-abcdefghijkl.eu-west-1.rds.amazonaws.com'
     const json = { engine: 'postgres', host, username: 'shop', password: 'x' }
-    const id = await new SecretsShelf(embedded.secrets).put('proxied', JSON.stringify(json), {})
+    const id = await new SecretValueStore(embedded.secrets).put('proxied', JSON.stringify(json), {})
     embedded.secretsManager.calls.length = 0
     const { failure, states } = await rotate(id)
     expect(failure).toMatchObject({

@@ -4,14 +4,14 @@ import { ReplicateSecretToRegionsCommand } from '@aws-sdk/client-secrets-manager
 import { SFNClient } from '@aws-sdk/client-sfn'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { historyOf } from '../../fleet/records/history.ts'
-import { type RotationRecord, recordOf } from '../../fleet/records/record.ts'
+import { fetchHistory } from '../../fleet/records/history.ts'
 import { RecordTable } from '../../fleet/records/recordTable.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type RotationRecord, rotationRecordOf } from '../../fleet/records/rotationRecord.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Task } from '../../local/embedded/stateMachine.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { PATIENCE } from '../../rotation/awaitPending.ts'
+import { PENDING_WAIT_MS } from '../../rotation/awaitPending.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
 import { makeRecordTable } from '../support/records.ts'
@@ -23,7 +23,7 @@ let recordRotation: Task
 let stepFunctions: SFNClient
 let dynamo: DynamoDBClient
 let table: RecordTable
-let events: Entry[] = []
+let events: BusEvent[] = []
 
 beforeAll(async () => {
   if (!bin) throw new Error('there is no python3, of which moto is made')
@@ -33,10 +33,10 @@ beforeAll(async () => {
   embedded = await startEmbedded()
   Object.assign(
     embedded.tasks,
-    eventBus(entry => events.push(entry)),
+    makeEventBusTasks(entry => events.push(entry)),
   )
   Object.assign(embedded.stepFunctions.tasks, embedded.tasks)
-  recordRotation = await load('recordRotation')
+  recordRotation = await loadHandler('recordRotation')
   stepFunctions = new SFNClient()
   dynamo = new DynamoDBClient()
   await makeRecordTable(dynamo, 'rotations')
@@ -58,7 +58,7 @@ async function rotate(input: object, name: string = randomUUID()): Promise<strin
   const { StartExecutionCommand } = await import('@aws-sdk/client-sfn')
   const start = { stateMachineArn: arnOf('states', 'stateMachine:keyturn-local-rotate'), name }
   await stepFunctions.send(new StartExecutionCommand({ ...start, input: JSON.stringify(input) }))
-  await embedded.stepFunctions.executions.get(name)?.ended
+  await embedded.stepFunctions.rotateExecutions.get(name)?.ended
   return name
 }
 const secret = async (user: string, options: Parameters<Embedded['users']['enrol']>[1] = {}) => ({
@@ -74,7 +74,7 @@ const messages = (all: object[], tries = 1) => ({
     attributes: { ApproximateReceiveCount: `${tries}` },
   })),
 })
-const announcement = ({ Source, DetailType, Detail }: Entry) => ({
+const announcement = ({ Source, DetailType, Detail }: BusEvent) => ({
   source: Source,
   'detail-type': DetailType,
   detail: Detail,
@@ -92,7 +92,7 @@ async function recorded(name: string): Promise<RotationRecord | undefined> {
   return written(name)
 }
 async function written(name: string): Promise<RotationRecord | undefined> {
-  const found = await table.since(new Date(Date.now() - 3_600_000), new Date(), 1000)
+  const found = await table.listSince(new Date(Date.now() - 3_600_000), new Date(), 1000)
   return found.find(({ execution }) => execution === executionOf(name))
 }
 
@@ -133,14 +133,14 @@ describe('a record', () => {
   })
 
   test('of one whose replica has not followed, by the announcement of that alone', async () => {
-    PATIENCE.pending = 100
+    PENDING_WAIT_MS.total = 100
     const started = await secret('far', { admin: await embedded.users.makeAdmin('far_admin') })
-    embedded.secretsManager.setRegion('us-east-1', { arrival: Number.POSITIVE_INFINITY })
+    embedded.secretsManager.setRegionBehaviour('us-east-1', { arrivalMs: Number.POSITIVE_INFINITY })
     const AddReplicaRegions = [{ Region: 'us-east-1' }]
     await embedded.secrets.send(
       new ReplicateSecretToRegionsCommand({ SecretId: started.id, AddReplicaRegions }),
     )
-    embedded.secretsManager.setRegion('us-east-1', { fails: 'key disabled' })
+    embedded.secretsManager.setRegionBehaviour('us-east-1', { failsBecause: 'key disabled' })
     const name = await rotate(started)
     const behind = events.filter(({ DetailType }) => DetailType === 'Credential Replicas Behind')
     expect(await recordRotation(messages(behind.map(announcement)))).toEqual(none)
@@ -209,7 +209,7 @@ describe('a record', () => {
     const record = await recorded(name)
     expect(record).toMatchObject({ outcome: 'failed', error: 'InvalidCredential', step: 'CreateSecret' })
     expect(record).not.toHaveProperty('arn')
-    expect(await table.of('secrets-manager', 'arn', 'absent/secret', 1)).toEqual([record])
+    expect(await table.listRotations('secrets-manager', 'arn', 'absent/secret', 1)).toEqual([record])
   })
 
   test('of one whose retirement failed, and when', async () => {
@@ -325,7 +325,7 @@ describe('the table', () => {
   test('ends as the longest history says, in whatever order records come, lost or doubled', async () => {
     const admin = await embedded.users.makeAdmin('chaotic')
     const name = await rotate(await secret('shuffled', { admin }))
-    const history = await historyOf(stepFunctions, executionOf(name))
+    const history = await fetchHistory(stepFunctions, executionOf(name))
     expect(history.length).toBeGreaterThan(15)
     await fc.assert(
       fc.asyncProperty(
@@ -333,12 +333,12 @@ describe('the table', () => {
         async lengths => {
           // Of another execution each time, as the table outlives a round.
           const execution = executionOf(randomUUID())
-          const records = lengths.map(length => recordOf(execution, history.slice(0, length)))
+          const records = lengths.map(length => rotationRecordOf(execution, history.slice(0, length)))
           for (const [index, record] of records.entries())
-            await table.write(record as RotationRecord, lengths[index] as number)
-          const longest = recordOf(execution, history.slice(0, Math.max(...lengths)))
+            await table.writeRotation(record as RotationRecord, lengths[index] as number)
+          const longest = rotationRecordOf(execution, history.slice(0, Math.max(...lengths)))
           const arn = (await written(name))?.arn ?? ''
-          const found = await table.of('secrets-manager', arn || 'arn', longest?.id ?? '', 1000)
+          const found = await table.listRotations('secrets-manager', arn || 'arn', longest?.id ?? '', 1000)
           expect(found.find(record => record.execution === execution)).toEqual(longest)
         },
       ),
@@ -368,18 +368,21 @@ describe('the table', () => {
       }),
       record('running', '2026-03-10T11:59:00.000Z', { outcome: 'running' }),
     ]
-    for (const one of all) await table.write(one, 1)
+    for (const one of all) await table.writeRotation(one, 1)
     const names = (records: RotationRecord[]) => records.map(({ token }) => token)
     const arn = arnOf('ssm', 'parameter/shop/database')
-    expect(names(await table.of('parameter-store', arn, '/shop/database', 10))).toEqual([
+    expect(names(await table.listRotations('parameter-store', arn, '/shop/database', 10))).toEqual([
       'running',
       'two',
       'one',
       'late',
     ])
-    expect(names(await table.of('parameter-store', arn, '/shop/database', 2))).toEqual(['running', 'two'])
-    expect(names(await table.since(new Date('2026-03-09T00:00:00Z'), now, 10))).toEqual(['late', 'two'])
-    expect(names(await table.since(new Date('2026-03-09T00:00:00Z'), now, 1))).toEqual(['late'])
-    expect(await table.since(new Date('2026-03-10T11:00:00Z'), now, 10)).toEqual([])
+    expect(names(await table.listRotations('parameter-store', arn, '/shop/database', 2))).toEqual([
+      'running',
+      'two',
+    ])
+    expect(names(await table.listSince(new Date('2026-03-09T00:00:00Z'), now, 10))).toEqual(['late', 'two'])
+    expect(names(await table.listSince(new Date('2026-03-09T00:00:00Z'), now, 1))).toEqual(['late'])
+    expect(await table.listSince(new Date('2026-03-10T11:00:00Z'), now, 10)).toEqual([])
   })
 })

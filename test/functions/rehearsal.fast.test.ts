@@ -1,35 +1,51 @@
 import { describe, expect, test } from 'vitest'
-import { rollbackEvent, rotationEvent } from '../../functions/shared/event.ts'
-import { orRehearsal } from '../../functions/shared/rehearsal.ts'
-import { input, name, rotation } from '../support/rotateTasks.ts'
+import { parseRollbackEvent, parseRotationEvent } from '../../functions/shared/event.ts'
+import { acceptRehearsal } from '../../functions/shared/rehearsal.ts'
+import { createdRotation, executionInput, executionName } from '../support/rotateTasks.ts'
 
-const doors = { rotationEvent: orRehearsal(rotationEvent), rollbackEvent: orRehearsal(rollbackEvent) }
+const doors = {
+  rotationEvent: acceptRehearsal(parseRotationEvent),
+  rollbackEvent: acceptRehearsal(parseRollbackEvent),
+}
 const last = await import(new URL('../compatibility/last/event.mjs', import.meta.url).href)
 
 describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
-  const [door, step] = [doors[which], { rotationEvent, rollbackEvent }[which]]
+  const [door, step] = [
+    doors[which],
+    { rotationEvent: parseRotationEvent, rollbackEvent: parseRollbackEvent }[which],
+  ]
 
   test("a step's event is taken as ever", () => {
-    const event = { execution: name, rotation: { ...rotation, rehearse: true }, retries: ['AdminRefused'] }
+    const event = {
+      execution: executionName,
+      rotation: { ...createdRotation, rehearse: true },
+      retries: ['AdminRefused'],
+    }
     expect(door(event)).toEqual(step(event))
     expect(door(event)).not.toHaveProperty('rehearses')
   })
 
   test('a rehearsal has the whole state, under another key', () => {
     const started = '2026-11-30T10:00:00.000Z'
-    expect(door({ execution: name, started, rehearsal: { ...rotation, testQuery: 'select 1' } })).toEqual({
+    expect(
+      door({ execution: executionName, started, rehearsal: { ...createdRotation, testQuery: 'select 1' } }),
+    ).toEqual({
       rehearses: true,
       abandoned: false,
       started: new Date(started),
-      rotation: { ...rotation, testQuery: 'select 1' },
+      rotation: { ...createdRotation, testQuery: 'select 1' },
     })
     // What a rollback can do without is needed here: createSecret has come to its end.
-    const { replaces: _, ...partly } = rotation
-    expect(() => door({ execution: name, rehearsal: partly })).toThrow(/InvalidInput|replaces: should be/)
+    const { replaces: _, ...partly } = createdRotation
+    expect(() => door({ execution: executionName, rehearsal: partly })).toThrow(
+      /InvalidInput|replaces: should be/,
+    )
   })
 
   test('of an event with both keys a rehearsal is made, which changes nothing', () => {
-    expect(door({ execution: name, rotation, rehearsal: rotation })).toMatchObject({ rehearses: true })
+    expect(
+      door({ execution: executionName, rotation: createdRotation, rehearsal: createdRotation }),
+    ).toMatchObject({ rehearses: true })
   })
 
   test.each([
@@ -39,17 +55,21 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
     7,
     [],
     {},
-    { execution: name },
-    { execution: name, rehearsal: null },
+    { execution: executionName },
+    { execution: executionName, rehearsal: null },
   ])('%j is InvalidInput', odd => {
     expect(() => door(odd)).toThrow(expect.objectContaining({ name: 'InvalidInput' }))
   })
 
   test('a function of the last release refuses a rehearsal, and does not do what its step does', () => {
-    const event = { execution: name, started: '2026-11-30T10:00:00.000Z', rehearsal: rotation }
+    const event = {
+      execution: executionName,
+      started: '2026-11-30T10:00:00.000Z',
+      rehearsal: createdRotation,
+    }
     expect(() => last[which](event)).toThrow(expect.objectContaining({ name: 'InvalidInput' }))
     // It takes the state itself, with a key that it does not know.
-    const step = { execution: name, rotation: { ...rotation, rehearse: true } }
-    expect(last[which](step).rotation).toMatchObject(input)
+    const step = { execution: executionName, rotation: { ...createdRotation, rehearse: true } }
+    expect(last[which](step).rotation).toMatchObject(executionInput)
   })
 })

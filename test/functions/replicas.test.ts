@@ -11,29 +11,29 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
-import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
+import type { RegionBehaviour } from '../../local/aws/secretsManager/regionBehaviour.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { runRotation, type Task, type Tasks } from '../../local/embedded/stateMachine.ts'
-import { admits, asSuperuser } from '../../local/servers/postgresDatabase.ts'
-import { PATIENCE } from '../../rotation/awaitPending.ts'
+import { admits, runStatements } from '../../local/servers/postgresDatabase.ts'
+import { PENDING_WAIT_MS } from '../../rotation/awaitPending.ts'
 import { Credential } from '../../rotation/credential.ts'
-import { follow } from '../../rotation/follow.ts'
 import { parseOptions } from '../../rotation/options.ts'
+import { requireReplicasFollow } from '../../rotation/peerReplicas.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
-import { check, create } from '../../rotation/steps.ts'
+import { checkRotation, createSecret } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
 
 const elsewhere = 'us-east-1'
 const never = Number.POSITIVE_INFINITY
-Object.assign(PATIENCE, { pending: 500, pause: 20 })
+Object.assign(PENDING_WAIT_MS, { pending: 500, pause: 20 })
 // Before any function is loaded.
 process.env.KEYTURN_PEER_REGIONS = elsewhere
 let embedded: Embedded
 let there: SecretsManagerClient
-let told: Entry[] = []
+let told: BusEvent[] = []
 beforeAll(async () => {
   embedded = await startEmbedded()
   there = new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region: elsewhere })
@@ -58,9 +58,12 @@ async function replicate(SecretId: string): Promise<void> {
 }
 const inOther = (arn: string) => arn.replace(/:secretsmanager:[^:]+:/, `:secretsmanager:${elsewhere}:`)
 const rotateBy = (tasks: Tasks, id: string, name = randomUUID()) =>
-  runRotation({ ...tasks, ...eventBus(entry => told.push(entry)) }, name, { store: 'secrets-manager', id })
+  runRotation({ ...tasks, ...makeEventBusTasks(entry => told.push(entry)) }, name, {
+    store: 'secrets-manager',
+    id,
+  })
 const rotate = (id: string, name = randomUUID()) => rotateBy(embedded.tasks, id, name)
-const behaves = (conduct: Conduct) => embedded.secretsManager.setRegion(elsewhere, conduct)
+const behaves = (conduct: RegionBehaviour) => embedded.secretsManager.setRegionBehaviour(elsewhere, conduct)
 /** A state's task, before which something is done. */
 const actingBefore =
   (state: StateName<'rotate'>, act: () => unknown): Task =>
@@ -69,10 +72,10 @@ const actingBefore =
     return embedded.tasks[state]?.(input)
   }
 /** A task that has the other Region behave so before it does its own. */
-const fromThenOn = (state: StateName<'rotate'>, conduct: Conduct) =>
+const fromThenOn = (state: StateName<'rotate'>, conduct: RegionBehaviour) =>
   actingBefore(state, () => behaves(conduct))
 const current = async (id: string) =>
-  Credential.parse((await embedded.users.shelf.read(id, 'current')) as string)
+  Credential.parse((await embedded.users.valueStore.read(id, 'current')) as string)
 const valueIn = async (client: SecretsManagerClient, SecretId: string) =>
   (await client.send(new GetSecretValueCommand({ SecretId }))).SecretString ?? ''
 const servedThere = async (id: string) => Credential.parse(await valueIn(there, inOther(id)))
@@ -94,10 +97,10 @@ test('a replica that follows has the new version, and what was replaced is close
 })
 
 /** What replicas can do while they are waited for, and what awaitReplicas says of it; in the end all is closed. */
-test.each<[string, Conduct, RegExp]>([
-  ['has failed', { fails: 'key disabled' }, /the replica in us-east-1 is Failed: .*, and has version/],
-  ['is on its way', { inProgress: never }, /the replica in us-east-1 is InProgress/],
-  ['says InSync and has the version of before', { arrival: never }, /is InSync: .*, and has version/],
+test.each<[string, RegionBehaviour, RegExp]>([
+  ['has failed', { failsBecause: 'key disabled' }, /the replica in us-east-1 is Failed: .*, and has version/],
+  ['is on its way', { inProgressMs: never }, /the replica in us-east-1 is InProgress/],
+  ['says InSync and has the version of before', { arrivalMs: never }, /is InSync: .*, and has version/],
   ['may not be asked', { endpoint: 'denied' }, /us-east-1 cannot be asked: Secrets Manager: /],
   ['does not answer', { endpoint: 'closed' }, /us-east-1 cannot be asked: Secrets Manager: /],
 ])('one that %s: it is told, and nothing is closed until it follows', async (what, conduct, says) => {
@@ -111,7 +114,7 @@ test.each<[string, Conduct, RegExp]>([
       return embedded.tasks.AwaitReplicasLonger?.(input)
     }
     behaves({})
-    if (conduct.fails) await replicate(id)
+    if (conduct.failsBecause) await replicate(id)
     return embedded.tasks.AwaitReplicasLonger?.(input)
   }
   const { states, tries, output } = await rotateBy(
@@ -135,7 +138,7 @@ test.each<[string, Conduct, RegExp]>([
 test('one that never follows leaves it open; no other begins, until it follows again', async () => {
   const id = await enrol('never')
   const before = await current(id)
-  behaves({ fails: 'key disabled' })
+  behaves({ failsBecause: 'key disabled' })
   const token = randomUUID()
   const { states, failure } = await rotate(id, token)
   expect([states.at(-1), failure]).toEqual(['LeftOpen', undefined])
@@ -154,12 +157,12 @@ test('one that never follows leaves it open; no other begins, until it follows a
 
 test('a Region without the secret blocks nothing, and is told', async () => {
   const id = await enrol('absent')
-  behaves({ fails: 'name exists' })
+  behaves({ failsBecause: 'name exists' })
   await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) })).catch(() => {})
   const store = new SecretsManager(embedded.secrets)
   const primary = { ...(await store.describe(id)), replicas: [{ region: elsewhere, status: 'Failed' }] }
   const token = primary.current ?? ''
-  expect(await follow(primary, { token }, [elsewhere], async () => undefined)).toEqual({
+  expect(await requireReplicasFollow(primary, { token }, [elsewhere], async () => undefined)).toEqual({
     outcome: 'replicated',
     regions: [],
     empty: [elsewhere],
@@ -176,17 +179,19 @@ test('of a Region that is no peer, the own one has the word; a later version is 
     tags: {},
     replicas: [{ region: 'sa-east-1', status }],
   })
-  expect(await follow(described('InSync'), { token: 'new' }, [elsewhere], ask)).toMatchObject({
+  expect(await requireReplicasFollow(described('InSync'), { token: 'new' }, [elsewhere], ask)).toMatchObject({
     unproven: ['sa-east-1'],
   })
-  await expect(follow(described('InProgress'), { token: 'new' }, [elsewhere], ask)).rejects.toMatchObject({
+  await expect(
+    requireReplicasFollow(described('InProgress'), { token: 'new' }, [elsewhere], ask),
+  ).rejects.toMatchObject({
     name: 'ReplicasBehind',
     message: 'the replica in sa-east-1 is InProgress',
   })
-  expect(await follow(described('InSync'), { token: 'old' }, [], ask)).toMatchObject({
+  expect(await requireReplicasFollow(described('InSync'), { token: 'old' }, [], ask)).toMatchObject({
     outcome: 'superseded',
   })
-  await expect(follow(described('Failed'), { token: 'old' }, [], ask)).rejects.toMatchObject({
+  await expect(requireReplicasFollow(described('Failed'), { token: 'old' }, [], ask)).rejects.toMatchObject({
     name: 'ReplicasBehind',
   })
 })
@@ -197,7 +202,7 @@ test('an execution that began under a definition without the wait: what it repla
   const token = randomUUID()
   const looked = () => ({ outcome: 'replicated' })
   const tasks = { ...embedded.tasks, AwaitReplicas: looked, LookBeforeRetiring: looked }
-  behaves({ fails: 'key disabled' })
+  behaves({ failsBecause: 'key disabled' })
   const { failure } = await rotateBy(tasks, id, token)
   expect(failure).toMatchObject({
     error: 'Conflict',
@@ -216,10 +221,10 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
   // As the stack in the other Region does it.
   const pipeline = {
     store: new SecretsManager(there),
-    rotating: async () => false,
+    isRotating: async () => false,
     defaults: parseOptions({}),
   } as Partial<Pipeline> as Pipeline
-  const begin = () => create(pipeline, { id: inOther(id), token: randomUUID() })
+  const begin = () => createSecret(pipeline, { id: inOther(id), token: randomUUID() })
   await expect(begin()).rejects.toMatchObject({
     name: 'InvalidCredential',
     message: 'id: is a replica of a secret in eu-west-1: rotate that one, there',
@@ -227,7 +232,7 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
   await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) }))
   await expect(begin()).rejects.toMatchObject({ name: 'NotAtHome' })
   // What the service asks when a schedule is set there.
-  const looksWell = check(pipeline, { id: inOther(id), token: randomUUID() })
+  const looksWell = checkRotation(pipeline, { id: inOther(id), token: randomUUID() })
   await expect(looksWell).rejects.toMatchObject({ name: 'NotAtHome' })
   expect(Object.values(await stagesThere(id)).flat()).not.toContain('AWSPENDING')
   // At home neither, as nobody knows whether it was promoted on purpose; once it is given up there, it goes on.
@@ -238,8 +243,8 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
 })
 
 describe('before a rotation', () => {
-  test.each<[string, Conduct, RegExp]>([
-    ['serves another version', { arrival: never }, /and has version /],
+  test.each<[string, RegionBehaviour, RegExp]>([
+    ['serves another version', { arrivalMs: never }, /and has version /],
     ['may not be asked', { endpoint: 'denied' }, /us-east-1 cannot be asked: Secrets Manager: /],
     ['does not answer', { endpoint: 'closed' }, /us-east-1 cannot be asked: Secrets Manager: /],
   ])('one that %s: ReplicasBehind, and nothing is changed', async (what, conduct, says) => {
@@ -264,7 +269,7 @@ describe('before a rotation', () => {
   test('a Region without the secret blocks nothing, though its replica has failed', async () => {
     const admin = await embedded.users.makeAdmin('nowhere_admin')
     const id = await embedded.users.enrol('nowhere', { admin })
-    behaves({ fails: 'key denied' })
+    behaves({ failsBecause: 'key denied' })
     await replicate(id)
     const { output, states } = await rotate(id)
     expect(output).toMatchObject({
@@ -281,7 +286,7 @@ describe('before a rotation', () => {
     const dies = { ...embedded.tasks, TestSecret: () => Promise.reject(new Error('stopped')) }
     const RollbackSecret = () => Promise.reject(new Error('stopped'))
     await rotateBy({ ...dies, RollbackSecret }, id)
-    behaves({ arrival: never })
+    behaves({ arrivalMs: never })
     const looks: number[] = []
     const LookAtReplicas: Task = input => {
       looks.push(looks.length)
@@ -326,9 +331,9 @@ describe('before a rotation', () => {
     const token = randomUUID()
     const input = { store: 'secrets-manager', id, token }
     const died = () => Promise.reject(new Error('stopped'))
-    const bus = eventBus(entry => told.push(entry))
+    const bus = makeEventBusTasks(entry => told.push(entry))
     await runRotation({ ...embedded.tasks, TestSecret: died, RollbackSecret: died }, token, input)
-    await asSuperuser(embedded.postgres, `alter role attempts_alone password 'somebody-else'`)
+    await runStatements(embedded.postgres, `alter role attempts_alone password 'somebody-else'`)
     behaves({ endpoint: 'denied' })
     const { states } = await runRotation({ ...embedded.tasks, ...bus }, `${token}-2`, input)
     expect(states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceLockout', 'RollbackFailed'])
@@ -345,8 +350,8 @@ describe('before a rotation', () => {
 
 describe('the pending version', () => {
   test('has come to the replicas before SetSecret begins, as two moves of labels in a row stop replication', async () => {
-    const slow: Conduct = { inProgress: 3000, wedges: 3000 }
-    PATIENCE.pending = 6000
+    const slow: RegionBehaviour = { inProgressMs: 3000, wedgesWithinMs: 3000 }
+    PENDING_WAIT_MS.total = 6000
     const at = async (user: string, tasks: Tasks) => {
       behaves({})
       const id = await enrol(user)
@@ -367,12 +372,12 @@ describe('the pending version', () => {
     // Without the wait it is what AWS's users report.
     const hurried = await at('hurried', { AwaitPendingReplicas: () => ({ outcome: 'skipped' }) })
     expect(hurried.states.at(-1)).toBe('LeftOpen')
-    PATIENCE.pending = 500
+    PENDING_WAIT_MS.total = 500
   })
 
-  test.each<[string, Conduct]>([
-    ['does not show there', { pending: false }],
-    ['never arrives', { arrival: never }],
+  test.each<[string, RegionBehaviour]>([
+    ['does not show there', { showsPending: false }],
+    ['never arrives', { arrivalMs: never }],
   ])('that %s is waited for no longer than agreed', async (what, conduct) => {
     const id = await enrol(`pending_${what.replaceAll(' ', '_')}`)
     const CreateSecret = fromThenOn('CreateSecret', conduct)
@@ -390,7 +395,7 @@ describe('the pending version', () => {
 
 test('between SetSecret and FinishSecret nothing waits for replicas: the same calls, states and tries as without', async () => {
   /** What is done from the time SetSecret begins until FinishSecret has ended. */
-  async function midway(id: string, conduct: Conduct) {
+  async function midway(id: string, conduct: RegionBehaviour) {
     const { calls } = embedded.secretsManager
     let from = 0
     let to = 0
@@ -423,7 +428,7 @@ test('between SetSecret and FinishSecret nothing waits for replicas: the same ca
     ['TestSecret', 1],
     ['FinishSecret', 1],
   ])
-  const late = await midway(await enrol('with_replica'), { inProgress: never })
+  const late = await midway(await enrol('with_replica'), { inProgressMs: never })
   // Its own wait ended just before: one look less at whether others took it for dead.
   const [look, ...rest] = alone.calls.slice(-2)
   expect(look).toEqual(['DescribeSecret', undefined])
@@ -433,7 +438,7 @@ test('between SetSecret and FinishSecret nothing waits for replicas: the same ca
 test('a Region that was given up is waited for no more, whatever its replica does', async () => {
   const id = await enrol('given_up')
   const before = await current(id)
-  behaves({ fails: 'key disabled' })
+  behaves({ failsBecause: 'key disabled' })
   await replicate(id)
   expect((await rotate(id)).failure).toMatchObject({ error: 'ReplicasBehind' })
   const Tags = [{ Key: givenUpTag(elsewhere), Value: '2026-11-29 its key was deleted' }]
@@ -447,7 +452,7 @@ test('a Region that was given up is waited for no more, whatever its replica doe
 
 test('one given up while it is waited for: the wait ends, and what was replaced is closed', async () => {
   const id = await enrol('given_up_later')
-  const FinishSecret = fromThenOn('FinishSecret', { fails: 'key disabled' })
+  const FinishSecret = fromThenOn('FinishSecret', { failsBecause: 'key disabled' })
   const AwaitReplicasLonger: Task = async input => {
     const Tags = [{ Key: givenUpTag(elsewhere), Value: '2026-11-29' }]
     await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
@@ -464,16 +469,16 @@ describe('what was once handled wrongly', () => {
   test('a replica that is on its way, and is not there yet, is waited for: an old version may arrive first', async () => {
     const admin = await embedded.users.makeAdmin('on_its_way_admin')
     const id = await embedded.users.enrol('on_its_way', { admin })
-    behaves({ inProgress: never })
+    behaves({ inProgressMs: never })
     const asked = Date.now()
     await replicate(id)
     await sleep(1500)
     let looks = 0
     // What was begun first arrives, and nothing after it.
     const arrive = async () => {
-      behaves({ arrival: Date.now() - asked - 700, inProgress: never })
+      behaves({ arrivalMs: Date.now() - asked - 700, inProgressMs: never })
       await there.send(new DescribeSecretCommand({ SecretId: inOther(id) }))
-      behaves({ inProgress: never })
+      behaves({ inProgressMs: never })
     }
     const LookAtReplicas = () => ({ outcome: 'following', empty: [elsewhere] })
     const AwaitReplicas = actingBefore('AwaitReplicas', () => (looks++ ? undefined : sleep(100)))
@@ -491,7 +496,7 @@ describe('what was once handled wrongly', () => {
   test('a value that somebody edits while replicas are waited for is waited for as well', async () => {
     const id = await enrol('edited')
     const old = await servedThere(id)
-    const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrival: never }))
+    const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrivalMs: never }))
     let looks = 0
     const AwaitReplicas = actingBefore('AwaitReplicas', async () => {
       if (looks++ > 0) return
@@ -507,7 +512,7 @@ describe('what was once handled wrongly', () => {
 
   test('a replica that is promoted while it is waited for serves what it had: it is not closed', async () => {
     const id = await enrol('promoted_midway')
-    const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrival: never }))
+    const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrivalMs: never }))
     let looks = 0
     const AwaitReplicas = actingBefore('AwaitReplicas', async () => {
       if (looks++ > 1) return
@@ -541,7 +546,7 @@ describe('what was once handled wrongly', () => {
 
   test('a replica that is stopped for good and has what is current: the next rotation says so, and nothing is written', async () => {
     const id = await enrol('wedged')
-    behaves({ inProgress: never, arrival: 0 })
+    behaves({ inProgressMs: never, arrivalMs: 0 })
     const Tags = [{ Key: 'team', Value: 'shop' }]
     await embedded.secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
     const { failure, states } = await rotate(id)

@@ -8,13 +8,13 @@ import {
   TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { Inventory, type Scheduled } from '../../fleet/inventory.ts'
-import { serverId } from '../../fleet/servers.ts'
-import type { Run } from '../../functions/findDue.ts'
-import type { Conduct } from '../../local/aws/secretsManager/conduct.ts'
+import { Inventory, type ScheduledCredential } from '../../fleet/inventory.ts'
+import { serverIdOf } from '../../fleet/serverLocks.ts'
+import type { RunPlan } from '../../functions/findDue.ts'
+import type { RegionBehaviour } from '../../local/aws/secretsManager/regionBehaviour.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
-import { load } from '../../local/embedded/embedded.ts'
+import { loadHandler } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -28,7 +28,7 @@ let stepFunctions: StepFunctionsServer
 let server: SecretsManagerServer
 let secrets: SecretsManagerClient
 let findDue: Task
-let scheduled: Scheduled[]
+let scheduled: ScheduledCredential[]
 let written: string[]
 beforeAll(async () => {
   ;[stepFunctions, server] = await Promise.all([startStepFunctions(), startSecretsManager()])
@@ -43,7 +43,7 @@ beforeAll(async () => {
     KEYTURN_PEER_REGIONS: elsewhere,
   })
   secrets = new SecretsManagerClient()
-  findDue = await load('findDue')
+  findDue = await loadHandler('findDue')
 })
 afterAll(async () => {
   await Promise.all([stepFunctions?.stop(), server?.stop()])
@@ -51,10 +51,10 @@ afterAll(async () => {
 beforeEach(() => {
   written = captureOutput()
   scheduled = []
-  vi.spyOn(Inventory.prototype, 'scheduled').mockImplementation(async () => scheduled)
+  vi.spyOn(Inventory.prototype, 'listScheduled').mockImplementation(async () => scheduled)
   server.refuse()
-  stepFunctions.servers.clear()
-  for (const region of [elsewhere, unnamed]) server.setRegion(region, {})
+  stepFunctions.rotateServerExecutions.clear()
+  for (const region of [elsewhere, unnamed]) server.setRegionBehaviour(region, {})
 })
 afterEach(() => {
   vi.useRealTimers()
@@ -75,11 +75,14 @@ async function make(Name: string, tags: Record<string, string>, regions = [elsew
 /** One that is due. */
 async function makeDue(id: string, tags: Record<string, string> = {}, regions = [elsewhere]): Promise<void> {
   await make(id, { ...due, ...tags }, regions)
-  scheduled.push({ store: 'secrets-manager', id, tags: { ...due, ...tags }, since: new Date(0) })
+  scheduled.push({ store: 'secrets-manager', id, tags: { ...due, ...tags }, currentSince: new Date(0) })
 }
 /** A new version of it, while the Region behaves so. */
-async function fallBehind(SecretId: string, conduct: Conduct = { fails: 'key disabled' }): Promise<void> {
-  server.setRegion(elsewhere, conduct)
+async function fallBehind(
+  SecretId: string,
+  conduct: RegionBehaviour = { failsBecause: 'key disabled' },
+): Promise<void> {
+  server.setRegionBehaviour(elsewhere, conduct)
   await secrets.send(new PutSecretValueCommand({ SecretId, SecretString: `${value}\n` }))
 }
 
@@ -91,14 +94,15 @@ async function promote(name: string): Promise<void> {
 }
 
 /** A run at this time of tomorrow, UTC, when each version is so many hours old. */
-async function run({ at = '12:00:03Z', hours = 1.5 } = {}): Promise<Run> {
+async function run({ at = '12:00:03Z', hours = 1.5 } = {}): Promise<RunPlan> {
   const tomorrow = new Date(Date.now() + 24 * hour).toISOString().slice(0, 10)
   const now = new Date(`${tomorrow}T${at}`)
   vi.useFakeTimers({ toFake: ['Date'], now })
   scheduled = scheduled.map(one => ({ ...one, since: new Date(now.getTime() - hours * hour) }))
-  return (await findDue({ run: 'run-1', overlaps: true })) as Run
+  return (await findDue({ run: 'run-1', overlaps: true })) as RunPlan
 }
-const planned = ({ groups }: Run) => groups.flatMap(({ rotations }) => rotations.map(({ id }) => id)).sort()
+const planned = ({ groups }: RunPlan) =>
+  groups.flatMap(({ rotations }) => rotations.map(({ id }) => id)).sort()
 const failed = 'the replica in us-east-1 is Failed: The KMS key is disabled or not found'
 
 describe('what is due', () => {
@@ -123,7 +127,7 @@ describe('what is due', () => {
 
   test('is left out while a replica has failed that has the current version: it would not get the next', async () => {
     await makeDue('due/stuck')
-    server.setRegion(elsewhere, { fails: 'key disabled' })
+    server.setRegionBehaviour(elsewhere, { failsBecause: 'key disabled' })
     await secrets.send(
       new TagResourceCommand({ SecretId: 'due/stuck', Tags: [{ Key: 'team', Value: 'shop' }] }),
     )
@@ -133,7 +137,7 @@ describe('what is due', () => {
   test('waits for what is on its way only once its version is an hour old', async () => {
     const tags = { 'keyturn:every': '30m' }
     await makeDue('due/on-its-way', tags)
-    await fallBehind('due/on-its-way', { inProgress: Number.POSITIVE_INFINITY })
+    await fallBehind('due/on-its-way', { inProgressMs: Number.POSITIVE_INFINITY })
     expect(planned(await run({ hours: 0.7 }))).toEqual(['due/on-its-way'])
     const { skipped, groups } = await run({ hours: 1.2 })
     expect(groups).toEqual([])
@@ -144,7 +148,7 @@ describe('what is due', () => {
 
   test('waits for a Region that cannot be asked', async () => {
     await makeDue('due/unseen')
-    server.setRegion(elsewhere, { endpoint: 'denied' })
+    server.setRegionBehaviour(elsewhere, { endpoint: 'denied' })
     const { planned, skipped } = await run()
     expect(planned).toBe(0)
     expect(skipped.names).toEqual([
@@ -154,7 +158,7 @@ describe('what is due', () => {
 
   test('of a Region that the deployment does not name, the own one has the word', async () => {
     await makeDue('due/in-sync', {}, [unnamed])
-    server.setRegion(unnamed, { endpoint: 'denied', fails: 'key denied' })
+    server.setRegionBehaviour(unnamed, { endpoint: 'denied', failsBecause: 'key denied' })
     await makeDue('due/failed', {}, [unnamed])
     const found = await run()
     expect(planned(found)).toEqual(['due/in-sync'])
@@ -216,15 +220,15 @@ describe('what is due', () => {
   test('is told as promoted, and not as late, by a run that begins nothing too', async () => {
     await makeDue('due/promoted-idle')
     await promote('due/promoted-idle')
-    stepFunctions.runs.set('earlier', '{}')
+    stepFunctions.foreignDueRuns.set('earlier', '{}')
     const found = await run({ hours: 48 })
-    stepFunctions.runs.clear()
+    stepFunctions.foreignDueRuns.clear()
     expect(found).toMatchObject({ planned: 0, waitsFor: 'earlier', late: { count: 0 } })
     expect(found.late.parts).toMatchObject([{ count: 1, promoted: true }])
   })
 
   test('has the places of those that wait, however many and however long due', async () => {
-    server.setRegion(unnamed, { fails: 'key denied' })
+    server.setRegionBehaviour(unnamed, { failsBecause: 'key denied' })
     for (let n = 0; n < 501; n++) await makeDue(`due/many/${n}`, {}, [unnamed])
     await makeDue('due/last')
     const found = await run()
@@ -234,13 +238,13 @@ describe('what is due', () => {
 })
 
 describe('once a day, of what is at home here', () => {
-  const told = ({ late }: Run) => late.parts?.filter(({ behind, promoted }) => behind && !promoted)
+  const told = ({ late }: RunPlan) => late.parts?.filter(({ behind, promoted }) => behind && !promoted)
 
   test('each of which a replica does not follow is told, due or not, and is not late for that', async () => {
     await make('home/by-hand', { 'keyturn:managed': 'true', ...home })
     await fallBehind('home/by-hand')
     await make('home/empty', { 'keyturn:managed': 'true', ...home })
-    server.setRegion(elsewhere, {})
+    server.setRegionBehaviour(elsewhere, {})
     for (const [name, tags] of Object.entries({
       'home/follows': home,
       'home/elsewhere': { 'keyturn:home': elsewhere },
@@ -249,7 +253,7 @@ describe('once a day, of what is at home here', () => {
     })) {
       await make(name, { 'keyturn:managed': 'true', ...tags })
       if (name !== 'home/follows') await fallBehind(name)
-      server.setRegion(elsewhere, {})
+      server.setRegionBehaviour(elsewhere, {})
     }
     await make('home/promoted', { 'keyturn:managed': 'true', ...home })
     await promote('home/promoted')
@@ -273,7 +277,7 @@ describe('once a day, of what is at home here', () => {
 
   test('also while other runs have all the places', async () => {
     for (const id of ['a', 'b', 'c'])
-      stepFunctions.servers.set(`${serverId(id)}-1`, {
+      stepFunctions.rotateServerExecutions.set(`${serverIdOf(id)}-1`, {
         input: '{}',
         startDate: Date.now() / 1000,
         history: [],

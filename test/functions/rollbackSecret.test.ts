@@ -1,8 +1,8 @@
 import { beforeEach, expect, test, vi } from 'vitest'
-import { load } from '../../local/embedded/embedded.ts'
+import { loadHandler } from '../../local/embedded/embedded.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
-import { captureOutput, failure } from '../support/observe.ts'
+import { captureOutput, rejectionOf } from '../support/observe.ts'
 
 /** What a rollback finds; that it finds it is proven in test/rotation. */
 let found: LockedOut
@@ -22,11 +22,11 @@ const execution = '0a1b2c3d-0000-4000-8000-000000000001'
 const event = { execution, rotation: { store: 'secrets-manager', id: 'shop/database' } }
 
 test('a lockout is counted, one that was there before the rotation is not', async () => {
-  const rollbackSecret = await load('rollbackSecret')
+  const rollbackSecret = await loadHandler('rollbackSecret')
   found = new LockedOut('shop on db', 'AWSPREVIOUS logs in')
-  expect(await failure(Promise.resolve(rollbackSecret(event)))).toBe(found)
+  expect(await rejectionOf(Promise.resolve(rollbackSecret(event)))).toBe(found)
   expect(written.join('')).not.toContain('"LockedOut":1')
   found = new LockedOut('shop on db')
-  expect(await failure(Promise.resolve(rollbackSecret(event)))).toBe(found)
+  expect(await rejectionOf(Promise.resolve(rollbackSecret(event)))).toBe(found)
   expect(written.join('')).toContain('"LockedOut":1')
 })

@@ -10,7 +10,7 @@ import {
 import { GetExecutionHistoryCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { stateAfter } from '../../fleet/serviceSteps.ts'
+import { STATE_AFTER_STEP } from '../../fleet/serviceSteps.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { definitionOf, type Task } from '../../local/embedded/stateMachine.ts'
@@ -40,8 +40,8 @@ afterAll(async () => {
 beforeEach(async () => {
   written = captureOutput()
   sent.mockClear()
-  const { executions, tasks } = embedded.stepFunctions
-  executions.clear()
+  const { rotateExecutions, tasks } = embedded.stepFunctions
+  rotateExecutions.clear()
   Object.assign(tasks, embedded.tasks)
   user = `user_${randomUUID().slice(0, 8)}`
   id = await embedded.users.enrol(user)
@@ -50,7 +50,7 @@ beforeEach(async () => {
     const passwords = await storedPasswords()
     vi.mocked(process.stdout.write).mockRestore()
     vi.mocked(process.stderr.write).mockRestore()
-    const histories = JSON.stringify([...executions].map(([name, execution]) => [name, execution]))
+    const histories = JSON.stringify([...rotateExecutions].map(([name, execution]) => [name, execution]))
     expect(passwords.length).toBeGreaterThan(0)
     const asJson = passwords.map(password => JSON.stringify(JSON.stringify(password)).slice(3, -3))
     for (const hidden of [...passwords, ...asJson, rotationToken])
@@ -127,8 +127,8 @@ async function superuser(sql: string): Promise<void> {
 
 /** What Step Functions was asked. */
 const asked = () => embedded.stepFunctions.calls.map(({ action }) => action)
-const executions = () => [...embedded.stepFunctions.executions.keys()]
-const execution = (name: string) => embedded.stepFunctions.executions.get(name)
+const executions = () => [...embedded.stepFunctions.rotateExecutions.keys()]
+const execution = (name: string) => embedded.stepFunctions.rotateExecutions.get(name)
 const statesOf = (name: string) =>
   execution(name)?.history.flatMap(event => event.stateEnteredEventDetails?.name ?? []) ?? []
 
@@ -189,10 +189,10 @@ test('the state after a step is where a success leads, by way of nothing but a w
     leadingTo(state).flatMap(name => (between.includes(name) ? stepsBefore(name) : [name]))
   for (const step of steps) {
     const state = `${step[0]?.toUpperCase()}${step.slice(1)}`
-    expect(new Set(stepsBefore(stateAfter[step])), step).toEqual(
+    expect(new Set(stepsBefore(STATE_AFTER_STEP[step])), step).toEqual(
       new Set(step === 'finishSecret' ? [state, 'HadFinished'] : [state]),
     )
-    expect([stateAfter[step], 'HasReplicas']).toContain(States[state]?.Next)
+    expect([STATE_AFTER_STEP[step], 'HasReplicas']).toContain(States[state]?.Next)
   }
 })
 
@@ -236,9 +236,9 @@ describe('a rotation that goes well', () => {
 
   test('each call is answered once its step is passed, and not before', async () => {
     const token = begin()
-    const held = steps.map(step => [step, holding(stateAfter[step])] as const)
+    const held = steps.map(step => [step, holding(STATE_AFTER_STEP[step])] as const)
     for (const [step, { reached, release }] of held) {
-      await call(step, token, {}, untilIn(token, stateAfter[step]))
+      await call(step, token, {}, untilIn(token, STATE_AFTER_STEP[step]))
       await reached
       const next = steps[steps.indexOf(step) + 1]
       if (next) {
@@ -496,11 +496,11 @@ describe('a rotation that fails', () => {
 
   test('another rotation runs: nothing is changed', async () => {
     const other = begin()
-    embedded.stepFunctions.running.add(other)
+    embedded.stepFunctions.foreignRunning.add(other)
     const token = randomUUID()
     const { passed, error } = await rotate(token)
     expect([passed, error?.name]).toEqual([[], 'RotationInProgress'])
-    embedded.stepFunctions.running.delete(other)
+    embedded.stepFunctions.foreignRunning.delete(other)
   })
 
   test('Step Functions asks for fewer calls: it is asked again later', async () => {

@@ -7,10 +7,10 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { Inventory } from '../../fleet/inventory.ts'
-import type { Run } from '../../functions/findDue.ts'
+import type { RunPlan } from '../../functions/findDue.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
-import { load } from '../../local/embedded/embedded.ts'
+import { loadHandler } from '../../local/embedded/embedded.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { scheduleIn } from '../../rotation/promotion/serviceSchedule.ts'
 import { type Tags, tagsIn } from '../../rotation/tags.ts'
@@ -40,7 +40,7 @@ beforeAll(async () => {
     KEYTURN_TAG_SCHEDULES: 'true',
   })
   secrets = new SecretsManagerClient()
-  findDue = await load('findDue')
+  findDue = await loadHandler('findDue')
 })
 afterAll(async () => {
   await Promise.all([stepFunctions?.stop(), server?.stop()])
@@ -49,8 +49,8 @@ beforeEach(() => {
   written = captureOutput()
   server.refuse()
   // The parameters of the account are not asked for here.
-  vi.spyOn(Inventory.prototype, 'scheduled').mockImplementation(function (this: Inventory) {
-    return this.atHome()
+  vi.spyOn(Inventory.prototype, 'listScheduled').mockImplementation(function (this: Inventory) {
+    return this.listAtHome()
   })
 })
 afterEach(() => vi.restoreAllMocks())
@@ -68,7 +68,7 @@ async function make(SecretId: string, tags: Tags = home): Promise<void> {
 const tagsOf = async (SecretId: string, client = secrets) =>
   tagsIn((await client.send(new DescribeSecretCommand({ SecretId }))).Tags)
 const tagged = () => server.calls.filter(({ action }) => action === 'TagResource').map(({ secret }) => secret)
-const run = async () => (await findDue({ run: 'run-1', overlaps: true })) as Run
+const run = async () => (await findDue({ run: 'run-1', overlaps: true })) as RunPlan
 
 test('a run keeps the schedule in the tag, so that the replica has it too, and does so once', async () => {
   await make('kept/shop')

@@ -10,10 +10,10 @@ import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/cl
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { RecordTable } from '../../fleet/records/recordTable.ts'
 import type { Admin } from '../../local/client/users.ts'
-import { type Embedded, load, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type Embedded, loadHandler, startEmbedded } from '../../local/embedded/embedded.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Execution, type Task } from '../../local/embedded/stateMachine.ts'
-import { hex } from '../../local/servers/postgresDatabase.ts'
+import { randomHex } from '../../local/servers/postgresDatabase.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -29,7 +29,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
   let table: RecordTable
   let recordRotation: Task
   let admin: Admin
-  let events: Entry[] = []
+  let events: BusEvent[] = []
 
   beforeAll(async () => {
     ;[embedded, moto] = await Promise.all([startEmbedded(), startMoto(bin ?? '')])
@@ -39,9 +39,9 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
       KEYTURN_RECORD_TABLE: 'rotations',
       KEYTURN_ROTATION_FUNCTION: arnOf('lambda', 'function:keyturn-local-rotateSecret'),
     })
-    const bus = eventBus(entry => events.push(entry))
-    Object.assign(embedded.stepFunctions.tasks, bus, { SetAdmin: await load('setAdmin') })
-    recordRotation = await load('recordRotation')
+    const bus = makeEventBusTasks(entry => events.push(entry))
+    Object.assign(embedded.stepFunctions.tasks, bus, { SetAdmin: await loadHandler('setAdmin') })
+    recordRotation = await loadHandler('recordRotation')
     ssm = new SSMClient()
     const dynamo = new DynamoDBClient()
     await makeRecordTable(dynamo, 'rotations')
@@ -58,19 +58,20 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     const stateMachineArn = arnOf('states', 'stateMachine:keyturn-local-set-admin')
     const start = new StartExecutionCommand({ stateMachineArn, name, input: JSON.stringify(input) })
     await new SFNClient().send(start)
-    return (await embedded.stepFunctions.edits.get(name)?.ended) as Execution
+    return (await embedded.stepFunctions.setAdminExecutions.get(name)?.ended) as Execution
   }
   const setOf = (id: string, more = {}) => run({ store: 'secrets-manager', id, admin: admin.arn, ...more })
   const text = async (SecretId: string) =>
     (await embedded.secrets.send(new GetSecretValueCommand({ SecretId }))).SecretString ?? ''
-  const enrol = (tags: Record<string, string> = strategy) => embedded.users.enrol(`shop_${hex()}`, { tags })
+  const enrol = (tags: Record<string, string> = strategy) =>
+    embedded.users.enrol(`shop_${randomHex()}`, { tags })
   /** Which secrets the last run has read values of, and what it has written. */
   const valuesRead = () =>
     embedded.secretsManager.calls.filter(({ action }) => action === 'GetSecretValue').map(call => call.secret)
   const writes = () => embedded.secretsManager.calls.filter(({ action }) => /^(Put|Update)/.test(action))
 
   test('names the admin in the value of a user who logs in, and the user rotates by it', async () => {
-    const user = `shop_${hex()}`
+    const user = `shop_${randomHex()}`
     const id = await embedded.users.enrol(user, { tags: strategy, admin })
     const { masterarn: _, ...value } = JSON.parse(await text(id))
     const put = new PutSecretValueCommand({ SecretId: id, SecretString: JSON.stringify(value) })
@@ -108,7 +109,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
       ...{ store: 'secrets-manager', id, arn: id, admin: admin.arn, version: current?.[0], replaced },
       ...{ made: o.made, passwordSince: o.passwordSince, execution: event?.Detail.execution },
     })
-    expect(await table.of('secrets-manager', id, 'demo', 10)).toEqual([])
+    expect(await table.listRotations('secrets-manager', id, 'demo', 10)).toEqual([])
 
     // A second time nothing is written, and nobody is told.
     embedded.secretsManager.calls.length = events.length = 0
@@ -122,13 +123,13 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
         input: JSON.stringify({ store: 'secrets-manager', id }),
       }),
     )
-    await embedded.stepFunctions.executions.get(name)?.ended
+    await embedded.stepFunctions.rotateExecutions.get(name)?.ended
     expect(JSON.parse(await text(id))).toMatchObject({ username: `${user}_clone`, masterarn: admin.arn })
   })
 
   test('names it in a parameter likewise', async () => {
     const value = await text(await enrol())
-    const id = `/shop/${hex()}`
+    const id = `/shop/${randomHex()}`
     const Tags = Object.entries({ ...strategy, 'keyturn:managed': 'true' }).map(([Key, Value]) => ({
       Key,
       Value,
@@ -174,7 +175,8 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
       [
         "an admin's own secret that rotates too",
         async () =>
-          (await embedded.users.makeAdmin(`boss_${hex()}`, { 'keyturn:managed': 'true', ...strategy })).arn,
+          (await embedded.users.makeAdmin(`boss_${randomHex()}`, { 'keyturn:managed': 'true', ...strategy }))
+            .arn,
         'InvalidOption',
       ],
     ])('who names %s gets no value read', async (_, made, error) => {
@@ -211,7 +213,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
       expect(writes()).toEqual([])
     })
     async function foreignAdmin(): Promise<string> {
-      const { arn } = await embedded.users.makeAdmin(`boss_${hex()}`)
+      const { arn } = await embedded.users.makeAdmin(`boss_${randomHex()}`)
       await change(arn, { host: 'elsewhere.example' })
       return arn
     }

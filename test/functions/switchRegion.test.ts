@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type StepFunctionsServer, startStepFunctions } from '../../local/aws/stepFunctions.ts'
-import { eventBus } from '../../local/embedded/eventBus.ts'
+import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import { RegionAnswers } from '../../rotation/errors.ts'
 import { captureOutput } from '../support/observe.ts'
@@ -25,10 +25,10 @@ afterAll(() => stepFunctions.stop())
 let found: PromiseWithResolvers<object>
 beforeEach(() => {
   captureOutput()
-  stepFunctions.promotions.clear()
+  stepFunctions.promoteExecutions.clear()
   found = Promise.withResolvers()
   Object.assign(stepFunctions.tasks, {
-    ...eventBus(),
+    ...makeEventBusTasks(),
     FindReplicas: () => found.promise,
     ReportPromotion: () => report,
   })
@@ -41,18 +41,18 @@ afterEach(() => {
 async function deployed({ peerRegions = from, regionSwitch = '' } = {}): Promise<Task> {
   Object.assign(process.env, { KEYTURN_PEER_REGIONS: peerRegions, KEYTURN_REGION_SWITCH: regionSwitch })
   vi.resetModules()
-  const { load } = await import('../../local/embedded/embedded.ts')
-  return load('switchRegion')
+  const { loadHandler } = await import('../../local/embedded/embedded.ts')
+  return loadHandler('switchRegion')
 }
 
 const nothing = { items: [], count: 0, rehearsal: false, planned: false, fence: false }
-const inputs = () => [...stepFunctions.promotions.values()].map(({ input }) => JSON.parse(input))
-const names = () => [...stepFunctions.promotions.keys()]
+const inputs = () => [...stepFunctions.promoteExecutions.values()].map(({ input }) => JSON.parse(input))
+const names = () => [...stepFunctions.promoteExecutions.keys()]
 /** Has the last execution end: with its report, or with this error. */
 async function end(error?: Error): Promise<void> {
   if (error) found.reject(error)
   else found.resolve(nothing)
-  await [...stepFunctions.promotions.values()].at(-1)?.ended
+  await [...stepFunctions.promoteExecutions.values()].at(-1)?.ended
 }
 const runs = { name: 'PromotionRuns' }
 
@@ -110,11 +110,11 @@ describe('a step of a plan', () => {
   test('what others have started is not its own', async () => {
     const step = await deployed()
     await expect(step({})).rejects.toMatchObject(runs)
-    const [[name, started] = ['']] = [...stepFunctions.promotions]
+    const [[name, started] = ['']] = [...stepFunctions.promoteExecutions]
     await end()
-    stepFunctions.promotions.clear()
-    stepFunctions.promotions.set(name.replace(from, 'us-east-1'), started as never)
-    stepFunctions.promotions.set('by-hand', started as never)
+    stepFunctions.promoteExecutions.clear()
+    stepFunctions.promoteExecutions.set(name.replace(from, 'us-east-1'), started as never)
+    stepFunctions.promoteExecutions.set('by-hand', started as never)
     await expect(step({})).rejects.toMatchObject({ ...runs, message: expect.stringMatching(/was started$/) })
   })
 })

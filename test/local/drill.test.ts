@@ -1,8 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { Application, type Value } from '../../local/client/application.ts'
-import { from, type Ids, type Moment, TwoRegions } from '../../local/drill/twoRegions.ts'
-import { hex } from '../../local/servers/postgresDatabase.ts'
+import { Application, type StoredValue } from '../../local/client/application.ts'
+import {
+  LOST_REGION,
+  type RotationMoment,
+  type SecretArns,
+  TwoRegions,
+} from '../../local/drill/twoRegions.ts'
+import { randomHex } from '../../local/servers/postgresDatabase.ts'
 import { captureOutput } from '../support/observe.ts'
 
 let regions: TwoRegions
@@ -10,10 +15,10 @@ beforeAll(async () => {
   regions = await TwoRegions.start()
 })
 afterAll(() => regions?.stop())
-afterEach(() => regions.bringBack())
+afterEach(() => regions.bringBackFirstRegion())
 
 type Strategy = 'single user' | 'alternating users'
-type Loss = Moment & {
+type Loss = RotationMoment & {
   strategy: Strategy
   /** The label that the version that logs in had; with several that do, the one that comes first. */
   found: 'current' | 'previous' | 'pending'
@@ -36,14 +41,14 @@ const losses: Loss[] = [
 ]
 
 const applicationHere = (id: string) =>
-  new Application(regions.shelves.here, id, regions.embedded.postgres.caFile)
-const servedHere = async (id: string) => (await applicationHere(id).read()) as Value
+  new Application(regions.valueStores.here, id, regions.embedded.postgres.caFile)
+const servedHere = async (id: string) => (await applicationHere(id).read()) as StoredValue
 
 /** A user and its secret; alternating ones have been rotated before, so that there is a user before. */
-async function enrol(strategy: Strategy): Promise<Ids> {
-  const user = `app_${hex()}`
+async function enrol(strategy: Strategy): Promise<SecretArns> {
+  const user = `app_${randomHex()}`
   if (strategy === 'single user') return regions.enrol(user)
-  const ids = await regions.enrol(user, { admin: `admin_${hex()}` })
+  const ids = await regions.enrol(user, { admin: `admin_${randomHex()}` })
   expect((await regions.rotate(ids.from)).failure).toBeUndefined()
   return ids
 }
@@ -59,18 +64,18 @@ test.for(losses.map(loss => [standing(loss), loss] as const))(
   'a Region that is lost %s: the value that logs in is served in the other one, and rotates there',
   async ([, { strategy, found, cutOff, ...moment }]) => {
     captureOutput()
-    await regions.follow()
+    await regions.startStandby()
     const ids = await enrol(strategy)
-    await regions.standby.caughtUp()
+    await regions.standby.waitUntilCaughtUp()
     if (cutOff) await regions.standby.cutOff()
     await regions.rotateUntil(ids.from, moment)
-    if (!cutOff) await regions.standby.caughtUp()
-    await regions.lose()
-    const labelled = await regions.labelled(ids.here)
+    if (!cutOff) await regions.standby.waitUntilCaughtUp()
+    await regions.loseFirstRegion()
+    const labelled = await regions.labelledVersions(ids.here)
     await regions.standby.promote()
 
     const all = ids.adminHere ? 2 : 1
-    const promotion = await regions.second.run('promote', randomUUID(), { from })
+    const promotion = await regions.secondRegion.run('promote', randomUUID(), { from: LOST_REGION })
     expect(promotion.failure).toBeUndefined()
     expect(promotion.output).toMatchObject({
       ...{ count: all, unknown: 0, promoted: all },
@@ -80,36 +85,38 @@ test.for(losses.map(loss => [standing(loss), loss] as const))(
     const { value: known } = labelled.find(({ labels }) => labels.includes(found)) ?? {}
     const { host, port } = regions.standby
     expect(value).toEqual({ ...known, host, port })
-    expect(await applicationHere(ids.here).accepts(value)).toBe(true)
+    expect(await applicationHere(ids.here).canLogIn(value)).toBe(true)
     expect(await applicationHere(ids.here).read('pending')).toBeUndefined()
 
-    const rotation = await regions.second.run('rotate', randomUUID(), {
+    const rotation = await regions.secondRegion.run('rotate', randomUUID(), {
       store: 'secrets-manager',
       id: ids.here,
     })
     expect(rotation.failure).toBeUndefined()
     const next = await servedHere(ids.here)
     expect(next.password).not.toBe(value.password)
-    expect(await applicationHere(ids.here).accepts(next)).toBe(true)
+    expect(await applicationHere(ids.here).canLogIn(next)).toBe(true)
   },
 )
 
 test('the Region that was lost comes back: it may not rotate, and what was promoted is served as before', async () => {
   captureOutput()
-  await regions.follow()
+  await regions.startStandby()
   const ids = await enrol('single user')
   await regions.rotateUntil(ids.from, { when: 'before', state: 'TestSecret' })
-  await regions.standby.caughtUp()
-  await regions.lose()
+  await regions.standby.waitUntilCaughtUp()
+  await regions.loseFirstRegion()
   await regions.standby.promote()
-  expect((await regions.second.run('promote', randomUUID(), { from })).output).toMatchObject({ promoted: 1 })
+  expect(
+    (await regions.secondRegion.run('promote', randomUUID(), { from: LOST_REGION })).output,
+  ).toMatchObject({ promoted: 1 })
   const value = await servedHere(ids.here)
 
-  await regions.bringBack()
+  await regions.bringBackFirstRegion()
   expect((await regions.rotate(ids.from)).failure?.error).toBe('PromotedElsewhere')
   expect(await servedHere(ids.here)).toEqual(value)
-  expect(await applicationHere(ids.here).accepts(value)).toBe(true)
-  const again = await regions.second.run('promote', randomUUID(), { from, lost: true })
+  expect(await applicationHere(ids.here).canLogIn(value)).toBe(true)
+  const again = await regions.secondRegion.run('promote', randomUUID(), { from: LOST_REGION, lost: true })
   expect(again.output).toMatchObject({ count: 0, promoted: 0, failed: { count: 0 } })
   expect(await servedHere(ids.here)).toEqual(value)
 })

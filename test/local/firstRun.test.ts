@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { Progress } from '../../local/progress.ts'
 import { freePort } from '../../local/servers/spawn.ts'
-import { passwordFile, passwordLine, query } from '../../local/sql.ts'
+import { formatPasswordLine, PASSWORD_FILE, queryLocalDatabase } from '../../local/sql.ts'
 
 const local = join(import.meta.dirname, '../../local')
 let folder: string
@@ -84,9 +84,12 @@ test('a statement is run as the superuser that the password file names', async (
   const [{ host, port, superuser, caFile }] = inject('postgres') as [ReturnType<typeof inject<'postgres'>>[0]]
   await mkdir(join(folder, '.local'))
   await cp(caFile, join(folder, '.local/ca.pem'))
-  await writeFile(join(folder, passwordFile), passwordLine(host, port, superuser.user, superuser.password))
-  expect(await query('select current_user as user', folder)).toEqual([{ user: superuser.user }])
+  await writeFile(
+    join(folder, PASSWORD_FILE),
+    formatPasswordLine(host, port, superuser.user, superuser.password),
+  )
+  expect(await queryLocalDatabase('select current_user as user', folder)).toEqual([{ user: superuser.user }])
   const several = "set application_name = 'me'; select 1 as one; select 2 as two; reset application_name"
-  expect(await query(several, folder)).toEqual([{ two: 2 }])
-  expect(await query('set application_name = me', folder)).toEqual([])
+  expect(await queryLocalDatabase(several, folder)).toEqual([{ two: 2 }])
+  expect(await queryLocalDatabase('set application_name = me', folder)).toEqual([])
 })

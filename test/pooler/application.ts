@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg, { escapeIdentifier as name } from 'pg'
 import type { Pgbouncer } from '../../local/servers/pgbouncer.ts'
-import { type App, asSuperuser } from '../../local/servers/postgresDatabase.ts'
+import { type App, runStatements } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 
 /** What an application saw: its queries, and what they failed with. */
@@ -18,7 +18,7 @@ export type Seen = {
 
 /** Gives the application a table that its own search_path finds, and nobody else's. */
 export async function furnish({ server }: Pgbouncer, { user, database }: App): Promise<void> {
-  await asSuperuser(
+  await runStatements(
     server,
     `create schema of_its_own; grant usage on schema of_its_own to ${name(user)};
      create table of_its_own.of_the_app as select 1 as n; grant select on of_its_own.of_the_app to ${name(user)};

@@ -1,18 +1,18 @@
 import { afterAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { type Pgbouncer, poolModes, userLists } from '../../local/servers/pgbouncer.ts'
-import { PATIENCE } from '../../rotation/retire.ts'
-import { LOOKS } from '../../rotation/strategies/alternatingUsers.ts'
-import { PAUSES } from '../../rotation/strategies/login.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
-import { Process, type Visit } from '../faults/process.ts'
-import { type Counts, Execution, id, ofOneUser, Scene } from '../faults/scene.ts'
+import { type Pgbouncer, POOL_MODES, USER_LOOKUPS } from '../../local/servers/pgbouncer.ts'
+import { RETIRE_WAIT_MS } from '../../rotation/retire.ts'
+import { SESSION_LOOK_PAUSES_MS } from '../../rotation/strategies/alternatingUsers.ts'
+import { LOGIN_PAUSES_MS } from '../../rotation/strategies/login.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
+import { Process, type VisitPoint } from '../faults/process.ts'
+import { type Counts, Execution, hasOneUser, Scene, secretId } from '../faults/scene.ts'
 import { type Application, furnish, startApplication } from './application.ts'
 import { pooledPlace } from './place.ts'
 
 /** Milliseconds. RDS is at hand here, and a pooler keeps a clone's connections for longer than a test waits: it is kept. */
-PAUSES.splice(0, Infinity, 20, 50, 100)
-LOOKS.splice(0, Infinity, 20)
-PATIENCE.sessions = 0
+LOGIN_PAUSES_MS.splice(0, Infinity, 20, 50, 100)
+SESSION_LOOK_PAUSES_MS.splice(0, Infinity, 20)
+RETIRE_WAIT_MS.sessions = 0
 
 /** Whether every death is played behind every pooler, or each behind one. */
 const whole = process.env.KEYTURN_POOLER === 'whole'
@@ -57,16 +57,16 @@ class Chain {
     const app = await place.makeApp(strategy)
     onTestFinished(() => app.drop())
     await furnish(pgbouncer, app)
-    const scene = await Scene.set(place, app, strategy, 'first')
+    const scene = await Scene.create(place, app, strategy, 'first')
     const application = await startApplication(pgbouncer, () => scene.current())
     onTestFinished(() => application.stop().then(() => {}))
-    const one = ofOneUser(strategy)
-    return new Chain(scene, application, one, pgbouncer.users === 'auth_query' && (asks || !one))
+    const one = hasOneUser(strategy)
+    return new Chain(scene, application, one, pgbouncer.userLookup === 'auth_query' && (asks || !one))
   }
 
   /** Rotates, and a process dies at the point `n`. @returns how many points were passed, and how many before a rollback */
   async rotate(fate: Fate, n?: number): Promise<{ passed: number; before: number }> {
-    const { current: before = '' } = await this.#scene.store.describe(id)
+    const { current: before = '' } = await this.#scene.store.describe(secretId)
     const points: string[] = []
     const start = (fatal: (m: number) => boolean, fails: boolean) => {
       const next = () => Process.counting(this.#scene.base, this.#scene.place, points, fatal, this.#visit)
@@ -95,19 +95,19 @@ class Chain {
   }
 
   /** While `what` replaced may go on to be used, it waits; and it knows from when on the one user turns. */
-  readonly #visit: Visit = async point => {
+  readonly #visit: VisitPoint = async point => {
     if (point === 'after promote') await this.#application.turns()
     if (this.#ofOneUser && /^before (statement password|setMasterPassword)$/.test(point))
       this.#turning.push({ from: performance.now(), to: Number.POSITIVE_INFINITY })
   }
 
   async #settle(before: string, all: Execution[], fate: Fate, where: string): Promise<void> {
-    const ends = all.map(({ outcome, last, error }) => `${outcome}, ${last.outcome} (${error})`)
+    const ends = all.map(({ outcome, lastHalf, error }) => `${outcome}, ${lastHalf.outcome} (${error})`)
     const told = `${where}: ${ends.join('; ')}`
-    const made = all.flatMap(({ token, last }) => [token, last.token])
+    const made = all.flatMap(({ token, lastHalf }) => [token, lastHalf.token])
     await this.#scene.checkState(this.#rotates ? [before, ...made] : [before], told, counts)
     for (const window of this.#turning) window.to = Math.min(window.to, performance.now())
-    const outcome = all.at(-1)?.last.outcome
+    const outcome = all.at(-1)?.lastHalf.outcome
     if (!this.#rotates || fate === 'its test fails') expect(outcome, told).toBe('rolled back')
     else if (fate !== 'it is rolled back') expect(outcome, told).toBe('rotated')
     const refusal = this.#rotates ? /^$/ : this.#ofOneUser ? /^NotPermitted$/ : /^LoginRefused$/
@@ -133,12 +133,12 @@ class Chain {
 }
 
 describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
-  const { mode, users, name } = pgbouncer
+  const { mode, userLookup, name } = pgbouncer
   // The older PgBouncer has no turn: it is not known to differ.
   const turn = name.includes('bookworm')
     ? undefined
-    : poolModes.indexOf(mode) * userLists.length + userLists.indexOf(users)
-  const turns = poolModes.length * userLists.length
+    : POOL_MODES.indexOf(mode) * USER_LOOKUPS.length + USER_LOOKUPS.indexOf(userLookup)
+  const turns = POOL_MODES.length * USER_LOOKUPS.length
 
   test.each(variants.map((variant, index) => ({ ...variant, index })))(
     '$strategy, vouched for: $asks; two rotations, a failing test, and a death at each point',

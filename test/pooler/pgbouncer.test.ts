@@ -2,30 +2,30 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeLiteral as text } from 'pg'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import {
-  listUsers,
+  addListedUsers,
+  appThroughPooler,
   type Pgbouncer,
+  POOL_MODES,
   type PoolMode,
-  poolModes,
   startPgbouncer,
-  throughPooler,
 } from '../../local/servers/pgbouncer.ts'
 import { type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
-import { asSuperuser, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
+import { makeApp, randomHex, runStatements } from '../../local/servers/postgresDatabase.ts'
 import { startStandbyOf } from '../../local/servers/postgresStandby.ts'
+import { hasChangedNothingMark } from '../../rotation/changedNothingMark.ts'
 import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import { rollback as takeBack } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
-import { LOOKS } from '../../rotation/strategies/alternatingUsers.ts'
-import { PAUSES } from '../../rotation/strategies/login.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
-import { saysUntouched } from '../../rotation/untouched.ts'
+import { SESSION_LOOK_PAUSES_MS } from '../../rotation/strategies/alternatingUsers.ts'
+import { LOGIN_PAUSES_MS } from '../../rotation/strategies/login.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { World } from '../world/world.ts'
 import { furnish, startApplication } from './application.ts'
 import { pooledPlace } from './place.ts'
 
 /** Milliseconds: RDS is at hand here, what a pooler refuses it will refuse then, and it keeps a clone's connections. */
-PAUSES.splice(0, Infinity, 20, 100, 300)
-LOOKS.splice(0, Infinity, 20)
+LOGIN_PAUSES_MS.splice(0, Infinity, 20, 100, 300)
+SESSION_LOOK_PAUSES_MS.splice(0, Infinity, 20)
 
 const oneUser = ['single-user', 'master'] as const
 const twoUsers = ['alternating-users', 'temporary-clone'] as const
@@ -35,7 +35,7 @@ async function worldOf(
   strategy: StrategyName,
   how: { asks?: boolean; testQuery?: string } = {},
 ) {
-  const world = await World.of(pooledPlace(pgbouncer, how), strategy, 'user')
+  const world = await World.create(pooledPlace(pgbouncer, how), strategy, 'user')
   // With all that the pooler has open there: one server has room for so many.
   onTestFinished(() => world.app.drop())
   await furnish(pgbouncer, world.app)
@@ -51,14 +51,17 @@ async function worldOf(
 
 /** What the server keeps of the passwords of the user and its clone. */
 const verifiers = ({ server }: Pgbouncer, { user, clone }: World) =>
-  asSuperuser(
+  runStatements(
     server,
     `select rolname, rolpassword from pg_authid where rolname in (${text(user)}, ${text(clone)}) order by 1`,
   )
 
 /** Ends every connection that the pooler holds for this user. */
 const cut = ({ server }: Pgbouncer, user: string) =>
-  asSuperuser(server, `select pg_terminate_backend(pid) from pg_stat_activity where usename = ${text(user)}`)
+  runStatements(
+    server,
+    `select pg_terminate_backend(pid) from pg_stat_activity where usename = ${text(user)}`,
+  )
 
 /** Whether the application can log in through the pooler when that has to open a new connection. */
 async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> {
@@ -68,7 +71,7 @@ async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> 
   for (let tries = 1; ; tries++)
     try {
       await using session = await engine.login(current)
-      return session.pooled
+      return session.behindPooler
     } catch (error) {
       // The pooler may not have seen yet that a connection is gone, or keep for a second that it was refused one itself.
       if ((error as Error).name !== 'Unreachable' || tries > 30) throw error
@@ -79,10 +82,10 @@ async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> 
 const nothing = async () => {}
 
 describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
-  const { server, pooled, mode, users } = pgbouncer
+  const { server, pooled, mode, userLookup } = pgbouncer
   const place = pooledPlace(pgbouncer)
   const engine = new Postgres({ caFile: pooled.caFile })
-  const asksItself = users === 'auth_query'
+  const asksItself = userLookup === 'auth_query'
 
   test('it is recognised, and the server itself is not taken for one', async () => {
     const { current } = await place.makeApp('single-user')
@@ -90,14 +93,14 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     await using past = await new Postgres({ caFile: server.caFile }).login(
       current.with({ port: server.port }),
     )
-    expect([through.pooled, past.pooled]).toEqual([true, false])
+    expect([through.behindPooler, past.behindPooler]).toEqual([true, false])
   })
 
   test('who is refused is LoginRefused, by a wrong password or an unknown name; a database is InvalidCredential', async () => {
     const { current } = await place.makeApp('single-user')
-    for (const wrong of [{ password: 'wrong' }, { username: `nobody_${hex()}` }])
+    for (const wrong of [{ password: 'wrong' }, { username: `nobody_${randomHex()}` }])
       await expect(engine.login(current.with(wrong))).rejects.toMatchObject({ name: 'LoginRefused' })
-    await expect(engine.login(current.with({ dbname: `none_${hex()}` }))).rejects.toMatchObject({
+    await expect(engine.login(current.with({ dbname: `none_${randomHex()}` }))).rejects.toMatchObject({
       name:
         mode === 'transaction' && pgbouncer.name.includes('bookworm') ? 'Unreachable' : 'InvalidCredential',
     })
@@ -117,9 +120,9 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
       expect(error?.message).toContain('in the rehearsal, before anything was changed: ')
       // Without a rehearsal, as in an execution that began under the last release, setSecret finds it.
       const { id, pipeline } = world
-      const rotation = await steps.create(pipeline, { id, token: hex(16) })
-      await expect(steps.set(pipeline, rotation)).rejects.toSatisfy(
-        ({ name, message }) => name === 'NotPermitted' && saysUntouched(message),
+      const rotation = await steps.createSecret(pipeline, { id, token: randomHex(16) })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toSatisfy(
+        ({ name, message }) => name === 'NotPermitted' && hasChangedNothingMark(message),
       )
       const known = { ...pipeline, untouched: async () => true }
       expect(await takeBack(known, rotation)).toMatchObject({ outcome: 'intact' })
@@ -207,7 +210,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
         expect(error?.message).toContain('keyturn:test-query')
         // One user's rehearsal finds it, and two users' SetSecret.
         const rehearsed = /^in the rehearsal, before anything was changed: /.test(`${error?.message}`)
-        expect(rehearsed || saysUntouched(`${error?.message}`)).toBe(true)
+        expect(rehearsed || hasChangedNothingMark(`${error?.message}`)).toBe(true)
         expect(rehearsed).toBe(strategy === 'single-user' || strategy === 'master')
         expect(await verifiers(pgbouncer, world)).toEqual(before)
         expect(refused).toBe(0)
@@ -221,7 +224,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     const { world, application } = await worldOf(pgbouncer, 'alternating-users')
     await application.stop()
     await using session = await engine.login(await world.current())
-    const run = session.run('select n from of_the_app')
+    const run = session.runTestQuery('select n from of_the_app')
     if (mode === 'statement') await expect(run).rejects.toMatchObject({ name: 'NotPermitted' })
     else await expect(run).resolves.toBeUndefined()
   })
@@ -237,7 +240,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
   test('nothing of what a session sets is left on it', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ default_pool_size: 1 }), p => p.stop())
-    const app = throughPooler(pgbouncer, await makeApp(pgbouncer.server))
+    const app = appThroughPooler(pgbouncer, await makeApp(pgbouncer.server))
     await furnish(pgbouncer, app)
     const application = await startApplication(pgbouncer, async () => app.current)
     const engine = new Postgres({ caFile: pgbouncer.pooled.caFile })
@@ -245,14 +248,14 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
       const query = `select name, setting from pg_settings where name in
         ('search_path', 'statement_timeout', 'DateStyle', 'role', 'transaction_read_only', 'default_transaction_read_only')`
       const { username: user, password } = app.current
-      return await asSuperuser(pgbouncer.pooled, query, app.database, { user, password })
+      return await runStatements(pgbouncer.pooled, query, app.database, { user, password })
     }
     const before = await show()
     for (let i = 0; i < 5; i++) {
       await using session = await engine.login(app.current)
       await session.setPassword(app.user, app.current.password)
-      await session.run('select n from of_the_app')
-      await session.run('select 1 / 0').catch(() => {})
+      await session.runTestQuery('select n from of_the_app')
+      await session.runTestQuery('select 1 / 0').catch(() => {})
     }
     expect(await show()).toEqual(before)
     expect((await application.stop()).failures).toEqual([])
@@ -261,8 +264,8 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
   test('a temporary clone is dropped once the pooler has let go of its connections, and the next one is served', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ server_idle_timeout: 1 }), p => p.stop())
-    LOOKS.push(500, 500, 1000, 2000)
-    onTestFinished(() => void LOOKS.splice(1))
+    SESSION_LOOK_PAUSES_MS.push(500, 500, 1000, 2000)
+    onTestFinished(() => void SESSION_LOOK_PAUSES_MS.splice(1))
     const { world, application } = await worldOf(pgbouncer, 'temporary-clone')
     for (const _ of [1, 2]) {
       expect(await world.rotate(nothing)).toEqual({ end: 'rotated' })
@@ -285,18 +288,19 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
   test('its limits, its waits and the failures of the server behind it are no refusals', async () => {
     await using stack = new AsyncDisposableStack()
     const full = stack.adopt(await starting({ max_client_conn: 1 }), p => p.stop())
-    const app = throughPooler(full, await makeApp(full.server))
+    const app = appThroughPooler(full, await makeApp(full.server))
     const engine = new Postgres({ caFile: full.pooled.caFile })
     {
       await using _ = await engine.login(app.current)
       await expect(engine.login(app.current)).rejects.toMatchObject({ name: 'Unreachable' })
     }
-    const gone = stack.adopt(await startPgbouncer({ ...full.server, port: 1 }, { users: 'static list' }), p =>
-      p.stop(),
+    const gone = stack.adopt(
+      await startPgbouncer({ ...full.server, port: 1 }, { userLookup: 'static list' }),
+      p => p.stop(),
     )
-    await listUsers(gone, { [app.user]: app.current.password })
+    await addListedUsers(gone, { [app.user]: app.current.password })
     await expect(
-      new Postgres({ caFile: gone.pooled.caFile }).login(throughPooler(gone, app).current),
+      new Postgres({ caFile: gone.pooled.caFile }).login(appThroughPooler(gone, app).current),
     ).rejects.toMatchObject({ name: 'Unreachable' })
   })
 
@@ -308,10 +312,10 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     const told = async (server: PostgresServer, mode: PoolMode) => {
       const pgbouncer = stack.adopt(await startPgbouncer(server, { mode }), p => p.stop())
       const engine = new Postgres({ caFile: pgbouncer.pooled.caFile })
-      await using session = await engine.login(throughPooler(pgbouncer, app).current)
-      return [session.pooled, await session.isStandby()]
+      await using session = await engine.login(appThroughPooler(pgbouncer, app).current)
+      return [session.behindPooler, await session.isStandby()]
     }
-    for (const mode of poolModes) {
+    for (const mode of POOL_MODES) {
       expect(await told(primary, mode)).toEqual([true, false])
       expect(await told(standby, mode)).toEqual([true, true])
     }

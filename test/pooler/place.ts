@@ -1,8 +1,8 @@
-import { listUsers, type Pgbouncer, throughPooler } from '../../local/servers/pgbouncer.ts'
+import { addListedUsers, appThroughPooler, type Pgbouncer } from '../../local/servers/pgbouncer.ts'
 import { type App, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
-import { calling, type Place, postgresPlace } from '../support/places.ts'
+import { callingClient, postgresTestServer, type TestServer } from '../support/testServers.ts'
 
 /**
  * A PgBouncer and the server behind it, for the fault matrix. Keyturn comes through the pooler; what the tests themselves
@@ -16,23 +16,23 @@ export function pooledPlace(
     byVerifier = false,
     testQuery,
   }: { asks?: boolean; byVerifier?: boolean; testQuery?: string | undefined } = {},
-): Place {
-  const { server, pooled, users } = pgbouncer
+): TestServer {
+  const { server, pooled, userLookup } = pgbouncer
   return {
-    ...postgresPlace(server),
+    ...postgresTestServer(server),
     name: pgbouncer.name,
     tags: {
       ...(asks && { 'keyturn:pooler': 'auth-query' }),
       ...(testQuery && { 'keyturn:test-query': testQuery }),
     },
-    engine: call => new Postgres({ caFile: pooled.caFile, Client: calling(call) }),
+    engine: call => new Postgres({ caFile: pooled.caFile, Client: callingClient(call) }),
     async makeApp() {
-      const app = throughPooler(pgbouncer, await makeApp(server))
+      const app = appThroughPooler(pgbouncer, await makeApp(server))
       const { current, admin } = app
       const known = async ({ password }: App['current']) =>
         byVerifier ? await scramVerifier(password) : password
-      if (users === 'static list')
-        await listUsers(pgbouncer, {
+      if (userLookup === 'static list')
+        await addListedUsers(pgbouncer, {
           [current.username]: await known(current),
           [admin.username]: admin.password,
         })

@@ -4,9 +4,9 @@ import mysql from 'mysql2/promise'
 import pg from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import type { Credential } from '../../rotation/credential.ts'
-import { traits } from '../../rotation/engines/traits.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
-import { mysqlPlace, type Place, postgresPlace } from '../support/places.ts'
+import { engineTraits } from '../../rotation/engines/traits.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
+import { mysqlTestServer, postgresTestServer, type TestServer } from '../support/testServers.ts'
 import { type Moment, World } from '../world/world.ts'
 
 /** A pool of the application: each query tells which session of the server it came to. */
@@ -20,7 +20,7 @@ const kinds = [
     .slice(0, 1)
     .map(server => ({
       name: 'pg',
-      place: postgresPlace(server),
+      place: postgresTestServer(server),
       open({ username: user, password, dbname: database }: Credential): Pool {
         const { host, port, caFile } = server
         const pool = new pg.Pool({
@@ -33,7 +33,7 @@ const kinds = [
     })),
   ...inject('mysql').map(server => ({
     name: `mysql2 on ${server.name}`,
-    place: mysqlPlace(server),
+    place: mysqlTestServer(server),
     open({ username: user, password, dbname: database }: Credential): Pool {
       const { host, port, caFile } = server
       const pool = mysql.createPool({
@@ -85,11 +85,11 @@ function use(pool: Pool) {
 }
 
 const scenesOf = ({ engine }: { engine: Credential['engine'] }) =>
-  (Object.keys(traits[engine].strategies) as StrategyName[]).filter(name => name !== 'master')
+  (Object.keys(engineTraits[engine].actorByStrategy) as StrategyName[]).filter(name => name !== 'master')
 
 describe.each(kinds)(
   'a pool of $name',
-  ({ place, open }: { place: Place; open(value: Credential): Pool }) => {
+  ({ place, open }: { place: TestServer; open(value: Credential): Pool }) => {
     const engine = place.name.startsWith('PostgreSQL')
       ? 'postgres'
       : place.name.startsWith('MySQL')
@@ -99,7 +99,7 @@ describe.each(kinds)(
     test.each(scenesOf({ engine }))(
       '%s cuts none of its sessions, be it that two rotations go by',
       async strategy => {
-        const world = await World.of(place, strategy, 'user')
+        const world = await World.create(place, strategy, 'user')
         const application = use(open(await world.current()))
         await application.goesOn()
         for (const rotation of ['the first', 'the second']) {
@@ -119,7 +119,7 @@ describe.each(kinds)(
     )
 
     test('one that was opened on a temporary clone goes on when the application has moved back, as the clone is kept', async () => {
-      const world = await World.of(place, 'temporary-clone', 'clone')
+      const world = await World.create(place, 'temporary-clone', 'clone')
       const application = use(open(await world.current()))
       await application.goesOn()
       const { end, retirement } = await world.rotate(() => application.goesOn())

@@ -4,7 +4,7 @@ import {
   CreateDBInstanceReadReplicaCommand,
 } from '@aws-sdk/client-rds'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { type App, admits, hex, makeApp } from '../../local/servers/postgresDatabase.ts'
+import { type App, admits, makeApp, randomHex } from '../../local/servers/postgresDatabase.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
@@ -18,7 +18,7 @@ import { rollback } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
-import { PAUSES } from '../../rotation/strategies/login.ts'
+import { LOGIN_PAUSES_MS } from '../../rotation/strategies/login.ts'
 import { cluster, instance, type RdsServer, rdsClient, startRds } from '../support/rds.ts'
 
 const bin = await pythonBin()
@@ -88,17 +88,18 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     store.create(id, 'first', app.current.with({ host: hosts[user] ?? user }))
     return {
       store,
-      engine: async () => engine,
-      admin: async () => app.admin.with({ host: hosts[admin] ?? admin }),
-      connection: () => Promise.reject(new Error('there is none')),
+      loadEngine: async () => engine,
+      readAdmin: async () => app.admin.with({ host: hosts[admin] ?? admin }),
+      readConnection: () => Promise.reject(new Error('there is none')),
       rds,
-      rotating: async () => false,
-      running: async () => false,
-      untouched: async () => false,
+      isRotating: async () => false,
+      isExecutionRunning: async () => false,
+      hasChangedNothing: async () => false,
       defaults: parseOptions({}),
     }
   }
-  const begin = async (pipeline: Pipeline) => steps.create(pipeline, { id, token: `t-${hex(16)}` })
+  const begin = async (pipeline: Pipeline) =>
+    steps.createSecret(pipeline, { id, token: `t-${randomHex(16)}` })
   const value = async (token: string): Promise<Credential> => {
     const version = await store.read(id, { token })
     if (!version) throw new Error('no such version')
@@ -107,7 +108,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
 
   async function rotate(pipeline: Pipeline) {
     const rotation = await begin(pipeline)
-    for (const step of [steps.set, steps.test, steps.finish]) await step(pipeline, rotation)
+    for (const step of [steps.setSecret, steps.testSecret, steps.finishSecret]) await step(pipeline, rotation)
     await retire(pipeline, rotation)
     return rotation
   }
@@ -137,7 +138,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   ])('the user at the %s, the admin at the %s: HostMismatch, and nothing changes', async (user, admin) => {
     const pipeline = pipelineFor(user, admin)
     const rotation = await begin(pipeline)
-    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+    await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
       name: 'HostMismatch',
       message: expect.stringContaining('the admin was not used'),
     })
@@ -152,7 +153,9 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
       JSON.stringify({ engine: 'mysql', host: hosts.writer, username, password }),
     )
     const rotation = await begin(pipeline)
-    await expect(steps.set({ ...pipeline, admin: async () => other }, rotation)).rejects.toMatchObject({
+    await expect(
+      steps.setSecret({ ...pipeline, readAdmin: async () => other }, rotation),
+    ).rejects.toMatchObject({
       name: 'HostMismatch',
       message: expect.stringMatching(/mysql:.*postgres:/),
     })
@@ -163,12 +166,12 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
     server.refuse = () => 'AccessDenied'
-    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+    await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
       name: 'HostMismatch',
       message: expect.stringMatching(/cluster-ro-.* RDS did not tell .*\(RDS: no\); the admin was not used/),
     })
     rds.mockResolvedValue(new Rds(rdsClient('http://127.0.0.1:1')))
-    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+    await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
       name: 'HostMismatch',
       message: expect.stringMatching(/cluster-ro-.*\(RDS: ECONNREFUSED\)/),
     })
@@ -179,36 +182,36 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
     server.refuse = () => 'Throttling'
-    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
+    await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
   })
 
   test('a replica that is late: set waits until the password is there', async () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
     late = 3
-    await steps.set(pipeline, rotation)
-    await steps.test(pipeline, rotation)
+    await steps.setSecret(pipeline, rotation)
+    await steps.testSecret(pipeline, rotation)
     expect(late).toBeLessThan(0)
   })
 
   test('a replica that is later than a step can wait: Conflict, and the next try goes on', async () => {
-    PAUSES.splice(0, Infinity, 10, 100)
+    LOGIN_PAUSES_MS.splice(0, Infinity, 10, 100)
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
     late = Number.POSITIVE_INFINITY
-    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+    await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
       name: 'Conflict',
       message: expect.stringContaining('has not come to this server yet'),
     })
     late = 0
-    await steps.set(pipeline, rotation)
-    await steps.test(pipeline, rotation)
+    await steps.setSecret(pipeline, rotation)
+    await steps.testSecret(pipeline, rotation)
   })
 
   test('rolled back before the replica has the password: it is taken from the primary', async () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
-    await steps.set(pipeline, rotation)
+    await steps.setSecret(pipeline, rotation)
     late = 1
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     expect(await admits(postgres, await value(rotation.token))).toBe(false)
@@ -221,19 +224,19 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   ])(
     'current is set back for who logs in at a replica, by an admin at the %s: %s',
     async (admin, outcome) => {
-      const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${hex()}` })
+      const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${randomHex()}` })
       const undone = new AlternatingUsers().undo(engine, {
         current,
         pending: current.with({ username: `${app.user}_clone` }),
-        previous: async () => undefined,
+        readPrevious: async () => undefined,
         rds,
-        admin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
-        rival: async () => undefined,
-        async *stored() {
-          yield { credential: current.with({ password: app.current.password }), inUse: async () => false }
+        readAdmin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
+        otherRotation: async () => undefined,
+        async *storedValues() {
+          yield { credential: current.with({ password: app.current.password }), isInUse: async () => false }
         },
-        previousIsOpen: async () => false,
-        untouched: async () => false,
+        isPreviousOpen: async () => false,
+        hasChangedNothing: async () => false,
       })
       expect(await undone.catch(error => error.name)).toBe(outcome)
       const back = await admits(postgres, current.with({ host: postgres.host }))

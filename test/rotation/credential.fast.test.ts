@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { Credential } from '../../rotation/credential.ts'
-import { engineNames } from '../../rotation/engines/traits.ts'
+import { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import { InvalidCredential } from '../../rotation/errors.ts'
 
 const least = { engine: 'postgres', host: 'db.example.com', username: 'app', password: 'Hidden-1' }
@@ -42,7 +42,7 @@ describe('what is accepted', () => {
     expect(credential.serialize()).toContain(`"engine":"${name}"`)
   })
 
-  test.each(engineNames)('engine %s', engine => {
+  test.each(ENGINE_NAMES)('engine %s', engine => {
     expect(parse({ engine }).engine).toBe(engine)
   })
 
@@ -141,7 +141,7 @@ describe('what is refused names the field and what it should be, and never quote
     for (const value of values) {
       const text = JSON.stringify({ ...least, engine, [field]: value })
       expect(refusal(text)).toMatchObject({ field, message: expect.stringMatching(message) })
-      expect(() => Credential.passwordOnly(text)).toThrow(message)
+      expect(() => Credential.passwordOnlyParser(text)).toThrow(message)
     }
   })
 
@@ -232,14 +232,14 @@ describe('with', () => {
 
 describe('comparison', () => {
   test('sameUser: all but the password', () => {
-    expect(parse().sameUser(parse({ password: 'other' }))).toBe(true)
-    expect(parse().sameUser(parse({ username: 'other' }))).toBe(false)
-    expect(parse().sameUser(parse({ host: 'other' }))).toBe(false)
-    expect(parse().sameUser(parse({ note: 'more' }))).toBe(false)
+    expect(parse().equalsExceptPassword(parse({ password: 'other' }))).toBe(true)
+    expect(parse().equalsExceptPassword(parse({ username: 'other' }))).toBe(false)
+    expect(parse().equalsExceptPassword(parse({ host: 'other' }))).toBe(false)
+    expect(parse().equalsExceptPassword(parse({ note: 'more' }))).toBe(false)
   })
 
   test('sameTarget: all but the password and the user', () => {
-    expect(parse().sameTarget(parse({ password: 'other', username: 'other' }))).toBe(true)
+    expect(parse().equalsExceptUserAndPassword(parse({ password: 'other', username: 'other' }))).toBe(true)
     for (const change of [
       { host: 'other' },
       { port: 5433 },
@@ -248,7 +248,7 @@ describe('comparison', () => {
       { masterarn: 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf' },
       { note: 'more' },
     ])
-      expect(parse().sameTarget(parse(change)), JSON.stringify(change)).toBe(false)
+      expect(parse().equalsExceptUserAndPassword(parse(change)), JSON.stringify(change)).toBe(false)
   })
 })
 
@@ -260,7 +260,7 @@ test('address: equal texts are one server', () => {
 })
 
 describe('a master of RDS: user and password alone', () => {
-  const read = Credential.master({ engine: 'aurora-mysql', host: 'db.example.com', port: 3307 })
+  const read = Credential.masterParser({ engine: 'aurora-mysql', host: 'db.example.com', port: 3307 })
 
   test('is put where the target says', () => {
     expect(read('{"username":"master","password":"Hidden-1"}')).toMatchObject({
@@ -282,7 +282,7 @@ describe('a master of RDS: user and password alone', () => {
   })
 
   test('an engine that Keyturn does not know', () => {
-    const oracle = Credential.master({ engine: 'oracle-se2', host: 'h', port: 1521 })
+    const oracle = Credential.masterParser({ engine: 'oracle-se2', host: 'h', port: 1521 })
     expect(refusal('{"username":"u","password":"p"}', oracle).field).toBe('engine')
   })
 })
@@ -336,7 +336,7 @@ describe('nobody sees a value by accident', () => {
 const connection = '{"engine":"postgres","host":"db.example.com","port":5433,"username":"app","note":"kept"}'
 
 describe('a password alone', () => {
-  const read = Credential.passwordOnly(connection)
+  const read = Credential.passwordOnlyParser(connection)
 
   test('the connection says the rest', () => {
     expect(read('Hidden-1')).toMatchObject({
@@ -345,7 +345,7 @@ describe('a password alone', () => {
     })
     const whole =
       '{"engine":"aurora-postgresql","host":"h","username":"u","port":"1","dbname":"d","ssl":"false"}'
-    expect(Credential.passwordOnly(whole)('p')).toMatchObject({
+    expect(Credential.passwordOnlyParser(whole)('p')).toMatchObject({
       ...{ engine: 'postgres', host: 'h', port: 1, dbname: 'd', username: 'u', ssl: false },
     })
   })
@@ -367,10 +367,10 @@ describe('a password alone', () => {
 
   test('is compared by its connection', () => {
     const other = (change: object) =>
-      Credential.passwordOnly(JSON.stringify({ ...JSON.parse(connection), ...change }))
-    expect(read('one').sameUser(read('other'))).toBe(true)
-    expect(read('one').sameUser(read('one').with({ username: 'other' }))).toBe(false)
-    expect(read('one').sameTarget(other({ username: 'other' })('one'))).toBe(true)
+      Credential.passwordOnlyParser(JSON.stringify({ ...JSON.parse(connection), ...change }))
+    expect(read('one').equalsExceptPassword(read('other'))).toBe(true)
+    expect(read('one').equalsExceptPassword(read('one').with({ username: 'other' }))).toBe(false)
+    expect(read('one').equalsExceptUserAndPassword(other({ username: 'other' })('one'))).toBe(true)
     for (const change of [
       { host: 'other' },
       { port: 5432 },
@@ -378,7 +378,9 @@ describe('a password alone', () => {
       { ssl: false },
       { note: 'more' },
     ])
-      expect(read('one').sameTarget(other(change)('one')), JSON.stringify(change)).toBe(false)
+      expect(read('one').equalsExceptUserAndPassword(other(change)('one')), JSON.stringify(change)).toBe(
+        false,
+      )
   })
 
   test.each(['', 'Hidden-2\0'])('refused: %j', text => {
@@ -391,20 +393,20 @@ describe('a password alone', () => {
     const masterarn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
     for (const given of [masterarn, 5])
       expect(
-        Credential.passwordOnly(JSON.stringify({ ...JSON.parse(connection), masterarn: given }))('p')
+        Credential.passwordOnlyParser(JSON.stringify({ ...JSON.parse(connection), masterarn: given }))('p')
           .masterarn,
       ).toBeUndefined()
   })
 
   test.each(['engine', 'host', 'username'])('a connection without %s is refused', field => {
     const text = JSON.stringify({ ...JSON.parse(connection), [field]: undefined })
-    expect(refusal(text, Credential.passwordOnly).field).toBe(field)
+    expect(refusal(text, Credential.passwordOnlyParser).field).toBe(field)
   })
 
   test.each(['', 'Hidden-2', 'null', '"Hidden-2"'])(
     'a connection that is no JSON object is refused: %j',
     text => {
-      const error = refusal(text, Credential.passwordOnly)
+      const error = refusal(text, Credential.passwordOnlyParser)
       expect(error.message).toBe('value: should be a JSON object with engine, host and username')
       expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
     },
@@ -412,7 +414,7 @@ describe('a password alone', () => {
 
   test('an opaque value has no connection', () => {
     const text = connection.replace('postgres', 'opaque')
-    expect(refusal(text, Credential.passwordOnly).field).toBe('engine')
+    expect(refusal(text, Credential.passwordOnlyParser).field).toBe('engine')
   })
 })
 
@@ -420,7 +422,7 @@ describe('an opaque value', () => {
   test.each(['Hidden-1', '', '\0', JSON.stringify(least), '{"engine":"opaque"', 'ü"\\\n☂'])(
     'is any text, to the letter: %j',
     text => {
-      const credential = Credential.opaque(text)
+      const credential = Credential.parseOpaque(text)
       expect(credential).toMatchObject({ engine: 'opaque', host: '', username: '', password: text })
       expect(credential).toMatchObject({ port: undefined, dbname: undefined, masterarn: undefined })
       expect(credential.serialize()).toBe(text)
@@ -429,7 +431,7 @@ describe('an opaque value', () => {
   )
 
   test('any two are of the same user', () => {
-    expect(Credential.opaque('one').sameUser(Credential.opaque('other'))).toBe(true)
+    expect(Credential.parseOpaque('one').equalsExceptPassword(Credential.parseOpaque('other'))).toBe(true)
   })
 
   test('JSON cannot say that it is one', () => {
@@ -440,10 +442,10 @@ describe('an opaque value', () => {
 test.each([
   [
     'a password alone',
-    Credential.passwordOnly(connection)('Hidden-1'),
+    Credential.passwordOnlyParser(connection)('Hidden-1'),
     'postgres user "app" on db.example.com',
   ],
-  ['an opaque value', Credential.opaque('Hidden-1'), 'an opaque value'],
+  ['an opaque value', Credential.parseOpaque('Hidden-1'), 'an opaque value'],
 ])('%s is not seen by accident either', (_, credential, shown) => {
   expect(`${credential}`).toBe(shown)
   expect(inspect(credential)).toBe(`Credential(${shown})`)

@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest'
-import { lookBefore } from '../../rotation/follow.ts'
+import { lookAtReplicasBefore } from '../../rotation/peerReplicas.ts'
 import type { Description } from '../../rotation/stores/store.ts'
 
 const arnIn = (region: string) => `arn:aws:secretsmanager:${region}:123456789012:secret:app-AbCdEf`
@@ -29,7 +29,7 @@ test.each([
   'while another rotation has something pending, a replica is not waited for: one that %s is %o',
   async (_, there, found) => {
     const ask = vi.fn(async () => there)
-    expect(await lookBefore(primary, rotation, ['us-east-1'], ask)).toEqual(found)
+    expect(await lookAtReplicasBefore(primary, rotation, ['us-east-1'], ask)).toEqual(found)
     expect(ask).toHaveBeenCalledOnce()
   },
 )

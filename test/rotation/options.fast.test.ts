@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import { describe, expect, test } from 'vitest'
-import { duration } from '../../rotation/duration.ts'
+import { durationSchema } from '../../rotation/duration.ts'
 import { InvalidOption } from '../../rotation/errors.ts'
-import { type Options, parseEssentials, parseOptions, parseTags } from '../../rotation/options.ts'
-import { strategyNames } from '../../rotation/strategies/names.ts'
+import { type Options, parseOptions, parseRollbackOptions, parseTags } from '../../rotation/options.ts'
+import { STRATEGY_NAMES } from '../../rotation/strategies/strategyNames.ts'
 
 function refusal(run: () => unknown): InvalidOption {
   try {
@@ -29,7 +29,7 @@ describe('duration', () => {
     ['8760h', 31_536_000],
     ['31536000s', 31_536_000],
   ])('%s is %i seconds', (text, seconds) => {
-    expect(v.parse(duration, text)).toBe(seconds)
+    expect(v.parse(durationSchema, text)).toBe(seconds)
   })
 
   test.each([
@@ -48,11 +48,11 @@ describe('duration', () => {
     '8761h',
     '9999999999s',
   ])('%j is none', text => {
-    expect(v.safeParse(duration, text).success).toBe(false)
+    expect(v.safeParse(durationSchema, text).success).toBe(false)
   })
 
   test.each([5, null, undefined, {}])('%j is none', value => {
-    expect(v.safeParse(duration, value).success).toBe(false)
+    expect(v.safeParse(durationSchema, value).success).toBe(false)
   })
 })
 
@@ -108,7 +108,7 @@ describe('parseTags', () => {
     expect(parseTags({ 'keyturn:grace': '360d' }, nothing).grace).toBe(31_104_000)
   })
 
-  test.each(strategyNames)('strategy %s', strategy => {
+  test.each(STRATEGY_NAMES)('strategy %s', strategy => {
     expect(parseTags({ 'keyturn:strategy': strategy }, nothing).strategy).toBe(strategy)
   })
 
@@ -249,11 +249,11 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
 describe('parseEssentials: what a rollback needs, whatever else is wrong', () => {
   const wrong = { 'keyturn:grace': 'x', 'keyturn:nonsense': '', 'keyturn:EXCLUDE_NUMBERS': 'yes' }
   const essentials = (tags: Record<string, string>, defaults = nothing) =>
-    parseEssentials({ ...wrong, ...tags }, defaults)
+    parseRollbackOptions({ ...wrong, ...tags }, defaults)
 
   test('the strategy, as far as there is one of the name', () => {
     expect(essentials({})).toEqual({})
-    for (const strategy of strategyNames) {
+    for (const strategy of STRATEGY_NAMES) {
       expect(essentials({ 'keyturn:strategy': strategy })).toEqual({ strategy })
       expect(essentials({}, { ...nothing, strategy })).toEqual({ strategy })
     }

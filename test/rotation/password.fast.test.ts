@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { InvalidOption } from '../../rotation/errors.ts'
 import {
-  defaultPasswordSettings,
+  DEFAULT_PASSWORD_SETTINGS,
   generatePassword,
+  generateUnknownPassword,
   type PasswordSettings,
-  unknownPassword,
 } from '../../rotation/password.ts'
 
 const types = {
@@ -41,7 +41,7 @@ describe('the defaults', () => {
       expect(password).toHaveLength(20)
       expect(password).not.toMatch(/[:/@"'\\]/)
     }
-    expect(defaultPasswordSettings.PASSWORD_LENGTH).toBe(32)
+    expect(DEFAULT_PASSWORD_SETTINGS.PASSWORD_LENGTH).toBe(32)
   })
 
   test('no two are alike', () => {
@@ -180,7 +180,7 @@ describe('settings that leave fewer than 80 bits are refused', () => {
 })
 
 test('a password that nobody is to know is another one each time, of 256 bits', () => {
-  const passwords = Array.from({ length: 100 }, unknownPassword)
+  const passwords = Array.from({ length: 100 }, generateUnknownPassword)
   expect(new Set(passwords).size).toBe(100)
   for (const password of passwords) expect(password).toMatch(/^[\w-]{43}$/)
 })

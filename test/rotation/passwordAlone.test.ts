@@ -1,43 +1,55 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { admits, asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
+import { admits, connectionJsonOf, runStatements } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
-import { check, create, finish, set, test as try_ } from '../../rotation/steps.ts'
+import {
+  checkRotation,
+  createSecret,
+  finishSecret,
+  setSecret,
+  testSecret as try_,
+} from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import {
   admin,
   app,
-  begin,
   connection,
-  first,
+  firstToken,
   id,
   pipeline,
   rotate,
+  secondToken,
   server,
+  setUpSecret,
   store,
-  token,
 } from '../support/oneSecret.ts'
 
 /** What is stored, to the letter. */
 const stored = async (stage: 'current' | 'pending' | 'previous') =>
-  (await store.as(Credential.opaque).read(id, { stage }))?.credential.password
+  (await store.withParser(Credential.parseOpaque).read(id, { stage }))?.credential.password
 
 describe('a password alone', () => {
   const tags = { 'keyturn:connection': '/shop/connection' }
   const alone = (password = app.current.password) =>
-    Credential.passwordOnly(connectionOf(app.current))(password)
+    Credential.passwordOnlyParser(connectionJsonOf(app.current))(password)
   const admitted = async (password = '') => admits(server, app.current.with({ password }))
 
-  beforeEach(() => begin(tags, alone()))
+  beforeEach(() => setUpSecret(tags, alone()))
 
   test('rotates its user, even where the connection names an admin', async () => {
     const describes = vi.spyOn(MemoryStore.prototype, 'describe')
-    const rotation = await rotate(token)
+    const rotation = await rotate(secondToken)
     expect(rotation).toEqual({
-      ...{ id, token, engine: 'postgres', connection: '/shop/connection', host: server.host },
+      ...{ id, token: secondToken, engine: 'postgres', connection: '/shop/connection', host: server.host },
       address: `${server.host}:${server.port}`,
-      ...{ strategy: 'single-user', user: app.user, nextUser: app.user, replaces: first, rehearse: true },
+      ...{
+        strategy: 'single-user',
+        user: app.user,
+        nextUser: app.user,
+        replaces: firstToken,
+        rehearse: true,
+      },
     })
     expect(await stored('current')).toMatch(/^[!-~]{32}$/)
     expect(await stored('previous')).toBe(app.current.password)
@@ -52,14 +64,14 @@ describe('a password alone', () => {
   })
 
   test('each step may run again', async () => {
-    const rotation = await create(pipeline, { id, token })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     const pending = await stored('pending')
-    expect(await create(pipeline, { id, token })).toEqual(rotation)
-    await set(pipeline, rotation)
-    await set(pipeline, rotation)
-    await finish(pipeline, rotation)
-    expect(await create(pipeline, { id, token })).toEqual(rotation)
-    await set(pipeline, rotation)
+    expect(await createSecret(pipeline, { id, token: secondToken })).toEqual(rotation)
+    await setSecret(pipeline, rotation)
+    await setSecret(pipeline, rotation)
+    await finishSecret(pipeline, rotation)
+    expect(await createSecret(pipeline, { id, token: secondToken })).toEqual(rotation)
+    await setSecret(pipeline, rotation)
     await try_(pipeline, rotation)
     expect(await stored('current')).toBe(pending)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
@@ -67,23 +79,23 @@ describe('a password alone', () => {
 
   test('that looks like JSON is a password all the same', async () => {
     const text = '{"password":"one of its own"}'
-    await asSuperuser(server, `alter role "${app.user}" password '${text}'`)
-    await begin(tags, alone(text))
-    await rotate(token)
+    await runStatements(server, `alter role "${app.user}" password '${text}'`)
+    await setUpSecret(tags, alone(text))
+    await rotate(secondToken)
     expect(await admitted(await stored('current'))).toBe(true)
   })
 
   test('a database that was restored to the previous password is brought along', async () => {
-    await rotate(token)
-    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    await rotate(secondToken)
+    await runStatements(server, `alter role "${app.user}" password '${app.current.password}'`)
     await rotate('third-'.padEnd(32, '0'))
     expect(await admitted(await stored('current'))).toBe(true)
   })
 
   test('runs the test query', async () => {
-    await begin({ ...tags, 'keyturn:test-query': 'TABLE public.nowhere' }, alone())
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    await setUpSecret({ ...tags, 'keyturn:test-query': 'TABLE public.nowhere' }, alone())
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'TestFailed' })
   })
 
@@ -91,8 +103,11 @@ describe('a password alone', () => {
     ['another strategy', { 'keyturn:strategy': 'alternating-users' }, 'keyturn:strategy'],
     ['keyturn:engine beside it', { 'keyturn:engine': 'opaque' }, 'keyturn:engine'],
   ])('%s is refused before anything is written', async (_, more, option) => {
-    await begin({ ...tags, ...more }, alone())
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({ name: 'InvalidOption', option })
+    await setUpSecret({ ...tags, ...more }, alone())
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
+      name: 'InvalidOption',
+      option,
+    })
     expect(await stored('pending')).toBeUndefined()
   })
 
@@ -104,7 +119,7 @@ describe('a password alone', () => {
     ['Hidden-1', 'value: should be a JSON object with engine, host and username'],
   ])('a connection of no use is refused before anything is written: %s', async (text, problem) => {
     connection.mockResolvedValueOnce(text)
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidCredential',
       field: 'keyturn:connection',
       message: `keyturn:connection: in parameter /shop/connection, ${problem}`,
@@ -115,9 +130,9 @@ describe('a password alone', () => {
   test.each([{ host: 'localhost' }, { username: 'postgres' }])(
     'a connection that was changed to %j since the rotation began: HostMismatch, and nothing changes',
     async change => {
-      const rotation = await create(pipeline, { id, token })
-      connection.mockResolvedValueOnce(connectionOf(app.current, change))
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      connection.mockResolvedValueOnce(connectionJsonOf(app.current, change))
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({
         name: 'HostMismatch',
         message: expect.stringContaining(`the rotation began for user "${app.user}" on ${server.host}, `),
       })
@@ -131,46 +146,48 @@ describe('a password alone', () => {
       [true, { 'keyturn:engine': 'opaque' }],
       [false, { ...tags, 'keyturn:grace': 'soon', 'keyturn:strategy': 'alternating-users' }],
     ] as const) {
-      await begin(tags, alone())
-      const rotation = await create(pipeline, { id, token })
-      await set(pipeline, rotation)
+      await setUpSecret(tags, alone())
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await setSecret(pipeline, rotation)
       store.tag(id, now)
-      const rolledBack = rollback(pipeline, known ? rotation : { id, token })
-      expect(await rolledBack).toEqual({ token, outcome: 'restored' })
+      const rolledBack = rollback(pipeline, known ? rotation : { id, token: secondToken })
+      expect(await rolledBack).toEqual({ token: secondToken, outcome: 'restored' })
       expect([await stored('current'), await stored('pending')]).toEqual([app.current.password, undefined])
       expect(await admitted(app.current.password)).toBe(true)
     }
   })
 
   test('an abandoned rotation is rolled back by the tags', async () => {
-    await set(pipeline, await create(pipeline, { id, token }))
-    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'restored' })
+    await setSecret(pipeline, await createSecret(pipeline, { id, token: secondToken }))
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: secondToken, outcome: 'restored' })
     expect(await admitted(app.current.password)).toBe(true)
   })
 
   test('an older value still brings current back', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
-    await store.discard(id, token)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
+    await store.discard(id, secondToken)
     const third = 'third-'.padEnd(32, '0')
-    await store.as(Credential.opaque).propose(id, third, Credential.opaque('never set'))
+    await store.withParser(Credential.parseOpaque).propose(id, third, Credential.parseOpaque('never set'))
     expect(await rollback(pipeline, { id, token: third })).toMatchObject({ outcome: 'restored' })
     expect(await admitted(app.current.password)).toBe(true)
   })
 
   test('without its connection nobody knows whether current logs in: the value stays pending', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     connection.mockResolvedValueOnce('{}')
     await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ field: 'keyturn:connection' })
-    expect((await store.describe(id)).pending).toBe(token)
+    expect((await store.describe(id)).pending).toBe(secondToken)
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
   })
 
   test('check logs in with it', async () => {
-    await check(pipeline, { id, token })
-    await begin(tags, alone('wrong'))
-    await expect(check(pipeline, { id, token })).rejects.toMatchObject({ name: 'LoginRefused' })
+    await checkRotation(pipeline, { id, token: secondToken })
+    await setUpSecret(tags, alone('wrong'))
+    await expect(checkRotation(pipeline, { id, token: secondToken })).rejects.toMatchObject({
+      name: 'LoginRefused',
+    })
   })
 })
 
@@ -180,10 +197,18 @@ describe('an opaque value', () => {
   test.each(['a signing key', '{"engine":"postgres","host":"h","username":"u","password":"p"}', '{'])(
     'rotates, and the one before stays readable: %s',
     async text => {
-      await begin(tags, Credential.opaque(text))
-      expect(await rotate(token)).toEqual({
-        ...{ id, token, engine: 'opaque', host: '', strategy: 'single-user', user: '', nextUser: '' },
-        replaces: first,
+      await setUpSecret(tags, Credential.parseOpaque(text))
+      expect(await rotate(secondToken)).toEqual({
+        ...{
+          id,
+          token: secondToken,
+          engine: 'opaque',
+          host: '',
+          strategy: 'single-user',
+          user: '',
+          nextUser: '',
+        },
+        replaces: firstToken,
       })
       const second = await stored('current')
       expect([await stored('previous'), second]).toEqual([text, expect.stringMatching(/^[!-~]{32}$/)])
@@ -194,8 +219,8 @@ describe('an opaque value', () => {
   )
 
   test('is made by the password settings', async () => {
-    await begin({ ...tags, 'keyturn:PASSWORD_LENGTH': '64', 'keyturn:EXCLUDE_PUNCTUATION': 'true' })
-    await rotate(token)
+    await setUpSecret({ ...tags, 'keyturn:PASSWORD_LENGTH': '64', 'keyturn:EXCLUDE_PUNCTUATION': 'true' })
+    await rotate(secondToken)
     expect(await stored('current')).toMatch(/^[A-Za-z0-9]{64}$/)
   })
 
@@ -203,31 +228,37 @@ describe('an opaque value', () => {
     ['another strategy', { 'keyturn:strategy': 'alternating-users' }, 'keyturn:strategy'],
     ['a test query', { 'keyturn:test-query': 'TABLE t' }, 'keyturn:test-query'],
   ])('%s is refused before anything is written', async (_, more, option) => {
-    await begin({ ...tags, ...more })
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({ name: 'InvalidOption', option })
+    await setUpSecret({ ...tags, ...more })
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
+      name: 'InvalidOption',
+      option,
+    })
     expect(await stored('pending')).toBeUndefined()
   })
 
   test('is rolled back, whatever else the tags say', async () => {
     for (const known of [true, false]) {
-      await begin(tags, Credential.opaque('first'))
-      const rotation = await create(pipeline, { id, token })
-      await set(pipeline, rotation)
+      await setUpSecret(tags, Credential.parseOpaque('first'))
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await setSecret(pipeline, rotation)
       store.tag(id, { ...(!known && tags), 'keyturn:strategy': 'none' })
-      expect(await rollback(pipeline, known ? rotation : { id, token })).toEqual({ token, outcome: 'intact' })
+      expect(await rollback(pipeline, known ? rotation : { id, token: secondToken })).toEqual({
+        token: secondToken,
+        outcome: 'intact',
+      })
       expect([await stored('current'), await stored('pending')]).toEqual(['first', undefined])
     }
   })
 
   test('an abandoned one likewise', async () => {
-    await begin(tags, Credential.opaque('first'))
-    await create(pipeline, { id, token })
-    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'intact' })
+    await setUpSecret(tags, Credential.parseOpaque('first'))
+    await createSecret(pipeline, { id, token: secondToken })
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: secondToken, outcome: 'intact' })
     expect([await stored('current'), await stored('pending')]).toEqual(['first', undefined])
   })
 
   test('check has nothing against it', async () => {
-    await begin(tags, Credential.opaque('first'))
-    await check(pipeline, { id, token })
+    await setUpSecret(tags, Credential.parseOpaque('first'))
+    await checkRotation(pipeline, { id, token: secondToken })
   })
 })

@@ -10,7 +10,7 @@ import { pythonBin } from '../../local/stack/python.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import { Rds } from '../../rotation/rds.ts'
-import { check, create } from '../../rotation/steps.ts'
+import { checkRotation, createSecret } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { cluster, instance, type RdsServer, rdsClient, startRds } from '../support/rds.ts'
 
@@ -39,22 +39,22 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
   test('target: where the master of an instance or a cluster logs in', async () => {
     const { DBInstance } = await createInstance('lone', { Port: 5433 })
     expect(DBInstance?.DBInstanceArn).toBe(arn('db:lone'))
-    expect(await rds.target(arn('db:lone'))).toEqual({
-      engine: 'postgres',
+    expect(await rds.findEndpoint(arn('db:lone'))).toEqual({
+      loadEngine: 'postgres',
       host: DBInstance?.Endpoint?.Address,
       port: 5433,
     })
     const { DBCluster } = await createCluster('pair')
     expect(DBCluster?.DBClusterArn).toBe(arn('cluster:pair'))
-    expect(await rds.target(arn('cluster:pair'))).toEqual({
-      engine: 'aurora-postgresql',
+    expect(await rds.findEndpoint(arn('cluster:pair'))).toEqual({
+      loadEngine: 'aurora-postgresql',
       host: DBCluster?.Endpoint,
       port: 5432,
     })
   })
 
   test.each(['db:absent', 'cluster:absent'])('target: there is no %s', async resource => {
-    await expect(rds.target(arn(resource))).rejects.toMatchObject({
+    await expect(rds.findEndpoint(arn(resource))).rejects.toMatchObject({
       name: 'InvalidCredential',
       field: 'masterarn',
       message: expect.stringContaining(arn(resource)),
@@ -64,7 +64,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
   test('target: an instance that is being made has no endpoint', async () => {
     server.edit = answer => answer.replace(/<Address>.*<\/Address>/, '')
     await createInstance('new')
-    await expect(rds.target(arn('db:new'))).rejects.toMatchObject({ field: 'masterarn' })
+    await expect(rds.findEndpoint(arn('db:new'))).rejects.toMatchObject({ field: 'masterarn' })
   })
 
   describe('follows', () => {
@@ -128,7 +128,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       ['shop-abroad', 'shop', 2],
       ['shop-abroad ro', 'shop-1', 3],
     ])('%s is the database of %s, or a copy of it', async (user, admin, calls) => {
-      expect(await rds.follows(at(user), at(admin))).toBe(true)
+      expect(await rds.sharesUsers(at(user), at(admin))).toBe(true)
       expect(server.calls).toHaveLength(calls)
     })
 
@@ -143,13 +143,13 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       ['shop-1', 'stock-1'],
       ['one', 'shop'],
     ])('%s is no copy of %s', async (user, admin) => {
-      expect(await rds.follows(at(user), at(admin))).toBe(false)
+      expect(await rds.sharesUsers(at(user), at(admin))).toBe(false)
     })
 
     test('ports have to fit too', async () => {
-      expect(await rds.follows(at('shop ro', 5433), at('shop'))).toBe(false)
-      expect(await rds.follows(at('shop ro'), at('shop', 5433))).toBe(false)
-      expect(await rds.follows(at('copy', 5433), at('one'))).toBe(false)
+      expect(await rds.sharesUsers(at('shop ro', 5433), at('shop'))).toBe(false)
+      expect(await rds.sharesUsers(at('shop ro'), at('shop', 5433))).toBe(false)
+      expect(await rds.sharesUsers(at('copy', 5433), at('one'))).toBe(false)
     })
 
     test('a name that only looks as if it were one of them is not', async () => {
@@ -159,9 +159,9 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
           ['.', '.x'],
         ] as const) {
           const fake = at(name).replace(like, from)
-          expect(await rds.follows(fake, at('shop')), fake).toBe(false)
-          expect(await rds.follows(fake, at('one')), fake).toBe(false)
-          expect(await rds.follows(at(name), at('one').replace(like, from))).toBe(false)
+          expect(await rds.sharesUsers(fake, at('shop')), fake).toBe(false)
+          expect(await rds.sharesUsers(fake, at('one')), fake).toBe(false)
+          expect(await rds.sharesUsers(at(name), at('one').replace(like, from))).toBe(false)
         }
     })
 
@@ -171,9 +171,9 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
           /(?<=<ReadReplicaSourceDBInstanceIdentifier>)[^<]+/,
           'arn:aws:rds:us-east-1:123456789012:db:far',
         )
-      expect(await rds.follows(at('copy'), at('one'))).toBe(false)
+      expect(await rds.sharesUsers(at('copy'), at('one'))).toBe(false)
       server.refuse = () => 'InvalidParameterValue'
-      expect(await rds.follows(at('copy'), at('one'))).toBe(false)
+      expect(await rds.sharesUsers(at('copy'), at('one'))).toBe(false)
     })
 
     test.each([
@@ -181,7 +181,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       'db.example.com:5432',
       'shop.cluster-x.eu-west-1.rds.amazonaws.com.evil.com:5432',
     ])('RDS is not asked about %s in vain', async address => {
-      expect(await rds.follows(at('one'), address)).toBe(false)
+      expect(await rds.sharesUsers(at('one'), address)).toBe(false)
       expect(server.calls.length).toBeLessThan(2)
     })
   })
@@ -198,7 +198,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       ],
       [DBCluster?.Endpoint, 'Status', DBCluster?.Port, DBCluster?.MasterUsername],
     ]) {
-      const value = { engine: 'postgres', host, port, username, password: 'p' }
+      const value = { loadEngine: 'postgres', host, port, username, password: 'p' }
       const master = Credential.parse(JSON.stringify(value))
       server.edit = answer => answer
       expect(await rds.isSettingPassword(master)).toBe(false)
@@ -223,7 +223,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
         })),
     ]) {
       const masterOf = (at: object) =>
-        Credential.parse(JSON.stringify({ engine: 'postgres', ...at, username: 'master', password: 'p' }))
+        Credential.parse(JSON.stringify({ loadEngine: 'postgres', ...at, username: 'master', password: 'p' }))
       const bare = masterOf(await make('bare'))
       const tagged = masterOf(await make('tagged', { Tags: tags }))
       server.edit = answer => answer
@@ -257,24 +257,24 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     const pipeline = {
       ...{
         store,
-        engine: never,
-        admin: never,
-        connection: never,
-        rotating: never,
-        running: never,
-        untouched: never,
+        loadEngine: never,
+        readAdmin: never,
+        readConnection: never,
+        isRotating: never,
+        isExecutionRunning: never,
+        hasChangedNothing: never,
         rds: never,
       },
       defaults: parseOptions({}),
     }
-    const before = await store.tokens(id)
-    for (const step of [create, check])
+    const before = await store.listTokens(id)
+    for (const step of [createSecret, checkRotation])
       await expect(step(pipeline, { id, token: 'x'.repeat(32) })).rejects.toMatchObject({
         name: 'InvalidCredential',
         field: 'id',
         message: expect.stringContaining('rds manages this secret'),
       })
-    expect(await store.tokens(id)).toEqual(before)
+    expect(await store.listTokens(id)).toEqual(before)
   })
 
   test.each([
@@ -284,12 +284,12 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     ['DBUpgradeDependencyFailure', 'StoreFailed'],
   ])('RDS answers %s: %s', async (code, name) => {
     server.refuse = () => code
-    await expect(rds.target(arn('db:lone'))).rejects.toMatchObject({ name })
+    await expect(rds.findEndpoint(arn('db:lone'))).rejects.toMatchObject({ name })
   })
 
   test('nobody answers: Unreachable', async () => {
     const nowhere = new Rds(rdsClient('http://127.0.0.1:1'))
-    await expect(nowhere.target(arn('db:lone'))).rejects.toMatchObject({
+    await expect(nowhere.findEndpoint(arn('db:lone'))).rejects.toMatchObject({
       name: 'Unreachable',
       message: 'RDS: ECONNREFUSED',
     })

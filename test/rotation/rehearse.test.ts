@@ -1,31 +1,31 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { describe, expect, test, vi } from 'vitest'
 import { Executions } from '../../fleet/executions.ts'
-import { asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
-import { Refused, Unanswered } from '../../rotation/ask.ts'
+import { connectionJsonOf, runStatements } from '../../local/servers/postgresDatabase.ts'
+import { CallRefused, CallUnanswered } from '../../rotation/callAws.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Session } from '../../rotation/engines/engine.ts'
 import { NotPermitted, Throttled } from '../../rotation/errors.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
-import { rehearseFinish, rehearseRollback, rehearseTest, tryOut } from '../../rotation/rehearse.ts'
-import { create, finish, set, test as try_ } from '../../rotation/steps.ts'
+import { checkSession, rehearseFinish, rehearseRollback, rehearseTest } from '../../rotation/rehearse.ts'
+import { createSecret, finishSecret, setSecret, testSecret as try_ } from '../../rotation/steps.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import type { Store } from '../../rotation/stores/store.ts'
 import {
   admin,
   app,
-  begin,
-  current,
   engine,
-  first,
+  firstToken,
   id,
   pipeline,
   rds,
+  readCurrent,
+  secondToken,
   server,
-  single,
+  setUpSecret,
+  singleUserTags,
   store,
-  token,
-  unreachable,
+  unreachableEngine,
 } from '../support/oneSecret.ts'
 
 const rehearsals = { rehearseTest, rehearseFinish, rehearseRollback }
@@ -39,7 +39,8 @@ function watched(given: Pipeline = pipeline): { seen: string[]; watching: Pipeli
       get(target, name: keyof Store) {
         // Who awaits it asks for `then`.
         if (typeof target[name] !== 'function') return undefined
-        if (name === 'as') return (...format: Parameters<Store['as']>) => watch(target.as(...format))
+        if (name === 'withParser')
+          return (...format: Parameters<Store['withParser']>) => watch(target.withParser(...format))
         return (...given: never[]) => {
           seen.push(name)
           return (target[name] as (...given: never[]) => unknown).apply(target, given)
@@ -50,17 +51,17 @@ function watched(given: Pipeline = pipeline): { seen: string[]; watching: Pipeli
     seen.push(`login with ${credential.password}`)
     return engine.login(credential)
   }
-  return { seen, watching: { ...given, store: watch(given.store), engine: async () => ({ login }) } }
+  return { seen, watching: { ...given, store: watch(given.store), loadEngine: async () => ({ login }) } }
 }
 
 async function created(tags: Record<string, string> = {}, value = app.current): Promise<Rotation> {
-  await begin({ ...single, ...tags }, value)
-  return create(pipeline, { id, token })
+  await setUpSecret({ ...singleUserTags, ...tags }, value)
+  return createSecret(pipeline, { id, token: secondToken })
 }
 
 /** What is kept of the user's password, and of whom it may log in as: all that a rotation changes. */
 const inDatabase = () =>
-  asSuperuser(
+  runStatements(
     server,
     `select rolpassword, rolvaliduntil, rolcanlogin from pg_authid where rolname = '${app.user}'`,
   )
@@ -71,23 +72,23 @@ describe('there is a rehearsal', () => {
     expect(await created({ 'keyturn:strategy': 'master' })).toMatchObject({ rehearse: true })
     expect(await created({ 'keyturn:strategy': 'alternating-users' })).not.toHaveProperty('rehearse')
     const opaque = { 'keyturn:strategy': 'single-user', 'keyturn:engine': 'opaque' }
-    await begin(opaque, Credential.opaque('a text'))
-    expect(await create(pipeline, { id, token })).not.toHaveProperty('rehearse')
+    await setUpSecret(opaque, Credential.parseOpaque('a text'))
+    expect(await createSecret(pipeline, { id, token: secondToken })).not.toHaveProperty('rehearse')
   })
 })
 
 describe('a rehearsal', () => {
   test('reads, logs in with current and runs the test query; it changes nothing, and asks neither admin nor RDS', async () => {
     const rotation = await created({ 'keyturn:test-query': 'select 1' })
-    const [labels, rows, { password }] = [await store.describe(id), await inDatabase(), await current()]
+    const [labels, rows, { password }] = [await store.describe(id), await inDatabase(), await readCurrent()]
     const { seen, watching } = watched()
     const run = vi.fn()
-    const { engine: real } = watching
-    watching.engine = async name => ({
+    const { loadEngine: real } = watching
+    watching.loadEngine = async name => ({
       async login(...given) {
         const session = await (await real(name)).login(...given)
-        const query = session.run.bind(session)
-        session.run = async text => {
+        const query = session.runTestQuery.bind(session)
+        session.runTestQuery = async text => {
           run(text)
           await query(text)
         }
@@ -105,15 +106,18 @@ describe('a rehearsal', () => {
     expect(admin).not.toHaveBeenCalled()
     expect(rds).not.toHaveBeenCalled()
     // All goes on as if there had been none.
-    await set(pipeline, rotation)
+    await setSecret(pipeline, rotation)
     await try_(pipeline, rotation)
   })
 
   test('reads a password alone by its connection', async () => {
-    await begin({ ...single, 'keyturn:connection': '/app/connection' }, Credential.opaque('x'))
-    const value = Credential.passwordOnly(connectionOf(app.current))(app.current.password)
-    store.create(id, first, value, { ...single, 'keyturn:connection': '/app/connection' })
-    const rotation = await create(pipeline, { id, token })
+    await setUpSecret(
+      { ...singleUserTags, 'keyturn:connection': '/app/connection' },
+      Credential.parseOpaque('x'),
+    )
+    const value = Credential.passwordOnlyParser(connectionJsonOf(app.current))(app.current.password)
+    store.create(id, firstToken, value, { ...singleUserTags, 'keyturn:connection': '/app/connection' })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     const { seen, watching } = watched()
     for (const rehearse of Object.values(rehearsals)) await rehearse(watching, rotation)
     expect(seen).toContain(`login with ${app.current.password}`)
@@ -131,7 +135,7 @@ describe('a rehearsal', () => {
 
   test('of the test: a server that is not reached is Unreachable', async () => {
     const rotation = await created()
-    const failing = { ...pipeline, engine: unreachable }
+    const failing = { ...pipeline, engine: unreachableEngine }
     await expect(rehearseTest(failing, rotation)).rejects.toMatchObject({
       name: 'Unreachable',
       message: expect.stringContaining(before),
@@ -140,25 +144,25 @@ describe('a rehearsal', () => {
 
   test('of the test: where current is refused it passes after one login, and leaves the rest to setSecret', async () => {
     const rotation = await created({ 'keyturn:test-query': 'table absent' })
-    await asSuperuser(server, `alter role ${app.user} password 'by hand'`)
+    await runStatements(server, `alter role ${app.user} password 'by hand'`)
     const { seen, watching } = watched()
     await rehearseTest(watching, rotation)
     expect(seen.filter(call => call.startsWith('login'))).toHaveLength(1)
-    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+    await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
   })
 
   test.each([
     ['current was edited', 'Superseded', () => store.move(id, 'current', 'by-hand-'.padEnd(32, '0'))],
-    ['another rotation took the label', 'RotationInProgress', () => store.move(id, 'pending', first)],
+    ['another rotation took the label', 'RotationInProgress', () => store.move(id, 'pending', firstToken)],
   ])('of the test: %s: it passes without a login, and setSecret says %s', async (_, name, make) => {
     const rotation = await created({ 'keyturn:test-query': 'table absent' })
     await store.propose(id, 'by-hand-'.padEnd(32, '0'), app.current).catch(() => {})
-    store.move(id, 'pending', token)
+    store.move(id, 'pending', secondToken)
     make()
     const { seen, watching } = watched()
     await rehearseTest(watching, rotation)
     expect(seen).toEqual(['read', 'read'])
-    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name })
+    await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name })
   })
 
   test.each(['user', 'host'] as const)(
@@ -168,7 +172,7 @@ describe('a rehearsal', () => {
       const { seen, watching } = watched()
       await rehearseTest(watching, rotation)
       expect(seen).toEqual(['read', 'read'])
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
     },
   )
 
@@ -180,8 +184,8 @@ describe('a rehearsal', () => {
       for (const [error, thrown] of [
         [new NotPermitted('no right to read'), 'NotPermitted'],
         [new Throttled('too often'), 'Throttled'],
-        [new Unanswered('no way there'), 'Unreachable'],
-        [new Refused('not so'), 'StoreFailed'],
+        [new CallUnanswered('no way there'), 'Unreachable'],
+        [new CallRefused('not so'), 'StoreFailed'],
         [new TypeError('a password, perhaps'), 'Unexpected'],
       ] as const) {
         const refusing = new Proxy(store, {
@@ -215,10 +219,10 @@ describe('a rehearsal', () => {
     for (const rehearse of Object.values(rehearsals))
       await expect(rehearse(elsewhere, rotation)).rejects.toMatchObject(unreachable('Secrets Manager'))
     const executions = new Executions('arn:aws:states:eu-west-1:123456789012:execution:rotate', away)
-    const untouched = () => executions.untouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
-    await expect(rehearseRollback({ ...pipeline, untouched }, rotation)).rejects.toMatchObject(
-      unreachable('Step Functions'),
-    )
+    const untouched = () => executions.leftDatabaseUntouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
+    await expect(
+      rehearseRollback({ ...pipeline, hasChangedNothing: untouched }, rotation),
+    ).rejects.toMatchObject(unreachable('Step Functions'))
   })
 
   test.each([
@@ -238,12 +242,12 @@ describe('a rehearsal', () => {
         maxAttempts: 1,
         requestHandler: { handle: async () => ({ response: { statusCode, headers: {}, body } }) } as never,
       })
-      const untouched = () => executions.untouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
+      const untouched = () => executions.leftDatabaseUntouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
       await expect(untouched()).rejects.toMatchObject({
         name: 'Throttled',
         message: expect.stringMatching(says),
       })
-      const found = await rehearseRollback({ ...pipeline, untouched }, rotation).catch(
+      const found = await rehearseRollback({ ...pipeline, hasChangedNothing: untouched }, rotation).catch(
         (error: Error) => error,
       )
       expect(found).toMatchObject({ name: thrown, message: expect.stringMatching(says) })
@@ -254,23 +258,25 @@ describe('a rehearsal', () => {
   test('of a rollback: a history that may not be read, and a driver that is not there', async () => {
     const rotation = await created()
     const untouched = () => Promise.reject(new NotPermitted('Step Functions: no'))
-    await expect(rehearseRollback({ ...pipeline, untouched }, rotation)).rejects.toMatchObject({
+    await expect(
+      rehearseRollback({ ...pipeline, hasChangedNothing: untouched }, rotation),
+    ).rejects.toMatchObject({
       name: 'NotPermitted',
     })
     const noDriver = () => Promise.reject(new Error('no module'))
-    await expect(rehearseRollback({ ...pipeline, engine: noDriver }, rotation)).rejects.toMatchObject({
+    await expect(rehearseRollback({ ...pipeline, loadEngine: noDriver }, rotation)).rejects.toMatchObject({
       name: 'Unexpected',
     })
   })
 
   test('may come again at any time: after SetSecret, and after the rotation', async () => {
     const rotation = await created()
-    await set(pipeline, rotation)
+    await setSecret(pipeline, rotation)
     for (const rehearse of Object.values(rehearsals)) await rehearse(pipeline, rotation)
     await try_(pipeline, rotation)
-    await finish(pipeline, rotation)
+    await finishSecret(pipeline, rotation)
     for (const rehearse of Object.values(rehearsals)) await rehearse(pipeline, rotation)
-    expect((await store.describe(id)).current).toBe(token)
+    expect((await store.describe(id)).current).toBe(secondToken)
   })
 })
 
@@ -279,18 +285,22 @@ describe('tryOut', () => {
   const said = () => ({ nextUser: app.user })
 
   test('a pooler that may have a list of its own is refused where the user gets another password', async () => {
-    const pooled = session({ pooled: true })
-    await expect(tryOut(pooled, app.current, said())).rejects.toMatchObject({ name: 'NotPermitted' })
-    await tryOut(pooled, app.current, { ...said(), pooler: 'auth-query' })
-    await tryOut(pooled, app.current, { nextUser: `${app.user}_clone` })
+    const pooled = session({ behindPooler: true })
+    await expect(checkSession(pooled, app.current, said())).rejects.toMatchObject({ name: 'NotPermitted' })
+    await checkSession(pooled, app.current, { ...said(), pooler: 'auth-query' })
+    await checkSession(pooled, app.current, { nextUser: `${app.user}_clone` })
   })
 
   test('a pooler that lets no test query have its transaction is refused before it is run', async () => {
-    const refusing = session({ testable: () => Promise.reject(new NotPermitted('no transaction')) })
-    await tryOut(refusing, app.current, said())
-    await expect(tryOut(refusing, app.current, { ...said(), testQuery: 'select 1' })).rejects.toMatchObject({
+    const refusing = session({
+      requireTransactions: () => Promise.reject(new NotPermitted('no transaction')),
+    })
+    await checkSession(refusing, app.current, said())
+    await expect(
+      checkSession(refusing, app.current, { ...said(), testQuery: 'select 1' }),
+    ).rejects.toMatchObject({
       name: 'NotPermitted',
     })
-    expect(refusing.run).not.toHaveBeenCalled()
+    expect(refusing.runTestQuery).not.toHaveBeenCalled()
   })
 })

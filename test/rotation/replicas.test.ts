@@ -1,18 +1,18 @@
 import { describe, expect, test, vi } from 'vitest'
 import { admits } from '../../local/servers/postgresDatabase.ts'
 import { retire } from '../../rotation/retire.ts'
-import { create, set } from '../../rotation/steps.ts'
+import { createSecret, setSecret } from '../../rotation/steps.ts'
 import type { Description } from '../../rotation/stores/store.ts'
 import {
-  begin,
-  current,
   id,
   pipeline,
+  readCurrent,
   rotate,
   running,
+  secondToken,
   server,
+  setUpSecret,
   store,
-  token,
   untouched,
 } from '../support/oneSecret.ts'
 
@@ -35,7 +35,7 @@ const pendingNow = async () => (await store.describe(id)).pending
 describe('a rotation does not begin', () => {
   test('of a replica: its primary is named, by its Region', async () => {
     tells({ primaryRegion: 'us-east-1' })
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidCredential',
       message: 'id: is a replica of a secret in us-east-1: rotate that one, there',
     })
@@ -43,23 +43,23 @@ describe('a rotation does not begin', () => {
   })
 
   test('where the tag says another Region; where it says this one, or is not there, it does', async () => {
-    await begin({ 'keyturn:home': 'us-east-1' })
+    await setUpSecret({ 'keyturn:home': 'us-east-1' })
     tells({})
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'NotAtHome',
       message: expect.stringMatching(/keyturn:home says us-east-1, and this is eu-central-1/),
     })
     expect(await pendingNow()).toBeUndefined()
     for (const tags of [{ 'keyturn:home': 'eu-central-1' }, {}] as Record<string, string>[]) {
-      await begin(tags)
+      await setUpSecret(tags)
       tells({})
-      expect(await create(pipeline, { id, token })).toMatchObject({ token })
+      expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({ token: secondToken })
     }
   })
 
   test('with a home that is none: InvalidOption', async () => {
-    await begin({ 'keyturn:home': 'Frankfurt' })
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await setUpSecret({ 'keyturn:home': 'Frankfurt' })
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidOption',
       message: 'keyturn:home: should be a Region, such as eu-west-1',
     })
@@ -67,7 +67,7 @@ describe('a rotation does not begin', () => {
 
   test('while a replica has failed: ReplicasBehind, with the service’s reason in one line', async () => {
     tells({ replicas: [inSync, underWay, failed] })
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'ReplicasBehind',
       message: 'the replica in ap-south-1 is Failed: Replication failed: no key',
     })
@@ -76,24 +76,28 @@ describe('a rotation does not begin', () => {
 
   test('while one is on its way: Conflict, which is tried again; then it does', async () => {
     tells({ replicas: [inSync, underWay] })
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'Conflict',
       message: 'the replica in eu-west-1 is InProgress',
     })
     vi.restoreAllMocks()
     tells({ replicas: [inSync] })
-    expect(await create(pipeline, { id, token })).toMatchObject({ token })
+    expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({ token: secondToken })
   })
 
   test('but what an abandoned one left is rolled back first, whatever replicas do; not of a replica', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     const other = 'third-'.padEnd(32, '0')
     tells({ replicas: [failed] })
-    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'RotationAbandoned' })
+    await expect(createSecret(pipeline, { id, token: other })).rejects.toMatchObject({
+      name: 'RotationAbandoned',
+    })
     vi.restoreAllMocks()
     tells({ primaryRegion: 'us-east-1' })
-    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'InvalidCredential' })
+    await expect(createSecret(pipeline, { id, token: other })).rejects.toMatchObject({
+      name: 'InvalidCredential',
+    })
   })
 
   test.each([
@@ -101,29 +105,29 @@ describe('a rotation does not begin', () => {
     ['other Regions could not be asked', {}, { unasked: 'no', empty: [] }],
     ['a copy follows another Region', {}, { behind: 'it does', empty: [] }],
   ])('so is one that changed nothing where %s: it is waited for after that', async (_, more, answer) => {
-    await create(pipeline, { id, token })
-    untouched.add(token)
+    await createSecret(pipeline, { id, token: secondToken })
+    untouched.add(secondToken)
     tells(more)
     const other = 'third-'.padEnd(32, '0')
-    await expect(create(pipeline, { id, token: other }, answer)).rejects.toMatchObject({
+    await expect(createSecret(pipeline, { id, token: other }, answer)).rejects.toMatchObject({
       name: 'RotationAbandoned',
     })
-    expect(await pendingNow()).toBe(token)
+    expect(await pendingNow()).toBe(secondToken)
   })
 
   test('one that changed nothing is taken back at once where the only replica was given up', async () => {
-    await create(pipeline, { id, token })
-    untouched.add(token)
+    await createSecret(pipeline, { id, token: secondToken })
+    untouched.add(secondToken)
     tells({ replicas: [{ ...inSync, givenUp: '2026-11-30' }] })
     const other = 'third-'.padEnd(32, '0')
-    await create(pipeline, { id, token: other }, { empty: [] })
+    await createSecret(pipeline, { id, token: other }, { empty: [] })
     expect(await pendingNow()).toBe(other)
   })
 
   test('that has finished, and is asked again, is not refused for what its own change set under way', async () => {
-    const rotation = await rotate(token)
+    const rotation = await rotate(secondToken)
     tells({ replicas: [underWay] })
-    expect(await create(pipeline, { id, token })).toEqual({
+    expect(await createSecret(pipeline, { id, token: secondToken })).toEqual({
       ...rotation,
       arn,
       replicas: ['eu-west-1'],
@@ -135,9 +139,9 @@ describe('a rotation does not begin', () => {
 describe('what was replaced', () => {
   test('stays open for 350 days at most, as an execution lasts a year and replicas are waited for before', async () => {
     const graceWith = async (replicas: Description['replicas']) => {
-      await begin({ 'keyturn:strategy': 'alternating-users', 'keyturn:grace': '355d' })
+      await setUpSecret({ 'keyturn:strategy': 'alternating-users', 'keyturn:grace': '355d' })
       tells({ replicas })
-      const { grace, warnings } = await create(pipeline, { id, token })
+      const { grace, warnings } = await createSecret(pipeline, { id, token: secondToken })
       return [grace, warnings?.at(-1)]
     }
     const cut = expect.stringMatching(/^the grace time is cut to 350 days/)
@@ -148,9 +152,9 @@ describe('what was replaced', () => {
   })
 
   test.each([failed, underWay])('stays open while a replica does not follow: %o', async replica => {
-    const before = await current()
-    const rotation = await rotate(token)
-    running.add(token)
+    const before = await readCurrent()
+    const rotation = await rotate(secondToken)
+    running.add(secondToken)
     tells({ replicas: [inSync, replica] })
     await expect(retire(pipeline, rotation)).rejects.toMatchObject({
       name: 'Conflict',
@@ -166,10 +170,10 @@ describe('what was replaced', () => {
 
 test('what is at home in another Region by now closes nothing: that Region may have rotated it since', async () => {
   const tags = { 'keyturn:strategy': 'alternating-users' }
-  await begin(tags)
-  const before = await current()
-  const rotation = await rotate(token)
-  running.add(token)
+  await setUpSecret(tags)
+  const before = await readCurrent()
+  const rotation = await rotate(secondToken)
+  running.add(secondToken)
   tells({ tags: { ...tags, 'keyturn:home': 'us-east-1' } })
   expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
   expect(await admits(server, before)).toBe(true)

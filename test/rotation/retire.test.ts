@@ -1,60 +1,60 @@
 import { describe, expect, test, vi } from 'vitest'
-import { admits, asSuperuser } from '../../local/servers/postgresDatabase.ts'
+import { admits, runStatements } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
-import { create, finish, set } from '../../rotation/steps.ts'
+import { createSecret, finishSecret, setSecret } from '../../rotation/steps.ts'
 import {
   app,
-  begin,
-  byToken,
-  current,
-  first,
+  firstToken,
   id,
   pipeline,
+  readByToken,
+  readCurrent,
   rotate,
   running,
+  secondToken,
   server,
-  single,
+  setUpSecret,
+  singleUserTags,
   store,
-  token,
-  waiting,
+  waitingToClose,
 } from '../support/oneSecret.ts'
 
 describe('retire', () => {
   test('closes the user that was replaced; the next rotation opens it again', async () => {
-    const rotation = await rotate(token)
+    const rotation = await rotate(secondToken)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
     expect(await admits(server, app.current)).toBe(false)
-    expect(await admits(server, await current())).toBe(true)
+    expect(await admits(server, await readCurrent())).toBe(true)
     await rotate('third-'.padEnd(32, '0'))
-    expect((await current()).username).toBe(app.user)
-    expect(await admits(server, await current())).toBe(true)
+    expect((await readCurrent()).username).toBe(app.user)
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('has nothing to do where somebody dropped what was replaced', async () => {
-    await rotate(token)
+    await rotate(secondToken)
     const rotation = await rotate('third-'.padEnd(32, '0'))
-    await asSuperuser(server, `drop role "${app.user}_clone"`)
+    await runStatements(server, `drop role "${app.user}_clone"`)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
   })
 
   test('waits for a newer rotation that runs, and leaves the user alone if it has run', async () => {
-    const rotation = await rotate(token)
+    const rotation = await rotate(secondToken)
     const third = 'third-'.padEnd(32, '0')
-    const newer = await create(pipeline, { id, token: third })
+    const newer = await createSecret(pipeline, { id, token: third })
     await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'Conflict' })
     expect(await admits(server, app.current)).toBe(true)
-    await set(pipeline, newer)
-    await finish(pipeline, newer)
+    await setSecret(pipeline, newer)
+    await finishSecret(pipeline, newer)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
-    expect(await admits(server, await current())).toBe(true)
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('never closes anything unless current logs in', async () => {
-    const rotation = await rotate(token)
-    await asSuperuser(server, `alter role "${app.user}_clone" password 'changed by hand'`)
+    const rotation = await rotate(secondToken)
+    await runStatements(server, `alter role "${app.user}_clone" password 'changed by hand'`)
     await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
   })
@@ -64,30 +64,30 @@ describe('rotations that wait for their grace time', () => {
   const [third, fourth, fifth] = ['third-', 'fourth-', 'fifth-'].map(name => name.padEnd(32, '0'))
 
   test('are no rivals: current is brought back by whatever stored value logs in', async () => {
-    for (const which of [token, third, fourth]) {
+    for (const which of [secondToken, third, fourth]) {
       await rotate(which ?? '')
       running.add(which ?? '')
-      waiting.add(which ?? '')
+      waitingToClose.add(which ?? '')
     }
-    const old = await byToken(token)
-    const rotation = await create(pipeline, { id, token: fifth ?? '' })
-    await asSuperuser(server, `alter role "${old.username}" password '${old.password}'`)
-    expect(await admits(server, await current())).toBe(false)
+    const old = await readByToken(secondToken)
+    const rotation = await createSecret(pipeline, { id, token: fifth ?? '' })
+    await runStatements(server, `alter role "${old.username}" password '${old.password}'`)
+    expect(await admits(server, await readCurrent())).toBe(false)
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
-    expect(await admits(server, await current())).toBe(true)
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('current moved back by hand, which leaves the other pending: it is abandoned, and rolled back', async () => {
-    await begin(single)
-    await rotate(token)
-    running.add(token)
-    waiting.add(token)
-    store.move(id, 'current', first)
-    store.move(id, 'pending', token)
-    expect(await store.describe(id)).toMatchObject({ current: first, pending: token })
-    const again = () => create(pipeline, { id, token: third ?? '' })
+    await setUpSecret(singleUserTags)
+    await rotate(secondToken)
+    running.add(secondToken)
+    waitingToClose.add(secondToken)
+    store.move(id, 'current', firstToken)
+    store.move(id, 'pending', secondToken)
+    expect(await store.describe(id)).toMatchObject({ current: firstToken, pending: secondToken })
+    const again = () => createSecret(pipeline, { id, token: third ?? '' })
     await expect(again()).rejects.toMatchObject({ name: 'RotationAbandoned' })
-    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'restored' })
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: secondToken, outcome: 'restored' })
     expect(await admits(server, app.current)).toBe(true)
     await again()
   })
@@ -97,20 +97,21 @@ describe('a temporary clone', () => {
   const third = 'third-'.padEnd(32, '0')
   const tags = { 'keyturn:strategy': 'temporary-clone', 'keyturn:grace': '1h' }
   const clone = () => `${app.user}_clone`
-  const roles = () => asSuperuser(server, `select rolname as name from pg_roles where rolname = '${clone()}'`)
+  const roles = () =>
+    runStatements(server, `select rolname as name from pg_roles where rolname = '${clone()}'`)
 
   test('the application moves to the clone, the user gets a new password, the clone is dropped', async () => {
-    await begin(tags)
-    const there = await rotate(token)
+    await setUpSecret(tags)
+    const there = await rotate(secondToken)
     expect(there).toMatchObject({ nextUser: clone(), halfway: true, clone: 'drop', grace: 3600 })
-    const onClone = await current()
+    const onClone = await readCurrent()
     expect(await retire(pipeline, there)).toEqual({ outcome: 'halfway' })
     for (const credential of [app.current, onClone]) expect(await admits(server, credential)).toBe(true)
 
     const back = await rotate(third)
     expect(back).toMatchObject({ user: clone(), nextUser: app.user })
     expect(back).not.toHaveProperty('halfway')
-    const atHome = await current()
+    const atHome = await readCurrent()
     expect(atHome.username).toBe(app.user)
     for (const credential of [onClone, atHome]) expect(await admits(server, credential)).toBe(true)
     expect(await admits(server, app.current)).toBe(false)
@@ -122,29 +123,29 @@ describe('a temporary clone', () => {
   })
 
   test('is kept, but closed, if the tag says so', async () => {
-    await begin({ ...tags, 'keyturn:clone': 'keep' })
-    await retire(pipeline, await rotate(token))
-    const onClone = await current()
+    await setUpSecret({ ...tags, 'keyturn:clone': 'keep' })
+    await retire(pipeline, await rotate(secondToken))
+    const onClone = await readCurrent()
     await retire(pipeline, await rotate(third))
     expect(await roles()).toHaveLength(1)
     expect(await admits(server, onClone)).toBe(false)
   })
 
   test('that cannot be tested in the second half: the application stays on the clone', async () => {
-    await begin(tags)
-    await retire(pipeline, await rotate(token))
-    const onClone = await current()
-    const back = await create(pipeline, { id, token: third })
-    await set(pipeline, back)
+    await setUpSecret(tags)
+    await retire(pipeline, await rotate(secondToken))
+    const onClone = await readCurrent()
+    const back = await createSecret(pipeline, { id, token: third })
+    await setSecret(pipeline, back)
     expect(await rollback(pipeline, back)).toEqual({ token: third, outcome: 'intact' })
-    expect(await current()).toEqual(onClone)
+    expect(await readCurrent()).toEqual(onClone)
     expect(await admits(server, onClone)).toBe(true)
-    expect(await admits(server, await byToken(third))).toBe(false)
+    expect(await admits(server, await readByToken(third))).toBe(false)
   })
 
   test('that another rotation takes up while it is dropped is made again for it', async () => {
-    await begin(tags)
-    await rotate(token)
+    await setUpSecret(tags)
+    await rotate(secondToken)
     const back = await rotate(third)
     const fourth = 'fourth-'.padEnd(32, '0')
     const describe = store.describe.bind(store)
@@ -152,11 +153,11 @@ describe('a temporary clone', () => {
     vi.spyOn(store, 'describe').mockImplementation(async which => {
       // When retire looks again, the clone is gone.
       if (++looks === 2)
-        await set(pipeline, await create({ ...pipeline, store: plain }, { id, token: fourth }))
+        await setSecret(pipeline, await createSecret({ ...pipeline, store: plain }, { id, token: fourth }))
       return describe(which)
     })
-    const plain = store.as(Credential.parse)
+    const plain = store.withParser(Credential.parse)
     expect(await retire(pipeline, back)).toEqual({ outcome: 'superseded' })
-    expect(await admits(server, await byToken(fourth))).toBe(true)
+    expect(await admits(server, await readByToken(fourth))).toBe(true)
   })
 })

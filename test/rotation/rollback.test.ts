@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, inject, test, vi } from 'vitest'
-import { admits, asSuperuser, connectionOf } from '../../local/servers/postgresDatabase.ts'
+import { admits, connectionJsonOf, runStatements } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import {
@@ -11,45 +11,51 @@ import {
   Unreachable,
 } from '../../rotation/errors.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
-import { create, set, test as try_ } from '../../rotation/steps.ts'
+import { createSecret, setSecret, testSecret as try_ } from '../../rotation/steps.ts'
 import {
   admin,
   app,
-  begin,
-  byToken,
   connection,
-  current,
   engine,
-  first,
+  firstToken,
   id,
   pipeline,
+  readByToken,
+  readCurrent,
   rotate,
   running,
+  secondToken,
   server,
-  single,
+  setUpSecret,
+  singleUserTags,
   store,
-  token,
-  unreachable,
+  unreachableEngine,
   untouched,
 } from '../support/oneSecret.ts'
 
 describe('rollback', () => {
   test('before anything was written: nothing', async () => {
-    expect(await rollback(pipeline, { id, token })).toEqual({ token, outcome: 'nothing' })
+    expect(await rollback(pipeline, { id, token: secondToken })).toEqual({
+      token: secondToken,
+      outcome: 'nothing',
+    })
   })
 
   test('after finish: finished, and the new value stays', async () => {
-    await rotate(token)
-    expect(await rollback(pipeline, { id, token })).toEqual({ token, outcome: 'finished' })
-    expect(await admits(server, await current())).toBe(true)
+    await rotate(secondToken)
+    expect(await rollback(pipeline, { id, token: secondToken })).toEqual({
+      token: secondToken,
+      outcome: 'finished',
+    })
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('single user: before set intact, after set restored; nothing is pending', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
-    await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     expect((await store.describe(id)).pending).toBeUndefined()
@@ -57,10 +63,10 @@ describe('rollback', () => {
   })
 
   test('single user: a value of an older rotation still brings current back', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
-    await store.discard(id, token)
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
+    await store.discard(id, secondToken)
     const third = 'third-'.padEnd(32, '0')
     await store.propose(id, third, app.current.with({ password: 'never set' }))
     expect(await rollback(pipeline, { id, token: third })).toMatchObject({ outcome: 'restored' })
@@ -68,48 +74,48 @@ describe('rollback', () => {
   })
 
   test('single user: a stored value that cannot be tried does not keep the others from being', async () => {
-    await begin(single)
-    await rotate(token)
-    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    await setUpSecret(singleUserTags)
+    await rotate(secondToken)
+    await runStatements(server, `alter role "${app.user}" password '${app.current.password}'`)
     const third = 'third-'.padEnd(32, '0')
     const odd = 'odd-'.padEnd(32, '0')
-    const value = JSON.parse((await current()).serialize())
+    const value = JSON.parse((await readCurrent()).serialize())
     await store.propose(id, odd, Credential.parse(JSON.stringify({ ...value, ssl: false })))
     await store.discard(id, odd)
-    await store.propose(id, third, (await current()).with({ password: 'never set' }))
+    await store.propose(id, third, (await readCurrent()).with({ password: 'never set' }))
     expect(await rollback(pipeline, { id, token: third })).toMatchObject({ outcome: 'restored' })
-    expect(await admits(server, await current())).toBe(true)
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('nothing logs in: LockedOut, and the value stays pending for the next try', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    await asSuperuser(server, `alter role "${app.user}" password 'changed by hand'`)
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await runStatements(server, `alter role "${app.user}" password 'changed by hand'`)
     await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
-    expect((await store.describe(id)).pending).toBe(token)
+    expect((await store.describe(id)).pending).toBe(secondToken)
   })
 
   test('alternating: the other user is closed again, or has its previous password back while its grace runs', async () => {
-    await rotate(token)
+    await rotate(secondToken)
     const third = 'third-'.padEnd(32, '0')
-    const rotation = await create(pipeline, { id, token: third })
-    await set(pipeline, rotation)
+    const rotation = await createSecret(pipeline, { id, token: third })
+    await setSecret(pipeline, rotation)
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
-    expect(await admits(server, await byToken(third))).toBe(false)
+    expect(await admits(server, await readByToken(third))).toBe(false)
     expect(await admits(server, app.current)).toBe(false)
-    running.add(token)
-    await create(pipeline, { id, token: third })
-    await set(pipeline, rotation)
+    running.add(secondToken)
+    await createSecret(pipeline, { id, token: third })
+    await setSecret(pipeline, rotation)
     store.tag(id, { 'keyturn:strategy': 'alternating-users', 'keyturn:nonsense': 'x' })
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
-    expect(await admits(server, await byToken(third))).toBe(false)
+    expect(await admits(server, await readByToken(third))).toBe(false)
     expect(await admits(server, app.current)).toBe(true)
-    expect(await admits(server, await current())).toBe(true)
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('alternating: the other user is left alone while another rotation that runs may have taken it up', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     const rival = 'third-'.padEnd(32, '0')
     await store.propose(
       id,
@@ -117,38 +123,38 @@ describe('rollback', () => {
       app.current.with({ username: `${app.user}_clone`, password: 'of the rival' }),
     )
     running.add(rival)
-    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
-    expect(await admits(server, await byToken(token))).toBe(true)
+    expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'intact' })
+    expect(await admits(server, await readByToken(secondToken))).toBe(true)
     running.clear()
-    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
-    expect(await admits(server, await byToken(token))).toBe(false)
+    expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'intact' })
+    expect(await admits(server, await readByToken(secondToken))).toBe(false)
   })
 
   test('alternating: a clone that the server does not let in is closed', async () => {
-    const [{ hba_file: file } = { hba_file: '' }] = await asSuperuser<{ hba_file: string }>(
+    const [{ hba_file: file } = { hba_file: '' }] = await runStatements<{ hba_file: string }>(
       server,
       'show hba_file',
     )
     const rules = readFileSync(file, 'utf8')
     writeFileSync(file, `hostssl all "${app.user}_clone" all reject\n${rules}`)
-    await asSuperuser(server, 'select pg_reload_conf()')
+    await runStatements(server, 'select pg_reload_conf()')
     try {
-      const rotation = await create(pipeline, { id, token })
-      await set(pipeline, rotation)
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await setSecret(pipeline, rotation)
       const tested = () => try_(pipeline, rotation).catch(({ name }) => name)
       await expect.poll(tested).toBe('NotPermitted')
-      expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+      expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'intact' })
       const verifier = `select rolpassword from pg_authid where rolname = '${app.user}_clone'`
-      expect(await asSuperuser(server, verifier)).toEqual([{ rolpassword: null }])
+      expect(await runStatements(server, verifier)).toEqual([{ rolpassword: null }])
     } finally {
       writeFileSync(file, rules)
-      await asSuperuser(server, 'select pg_reload_conf()')
+      await runStatements(server, 'select pg_reload_conf()')
     }
   })
 
   test('alternating: an admin that is of no use any more does not keep the value pending', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     admin.mockResolvedValue(app.admin.with({ password: 'gone' }))
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'open' })
     expect((await store.describe(id)).pending).toBeUndefined()
@@ -158,21 +164,21 @@ describe('rollback', () => {
   test.each([false, true])(
     'alternating: an admin that cannot be read just now: Unreachable, and the value stays pending; set: %s',
     async changed => {
-      const rotation = await create(pipeline, { id, token })
-      if (changed) await set(pipeline, rotation)
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      if (changed) await setSecret(pipeline, rotation)
       admin.mockRejectedValueOnce(new Unreachable('Secrets Manager: no route'))
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Unreachable' })
-      expect((await store.describe(id)).pending).toBe(token)
+      expect((await store.describe(id)).pending).toBe(secondToken)
       expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
-      expect(await admits(server, await byToken(token))).toBe(false)
+      expect(await admits(server, await readByToken(secondToken))).toBe(false)
     },
   )
 
   test('a password that was set and does not log in: LockedOut', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
-    pipeline.engine = async () => ({
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
+    pipeline.loadEngine = async () => ({
       login: async credential =>
         Object.assign(await engine.login(credential), { setPassword: async () => {} }),
     })
@@ -180,20 +186,20 @@ describe('rollback', () => {
       name: 'LockedOut',
       message: expect.stringContaining('right after'),
     })
-    expect((await store.describe(id)).pending).toBe(token)
+    expect((await store.describe(id)).pending).toBe(secondToken)
   })
 
   test.each([
     [10, 'restored'],
     [11, 'LockedOut'],
   ])('the one value that logs in is the last of %i others: %s', async (others, result) => {
-    await begin(single)
+    await setUpSecret(singleUserTags)
     for (let n = 0; n < others; n++) {
       const { current } = await store.describe(id)
       await store.propose(id, `edited-${n}`, app.current.with({ password: `never set ${n}` }))
       await store.promote(id, `edited-${n}`, current ?? '')
     }
-    const rotation = await create(pipeline, { id, token })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     const ended = rollback(pipeline, rotation).then(
       ({ outcome }) => outcome,
       ({ name }) => name,
@@ -202,53 +208,56 @@ describe('rollback', () => {
   })
 
   test('a secret without a current version: LockedOut, and the value stays pending', async () => {
-    await create(pipeline, { id, token })
+    await createSecret(pipeline, { id, token: secondToken })
     const describe = vi
       .spyOn(store, 'describe')
       .mockResolvedValueOnce({ ...(await store.describe(id)), current: undefined })
-    await expect(rollback(pipeline, { id, token })).rejects.toMatchObject({ name: 'LockedOut' })
+    await expect(rollback(pipeline, { id, token: secondToken })).rejects.toMatchObject({ name: 'LockedOut' })
     describe.mockRestore()
-    expect((await store.describe(id)).pending).toBe(token)
+    expect((await store.describe(id)).pending).toBe(secondToken)
   })
 
   test('a pending value that cannot be read is taken back', async () => {
-    await store.as(Credential.opaque).propose(id, token, Credential.opaque('{'))
-    expect(await rollback(pipeline, { id, token })).toEqual({ token, outcome: 'nothing' })
+    await store.withParser(Credential.parseOpaque).propose(id, secondToken, Credential.parseOpaque('{'))
+    expect(await rollback(pipeline, { id, token: secondToken })).toEqual({
+      token: secondToken,
+      outcome: 'nothing',
+    })
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 
   test('current that moves while it is brought back: the one that is current then is', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     const moved = 'moved-'.padEnd(32, '0')
     const describe = store.describe.bind(store)
     vi.spyOn(store, 'describe')
       .mockImplementationOnce(describe)
       .mockImplementationOnce(async () => {
         await store.propose(id, moved, app.current.with({ password: 'moved' }))
-        await store.promote(id, moved, first)
+        await store.promote(id, moved, firstToken)
         return describe(id)
       })
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
-    expect((await current()).password).toBe('moved')
-    expect(await admits(server, await current())).toBe(true)
+    expect((await readCurrent()).password).toBe('moved')
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('a database that does not answer: Unreachable, and the value stays pending', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    pipeline.engine = unreachable
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    pipeline.loadEngine = unreachableEngine
     await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Unreachable' })
-    expect((await store.describe(id)).pending).toBe(token)
+    expect((await store.describe(id)).pending).toBe(secondToken)
   })
 
   test('current is of no use any more, and the database was not touched: that, and nothing is pending', async () => {
-    const rotation = await create(pipeline, { id, token })
-    untouched.add(token)
-    store.create(id, first, Credential.opaque('no JSON'))
-    await store.propose(id, token, app.current)
-    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    untouched.add(secondToken)
+    store.create(id, firstToken, Credential.parseOpaque('no JSON'))
+    await store.propose(id, secondToken, app.current)
+    expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'untouched' })
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 
@@ -256,30 +265,30 @@ describe('rollback', () => {
     const absent = app.current.with({ dbname: 'absent' })
     const strange = async () => new Postgres({ caFile: inject('postgres')[1]?.caFile ?? '' })
     for (const [value, engine] of [
-      [app.current, unreachable],
+      [app.current, unreachableEngine],
       [app.current, strange],
-      [absent, pipeline.engine],
+      [absent, pipeline.loadEngine],
     ] as const) {
-      await begin(single, value)
-      const rotation = await create(pipeline, { id, token })
-      pipeline.engine = engine
-      untouched.add(token)
-      const rolledBack = { token, outcome: 'untouched' }
+      await setUpSecret(singleUserTags, value)
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      pipeline.loadEngine = engine
+      untouched.add(secondToken)
+      const rolledBack = { token: secondToken, outcome: 'untouched' }
       expect(await rollback(pipeline, rotation)).toEqual(rolledBack)
       expect((await store.describe(id)).pending).toBeUndefined()
-      await store.propose(id, token, value)
+      await store.propose(id, secondToken, value)
       expect(await rollbackAbandoned(pipeline, id)).toEqual(rolledBack)
     }
   })
 
   describe('current was refused before the rotation began, which changed nothing: LockedOut says so, once', () => {
     const refused = async (found: RegExp) => {
-      const rotation = await create(pipeline, { id, token })
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({
         name: 'LoginRefused',
         message: expect.stringMatching(/this try changed nothing$/),
       })
-      untouched.add(token)
+      untouched.add(secondToken)
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
         name: 'LockedOut',
         before: true,
@@ -291,19 +300,19 @@ describe('rollback', () => {
     }
 
     test('a password that was changed outside', async () => {
-      await begin(single, app.current.with({ password: 'wrong' }))
+      await setUpSecret(singleUserTags, app.current.with({ password: 'wrong' }))
       await refused(
         /: it was so before this rotation began, which changed nothing; no stored version logs in$/,
       )
     })
 
     test('alternating: an edited value that the database never had, though the previous one logs in', async () => {
-      await rotate(token)
+      await rotate(secondToken)
       const edited = 'edited-'.padEnd(32, '0')
       await store.propose(id, edited, app.current.with({ username: 'mistyped' }))
-      await store.promote(id, edited, token)
-      const rotation = await create(pipeline, { id, token: 'third-'.padEnd(32, '0') })
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      await store.promote(id, edited, secondToken)
+      const rotation = await createSecret(pipeline, { id, token: 'third-'.padEnd(32, '0') })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
       untouched.add(rotation.token)
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
         name: 'LockedOut',
@@ -316,54 +325,57 @@ describe('rollback', () => {
     })
 
     test('but not if it is not known whether the rotation changed something', async () => {
-      await begin(single, app.current.with({ password: 'wrong' }))
-      const rotation = await create(pipeline, { id, token })
-      pipeline.untouched = () => Promise.reject(new Unreachable('Step Functions: no route'))
+      await setUpSecret(singleUserTags, app.current.with({ password: 'wrong' }))
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      pipeline.hasChangedNothing = () => Promise.reject(new Unreachable('Step Functions: no route'))
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut', before: false })
-      expect((await store.describe(id)).pending).toBe(token)
+      expect((await store.describe(id)).pending).toBe(secondToken)
     })
   })
 
   test('a secret that was deleted, and was not touched: nothing is pending, and nobody is called', async () => {
-    const rotation = await create(pipeline, { id, token })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     store.delete(id)
     await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
       name: 'InvalidCredential',
       field: 'id',
     })
-    untouched.add(token)
-    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+    untouched.add(secondToken)
+    expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'untouched' })
   })
 
   test('a connection that names another user since, and was not touched: the same', async () => {
-    await begin({ 'keyturn:connection': '/app/connection' }, Credential.opaque(app.current.password))
-    const rotation = await create(pipeline, { id, token })
-    connection.mockResolvedValue(connectionOf(app.current, { username: 'other' }))
-    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
-    untouched.add(token)
-    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+    await setUpSecret(
+      { 'keyturn:connection': '/app/connection' },
+      Credential.parseOpaque(app.current.password),
+    )
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    connection.mockResolvedValue(connectionJsonOf(app.current, { username: 'other' }))
+    await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+    untouched.add(secondToken)
+    expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'untouched' })
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 
   test('an error that has no name of ours, and nothing was touched: the same', async () => {
-    const rotation = await create(pipeline, { id, token })
-    pipeline.engine = () => Promise.reject(new RangeError('a driver'))
-    await expect(set(pipeline, rotation)).rejects.toMatchObject({
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    pipeline.loadEngine = () => Promise.reject(new RangeError('a driver'))
+    await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({
       name: 'Unexpected',
       message: 'an unexpected RangeError; this try changed nothing',
     })
     await expect(rollback(pipeline, rotation)).rejects.toThrow('a driver')
-    untouched.add(token)
-    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'untouched' })
+    untouched.add(secondToken)
+    expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'untouched' })
   })
 
   test('what was never set is not tried: a server may lock an account for a refused login', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    untouched.add(token)
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    untouched.add(secondToken)
     const login = vi.fn(engine.login.bind(engine))
-    pipeline.engine = async () => ({ login })
-    expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+    pipeline.loadEngine = async () => ({ login })
+    expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'intact' })
     expect(login.mock.calls.map(([{ password }]) => password)).toEqual([app.current.password])
   })
 
@@ -376,38 +388,38 @@ describe('rollback', () => {
       new DatabaseFailed('SQLSTATE XX000'),
       new NotPermitted('not from here'),
     ]) {
-      await begin({ 'keyturn:strategy': 'alternating-users' })
-      const rotation = await create(pipeline, { id, token })
-      await set(pipeline, rotation)
+      await setUpSecret({ 'keyturn:strategy': 'alternating-users' })
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await setSecret(pipeline, rotation)
       const login = engine.login.bind(engine)
-      pipeline.engine = async () => ({
+      pipeline.loadEngine = async () => ({
         login: async (credential, host) => {
           if (credential.username === rotation.nextUser) throw wrong
           return await login(credential, host)
         },
       })
-      expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
-      expect(await admits(server, await byToken(token))).toBe(false)
+      expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'intact' })
+      expect(await admits(server, await readByToken(secondToken))).toBe(false)
     }
   })
 
   test('a wrong tag does not stop it', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
-    store.tag(id, { ...single, 'keyturn:grace': 'soon' })
-    expect(await rollback(pipeline, { id, token })).toMatchObject({ outcome: 'restored' })
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
+    store.tag(id, { ...singleUserTags, 'keyturn:grace': 'soon' })
+    expect(await rollback(pipeline, { id, token: secondToken })).toMatchObject({ outcome: 'restored' })
     expect(await admits(server, app.current)).toBe(true)
   })
 
   test('an abandoned rotation: the one that is pending, unless it runs', async () => {
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ outcome: 'nothing' })
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
-    running.add(token)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
+    running.add(secondToken)
     await expect(rollbackAbandoned(pipeline, id)).rejects.toMatchObject({ name: 'RotationInProgress' })
     running.clear()
-    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token, outcome: 'intact' })
+    expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: secondToken, outcome: 'intact' })
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 })

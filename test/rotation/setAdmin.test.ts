@@ -11,23 +11,31 @@ import {
 import { AddTagsToResourceCommand, GetParameterCommand } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../local/aws/secretsManager.ts'
-import { adminArn } from '../../local/servers/postgresDatabase.ts'
+import { ADMIN_ARN } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { Engine } from '../../rotation/engines/engine.ts'
 import { LoginRefused, NotPermitted } from '../../rotation/errors.ts'
-import { withMember } from '../../rotation/exactJson.ts'
+import { addJsonMember } from '../../rotation/exactJson.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import { rollbackAbandoned } from '../../rotation/rollback.ts'
 import { type EditPipeline, setAdmin } from '../../rotation/setAdmin.ts'
-import { create } from '../../rotation/steps.ts'
+import { createSecret } from '../../rotation/steps.ts'
 import { LockedEdits } from '../../rotation/stores/edits.ts'
 import { EDIT_LABEL, SecretEdits } from '../../rotation/stores/secretEdits.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import type { Description, Store } from '../../rotation/stores/store.ts'
-import { beside, bin, faults, history, parameter, store as parameters, raw } from '../support/parameters.ts'
+import {
+  bin,
+  makeParameter,
+  store as parameters,
+  readHistory,
+  readPendingParameters,
+  ssmClient,
+  storeFaults,
+} from '../support/parameterStore.ts'
 
 const rotationFunction = 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret'
-const otherAdmin = adminArn.replace('admin-', 'other-')
+const otherAdmin = ADMIN_ARN.replace('admin-', 'other-')
 const value = { engine: 'postgres', host: 'db', port: 5432, username: 'shop', password: 'secret-of-shop' }
 /** Laid out by hand, with a field that Keyturn does not know and numbers that are none of JavaScript's. */
 const text = `{
@@ -37,7 +45,7 @@ const text = `{
   "username": "shop", "password": "secret-of-shop"
 }
 `
-const edited = text.replace('"secret-of-shop"', `"secret-of-shop",\n  "masterarn": "${adminArn}"`)
+const edited = text.replace('"secret-of-shop"', `"secret-of-shop",\n  "masterarn": "${ADMIN_ARN}"`)
 const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users' }
 
 let server: SecretsManagerServer
@@ -66,7 +74,7 @@ beforeEach(() => {
   server.refuse()
   const admin = { ...value, username: 'boss', password: 'secret-of-boss' }
   const found = { tags: { 'keyturn:admin': 'true' } }
-  admins = { [adminArn]: { value: admin, found }, [otherAdmin]: { value: admin, found } }
+  admins = { [ADMIN_ARN]: { value: admin, found }, [otherAdmin]: { value: admin, found } }
 })
 
 /** A client whose calls `fault` may let die. */
@@ -91,13 +99,13 @@ function pipelineOf(store: Store, edits: EditPipeline['edits']): EditPipeline {
   return {
     store,
     edits,
-    engine: async () => engine,
-    admin: readAdmin,
-    connection: () => Promise.reject(new Error('none')),
+    loadEngine: async () => engine,
+    readAdmin,
+    readConnection: () => Promise.reject(new Error('none')),
     rds: () => Promise.reject(new NotPermitted('no RDS')),
-    rotating: async token => running.has(token),
-    running: async token => running.has(token),
-    untouched: async () => false,
+    isRotating: async token => running.has(token),
+    isExecutionRunning: async token => running.has(token),
+    hasChangedNothing: async () => false,
     async describeAdmin(arn) {
       const found = admins[arn]?.found
       if (!found) throw new NotPermitted('AccessDenied')
@@ -151,7 +159,7 @@ const put = (SecretId: string, SecretString: string, ...VersionStages: string[])
     }),
   )
 const started = Date.now()
-const set = (id: string, admin = adminArn, more = {}) =>
+const set = (id: string, admin = ADMIN_ARN, more = {}) =>
   setAdmin(ofSecrets(), { id, admin, started, ...more })
 const writes = () => server.calls.map(({ action }) => action).filter(action => /^(Put|Update)/.test(action))
 
@@ -184,9 +192,12 @@ describe('a secret', () => {
     await set(id)
     logins.length = server.calls.length = 0
     readAdmin.mockClear()
-    expect(await set(id, adminArn, { started: Date.now() + 60_000 })).toEqual({ arn: id, outcome: 'already' })
+    expect(await set(id, ADMIN_ARN, { started: Date.now() + 60_000 })).toEqual({
+      arn: id,
+      outcome: 'already',
+    })
     await untouched(id, edited)
-    const byHand = await secret({ value: JSON.stringify({ ...value, masterarn: adminArn }) })
+    const byHand = await secret({ value: JSON.stringify({ ...value, masterarn: ADMIN_ARN }) })
     expect(await set(byHand.id)).toEqual({ arn: byHand.id, outcome: 'already' })
     expect(writes()).toEqual([])
   })
@@ -261,7 +272,7 @@ describe('a secret', () => {
     const pipeline = ofSecrets()
     const describe = pipeline.store.describe.bind(pipeline.store)
     pipeline.store.describe = async id => ({ ...(await describe(id)), ...more })
-    await expect(setAdmin(pipeline, { id, admin: adminArn, started })).rejects.toMatchObject({ name })
+    await expect(setAdmin(pipeline, { id, admin: ADMIN_ARN, started })).rejects.toMatchObject({ name })
     await untouched(id, text)
   })
 
@@ -270,7 +281,7 @@ describe('a secret', () => {
     const pipeline = ofSecrets()
     const describe = pipeline.store.describe.bind(pipeline.store)
     pipeline.store.describe = async id => ({ ...(await describe(id)), rotatedBy: rotationFunction })
-    expect(await setAdmin(pipeline, { id, admin: adminArn, started })).toMatchObject({ outcome: 'set' })
+    expect(await setAdmin(pipeline, { id, admin: ADMIN_ARN, started })).toMatchObject({ outcome: 'set' })
   })
 
   test.each([
@@ -304,22 +315,22 @@ describe('a secret', () => {
     ['out of reach', undefined, 'NotPermitted', 'keyturn:admin=true'],
     [
       'named by a part of its ARN',
-      { tags: { 'keyturn:admin': 'true' }, arn: `${adminArn}-and` },
+      { tags: { 'keyturn:admin': 'true' }, arn: `${ADMIN_ARN}-and` },
       'InvalidCredential',
       'whole ARN',
     ],
   ])('gets no admin who is %s', async (_, found, name, words) => {
     const { id } = await secret()
-    admins[adminArn] = { value: {}, found: found as Partial<Description> }
+    admins[ADMIN_ARN] = { value: {}, found: found as Partial<Description> }
     await expect(set(id)).rejects.toMatchObject({ name, message: expect.stringContaining(words) })
     await untouched(id, text)
   })
 
   test('gets an admin whom the deployment lists without a tag', async () => {
     const { id } = await secret()
-    admins[adminArn] = { value: { ...value, username: 'boss' }, found: {} }
-    const wanted = { id, admin: adminArn, started }
-    expect(await setAdmin({ ...ofSecrets(), listedAdmins: [adminArn] }, wanted)).toMatchObject({
+    admins[ADMIN_ARN] = { value: { ...value, username: 'boss' }, found: {} }
+    const wanted = { id, admin: ADMIN_ARN, started }
+    expect(await setAdmin({ ...ofSecrets(), listedAdmins: [ADMIN_ARN] }, wanted)).toMatchObject({
       outcome: 'set',
     })
   })
@@ -331,7 +342,7 @@ describe('a secret', () => {
     ['who is its clone', { username: 'shop_clone' }, 'InvalidCredential'],
   ])('gets no admin %s', async (_, more, name) => {
     const { id } = await secret()
-    admins[adminArn] = { value: { ...value, ...more }, found: { tags: { 'keyturn:admin': 'true' } } }
+    admins[ADMIN_ARN] = { value: { ...value, ...more }, found: { tags: { 'keyturn:admin': 'true' } } }
     await expect(set(id)).rejects.toMatchObject({ name })
     expect(writes()).toEqual([])
     expect(logins).toEqual(['shop'])
@@ -384,7 +395,7 @@ describe('a secret', () => {
 
   test('whose try for another admin died is not taken for this one’s', async () => {
     const { id, first } = await secret()
-    await put(id, withMember(text, 'masterarn', otherAdmin), EDIT_LABEL)
+    await put(id, addJsonMember(text, 'masterarn', otherAdmin), EDIT_LABEL)
     server.calls.length = 0
     await expect(set(id)).rejects.toMatchObject({
       name: 'RotationInProgress',
@@ -396,7 +407,7 @@ describe('a secret', () => {
 
   test('whose value changed since a try that died loses that one’s label', async () => {
     const { id } = await secret()
-    await put(id, withMember(text.replace('shop', 'older'), 'masterarn', otherAdmin), EDIT_LABEL)
+    await put(id, addJsonMember(text.replace('shop', 'older'), 'masterarn', otherAdmin), EDIT_LABEL)
     expect(await set(id)).toMatchObject({ outcome: 'set' })
     expect(Object.keys(await labels(id)).sort()).toEqual(['AWSCURRENT', 'AWSPREVIOUS'])
   })
@@ -459,14 +470,14 @@ test('dead at any call, a secret rotates as ever, and the next try completes wha
       const pipeline = ofSecrets()
       const token = randomUUID()
       // It needs an admin, if there is none yet: that is all that it misses.
-      const rotation = create(pipeline, { id, token })
+      const rotation = createSecret(pipeline, { id, token })
       if (AWSCURRENT === first)
         await expect(rotation, when).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
       else {
         await rotation
         await pipeline.store.discard(id, token)
       }
-      const again = await set(id, adminArn, { started })
+      const again = await set(id, ADMIN_ARN, { started })
       expect(again, when).toMatchObject({ outcome: 'set', replaced: first })
       expect(await current(id), when).toBe(edited)
       expect(await labels(id), when).toEqual({
@@ -480,15 +491,20 @@ test('dead at any call, a secret rotates as ever, and the next try completes wha
 
 describe.skipIf(!bin)('a parameter', () => {
   const ofParameters = () => pipelineOf(parameters, new LockedEdits(parameters))
-  const set = (id: string) => setAdmin(ofParameters(), { id, admin: adminArn, started: Date.now() + 60_000 })
+  const set = (id: string) => setAdmin(ofParameters(), { id, admin: ADMIN_ARN, started: Date.now() + 60_000 })
   async function managed(more = {}): Promise<string> {
-    const ResourceId = await parameter({ Value: text, Tier: 'Advanced', Description: 'of the shop', ...more })
+    const ResourceId = await makeParameter({
+      Value: text,
+      Tier: 'Advanced',
+      Description: 'of the shop',
+      ...more,
+    })
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
-    await raw.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags }))
+    await ssmClient.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags }))
     return ResourceId
   }
   const read = async (Name: string) =>
-    (await raw.send(new GetParameterCommand({ Name, WithDecryption: true }))).Parameter?.Value
+    (await ssmClient.send(new GetParameterCommand({ Name, WithDecryption: true }))).Parameter?.Value
 
   test('gets the one field as a secret does; type, key, tier and description stay', async () => {
     const id = await managed()
@@ -499,24 +515,24 @@ describe.skipIf(!bin)('a parameter', () => {
       passwordSince: expect.any(String),
     })
     expect(await read(id)).toBe(edited)
-    const [before, after] = await history(id)
+    const [before, after] = await readHistory(id)
     const { Type, KeyId, Tier, Description } = before ?? {}
     expect(after).toMatchObject({ Type, KeyId, Tier, Description, Version: 2 })
-    expect(await beside(id)).toEqual([])
+    expect(await readPendingParameters(id)).toEqual([])
     expect(await set(id)).toEqual({ outcome: 'already' })
-    expect(await history(id)).toHaveLength(2)
+    expect(await readHistory(id)).toHaveLength(2)
   })
 
   test('whose admin was named here just now gets another one, and its password is as old as ever', async () => {
     const id = await managed()
     const wrong = { id, admin: otherAdmin, started: Date.now() + 60_000 }
     const { passwordSince } = (await setAdmin(ofParameters(), wrong)) as { passwordSince: string }
-    const right = { id, admin: adminArn, started: 0 }
+    const right = { id, admin: ADMIN_ARN, started: 0 }
     const answer = await setAdmin(ofParameters(), right)
     expect(answer).toMatchObject({ outcome: 'set', passwordSince })
     expect(await setAdmin(ofParameters(), right)).toEqual(answer)
     expect(await read(id)).toBe(edited)
-    expect(await history(id)).toHaveLength(3)
+    expect(await readHistory(id)).toHaveLength(3)
   })
 
   test('with a rotation that runs is left alone', async () => {
@@ -536,14 +552,14 @@ describe.skipIf(!bin)('a parameter', () => {
         id = await managed()
       },
       each => {
-        faults.each = each
+        storeFaults.each = each
       },
       () => set(id),
       async when => {
         expect(await set(id), when).toMatchObject({ outcome: expect.stringMatching(/^(set|already)$/) })
         expect(await read(id), when).toBe(edited)
-        expect(await beside(id), when).toEqual([])
-        expect(await history(id), when).toHaveLength(2)
+        expect(await readPendingParameters(id), when).toEqual([])
+        expect(await readHistory(id), when).toHaveLength(2)
       },
     )
     expect(calls).toBe(6)
@@ -551,13 +567,13 @@ describe.skipIf(!bin)('a parameter', () => {
 
   test('dead with the lock held, a rotation takes that back and goes on', async () => {
     const id = await managed()
-    faults.each = async (action, call) => {
-      if (action === 'PutParameter' && (await beside(id)).length === 2) throw new Error('dead')
+    storeFaults.each = async (action, call) => {
+      if (action === 'PutParameter' && (await readPendingParameters(id)).length === 2) throw new Error('dead')
       return call()
     }
     await expect(set(id)).rejects.toThrow()
-    faults.each = undefined
-    expect(await beside(id)).toHaveLength(2)
+    storeFaults.each = undefined
+    expect(await readPendingParameters(id)).toHaveLength(2)
     expect(await rollbackAbandoned(ofParameters(), id)).toMatchObject({ outcome: 'intact' })
     expect((await parameters.describe(id)).pending).toBeUndefined()
     expect(await read(id)).toBe(text)
@@ -572,5 +588,5 @@ test('a member is added to a text of any layout, and nothing else of it changes'
     ['{\n\t"a": "}"\n}\n', '{\n\t"a": "}",\n\t"m": "x"\n}\n'],
     [' { "a\\"": {} } ', ' { "a\\"": {}, "m": "x" } '],
   ] as const)
-    expect(withMember(before, 'm', 'x')).toBe(after)
+    expect(addJsonMember(before, 'm', 'x')).toBe(after)
 })

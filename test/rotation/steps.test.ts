@@ -1,89 +1,101 @@
 import { inspect } from 'node:util'
 import { describe, expect, test, vi } from 'vitest'
-import { admits, asSuperuser, credentialFor, hex } from '../../local/servers/postgresDatabase.ts'
+import { admits, credentialFor, randomHex, runStatements } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
 import { NotPermitted, Unreachable } from '../../rotation/errors.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback } from '../../rotation/rollback.ts'
-import { check, create, finish, set, test as try_ } from '../../rotation/steps.ts'
+import {
+  checkRotation,
+  createSecret,
+  finishSecret,
+  setSecret,
+  testSecret as try_,
+} from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { AlternatingUsers } from '../../rotation/strategies/alternatingUsers.ts'
 import {
   admin,
   app,
-  begin,
-  byToken,
   connection,
-  current,
   engine,
-  first,
+  firstToken,
   id,
   pipeline,
   rds,
+  readByToken,
+  readCurrent,
   rotate,
   running,
+  secondToken,
   server,
-  single,
+  setUpSecret,
+  singleUserTags,
   store,
-  token,
-  unreachable,
+  unreachableEngine,
   untouched,
 } from '../support/oneSecret.ts'
 
 describe('create', () => {
   test('chooses alternating users where the value names an admin, single user elsewhere, the tag above both', async () => {
-    await begin()
-    expect(await create(pipeline, { id, token })).toMatchObject({
+    await setUpSecret()
+    expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({
       strategy: 'alternating-users',
       user: app.user,
       nextUser: `${app.user}_clone`,
-      replaces: first,
+      replaces: firstToken,
       grace: 86_400,
     })
-    await begin(single)
-    expect(await create(pipeline, { id, token })).toMatchObject({
+    await setUpSecret(singleUserTags)
+    expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({
       strategy: 'single-user',
       nextUser: app.user,
     })
-    await begin({}, credentialFor(server, app.user, 'p'))
-    expect(await create(pipeline, { id, token })).toMatchObject({ strategy: 'single-user' })
+    await setUpSecret({}, credentialFor(server, app.user, 'p'))
+    expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({
+      strategy: 'single-user',
+    })
   })
 
   test('grace: the tag, `never`, and none for a strategy with one user', async () => {
-    await begin({ 'keyturn:grace': '15m' })
-    expect(await create(pipeline, { id, token })).toMatchObject({ grace: 900 })
-    await begin({ 'keyturn:grace': 'never' })
-    expect(await create(pipeline, { id, token })).not.toHaveProperty('grace')
-    await begin(single)
-    expect(await create(pipeline, { id, token })).not.toHaveProperty('grace')
+    await setUpSecret({ 'keyturn:grace': '15m' })
+    expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({ grace: 900 })
+    await setUpSecret({ 'keyturn:grace': 'never' })
+    expect(await createSecret(pipeline, { id, token: secondToken })).not.toHaveProperty('grace')
+    await setUpSecret(singleUserTags)
+    expect(await createSecret(pipeline, { id, token: secondToken })).not.toHaveProperty('grace')
   })
 
   test('what it returns holds no secret value and can be read by anybody', async () => {
-    const facts = JSON.stringify(await create(pipeline, { id, token }))
-    expect(facts).not.toContain((await byToken(token)).password)
-    expect(facts).not.toContain((await current()).password)
+    const facts = JSON.stringify(await createSecret(pipeline, { id, token: secondToken }))
+    expect(facts).not.toContain((await readByToken(secondToken)).password)
+    expect(facts).not.toContain((await readCurrent()).password)
   })
 
   test('is repeated with the same result, at any time', async () => {
-    const rotation = await create(pipeline, { id, token })
-    const { password } = await byToken(token)
-    expect(await create(pipeline, { id, token })).toEqual(rotation)
-    await set(pipeline, rotation)
-    expect(await create(pipeline, { id, token })).toEqual(rotation)
-    await finish(pipeline, rotation)
-    expect(await create(pipeline, { id, token })).toEqual(rotation)
-    expect((await current()).password).toBe(password)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    const { password } = await readByToken(secondToken)
+    expect(await createSecret(pipeline, { id, token: secondToken })).toEqual(rotation)
+    await setSecret(pipeline, rotation)
+    expect(await createSecret(pipeline, { id, token: secondToken })).toEqual(rotation)
+    await finishSecret(pipeline, rotation)
+    expect(await createSecret(pipeline, { id, token: secondToken })).toEqual(rotation)
+    expect((await readCurrent()).password).toBe(password)
   })
 
   test('another rotation that runs: RotationInProgress; one that died: RotationAbandoned; nothing changes', async () => {
-    await create(pipeline, { id, token })
+    await createSecret(pipeline, { id, token: secondToken })
     const other = 'third-'.padEnd(32, '0')
-    running.add(token)
-    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'RotationInProgress' })
+    running.add(secondToken)
+    await expect(createSecret(pipeline, { id, token: other })).rejects.toMatchObject({
+      name: 'RotationInProgress',
+    })
     running.clear()
-    await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({ name: 'RotationAbandoned' })
-    expect((await store.describe(id)).pending).toBe(token)
-    expect(await byToken(other)).toBeUndefined()
+    await expect(createSecret(pipeline, { id, token: other })).rejects.toMatchObject({
+      name: 'RotationAbandoned',
+    })
+    expect((await store.describe(id)).pending).toBe(secondToken)
+    expect(await readByToken(other)).toBeUndefined()
   })
 
   test.each(['a new one', 'one that was rolled back'])(
@@ -91,22 +103,22 @@ describe('create', () => {
     async which => {
       const other = 'third-'.padEnd(32, '0')
       if (which !== 'a new one') {
-        await create(pipeline, { id, token: other })
+        await createSecret(pipeline, { id, token: other })
         await store.discard(id, other)
       }
-      await create(pipeline, { id, token })
-      untouched.add(token)
-      running.add(token)
-      await expect(create(pipeline, { id, token: other })).rejects.toMatchObject({
+      await createSecret(pipeline, { id, token: secondToken })
+      untouched.add(secondToken)
+      running.add(secondToken)
+      await expect(createSecret(pipeline, { id, token: other })).rejects.toMatchObject({
         name: 'RotationInProgress',
       })
       running.clear()
-      const rotation = await create(pipeline, { id, token: other })
+      const rotation = await createSecret(pipeline, { id, token: other })
       expect((await store.describe(id)).pending).toBe(other)
-      await set(pipeline, rotation)
+      await setSecret(pipeline, rotation)
       await try_(pipeline, rotation)
-      await finish(pipeline, rotation)
-      expect(await admits(server, await current())).toBe(true)
+      await finishSecret(pipeline, rotation)
+      expect(await admits(server, await readCurrent())).toBe(true)
     },
   )
 
@@ -116,16 +128,16 @@ describe('create', () => {
   ])(
     'another that died: where nobody can tell %s, it is left to a rollback, as one that may have changed something',
     async (_, what) => {
-      await create(pipeline, { id, token })
-      untouched.add(token)
+      await createSecret(pipeline, { id, token: secondToken })
+      untouched.add(secondToken)
       const no = () => Promise.reject(new NotPermitted('no'))
       if (what === 'discard') vi.spyOn(store, 'discard').mockImplementation(no)
       const refusing = what === 'discard' ? pipeline : { ...pipeline, untouched: no }
       const other = 'third-'.padEnd(32, '0')
-      await expect(create(refusing, { id, token: other })).rejects.toMatchObject({
+      await expect(createSecret(refusing, { id, token: other })).rejects.toMatchObject({
         name: 'RotationAbandoned',
       })
-      expect((await store.describe(id)).pending).toBe(token)
+      expect((await store.describe(id)).pending).toBe(secondToken)
     },
   )
 
@@ -133,9 +145,9 @@ describe('create', () => {
     const asked = vi.fn(async () => true)
     const discard = vi.spyOn(store, 'discard')
     const watched = { ...pipeline, rotating: asked, running: asked, untouched: asked }
-    for (const _ of [1, 2]) await create(watched, { id, token })
-    await finish(pipeline, await rotate(token))
-    await create(watched, { id, token: 'third-'.padEnd(32, '0') })
+    for (const _ of [1, 2]) await createSecret(watched, { id, token: secondToken })
+    await finishSecret(pipeline, await rotate(secondToken))
+    await createSecret(watched, { id, token: 'third-'.padEnd(32, '0') })
     expect(asked).not.toHaveBeenCalled()
     expect(discard).not.toHaveBeenCalled()
   })
@@ -158,8 +170,8 @@ describe('create', () => {
       masterarn: app.current.masterarn,
       ...more,
     })
-    await begin(tags, value)
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await setUpSecret(tags, value)
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name,
       message: expect.stringMatching(message),
     })
@@ -170,16 +182,16 @@ describe('create', () => {
     ...['db:5432', 'postgres://u:secret@db/x', 'u:secret@db', 'db ', 'x y', 'db\n', '/run/postgresql'],
     ...['db/secret', '[::1]', 'db..example.com', 'x'.repeat(254)],
   ])('the host %j is none: it is refused before anything is written, and never repeated', async host => {
-    await begin(single, credentialFor(server, app.user, 'p', { host }))
-    for (const refused of [create, check]) {
-      const error = await refused(pipeline, { id, token }).catch((error: Error) => error)
+    await setUpSecret(singleUserTags, credentialFor(server, app.user, 'p', { host }))
+    for (const refused of [createSecret, checkRotation]) {
+      const error = await refused(pipeline, { id, token: secondToken }).catch((error: Error) => error)
       expect(error).toMatchObject({ name: 'InvalidCredential', field: 'host' })
       expect(inspect(error)).not.toContain(host)
     }
     expect((await store.describe(id)).pending).toBeUndefined()
-    expect(`${await current()} ${JSON.stringify(await current())} ${(await current()).server}`).not.toContain(
-      host,
-    )
+    expect(
+      `${await readCurrent()} ${JSON.stringify(await readCurrent())} ${(await readCurrent()).server}`,
+    ).not.toContain(host)
   })
 
   test.each([
@@ -192,34 +204,34 @@ describe('create', () => {
     '::1',
     'fe80::1%eth0',
   ])('the host %s is one', async host => {
-    await begin(single, credentialFor(server, app.user, 'p', { host }))
-    expect(await create(pipeline, { id, token })).toMatchObject({ host })
+    await setUpSecret(singleUserTags, credentialFor(server, app.user, 'p', { host }))
+    expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({ host })
   })
 
   test('a token of an older version would bring its password back: TokenReused', async () => {
-    await begin(single)
-    await rotate(token)
+    await setUpSecret(singleUserTags)
+    await rotate(secondToken)
     const third = 'third-'.padEnd(32, '0')
     await rotate(third)
-    for (const old of [first, token]) {
-      await expect(create(pipeline, { id, token: old })).rejects.toMatchObject({ name: 'TokenReused' })
+    for (const old of [firstToken, secondToken]) {
+      await expect(createSecret(pipeline, { id, token: old })).rejects.toMatchObject({ name: 'TokenReused' })
       expect(await store.describe(id)).toMatchObject({ current: third, pending: undefined })
     }
   })
 
   test('the token of a rotation that was rolled back is taken up again', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     await rollback(pipeline, rotation)
-    await rotate(token)
-    expect((await store.describe(id)).current).toBe(token)
-    expect(await admits(server, await current())).toBe(true)
+    await rotate(secondToken)
+    expect((await store.describe(id)).current).toBe(secondToken)
+    expect(await admits(server, await readCurrent())).toBe(true)
   })
 
   test('a user name whose clone would be too long names the field and the length', async () => {
-    await begin({}, credentialFor(server, 'ü'.repeat(29), 'p', { masterarn: app.current.masterarn }))
-    await expect(create(pipeline, { id, token })).rejects.toMatchObject({
+    await setUpSecret({}, credentialFor(server, 'ü'.repeat(29), 'p', { masterarn: app.current.masterarn }))
+    await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidCredential',
       field: 'username',
       message: expect.stringContaining('57 bytes'),
@@ -228,9 +240,9 @@ describe('create', () => {
 
   test('fields that Keyturn does not know stay where they are', async () => {
     const text = `{"z":1,"engine":"postgres","host":"h","username":"u","password":"p","id":12345678901234567890,"a":{"b":[]}}`
-    await begin(single, Credential.parse(text))
-    await create(pipeline, { id, token })
-    const next = await byToken(token)
+    await setUpSecret(singleUserTags, Credential.parse(text))
+    await createSecret(pipeline, { id, token: secondToken })
+    const next = await readByToken(secondToken)
     expect(next.serialize()).toBe(
       text.replace('"password":"p"', () => `"password":${JSON.stringify(next.password)}`),
     )
@@ -239,83 +251,83 @@ describe('create', () => {
 
 describe('set', () => {
   test('single user: the new password logs in, the old one does not', async () => {
-    await begin(single)
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
-    await set(pipeline, rotation)
-    expect(await admits(server, await byToken(token))).toBe(true)
+    await setUpSecret(singleUserTags)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
+    await setSecret(pipeline, rotation)
+    expect(await admits(server, await readByToken(secondToken))).toBe(true)
     expect(await admits(server, app.current)).toBe(false)
   })
 
   test('single user: a database that was restored to the previous password is brought along', async () => {
-    await begin(single)
-    await rotate(token)
-    await asSuperuser(server, `alter role "${app.user}" password '${app.current.password}'`)
+    await setUpSecret(singleUserTags)
+    await rotate(secondToken)
+    await runStatements(server, `alter role "${app.user}" password '${app.current.password}'`)
     const third = 'third-'.padEnd(32, '0')
     await rotate(third)
-    expect(await admits(server, await byToken(third))).toBe(true)
+    expect(await admits(server, await readByToken(third))).toBe(true)
   })
 
   test('single user: nothing that is stored logs in: LoginRefused, and nothing changes', async () => {
-    await begin(single, app.current.with({ password: 'wrong' }))
-    const rotation = await create(pipeline, { id, token })
-    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+    await setUpSecret(singleUserTags, app.current.with({ password: 'wrong' }))
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
   })
 
   test('an admin who is one of the two users: InvalidCredential before anything was changed, whichever it is', async () => {
-    const { clone } = new AlternatingUsers().pair(app.user)
+    const { clone } = new AlternatingUsers().pairOf(app.user)
     for (const username of [app.user, clone]) {
-      await begin({ 'keyturn:strategy': 'alternating-users' })
+      await setUpSecret({ 'keyturn:strategy': 'alternating-users' })
       admin.mockResolvedValue(app.admin.with({ username }))
-      const rotation = await create(pipeline, { id, token })
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({
         name: 'InvalidCredential',
         field: 'masterarn',
         message: expect.stringMatching(/another user.*; this try changed nothing$/),
       })
-      untouched.add(token)
-      expect(await rollback(pipeline, rotation)).toEqual({ token, outcome: 'intact' })
+      untouched.add(secondToken)
+      expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'intact' })
     }
   })
 
   describe('an admin whose own password turns at the same time', () => {
     const logins = () => {
       const counted = vi.fn(engine.login.bind(engine))
-      pipeline.engine = async () => ({ login: counted })
+      pipeline.loadEngine = async () => ({ login: counted })
       return () => counted.mock.calls.filter(([{ username }]) => username === app.admin.username).length
     }
     /** Its secret has the old value still. */
     const turned = async () => {
-      const next = app.admin.with({ password: `turned-${hex()}` })
-      await asSuperuser(server, `alter role "${app.admin.username}" password '${next.password}'`)
+      const next = app.admin.with({ password: `turned-${randomHex()}` })
+      await runStatements(server, `alter role "${app.admin.username}" password '${next.password}'`)
       return next
     }
 
     test('its value is read again, and the next one logs in', async () => {
-      const rotation = await create(pipeline, { id, token })
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
       const next = await turned()
       admin.mockResolvedValueOnce(app.admin).mockResolvedValueOnce(app.admin).mockResolvedValue(next)
       const count = logins()
-      await set(pipeline, rotation)
+      await setSecret(pipeline, rotation)
       expect(count()).toBe(2)
-      expect(await admits(server, await byToken(token))).toBe(true)
+      expect(await admits(server, await readByToken(secondToken))).toBe(true)
     })
 
     test('until it has another value: AdminRefused, and no second login with the one that was refused', async () => {
-      const rotation = await create(pipeline, { id, token })
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
       const next = await turned()
       const count = logins()
       for (let n = 0; n < 3; n++)
-        await expect(set(pipeline, rotation)).rejects.toMatchObject({
+        await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({
           name: 'AdminRefused',
           message: expect.stringMatching(/; this try changed nothing$/),
         })
       expect(count()).toBe(1)
       admin.mockResolvedValue(next)
-      await set(pipeline, rotation)
+      await setSecret(pipeline, rotation)
       expect(count()).toBe(2)
-      await finish(pipeline, rotation)
+      await finishSecret(pipeline, rotation)
       admin.mockResolvedValue(app.admin)
       await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'AdminRefused' })
       admin.mockResolvedValue(next)
@@ -325,51 +337,51 @@ describe('set', () => {
 
   test('an error says whether its try can have changed anything', async () => {
     const error = async (change: () => Promise<unknown>) => {
-      await begin({ 'keyturn:strategy': 'alternating-users' })
-      const rotation = await create(pipeline, { id, token })
+      await setUpSecret({ 'keyturn:strategy': 'alternating-users' })
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
       await change()
-      return set(pipeline, rotation).catch((error: Error) => error)
+      return setSecret(pipeline, rotation).catch((error: Error) => error)
     }
     const saysSo = { message: expect.stringMatching(/; this try changed nothing$/) }
-    expect(await error(async () => (pipeline.engine = unreachable))).toMatchObject(saysSo)
-    expect(await error(async () => store.discard(id, token))).toMatchObject(saysSo)
+    expect(await error(async () => (pipeline.loadEngine = unreachableEngine))).toMatchObject(saysSo)
+    expect(await error(async () => store.discard(id, secondToken))).toMatchObject(saysSo)
     const noAdmin = async () => admin.mockRejectedValue(new Unreachable('Secrets Manager: no route'))
     expect(await error(noAdmin)).toMatchObject(saysSo)
     admin.mockResolvedValue(app.admin)
-    const superuser = async () => asSuperuser(server, `alter role "${app.user}" superuser`)
+    const superuser = async () => runStatements(server, `alter role "${app.user}" superuser`)
     const { message } = (await error(superuser)) as Error
     expect(message).not.toMatch(saysSo.message.sample)
-    await begin({ 'keyturn:strategy': 'master' })
-    const rotation = await create(pipeline, { id, token })
+    await setUpSecret({ 'keyturn:strategy': 'master' })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     rds.mockResolvedValue({ setMasterPassword: () => Promise.reject(new Unreachable('RDS: gone')) } as never)
-    await expect(set(pipeline, rotation)).rejects.toMatchObject({ message: 'RDS: gone' })
+    await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ message: 'RDS: gone' })
   })
 
   test('current moved meanwhile: Superseded', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await expect(set(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await expect(setSecret(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
       name: 'Superseded',
     })
   })
 
   test('pending taken by another rotation: RotationInProgress', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await store.discard(id, token)
-    await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'RotationInProgress' })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await store.discard(id, secondToken)
+    await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'RotationInProgress' })
     await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'RotationInProgress' })
   })
 
   test('a pending value for another server or user than current: HostMismatch, the admin is not asked', async () => {
-    const rotation = await create(pipeline, { id, token })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     for (const change of [{ dbname: 'elsewhere' }, { username: 'postgres' }]) {
-      const tampered = (await byToken(token)).with(change)
+      const tampered = (await readByToken(secondToken)).with(change)
       vi.spyOn(store, 'read').mockImplementationOnce(MemoryStore.prototype.read.bind(store))
       vi.spyOn(store, 'read').mockImplementation(async (_, which) =>
         which.stage === 'pending'
-          ? { token, credential: tampered }
+          ? { token: secondToken, credential: tampered }
           : MemoryStore.prototype.read.call(store, id, which),
       )
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
       vi.restoreAllMocks()
     }
     expect(admin).not.toHaveBeenCalled()
@@ -377,9 +389,9 @@ describe('set', () => {
 
   describe('a confused deputy', () => {
     test('current that does not log in: the admin is not asked', async () => {
-      await begin({}, app.current.with({ password: 'guessed' }))
-      const rotation = await create(pipeline, { id, token })
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      await setUpSecret({}, app.current.with({ password: 'guessed' }))
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
       expect(admin).not.toHaveBeenCalled()
     })
 
@@ -389,34 +401,34 @@ describe('set', () => {
     ])('an admin of another %s is not used', async (_, change) => {
       const { username, password } = app.admin
       admin.mockResolvedValueOnce(credentialFor(server, username, password, change))
-      const rotation = await create(pipeline, { id, token })
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
     })
 
     test('the port may be left out where it is the default', async () => {
       const { username, password } = app.admin
       const value = { ...JSON.parse(app.current.serialize()), port: undefined }
-      await begin({}, credentialFor(server, app.user, 'p', value))
+      await setUpSecret({}, credentialFor(server, app.user, 'p', value))
       admin.mockResolvedValueOnce(credentialFor(server, username, password, { port: 5432 }))
-      const rotation = await create(pipeline, { id, token })
-      await expect(set(pipeline, rotation)).rejects.not.toMatchObject({ name: 'HostMismatch' })
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      await expect(setSecret(pipeline, rotation)).rejects.not.toMatchObject({ name: 'HostMismatch' })
     })
 
     test('somebody else’s user named like a clone’s user is not taken over', async () => {
-      const victim = `victim_${hex()}`
+      const victim = `victim_${randomHex()}`
       const mine = credentialFor(server, `${victim}_clone`, 'mine', {
         dbname: app.database,
         masterarn: app.current.masterarn,
       })
-      await asSuperuser(
+      await runStatements(
         server,
         `create role ${victim} login superuser password 'theirs'; create role ${victim}_clone login password 'mine'`,
       )
-      await begin({}, mine)
-      const rotation = await create(pipeline, { id, token })
+      await setUpSecret({}, mine)
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
       expect(rotation.nextUser).toBe(victim)
       admin.mockResolvedValueOnce(credentialFor(server, server.superuser.user, server.superuser.password))
-      await expect(set(pipeline, rotation)).rejects.toMatchObject({ name: 'NotPermitted' })
+      await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'NotPermitted' })
       expect(await admits(server, credentialFor(server, victim, 'theirs'))).toBe(true)
     })
   })
@@ -424,14 +436,14 @@ describe('set', () => {
 
 describe('test', () => {
   test('runs the test query with the new credential', async () => {
-    await begin({ 'keyturn:strategy': 'single-user', 'keyturn:test-query': 'TABLE public.nowhere' })
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
+    await setUpSecret({ 'keyturn:strategy': 'single-user', 'keyturn:test-query': 'TABLE public.nowhere' })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
     await expect(try_(pipeline, rotation)).rejects.toMatchObject({
       name: 'TestFailed',
       message: expect.stringContaining('42P01'),
     })
-    await asSuperuser(
+    await runStatements(
       server,
       'create table public.nowhere (n int); grant select on public.nowhere to public',
       app.database,
@@ -440,14 +452,14 @@ describe('test', () => {
   })
 
   test('a password that was never set is LoginRefused', async () => {
-    const rotation = await create(pipeline, { id, token })
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
     await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
   })
 
   test('a clone that may do something else than the user is TestFailed, and says what', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await set(pipeline, rotation)
-    await asSuperuser(server, `alter role "${app.user}" connection limit 3`)
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await setSecret(pipeline, rotation)
+    await runStatements(server, `alter role "${app.user}" connection limit 3`)
     await expect(try_(pipeline, rotation)).rejects.toMatchObject({
       name: 'TestFailed',
       message: expect.stringContaining('connection limit 3'),
@@ -457,18 +469,18 @@ describe('test', () => {
 
 describe('finish', () => {
   test('refuses if current moved; says nothing the second time', async () => {
-    const rotation = await create(pipeline, { id, token })
-    await expect(finish(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
+    const rotation = await createSecret(pipeline, { id, token: secondToken })
+    await expect(finishSecret(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
       name: 'Superseded',
     })
-    await finish(pipeline, rotation)
-    await finish(pipeline, rotation)
-    expect((await store.describe(id)).current).toBe(token)
+    await finishSecret(pipeline, rotation)
+    await finishSecret(pipeline, rotation)
+    expect((await store.describe(id)).current).toBe(secondToken)
   })
 })
 
 test('a strategy that the engine does not allow is InvalidOption, before anything is written', async () => {
-  await begin({ 'keyturn:strategy': 'dual-password' })
+  await setUpSecret({ 'keyturn:strategy': 'dual-password' })
   const refusal = {
     name: 'InvalidOption',
     option: 'keyturn:strategy',
@@ -476,15 +488,15 @@ test('a strategy that the engine does not allow is InvalidOption, before anythin
       /single-user or alternating-users or temporary-clone or master, .* postgres allows/,
     ),
   }
-  await expect(create(pipeline, { id, token })).rejects.toMatchObject(refusal)
-  await expect(check(pipeline, { id, token })).rejects.toMatchObject(refusal)
+  await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject(refusal)
+  await expect(checkRotation(pipeline, { id, token: secondToken })).rejects.toMatchObject(refusal)
   expect((await store.describe(id)).pending).toBeUndefined()
 })
 
 test('the connection is read for a password alone, and never else', async () => {
-  const rotation = await rotate(token)
+  const rotation = await rotate(secondToken)
   await retire(pipeline, rotation)
   await rollback(pipeline, rotation)
-  await check(pipeline, { id, token })
+  await checkRotation(pipeline, { id, token: secondToken })
   expect(connection).not.toHaveBeenCalled()
 })

@@ -10,7 +10,7 @@ import {
   ownTags,
   strategyIn,
   tagsIn,
-  withStrategy,
+  withStrategyTag,
 } from '../../rotation/tags.ts'
 
 test('AWS lists tags, and may leave out the parts of one', () => {
@@ -43,7 +43,7 @@ test('a schedule is there if the tag is, whatever it says; an empty connection i
 })
 
 test('strategy and grace time are told as they stand', () => {
-  const tags = withStrategy({ 'keyturn:strategy': 'x', 'keyturn:grace': 'soon' }, 'master')
+  const tags = withStrategyTag({ 'keyturn:strategy': 'x', 'keyturn:grace': 'soon' }, 'master')
   expect([strategyIn(tags), graceIn(tags)]).toEqual(['master', 'soon'])
   expect([strategyIn({}), graceIn({})]).toEqual([undefined, undefined])
 })

@@ -3,15 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { parse } from 'yaml'
-import { cost } from '../../cli/commands/cost.ts'
-import { doctor } from '../../cli/commands/doctor.ts'
-import { readers } from '../../cli/commands/readers.ts'
-import { contextOf } from '../../cli/context.ts'
-import { needs, needsOf } from '../../cli/policy/needs.ts'
-import { collect } from '../../fleet/audit/collect.ts'
-import { Pace } from '../../fleet/audit/pace.ts'
-import { startAudited } from '../../local/aws/audited.ts'
-import { environment } from '../cli/account.ts'
+import { runCostCommand } from '../../cli/commands/cost.ts'
+import { runDoctorCommand } from '../../cli/commands/doctor.ts'
+import { runReadersCommand } from '../../cli/commands/readers.ts'
+import { makeContext } from '../../cli/context.ts'
+import { needsOf, permissionNeeds } from '../../cli/policy/needs.ts'
+import { collectFacts } from '../../fleet/audit/collect.ts'
+import { RateLimiter } from '../../fleet/audit/rateLimiter.ts'
+import { startAuditedAccount } from '../../local/aws/audited.ts'
+import { commandEnvironment } from '../cli/account.ts'
 import { recordedClients } from './recordedClients.ts'
 
 type Statement = { Sid: string; Effect: string; Action: string | string[]; Resource: string | string[] }
@@ -47,7 +47,7 @@ async function resourcesIn(folder: string): Promise<Map<string, string>> {
 /** Runs each command once, against an account of which every service is asked. */
 async function recordAll(): Promise<void> {
   const events = [{ eventName: 'GetSecretValue', eventTime: '2026-11-30T10:00:00Z' }]
-  const account = await startAudited({
+  const account = await startAuditedAccount({
     moment: '2026-11-30T12:00:00.000Z',
     regions: {
       [REGION]: {
@@ -61,21 +61,27 @@ async function recordAll(): Promise<void> {
     },
   })
   const place = await mkdtemp(join(tmpdir(), 'keyturn-'))
-  for (const [name, value] of Object.entries(environment(account.url))) vi.stubEnv(name, value)
+  for (const [name, value] of Object.entries(commandEnvironment(account.url))) vi.stubEnv(name, value)
   const as = (command: keyof typeof calls, more: object = {}) => ({
-    ...contextOf({}, silent, {}),
+    ...makeContext({}, silent, {}),
     clients: recordedClients(REGION, calls[command], { GetProducts: () => ({}), ...more }),
   })
-  const reads = { window: 3_600_000, budget: 60_000 }
-  const pace = new Pace({ factor: 100 })
+  const reads = { windowMs: 3_600_000, budgetMs: 60_000 }
+  const pace = new RateLimiter({ factor: 100 })
   const asked = { account: '123456789012', stage: 'dev', region: REGION, reads, pace }
   const prices = join(place, 'prices.json')
   try {
-    await collect(as('audit').clients, asked)
+    await collectFacts(as('audit').clients, asked)
     for (const id of ['secret:a', 'parameter:/c'])
-      await readers(as('readers'), id, { since: 3600, budget: 60 })
-    await cost(as('cost'), { zones: 2, throughput: 'standard', readsBudget: 60, refresh: true, prices })
-    await doctor(as('doctor', deployed()), {})
+      await runReadersCommand(as('readers'), id, { since: 3600, budget: 60 })
+    await runCostCommand(as('cost'), {
+      zones: 2,
+      throughput: 'standard',
+      readsBudget: 60,
+      refresh: true,
+      prices,
+    })
+    await runDoctorCommand(as('doctor', deployed()), {})
   } finally {
     await account.stop()
     await rm(place, { recursive: true })
@@ -124,7 +130,9 @@ test('the policy allows what an audit and its neighbours call, and nothing else'
 test('the table in docs/cli.md has what each of these calls, and an auditor of `keyturn policy` may call all of it', () => {
   const everybody = /^(every command|the id of)/
   for (const [command, called] of Object.entries(calls)) {
-    const its = needs.filter(({ for: what }) => everybody.test(what) || what.includes(`\`${command}`))
+    const its = permissionNeeds.filter(
+      ({ purpose: what }) => everybody.test(what) || what.includes(`\`${command}`),
+    )
     expect(its.flatMap(({ actions }) => actions)).toEqual(expect.arrayContaining([...called]))
   }
   const auditors = needsOf('auditor').flatMap(({ actions }) => actions)

@@ -17,7 +17,7 @@ import * as family from '../../local/servers/mysqlDatabase.ts'
 import * as postgres from '../../local/servers/postgresDatabase.ts'
 import * as redis from '../../local/servers/redisDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
-import type { engineNames } from '../../rotation/engines/traits.ts'
+import type { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import * as redshift from '../support/engines/redshiftStandIn.ts'
 
 /** A server, a user on it who may set its own password, and who can log in there, seen from outside. */
@@ -47,16 +47,16 @@ const mysqls = (engine: string) =>
     .map(server => on(server, server.name, family))
 
 /** None where this system cannot have it; test/support/servers.ts has said so. */
-const places: Record<(typeof engineNames)[number], Place[]> = {
+const places: Record<(typeof ENGINE_NAMES)[number], Place[]> = {
   postgres: inject('postgres')
     .slice(0, 1)
     .map(server => on(server, `PostgreSQL ${server.version}`, postgres)),
-  redshift: redshift.standIns().map(server =>
+  redshift: redshift.standInServers().map(server =>
     on(server, 'its stand-in', {
       makeApp: redshift.makeApp,
       // Who has Redshift's verifier; PostgreSQL's own would do as well for a login.
       async admits(server, credential) {
-        const [role] = await postgres.asSuperuser(
+        const [role] = await postgres.runStatements(
           server,
           `select rolpassword from pg_authid where rolname = '${credential.username}'`,
         )
@@ -128,7 +128,7 @@ test.each(variants)(
   'setSecret as it is deployed gives a password to $engine, $server',
   async ({ engine, place }) => {
     const { current } = await place.makeApp()
-    const next = current.with({ password: `next-${postgres.hex(12)}` })
+    const next = current.with({ password: `next-${postgres.randomHex(12)}` })
     const { ARN: id, VersionId: replaces } = await client.send(
       new CreateSecretCommand({ Name: randomUUID(), SecretString: current.serialize() }),
     )

@@ -21,17 +21,17 @@ import { SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import { LabelParameterVersionCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
-import type { Run } from '../../functions/findDue.ts'
+import type { RunPlan } from '../../functions/findDue.ts'
 import type { Admin } from '../../local/client/users.ts'
 import {
   type Embedded,
   type FunctionName,
-  functionOf,
+  functionOfState,
   functionsOfRotate,
-  load,
+  loadHandler,
   startEmbedded,
 } from '../../local/embedded/embedded.ts'
-import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
+import { runStatements } from '../../local/servers/postgresDatabase.ts'
 import { startMiniStack } from '../../local/stack/ministack.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { Mysql } from '../../rotation/engines/mysql/mysql.ts'
@@ -65,7 +65,7 @@ type State = Record<string, unknown> & { token: string }
 
 /** Runs the function of a state. An error is part of what can happen. */
 async function call(state: StateName<'rotate'>, token: string, rotation: object, more = {}): Promise<State> {
-  const result = await recorded(functionOf(state), () =>
+  const result = await recorded(functionOfState(state), () =>
     embedded.tasks[state]?.({ execution: token, rotation, ...more }),
   )
   return (result as State | undefined) ?? { ...rotation, token }
@@ -73,7 +73,7 @@ async function call(state: StateName<'rotate'>, token: string, rotation: object,
 
 /** Has a credential checked. */
 const look = (target: object) =>
-  recorded('checkCredential', async () => (await load('checkCredential'))(target))
+  recorded('checkCredential', async () => (await loadHandler('checkCredential'))(target))
 
 /** Writes down what a function called. */
 async function recorded(name: string, run: () => unknown): Promise<unknown> {
@@ -112,9 +112,9 @@ async function meetAnother(start: { store: string; id: string }): Promise<void> 
   await call('CreateSecret', left, start)
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
   const rotation = await call('CreateSecret', token, start)
-  embedded.stepFunctions.running.add(left)
+  embedded.stepFunctions.foreignRunning.add(left)
   await call('SetSecret', token, rotation)
-  embedded.stepFunctions.running.delete(left)
+  embedded.stepFunctions.foreignRunning.delete(left)
   await call('SetSecret', token, rotation)
   expect(login.mock.calls.length).toBeGreaterThan(2)
   login.mockRestore()
@@ -151,11 +151,11 @@ test('secrets: each role allows exactly what its function calls, in good times a
   // Left behind, found by the next rotation.
   await begin()
   // It runs after all.
-  embedded.stepFunctions.running.add(failed)
+  embedded.stepFunctions.foreignRunning.add(failed)
   await call('CreateSecret', randomUUID(), start)
   await look(start)
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
-  embedded.stepFunctions.running.delete(failed)
+  embedded.stepFunctions.foreignRunning.delete(failed)
   await look(start)
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
   // A single user whose stored values are all refused: the rollback goes through every version there is.
@@ -182,7 +182,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
 
   // Secrets Manager's own schedule. The execution only waits, so that all calls are rotateSecret's: it fails once, so
   // that the value is there when the next attempt begins.
-  const rotateSecret = await load('rotateSecret')
+  const rotateSecret = await loadHandler('rotateSecret')
   for (const state of functionsOfRotate.keys())
     embedded.stepFunctions.tasks[state] = () => {
       throw new Error('not now')
@@ -303,7 +303,7 @@ test.skipIf(!bin)(
           Tags: [{ Key: 'keyturn:connection', Value: id }],
         }),
       )
-      const rotateSecret = await load('rotateSecret')
+      const rotateSecret = await loadHandler('rotateSecret')
       const SecretId = 'demo/alone'
       const ClientRequestToken = embedded.secretsManager.stagePending(SecretId)
       await recorded('rotateSecret', () => rotateSecret({ Step: 'testSecret', SecretId, ClientRequestToken }))
@@ -335,7 +335,7 @@ test.skipIf(!bin)(
     Object.assign(process.env, { AWS_ENDPOINT_URL_SSM: recorder.url, AWS_MAX_ATTEMPTS: '1' })
     // The clients of the functions before it are those of another moto.
     vi.resetModules()
-    const setAdmin = await load('setAdmin')
+    const setAdmin = await loadHandler('setAdmin')
     const set = (store: string, id: string, started = new Date().toISOString()) =>
       recorded('setAdmin', () => setAdmin({ started, input: { store, id, admin: admin.arn } }))
     const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users' }
@@ -345,9 +345,9 @@ test.skipIf(!bin)(
       const token = randomUUID()
       const pending = { SecretId: id, SecretString, VersionStages: ['AWSPENDING'] }
       await embedded.secrets.send(new PutSecretValueCommand({ ...pending, ClientRequestToken: token }))
-      embedded.stepFunctions.running.add(token)
+      embedded.stepFunctions.foreignRunning.add(token)
       expect(await set('secrets-manager', id)).toBeUndefined()
-      embedded.stepFunctions.running.delete(token)
+      embedded.stepFunctions.foreignRunning.delete(token)
       const label = { SecretId: id, VersionStage: 'AWSPENDING', RemoveFromVersionId: token }
       await embedded.secrets.send(new UpdateSecretVersionStageCommand(label))
       const started = new Date().toISOString()
@@ -444,10 +444,10 @@ test.skipIf(!bin)(
         _options: object,
         done: (...found: unknown[]) => void,
       ) => done(null, [{ address: host, family: 4 }])) as never)
-      await asSuperuser(embedded.postgres, "create role plain login password 'first'")
+      await runStatements(embedded.postgres, "create role plain login password 'first'")
       rds.refuse = call => {
         const password = call.get('MasterUserPassword')
-        if (password) void asSuperuser(embedded.postgres, `alter role plain password '${password}'`)
+        if (password) void runStatements(embedded.postgres, `alter role plain password '${password}'`)
         return undefined
       }
       const hosts = ['shop.aaaaaaaaaa.eu-west-1.rds.amazonaws.com', await writerOf(rds, 'shop')]
@@ -458,7 +458,7 @@ test.skipIf(!bin)(
         await embedded.secrets.send(
           new CreateSecretCommand({ Name: id, SecretString: JSON.stringify(known), Tags }),
         )
-        await asSuperuser(embedded.postgres, "alter role plain password 'first'")
+        await runStatements(embedded.postgres, "alter role plain password 'first'")
         const [first, second] = [randomUUID(), randomUUID()]
         const rotation = await call('CreateSecret', first, { store: 'secrets-manager', id })
         for (const state of ['SetSecret', 'TestSecret', 'FinishSecret'] as const)
@@ -587,7 +587,8 @@ test.skipIf(!bin)(
         KEYTURN_MAX_ROTATIONS: '40',
         KEYTURN_MAX_ROTATIONS_PER_HOST: '5',
       })
-      const ask = (name: FunctionName, event: object) => recorded(name, async () => (await load(name))(event))
+      const ask = (name: FunctionName, event: object) =>
+        recorded(name, async () => (await loadHandler(name))(event))
 
       await putParameter('/shop/due', due)
       await putParameter('/shop/unmanaged', { 'keyturn:every': '1h' })
@@ -595,7 +596,7 @@ test.skipIf(!bin)(
       await createSecret('shop/unmanaged', { 'keyturn:every': '1h' })
       const look = async (run: string) => {
         vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 86_400_000 })
-        const found = (await ask('findDue', { run, overlaps: true })) as Run
+        const found = (await ask('findDue', { run, overlaps: true })) as RunPlan
         vi.useRealTimers()
         return found
       }

@@ -5,24 +5,24 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { calls } from '../../cli/policy/deployCalls.ts'
+import { serverlessGrants } from '../../cli/policy/deployCalls.ts'
 import { deployerParts } from '../../cli/policy/deployer.ts'
-import { functions, resources } from '../../cli/policy/deployResources.ts'
-import { type Document, type Part, templateOf } from '../../cli/policy/document.ts'
+import { functionGrants, resourceGrants } from '../../cli/policy/deployResources.ts'
+import { type PolicyDocument, type PolicyPart, templateOf } from '../../cli/policy/document.ts'
 import { personPart } from '../../cli/policy/people.ts'
-import { type Ground, groundIn } from '../../cli/policy/places.ts'
+import { locationIn, type StackLocation } from '../../cli/policy/policyResources.ts'
 import { readerParts } from '../../cli/policy/reader.ts'
-import { roleOf } from '../../cli/policy/role.ts'
+import { parseRoleArn } from '../../cli/policy/role.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 
 const project = join(import.meta.dirname, '../..')
 const bin = await pythonBin()
-const ground: Ground = {
-  ...groundIn('eu-west-1', '123456789012'),
+const ground: StackLocation = {
+  ...locationIn('eu-west-1', '123456789012'),
   stack: 'keyturn-test',
-  prefix: 'keyturn-test',
+  namePrefix: 'keyturn-test',
 }
-const role = roleOf('arn:aws:iam::210987654321:role/shop')
+const role = parseRoleArn('arn:aws:iam::210987654321:role/shop')
 const KmsKeyId = 'arn:aws:kms:eu-west-1:123456789012:key/0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0'
 const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/database-AbCdEf'
 const people = [personPart('operator', ground), personPart('auditor', ground), ...deployerParts(ground)]
@@ -46,7 +46,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
 
   test('as templates they pass cfn-lint, which knows every action and how what it is about is named', async () => {
     const files = await Promise.all(
-      [...people, ...readers].flatMap(({ resource }: Part, n) => {
+      [...people, ...readers].flatMap(({ resource }: PolicyPart, n) => {
         if (!resource) return []
         const file = join(folder, `${n}.json`)
         return writeFile(file, JSON.stringify(templateOf('A policy', resource))).then(() => file)
@@ -62,7 +62,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
   test('they are about everything only where IAM knows no resource, and for the lists that docs/policy.md names', () => {
     type Service = { Actions: Record<string, { Resources?: string[] }> }
     const services: Record<string, Service> = json('AdditionalSpecs/Policies.json')
-    const isAboutAll = ({ Statement }: Document) =>
+    const isAboutAll = ({ Statement }: PolicyDocument) =>
       Statement.filter(({ Resource }) => [Resource].flat().includes('*')).flatMap(({ Action }) => Action)
     const named = people
       .flatMap(({ document }) => isAboutAll(document))
@@ -122,7 +122,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
 
   test('who deploys may do what CloudFormation does for each type of the template', async () => {
     const types = new Set(await typesOfTemplate())
-    const granted = [...functions, ...resources]
+    const granted = [...functionGrants, ...resourceGrants]
     expect([...new Set(granted.flatMap(({ types }) => types))].sort()).toEqual([...types].sort())
     const schemas = json('schemas/providers/us-east-1.json')
     const allowed = granted.flatMap(({ actions }) => actions)
@@ -155,7 +155,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
 })
 
 test('what serverless calls itself reads no value, and changes no resource but by a stack', () => {
-  const actions = calls.flatMap(({ actions }) => actions)
+  const actions = serverlessGrants.flatMap(({ actions }) => actions)
   for (const action of actions) expect(action).toMatch(/^(cloudformation|s3):|:(List|Get)\w+s?$/)
   expect(actions.filter(action => /Value|Policy|iam:|kms:/.test(action))).toEqual([])
 })

@@ -9,11 +9,11 @@ import { PutSecretValueCommand, RotateSecretCommand } from '@aws-sdk/client-secr
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { functionsOf, type Task } from '../../local/embedded/stateMachine.ts'
-import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
+import { randomHex, runStatements } from '../../local/servers/postgresDatabase.ts'
 import { pythonBin } from '../../local/stack/python.ts'
-import { inRegion } from '../../rotation/arn.ts'
-import { scheduleTag } from '../../rotation/promotion/serviceSchedule.ts'
-import { from, here, LostRegion, oldHost } from '../support/lostRegion.ts'
+import { arnInRegion } from '../../rotation/arn.ts'
+import { scheduleTagValue } from '../../rotation/promotion/serviceSchedule.ts'
+import { LostRegion, lostHost, lostRegion, survivingRegion } from '../support/lostRegion.ts'
 import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
 import { cluster, instance, rdsClient } from '../support/rds.ts'
@@ -76,7 +76,7 @@ async function recorded(name: string, task: Task | undefined, event: unknown): P
   } finally {
     made[name] ??= new Set()
     for (const { action, region } of secretsManager.calls)
-      made[name].add(`secretsmanager:${action}${region === here ? '' : elsewhere}`)
+      made[name].add(`secretsmanager:${action}${region === survivingRegion ? '' : elsewhere}`)
     for (const { action } of stepFunctions.calls) made[name].add(`states:${action}`)
     for (const call of others) made[name].add(call)
   }
@@ -108,14 +108,14 @@ const instead = () =>
       (event: unknown) => recorded(name, lost.tasks[state], event),
     ]),
   )
-const promote = (input: object) => lost.promote({ from, ...input }, instead())
+const promote = (input: object) => lost.promote({ from: lostRegion, ...input }, instead())
 
 /** A value of a user of the database here, whose host is in the lost Region. */
 async function storedValue(more: object = {}): Promise<object> {
-  const [username, password] = [`u_${hex()}`, hex()]
-  await asSuperuser(lost.embedded.postgres, `create role ${username} login password '${password}'`)
+  const [username, password] = [`u_${randomHex()}`, randomHex()]
+  await runStatements(lost.embedded.postgres, `create role ${username} login password '${password}'`)
   const { port } = lost.embedded.postgres
-  return { engine: 'postgres', host: oldHost, port, dbname: 'postgres', username, password, ...more }
+  return { engine: 'postgres', host: lostHost, port, dbname: 'postgres', username, password, ...more }
 }
 
 /** One step alone, of a secret whose host has a name of RDS's: it leads to the server here, which has no such name. */
@@ -125,7 +125,7 @@ async function step(state: 'FindVersion' | 'PromoteReplica', arn: string): Promi
     _options: object,
     done: (...found: unknown[]) => void,
   ) => done(null, [{ address: '127.0.0.1', family: 4 }])) as never)
-  const item = { arn, name: 'any', from, refused: [], rehearsal: false }
+  const item = { arn, name: 'any', from: lostRegion, refused: [], rehearsal: false }
   const version = Object.entries((await lost.describe(arn)).VersionIdsToStages ?? {}).find(([, stages]) =>
     stages.includes('AWSCURRENT'),
   )?.[0]
@@ -140,25 +140,34 @@ test.skipIf(!bin)(
     // A rehearsal: of one that is ready, and of one that is not; what is gone since is forgotten.
     const gone = {
       kind: 'rehearsal',
-      credential: `arn:aws:secretsmanager:${here}:1:secret:gone-AbCdEf`,
+      credential: `arn:aws:secretsmanager:${survivingRegion}:1:secret:gone-AbCdEf`,
     } as const
     await lost.table.note({
-      ...{ ...gone, name: 'gone', from, execution: 'earlier', at: '2026-11-01T00:00:00Z', outcome: 'ready' },
+      ...{
+        ...gone,
+        name: 'gone',
+        from: lostRegion,
+        execution: 'earlier',
+        at: '2026-11-01T00:00:00Z',
+        outcome: 'ready',
+      },
       ...{ warnings: [], refused: [] },
     })
-    const tags = { 'keyturn:service-schedule': scheduleTag({ ScheduleExpression: 'rate(10 days)' }) ?? '' }
+    const tags = {
+      'keyturn:service-schedule': scheduleTagValue({ ScheduleExpression: 'rate(10 days)' }) ?? '',
+    }
     const shop = await lost.add('shop', { value: await storedValue(), tags })
     await lost.add('lone', { value: await storedValue(), replicate: false })
     expect((await promote({ dryRun: true, ids: [shop] })).output).toMatchObject({ promoted: 1 })
     expect((await promote({ dryRun: true })).output).toMatchObject({ count: 1, failed: { names: [] } })
-    const far = await lost.add('far', { value: await storedValue({ host: `far.${from}.example.com` }) })
+    const far = await lost.add('far', { value: await storedValue({ host: `far.${lostRegion}.example.com` }) })
     expect((await promote({ dryRun: true, ids: [far] })).output).toMatchObject({ failed: { count: 1 } })
-    expect([...(await lost.noted('rehearsal')).keys()].sort()).toEqual(['far', 'shop'])
+    expect([...(await lost.readNoted('rehearsal')).keys()].sort()).toEqual(['far', 'shop'])
 
     // Planned: what rotates by Secrets Manager's schedule, with a version that is pending while it stands alone.
-    const SecretId = inRegion(shop, from)
-    const RotationLambdaARN = `arn:aws:lambda:${from}:123456789012:function:any`
-    await lost.old.send(
+    const SecretId = arnInRegion(shop, lostRegion)
+    const RotationLambdaARN = `arn:aws:lambda:${lostRegion}:123456789012:function:any`
+    await lost.lostClient.send(
       new RotateSecretCommand({
         ...{ SecretId, RotationLambdaARN, RotateImmediately: false },
         RotationRules: { AutomaticallyAfterDays: 10 },
@@ -170,28 +179,30 @@ test.skipIf(!bin)(
 
     // Lost: with a version that nobody will end, and one whose admin has no replica.
     const SecretString = JSON.stringify(await storedValue())
-    const left = await lost.add('left', { value: await storedValue({ masterarn: inRegion(shop, from) }) })
-    await lost.old.send(
+    const left = await lost.add('left', {
+      value: await storedValue({ masterarn: arnInRegion(shop, lostRegion) }),
+    })
+    await lost.lostClient.send(
       new PutSecretValueCommand({
-        ...{ SecretId: inRegion(left, from), SecretString },
+        ...{ SecretId: arnInRegion(left, lostRegion), SecretString },
         VersionStages: ['AWSPENDING'],
       }),
     )
     lost.isLost = true
     expect((await promote({ ids: [left] })).output).toMatchObject({ promoted: 1, failed: { names: [] } })
-    expect(await lost.served(left)).toMatchObject({ host: 'localhost' })
+    expect(await lost.readAsApplication(left)).toMatchObject({ host: 'localhost' })
     lost.isLost = false
 
     // A value that is a password alone, whose connection is a parameter of this Region.
     const { password, ...connection } = (await storedValue({ host: 'localhost' })) as { password: string }
-    const ssm = new SSMClient({ endpoint: url, region: here })
+    const ssm = new SSMClient({ endpoint: url, region: survivingRegion })
     const [Name, Value] = [`/${randomUUID()}`, JSON.stringify(connection)]
     await ssm.send(new PutParameterCommand({ Name, Value, Type: 'String' }))
     const alone = await lost.add('alone', { value: password, tags: { 'keyturn:connection': Name } })
     expect((await promote({ lost: true, ids: [alone] })).output).toMatchObject({ promoted: 1 })
 
     // A cluster that is in one global cluster with one here, and an instance of which RDS is asked for a copy.
-    const [own, old] = [here, from].map(region => rdsClient(url, region))
+    const [own, old] = [survivingRegion, lostRegion].map(region => rdsClient(url, region))
     const GlobalClusterIdentifier = 'world'
     await own?.send(new CreateGlobalClusterCommand({ GlobalClusterIdentifier, Engine: cluster.Engine }))
     const clusters = [old, own].map((client, n) =>
@@ -206,28 +217,28 @@ test.skipIf(!bin)(
     const ofInstance = await lost.add('instance', { value: await storedValue({ host: address }) })
     expect(await step('FindVersion', ofCluster)).toBe('TlsFailed')
     expect(await step('PromoteReplica', ofCluster)).toEqual({ done: true })
-    expect((await lost.served(ofCluster)).host).toMatch(`.${here}.rds.amazonaws.com`)
+    expect((await lost.readAsApplication(ofCluster)).host).toMatch(`.${survivingRegion}.rds.amazonaws.com`)
     for (const state of ['FindVersion', 'PromoteReplica'] as const)
       expect(await step(state, ofInstance)).toBe('HostUnmapped')
     // Asked for a cluster as well, as its endpoint may be one's.
     const ofLone = await lost.add('lone-cluster', {
-      value: await storedValue({ host: `lone.cluster-abcdefghijkl.${from}.rds.amazonaws.com` }),
+      value: await storedValue({ host: `lone.cluster-abcdefghijkl.${lostRegion}.rds.amazonaws.com` }),
     })
     expect(await step('FindVersion', ofLone)).toBe('HostUnmapped')
 
     // A step of a plan: started, asked for again while it runs, and when it has ended.
-    process.env.KEYTURN_PROMOTIONS = `arn:aws:states:${here}:123456789012:stateMachine:keyturn-local-promote`
+    process.env.KEYTURN_PROMOTIONS = `arn:aws:states:${survivingRegion}:123456789012:stateMachine:keyturn-local-promote`
     const ended = Promise.withResolvers<object>()
     Object.assign(lost.embedded.stepFunctions.tasks, {
       FindReplicas: () => ended.promise,
       ReportPromotion: () => ({ rehearsal: false }),
     })
-    const { load } = await import('../../local/embedded/embedded.ts')
-    const switchRegion = await load('switchRegion')
+    const { loadHandler } = await import('../../local/embedded/embedded.ts')
+    const switchRegion = await loadHandler('switchRegion')
     const ask = () => recorded('switchRegion', switchRegion, {}).catch(({ name }: Error) => name)
     for (const _ of [1, 2]) expect(await ask()).toBe('PromotionRuns')
     ended.resolve({ items: [], count: 0 })
-    await [...lost.embedded.stepFunctions.promotions.values()][0]?.ended
+    await [...lost.embedded.stepFunctions.promoteExecutions.values()][0]?.ended
     expect(await ask()).toEqual({ rehearsal: false })
 
     expect(Object.keys(made).sort()).toEqual(

@@ -1,19 +1,19 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
-  abandoned,
-  alarmChange,
-  announced,
-  late,
-  lockedOut,
-  managed,
-  parkedReport,
-  policyEvent,
-  replicasBehind,
-  report,
-  retirementFailed,
-  rotated,
-  statusChange,
-} from '../support/failures.ts'
+  cloudWatchAlarmEvent,
+  credentialsLateEvent,
+  executionFailedEvent,
+  lockedOutEvent,
+  managedRotationAbandonedEvent,
+  managedRotationFailedEvent,
+  parameterPolicyEvent,
+  parkedReportEvent,
+  replicasBehindEvent,
+  retirementFailedEvent,
+  rotatedEvent,
+  rotationFailedEvent,
+  runReportEvent,
+} from '../support/alarmEvents.ts'
 import { deployed, packageStack } from './package.ts'
 import { hasRuler, matching } from './ruler.ts'
 
@@ -25,82 +25,95 @@ const of = (event: Event, detail: object, more: object = {}) => ({
 })
 const rotate = 'RotateStateMachine'
 const run = 'RotateDueStateMachine'
-const change = (status: string, stateMachineArn = rotate) => of(statusChange(status), { stateMachineArn })
-const ownExecution = announced.detail.execution
-const child = report.detail.execution
+const change = (status: string, stateMachineArn = rotate) =>
+  of(executionFailedEvent(status), { stateMachineArn })
+const ownExecution = rotationFailedEvent.detail.execution
+const child = runReportEvent.detail.execution
 const alarm = (name: string, value: string) =>
-  ({ ...alarmChange(name, value, ''), resources: [`${name}.Arn`] }) as Event
-const policy = (detail: Record<string, string>) => of(policyEvent, detail)
+  ({ ...cloudWatchAlarmEvent(name, value, ''), resources: [`${name}.Arn`] }) as Event
+const policy = (detail: Record<string, string>) => of(parameterPolicyEvent, detail)
 
 /** Events as AWS documents them and as the state machines send them, and the rules that are to match each of them. */
 const events: [what: string, event: object, ...rules: string[]][] = [
-  ['a rotation that failed', announced, 'RotationFailedRule', 'RotationAnnouncedRule'],
-  ['a lockout', lockedOut, 'LockoutRule', 'RotationAnnouncedRule'],
+  ['a rotation that failed', rotationFailedEvent, 'RotationFailedRule', 'RotationAnnouncedRule'],
+  ['a lockout', lockedOutEvent, 'LockoutRule', 'RotationAnnouncedRule'],
   [
     'a failure of a severity that nobody knows',
-    of(announced, { severity: 'fatal' }),
+    of(rotationFailedEvent, { severity: 'fatal' }),
     'LockoutRule',
     'RotationAnnouncedRule',
   ],
   [
     'a failure without a severity',
-    of(announced, { severity: undefined }),
+    of(rotationFailedEvent, { severity: undefined }),
     'LockoutRule',
     'RotationAnnouncedRule',
   ],
   [
     'a failure whose severity is no text',
-    of(announced, { severity: { is: 'error' } }),
+    of(rotationFailedEvent, { severity: { is: 'error' } }),
     'LockoutRule',
     'RotationAnnouncedRule',
   ],
-  ['several rotations that failed', report, 'RotationFailedRule'],
-  ['several, some of them critical', of(report, { severity: 'critical' }), 'LockoutRule'],
-  ['several, without a severity', of(report, { severity: undefined }), 'LockoutRule'],
-  ['what was replaced could not be closed', retirementFailed, 'RotationFailedRule', 'RotationAnnouncedRule'],
-  ['a Region that does not follow', replicasBehind, 'RotationFailedRule', 'RotationAnnouncedRule'],
+  ['several rotations that failed', runReportEvent, 'RotationFailedRule'],
+  ['several, some of them critical', of(runReportEvent, { severity: 'critical' }), 'LockoutRule'],
+  ['several, without a severity', of(runReportEvent, { severity: undefined }), 'LockoutRule'],
   [
-    'one that does again',
-    { ...rotated, 'detail-type': 'Credential Replicated' },
+    'what was replaced could not be closed',
+    retirementFailedEvent,
     'RotationFailedRule',
     'RotationAnnouncedRule',
   ],
-  ['credentials that are late', late, 'RotationFailedRule'],
+  ['a Region that does not follow', replicasBehindEvent, 'RotationFailedRule', 'RotationAnnouncedRule'],
+  [
+    'one that does again',
+    { ...rotatedEvent, 'detail-type': 'Credential Replicated' },
+    'RotationFailedRule',
+    'RotationAnnouncedRule',
+  ],
+  ['credentials that are late', credentialsLateEvent, 'RotationFailedRule'],
   [
     'a rotation that went well, as it may make up for a failure',
-    rotated,
+    rotatedEvent,
     'RotationFailedRule',
     'RotationAnnouncedRule',
   ],
   [
     'an admin that was named',
     of(
-      { ...rotated, 'detail-type': 'Credential Admin Set' },
+      { ...rotatedEvent, 'detail-type': 'Credential Admin Set' },
       { execution: ownExecution.replace('-rotate:', '-set-admin:') },
     ),
     'RotationAnnouncedRule',
   ],
-  ['a run that came to its end', { ...rotated, 'detail-type': 'Due Rotations Finished' }],
-  ["another application's event", { ...announced, source: 'app' }],
-  ["another account's", { ...lockedOut, account: '999999999999' }],
+  ['a run that came to its end', { ...rotatedEvent, 'detail-type': 'Due Rotations Finished' }],
+  ["another application's event", { ...rotationFailedEvent, source: 'app' }],
+  ["another account's", { ...lockedOutEvent, account: '999999999999' }],
   [
     "another account's, of its own stack",
-    of(announced, { execution: ownExecution.replace('123456789012', '999999999999') }),
+    of(rotationFailedEvent, { execution: ownExecution.replace('123456789012', '999999999999') }),
   ],
-  ["another stage's", of(announced, { execution: ownExecution.replace('-test-', '-prod-') })],
+  ["another stage's", of(rotationFailedEvent, { execution: ownExecution.replace('-test-', '-prod-') })],
   [
     "another stage's whose name begins alike",
-    of(announced, { execution: ownExecution.replace('-rotate:', '-rotate-2:') }),
+    of(rotationFailedEvent, { execution: ownExecution.replace('-rotate:', '-rotate-2:') }),
   ],
-  ['of another stage, critical', of(lockedOut, { execution: ownExecution.replace('-test-', '-prod-') })],
-  ['of no execution', of(lockedOut, { execution: undefined })],
-  ['a server that does not answer', parkedReport, 'RotationFailedRule'],
-  ["of a run's child", of(report, { execution: child }), 'RotationFailedRule'],
-  ['Secrets Manager: failed', managed, 'ManagedRotationFailedRule'],
-  ['Secrets Manager: abandoned, in the other shape', abandoned, 'ManagedRotationFailedRule'],
-  ['Secrets Manager: started', of(managed, { eventName: 'RotationStarted' })],
-  ['Secrets Manager: succeeded', of(managed, { eventName: 'RotationSucceeded' })],
-  ['Secrets Manager: a label moved', { ...managed, 'detail-type': 'Secret Label Updated' }],
+  ['of another stage, critical', of(lockedOutEvent, { execution: ownExecution.replace('-test-', '-prod-') })],
+  ['of no execution', of(lockedOutEvent, { execution: undefined })],
+  ['a server that does not answer', parkedReportEvent, 'RotationFailedRule'],
+  ["of a run's child", of(runReportEvent, { execution: child }), 'RotationFailedRule'],
+  ['Secrets Manager: failed', managedRotationFailedEvent, 'ManagedRotationFailedRule'],
+  [
+    'Secrets Manager: abandoned, in the other shape',
+    managedRotationAbandonedEvent,
+    'ManagedRotationFailedRule',
+  ],
+  ['Secrets Manager: started', of(managedRotationFailedEvent, { eventName: 'RotationStarted' })],
+  ['Secrets Manager: succeeded', of(managedRotationFailedEvent, { eventName: 'RotationSucceeded' })],
+  [
+    'Secrets Manager: a label moved',
+    { ...managedRotationFailedEvent, 'detail-type': 'Secret Label Updated' },
+  ],
   ['an execution that failed', change('FAILED'), 'ExecutionFailedRule', 'RotationEndedRule'],
   ['an execution that timed out', change('TIMED_OUT'), 'RotationStoppedRule', 'RotationEndedRule'],
   ['an execution that was stopped', change('ABORTED'), 'RotationStoppedRule', 'RotationEndedRule'],
@@ -112,7 +125,7 @@ const events: [what: string, event: object, ...rules: string[]][] = [
   ['a run that was stopped', change('ABORTED', run), 'ExecutionFailedRule'],
   ['a run that went well', change('SUCCEEDED', run)],
   ["a run's child, as the run itself fails then", change('FAILED', `${run}/Host`)],
-  ["another state machine's", statusChange('FAILED')],
+  ["another state machine's", executionFailedEvent('FAILED')],
   ['CloudWatch: an application may be locked out', alarm('LockedOutAlarm', 'ALARM'), 'LockedOutAlarmRule'],
   ['CloudWatch: that is over', alarm('LockedOutAlarm', 'OK')],
   ['CloudWatch: dead letters', alarm('DeadLettersAlarm', 'ALARM'), 'AlarmStateRule'],
@@ -134,13 +147,13 @@ const events: [what: string, event: object, ...rules: string[]][] = [
     'CloudWatch: an alarm was changed',
     { ...alarm('LateAlarm', 'ALARM'), 'detail-type': 'CloudWatch Alarm Configuration Change' },
   ],
-  ['a parameter that nobody changed', policyEvent, 'PolicyEventRule'],
+  ['a parameter that nobody changed', parameterPolicyEvent, 'PolicyEventRule'],
   ['a parameter that will expire', policy({ 'policy-type': 'ExpirationNotification' }), 'PolicyEventRule'],
   ['a parameter that was deleted', policy({ 'policy-type': 'Expiration' })],
   ['a policy that could not be carried out', policy({ 'action-status': 'Failed' })],
   [
     "a change of a parameter, such as a rotation's own",
-    { ...policyEvent, 'detail-type': 'Parameter Store Change' },
+    { ...parameterPolicyEvent, 'detail-type': 'Parameter Store Change' },
   ],
 ]
 

@@ -7,12 +7,12 @@ import { promisify } from 'node:util'
 import { SFNClient } from '@aws-sdk/client-sfn'
 import { describe, expect, test, vi } from 'vitest'
 import { Inventory } from '../../fleet/inventory.ts'
-import { lease } from '../../functions/alarm/ledger.ts'
-import { startCallEvent } from '../../functions/shared/event.ts'
+import { LEASE_MS } from '../../functions/alarm/ledger.ts'
+import { parseStartRotationEvent } from '../../functions/shared/event.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { LockedOut } from '../../rotation/errors.ts'
-import { policyEvent } from '../support/failures.ts'
+import { parameterPolicyEvent } from '../support/alarmEvents.ts'
 import { captureOutput } from '../support/observe.ts'
 import type { Template } from './package.ts'
 
@@ -144,7 +144,7 @@ describe('template', () => {
     findDue: 300,
     findReplicas: 300,
     checkCredential: 120,
-    raiseAlarm: lease / 1000,
+    raiseAlarm: LEASE_MS / 1000,
   }
 
   test.each(functions)('%s runs on Node 24 on arm64, with a log of its own', name => {
@@ -343,7 +343,7 @@ describe('rules and the schedule', () => {
     for (const queue of Object.keys(alarmRules)) {
       // It comes again when the lease of who died over it is over.
       expect(properties(full, queue).VisibilityTimeout).toBeGreaterThan(timeout)
-      expect(properties(full, queue).VisibilityTimeout).toBeGreaterThan(lease / 1000)
+      expect(properties(full, queue).VisibilityTimeout).toBeGreaterThan(LEASE_MS / 1000)
       // All tries are over before it is forgotten.
       expect(properties(full, queue).MessageRetentionPeriod).toBeGreaterThan(10 * 70)
     }
@@ -446,17 +446,17 @@ describe('rules and the schedule', () => {
     const { InputPathsMap, InputTemplate } = InputTransformer
     const at = (path: string) =>
       // biome-ignore lint/suspicious/noExplicitAny: an event is JSON
-      path.split('.').reduce((value: any, key) => (key === '$' ? value : value[key]), policyEvent)
+      path.split('.').reduce((value: any, key) => (key === '$' ? value : value[key]), parameterPolicyEvent)
     const used = new Set<string>()
     const input = InputTemplate.replaceAll(/<([^>]+)>/g, (_: string, name: string) => {
       used.add(name)
       return at(InputPathsMap[name])
     })
-    expect(startCallEvent(JSON.parse(input))).toEqual({
+    expect(parseStartRotationEvent(JSON.parse(input))).toEqual({
       store: 'parameter-store',
       id: 'foo',
-      token: policyEvent.id,
-      at: new Date(policyEvent.time),
+      token: parameterPolicyEvent.id,
+      at: new Date(parameterPolicyEvent.time),
     })
     expect(used).toEqual(new Set(Object.keys(InputPathsMap)))
   })
@@ -533,8 +533,8 @@ describe('alarms', () => {
         throw new LockedOut('shop on db.example.com')
       },
     }))
-    vi.spyOn(Inventory.prototype, 'scheduled').mockResolvedValue([])
-    vi.spyOn(Inventory.prototype, 'atHome').mockResolvedValue([])
+    vi.spyOn(Inventory.prototype, 'listScheduled').mockResolvedValue([])
+    vi.spyOn(Inventory.prototype, 'listAtHome').mockResolvedValue([])
     vi.spyOn(SFNClient.prototype, 'send').mockImplementation(async () => ({ executions: [] }))
     const output = captureOutput()
     try {

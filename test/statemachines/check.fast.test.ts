@@ -1,40 +1,51 @@
 import { expect, test } from 'vitest'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { runExecution, type Task } from '../../local/embedded/stateMachine.ts'
-import { fails, failsFirst, input, name } from '../support/rotateTasks.ts'
+import {
+  executionInput,
+  executionName,
+  makeFailingTask,
+  makeTaskFailingFirst,
+} from '../support/rotateTasks.ts'
 
-const event = { ...input, result: 'failed', failed: ['login'], warnings: ['tls'] }
-const checked = { ...input, result: 'failed', lines: [{ line: 'login', state: 'failed', says: 'refused' }] }
+const event = { ...executionInput, result: 'failed', failed: ['login'], warnings: ['tls'] }
+const checked = {
+  ...executionInput,
+  result: 'failed',
+  lines: [{ line: 'login', state: 'failed', says: 'refused' }],
+}
 
 async function run(CheckCredential: Task) {
-  const events: Entry[] = []
+  const events: BusEvent[] = []
   const seen: unknown[] = []
   const tasks = {
-    ...eventBus(entry => events.push(entry)),
+    ...makeEventBusTasks(entry => events.push(entry)),
     CheckCredential: (given: unknown) => {
       seen.push(given)
       return CheckCredential(given)
     },
   }
-  return { events, seen, ...(await runExecution('check', tasks, name, input)) }
+  return { events, seen, ...(await runExecution('check', tasks, executionName, executionInput)) }
 }
 
 test('the function gets the input as it is, the bus the names of the lines, and the caller all of it', async () => {
   const { output, seen, events } = await run(() => ({ checked, event }))
-  expect(seen).toEqual([input])
+  expect(seen).toEqual([executionInput])
   expect(output).toEqual(checked)
   expect(events).toEqual([
     {
       Source: 'keyturn',
       DetailType: 'Credential Checked',
       EventBusName: 'default',
-      Detail: { execution: expect.stringMatching(`check:${name}$`), ...event },
+      Detail: { execution: expect.stringMatching(`check:${executionName}$`), ...event },
     },
   ])
 })
 
 test('a function that was idle for weeks is waited for', async () => {
-  const { output, tries } = await run(failsFirst('Lambda.ENINotReadyException', 30, { checked, event }))
+  const { output, tries } = await run(
+    makeTaskFailingFirst('Lambda.ENINotReadyException', 30, { checked, event }),
+  )
   expect(output).toEqual(checked)
   expect(tries.CheckCredential).toBe(31)
 })
@@ -42,13 +53,13 @@ test('a function that was idle for weeks is waited for', async () => {
 test.each(['States.Timeout', 'Sandbox.Timedout', 'Runtime.ExitError', 'Unexpected', 'InvalidInput'])(
   'what may have logged in before it failed (%s) is not tried again, and is told',
   async error => {
-    const { failure, tries, events } = await run(fails(error))
+    const { failure, tries, events } = await run(makeFailingTask(error))
     expect(failure).toMatchObject({ error })
     expect(tries.CheckCredential).toBe(1)
     expect(events.map(({ DetailType, Detail }) => ({ DetailType, Detail }))).toEqual([
       {
         DetailType: 'Credential Checked',
-        Detail: { execution: expect.stringMatching(`check:${name}$`), result: 'not-checked', error },
+        Detail: { execution: expect.stringMatching(`check:${executionName}$`), result: 'not-checked', error },
       },
     ])
   },

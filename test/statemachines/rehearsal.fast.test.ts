@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import type { StateName } from '../../fleet/states.ts'
 import { definitionOf, runRotation, statesOf, type Task } from '../../local/embedded/stateMachine.ts'
-import { fails, failsFirst, input, name, rotation, tasks } from '../support/rotateTasks.ts'
+import {
+  createdRotation,
+  executionInput,
+  executionName,
+  makeFailingTask,
+  makeTaskFailingFirst,
+  makeTasks,
+} from '../support/rotateTasks.ts'
 
 const branches = [
   ['RehearseTest', 'TestSecret', 'AtRehearseTest', 'TestUnrehearsed'],
@@ -28,11 +35,11 @@ const passes = [
 
 /** One execution whose createSecret wants a rehearsal, and what each state entered with. */
 async function run(given: Record<string, Task> = {}, more: object = {}) {
-  const CreateSecret = () => ({ ...rotation, rehearse: true, ...more })
-  const { all, events } = tasks({ CreateSecret, ...given })
+  const CreateSecret = () => ({ ...createdRotation, rehearse: true, ...more })
+  const { all, events } = makeTasks({ CreateSecret, ...given })
   const entered = new Map<string, unknown>()
-  const execution = await runRotation(all, name, input, {
-    entered: (state, input) => entered.set(state, input),
+  const execution = await runRotation(all, executionName, executionInput, {
+    onStateEntered: (state, input) => entered.set(state, input),
   })
   return { ...execution, events, entered }
 }
@@ -49,8 +56,8 @@ describe('a rehearsal', () => {
       'MustRetire',
       'Rotated',
     ])
-    expect(entered.get('SetSecret')).toEqual({ ...rotation, rehearse: true })
-    expect(output).toEqual({ ...rotation, rehearse: true })
+    expect(entered.get('SetSecret')).toEqual({ ...createdRotation, rehearse: true })
+    expect(output).toEqual({ ...createdRotation, rehearse: true })
     expect(failure).toBeUndefined()
   })
 
@@ -83,7 +90,7 @@ describe('a rehearsal', () => {
     'is left out where createSecret asks for none, as that of the last release: %s',
     async (_, more, way) => {
       const AwaitReplicas = () => ({ outcome: 'superseded' })
-      const { states } = await run({ CreateSecret: () => ({ ...rotation, ...more }), AwaitReplicas })
+      const { states } = await run({ CreateSecret: () => ({ ...createdRotation, ...more }), AwaitReplicas })
       const since = states.indexOf('HasReplicas')
       expect(states.slice(since, since + way.length)).toEqual(way)
     },
@@ -93,7 +100,7 @@ describe('a rehearsal', () => {
     const seen: Record<string, unknown> = {}
     const watching = rehearsing.map((state): [string, Task] => [state, event => (seen[state] = event)])
     await run(Object.fromEntries(watching))
-    const event = { execution: name, rehearsal: { ...rotation, rehearse: true } }
+    const event = { execution: executionName, rehearsal: { ...createdRotation, rehearse: true } }
     expect(seen).toEqual({
       RehearseTest: event,
       RehearseFinish: { ...event, started: expect.stringContaining('T') },
@@ -128,7 +135,7 @@ describe.each(branches)('%s', (state, _, at, unrehearsed) => {
     'Lambda.EC2UnexpectedException',
     'Lambda.KMSAccessDeniedException',
   ])('%s ends the rotation before anything is changed, at severity error', async error => {
-    const { states, events, failure, tries, entered } = await run({ [state]: fails(error) })
+    const { states, events, failure, tries, entered } = await run({ [state]: makeFailingTask(error) })
     expect(states.slice(-4)).toEqual(['Rehearsed', ...discarded])
     expect(states).toContain(at)
     for (const never of ['SetSecret', 'RollbackSecret']) expect(tries[never]).toBeUndefined()
@@ -144,24 +151,24 @@ describe.each(branches)('%s', (state, _, at, unrehearsed) => {
   })
 
   test.each(passes)('%s passes when its tries are over, and nothing of it is left', async error => {
-    const { states, entered, failure, tries } = await run({ [state]: fails(error) })
+    const { states, entered, failure, tries } = await run({ [state]: makeFailingTask(error) })
     expect(failure).toBeUndefined()
     expect(tries[state]).toBeGreaterThan(9)
     expect(states).toContain(unrehearsed)
-    expect(entered.get('SetSecret')).toEqual({ ...rotation, rehearse: true })
+    expect(entered.get('SetSecret')).toEqual({ ...createdRotation, rehearse: true })
   })
 
   test('what passes within its tries is no failure', async () => {
-    const { failure, tries } = await run({ [state]: failsFirst('Unreachable', 3) })
+    const { failure, tries } = await run({ [state]: makeTaskFailingFirst('Unreachable', 3) })
     expect([failure, tries[state]]).toEqual([undefined, 4])
   })
 })
 
 test('of several failures one is told, with its own state', async () => {
   const { entered, failure } = await run({
-    RehearseTest: fails('TestFailed'),
-    RehearseFinish: fails('NotPermitted'),
-    RehearseRollback: fails('Throttled'),
+    RehearseTest: makeFailingTask('TestFailed'),
+    RehearseFinish: makeFailingTask('NotPermitted'),
+    RehearseRollback: makeFailingTask('Throttled'),
   })
   expect(failure?.error).toBe('TestFailed')
   expect(entered.get('DiscardSecret')).toMatchObject({

@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { runRotation, type Task } from '../../local/embedded/stateMachine.ts'
-import { fails, failsFirst, input, name, retiring, rotation, tasks } from '../support/rotateTasks.ts'
+import {
+  createdRotation,
+  executionInput,
+  executionName,
+  makeFailingTask,
+  makeTaskFailingFirst,
+  makeTasks,
+  retiringStates,
+} from '../support/rotateTasks.ts'
 
 beforeAll(() => {
   vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
@@ -10,7 +18,7 @@ afterAll(() => {
 })
 
 describe('replicas in other Regions', () => {
-  const CreateSecret = () => ({ ...rotation, grace: 1, replicas: ['us-east-1'] })
+  const CreateSecret = () => ({ ...createdRotation, grace: 1, replicas: ['us-east-1'] })
   const replicated = { outcome: 'replicated', regions: ['us-east-1'] }
   const before = ['MayHaveReplicas', 'LookAtReplicas', 'CreateSecret', 'HasReplicas']
   const steps = ['SetSecret', 'TestSecret', 'FinishSecret', 'AnnounceSuccess', 'MustRetire']
@@ -18,10 +26,10 @@ describe('replicas in other Regions', () => {
   const followed = ['MayAnnounceReplicated', 'AnnounceReplicated', 'Followed']
 
   test('are waited for after the success is announced, and before the grace time begins', async () => {
-    const AwaitReplicas = failsFirst('ReplicasBehind', 3, replicated)
-    const { all, events } = tasks({ CreateSecret, AwaitReplicas, LookBeforeRetiring: () => replicated })
-    const { states, tries, output } = await runRotation(all, name, input)
-    const after = ['AwaitReplicas', ...followed, ...retiring]
+    const AwaitReplicas = makeTaskFailingFirst('ReplicasBehind', 3, replicated)
+    const { all, events } = makeTasks({ CreateSecret, AwaitReplicas, LookBeforeRetiring: () => replicated })
+    const { states, tries, output } = await runRotation(all, executionName, executionInput)
+    const after = ['AwaitReplicas', ...followed, ...retiringStates]
     expect(states).toEqual([...good, ...after])
     expect(tries.AwaitReplicas).toBe(4)
     expect(output).toMatchObject({ replication: replicated, retirement: { outcome: 'retired' } })
@@ -35,16 +43,20 @@ describe('replicas in other Regions', () => {
     ['ReplicasBehind', 9],
     ['NotPermitted', 1],
   ])('that do not follow (%s) are told of, and waited for on', async (error, tried) => {
-    const AwaitReplicasLonger = failsFirst('ReplicasBehind', 20, replicated)
-    const { all, events } = tasks({ CreateSecret, AwaitReplicas: fails(error), AwaitReplicasLonger })
-    const { states, tries } = await runRotation(all, name, input)
+    const AwaitReplicasLonger = makeTaskFailingFirst('ReplicasBehind', 20, replicated)
+    const { all, events } = makeTasks({
+      CreateSecret,
+      AwaitReplicas: makeFailingTask(error),
+      AwaitReplicasLonger,
+    })
+    const { states, tries } = await runRotation(all, executionName, executionInput)
     expect(tries).toMatchObject({ AwaitReplicas: tried, AwaitReplicasLonger: 21 })
     expect(states.slice(good.length)).toEqual([
       'AwaitReplicas',
       'AnnounceReplicasBehind',
       'AwaitReplicasLonger',
       ...followed,
-      ...retiring,
+      ...retiringStates,
     ])
     expect(events[1]).toMatchObject({
       DetailType: 'Credential Replicas Behind',
@@ -53,9 +65,9 @@ describe('replicas in other Regions', () => {
   })
 
   test('that never follow leave open what was replaced: nothing is closed, and the rotation is no failure', async () => {
-    const never = fails('ReplicasBehind')
-    const { all } = tasks({ CreateSecret, AwaitReplicas: never, AwaitReplicasLonger: never })
-    const { states, tries, failure, output } = await runRotation(all, name, input)
+    const never = makeFailingTask('ReplicasBehind')
+    const { all } = makeTasks({ CreateSecret, AwaitReplicas: never, AwaitReplicasLonger: never })
+    const { states, tries, failure, output } = await runRotation(all, executionName, executionInput)
     expect([states.at(-1), failure]).toEqual(['LeftOpen', undefined])
     expect(output).toMatchObject({ replication: { Error: 'ReplicasBehind' } })
     expect(tries.RetireSecret).toBeUndefined()
@@ -71,17 +83,25 @@ describe('replicas in other Regions', () => {
   test.each(['Throttled', 'NotPermitted', 'StoreFailed', 'Unexpected', 'Lambda.TooManyRequestsException'])(
     'are waited for on though %s comes in between, day after day',
     async error => {
-      const AwaitReplicasLonger = failsFirst(error, 40, replicated)
-      const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
-      const { states } = await runRotation(all, name, input)
-      expect(states.slice(good.length + 3)).toEqual([...followed, ...retiring])
+      const AwaitReplicasLonger = makeTaskFailingFirst(error, 40, replicated)
+      const { all } = makeTasks({
+        CreateSecret,
+        AwaitReplicas: makeFailingTask('ReplicasBehind'),
+        AwaitReplicasLonger,
+      })
+      const { states } = await runRotation(all, executionName, executionInput)
+      expect(states.slice(good.length + 3)).toEqual([...followed, ...retiringStates])
     },
   )
 
   test('of a secret that is gone are not waited for', async () => {
-    const AwaitReplicasLonger = fails('InvalidCredential')
-    const { all } = tasks({ CreateSecret, AwaitReplicas: fails('ReplicasBehind'), AwaitReplicasLonger })
-    const { states, tries } = await runRotation(all, name, input)
+    const AwaitReplicasLonger = makeFailingTask('InvalidCredential')
+    const { all } = makeTasks({
+      CreateSecret,
+      AwaitReplicas: makeFailingTask('ReplicasBehind'),
+      AwaitReplicasLonger,
+    })
+    const { states, tries } = await runRotation(all, executionName, executionInput)
     expect([states.at(-1), tries.AwaitReplicasLonger]).toEqual(['LeftOpen', 1])
   })
 
@@ -91,8 +111,12 @@ describe('replicas in other Regions', () => {
       [{}, 'Rotated'],
       [{ grace: 1, halfway: true }, 'StayOnClone'],
     ] as const) {
-      const CreateSecret = () => ({ ...rotation, ...more, replicas: ['us-east-1'] })
-      const { states } = await runRotation(tasks({ CreateSecret, AwaitReplicas }).all, name, input)
+      const CreateSecret = () => ({ ...createdRotation, ...more, replicas: ['us-east-1'] })
+      const { states } = await runRotation(
+        makeTasks({ CreateSecret, AwaitReplicas }).all,
+        executionName,
+        executionInput,
+      )
       expect(states.indexOf('AwaitReplicas')).toBe(good.length)
       expect(states[good.length + 4]).toBe(last)
     }
@@ -102,28 +126,28 @@ describe('replicas in other Regions', () => {
     ['LookBeforeRetiring', {}, 'RetireSecret'],
     ['LookBeforeMovingBack', { halfway: true, clone: 'drop' }, 'MoveBack'],
   ] as const)('right before what was replaced is closed: %s', (look, more, next) => {
-    const CreateSecret = () => ({ ...rotation, grace: 1, ...more })
+    const CreateSecret = () => ({ ...createdRotation, grace: 1, ...more })
 
     test('asks, and its answer is in the state', async () => {
       const seen: unknown[] = []
       const answer = { outcome: 'replicated', empty: ['us-east-1'] }
-      const { all } = tasks({
+      const { all } = makeTasks({
         CreateSecret,
         [look]: (event: unknown) => {
           seen.push(event)
           return answer
         },
       })
-      const { output, states } = await runRotation(all, name, input)
-      expect(seen).toMatchObject([{ look: 'retiring', execution: name, rotation: { id: 'app' } }])
+      const { output, states } = await runRotation(all, executionName, executionInput)
+      expect(seen).toMatchObject([{ look: 'retiring', execution: executionName, rotation: { id: 'app' } }])
       expect(states).toContain(next)
       expect(output).toMatchObject({ replication: answer })
     })
 
     test('where another Region has taken over it is told, and at once left open', async () => {
-      const promoted = fails('PromotedElsewhere')
-      const { all, events } = tasks({ CreateSecret, [look]: promoted, AwaitReplicasLonger: promoted })
-      const { states, tries, failure, output } = await runRotation(all, name, input)
+      const promoted = makeFailingTask('PromotedElsewhere')
+      const { all, events } = makeTasks({ CreateSecret, [look]: promoted, AwaitReplicasLonger: promoted })
+      const { states, tries, failure, output } = await runRotation(all, executionName, executionInput)
       expect(states.slice(states.indexOf(look))).toEqual([
         look,
         'AnnounceReplicasBehind',
@@ -141,66 +165,78 @@ describe('replicas in other Regions', () => {
 
     test('a copy that follows another Region is told, and waited for; the grace time then begins anew', async () => {
       let looks = 0
-      const { all } = tasks({
+      const { all } = makeTasks({
         CreateSecret,
-        [look]: () => (looks++ < 9 ? fails('ReplicasBehind')() : replicated),
-        AwaitReplicasLonger: failsFirst('ReplicasBehind', 20, replicated),
+        [look]: () => (looks++ < 9 ? makeFailingTask('ReplicasBehind')() : replicated),
+        AwaitReplicasLonger: makeTaskFailingFirst('ReplicasBehind', 20, replicated),
       })
-      const { states, tries } = await runRotation(all, name, input)
+      const { states, tries } = await runRotation(all, executionName, executionInput)
       expect(tries).toMatchObject({ [look]: 10, AwaitReplicasLonger: 21, [next]: 1 })
       const waits = states.filter(state => ['GraceBeforeLook', 'StayOnClone'].includes(state))
       expect(waits).toHaveLength(2)
     })
 
     test('a secret that is gone has none: it goes on, and says so itself', async () => {
-      const { all } = tasks({ CreateSecret, [look]: fails('InvalidCredential') })
-      const { states } = await runRotation(all, name, input)
+      const { all } = makeTasks({ CreateSecret, [look]: makeFailingTask('InvalidCredential') })
+      const { states } = await runRotation(all, executionName, executionInput)
       expect(states[states.indexOf(look) + 1]).toBe(next)
     })
   })
 
   test('without any, nothing is waited for', async () => {
-    expect((await runRotation(tasks().all, name, input)).states).toEqual([...before, ...steps, 'Rotated'])
+    expect((await runRotation(makeTasks().all, executionName, executionInput)).states).toEqual([
+      ...before,
+      ...steps,
+      'Rotated',
+    ])
   })
 
   test('are not looked at where the deployment names no peer', async () => {
     vi.stubEnv('KEYTURN_PEER_REGIONS', '')
-    const { states } = await runRotation(tasks().all, name, input)
+    const { states } = await runRotation(makeTasks().all, executionName, executionInput)
     vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
     expect(states.slice(0, 3)).toEqual(['MayHaveReplicas', 'CreateSecret', 'HasReplicas'])
   })
 
   test('of a version that is current no more are not told of: its own rotation does', async () => {
     const AwaitReplicas = () => ({ outcome: 'superseded' })
-    const { all, events } = tasks({ CreateSecret, AwaitReplicas })
-    const { states } = await runRotation(all, name, input)
-    expect(states.slice(-5)).toEqual(['MayAnnounceReplicated', 'Followed', ...retiring])
+    const { all, events } = makeTasks({ CreateSecret, AwaitReplicas })
+    const { states } = await runRotation(all, executionName, executionInput)
+    expect(states.slice(-5)).toEqual(['MayAnnounceReplicated', 'Followed', ...retiringStates])
     expect(events.map(({ DetailType }) => DetailType)).toEqual(['Credential Rotated'])
   })
 
   test('are looked at before: what they answer, or fail with, createSecret gets over anything that the input says', async () => {
     for (const [task, tried, answer] of [
-      [failsFirst('ReplicasBehind', 3, { outcome: 'following' }), 4, { outcome: 'following' }],
-      [fails('ReplicasBehind'), 6, { Error: 'ReplicasBehind', Cause: expect.stringContaining('the reason') }],
-      [fails('Unexpected'), 1, { Error: 'Unexpected', Cause: expect.stringContaining('the reason') }],
+      [makeTaskFailingFirst('ReplicasBehind', 3, { outcome: 'following' }), 4, { outcome: 'following' }],
+      [
+        makeFailingTask('ReplicasBehind'),
+        6,
+        { Error: 'ReplicasBehind', Cause: expect.stringContaining('the reason') },
+      ],
+      [
+        makeFailingTask('Unexpected'),
+        1,
+        { Error: 'Unexpected', Cause: expect.stringContaining('the reason') },
+      ],
     ] as const) {
       const seen: unknown[] = []
       const CreateSecret: Task = event => {
         seen.push(event)
-        return rotation
+        return createdRotation
       }
-      const { all } = tasks({ CreateSecret, LookAtReplicas: task })
-      const forged = { ...input, replication: { outcome: 'following', empty: ['us-east-1'] } }
-      const { tries } = await runRotation(all, name, forged)
+      const { all } = makeTasks({ CreateSecret, LookAtReplicas: task })
+      const forged = { ...executionInput, replication: { outcome: 'following', empty: ['us-east-1'] } }
+      const { tries } = await runRotation(all, executionName, forged)
       expect(tries.LookAtReplicas).toBe(tried)
       expect(seen).toMatchObject([{ looked: 'secrets-manager', rotation: { replication: answer } }])
     }
   })
 
   test('that never get the pending value keep nobody waiting, also where nobody can ask', async () => {
-    for (const AwaitPendingReplicas of [() => ({ outcome: 'late' }), fails('NotPermitted')]) {
-      const { all } = tasks({ CreateSecret, AwaitPendingReplicas, AwaitReplicas: () => replicated })
-      const { states, tries, failure } = await runRotation(all, name, input)
+    for (const AwaitPendingReplicas of [() => ({ outcome: 'late' }), makeFailingTask('NotPermitted')]) {
+      const { all } = makeTasks({ CreateSecret, AwaitPendingReplicas, AwaitReplicas: () => replicated })
+      const { states, tries, failure } = await runRotation(all, executionName, executionInput)
       expect([states.at(-1), failure]).toEqual(['RetireSecret', undefined])
       expect(tries.AwaitPendingReplicas).toBe(1)
     }

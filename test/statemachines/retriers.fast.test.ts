@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { MachineName } from '../../fleet/states.ts'
-import { machines, pathOf, retrying, withRetriers } from '../../scripts/retriers.ts'
+import { definitionUrlOf, machineNames, retryingStates, withRetriers } from '../../scripts/retriers.ts'
 
-const read = (machine: MachineName) => readFileSync(pathOf(machine), 'utf8')
+const read = (machine: MachineName) => readFileSync(definitionUrlOf(machine), 'utf8')
 
 type Inside = { States: States }
 type States = Record<string, { Retry?: object[]; ItemProcessor?: Inside; Branches?: Inside[] }>
@@ -17,10 +17,10 @@ const statesWithRetry = (states: States): string[] =>
 
 test('every state machine is written by the script', () => {
   const files = readdirSync(new URL('../../statemachines', import.meta.url))
-  expect(machines.map(name => `${name}.asl.json`).sort()).toEqual(files.sort())
+  expect(machineNames.map(name => `${name}.asl.json`).sort()).toEqual(files.sort())
 })
 
-describe.each(machines)('%s', machine => {
+describe.each(machineNames)('%s', machine => {
   const json = read(machine)
 
   test('has the Retry blocks that the script writes, word for word', () => {
@@ -28,12 +28,12 @@ describe.each(machines)('%s', machine => {
   })
 
   test('has a Retry block in no other state', () => {
-    expect(statesWithRetry(JSON.parse(json).States).sort()).toEqual(retrying(machine).sort())
+    expect(statesWithRetry(JSON.parse(json).States).sort()).toEqual(retryingStates(machine).sort())
   })
 
   test('a Retry block that was edited by hand is another, and is written anew', () => {
     const blocks = [...json.matchAll(/"Retry": \[[\s\S]*?^ *\}\n *\]/gm)]
-    expect(blocks).toHaveLength(retrying(machine).length)
+    expect(blocks).toHaveLength(retryingStates(machine).length)
     for (const { 0: block, index } of blocks)
       for (const edited of [
         block.replace(/(?<="MaxAttempts": )\d+/, attempts => `${Number(attempts) + 1}`),

@@ -1,10 +1,18 @@
 import { hash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { isToken } from '../../fleet/token.ts'
-import { startEvent } from '../../functions/shared/event.ts'
+import { parseCreateSecretEvent } from '../../functions/shared/event.ts'
 import { definitionOf, runRotation, type Task } from '../../local/embedded/stateMachine.ts'
 import * as errors from '../../rotation/errors.ts'
-import { fails, failsFirst, input, name, retiring, rotation, tasks } from '../support/rotateTasks.ts'
+import {
+  createdRotation,
+  executionInput,
+  executionName,
+  makeFailingTask,
+  makeTaskFailingFirst,
+  makeTasks,
+  retiringStates,
+} from '../support/rotateTasks.ts'
 
 beforeAll(() => {
   vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
@@ -69,15 +77,15 @@ const toldOf = (state: string, error: string) => ({
 
 describe('an input that has no fields', () => {
   // null as well, which the interpreter here does not take.
-  test.each([['a text'], [7], [[input]], [true]])('%j is announced as InvalidInput', async odd => {
+  test.each([['a text'], [7], [[executionInput]], [true]])('%j is announced as InvalidInput', async odd => {
     const seen: unknown[] = []
     const CreateSecret: Task = event => {
       seen.push(event)
-      return startEvent(event)
+      return parseCreateSecretEvent(event)
     }
-    const { all, events } = tasks({ CreateSecret })
-    const execution = await runRotation(all, name, odd)
-    expect(seen).toEqual([{ looked: 'secrets-manager', execution: name, rotation: odd }])
+    const { all, events } = makeTasks({ CreateSecret })
+    const execution = await runRotation(all, executionName, odd)
+    expect(seen).toEqual([{ looked: 'secrets-manager', execution: executionName, rotation: odd }])
     expect(execution.states).toEqual([
       'MayHaveReplicas',
       'CreateSecret',
@@ -97,8 +105,8 @@ describe('an input that has no fields', () => {
 
 describe('a rotation that goes well', () => {
   test('passes the steps in order, and announces what anybody may know', async () => {
-    const { events, all } = tasks()
-    const execution = await runRotation(all, name, input)
+    const { events, all } = makeTasks()
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states).toEqual([
       'MayHaveReplicas',
       'LookAtReplicas',
@@ -117,14 +125,18 @@ describe('a rotation that goes well', () => {
         Source: 'keyturn',
         DetailType: 'Credential Rotated',
         EventBusName: 'default',
-        Detail: { ...rotation, rotation, execution: expect.stringContaining(name) },
+        Detail: {
+          ...createdRotation,
+          rotation: createdRotation,
+          execution: expect.stringContaining(executionName),
+        },
       },
     ])
   })
 
   test('with a grace time it waits, then retires; at most 10 transitions, and 12 where it looks at other Regions', async () => {
-    const { all } = tasks({ CreateSecret: () => ({ ...rotation, grace: 3600 }) })
-    const execution = await runRotation(all, name, input)
+    const { all } = makeTasks({ CreateSecret: () => ({ ...createdRotation, grace: 3600 }) })
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.slice(-4)).toEqual([
       'MustRetire',
       'GraceBeforeLook',
@@ -133,11 +145,11 @@ describe('a rotation that goes well', () => {
     ])
     expect(execution.states.length).toBeLessThanOrEqual(12)
     expect(execution.output).toMatchObject({ retirement: { outcome: 'retired' } })
-    const parameter = { ...input, store: 'parameter-store' }
-    const ofParameter = () => ({ ...rotation, ...parameter, grace: 3600 })
-    const alone = await runRotation({ ...all, CreateSecret: ofParameter }, name, parameter)
+    const parameter = { ...executionInput, store: 'parameter-store' }
+    const ofParameter = () => ({ ...createdRotation, ...parameter, grace: 3600 })
+    const alone = await runRotation({ ...all, CreateSecret: ofParameter }, executionName, parameter)
     vi.stubEnv('KEYTURN_PEER_REGIONS', '')
-    const withoutPeers = await runRotation(all, name, input)
+    const withoutPeers = await runRotation(all, executionName, executionInput)
     vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
     for (const { states } of [alone, withoutPeers]) {
       expect(states.slice(-4)).toEqual(['AnnounceSuccess', 'MustRetire', 'Grace', 'RetireSecret'])
@@ -147,13 +159,13 @@ describe('a rotation that goes well', () => {
   })
 
   describe('on a temporary clone', () => {
-    const onClone = { ...rotation, grace: 3600, clone: 'drop', halfway: true }
+    const onClone = { ...createdRotation, grace: 3600, clone: 'drop', halfway: true }
     const CreateSecret = () => onClone
 
     test('it waits, then starts the rotation back, under a name that follows from its own', async () => {
       const started: unknown[] = []
-      const { all } = tasks({ CreateSecret, MoveBack: input => started.push(input) })
-      const execution = await runRotation(all, name, input)
+      const { all } = makeTasks({ CreateSecret, MoveBack: input => started.push(input) })
+      const execution = await runRotation(all, executionName, executionInput)
       expect(execution.states.slice(-7)).toEqual([
         'MustRetire',
         'StayOnClone',
@@ -166,26 +178,26 @@ describe('a rotation that goes well', () => {
       expect(started).toEqual([
         {
           StateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-local-rotate',
-          Name: hash('sha256', name),
-          Input: { ...input, moveBack: true },
+          Name: hash('sha256', executionName),
+          Input: { ...executionInput, moveBack: true },
         },
       ])
-      expect(isToken(hash('sha256', name))).toBe(true)
+      expect(isToken(hash('sha256', executionName))).toBe(true)
     })
 
     test('not if a newer rotation has moved it meanwhile', async () => {
-      const { all } = tasks({ CreateSecret, MayMoveBack: () => ({ outcome: 'superseded' }) })
-      const { states, failure } = await runRotation(all, name, input)
+      const { all } = makeTasks({ CreateSecret, MayMoveBack: () => ({ outcome: 'superseded' }) })
+      const { states, failure } = await runRotation(all, executionName, executionInput)
       expect(states.slice(-2)).toEqual(['MustMoveBack', 'Rotated'])
       expect(failure).toBeUndefined()
     })
 
     test('one that was started before is success, and not tried again', async () => {
-      const { all } = tasks({
+      const { all } = makeTasks({
         CreateSecret,
-        MoveBack: fails('StepFunctions.ExecutionAlreadyExistsException'),
+        MoveBack: makeFailingTask('StepFunctions.ExecutionAlreadyExistsException'),
       })
-      const { states, tries, failure } = await runRotation(all, name, input)
+      const { states, tries, failure } = await runRotation(all, executionName, executionInput)
       expect(states.slice(-2)).toEqual(['MoveBack', 'Rotated'])
       expect(tries.MoveBack).toBe(1)
       expect(failure).toBeUndefined()
@@ -194,10 +206,10 @@ describe('a rotation that goes well', () => {
     test.each(['States.TaskFailed', 'StepFunctions.AWSStepFunctionsException'])(
       '%s is tried again, and fails the execution in the end',
       async error => {
-        const passing = tasks({ CreateSecret, MoveBack: failsFirst(error, 2) })
-        expect((await runRotation(passing.all, name, input)).failure).toBeUndefined()
-        const { all, events } = tasks({ CreateSecret, MoveBack: fails(error) })
-        const { states, tries, failure } = await runRotation(all, name, input)
+        const passing = makeTasks({ CreateSecret, MoveBack: makeTaskFailingFirst(error, 2) })
+        expect((await runRotation(passing.all, executionName, executionInput)).failure).toBeUndefined()
+        const { all, events } = makeTasks({ CreateSecret, MoveBack: makeFailingTask(error) })
+        const { states, tries, failure } = await runRotation(all, executionName, executionInput)
         expect(states.slice(-4)).toEqual(['MoveBack', 'AtMoveBack', ...told])
         expect(tries.MoveBack).toBe(7)
         expect(failure?.error).toBe(error)
@@ -208,7 +220,7 @@ describe('a rotation that goes well', () => {
 
   test('every function gets the name of the execution and its state', async () => {
     const seen: Record<string, unknown> = {}
-    const { all } = tasks()
+    const { all } = makeTasks()
     const spied = Object.fromEntries(
       Object.entries(all).map(([state, task]) => [
         state,
@@ -218,18 +230,26 @@ describe('a rotation that goes well', () => {
         },
       ]),
     )
-    await runRotation(spied, name, input)
-    expect(seen.LookAtReplicas).toEqual({ look: 'before', execution: name, rotation: input })
+    await runRotation(spied, executionName, executionInput)
+    expect(seen.LookAtReplicas).toEqual({
+      look: 'before',
+      execution: executionName,
+      rotation: executionInput,
+    })
     const replication = { outcome: 'unasked' }
     expect(seen.CreateSecret).toEqual({
       looked: 'secrets-manager',
-      execution: name,
-      rotation: { ...input, replication },
+      execution: executionName,
+      rotation: { ...executionInput, replication },
     })
-    expect(seen.SetSecret).toEqual({ execution: name, rotation, retries: ['AdminRefused'] })
-    expect(seen.TestSecret).toEqual({ execution: name, rotation })
+    expect(seen.SetSecret).toEqual({
+      execution: executionName,
+      rotation: createdRotation,
+      retries: ['AdminRefused'],
+    })
+    expect(seen.TestSecret).toEqual({ execution: executionName, rotation: createdRotation })
     const started = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
-    expect(seen.FinishSecret).toEqual({ execution: name, started, rotation })
+    expect(seen.FinishSecret).toEqual({ execution: executionName, started, rotation: createdRotation })
   })
 })
 
@@ -237,8 +257,8 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
   test.each(every.filter(error => error !== 'RotationAbandoned' || step !== 'CreateSecret'))(
     'with %s for good: tried as often as it makes sense, rolled back, and failed with it',
     async error => {
-      const { events, all } = tasks({ [step]: fails(error) })
-      const execution = await runRotation(all, name, input)
+      const { events, all } = makeTasks({ [step]: makeFailingTask(error) })
+      const execution = await runRotation(all, executionName, executionInput)
       expect(execution.tries[step]).toBe(triesOf(step, error))
       const undo = step === 'CreateSecret' ? ['DiscardSecret'] : ['RollbackSecret', 'HadFinished']
       expect(execution.states.slice(execution.states.indexOf(step) + 1)).toEqual([
@@ -260,8 +280,8 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
   )
 
   test.each(retried)('with %s nine times, then not: it rotates', async error => {
-    const { events, all } = tasks({ [step]: failsFirst(error, TRIES - 1, rotation) })
-    const execution = await runRotation(all, name, input)
+    const { events, all } = makeTasks({ [step]: makeTaskFailingFirst(error, TRIES - 1, createdRotation) })
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.at(-1)).toBe('Rotated')
     expect(events.map(event => event.DetailType)).toEqual(['Credential Rotated'])
   })
@@ -270,11 +290,11 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
 describe('an abandoned rotation', () => {
   test('is rolled back first, then this one goes on', async () => {
     const seen: unknown[] = []
-    const { all } = tasks({
-      CreateSecret: failsFirst('RotationAbandoned', 1, rotation),
+    const { all } = makeTasks({
+      CreateSecret: makeTaskFailingFirst('RotationAbandoned', 1, createdRotation),
       RollbackAbandoned: event => void seen.push(event),
     })
-    const execution = await runRotation(all, name, input)
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.slice(0, 8)).toEqual([
       'MayHaveReplicas',
       'LookAtReplicas',
@@ -285,16 +305,16 @@ describe('an abandoned rotation', () => {
       'CreateSecret',
       'HasReplicas',
     ])
-    expect(seen).toMatchObject([{ abandoned: true, execution: name, rotation: input }])
+    expect(seen).toMatchObject([{ abandoned: true, execution: executionName, rotation: executionInput }])
     expect(execution.states.at(-1)).toBe('Rotated')
   })
 
   test('that runs after all: this one fails with RotationInProgress', async () => {
-    const { all } = tasks({
-      CreateSecret: fails('RotationAbandoned'),
-      RollbackAbandoned: fails('RotationInProgress'),
+    const { all } = makeTasks({
+      CreateSecret: makeFailingTask('RotationAbandoned'),
+      RollbackAbandoned: makeFailingTask('RotationInProgress'),
     })
-    const execution = await runRotation(all, name, input)
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.slice(2)).toEqual([
       'CreateSecret',
       'RollbackAbandoned',
@@ -305,11 +325,11 @@ describe('an abandoned rotation', () => {
   })
 
   test('that cannot be rolled back is a lockout', async () => {
-    const { events, all } = tasks({
-      CreateSecret: fails('RotationAbandoned'),
-      RollbackAbandoned: fails('LockedOut'),
+    const { events, all } = makeTasks({
+      CreateSecret: makeFailingTask('RotationAbandoned'),
+      RollbackAbandoned: makeFailingTask('LockedOut'),
     })
-    const execution = await runRotation(all, name, input)
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.failure?.error).toBe('LockedOut')
     expect(events).toMatchObject([{ Detail: { severity: 'critical' } }])
   })
@@ -317,8 +337,11 @@ describe('an abandoned rotation', () => {
 
 describe('DiscardSecret fails', () => {
   test('with LockedOut: an earlier execution of the same version had set its value', async () => {
-    const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails('LockedOut') })
-    const execution = await runRotation(all, name, input)
+    const { events, all } = makeTasks({
+      CreateSecret: makeFailingTask('NotPermitted'),
+      DiscardSecret: makeFailingTask('LockedOut'),
+    })
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceLockout', 'RollbackFailed'])
     expect(execution.failure?.error).toBe('LockedOut')
     expect(events).toMatchObject([
@@ -335,8 +358,11 @@ describe('DiscardSecret fails', () => {
   test.each(every.filter(error => error !== 'LockedOut'))(
     'with %s for good: the failure of createSecret is announced, no lockout',
     async error => {
-      const { events, all } = tasks({ CreateSecret: fails('NotPermitted'), DiscardSecret: fails(error) })
-      const execution = await runRotation(all, name, input)
+      const { events, all } = makeTasks({
+        CreateSecret: makeFailingTask('NotPermitted'),
+        DiscardSecret: makeFailingTask(error),
+      })
+      const execution = await runRotation(all, executionName, executionInput)
       expect(execution.tries.DiscardSecret).toBe(triesOf('DiscardSecret', error))
       expect(execution.states.slice(-3)).toEqual(['DiscardSecret', 'AnnounceFailure', 'RotationFailed'])
       expect(execution.failure?.error).toBe('NotPermitted')
@@ -348,26 +374,32 @@ describe('DiscardSecret fails', () => {
 })
 
 test.each(every)('RollbackAbandoned fails with %s: tried as often as a rollback', async error => {
-  const { all } = tasks({ CreateSecret: fails('RotationAbandoned'), RollbackAbandoned: fails(error) })
-  const execution = await runRotation(all, name, input)
+  const { all } = makeTasks({
+    CreateSecret: makeFailingTask('RotationAbandoned'),
+    RollbackAbandoned: makeFailingTask(error),
+  })
+  const execution = await runRotation(all, executionName, executionInput)
   expect(execution.tries.RollbackAbandoned).toBe(triesOf('RollbackAbandoned', error))
   expect(execution.failure?.error).toBe(error)
 })
 
 test.each(every)('MayMoveBack fails with %s: tried as often as a retirement', async error => {
-  const { all } = tasks({
-    CreateSecret: () => ({ ...rotation, grace: 1, clone: 'drop', halfway: true }),
-    MayMoveBack: fails(error),
+  const { all } = makeTasks({
+    CreateSecret: () => ({ ...createdRotation, grace: 1, clone: 'drop', halfway: true }),
+    MayMoveBack: makeFailingTask(error),
   })
-  const execution = await runRotation(all, name, input)
+  const execution = await runRotation(all, executionName, executionInput)
   expect(execution.tries.MayMoveBack).toBe(triesOf('MayMoveBack', error))
   expect(execution.failure?.error).toBe(error)
 })
 
 describe('RollbackSecret fails', () => {
   test.each(every)('with %s for good: the highest severity', async error => {
-    const { events, all } = tasks({ TestSecret: fails('TestFailed'), RollbackSecret: fails(error) })
-    const execution = await runRotation(all, name, input)
+    const { events, all } = makeTasks({
+      TestSecret: makeFailingTask('TestFailed'),
+      RollbackSecret: makeFailingTask(error),
+    })
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.tries.RollbackSecret).toBe(triesOf('RollbackSecret', error))
     expect(execution.states.slice(-3)).toEqual(['RollbackSecret', 'AnnounceLockout', 'RollbackFailed'])
     expect(execution.failure?.error).toBe(error)
@@ -384,38 +416,38 @@ describe('RollbackSecret fails', () => {
 })
 
 test('FinishSecret failed though it was done: the rotation succeeded, is announced and goes on', async () => {
-  const { events, all } = tasks({
-    CreateSecret: () => ({ ...rotation, grace: 60 }),
-    FinishSecret: fails('Throttled'),
+  const { events, all } = makeTasks({
+    CreateSecret: () => ({ ...createdRotation, grace: 60 }),
+    FinishSecret: makeFailingTask('Throttled'),
     RollbackSecret: () => ({ outcome: 'finished' }),
   })
-  const execution = await runRotation(all, name, input)
+  const execution = await runRotation(all, executionName, executionInput)
   const after = execution.states.slice(execution.states.indexOf('RollbackSecret') + 1)
-  expect(after).toEqual(['HadFinished', 'AnnounceSuccess', 'MustRetire', ...retiring])
+  expect(after).toEqual(['HadFinished', 'AnnounceSuccess', 'MustRetire', ...retiringStates])
   expect(execution.failure).toBeUndefined()
-  expect(events).toMatchObject([{ DetailType: 'Credential Rotated', Detail: { token: name } }])
+  expect(events).toMatchObject([{ DetailType: 'Credential Rotated', Detail: { token: executionName } }])
 })
 
 describe('what comes after the rotation', () => {
   test('an event that cannot be sent is tried again, and never hides the error of the step', async () => {
-    const { all } = tasks({
-      TestSecret: fails('TestFailed'),
-      AnnounceFailure: fails('EventBridge.FailedEntry'),
+    const { all } = makeTasks({
+      TestSecret: makeFailingTask('TestFailed'),
+      AnnounceFailure: makeFailingTask('EventBridge.FailedEntry'),
     })
-    const execution = await runRotation(all, name, input)
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.tries.AnnounceFailure).toBe(7)
     expect(execution.failure?.error).toBe('TestFailed')
-    const lockout = tasks({
-      TestSecret: fails('TestFailed'),
-      RollbackSecret: fails('LockedOut'),
-      AnnounceLockout: fails('EventBridge.FailedEntry'),
+    const lockout = makeTasks({
+      TestSecret: makeFailingTask('TestFailed'),
+      RollbackSecret: makeFailingTask('LockedOut'),
+      AnnounceLockout: makeFailingTask('EventBridge.FailedEntry'),
     })
-    expect((await runRotation(lockout.all, name, input)).failure?.error).toBe('LockedOut')
+    expect((await runRotation(lockout.all, executionName, executionInput)).failure?.error).toBe('LockedOut')
   })
 
   test('success that cannot be announced fails the execution, without a rollback', async () => {
-    const { all } = tasks({ AnnounceSuccess: fails('EventBridge.FailedEntry') })
-    const execution = await runRotation(all, name, input)
+    const { all } = makeTasks({ AnnounceSuccess: makeFailingTask('EventBridge.FailedEntry') })
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.at(-1)).toBe('AnnounceSuccess')
     expect(execution.failure?.error).toBe('EventBridge.FailedEntry')
   })
@@ -423,9 +455,9 @@ describe('what comes after the rotation', () => {
   test.each(every)(
     'RetireSecret fails with %s: that is announced, with its state, and nothing rolled back',
     async error => {
-      const CreateSecret = () => ({ ...rotation, grace: 1 })
-      const { all, events } = tasks({ CreateSecret, RetireSecret: fails(error) })
-      const execution = await runRotation(all, name, input)
+      const CreateSecret = () => ({ ...createdRotation, grace: 1 })
+      const { all, events } = makeTasks({ CreateSecret, RetireSecret: makeFailingTask(error) })
+      const execution = await runRotation(all, executionName, executionInput)
       expect(execution.states.slice(-4)).toEqual(['RetireSecret', 'AtRetireSecret', ...told])
       expect(execution.tries.RetireSecret).toBe(triesOf('RetireSecret', error))
       expect(execution.failure?.error).toBe(error)
@@ -434,17 +466,17 @@ describe('what comes after the rotation', () => {
   )
 
   test('MayMoveBack likewise; and without a bus the execution fails with the same', async () => {
-    const CreateSecret = () => ({ ...rotation, grace: 1, halfway: true })
-    const { all, events } = tasks({ CreateSecret, MayMoveBack: fails('LoginRefused') })
-    const execution = await runRotation(all, name, input)
+    const CreateSecret = () => ({ ...createdRotation, grace: 1, halfway: true })
+    const { all, events } = makeTasks({ CreateSecret, MayMoveBack: makeFailingTask('LoginRefused') })
+    const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.slice(-4)).toEqual(['MayMoveBack', 'AtMayMoveBack', ...told])
     expect(events.at(-1)).toMatchObject(toldOf('MayMoveBack', 'LoginRefused'))
-    const mute = tasks({
+    const mute = makeTasks({
       CreateSecret,
-      MayMoveBack: fails('LoginRefused'),
-      AnnounceRetirementFailure: fails('EventBridge.FailedEntry'),
+      MayMoveBack: makeFailingTask('LoginRefused'),
+      AnnounceRetirementFailure: makeFailingTask('EventBridge.FailedEntry'),
     })
-    expect((await runRotation(mute.all, name, input)).failure?.error).toBe('LoginRefused')
+    expect((await runRotation(mute.all, executionName, executionInput)).failure?.error).toBe('LoginRefused')
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import type { Execution, Task } from '../../local/embedded/stateMachine.ts'
 import { runDue } from '../support/runDue.ts'
 
@@ -38,7 +38,7 @@ async function run(
   given: Record<string, Task> = {},
   caps = { hosts: 8, perHost: 5 },
 ) {
-  const announced: Entry[] = []
+  const announced: BusEvent[] = []
   const started: Start[] = []
   const groups = groupsOf(sizes)
   const planned = groups.flatMap(({ rotations }) => rotations).length
@@ -58,7 +58,7 @@ async function run(
       const tell = failures.length > 1 || parked > 0 || failures.some(({ untold }) => untold)
       return { host, ...counts, parked, severity: 'error', tell, failures }
     },
-    ...eventBus(entry => announced.push(entry)),
+    ...makeEventBusTasks(entry => announced.push(entry)),
     ...given,
   }
   const execution: Execution = await runDue(tasks, 'run-1')

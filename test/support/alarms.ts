@@ -1,7 +1,7 @@
 import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CreateTopicCommand, SNSClient, SubscribeCommand } from '@aws-sdk/client-sns'
 import { SQSClient } from '@aws-sdk/client-sqs'
-import { eventBus } from '../../local/embedded/eventBus.ts'
+import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { Queue } from '../../local/stack/queue.ts'
@@ -29,8 +29,8 @@ export async function openAlarms(): Promise<Queue<Alarm>> {
 }
 
 /** The event bus with the rules of the alarm: what failed comes to raiseAlarm, whose answers are put into `handed`. */
-export const busTo = (raiseAlarm: Task, handed: Promise<unknown>[]): Record<string, Task> =>
-  eventBus(({ Source, DetailType, Detail }) => {
+export const alarmBusTasks = (raiseAlarm: Task, handed: Promise<unknown>[]): Record<string, Task> =>
+  makeEventBusTasks(({ Source, DetailType, Detail }) => {
     const event = {
       source: Source,
       'detail-type': DetailType,
@@ -41,12 +41,12 @@ export const busTo = (raiseAlarm: Task, handed: Promise<unknown>[]): Record<stri
   })
 
 /** Counts how many rotations went on at once at the most, in all and on one host. */
-export class AtOnce {
+export class ConcurrencyCounter {
   readonly most = { inAll: 0, perHost: 0 }
   readonly #now = new Map<string, number>()
 
   /** One more, or one less, goes on on this host. */
-  change(host: string, by: 1 | -1): void {
+  count(host: string, by: 1 | -1): void {
     this.#now.set(host, (this.#now.get(host) ?? 0) + by)
     const counts = [...this.#now.values()]
     this.most.perHost = Math.max(this.most.perHost, ...counts)

@@ -14,21 +14,21 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { vi } from 'vitest'
-import { type Noted, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
+import { type PromotionNote, PromotionTable } from '../../fleet/promotion/promotionTable.ts'
 import { type DynamoDbServer, startDynamoDb } from '../../local/aws/dynamoDb.ts'
 import { type Embedded, type FunctionName, startEmbedded } from '../../local/embedded/embedded.ts'
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { type Execution, functionsOf, runExecution, type Tasks } from '../../local/embedded/stateMachine.ts'
-import { inRegion } from '../../rotation/arn.ts'
+import { arnInRegion } from '../../rotation/arn.ts'
 
 /** The Region that is lost, and the one that goes on. */
-export const from = 'eu-west-1'
-export const here = 'eu-central-1'
+export const lostRegion = 'eu-west-1'
+export const survivingRegion = 'eu-central-1'
 /** The host of what is in the lost Region, and of its replica here. */
-export const oldHost = `db.${from}.example.com`
+export const lostHost = `db.${lostRegion}.example.com`
 const newHost = 'localhost'
 
-export const rotationFunction = `arn:aws:lambda:${here}:123456789012:function:keyturn-local-rotateSecret`
+export const rotationFunction = `arn:aws:lambda:${survivingRegion}:123456789012:function:keyturn-local-rotateSecret`
 
 type Wanted = { value: object | string; tags?: Record<string, string>; replicate?: boolean }
 
@@ -38,10 +38,10 @@ export class LostRegion {
   readonly dynamo: DynamoDBClient
   readonly table: PromotionTable
   /** Secrets Manager in the lost Region, and here. */
-  readonly old: SecretsManagerClient
-  readonly own: SecretsManagerClient
+  readonly lostClient: SecretsManagerClient
+  readonly survivingClient: SecretsManagerClient
   readonly tasks: Tasks = {}
-  events: Entry[] = []
+  events: BusEvent[] = []
   readonly #server: DynamoDbServer
   readonly #folder: string
 
@@ -50,29 +50,29 @@ export class LostRegion {
     this.#server = server
     this.#folder = folder
     const { url } = embedded.secretsManager
-    this.old = new SecretsManagerClient({ endpoint: url, region: from })
-    this.own = new SecretsManagerClient({ endpoint: url, region: here })
-    this.dynamo = new DynamoDBClient({ endpoint: server.url, region: here })
+    this.lostClient = new SecretsManagerClient({ endpoint: url, region: lostRegion })
+    this.survivingClient = new SecretsManagerClient({ endpoint: url, region: survivingRegion })
+    this.dynamo = new DynamoDBClient({ endpoint: server.url, region: survivingRegion })
     this.table = new PromotionTable(this.dynamo, 'promotions')
   }
 
   /** `map` is the deployer's, which knows the old host. */
   static async start({
-    map = { [oldHost]: newHost } as Record<string, string>,
+    map = { [lostHost]: newHost } as Record<string, string>,
     trust = [] as string[],
   } = {}): Promise<LostRegion> {
-    process.env.KEYTURN_PEER_REGIONS = here
-    const table = { name: 'promotions', hash: 'kind', range: 'credential' }
+    process.env.KEYTURN_PEER_REGIONS = survivingRegion
+    const table = { name: 'promotions', hashKey: 'kind', rangeKey: 'credential' }
     const [server, embedded] = await Promise.all([startDynamoDb(table), startEmbedded({ trust })])
     await settleRegion(embedded.tasks)
     const folder = mkdtempSync(join(tmpdir(), 'keyturn-map-'))
     writeFileSync(join(folder, 'hosts.json'), JSON.stringify(map))
     Object.assign(process.env, {
-      AWS_REGION: here,
+      AWS_REGION: survivingRegion,
       AWS_ENDPOINT_URL_DYNAMODB: server.url,
       // Nothing answers there: no database is RDS's.
       AWS_ENDPOINT_URL_RDS: 'http://127.0.0.1:9',
-      KEYTURN_PEER_REGIONS: from,
+      KEYTURN_PEER_REGIONS: lostRegion,
       KEYTURN_HOST_MAP: join(folder, 'hosts.json'),
       KEYTURN_PROMOTION_TABLE: table.name,
       KEYTURN_ROTATION_FUNCTION: rotationFunction,
@@ -80,11 +80,12 @@ export class LostRegion {
     const region = new LostRegion(embedded, server, folder)
     // The functions of this Region are others than those of the lost one, though in one process.
     vi.resetModules()
-    const { load } = await import('../../local/embedded/embedded.ts')
+    const { loadHandler } = await import('../../local/embedded/embedded.ts')
     for (const machine of ['promote', 'rotate'] as const)
-      for (const [state, file] of functionsOf(machine)) region.tasks[state] = await load(file as FunctionName)
+      for (const [state, file] of functionsOf(machine))
+        region.tasks[state] = await loadHandler(file as FunctionName)
     await settleRegion(region.tasks)
-    const bus = eventBus(entry => region.events.push(entry))
+    const bus = makeEventBusTasks(entry => region.events.push(entry))
     Object.assign(region.tasks, bus)
     return region
   }
@@ -97,51 +98,55 @@ export class LostRegion {
 
   /** Its API answers no more, or does again. */
   set isLost(lost: boolean) {
-    this.embedded.secretsManager.setRegion(from, lost ? { endpoint: 'closed' } : {})
+    this.embedded.secretsManager.setRegionBehaviour(lostRegion, lost ? { endpoint: 'closed' } : {})
   }
 
   /** Makes a secret in the lost Region, with a replica here. @returns the replica's ARN */
   async add(name: string, { value, tags = {}, replicate = true }: Wanted): Promise<string> {
-    const Tags = Object.entries({ 'keyturn:managed': 'true', 'keyturn:home': from, ...tags }).map(
+    const Tags = Object.entries({ 'keyturn:managed': 'true', 'keyturn:home': lostRegion, ...tags }).map(
       ([Key, Value]) => ({
         Key,
         Value,
       }),
     )
     const SecretString = typeof value === 'string' ? value : JSON.stringify(value)
-    const { ARN = '' } = await this.old.send(new CreateSecretCommand({ Name: name, SecretString, Tags }))
+    const { ARN = '' } = await this.lostClient.send(
+      new CreateSecretCommand({ Name: name, SecretString, Tags }),
+    )
     if (replicate) await this.replicate(ARN)
-    return inRegion(ARN, here)
+    return arnInRegion(ARN, survivingRegion)
   }
 
   /** Makes a secret of this Region's own. @returns its ARN */
   async addHere(Name: string, value: object | string, tags: Record<string, string>): Promise<string> {
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
     const SecretString = typeof value === 'string' ? value : JSON.stringify(value)
-    const { ARN = '' } = await this.own.send(new CreateSecretCommand({ Name, SecretString, Tags }))
+    const { ARN = '' } = await this.survivingClient.send(
+      new CreateSecretCommand({ Name, SecretString, Tags }),
+    )
     return ARN
   }
 
   async replicate(SecretId: string): Promise<void> {
-    const AddReplicaRegions = [{ Region: here }]
-    await this.old.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
+    const AddReplicaRegions = [{ Region: survivingRegion }]
+    await this.lostClient.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
   }
 
   /** Deletes every secret, and what was noted of them. */
   async clear(): Promise<void> {
     this.isLost = false
-    for (const client of [this.old, this.own]) {
+    for (const client of [this.lostClient, this.survivingClient]) {
       const { SecretList = [] } = await client.send(new ListSecretsCommand({ MaxResults: 1000 }))
       const own = SecretList.filter(({ PrimaryRegion }) => !PrimaryRegion)
       for (const { ARN: SecretId } of own)
         await client.send(new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true }))
     }
     for (const kind of ['promotion', 'rehearsal'] as const)
-      for (const { credential } of await this.table.all(kind)) await this.table.forget(kind, credential)
+      for (const { credential } of await this.table.list(kind)) await this.table.forget(kind, credential)
   }
 
   async describe(SecretId: string): Promise<DescribeSecretResponse & { tags: Record<string, string> }> {
-    const found = await this.own.send(new DescribeSecretCommand({ SecretId }))
+    const found = await this.survivingClient.send(new DescribeSecretCommand({ SecretId }))
     return {
       ...found,
       tags: Object.fromEntries((found.Tags ?? []).map(({ Key = '', Value = '' }) => [Key, Value])),
@@ -149,13 +154,17 @@ export class LostRegion {
   }
 
   /** What an application here gets. */
-  async served(SecretId: string): Promise<Record<string, unknown>> {
-    const { SecretString = '' } = await this.own.send(new GetSecretValueCommand({ SecretId }))
+  async readAsApplication(SecretId: string): Promise<Record<string, unknown>> {
+    const { SecretString = '' } = await this.survivingClient.send(new GetSecretValueCommand({ SecretId }))
     return JSON.parse(SecretString)
   }
 
   /** Runs a promotion. `instead` are states that do something else. */
-  promote(input: object = { from }, instead: Tasks = {}, name = randomUUID()): Promise<Execution> {
+  promote(
+    input: object = { from: lostRegion },
+    instead: Tasks = {},
+    name = randomUUID(),
+  ): Promise<Execution> {
     return runExecution('promote', { ...this.tasks, ...instead }, name, input)
   }
 
@@ -165,8 +174,8 @@ export class LostRegion {
     return runExecution('rotate', tasks, name, { store: 'secrets-manager', id })
   }
 
-  async noted(kind: Noted['kind'] = 'promotion'): Promise<Map<string, Noted>> {
-    return new Map((await this.table.all(kind)).map(noted => [noted.name, noted]))
+  async readNoted(kind: PromotionNote['kind'] = 'promotion'): Promise<Map<string, PromotionNote>> {
+    return new Map((await this.table.list(kind)).map(noted => [noted.name, noted]))
   }
 }
 

@@ -1,7 +1,7 @@
 import { vi } from 'vitest'
 
 /** The error that a promise is rejected with. @throws if it is not rejected, or with no Error */
-export async function failure(promise: Promise<unknown>): Promise<Error> {
+export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise
   } catch (error) {

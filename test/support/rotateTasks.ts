@@ -1,13 +1,13 @@
-import { type Entry, eventBus } from '../../local/embedded/eventBus.ts'
+import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 
 /* What the tests of rotate's definition play it with. */
 
-export const name = '0a1b2c3d-0000-4000-8000-000000000001'
-export const input = { store: 'secrets-manager', id: 'app' }
-export const rotation = {
-  ...input,
-  token: name,
+export const executionName = '0a1b2c3d-0000-4000-8000-000000000001'
+export const executionInput = { store: 'secrets-manager', id: 'app' }
+export const createdRotation = {
+  ...executionInput,
+  token: executionName,
   engine: 'postgres',
   host: 'db',
   strategy: 'single-user',
@@ -17,11 +17,11 @@ export const rotation = {
 }
 
 /** Every task succeeds, but those given; what is put on the bus is kept. */
-export function tasks(given: Record<string, Task> = {}) {
-  const events: Entry[] = []
+export function makeTasks(given: Record<string, Task> = {}) {
+  const events: BusEvent[] = []
   const all = {
     LookAtReplicas: () => ({ outcome: 'unasked' }),
-    CreateSecret: () => rotation,
+    CreateSecret: () => createdRotation,
     AwaitPendingReplicas: () => ({ outcome: 'replicated' }),
     RollbackAbandoned: () => ({ outcome: 'intact' }),
     DiscardSecret: () => ({ outcome: 'nothing' }),
@@ -37,20 +37,20 @@ export function tasks(given: Record<string, Task> = {}) {
     MayMoveBack: () => ({ outcome: 'halfway' }),
     LookBeforeMovingBack: () => ({ outcome: 'replicated' }),
     MoveBack: () => ({ ExecutionArn: 'arn' }),
-    ...eventBus(entry => events.push(entry)),
+    ...makeEventBusTasks(entry => events.push(entry)),
     ...given,
   }
   return { events, all }
 }
 
-export const fails = (error: string) => () => {
+export const makeFailingTask = (error: string) => () => {
   throw Object.assign(new Error('the reason'), { name: error })
 }
 /** Fails so often, then succeeds. */
-export const failsFirst = (error: string, times: number, result: unknown = null) => {
+export const makeTaskFailingFirst = (error: string, times: number, result: unknown = null) => {
   let left = times
-  return () => (left-- > 0 ? fails(error)() : result)
+  return () => (left-- > 0 ? makeFailingTask(error)() : result)
 }
 
 /** What comes after a rotation in a deployment that names peer Regions. */
-export const retiring = ['GraceBeforeLook', 'LookBeforeRetiring', 'RetireSecret']
+export const retiringStates = ['GraceBeforeLook', 'LookBeforeRetiring', 'RetireSecret']

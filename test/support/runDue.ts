@@ -1,15 +1,15 @@
-import { inputOf, type Work } from '../../fleet/servers.ts'
+import { type ServerWork, serverInputOf } from '../../fleet/serverLocks.ts'
 import { type Execution, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
 /** Runs one execution of rotate-due, and those of rotate-server that it starts, as rotateServer does. */
 export async function runDue(tasks: Record<string, Task>, name: string): Promise<Execution> {
   const tries: Record<string, number>[] = []
   const rotateServer: Task = async input => {
-    const { group, ...rest } = input as Work
+    const { group, ...rest } = input as ServerWork
     // The last release's findDue told no server.
-    const { server = { id: 'server', last: 0 } } = group as Partial<Work['group']>
+    const { server = { id: 'server', last: 0 } } = group as Partial<ServerWork['group']>
     const execution = `${server.id}-${server.last + 1}`
-    const work = inputOf({ ...rest, group: { ...group, server } }, execution)
+    const work = serverInputOf({ ...rest, group: { ...group, server } }, execution)
     const nested = await runExecution('rotate-server', { TakeSlot: () => null, ...tasks }, execution, work)
     tries.push(nested.tries)
     if (nested.failure) throw Object.assign(new Error('the reason'), { name: 'ExecutionFailed' })

@@ -1,10 +1,10 @@
 import type { TestProject } from 'vitest/node'
 import { type Chromium, startChromium } from '../../local/servers/chromium.ts'
 import { type MongodbServer, startMongodb } from '../../local/servers/mongodb.ts'
-import { flavours, type MysqlServer, startMysql } from '../../local/servers/mysql.ts'
-import { type Pgbouncer, poolers, startPgbouncer } from '../../local/servers/pgbouncer.ts'
-import { type PostgresServer, postgresVersions, startPostgres } from '../../local/servers/postgres.ts'
-import { type RedisServer, redisPackages, startRedis } from '../../local/servers/redis.ts'
+import { MYSQL_FLAVOURS, type MysqlServer, startMysql } from '../../local/servers/mysql.ts'
+import { type Pgbouncer, POOLER_OPTIONS, startPgbouncer } from '../../local/servers/pgbouncer.ts'
+import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
+import { REDIS_PACKAGES, type RedisServer, startRedis } from '../../local/servers/redis.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -30,17 +30,17 @@ type Stoppable = { restart?(): Promise<void>; kill?(): Promise<void>; stop(): Pr
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const [postgres, mysql, mongodb, redis, chromium] = await Promise.all([
-    startable(postgresVersions.map(version => startPostgres(version))),
-    startable(flavours.map(flavour => startMysql(flavour))),
+    startable(POSTGRES_VERSIONS.map(version => startPostgres(version))),
+    startable(MYSQL_FLAVOURS.map(flavour => startMysql(flavour))),
     startable([startMongodb()]),
-    startable(redisPackages.map(packages => startRedis(packages))),
+    startable(REDIS_PACKAGES.map(packages => startRedis(packages))),
     startable([startChromium()]),
   ])
   const [newest] = postgres
   if (!newest) throw new Error('there is no PostgreSQL for a pooler')
   // One after the other: they come from one package, and start at once.
   const pgbouncer: Awaited<ReturnType<typeof startPgbouncer>>[] = []
-  for (const options of poolers)
+  for (const options of POOLER_OPTIONS)
     pgbouncer.push(...(await startable([startPgbouncer(plain(newest), options)])))
   project.provide('pgbouncer', pgbouncer.map(plain))
   project.provide('postgres', postgres.map(plain))

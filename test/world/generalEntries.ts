@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { hex } from '../../local/servers/postgresDatabase.ts'
+import { randomHex } from '../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../rotation/credential.ts'
-import { traits } from '../../rotation/engines/traits.ts'
+import { engineTraits } from '../../rotation/engines/traits.ts'
 import type { Entry, World } from './world.ts'
 
 /** Whether somebody else than the user changes the database. */
-const byAdmin = ({ app, strategy }: World) => traits[app.current.engine].strategies[strategy] === 'admin'
+const byAdmin = ({ app, strategy }: World) =>
+  engineTraits[app.current.engine].actorByStrategy[strategy] === 'admin'
 
 /** A value that differs from current in this, which no reader would take for its own. */
 async function edit(world: World, change: Record<string, unknown>): Promise<void> {
@@ -22,8 +23,8 @@ const moveBack = async ({ store, id, kept }: World) => {
 
 const turnAdmin = async (world: World) => {
   const { admin } = world.app
-  world.kept = admin.with({ password: `turned-${hex()}` })
-  await world.place.setPassword(world.kept as Credential)
+  world.kept = admin.with({ password: `turned-${randomHex()}` })
+  await world.testServer.setPassword(world.kept as Credential)
 }
 
 /** What can be on every engine: the states of the values, of the stores, and of the admin that they name. */
@@ -33,7 +34,7 @@ export function generalEntries(): Entry[] {
       name: 'nothing',
       make: async () => {},
       undo: async () => {},
-      ends: () => /^(rotated|Forced)$/,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: "the admin's password turns, and its secret follows",
@@ -44,8 +45,8 @@ export function generalEntries(): Entry[] {
         })
       },
       undo: () => sleep(250),
-      passes: true,
-      ends: () => /^(rotated|Forced)$/,
+      endsByItself: true,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: "the admin's password turns, and its secret does not follow",
@@ -53,7 +54,7 @@ export function generalEntries(): Entry[] {
       async undo(world) {
         world.admin = world.kept as Credential
       },
-      ends: world => (byAdmin(world) ? /^(rotated|Forced|AdminRefused)$/ : /^(rotated|Forced)$/),
+      expectedEnd: world => (byAdmin(world) ? /^(rotated|Forced|AdminRefused)$/ : /^(rotated|Forced)$/),
     },
     {
       name: "the admin's secret is deleted",
@@ -73,7 +74,7 @@ export function generalEntries(): Entry[] {
         world.admin = world.app.admin
       },
       moments: ['before', 'after create'],
-      ends: world => (byAdmin(world) ? /^InvalidCredential$/ : /^rotated$/),
+      expectedEnd: world => (byAdmin(world) ? /^InvalidCredential$/ : /^rotated$/),
     },
     {
       name: "the admin's secret names the clone",
@@ -85,24 +86,24 @@ export function generalEntries(): Entry[] {
       },
       strategies: ['alternating-users', 'temporary-clone'],
       moments: ['before', 'after create'],
-      ends: world => (byAdmin(world) ? /^InvalidCredential$/ : /^rotated$/),
+      expectedEnd: world => (byAdmin(world) ? /^InvalidCredential$/ : /^rotated$/),
     },
     {
       name: "current's password is changed in the database by hand",
       async make(world) {
         world.kept = await world.current()
-        await world.place.setPassword((world.kept as Credential).with({ password: 'by hand' }))
+        await world.testServer.setPassword((world.kept as Credential).with({ password: 'by hand' }))
       },
-      undo: ({ place, kept }) => place.setPassword(kept as Credential),
+      undo: ({ testServer, kept }) => testServer.setPassword(kept as Credential),
       moments: ['before', 'after create'],
       locksOut: true,
-      ends: () => /^LoginRefused$/,
+      expectedEnd: () => /^LoginRefused$/,
     },
     {
       name: 'current is edited to a password that the database never had',
       make: world => edit(world, { password: 'never set' }),
       // Who logs in with an older value has had its password set to this one.
-      undo: async world => (await world.place.admits(await world.current())) || moveBack(world),
+      undo: async world => (await world.testServer.admits(await world.current())) || moveBack(world),
       moments: ['before'],
       locksOut: true,
     },
@@ -118,7 +119,7 @@ export function generalEntries(): Entry[] {
       make: world => edit(world, { host: 'db.example.com:5432/shop' }),
       undo: moveBack,
       locksOut: true,
-      blind: true,
+      isUndecidable: true,
     },
     {
       name: 'the secret is deleted',
@@ -130,7 +131,7 @@ export function generalEntries(): Entry[] {
       },
       moments: ['before', 'after create'],
       locksOut: true,
-      ends: () => /^InvalidCredential$/,
+      expectedEnd: () => /^InvalidCredential$/,
     },
   ]
 }

@@ -1,9 +1,9 @@
 import { inject } from 'vitest'
-import { flavours } from '../../local/servers/mysql.ts'
+import { MYSQL_FLAVOURS } from '../../local/servers/mysql.ts'
 import { mysqlWorld } from './mysqlWorld.ts'
 
 const engines = inject('mysql').map(({ engine }) => engine)
-for (const flavour of flavours
-  .filter(({ engine }) => engine === 'mariadb' && engines.includes('mariadb'))
-  .slice(-1))
+for (const flavour of MYSQL_FLAVOURS.filter(
+  ({ engine }) => engine === 'mariadb' && engines.includes('mariadb'),
+).slice(-1))
   await mysqlWorld(flavour)

@@ -3,17 +3,20 @@ import { MongoClient } from 'mongodb'
 import { afterAll, describe, expect, inject, test } from 'vitest'
 import { startGateway } from '../../local/servers/documentdbGateway.ts'
 import { makeApp } from '../../local/servers/mongodbDatabase.ts'
-import { mongodbPlace } from '../support/places.ts'
+import { mongodbTestServer } from '../support/testServers.ts'
 import { generalEntries } from './generalEntries.ts'
-import { covered, excused, mongodbEntries } from './mongodbEntries.ts'
+import { coveredFields, excusedFields, mongodbEntries } from './mongodbEntries.ts'
 import { worldMatrix } from './world.ts'
 
 for (const server of inject('mongodb')) {
   // A gateway of its own, whose options are the server's states.
-  const options = { ...server.gateway }
+  const options = { ...server.gatewayOptions }
   const { port, stop } = await startGateway(options)
   afterAll(stop)
-  worldMatrix(mongodbPlace({ ...server, port }), [...generalEntries(), ...mongodbEntries(server, options)])
+  worldMatrix(mongodbTestServer({ ...server, port }), [
+    ...generalEntries(),
+    ...mongodbEntries(server, options),
+  ])
 }
 
 describe.each(inject('mongodb'))('$name', server => {
@@ -27,7 +30,7 @@ describe.each(inject('mongodb'))('$name', server => {
     const { users } = await client.db('admin').command({ usersInfo: user, showPrivileges: true })
     await client.close()
     const fields = Object.keys(users[0])
-    expect(fields).toEqual(expect.arrayContaining(covered))
-    for (const field of fields) expect([...covered, ...Object.keys(excused)]).toContain(field)
+    expect(fields).toEqual(expect.arrayContaining(coveredFields))
+    for (const field of fields) expect([...coveredFields, ...Object.keys(excusedFields)]).toContain(field)
   })
 })

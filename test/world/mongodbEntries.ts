@@ -1,8 +1,13 @@
 import { escapeIdentifier as name } from 'pg'
 import type { GatewayOptions } from '../../local/servers/documentdbGateway.ts'
 import type { MongodbServer } from '../../local/servers/mongodb.ts'
-import { behind, createUser, isUser, updateUser } from '../../local/servers/mongodbDatabase.ts'
-import { hex } from '../../local/servers/postgresDatabase.ts'
+import {
+  createUserStatement,
+  hasUser,
+  runBehindGateway,
+  updateUserStatement,
+} from '../../local/servers/mongodbDatabase.ts'
+import { randomHex } from '../../local/servers/postgresDatabase.ts'
 import type { Entry, World } from './world.ts'
 
 const pairs = ['alternating-users', 'temporary-clone'] as const
@@ -11,9 +16,9 @@ const writer = 'documentdb_readwrite_role'
 const all = `${reader}, ${writer}, documentdb_admin_role`
 
 /** Which of usersInfo's fields an entry changes. */
-export const covered = ['user', 'db', 'roles']
+export const coveredFields = ['user', 'db', 'roles']
 /** Why none changes the others. What only MongoDB has is tried in mongodb.test.ts, on the commands that would be sent. */
-export const excused: Record<string, string> = {
+export const excusedFields: Record<string, string> = {
   _id: 'the database and the name',
   userId: 'a number that the server gives a user and never changes; nothing is done by it',
   customData: 'the engine of the tests refuses it; in MongoDB it follows the user',
@@ -38,13 +43,13 @@ const changes: { name: string; statement: (user: string) => string; locksOut?: t
 async function mend(server: MongodbServer, world: World): Promise<void> {
   const { username, password } = await world.current()
   for (const user of [world.user, world.clone]) {
-    const there = await isUser(server, user)
+    const there = await hasUser(server, user)
     if (!there && user !== username && user !== world.user) continue
     const opened = there
       ? `revoke ${all} from ${name(user)}; grant ${reader} to ${name(user)}`
-      : createUser(user, `mended-${hex()}`, 'readAnyDatabase')
-    await behind(server, opened, world.app.admin.username)
-    if (user === username) await behind(server, updateUser(user, password))
+      : createUserStatement(user, `mended-${randomHex()}`, 'readAnyDatabase')
+    await runBehindGateway(server, opened, world.app.admin.username)
+    if (user === username) await runBehindGateway(server, updateUserStatement(user, password))
   }
 }
 
@@ -61,9 +66,13 @@ function accountEntries(server: MongodbServer): Entry[] {
         async make(world) {
           const user = of(world)
           const { admin } = world.app
-          if (!(await isUser(server, user)))
-            await behind(server, createUser(user, `made-${hex()}`, 'readAnyDatabase'), admin.username)
-          await behind(server, statement(name(user)), admin.username)
+          if (!(await hasUser(server, user)))
+            await runBehindGateway(
+              server,
+              createUserStatement(user, `made-${randomHex()}`, 'readAnyDatabase'),
+              admin.username,
+            )
+          await runBehindGateway(server, statement(name(user)), admin.username)
         },
         undo: world => mend(server, world),
         locksOut,
@@ -75,20 +84,20 @@ function accountEntries(server: MongodbServer): Entry[] {
 const adminEntries = (server: MongodbServer): Entry[] => [
   {
     name: 'the admin may not manage users any more',
-    make: ({ app }) => behind(server, `alter role ${name(app.admin.username)} nocreaterole`),
-    undo: ({ app }) => behind(server, `alter role ${name(app.admin.username)} createrole`),
+    make: ({ app }) => runBehindGateway(server, `alter role ${name(app.admin.username)} nocreaterole`),
+    undo: ({ app }) => runBehindGateway(server, `alter role ${name(app.admin.username)} createrole`),
     strategies: pairs,
   },
   {
     name: 'the admin loses its password',
-    make: ({ app }) => behind(server, `alter role ${name(app.admin.username)} password null`),
+    make: ({ app }) => runBehindGateway(server, `alter role ${name(app.admin.username)} password null`),
     // A value that was refused is not tried again for minutes.
     async undo(world) {
-      world.admin = world.app.admin.with({ password: `opened-${hex()}` })
-      await world.place.setPassword(world.admin)
+      world.admin = world.app.admin.with({ password: `opened-${randomHex()}` })
+      await world.testServer.setPassword(world.admin)
     },
     strategies: pairs,
-    ends: () => /^(rotated|Forced|AdminRefused)$/,
+    expectedEnd: () => /^(rotated|Forced|AdminRefused)$/,
   },
 ]
 
@@ -103,7 +112,7 @@ function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] 
       async undo() {
         delete options.primary
       },
-      ends: () => /^(rotated|Forced)$/,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: 'a failover is under way',
@@ -114,7 +123,7 @@ function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] 
         delete options.primary
       },
       // Where it takes no writes, a login does not tell what it will be: no password is tried.
-      blind: true,
+      isUndecidable: true,
     },
     {
       name: 'a failover takes seconds',
@@ -123,23 +132,23 @@ function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] 
         setTimeout(() => delete options.primary, 500)
       },
       async undo() {},
-      passes: true,
-      ends: () => /^(rotated|Forced)$/,
+      endsByItself: true,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: 'the server knows SCRAM-SHA-1 alone',
       async make(world) {
         const { app } = world
         const values = [...(await world.replaced()), await world.current(), app.admin]
-        options.sha1 = new Map(values.map(({ username, password }) => [username, password]))
+        options.sha1Passwords = new Map(values.map(({ username, password }) => [username, password]))
       },
       async undo() {
-        delete options.sha1
+        delete options.sha1Passwords
       },
       moments: ['before'],
-      ends: () => /^rotated$/,
-      admits: async ({ place }, credential) => {
-        const engine = place.engine((_, effect) => effect())
+      expectedEnd: () => /^rotated$/,
+      admits: async ({ testServer }, credential) => {
+        const engine = testServer.engine((_, effect) => effect())
         await using _ = await engine.login(credential)
         return true
       },
@@ -147,13 +156,13 @@ function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] 
     {
       name: 'every session is ended',
       make: ({ app }) =>
-        behind(
+        runBehindGateway(
           server,
           `select pg_terminate_backend(pid) from pg_stat_activity
            where application_name in ('${app.user}', '${app.user}_clone', '${app.admin.username}')`,
         ),
       async undo() {},
-      ends: () => /^(rotated|Forced)$/,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
   ]
 }

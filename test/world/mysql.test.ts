@@ -1,7 +1,7 @@
 import { inject } from 'vitest'
-import { flavours } from '../../local/servers/mysql.ts'
+import { MYSQL_FLAVOURS } from '../../local/servers/mysql.ts'
 import { mysqlWorld } from './mysqlWorld.ts'
 
 const engines = inject('mysql').map(({ engine }) => engine)
-for (const flavour of flavours.filter(({ engine }) => engine === 'mysql' && engines.includes('mysql')))
+for (const flavour of MYSQL_FLAVOURS.filter(({ engine }) => engine === 'mysql' && engines.includes('mysql')))
   await mysqlWorld(flavour)

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 import mysql, { type Connection } from 'mysql2/promise'
 import type { RunningMysql } from '../../local/servers/mysql.ts'
-import { asSuperuser, identified } from '../../local/servers/mysqlDatabase.ts'
-import { hex } from '../../local/servers/postgresDatabase.ts'
+import { identifiedClause, runStatements } from '../../local/servers/mysqlDatabase.ts'
+import { randomHex } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
-import { nativeVerifier } from '../../rotation/engines/mysql/mysqlVerifiers.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
+import { nativePasswordHash } from '../../rotation/engines/mysql/mysqlPasswordHashes.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import type { Entry, Moment, World } from './world.ts'
 
 /** `covers` names the columns of mysql.user, and the keys of what is in one, that the entry is about. */
@@ -17,7 +17,7 @@ const early: Moment[] = ['before', 'after create']
 /** What a MySQL or MariaDB may have, and what its DBA may do. */
 export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
   const itself = server.engine === 'mysql'
-  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  const sql = (...statements: string[]) => runStatements(server, statements)
   /** On each of the two that there is. */
   const onBoth = ({ user, clone }: World, clause: string) =>
     sql(`alter user if exists ${user}@'%' ${clause}`, `alter user if exists ${clone}@'%' ${clause}`)
@@ -168,19 +168,19 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       'with max_connections_per_hour 0',
       {
         locksOut: true,
-        blind: true,
-        spent: true,
+        isUndecidable: true,
+        usesUpLogin: true,
         covers: ['max_connections'],
       },
     ),
     ...clause('one query an hour', 'with max_queries_per_hour 1', 'with max_queries_per_hour 0', {
       locksOut: true,
-      blind: true,
+      isUndecidable: true,
       covers: ['max_questions'],
     }),
     ...clause('one update an hour', 'with max_updates_per_hour 1', 'with max_updates_per_hour 0', {
       locksOut: true,
-      blind: true,
+      isUndecidable: true,
       covers: ['max_updates'],
     }),
     ...clause('one connection at a time', 'with max_user_connections 1', 'with max_user_connections 0', {
@@ -216,14 +216,15 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     {
       name: 'an account of the user for another address',
       covers: ['Host'],
-      make: ({ user }) => sql(`create user if not exists ${user}@'10.%' ${identified(server, 'another')}`),
+      make: ({ user }) =>
+        sql(`create user if not exists ${user}@'10.%' ${identifiedClause(server, 'another')}`),
       undo: ({ user }) => sql(`drop user ${user}@'10.%'`),
     },
     {
       name: 'an account of the user for just this address',
       covers: ['Host'],
       make: ({ user }) =>
-        sql(`create user if not exists ${user}@'127.0.0.1' ${identified(server, 'another')}`),
+        sql(`create user if not exists ${user}@'127.0.0.1' ${identifiedClause(server, 'another')}`),
       undo: ({ user }) => sql(`drop user ${user}@'127.0.0.1'`),
       locksOut: world => world.inUse === world.user,
     },
@@ -231,7 +232,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       name: 'an account of the clone for just this address',
       covers: ['Host'],
       make: ({ clone }) =>
-        sql(`create user if not exists ${clone}@'127.0.0.1' ${identified(server, 'another')}`),
+        sql(`create user if not exists ${clone}@'127.0.0.1' ${identifiedClause(server, 'another')}`),
       undo: ({ clone }) => sql(`drop user ${clone}@'127.0.0.1'`),
       strategies: alternating,
       locksOut: world => world.inUse === world.clone,
@@ -241,14 +242,14 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       make: ({ clone }) =>
         sql(
           `create database if not exists of_${clone}`,
-          `create user ${clone} ${identified(server, 'its own')}`,
+          `create user ${clone} ${identifiedClause(server, 'its own')}`,
           `grant select on of_${clone}.* to ${clone}`,
         ),
       undo: ({ clone }) => sql(`drop user ${clone}`, `drop database of_${clone}`),
       strategies: alternating,
       holders: ['user'],
       moments: early,
-      ends: () => /^NotPermitted$/,
+      expectedEnd: () => /^NotPermitted$/,
     },
     {
       name: 'a clone that was begun, without a password',
@@ -258,7 +259,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       strategies: alternating,
       holders: ['user'],
       moments: early,
-      ends: () => /^rotated$/,
+      expectedEnd: () => /^rotated$/,
     },
     {
       name: 'a clone that was begun, with the password of the rotation, and may nothing',
@@ -268,14 +269,14 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         const { username, password } = version?.credential ?? world.app.current
         await sql(
           `drop user if exists ${username}`,
-          `create user ${username} ${identified(server, password)}`,
+          `create user ${username} ${identifiedClause(server, password)}`,
         )
       },
       undo: async () => {},
       strategies: alternating,
       holders: ['user'],
       moments: ['after create', 'after set', 'before rollback'],
-      ends: () => /^(rotated|InvalidCredential|Forced)$/,
+      expectedEnd: () => /^(rotated|InvalidCredential|Forced)$/,
     },
     {
       name: 'the clone is the DEFINER of a view',
@@ -291,7 +292,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       undo: ({ app }) => sql(`create database ${app.database}`),
       // A user that may use it by name alone is let in by the server.
       locksOut: true,
-      blind: true,
+      isUndecidable: true,
     },
     {
       name: 'another plugin of the user, for which Keyturn can make no password',
@@ -300,18 +301,18 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         itself
           ? sql(`alter user ${user} identified with sha256_password by '${app.current.password}'`)
           : sql(`alter user ${user} identified via unix_socket`),
-      undo: ({ user, app }) => sql(`alter user ${user} ${identified(server, app.current.password)}`),
+      undo: ({ user, app }) => sql(`alter user ${user} ${identifiedClause(server, app.current.password)}`),
       holders: ['user'],
       moments: early,
       locksOut: !itself,
-      ends: () => /^(NotPermitted|LoginRefused)$/,
+      expectedEnd: () => /^(NotPermitted|LoginRefused)$/,
     },
     {
       name: 'another plugin of the user, while the clone is in use',
       covers: ['plugin'],
       make: ({ user }) =>
         sql(`alter user ${user} identified ${itself ? "with sha256_password by 'x'" : 'via unix_socket'}`),
-      undo: ({ user, app }) => sql(`alter user ${user} ${identified(server, app.current.password)}`),
+      undo: ({ user, app }) => sql(`alter user ${user} ${identifiedClause(server, app.current.password)}`),
       holders: ['clone'],
     },
     {
@@ -319,14 +320,14 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       covers: itself ? ['additional_password'] : ['auth_or'],
       make: ({ user, app }) =>
         itself
-          ? sql(`alter user ${user} identified by '${hex(8)}Aa1!' retain current password`)
+          ? sql(`alter user ${user} identified by '${randomHex(8)}Aa1!' retain current password`)
           : sql(
-              `alter user ${user} identified via mysql_native_password using '${nativeVerifier('x')}' or mysql_native_password using '${nativeVerifier(app.current.password)}'`,
+              `alter user ${user} identified via mysql_native_password using '${nativePasswordHash('x')}' or mysql_native_password using '${nativePasswordHash(app.current.password)}'`,
             ),
       async undo(world) {
         if (itself) await sql(`alter user ${world.user} discard old password`)
         const current = await world.current()
-        if (current.username === world.user) await world.place.setPassword(current)
+        if (current.username === world.user) await world.testServer.setPassword(current)
       },
       moments: early,
       holders: ['user'],
@@ -342,7 +343,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
   /** Current's account as the rotation had left it. */
   async function remake({ app }: World, { username, password }: Credential): Promise<void> {
     await sql(
-      `create user ${username} ${identified(server, password)}`,
+      `create user ${username} ${identifiedClause(server, password)}`,
       `grant select, insert, update, delete, create, drop on ${app.database}.* to ${username}`,
     )
   }
@@ -374,7 +375,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     variable('autocommit', 'off'),
     variable(itself ? 'transaction_read_only' : 'tx_read_only', 'on', unwritable),
     variable('init_connect', "'set names latin1'"),
-    variable('init_connect', "'no statement'", { locksOut: true, blind: true }),
+    variable('init_connect', "'no statement'", { locksOut: true, isUndecidable: true }),
     variable('wait_timeout', 1),
     variable('max_allowed_packet', 1024),
     variable('lock_wait_timeout', 1),
@@ -399,16 +400,16 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         more = []
       },
       locksOut: true,
-      blind: true,
+      isUndecidable: true,
     },
     {
       name: 'the server starts again',
       make: () => server.restart(),
       undo: async () => {},
-      passes: true,
+      endsByItself: true,
       moments: ['after set', 'before rollback'],
       strategies: ['single-user', 'alternating-users'],
-      ends: () => /^(rotated|Forced)$/,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
   ]
   let more: Connection[] = []
@@ -481,7 +482,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         ...unwritable,
         undo: () => sql('set global super_read_only = off', 'set global read_only = off'),
       }),
-      variable('offline_mode', 'on', { locksOut: true, blind: true }),
+      variable('offline_mode', 'on', { locksOut: true, isUndecidable: true }),
       unreturnable(
         variable('password_history', 3, {
           strategies: ['single-user', 'alternating-users', 'dual-password'],
@@ -495,7 +496,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       variable('password_require_current', 'on', {
         strategies: ['single-user', 'alternating-users', 'dual-password'],
       }),
-      variable('max_execution_time', 1, { locksOut: false, blind: true }),
+      variable('max_execution_time', 1, { locksOut: false, isUndecidable: true }),
       variable('activate_all_roles_on_login', 'on'),
       rules('MEDIUM', 'set global validate_password.special_char_count = 9'),
       rules(
@@ -528,7 +529,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
           sql('set global strict_password_validation = off', "install soname 'simple_password_check'"),
         undo: () =>
           sql("uninstall soname 'simple_password_check'", 'set global strict_password_validation = on'),
-        ends: () => /^(rotated|Forced)$/,
+        expectedEnd: () => /^(rotated|Forced)$/,
       },
       {
         name: 'another plugin of the user, with the same password',
@@ -538,12 +539,12 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         undo: async () => {},
         holders: ['user'],
         moments: early,
-        ends: () => /^rotated$/,
+        expectedEnd: () => /^rotated$/,
       },
-      variable('max_statement_time', 0.000001, { blind: true }),
+      variable('max_statement_time', 0.000001, { isUndecidable: true }),
       variable('max_password_errors', 1000, {
         moments: early,
-        ends: ({ strategy }) => (strategy === 'single-user' ? /^NotPermitted$/ : /^rotated$/),
+        expectedEnd: ({ strategy }) => (strategy === 'single-user' ? /^NotPermitted$/ : /^rotated$/),
       }),
     ]
   }

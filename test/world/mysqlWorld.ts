@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest'
 import { startMysql } from '../../local/servers/mysql.ts'
-import { asSuperuser } from '../../local/servers/mysqlDatabase.ts'
-import { mysqlPlace } from '../support/places.ts'
+import { runStatements } from '../../local/servers/mysqlDatabase.ts'
+import { mysqlTestServer } from '../support/testServers.ts'
 import { generalEntries } from './generalEntries.ts'
 import { mysqlEntries } from './mysqlEntries.ts'
 import { worldMatrix } from './world.ts'
@@ -21,7 +21,7 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
   )
   afterAll(() => server.stop())
   const entries = mysqlEntries(server)
-  const place = mysqlPlace(server)
+  const place = mysqlTestServer(server)
 
   /** An account of which every part is set, as keys that are of no use are left out. */
   const whole =
@@ -45,13 +45,13 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
         ]
 
   test(`${place.name}: each column of mysql.user, and each key in one, is an entry or excused`, async () => {
-    await asSuperuser(server, whole)
-    const columns = await asSuperuser<{ Field: string }>(server, 'show columns from mysql.user')
+    await runStatements(server, whole)
+    const columns = await runStatements<{ Field: string }>(server, 'show columns from mysql.user')
     const documents =
       server.engine === 'mysql'
         ? 'select json_keys(user_attributes) as found from mysql.user'
         : 'select json_keys(priv) as found from mysql.global_priv'
-    const keys = (await asSuperuser<{ found: string | string[] | null }>(server, documents)).flatMap(
+    const keys = (await runStatements<{ found: string | string[] | null }>(server, documents)).flatMap(
       ({ found }) => (typeof found === 'string' ? (JSON.parse(found) as string[]) : (found ?? [])),
     )
     // What an account may do on the whole server is one entry.
@@ -59,7 +59,7 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
     const covered = new Set([...entries.flatMap(({ covers = [] }) => covers), ...Object.keys(excused)])
     expect(parts.filter(part => !covered.has(part))).toEqual([])
     expect(parts.length).toBeGreaterThan(20)
-    await asSuperuser(server, 'drop user whole')
+    await runStatements(server, 'drop user whole')
   })
 
   // MySQL and MariaDB share what both can be.

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import type { RunningPostgres } from '../../local/servers/postgres.ts'
-import { asSuperuser, hex } from '../../local/servers/postgresDatabase.ts'
+import { randomHex, runStatements } from '../../local/servers/postgresDatabase.ts'
 import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
 import type { Entry, World } from './world.ts'
 
@@ -10,7 +10,7 @@ import type { Entry, World } from './world.ts'
 export type PostgresEntry = Entry & { about?: string[] }
 
 /** Why a column of the catalogs needs no state. */
-export const excused: Record<string, string> = {
+export const excusedColumns: Record<string, string> = {
   'pg_roles.oid': 'a role that has another is another role: see the clone that was dropped',
   'pg_roles.rolpassword': 'shows nothing; what it hides is changed by hand in generalEntries.ts',
   'pg_roles.rolreplication':
@@ -39,7 +39,7 @@ export const excused: Record<string, string> = {
 export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
   const pairs = ['alternating-users', 'temporary-clone'] as const
   const single = ({ strategy }: World) => strategy === 'single-user'
-  const sql = (statements: string, database = 'postgres') => asSuperuser(server, statements, database)
+  const sql = (statements: string, database = 'postgres') => runStatements(server, statements, database)
   const here = (world: World, statements: string) => sql(statements, world.app.database)
   const exists = async (role: string) =>
     (await sql(`select from pg_roles where rolname = ${text(role)}`)).length > 0
@@ -112,8 +112,8 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     ...entry,
     async undo(world) {
       await entry.undo(world)
-      world.admin = world.app.admin.with({ password: `renewed-${hex()}` })
-      await world.place.setPassword(world.admin)
+      world.admin = world.app.admin.with({ password: `renewed-${randomHex()}` })
+      await world.testServer.setPassword(world.admin)
     },
   })
   const database = (
@@ -141,7 +141,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       `${alter} set ${assignment}`,
       `${alter} reset ${parameter}`,
       {
-        ends: followed,
+        expectedEnd: followed,
         about: [
           'pg_roles.rolconfig',
           'pg_db_role_setting.setconfig',
@@ -186,9 +186,12 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     ...more,
   })
   /** True of what is tried a few times: a statement that has a millisecond may be given up. */
-  const patiently = async ({ place }: World, credential: Parameters<World['place']['admits']>[0]) => {
+  const patiently = async (
+    { testServer }: World,
+    credential: Parameters<World['testServer']['admits']>[0],
+  ) => {
     for (let tries = 0; tries < 20; tries++)
-      if (await place.admits(credential).catch(() => false)) return true
+      if (await testServer.admits(credential).catch(() => false)) return true
     return false
   }
 
@@ -220,7 +223,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       `alter role R set log_statement = 'all'`,
       'alter role R reset log_statement',
       {
-        ends: fine,
+        expectedEnd: fine,
         about: ['pg_db_role_setting.setconfig'],
       },
     ),
@@ -229,14 +232,14 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       `alter role R in database D set app.tenant = 'x'`,
       'alter role R in database D reset app.tenant',
       {
-        ends: fine,
+        expectedEnd: fine,
         about: ['pg_db_role_setting.setconfig'],
       },
     ),
     next('is NOLOGIN', 'alter role R nologin', 'alter role R login', { about: ['pg_roles.rolcanlogin'] }),
     inUse('does not inherit', 'alter role R noinherit', 'alter role R inherit', {
       about: ['pg_roles.rolinherit'],
-      ends: fine,
+      expectedEnd: fine,
     }),
     inUse('may create roles', 'alter role R createrole', 'alter role R nocreaterole', {
       about: ['pg_roles.rolcreaterole'],
@@ -258,7 +261,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
         const { password } = await world.current()
         const { admin, database } = world.app
         // By the admin, who else could not change it.
-        await asSuperuser(
+        await runStatements(
           server,
           `create role ${name(world.clone)} login password ${text(await scramVerifier(password))};
            grant ${name(world.user)} to ${name(world.clone)}`,
@@ -307,7 +310,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       strategies: pairs,
       holders: ['user'],
       moments: ['before', 'after create'],
-      ends: () => /^NotPermitted$/,
+      expectedEnd: () => /^NotPermitted$/,
     },
 
     // What the clone has of its own.
@@ -340,7 +343,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
         make: world => forRole(world, world.clone, make),
         undo: async world => forRole(world, (await exists(world.clone)) ? world.clone : world.user, undo),
         strategies: pairs,
-        ends: fine,
+        expectedEnd: fine,
         about: [about],
         // Where there is no clone yet there is nothing to own.
         moments: ['before', 'after create', 'after set'],
@@ -364,8 +367,8 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
         sleep(300).then(() => sql(`alter database ${app.database} allow_connections true`))
       },
       undo: () => sleep(400),
-      passes: true,
-      ends: fine,
+      endsByItself: true,
+      expectedEnd: fine,
     },
     database(
       'may have no connections',
@@ -397,7 +400,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
           `grant connect on database ${app.database} to ${name(user)}; revoke connect on database ${app.database} from public`,
         ),
       undo: ({ app }) => sql(`grant connect on database ${app.database} to public`),
-      ends: fine,
+      expectedEnd: fine,
       about: ['pg_database.datacl'],
     },
     ...[false, true].map(
@@ -412,7 +415,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
         undo: ({ app, user }) =>
           sql(`alter database ${app.database} reset role; drop role ${name(`acting_${user}`)}`),
         // Until the clone is made like its user again.
-        ends: followed,
+        expectedEnd: followed,
         about: ['pg_db_role_setting.setrole'],
       }),
     ),
@@ -450,16 +453,16 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     setting('finds other functions first', `search_path = 'public', 'pg_catalog'`, {}, inDatabase),
     setting('writes dates the other way round', `datestyle = 'German, DMY'`),
     setting('has backslashes in texts', 'standard_conforming_strings = off'),
-    setting('has all it runs logged', `log_statement = 'all'`, { ends: () => /./ }),
+    setting('has all it runs logged', `log_statement = 'all'`, { expectedEnd: () => /./ }),
     setting('acts as nobody else', `role = 'none'`, {}, inDatabase),
     setting('loads a library that there is not', `session_preload_libraries = 'nowhere'`, {
       locksOut: true,
-      ends: () => /./,
+      expectedEnd: () => /./,
     }),
     setting(
       'loads a library that there is not',
       `session_preload_libraries = 'nowhere'`,
-      { locksOut: true, ends: () => /./ },
+      { locksOut: true, expectedEnd: () => /./ },
       inDatabase,
     ),
 
@@ -471,17 +474,17 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     renewed(admins('is NOLOGIN', 'alter role R nologin', 'alter role R login')),
     // As above.
     admins('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
-      blind: true,
+      isUndecidable: true,
     }),
-    admins('does not inherit', 'alter role R noinherit', 'alter role R inherit', { ends: fine }),
+    admins('does not inherit', 'alter role R noinherit', 'alter role R inherit', { expectedEnd: fine }),
     admins('reads only', 'alter role R set default_transaction_read_only = on', 'alter role R reset all', {
-      ends: fine,
+      expectedEnd: fine,
     }),
     admins(
       'would make md5 verifiers',
       `alter role R set password_encryption = 'md5'`,
       'alter role R reset all',
-      { ends: fine },
+      { expectedEnd: fine },
     ),
     admins(
       'loads a library that there is not',
@@ -490,11 +493,11 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     ),
 
     // What the server asks for.
-    asked('scram-sha-256', { ends: fine }),
-    asked('password', { ends: fine }),
+    asked('scram-sha-256', { expectedEnd: fine }),
+    asked('password', { expectedEnd: fine }),
     asked('trust', {
-      blind: world => !single(world),
-      ends: world => (single(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/),
+      isUndecidable: world => !single(world),
+      expectedEnd: world => (single(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/),
     }),
     asked('reject', { locksOut: true }),
     asked('ident', { locksOut: true }),
@@ -507,11 +510,11 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
         world.kept = server.restart()
       },
       undo: ({ kept }) => Promise.resolve(kept),
-      passes: true,
-      ends: fine,
+      endsByItself: true,
+      expectedEnd: fine,
     },
-    serverwide(`password_encryption = 'md5'`, { ends: fine }),
-    ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { ends: fine })] : []),
-    serverwide('default_transaction_read_only = on', { locksOut: single, blind: true }),
+    serverwide(`password_encryption = 'md5'`, { expectedEnd: fine }),
+    ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { expectedEnd: fine })] : []),
+    serverwide('default_transaction_read_only = on', { locksOut: single, isUndecidable: true }),
   ]
 }

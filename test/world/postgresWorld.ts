@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { startPostgres } from '../../local/servers/postgres.ts'
-import { asSuperuser } from '../../local/servers/postgresDatabase.ts'
-import { postgresPlace } from '../support/places.ts'
+import { runStatements } from '../../local/servers/postgresDatabase.ts'
+import { postgresTestServer } from '../support/testServers.ts'
 import { generalEntries } from './generalEntries.ts'
-import { excused, postgresEntries } from './postgresEntries.ts'
+import { excusedColumns, postgresEntries } from './postgresEntries.ts'
 import { worldMatrix } from './world.ts'
 
 type Version = NonNullable<Parameters<typeof startPostgres>[0]>
@@ -21,17 +21,17 @@ export async function postgresWorld(
   const entries = postgresEntries(server)
   const others = postgresEntries({ ...server, version: beside })
   const names = new Set([...generalEntries(), ...others].map(({ name }) => name))
-  worldMatrix(postgresPlace(server), [...generalEntries(), ...entries], { names, half })
+  worldMatrix(postgresTestServer(server), [...generalEntries(), ...entries], { names, half })
 
   describe(`the states of PostgreSQL ${version}`, () => {
     test('are complete, by the server’s own word', async () => {
-      const columns = await asSuperuser<{ is: string }>(
+      const columns = await runStatements<{ is: string }>(
         server,
         `select attrelid::regclass || '.' || attname as is from pg_attribute
          where attrelid in ('pg_roles'::regclass, 'pg_database'::regclass, 'pg_db_role_setting'::regclass)
            and attnum > 0 and not attisdropped`,
       )
-      const known = new Set([...entries.flatMap(({ about = [] }) => about), ...Object.keys(excused)])
+      const known = new Set([...entries.flatMap(({ about = [] }) => about), ...Object.keys(excusedColumns)])
       expect(columns.map(({ is }) => is).filter(is => !known.has(is))).toEqual([])
     })
   })

@@ -1,14 +1,14 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
-import { hex } from '../../local/servers/postgresDatabase.ts'
+import { randomHex } from '../../local/servers/postgresDatabase.ts'
 import type { RunningRedis } from '../../local/servers/redis.ts'
-import { digest } from '../../rotation/engines/redis/redisAcl.ts'
+import { passwordDigest } from '../../rotation/engines/redis/redisAcl.ts'
 import { connect, type RedisConnection } from '../../rotation/engines/redis/redisConnection.ts'
 import type { Entry, World } from './world.ts'
 
 const pairs = ['alternating-users', 'temporary-clone'] as const
 
 /** Commands as the server's superuser, by one connection: some states let in no other. */
-export async function commander(server: RunningRedis) {
+export async function openCommander(server: RunningRedis) {
   const where = { host: server.host, port: server.plainPort, database: 0 }
   let connection: RedisConnection | undefined
   const open = () =>
@@ -24,7 +24,7 @@ export async function commander(server: RunningRedis) {
   }
 }
 
-type Run = Awaited<ReturnType<typeof commander>>['run']
+type Run = Awaited<ReturnType<typeof openCommander>>['run']
 
 /** A user's rules and passwords, in words that ACL SETUSER takes; undefined, if there is none. */
 async function told(run: Run, user: string): Promise<string[] | undefined> {
@@ -39,7 +39,9 @@ async function mend(run: Run, world: World, user: string, before: string[]): Pro
   const current = await world.current()
   const now = (await told(run, user)) ?? []
   const passwords =
-    user === current.username ? [`#${digest(current.password)}`] : now.filter(word => word.startsWith('#'))
+    user === current.username
+      ? [`#${passwordDigest(current.password)}`]
+      : now.filter(word => word.startsWith('#'))
   const rules = before.filter(word => !isPassword(word))
   await run(['ACL', 'SETUSER', user, 'reset', ...rules, 'on', ...passwords])
 }
@@ -58,7 +60,13 @@ async function mendBoth(run: Run, world: World, user: string): Promise<void> {
 const takes = (rules: string[]) => rules.some(rule => rule === '-@all')
 
 /** What a DBA may do to one account, told by what of ACL GETUSER it is about. */
-const changes: { name: string; about: string; rules: string[]; locksOut?: true; blind?: Entry['blind'] }[] = [
+const changes: {
+  name: string
+  about: string
+  rules: string[]
+  locksOut?: true
+  blind?: Entry['isUndecidable']
+}[] = [
   { name: 'is turned off', about: 'flags off', rules: ['off'], locksOut: true },
   {
     name: 'takes any password',
@@ -67,7 +75,7 @@ const changes: { name: string; about: string; rules: string[]; locksOut?: true; 
     blind: ({ strategy }) => strategy !== 'single-user',
   },
   { name: 'loses all passwords', about: 'passwords', rules: ['resetpass'], locksOut: true },
-  { name: 'gets a password besides', about: 'passwords', rules: [`#${digest('besides')}`] },
+  { name: 'gets a password besides', about: 'passwords', rules: [`#${passwordDigest('besides')}`] },
   { name: 'is reset', about: 'flags on', rules: ['reset'], locksOut: true },
   {
     name: 'is reset but for its password',
@@ -94,7 +102,7 @@ const changes: { name: string; about: string; rules: string[]; locksOut?: true; 
 ]
 
 /** Every field of ACL GETUSER, and every flag of it, that an entry changes. */
-export const covered = new Set(changes.flatMap(({ about }) => [about, about.split(' ')[0] ?? '']))
+export const coveredFields = new Set(changes.flatMap(({ about }) => [about, about.split(' ')[0] ?? '']))
 
 function accountEntries(run: Run): Entry[] {
   const whose = [
@@ -113,7 +121,7 @@ function accountEntries(run: Run): Entry[] {
         undo: world => mendBoth(run, world, of(world)),
         // Once the password of a single user was changed, it takes rights to set it back.
         locksOut: ({ strategy }) => locksOut === true || (one && strategy === 'single-user' && takes(rules)),
-        ...(blind && { blind }),
+        ...(blind && { isUndecidable: blind }),
       }),
     ),
   )
@@ -168,12 +176,12 @@ const adminIsOff = (run: Run): Entry => ({
   make: world => run(['ACL', 'SETUSER', world.app.admin.username, 'off']),
   // A value that was refused is not tried again for minutes.
   async undo(world) {
-    world.admin = world.app.admin.with({ password: `opened-${hex()}` })
+    world.admin = world.app.admin.with({ password: `opened-${randomHex()}` })
     await run(['ACL', 'SETUSER', world.admin.username, 'on'])
-    await world.place.setPassword(world.admin)
+    await world.testServer.setPassword(world.admin)
   },
   strategies: [...pairs, 'dual-password'],
-  ends: () => /^(rotated|Forced|AdminRefused)$/,
+  expectedEnd: () => /^(rotated|Forced|AdminRefused)$/,
 })
 
 /** States of the server as a whole. */
@@ -195,31 +203,31 @@ function serverEntries(server: RunningRedis, run: Run): Entry[] {
     configure('timeout', '1'),
     configure('replica-serve-stale-data', 'no'),
     // Nobody new is let in, whoever it is.
-    { ...configure('maxclients', '1'), locksOut: true, blind: true },
+    { ...configure('maxclients', '1'), locksOut: true, isUndecidable: true },
     {
       name: 'the server becomes a replica of one that is not there',
       make: () => run(['CONFIG', 'SET', 'replica-serve-stale-data', 'no'], ['REPLICAOF', '127.0.0.1', '1']),
       undo: () => run(['REPLICAOF', 'NO', 'ONE'], ['CONFIG', 'SET', 'replica-serve-stale-data', 'yes']),
-      ends: () => /^(rotated|Forced)$/,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: 'the server starts again',
       make: () => run(['ACL', 'SAVE']).then(() => server.restart()),
       undo: async () => {},
-      passes: true,
-      ends: () => /^(rotated|Forced)$/,
+      endsByItself: true,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: 'the users are read from their file again',
       make: () => run(['ACL', 'SAVE'], ['ACL', 'LOAD']),
       undo: async () => {},
-      ends: () => /^(rotated|Forced)$/,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: 'every connection is closed',
       make: world => run(['CLIENT', 'KILL', 'USER', world.inUse]),
       undo: async () => {},
-      ends: () => /^(rotated|Forced)$/,
+      expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
       name: 'the file of the users cannot be written',
@@ -235,7 +243,7 @@ function serverEntries(server: RunningRedis, run: Run): Entry[] {
         await run(['ACL', 'SAVE'])
       },
       // A single user's password is set back, and a restart would take it away again: that is told.
-      blind: ({ strategy }) => strategy === 'single-user',
+      isUndecidable: ({ strategy }) => strategy === 'single-user',
     },
   ]
 }

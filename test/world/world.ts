@@ -1,29 +1,29 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type App, hex, noRds } from '../../local/servers/postgresDatabase.ts'
-import { check } from '../../rotation/check/check.ts'
-import type { Checked } from '../../rotation/check/line.ts'
+import { type App, randomHex, rejectRds } from '../../local/servers/postgresDatabase.ts'
+import { hasChangedNothingMark } from '../../rotation/changedNothingMark.ts'
+import { checkCredential } from '../../rotation/check/check.ts'
+import type { CheckResult } from '../../rotation/check/line.ts'
 import type { Credential } from '../../rotation/credential.ts'
-import { traits } from '../../rotation/engines/traits.ts'
+import { engineTraits } from '../../rotation/engines/traits.ts'
 import { InvalidCredential, RotationError } from '../../rotation/errors.ts'
 import { parseOptions } from '../../rotation/options.ts'
 import type { Pipeline, Rotation } from '../../rotation/pipeline.ts'
 import { rehearseFinish, rehearseRollback, rehearseTest } from '../../rotation/rehearse.ts'
 import { retire } from '../../rotation/retire.ts'
 import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
-import { short } from '../../rotation/short.ts'
+import { shorten } from '../../rotation/shorten.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
-import { ADMIN_PAUSES } from '../../rotation/strategies/adminSession.ts'
+import { ADMIN_PAUSES_MS } from '../../rotation/strategies/adminSession.ts'
 import { strategies } from '../../rotation/strategies/index.ts'
-import type { StrategyName } from '../../rotation/strategies/names.ts'
-import { saysUntouched } from '../../rotation/untouched.ts'
+import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { SlowRds } from '../faults/slowRds.ts'
-import type { Place } from '../support/places.ts'
+import type { TestServer } from '../support/testServers.ts'
 
 /** Milliseconds: what takes an admin's own rotation seconds takes it no time here. */
-ADMIN_PAUSES.splice(0, Infinity, 20, 100, 300)
+ADMIN_PAUSES_MS.splice(0, Infinity, 20, 100, 300)
 
 /**
  * When a state comes about. After create: and after the rehearsal, which meets what was there before. The last: SetSecret has gone
@@ -41,31 +41,31 @@ export type Entry = {
   /** Whether the state itself keeps current from logging in, so that no rotation could help that. */
   locksOut?: boolean | ((world: World) => boolean)
   /** Whether nobody can tell from where Keyturn is whether current logs in: then a critical is right. */
-  blind?: boolean | ((world: World) => boolean)
+  isUndecidable?: boolean | ((world: World) => boolean)
   /** Where it can be; left out, everywhere. */
   strategies?: readonly StrategyName[]
-  holders?: readonly Holder[]
+  holders?: readonly CurrentUser[]
   moments?: readonly Moment[]
   /** What a rotation that meets it ends with where that matters: `rotated`, or the name of an error. */
-  ends?: (world: World) => RegExp
+  expectedEnd?: (world: World) => RegExp
   /** A login uses up what the next one needs, so a check does too, and cannot tell what the rotation then meets. */
-  spent?: true
+  usesUpLogin?: true
   /** The state goes away by itself, within seconds: retries wait for it. */
-  passes?: boolean
+  endsByItself?: boolean
   /** True if user and password log in, where the place's own way cannot tell. */
   admits?(world: World, credential: Credential): Promise<boolean>
 }
 
 /** Which of the two users is current when the rotation begins. */
-export type Holder = 'user' | 'clone'
+export type CurrentUser = 'user' | 'clone'
 
 /** All strategies and holders that an engine knows. A master's password is set by RDS, which no server here is. */
-function scenesOf(app: App): { strategy: StrategyName; holder: Holder }[] {
-  const names = Object.keys(traits[app.current.engine].strategies) as StrategyName[]
+function scenesOf(app: App): { strategy: StrategyName; holder: CurrentUser }[] {
+  const names = Object.keys(engineTraits[app.current.engine].actorByStrategy) as StrategyName[]
   return names
     .filter(strategy => strategy !== 'master')
     .flatMap(strategy =>
-      (strategies[strategy].pair ? (['user', 'clone'] as const) : (['user'] as const)).map(holder => ({
+      (strategies[strategy].pairOf ? (['user', 'clone'] as const) : (['user'] as const)).map(holder => ({
         strategy,
         holder,
       })),
@@ -75,10 +75,10 @@ function scenesOf(app: App): { strategy: StrategyName; holder: Holder }[] {
 /** One secret, its users in a real database, and what a rotation of it came to. */
 export class World {
   readonly id = 'app'
-  readonly place: Place
+  readonly testServer: TestServer
   readonly app: App
   readonly strategy: StrategyName
-  readonly holder: Holder
+  readonly holder: CurrentUser
   readonly store: MemoryStore
   readonly pipeline: Pipeline
   /** What the admin's secret says; undefined if it was deleted. */
@@ -93,8 +93,8 @@ export class World {
   readonly #untouched = new Set<string>()
   readonly #set = new Set<string>()
 
-  private constructor(place: Place, app: App, strategy: StrategyName, holder: Holder) {
-    this.place = place
+  private constructor(place: TestServer, app: App, strategy: StrategyName, holder: CurrentUser) {
+    this.testServer = place
     this.app = app
     this.strategy = strategy
     this.holder = holder
@@ -109,22 +109,22 @@ export class World {
     const running = async (token: string) => this.#running.has(token)
     this.pipeline = {
       store: this.store,
-      engine: async () => engine,
-      admin: async arn => {
+      loadEngine: async () => engine,
+      readAdmin: async arn => {
         if (!this.admin) throw new InvalidCredential('masterarn', `there is no value in secret ${arn}`)
         return this.admin
       },
-      connection: () => Promise.reject(new Error('the value says it all')),
-      rds: strategy === 'master' ? async () => new SlowRds(place, app) : noRds,
-      rotating: running,
-      running,
-      untouched: async token => this.#untouched.has(token),
+      readConnection: () => Promise.reject(new Error('the value says it all')),
+      rds: strategy === 'master' ? async () => new SlowRds(place, app) : rejectRds,
+      isRotating: running,
+      isExecutionRunning: running,
+      hasChangedNothing: async token => this.#untouched.has(token),
       wasSet: async token => this.#set.has(token),
       defaults: parseOptions({}),
     }
   }
 
-  static async of(place: Place, strategy: StrategyName, holder: Holder): Promise<World> {
+  static async create(place: TestServer, strategy: StrategyName, holder: CurrentUser): Promise<World> {
     const app = await place.makeApp(strategy)
     const world = new World(place, app, strategy, holder)
     const { store, id } = world
@@ -141,7 +141,7 @@ export class World {
       store.create(id, first, app.current, tags)
       return world
     }
-    const clone = app.current.with({ username: world.clone, password: `clone-${hex(12)}` })
+    const clone = app.current.with({ username: world.clone, password: `clone-${randomHex(12)}` })
     await place.reset(app, clone)
     store.create(id, first, app.current, tags)
     await store.propose(id, second, clone)
@@ -165,7 +165,7 @@ export class World {
     return this.holder === 'user' ? this.user : this.clone
   }
   get next(): string {
-    if (!strategies[this.strategy].pair) return this.user
+    if (!strategies[this.strategy].pairOf) return this.user
     return this.holder === 'user' ? this.clone : this.user
   }
 
@@ -178,10 +178,13 @@ export class World {
   }
 
   /** What `keyturn check` says of it now. */
-  async check(): Promise<Checked> {
-    const engines = () => this.pipeline.engine(this.app.current.engine)
+  async check(): Promise<CheckResult> {
+    const engines = () => this.pipeline.loadEngine(this.app.current.engine)
     const target = { store: 'secrets-manager', id: this.id } as const
-    const checked = await check(this.pipeline, target, { engines, testMayWrite: false })
+    const checked = await checkCredential(this.pipeline, target, {
+      loadCheckEngine: engines,
+      testMayWrite: false,
+    })
     this.shown.push(checked)
     return checked
   }
@@ -244,7 +247,7 @@ export type Outcome = {
   retirement?: RotationError
 }
 
-const newToken = () => hex(16)
+const newToken = () => randomHex(16)
 const retried = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy', 'AdminRefused']
 
 /** One execution: what the state machine does, in a few lines. */
@@ -287,17 +290,17 @@ class Played {
       await at('after create')
       const setErrors: unknown[] = []
       try {
-        this.#world.shown.push(await this.#step(() => steps.set(pipeline, rotation), setErrors))
+        this.#world.shown.push(await this.#step(() => steps.setSecret(pipeline, rotation), setErrors))
         this.#world.wasSet(this.token)
       } finally {
-        if (setErrors.every(error => error instanceof RotationError && saysUntouched(error.message)))
+        if (setErrors.every(error => error instanceof RotationError && hasChangedNothingMark(error.message)))
           if (setErrors.length) leaveUntouched()
       }
       await at('after set')
       if (fails) await at('before rollback')
       if (fails) throw new Forced('the test is said to have failed')
-      await this.#step(() => steps.test(pipeline, rotation))
-      await this.#step(() => steps.finish(pipeline, rotation))
+      await this.#step(() => steps.testSecret(pipeline, rotation))
+      await this.#step(() => steps.finishSecret(pipeline, rotation))
     } catch (error) {
       return await this.#rollBack(rotation, error)
     }
@@ -308,7 +311,7 @@ class Played {
     const { id, pipeline } = this.#world
     try {
       const start = { id, token: this.token, ...(moveBack && { moveBack }) }
-      return await this.#step(() => steps.create(pipeline, start))
+      return await this.#step(() => steps.createSecret(pipeline, start))
     } catch (error) {
       if (!(error instanceof RotationError) || error.name !== 'RotationAbandoned') throw error
       try {
@@ -393,7 +396,7 @@ const triedMore = ['LoginRefused', 'AdminRefused', 'LockedOut']
 
 /** What a rotation says of an error, without what its steps put around it. */
 const inShort = ({ message }: RotationError) =>
-  short(
+  shorten(
     message
       .replace(/; this try changed nothing$/, '')
       .replace(/^in the rehearsal, before anything was changed: /, ''),
@@ -404,7 +407,7 @@ const inShort = ({ message }: RotationError) =>
  * said nothing is in the way, but that current is refused, where an older value logged in.
  */
 function foretold(
-  { lines }: Checked,
+  { lines }: CheckResult,
   { end, error, untouched }: Awaited<ReturnType<World['rotate']>>,
   where: string,
 ) {
@@ -444,28 +447,33 @@ export type Shared = { names: Set<string>; half: 0 | 1 }
  * - it is critical only if current does not log in, or nobody can tell, and never says that current is well if it is not;
  * - once the state is undone, the next rotation goes well; nothing is pending, and nothing that was replaced logs in.
  */
-export function worldMatrix(place: Place, entries: Entry[], shared?: Shared): void {
+export function worldMatrix(place: TestServer, entries: Entry[], shared?: Shared): void {
   const counts = { cases: 0, lockouts: 0, stuck: 0, falseCriticals: 0 }
   const ends: Record<string, number> = {}
 
-  async function play(entry: Entry, strategy: StrategyName, holder: Holder, moment: Moment): Promise<void> {
-    const world = await World.of(place, strategy, holder)
+  async function play(
+    entry: Entry,
+    strategy: StrategyName,
+    holder: CurrentUser,
+    moment: Moment,
+  ): Promise<void> {
+    const world = await World.create(place, strategy, holder)
     const where = `${entry.name}, ${strategy}, current the ${holder}, ${moment}`
     // In some states the server has other words than that it refuses: whatever they are, it does not let in.
     const admits = async (credential: Credential) =>
       (entry.admits?.(world, credential) ?? place.admits(credential)).catch(() => false)
     const fails = moment === 'before rollback'
-    let checked: Checked | undefined
+    let checked: CheckResult | undefined
     const outcome = await world
       .rotate(
         async now => {
           if (now !== moment) return
           await entry.make(world)
-          if (now === 'before' && !entry.passes) checked = await world.check()
+          if (now === 'before' && !entry.endsByItself) checked = await world.check()
         },
         {
           fails,
-          passes: entry.passes ?? false,
+          passes: entry.endsByItself ?? false,
         },
       )
       .catch(async error => {
@@ -481,16 +489,16 @@ export function worldMatrix(place: Place, entries: Entry[], shared?: Shared): vo
       const current = await world.current().catch(() => undefined)
       const loggedIn = current !== undefined && (await admits(current))
       if (!lockedOut && !loggedIn) counts.lockouts++
-      if (checked && !entry.spent) foretold(checked, outcome, where)
-      if (critical && loggedIn && !holds(entry.blind, world)) counts.falseCriticals++
+      if (checked && !entry.usesUpLogin) foretold(checked, outcome, where)
+      if (critical && loggedIn && !holds(entry.isUndecidable, world)) counts.falseCriticals++
       if (!lockedOut) expect(loggedIn, `${told}: current logs in`).toBe(true)
-      if (critical && !holds(entry.blind, world))
+      if (critical && !holds(entry.isUndecidable, world))
         expect(loggedIn, `${told}: critical is told only if current does not log in`).toBe(false)
       if (!loggedIn)
         expect(['intact', 'restored', 'open'], `${told}: what is not well is not called so`).not.toContain(
           outcome.rollback,
         )
-      if (entry.ends) expect(outcome.end, told).toMatch(entry.ends(world))
+      if (entry.expectedEnd) expect(outcome.end, told).toMatch(entry.expectedEnd(world))
       expect(world.leaks(), `${told}: no password in any result or error`).toBe(false)
     } finally {
       await entry.undo(world)

@@ -11,35 +11,40 @@ import {
 import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
-import { requestHandler } from '../../../functions/shared/requestHandler.ts'
-import { timeouts } from '../../../rotation/engines/engine.ts'
+import { REQUEST_TIMEOUTS } from '../../../functions/shared/requestTimeouts.ts'
+import { DEFAULT_TIMEOUTS_MS } from '../../../rotation/engines/engine.ts'
 import { quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
-import { nativeVerifier } from '../../../rotation/engines/mysql/mysqlVerifiers.ts'
+import { nativePasswordHash } from '../../../rotation/engines/mysql/mysqlPasswordHashes.ts'
 import { scramVerifier } from '../../../rotation/engines/postgres/scram.ts'
 import type { Engine } from '../source.ts'
 
 /** What one step of a single user's rotation calls and sends, in order; the logins come after the calls. */
-export type Step = {
+export type LoopStep = {
   /** The function that does it. */
   function: string
   calls: Call[]
   /** By which value it logs in, if it does. */
-  key: Key
+  loginStage: VersionStage
   /** The statements of each login. */
   logins: string[][]
 }
-type Key = 'current' | 'pending'
+type VersionStage = 'current' | 'pending'
 /** A call of Secrets Manager or Step Functions. Of a version it says which it is. */
-export type Call = { action: string; version?: Key | undefined; stage?: string | undefined }
+export type Call = { action: string; version?: VersionStage | undefined; stage?: string | undefined }
 
 type Value = { host: string; port: number; dbname: string; username: string; password: string }
 /** `tokens` are the versions of the secret; the pending one is made by this rotation. */
-export type LoopEvent = { engine: Engine; secret: string; tokens: Record<Key, string>; step: Step }
+export type LoopEvent = {
+  engine: Engine
+  secret: string
+  tokens: Record<VersionStage, string>
+  step: LoopStep
+}
 
 // No wait is without an end, as in Keyturn's clients and drivers.
-const client = new SecretsManagerClient({ requestHandler })
-const stepFunctions = new SFNClient({ requestHandler })
-const { connectTimeout, statementTimeout } = timeouts
+const client = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
+const stepFunctions = new SFNClient({ requestHandler: REQUEST_TIMEOUTS })
+const { connectTimeout, statementTimeout } = DEFAULT_TIMEOUTS_MS
 const timeout = statementTimeout + 1_000
 const ca = readFileSync(process.env.KEYTURN_CA_FILE ?? '', 'utf8')
 const secureContext = createSecureContext({ ca })
@@ -47,10 +52,10 @@ const ssl = { ca, verifyIdentity: true, minVersion: 'TLSv1.2' as const }
 
 /** Runs one step: with the SDK and the drivers, and no step, strategy, session or check of Keyturn's. */
 export async function handler({ engine, secret, tokens, step }: LoopEvent): Promise<void> {
-  const values: Partial<Record<Key, Value>> = {}
+  const values: Partial<Record<VersionStage, Value>> = {}
   for (const call of step.calls) await ask(call, { secret, tokens }, values)
   for (const statements of step.logins) {
-    const key = needed(values[step.key])
+    const key = required(values[step.loginStage])
     const filled = await Promise.all(statements.map(statement => fill(statement, values)))
     await (engine === 'postgres' ? runOnPostgres(key, filled) : runOnMysql(key, filled))
   }
@@ -59,7 +64,7 @@ export async function handler({ engine, secret, tokens, step }: LoopEvent): Prom
 async function ask(
   { action, version, stage }: Call,
   { secret: SecretId, tokens }: Pick<LoopEvent, 'secret' | 'tokens'>,
-  values: Partial<Record<Key, Value>>,
+  values: Partial<Record<VersionStage, Value>>,
 ): Promise<void> {
   const { current, pending } = tokens
   if (action === 'DescribeSecret') await client.send(new DescribeSecretCommand({ SecretId }))
@@ -87,18 +92,22 @@ function unlessUnknown(error: Error): void {
 }
 
 /** A statement with the new password in the place of the one that was recorded, as the server's log has that. */
-async function fill(statement: string, { current, pending }: Partial<Record<Key, Value>>): Promise<string> {
-  for (const [before, after] of written) {
+async function fill(
+  statement: string,
+  { current, pending }: Partial<Record<VersionStage, Value>>,
+): Promise<string> {
+  for (const [before, after] of passwordRewrites) {
     const parts = statement.split(before)
-    if (parts.length > 1) return parts.join(await after(needed(pending).password, needed(current).password))
+    if (parts.length > 1)
+      return parts.join(await after(required(pending).password, required(current).password))
   }
   return statement
 }
 
 /** How a server's log has a new password, and what is to be sent in its place. */
-const written: [RegExp, (next: string, old: string) => string | Promise<string>][] = [
+const passwordRewrites: [RegExp, (next: string, old: string) => string | Promise<string>][] = [
   [/'SCRAM-SHA-256\$[^']+'/, async next => pg.escapeLiteral(await scramVerifier(next))],
-  [/'\*[0-9A-F]{40}'/, next => quoteText(nativeVerifier(next))],
+  [/'\*[0-9A-F]{40}'/, next => quoteText(nativePasswordHash(next))],
   [/<secret> REPLACE <secret>/, (next, old) => `${quoteText(next)} replace ${quoteText(old)}`],
 ]
 
@@ -126,7 +135,7 @@ async function runOnMysql({ host, port, dbname, username, password }: Value, sta
   await database.end()
 }
 
-function needed<T>(value: T | undefined): T {
+function required<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('a step logs in, or sets a password, before it has read the value')
   return value
 }

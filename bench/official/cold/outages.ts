@@ -1,29 +1,35 @@
 import type { Call } from '../../../local/aws/secretsManager.ts'
-import type { Sides } from '../compare.ts'
-import { inTurns, type Pairs } from '../inTurns.ts'
+import type { ComparisonInputs } from '../compare.ts'
 import type { Scene } from '../scene.ts'
 import type { Engine } from '../source.ts'
-import { type Crew, keyturnCrew, officialCrew, subjectOf, type Work } from './crews.ts'
-import type { EffectOf } from './effects.ts'
+import { type Pairs, takeInTurns } from '../takeInTurns.ts'
+import type { ReadPasswordChangeTime } from './passwordChanges.ts'
+import {
+  keyturnProcesses,
+  officialProcesses,
+  type RotationCost,
+  rowTitleOf,
+  type SideProcesses,
+} from './sideProcesses.ts'
 
 /**
  * A rotation of a single user. `outage` is how long the stored current value did not log in, in milliseconds: from when the
  * change of the password took effect until Secrets Manager had answered the call that moved AWSCURRENT.
  */
-export type Outage = Work & { outage: number }
+export type Outage = RotationCost & { outageMs: number }
 
 export type Outages = { engine: Engine; database: string; warm: Pairs<Outage>; cold: Pairs<Outage> }
 
 /** Rotates on each side by turns: in processes that have rotated before, and then in fresh ones for every rotation. */
 export async function measureOutages(
   scene: Scene,
-  sides: Sides,
-  effectOf: EffectOf,
+  sides: ComparisonInputs,
+  effectOf: ReadPasswordChangeTime,
   pairs: number,
 ): Promise<Outages> {
-  const start = { official: officialCrew(scene, sides), keyturn: keyturnCrew(scene, sides) }
+  const start = { official: officialProcesses(scene, sides), keyturn: keyturnProcesses(scene, sides) }
   const secrets = { official: await scene.enrol(false), keyturn: await scene.enrol(false) }
-  const measure = (crew: Crew, side: keyof typeof start) =>
+  const measure = (crew: SideProcesses, side: keyof typeof start) =>
     measureOutage(scene, effectOf, crew, secrets[side])
   const measureCold = async (side: keyof typeof start) => {
     await using crew = await start[side]()
@@ -33,13 +39,13 @@ export async function measureOutages(
   await using keyturn = await start.keyturn()
   return {
     engine: scene.engine,
-    database: subjectOf(scene),
+    database: rowTitleOf(scene),
     // The pair that is left out loads everything.
-    warm: await inTurns(pairs, {
+    warm: await takeInTurns(pairs, {
       official: () => measure(official, 'official'),
       keyturn: () => measure(keyturn, 'keyturn'),
     }),
-    cold: await inTurns(pairs, {
+    cold: await takeInTurns(pairs, {
       official: () => measureCold('official'),
       keyturn: () => measureCold('keyturn'),
     }),
@@ -49,8 +55,8 @@ export async function measureOutages(
 /** @throws if AWSCURRENT or the password did not change just once */
 export async function measureOutage(
   scene: Scene,
-  effectOf: EffectOf,
-  crew: Crew,
+  effectOf: ReadPasswordChangeTime,
+  crew: SideProcesses,
   secret: string,
 ): Promise<Outage> {
   const moves: Call[] = []
@@ -64,5 +70,5 @@ export async function measureOutage(
   if (!move?.ended || move.error || moves.length > 1)
     throw new Error(`AWSCURRENT was moved by ${moves.length} calls, not by one`)
   const { username } = JSON.parse((await scene.shelf.read(secret, 'current')) ?? '{}')
-  return { ...work, outage: move.ended - (await effectOf(username)) }
+  return { ...work, outageMs: move.ended - (await effectOf(username)) }
 }

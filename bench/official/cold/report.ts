@@ -1,24 +1,24 @@
-import { count, mebibytes, ms, table } from '../../markdown.ts'
+import { formatCount, formatMebibytes, formatMs, formatTable } from '../../markdown.ts'
 import { median } from '../../median.ts'
 import type { Package } from '../../rotation/start.ts'
-import { type Conditions, measuredUnder } from '../conditions.ts'
-import type { Pairs } from '../inTurns.ts'
+import { type Conditions, conditionsSentence } from '../conditions.ts'
 import { ratioOf } from '../ratio.ts'
-import type { Failures } from './failures.ts'
+import type { Pairs } from '../takeInTurns.ts'
+import type { FailureCounts } from './failures.ts'
 import type { Outage, Outages } from './outages.ts'
 import type { Zip } from './zip.ts'
 
 /** What the part is made from. `tooFast` are the databases and rates at which the application alone took too much. */
-export type Cold = {
+export type ColdResults = {
   outages: Outages[]
-  failures: Failures[]
+  failures: FailureCounts[]
   tooFast: string[]
   zips: Zip[]
   packages: Package[]
   conditions: Conditions
 }
 
-export const coldHeading = '## Locked out, in warm functions and in cold ones'
+export const COLD_HEADING = '## Locked out, in warm functions and in cold ones'
 
 /** The part of TIMES.md that tells what a rotation that finds no function started does. */
 export const coldReport = ({
@@ -28,9 +28,9 @@ export const coldReport = ({
   zips,
   packages,
   conditions,
-}: Cold) => `${coldHeading}
+}: ColdResults) => `${COLD_HEADING}
 
-${measuredUnder(conditions)}
+${conditionsSentence(conditions)}
 
 ${outagesTable(outages)}
 
@@ -47,7 +47,7 @@ ${failuresTable(failures)}
 
 An application queries steadily, each time over a login of its own, while its credential rotates ${failures[0]?.rotations} times. When a login is
 refused, it reads the secret again and tries once more; a query that is refused then has failed. Beside it, how much of the
-processors all of it used.${skipped(tooFast)}
+processors all of it used.${notMeasuredNote(tooFast)}
 
 ### Memory and packages
 
@@ -64,41 +64,41 @@ const pairsOf = (outages: Outages[]) => Math.min(...outages.map(({ cold }) => co
 function outagesTable(outages: Outages[]): string {
   const row = (title: string, { official, keyturn }: Pairs<Outage>, of: (outage: Outage) => number) => {
     const both = { official: official.map(of), keyturn: keyturn.map(of) }
-    return [title, ms(median(both.official)), ms(median(both.keyturn)), ratioOf(both)]
+    return [title, formatMs(median(both.official)), formatMs(median(both.keyturn)), ratioOf(both)]
   }
   const rows = outages.flatMap(({ database, warm, cold }) => [
-    row(`${database}: locked out, warm`, warm, ({ outage }) => outage),
-    row(`${database}: locked out, cold`, cold, ({ outage }) => outage),
+    row(`${database}: locked out, warm`, warm, ({ outageMs }) => outageMs),
+    row(`${database}: locked out, cold`, cold, ({ outageMs }) => outageMs),
     row(`${database}: a whole rotation, cold`, cold, ({ wall }) => wall),
   ])
-  return table(['', "AWS's", 'Keyturn', 'ratio'], rows)
+  return formatTable(['', "AWS's", 'Keyturn', 'ratio'], rows)
 }
 
-function failuresTable(failures: Failures[]): string {
+function failuresTable(failures: FailureCounts[]): string {
   const rows = failures.map(({ database, rate, isCold, official, keyturn, busy }) => [
     `${database}: ${rate} a second, ${isCold ? 'cold' : 'warm'}`,
     ...[official, keyturn, `${Math.round(busy * 100)} %`],
   ])
-  return table(['', "AWS's", 'Keyturn', 'processors'], rows)
+  return formatTable(['', "AWS's", 'Keyturn', 'processors'], rows)
 }
 
-const skipped = (tooFast: string[]) =>
+const notMeasuredNote = (tooFast: string[]) =>
   tooFast.length
     ? `\nNot measured, as the application alone used too much of them: ${tooFast.join(', ')}.`
     : ''
 
 function sizesTable(outages: Outages[], zips: Zip[], packages: Package[]): string {
-  const memory = (some: Outage[]) => mebibytes(Math.max(...some.map(({ memory }) => memory)))
+  const memory = (some: Outage[]) => formatMebibytes(Math.max(...some.map(({ memory }) => memory)))
   const zipped = Math.max(...packages.map(({ zipped }) => zipped))
   const rows = outages.map(({ database, engine, cold }) => {
     const zip = zips.find(zip => zip.engine === engine)
     return [
       `${database}: one function`,
       ...[memory(cold.official), memory(cold.keyturn)],
-      ...[count(zip?.bytes ?? Number.NaN), count(zipped)],
+      ...[formatCount(zip?.bytes ?? Number.NaN), formatCount(zipped)],
     ]
   })
-  return table(
+  return formatTable(
     ['', "AWS's, memory", 'Keyturn, memory', "AWS's, bytes of the zip", 'Keyturn, bytes of the zip'],
     rows,
   )

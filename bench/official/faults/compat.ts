@@ -1,13 +1,13 @@
-import type { Case, Ground } from './ground.ts'
-import { counted, type HalfDone, keyOf, type Recorded } from './halfDone.ts'
-import { type Death, deathsOf, type Mortals } from './mortal.ts'
+import type { Case, FaultSetup } from './faultSetup.ts'
+import { countEqualStates, type HalfDone, keyOf, type RecordedState } from './halfDone.ts'
+import { type Death, deathsOf, type OfficialProcesses } from './mortal.ts'
 import { Subject } from './subject.ts'
 
 /**
  * What came of all faults: the states that AWS's functions left, but for those on a MySQL that they do not know, and what
  * went wrong, a sentence each.
  */
-export type Compat = { states: Recorded[]; faults: number; wrong: string[] }
+export type CompatResult = { states: RecordedState[]; faults: number; wrong: string[] }
 
 /**
  * Lets AWS's functions die at each of their operations, before and after it took effect, and has each state that they
@@ -15,38 +15,38 @@ export type Compat = { states: Recorded[]; faults: number; wrong: string[] }
  * recorded: another one is something wrong. Without them the states are looked at alone.
  */
 export async function playCompat(
-  { mortals, cases }: Ground,
+  { mortals, cases }: FaultSetup,
   known: HalfDone[] | undefined,
   tell: (sentence: string) => void,
-): Promise<Compat> {
+): Promise<CompatResult> {
   const keys = new Set(known?.map(keyOf))
   const states: HalfDone[] = []
   const wrong: string[] = []
   for (const one of known ? cases : cases.filter(({ rotates }) => rotates)) {
     const { title } = one
     const left: HalfDone[] = []
-    for (const death of deathsOf(await operationsOf(mortals, one))) {
+    for (const death of deathsOf(await countOperations(mortals, one))) {
       const where = `${title}: AWS's function died ${death.when} operation ${death.at}`
-      const { subject, state } = await leave(mortals, one, death)
+      const { subject, state } = await leaveHalfDone(mortals, one, death)
       left.push(state)
       if (!known) continue
-      const problems = await takeTurns(mortals, one, subject)
+      const problems = await rotateByTurns(mortals, one, subject)
       if (!keys.has(keyOf(state))) problems.unshift(`the state is not recorded: ${keyOf(state)}`)
       wrong.push(...problems.map(problem => `${where}: ${problem}`))
     }
-    tell(`${title}: ${left.length} faults, ${counted(left).length} different states`)
+    tell(`${title}: ${left.length} faults, ${countEqualStates(left).length} different states`)
     if (one.rotates) states.push(...left)
   }
-  return { states: counted(states), faults: states.length, wrong }
+  return { states: countEqualStates(states), faults: states.length, wrong }
 }
 
 /** How many operations a rotation of AWS's has without a fault. @throws if it ends unlike it should */
-export async function operationsOf(
-  mortals: Mortals,
+export async function countOperations(
+  mortals: OfficialProcesses,
   { setting, name, title, rotates }: Case,
 ): Promise<number> {
-  const subject = await Subject.set(setting)
-  const { operations, error } = await mortals.rotate(name, subject.secret, subject.begin())
+  const subject = await Subject.create(setting)
+  const { operations, error } = await mortals.rotate(name, subject.secret, subject.announceRotation())
   const { lockedOut, stuck } = await subject.judge()
   const ended = !error && !lockedOut && !stuck
   if (ended !== rotates)
@@ -55,20 +55,24 @@ export async function operationsOf(
 }
 
 /** What AWS's function leaves that dies so. */
-async function leave(
-  mortals: Mortals,
+async function leaveHalfDone(
+  mortals: OfficialProcesses,
   { setting, name }: Case,
   death: Death,
 ): Promise<{ subject: Subject; state: HalfDone }> {
-  const subject = await Subject.set(setting)
-  await mortals.rotate(name, subject.secret, subject.begin(), death)
-  return { subject, state: await subject.look() }
+  const subject = await Subject.create(setting)
+  await mortals.rotate(name, subject.secret, subject.announceRotation(), death)
+  return { subject, state: await subject.readState() }
 }
 
 /** @returns what went wrong, a sentence each */
-async function takeTurns(mortals: Mortals, { name, rotates }: Case, subject: Subject): Promise<string[]> {
+async function rotateByTurns(
+  mortals: OfficialProcesses,
+  { name, rotates }: Case,
+  subject: Subject,
+): Promise<string[]> {
   const problems: string[] = []
-  const official = async () => (await mortals.rotate(name, subject.secret, subject.begin())).error
+  const official = async () => (await mortals.rotate(name, subject.secret, subject.announceRotation())).error
   const turns = {
     Keyturn: () => subject.rotate(),
     ...(rotates && { "AWS's function": official }),

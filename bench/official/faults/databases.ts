@@ -4,7 +4,7 @@ import type { MysqlServer } from '../../../local/servers/mysql.ts'
 import * as family from '../../../local/servers/mysqlDatabase.ts'
 import type { PostgresServer } from '../../../local/servers/postgres.ts'
 import * as postgres from '../../../local/servers/postgresDatabase.ts'
-import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex } from '../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../rotation/credential.ts'
 import { accountName } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import { scramVerifier } from '../../../rotation/engines/postgres/scram.ts'
@@ -25,17 +25,17 @@ export type Database = {
   /** Makes the clone with these grants, as the admin; it has no password yet. */
   makeClone(app: App, grants: string[]): Promise<unknown>
   /** What of `grantsOf` the clone has when it is all done. */
-  allOf(app: App): Promise<string[]>
+  grantsOfCompleteClone(app: App): Promise<string[]>
   /** Drops the clone, if it is there. */
   dropClone(app: App): Promise<unknown>
 }
 
-export const cloneOf = ({ user }: App) => `${user}_clone`
+export const cloneNameOf = ({ user }: App) => `${user}_clone`
 
 /** A clone of PostgreSQL is a member of its user's role, and may nothing else. */
-export function onPostgres(server: PostgresServer): Database {
+export function postgresDatabase(server: PostgresServer): Database {
   const run = <T extends pg.QueryResultRow>(statements: string, login?: { user: string; password: string }) =>
-    postgres.asSuperuser<T>(server, statements, 'postgres', login)
+    postgres.runStatements<T>(server, statements, 'postgres', login)
   return {
     engine: 'postgres',
     name: `PostgreSQL ${server.version}`,
@@ -52,23 +52,23 @@ export function onPostgres(server: PostgresServer): Database {
       return rows.length ? rows.flatMap(({ role }) => role ?? []) : undefined
     },
     makeClone(app, grants) {
-      const clone = name(cloneOf(app))
+      const clone = name(cloneNameOf(app))
       const { username: user, password } = app.admin
       const granted = grants.map(role => `grant ${name(role)} to ${clone};`).join(' ')
       return run(`create role ${clone} login; ${granted}`, { user, password })
     },
-    allOf: async ({ user }) => [user],
-    dropClone: app => run(`drop role if exists ${name(cloneOf(app))}`),
+    grantsOfCompleteClone: async ({ user }) => [user],
+    dropClone: app => run(`drop role if exists ${name(cloneNameOf(app))}`),
   }
 }
 
 /** A clone of MySQL and MariaDB is granted what its user is granted: here a part on all databases, and a part on one. */
-export function onMysql(server: MysqlServer): Database {
+export function mysqlDatabase(server: MysqlServer): Database {
   const account = (user: string) => accountName(user, '%')
   const grantsOf = async (user: string) => {
-    const there = await family.asSuperuser(server, `select 1 from mysql.user where user = '${user}'`)
+    const there = await family.runStatements(server, `select 1 from mysql.user where user = '${user}'`)
     if (!there.length) return undefined
-    const rows = await family.asSuperuser<object>(server, `show grants for ${account(user)}`)
+    const rows = await family.runStatements<object>(server, `show grants for ${account(user)}`)
     const grants = rows.map(row => `${Object.values(row)[0]}`.split(' TO ')[0] ?? '')
     return grants.filter(grant => !grant.startsWith('GRANT USAGE ')).map(grant => grant.replace('GRANT ', ''))
   }
@@ -78,20 +78,23 @@ export function onMysql(server: MysqlServer): Database {
     caFile: server.caFile,
     async makeApp() {
       // AWS's function takes no user whose clone's name has more than 16 characters.
-      const app = await family.makeApp(server, { user: `app_${hex(3)}` })
-      await family.asSuperuser(server, `grant process on *.* to ${account(app.user)}`)
+      const app = await family.makeApp(server, { user: `app_${randomHex(3)}` })
+      await family.runStatements(server, `grant process on *.* to ${account(app.user)}`)
       return app
     },
     admits: credential => family.admits(server, credential),
     setPassword: ({ username, password }) =>
-      family.asSuperuser(server, `alter user ${account(username)} ${family.identified(server, password)}`),
+      family.runStatements(
+        server,
+        `alter user ${account(username)} ${family.identifiedClause(server, password)}`,
+      ),
     grantsOf,
     makeClone: (app, grants) =>
-      family.asSuperuser(server, [
-        `create user ${account(cloneOf(app))}`,
-        ...grants.map(grant => `grant ${grant} to ${account(cloneOf(app))}`),
+      family.runStatements(server, [
+        `create user ${account(cloneNameOf(app))}`,
+        ...grants.map(grant => `grant ${grant} to ${account(cloneNameOf(app))}`),
       ]),
-    allOf: async ({ user }) => (await grantsOf(user)) ?? [],
-    dropClone: app => family.asSuperuser(server, `drop user if exists ${account(cloneOf(app))}`),
+    grantsOfCompleteClone: async ({ user }) => (await grantsOf(user)) ?? [],
+    dropClone: app => family.runStatements(server, `drop user if exists ${account(cloneNameOf(app))}`),
   }
 }

@@ -9,8 +9,8 @@ import type { Database } from './databases.ts'
 export type Start = 'first' | 'settled' | 'on the clone'
 
 /** The stored values of a secret: its previous and its current one when the rotation began, and the one that it made. */
-export const values = ['before', 'current', 'new'] as const
-export type Value = (typeof values)[number]
+export const VALUE_NAMES = ['before', 'current', 'new'] as const
+export type ValueName = (typeof VALUE_NAMES)[number]
 
 /** How a rotation of AWS's left a secret and its users: all by which two states can differ, and no value. */
 export type HalfDone = {
@@ -18,32 +18,35 @@ export type HalfDone = {
   strategy: 'single-user' | 'alternating-users'
   start: Start
   /** The labels of each version that has any. */
-  labels: Partial<Record<Value, string[]>>
+  labels: Partial<Record<ValueName, string[]>>
   /** The new version has been announced and has no value. */
   valueless?: true
   /** Which stored value the user's password is; unset if it is none of them. */
-  user?: Value
+  user?: ValueName
   /** The same of the clone, if there is one, and how much of what its user may it may. */
-  clone?: { password?: Value; may: 'nothing' | 'part' | 'all' }
+  clone?: { password?: ValueName; may: 'nothing' | 'part' | 'all' }
 }
 
 /** A state, and in how many of all faults AWS's functions leave it. */
-export type Recorded = HalfDone & { faults: number }
+export type RecordedState = HalfDone & { faults: number }
 
 const file = new URL('../../../test/compatibility/official/states.json', import.meta.url)
 
 /** The states that were recorded, and of which commit of AWS's code. */
-export const recorded = (): { commit: string; states: Recorded[] } => JSON.parse(readFileSync(file, 'utf8'))
+export const readRecordedStates = (): { commit: string; states: RecordedState[] } =>
+  JSON.parse(readFileSync(file, 'utf8'))
 
 /** Writes the states down, one a line. */
-export async function record(commit: string, states: Recorded[]): Promise<void> {
+export async function writeRecordedStates(commit: string, states: RecordedState[]): Promise<void> {
   const lines = states.map(state => `    ${JSON.stringify(state)}`).join(',\n')
   await writeFile(file, `{\n  "commit": "${commit}",\n  "states": [\n${lines}\n  ]\n}\n`)
 }
 
 /** The same text for equal states. */
 export function keyOf({ engine, strategy, start, labels, valueless, user, clone }: HalfDone): string {
-  const ordered = values.flatMap(value => (labels[value]?.length ? [[value, labels[value].toSorted()]] : []))
+  const ordered = VALUE_NAMES.flatMap(value =>
+    labels[value]?.length ? [[value, labels[value].toSorted()]] : [],
+  )
   return JSON.stringify([
     engine,
     strategy,
@@ -56,7 +59,7 @@ export function keyOf({ engine, strategy, start, labels, valueless, user, clone 
 }
 
 /** Equal states as one, each with how many there were, in the order in which they came first. */
-export function counted(states: HalfDone[]): Recorded[] {
+export function countEqualStates(states: HalfDone[]): RecordedState[] {
   const groups = Map.groupBy(states, keyOf)
   return [...groups.values()].flatMap(([state, ...others]) =>
     state ? [{ ...state, faults: others.length + 1 }] : [],

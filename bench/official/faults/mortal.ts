@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { serviceSteps } from '../../../fleet/serviceSteps.ts'
+import { SERVICE_STEPS } from '../../../fleet/serviceSteps.ts'
 import { Child } from '../child.ts'
 
 /** Where a process dies: at which operation, counted from 0, and whether that had taken effect. */
@@ -13,10 +13,10 @@ export const deathsOf = (operations: number): Death[] =>
   ])
 
 /** What a process did: its operations in order, and the kind of exception that ended it, if one did. */
-export type Life = { operations: string[]; died: boolean; error: string | null }
+export type ProcessRun = { operations: string[]; died: boolean; error: string | null }
 
 /** AWS's rotation functions, each rotation in a process of its own that may die: see mortal.py. */
-export class Mortals implements AsyncDisposable {
+export class OfficialProcesses implements AsyncDisposable {
   readonly #child: Child
 
   /** `bin` is Python's folder; `endpoint` is where Secrets Manager is. */
@@ -35,8 +35,8 @@ export class Mortals implements AsyncDisposable {
   }
 
   /** All steps of one rotation, as Secrets Manager calls them. One that dies is not started again. */
-  rotate(name: string, SecretId: string, ClientRequestToken: string, dies?: Death): Promise<Life> {
-    const events = serviceSteps.map(Step => ({ SecretId, ClientRequestToken, Step }))
+  rotate(name: string, SecretId: string, ClientRequestToken: string, dies?: Death): Promise<ProcessRun> {
+    const events = SERVICE_STEPS.map(Step => ({ SecretId, ClientRequestToken, Step }))
     return this.#child.ask({ name, events, dies })
   }
 

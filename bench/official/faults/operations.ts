@@ -4,12 +4,12 @@ import pg from 'pg'
 import type { Death } from './mortal.ts'
 
 /** What a process dies of. No code of ours can know it, so none can catch it by kind. */
-class Died extends Error {}
+class ProcessDied extends Error {}
 
 /** One process of Keyturn's: what it did to the outside, in order. Once it is dead nothing it does has an effect any more. */
-export class Life {
+export class CountedProcess {
   readonly operations: string[] = []
-  dead = false
+  isDead = false
   readonly #dies: Death | undefined
 
   constructor(dies?: Death) {
@@ -17,66 +17,70 @@ export class Life {
   }
 
   /** Counts an operation. @returns its number @throws if the process dies before it */
-  begin(operation: string): number {
-    if (this.dead) throw new Died()
+  beginOperation(operation: string): number {
+    if (this.isDead) throw new ProcessDied()
     const at = this.operations.push(operation) - 1
     this.#pass(at, 'before')
     return at
   }
 
   /** @throws if the process dies after it */
-  end(at: number): void {
-    if (this.dead) throw new Died()
+  endOperation(at: number): void {
+    if (this.isDead) throw new ProcessDied()
     this.#pass(at, 'after')
   }
 
   #pass(at: number, when: Death['when']): void {
     if (this.#dies?.at !== at || this.#dies.when !== when) return
-    this.dead = true
-    throw new Died()
+    this.isDead = true
+    throw new ProcessDied()
   }
 }
 
 /** Whose calls to AWS, logins and statements are counted. */
-let living: Life | undefined
+let countedProcess: CountedProcess | undefined
 
 /** Runs what this process does as the life of one that may die. */
-export async function alive<T>(life: Life, run: () => Promise<T>): Promise<T> {
-  watch()
-  living = life
+export async function runCounted<T>(life: CountedProcess, run: () => Promise<T>): Promise<T> {
+  wrapClients()
+  countedProcess = life
   try {
     return await run()
   } finally {
-    living = undefined
+    countedProcess = undefined
   }
 }
 
 type Method = (this: object, ...words: never[]) => unknown
 
 /** Once for all: what it does while nothing is alive goes by. */
-function watch(): void {
-  if (watched) return
-  watched = true
-  wrap(Object.getPrototypeOf(SecretsManagerClient.prototype), 'send', command => command.constructor.name)
-  wrap(pg.Client.prototype, 'connect', () => 'login')
-  wrap(pg.Client.prototype, 'query', () => 'statement')
+function wrapClients(): void {
+  if (areClientsWrapped) return
+  areClientsWrapped = true
+  wrapMethod(
+    Object.getPrototypeOf(SecretsManagerClient.prototype),
+    'send',
+    command => command.constructor.name,
+  )
+  wrapMethod(pg.Client.prototype, 'connect', () => 'login')
+  wrapMethod(pg.Client.prototype, 'query', () => 'statement')
   watchMysql()
 }
-let watched = false
+let areClientsWrapped = false
 
 /** Counts each call of a method that gives back a promise. */
-function wrap(prototype: object, method: string, nameOf: (first: object) => string): void {
+function wrapMethod(prototype: object, method: string, nameOf: (first: object) => string): void {
   const methods = prototype as Record<string, Method>
   const original = methods[method]
   if (!original) throw new Error(`there is no ${method}`)
   methods[method] = async function (...words) {
-    const life = living
+    const life = countedProcess
     if (!life) return await original.apply(this, words)
-    const at = life.begin(nameOf(words[0] ?? {}))
+    const at = life.beginOperation(nameOf(words[0] ?? {}))
     try {
       return await original.apply(this, words)
     } finally {
-      life.end(at)
+      life.endOperation(at)
     }
   }
 }
@@ -95,10 +99,10 @@ function watchMysql(): void {
   const { addCommand, promise, query } = prototype
   const logins = new WeakMap<object, () => void>()
   prototype.addCommand = function (command) {
-    const life = command.constructor.name === 'ClientHandshake' ? living : undefined
+    const life = command.constructor.name === 'ClientHandshake' ? countedProcess : undefined
     try {
-      const at = life?.begin('login')
-      if (life && at !== undefined) logins.set(this, () => life.end(at))
+      const at = life?.beginOperation('login')
+      if (life && at !== undefined) logins.set(this, () => life.endOperation(at))
     } catch (error) {
       this.on('error', () => {})
       this.stream.destroy()
@@ -111,13 +115,13 @@ function watchMysql(): void {
     return promise.call(this)
   }
   prototype.query = function (...words) {
-    const life = living
+    const life = countedProcess
     const answer = words.at(-1)
     if (!life || typeof answer !== 'function') return query.apply(this, words)
-    const at = life.begin('statement')
+    const at = life.beginOperation('statement')
     const answered = (...results: unknown[]) => {
       try {
-        life.end(at)
+        life.endOperation(at)
         answer(...results)
       } catch (error) {
         answer(error)

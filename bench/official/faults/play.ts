@@ -1,37 +1,41 @@
 import { say } from '../../../local/say.ts'
-import type { Python } from '../host.ts'
-import type { Source } from '../source.ts'
+import type { OfficialPython } from '../host.ts'
+import type { OfficialSource } from '../source.ts'
 import { playCompat } from './compat.ts'
+import { type FaultSetup, withFaultSetup } from './faultSetup.ts'
 import { faultsSection, playFaults } from './faults.ts'
-import { type Ground, onGround } from './ground.ts'
-import { record, recorded } from './halfDone.ts'
+import { readRecordedStates, writeRecordedStates } from './halfDone.ts'
 
 /** What the parts `faults` and `compat` came to: what RESULTS.md is to say of faults, and whether compat went well. */
-type Played = { section?: string; compatible: boolean }
+type FaultResults = { section?: string; compatible: boolean }
 
 /**
  * Plays one of these parts or both. With `keep`, the states that AWS's functions leave are written down for the tests, and
  * nothing else is done with them.
  */
-export const playParts = (
-  source: Source,
-  python: Python,
+export const playFaultParts = (
+  source: OfficialSource,
+  python: OfficialPython,
   wanted: readonly string[],
   keep: boolean,
-): Promise<Played> =>
-  onGround(source, python, async ground => {
+): Promise<FaultResults> =>
+  withFaultSetup(source, python, async ground => {
     const compatible = !wanted.includes('compat') || (await isCompatible(ground, source.commit, keep))
     if (!wanted.includes('faults')) return { compatible }
     say("faults: AWS's functions and Keyturn's die once for good, at each of their operations ...")
     return { compatible, section: faultsSection(await playFaults(ground, say)) }
   })
 
-async function isCompatible(ground: Ground, commit: string, keep: boolean): Promise<boolean> {
+async function isCompatible(ground: FaultSetup, commit: string, keep: boolean): Promise<boolean> {
   const done = keep ? 'written down' : "rotated by Keyturn, by AWS's, and by Keyturn again"
   say(`compat: what AWS's functions leave half done is ${done} ...`)
-  const { states, faults, wrong } = await playCompat(ground, keep ? undefined : recorded().states, say)
+  const { states, faults, wrong } = await playCompat(
+    ground,
+    keep ? undefined : readRecordedStates().states,
+    say,
+  )
   say(`${faults} faults left ${states.length} different states; ${wrong.length} times something went wrong.`)
   for (const sentence of wrong) console.error(sentence)
-  if (keep) await record(commit, states)
+  if (keep) await writeRecordedStates(commit, states)
   return !wrong.length
 }

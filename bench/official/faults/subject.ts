@@ -9,13 +9,13 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import type { Embedded } from '../../../local/embedded/embedded.ts'
 import { runRotation, type Tasks } from '../../../local/embedded/stateMachine.ts'
-import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex } from '../../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../../rotation/credential.ts'
-import { cloneOf, type Database } from './databases.ts'
-import { type HalfDone, keyOf, type Start, type Value, values } from './halfDone.ts'
+import { cloneNameOf, type Database } from './databases.ts'
+import { type HalfDone, keyOf, type Start, VALUE_NAMES, type ValueName } from './halfDone.ts'
 
 /** What the subjects of one strategy on one server share. */
-export type Setting = {
+export type SubjectSetting = {
   embedded: Embedded
   database: Database
   strategy: HalfDone['strategy']
@@ -30,12 +30,12 @@ export async function makeSetting(
   database: Database,
   strategy: HalfDone['strategy'],
   start: Start,
-): Promise<Setting> {
+): Promise<SubjectSetting> {
   const app = await database.makeApp()
   const tags = { 'keyturn:admin': 'true' }
   const admin =
     strategy === 'alternating-users'
-      ? await embedded.users.shelf.put(`official/${app.admin.username}`, app.admin.serialize(), tags)
+      ? await embedded.users.valueStore.put(`official/${app.admin.username}`, app.admin.serialize(), tags)
       : undefined
   return { embedded, database, strategy, start, app, admin }
 }
@@ -46,26 +46,26 @@ export type Verdict = { lockedOut: boolean; stuck: boolean }
 /** One secret and its users, which AWS's functions and Keyturn rotate, put to a known start. */
 export class Subject {
   readonly secret: string
-  readonly #setting: Setting
+  readonly #setting: SubjectSetting
   /** The version's token and what is known of its value. */
-  readonly #tokens = new Map<Value, string>()
+  readonly #tokens = new Map<ValueName, string>()
 
-  private constructor(setting: Setting, secret: string) {
+  private constructor(setting: SubjectSetting, secret: string) {
     this.#setting = setting
     this.secret = secret
   }
 
-  static async set(setting: Setting): Promise<Subject> {
+  static async create(setting: SubjectSetting): Promise<Subject> {
     const { embedded, database, strategy, start, app, admin } = setting
     const own = Credential.parse(JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }))
-    const username = strategy === 'single-user' ? app.user : cloneOf(app)
-    const other = own.with({ username, password: `other-${hex(12)}` })
+    const username = strategy === 'single-user' ? app.user : cloneNameOf(app)
+    const other = own.with({ username, password: `other-${randomHex(12)}` })
     const stored = { first: [own], settled: [other, own], 'on the clone': [own, other] }
     const [first, ...later] = stored[start]
     await database.dropClone(app)
     await database.setPassword(own)
     if (username !== app.user && later.length) {
-      await database.makeClone(app, await database.allOf(app))
+      await database.makeClone(app, await database.grantsOfCompleteClone(app))
       await database.setPassword(other)
     }
     const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy }
@@ -85,7 +85,7 @@ export class Subject {
   }
 
   /** Announces a rotation, as Secrets Manager does. @returns its token */
-  begin(): string {
+  announceRotation(): string {
     const { embedded } = this.#setting
     const token = embedded.secretsManager.stagePending(this.secret)
     this.#tokens.set('new', token)
@@ -93,38 +93,38 @@ export class Subject {
   }
 
   /** Makes the state what AWS's functions left elsewhere. @throws if it is not the same afterwards */
-  async put(state: HalfDone): Promise<void> {
+  async restoreState(state: HalfDone): Promise<void> {
     const { database, app } = this.#setting
-    if (state.labels.new) this.begin()
+    if (state.labels.new) this.announceRotation()
     const current = await this.#read('current')
     const isClones = state.strategy === 'alternating-users' && state.start !== 'on the clone'
-    const username = isClones ? cloneOf(app) : app.user
+    const username = isClones ? cloneNameOf(app) : app.user
     if (!state.valueless && current)
-      await this.#put('new', current.with({ username, password: `new-${hex(12)}` }), ['AWSPENDING'])
+      await this.#put('new', current.with({ username, password: `new-${randomHex(12)}` }), ['AWSPENDING'])
     if (state.labels.new?.includes('AWSCURRENT')) await this.#promote()
     await this.#setPassword(app.user, state.user)
     if (state.clone) {
-      const all = await database.allOf(app)
+      const all = await database.grantsOfCompleteClone(app)
       const grants = { nothing: [], part: all.slice(0, 1), all }[state.clone.may]
       await database.dropClone(app)
       await database.makeClone(app, grants)
-      await this.#setPassword(cloneOf(app), state.clone.password)
+      await this.#setPassword(cloneNameOf(app), state.clone.password)
     }
-    const found = await this.look()
+    const found = await this.readState()
     if (keyOf(found) !== keyOf(state))
       throw new Error(`the state could not be made: ${keyOf(state)}, and is ${keyOf(found)}`)
   }
 
-  async look(): Promise<HalfDone> {
+  async readState(): Promise<HalfDone> {
     const { database, strategy, start, app } = this.#setting
     const stages = await this.#stages()
     const labels: HalfDone['labels'] = {}
     for (const [value, token] of this.#tokens) if (stages[token]?.length) labels[value] = stages[token]
     const user = await this.#valueOf(app.user)
-    const grants = await database.grantsOf(cloneOf(app))
+    const grants = await database.grantsOf(cloneNameOf(app))
     const clone = grants && {
-      password: await this.#valueOf(cloneOf(app)),
-      may: shareOf(grants, await database.allOf(app)),
+      password: await this.#valueOf(cloneNameOf(app)),
+      may: shareOf(grants, await database.grantsOfCompleteClone(app)),
     }
     const valueless = this.#tokens.has('new') && !(await this.#read('new'))
     return JSON.parse(
@@ -163,8 +163,8 @@ export class Subject {
     return VersionIdsToStages ?? {}
   }
 
-  async #valueOf(user: string): Promise<Value | undefined> {
-    for (const value of values.toReversed()) {
+  async #valueOf(user: string): Promise<ValueName | undefined> {
+    for (const value of VALUE_NAMES.toReversed()) {
       const credential = await this.#read(value)
       // Not in a database: a clone that is half made may not be let into it.
       const login = credential?.with({ dbname: undefined })
@@ -174,14 +174,14 @@ export class Subject {
   }
 
   /** Without a value, one that is stored nowhere. */
-  async #setPassword(username: string, value: Value | undefined): Promise<void> {
+  async #setPassword(username: string, value: ValueName | undefined): Promise<void> {
     const credential = value
       ? await this.#read(value)
-      : (await this.#read('current'))?.with({ username, password: hex(12) })
+      : (await this.#read('current'))?.with({ username, password: randomHex(12) })
     if (credential) await this.#setting.database.setPassword(credential)
   }
 
-  async #read(value: Value): Promise<Credential | undefined> {
+  async #read(value: ValueName): Promise<Credential | undefined> {
     const VersionId = this.#tokens.get(value)
     return VersionId ? this.#readBy({ VersionId }) : undefined
   }
@@ -197,7 +197,7 @@ export class Subject {
     }
   }
 
-  async #put(value: Value, credential: Credential, VersionStages: string[]): Promise<void> {
+  async #put(value: ValueName, credential: Credential, VersionStages: string[]): Promise<void> {
     const token = this.#tokens.get(value) ?? randomUUID()
     this.#tokens.set(value, token)
     const text = { SecretId: this.secret, ClientRequestToken: token, SecretString: credential.serialize() }

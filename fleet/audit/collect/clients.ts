@@ -7,9 +7,9 @@ import type { ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-gr
 import type { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import type { SNSClient } from '@aws-sdk/client-sns'
 import type { SSMClient } from '@aws-sdk/client-ssm'
-import type { Pace } from '../pace.ts'
+import type { RateLimiter } from '../rateLimiter.ts'
 
-type Made = {
+type RegionClients = {
   cloudFormation(): Promise<CloudFormationClient>
   secrets(): Promise<SecretsManagerClient>
   parameters(): Promise<SSMClient>
@@ -22,20 +22,23 @@ type Made = {
 }
 
 /** The clients of one Region that an audit asks, and those of other Regions. */
-export type AuditClients = Made & { in(region: string): AuditClients }
+export type AuditClients = RegionClients & { forRegion(region: string): AuditClients }
 
 /** Those of one Region, each of whose calls waits for its turn. */
-export function pacedIn({ clients, pace }: { clients: AuditClients; pace: Pace }, region: string): Made {
-  const there = clients.in(region)
+export function rateLimitedClients(
+  { clients, rateLimiter }: { clients: AuditClients; rateLimiter: RateLimiter },
+  region: string,
+): RegionClients {
+  const there = clients.forRegion(region)
   return {
-    cloudFormation: async () => pace.over(await there.cloudFormation(), 'cloudformation', region),
-    secrets: async () => pace.over(await there.secrets(), 'secretsmanager', region),
-    parameters: async () => pace.over(await there.parameters(), 'ssm', region),
-    tagging: async () => pace.over(await there.tagging(), 'tagging', region),
-    dynamo: async () => pace.over(await there.dynamo(), 'dynamodb', region),
-    lambda: async () => pace.over(await there.lambda(), 'lambda', region),
-    cloudTrail: async () => pace.over(await there.cloudTrail(), 'cloudtrail', region),
-    accessAnalyzer: async () => pace.over(await there.accessAnalyzer(), 'access-analyzer', region),
-    sns: async () => pace.over(await there.sns(), 'sns', region),
+    cloudFormation: async () => rateLimiter.limit(await there.cloudFormation(), 'cloudformation', region),
+    secrets: async () => rateLimiter.limit(await there.secrets(), 'secretsmanager', region),
+    parameters: async () => rateLimiter.limit(await there.parameters(), 'ssm', region),
+    tagging: async () => rateLimiter.limit(await there.tagging(), 'tagging', region),
+    dynamo: async () => rateLimiter.limit(await there.dynamo(), 'dynamodb', region),
+    lambda: async () => rateLimiter.limit(await there.lambda(), 'lambda', region),
+    cloudTrail: async () => rateLimiter.limit(await there.cloudTrail(), 'cloudtrail', region),
+    accessAnalyzer: async () => rateLimiter.limit(await there.accessAnalyzer(), 'access-analyzer', region),
+    sns: async () => rateLimiter.limit(await there.sns(), 'sns', region),
   }
 }

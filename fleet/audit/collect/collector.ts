@@ -1,9 +1,9 @@
-import type { Pace } from '../pace.ts'
-import { type Asking, type Kind, Unread } from './asking.ts'
+import type { RateLimiter } from '../rateLimiter.ts'
+import { type AwsCall, type AwsReader, ReadFailed } from './awsReader.ts'
 import type { AuditClients } from './clients.ts'
 
 /** What was found so far, by the name of each unit: a page, or what one call said of one credential. It is JSON. */
-export type Units = {
+export type KeptAnswers = {
   /** What was kept of a unit by an earlier try of the same audit, once. Undefined: it was not. */
   take(unit: string): unknown
   keep(unit: string, found: unknown): void
@@ -12,23 +12,23 @@ export type Units = {
 /** What every part of the gathering works with. */
 export type Collector = {
   clients: AuditClients
-  asking: Asking
-  pace: Pace
-  units: Units
+  reader: AwsReader
+  rateLimiter: RateLimiter
+  keptAnswers: KeptAnswers
   /** Tells that so many more pages of lists, or answers about one credential, are there. */
-  advance(what: 'page' | 'answer', count: number): void
+  reportProgress(what: 'page' | 'answer', count: number): void
 }
 
 /** A unit as it was kept, or else as it is found now, which is kept. @throws what `find` throws */
-export async function unit<Found>(
-  { units }: Pick<Collector, 'units'>,
+export async function readOnce<Found>(
+  { keptAnswers }: Pick<Collector, 'keptAnswers'>,
   name: string,
   find: () => Promise<Found>,
 ): Promise<Found> {
-  const kept = units.take(name)
+  const kept = keptAnswers.take(name)
   if (kept !== undefined) return (kept as { found: Found }).found
   const found = await find()
-  units.keep(name, { found })
+  keptAnswers.keep(name, { found })
   return found
 }
 
@@ -37,15 +37,15 @@ export async function unit<Found>(
  * @throws as Asking.ask
  */
 export const askOnce = <Found>(
-  { asking, units }: Pick<Collector, 'asking' | 'units'>,
-  kind: Kind,
+  { reader, keptAnswers }: Pick<Collector, 'reader' | 'keptAnswers'>,
+  kind: AwsCall,
   about: string,
   call: () => Promise<Found>,
   absent?: Found,
 ): Promise<Found> =>
-  unit({ units }, `${kind.operation} ${about}`, () =>
-    asking.ask(kind, call).catch(error => {
-      if (absent !== undefined && error instanceof Unread && error.absent) return absent
+  readOnce({ keptAnswers }, `${kind.operation} ${about}`, () =>
+    reader.read(kind, call).catch(error => {
+      if (absent !== undefined && error instanceof ReadFailed && error.absent) return absent
       throw error
     }),
   )

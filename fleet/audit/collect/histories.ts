@@ -1,45 +1,45 @@
 import type { StoreName } from '../../../rotation/stores/store.ts'
-import { readingRotations } from '../../readers/silence.ts'
-import type { EditRecord } from '../../records/edit.ts'
-import type { RotationRecord } from '../../records/record.ts'
-import { editsOf, partitionOf, RecordTable } from '../../records/recordTable.ts'
+import { countReadingRotations } from '../../readers/noReads.ts'
+import type { EditRecord } from '../../records/editRecord.ts'
+import { editsPartitionKeyOf, partitionKeyOf, RecordTable } from '../../records/recordTable.ts'
+import type { RotationRecord } from '../../records/rotationRecord.ts'
 import type { DayOfRotations, EditFacts, Fact, HistoryFacts, RotationFacts } from '../facts.ts'
-import { factOf } from './asking.ts'
-import { pacedIn } from './clients.ts'
+import { factOf } from './awsReader.ts'
+import { rateLimitedClients } from './clients.ts'
 import type { Collector } from './collector.ts'
 
 /** As many rotations of a credential are kept, and so many days are counted. */
-const [NEWEST, DAYS] = [10, 90]
-const DAY = 86_400_000
+const [KEPT_ROTATION_COUNT, COUNTED_DAYS] = [10, 90]
+const DAY_MS = 86_400_000
 
 /** What is read of an item: what the facts need, and no more. */
-const fields = [
+const RECORD_FIELDS = [
   ...['began', 'ended', 'outcome', 'milliseconds', 'error', 'step', 'strategy', 'engine', 'host', 'user'],
   ...['admin', 'retirement', 'openUntil', 'behindSince', 'execution'],
   ...['version', 'made', 'passwordSince'],
 ] as const
 
-type Day = { rotated: number; failed: number; milliseconds: number[] }
+type DayCounts = { rotated: number; failed: number; milliseconds: number[] }
 
 /** The rotations of all Regions: the newest of each credential, and how many there were on each day. */
-export class Histories {
+export class RotationHistories {
   readonly #moment: string
   readonly #from: string
   /** By Region, and then by the key of the table. */
   readonly #newest = new Map<string, Map<string, RotationFacts[]>>()
   readonly #edits = new Map<string, Map<string, EditFacts>>()
   readonly #read = new Map<string, Fact<'all'>>()
-  readonly #days = new Map<string, Day>()
+  readonly #days = new Map<string, DayCounts>()
   /** The same few texts, such as names of hosts, stand in very many records: each is kept once. */
   readonly #texts = new Map<string, string>()
 
   constructor(moment: string) {
     this.#moment = moment
-    this.#from = new Date(Date.parse(moment) - DAYS * DAY).toISOString()
+    this.#from = new Date(Date.parse(moment) - COUNTED_DAYS * DAY_MS).toISOString()
   }
 
   /** Reads the table of a Region, a page at a time. It is read anew by an audit that goes on: a page takes no second. */
-  async read(collector: Collector, region: string, table: string): Promise<void> {
+  async readTable(collector: Collector, region: string, table: string): Promise<void> {
     const newest = new Map<string, RotationFacts[]>()
     this.#newest.set(region, newest)
     const edits = new Map<string, EditFacts>()
@@ -47,16 +47,16 @@ export class Histories {
     const kind = { service: 'dynamodb', operation: 'Scan', region } as const
     const all = await factOf(
       (async () => {
-        const client = await pacedIn(collector, region).dynamo()
-        const pages = new RecordTable(client, table).pages(fields)
+        const client = await rateLimitedClients(collector, region).dynamo()
+        const pages = new RecordTable(client, table).scanPages(RECORD_FIELDS)
         for (;;) {
-          const page = await collector.asking.ask(kind, () => pages.next())
+          const page = await collector.reader.read(kind, () => pages.next())
           if (page.done) return 'all' as const
           for (const { credential, record } of page.value) {
             this.#take(newest, credential, record)
             keepLatest(edits, credential, record)
           }
-          collector.advance('page', 1)
+          collector.reportProgress('page', 1)
         }
       })(),
     )
@@ -64,30 +64,33 @@ export class Histories {
   }
 
   /** Nothing is known of a Region, for this reason. */
-  leaveOut(region: string, why: string): void {
+  markUnread(region: string, why: string): void {
     this.#read.set(region, { unread: why })
   }
 
   /** What is known of one credential. A Region without a table knows of none. */
-  of(region: string, store: StoreName, arn: string, name: string): Fact<HistoryFacts> {
+  historyOf(region: string, store: StoreName, arn: string, name: string): Fact<HistoryFacts> {
     const all = this.#read.get(region)
     if (all && 'unread' in all) return all
     const newest = this.#newest.get(region)
-    const keys = [partitionOf(store, arn), ...(store === 'secrets-manager' ? [partitionOf(store, name)] : [])]
+    const keys = [
+      partitionKeyOf(store, arn),
+      ...(store === 'secrets-manager' ? [partitionKeyOf(store, name)] : []),
+    ]
     const rotations = keys.flatMap(key => newest?.get(key) ?? []).sort(latestFirst)
-    const edit = this.#edits.get(region)?.get(editsOf(partitionOf(store, arn)))
-    return { is: { rotations: rotations.slice(0, NEWEST), ...(edit && { edit }) } }
+    const edit = this.#edits.get(region)?.get(editsPartitionKeyOf(partitionKeyOf(store, arn)))
+    return { is: { rotations: rotations.slice(0, KEPT_ROTATION_COUNT), ...(edit && { edit }) } }
   }
 
   /** How many rotations of a Region have read their credentials since then, at least. */
-  rotatedIn(region: string, since: string): Fact<number> {
+  countReadingRotations(region: string, since: string): Fact<number> {
     const all = this.#read.get(region)
     if (all && 'unread' in all) return all
     const rotations = [...(this.#newest.get(region)?.values() ?? [])].flat()
-    return { is: readingRotations(rotations, since, this.#moment) }
+    return { is: countReadingRotations(rotations, since, this.#moment) }
   }
 
-  days(): Fact<DayOfRotations[]> {
+  rotationsByDay(): Fact<DayOfRotations[]> {
     const unread = [...this.#read.values()].find(all => 'unread' in all)
     if (unread && 'unread' in unread) return unread
     const days = [...this.#days].sort(([a], [b]) => (a < b ? -1 : 1))
@@ -105,14 +108,14 @@ export class Histories {
     this.#count(record)
     const list = newest.get(credential) ?? []
     newest.set(credential, list)
-    const last = list[NEWEST - 1]
+    const last = list[KEPT_ROTATION_COUNT - 1]
     if (last && last.began >= began) return
     const rotation = { ...record, began, outcome, execution }
     for (const [field, text] of Object.entries(rotation))
       if (typeof text === 'string') Object.assign(rotation, { [field]: this.#once(text) })
     list.push(rotation)
     list.sort(latestFirst)
-    list.length = Math.min(list.length, NEWEST)
+    list.length = Math.min(list.length, KEPT_ROTATION_COUNT)
   }
 
   #count({ ended, outcome, milliseconds }: Partial<RotationRecord>): void {

@@ -1,13 +1,13 @@
 import type { Fact } from '../facts.ts'
-import { said } from '../limits.ts'
-import { factOf, type Kind, Unread } from './asking.ts'
-import { type Collector, unit } from './collector.ts'
+import { SERVICE_NAMES } from '../rateLimits.ts'
+import { type AwsCall, factOf, ReadFailed } from './awsReader.ts'
+import { type Collector, readOnce } from './collector.ts'
 
 /** What a call answers: what is on a page, as it is kept, and the token of the next. */
 export type Page<Item> = { items: Item[]; next?: string | undefined }
 
 /** More pages no list has that an audit can hold. */
-const MOST = 20_000
+const MAX_PAGE_COUNT = 20_000
 
 /**
  * All pages of a list, one after the other; `each` is given every item. An item may come twice, as a list that was stopped for so
@@ -16,14 +16,14 @@ const MOST = 20_000
  */
 export const readPages = <Item>(
   collector: Collector,
-  kind: Kind,
+  kind: AwsCall,
   ask: (token: string | undefined) => Promise<Page<Item>>,
   each: (item: Item) => void,
 ): Promise<Fact<'all'>> => factOf(pagesOf(collector, kind, ask, each))
 
 async function pagesOf<Item>(
   collector: Collector,
-  kind: Kind,
+  kind: AwsCall,
   ask: (token: string | undefined) => Promise<Page<Item>>,
   each: (item: Item) => void,
 ): Promise<'all'> {
@@ -31,12 +31,12 @@ async function pagesOf<Item>(
   let token: string | undefined
   let anew = ''
   let seen = new Set<string>()
-  for (let number = 0; number < MOST; number += 1) {
-    const call = () => collector.asking.ask(kind, () => ask(token))
+  for (let number = 0; number < MAX_PAGE_COUNT; number += 1) {
+    const call = () => collector.reader.read(kind, () => ask(token))
     try {
-      const page = await unit(collector, `${name}${anew} ${number}`, call)
+      const page = await readOnce(collector, `${name}${anew} ${number}`, call)
       page.items.forEach(each)
-      collector.advance('page', 1)
+      collector.reportProgress('page', 1)
       if (!page.next) return 'all'
       if (seen.has(page.next)) break
       seen.add(page.next)
@@ -49,7 +49,7 @@ async function pagesOf<Item>(
       number = -1
     }
   }
-  throw new Unread(`${said[kind.service]} ${kind.operation}: EndlessList`, false)
+  throw new ReadFailed(`${SERVICE_NAMES[kind.service]} ${kind.operation}: EndlessList`, false)
 }
 
 /** Whether a service does not know a token that it gave. */

@@ -7,18 +7,18 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { isReplica } from '../../../rotation/arn.ts'
 import { tagsIn } from '../../../rotation/tags.ts'
-import { currentIn, pendingIn } from '../../pending.ts'
-import { latestGood } from '../../records/record.ts'
-import { wholeList } from '../../wholeList.ts'
-import { isCustomers } from '../customersKey.ts'
+import { latestSuccess } from '../../records/rotationRecord.ts'
+import { currentVersionIn, pendingVersionIn } from '../../versionLabels.ts'
+import { readAllPages } from '../../wholeList.ts'
+import { isCustomerKey } from '../customerKey.ts'
 import type { Fact, ReplicaFacts, SecretFacts } from '../facts.ts'
-import { factOf, Unread } from './asking.ts'
-import { pacedIn } from './clients.ts'
+import { factOf, ReadFailed } from './awsReader.ts'
+import { rateLimitedClients } from './clients.ts'
 import { askOnce, type Collector } from './collector.ts'
 import { readPages } from './pages.ts'
 
 /** What stands for a fact until it was asked for. */
-export const unasked = { unread: 'it was not asked for' }
+export const NOT_ASKED = { unread: 'it was not asked for' }
 
 /**
  * The secrets of a Region, as far as their list tells of them; `secrets` is filled by ARN. The list may be five minutes behind, and
@@ -29,7 +29,7 @@ export async function listSecrets(
   region: string,
   secrets: Map<string, SecretFacts>,
 ): Promise<Fact<'all'>> {
-  const client = await pacedIn(collector, region).secrets()
+  const client = await rateLimitedClients(collector, region).secrets()
   const page = async (NextToken: string | undefined) => {
     const answer = await client.send(new ListSecretsCommand({ MaxResults: 100, NextToken }))
     return { items: (answer.SecretList ?? []).map(entry => secretIn(entry, region)), next: answer.NextToken }
@@ -47,8 +47,8 @@ function secretIn(entry: SecretListEntry, region: string): SecretFacts {
   return {
     ...{ store: 'secrets-manager', region, arn, name, tags: { is: tagsIn(entry.Tags) } },
     ...(at && { current: { at: at.toISOString(), by: LastRotatedDate ? 'last-rotated' : 'last-changed' } }),
-    ...(isCustomers(KmsKeyId) && { keyId: KmsKeyId }),
-    ...{ policy: unasked, history: unasked, readers: [] },
+    ...(isCustomerKey(KmsKeyId) && { keyId: KmsKeyId }),
+    ...{ policy: NOT_ASKED, history: NOT_ASKED, readers: [] },
     ...(CreatedDate && { created: CreatedDate.toISOString() }),
     ...(replica && PrimaryRegion && { primaryRegion: PrimaryRegion }),
     ...(OwningService && { owningService: OwningService }),
@@ -62,15 +62,15 @@ function secretIn(entry: SecretListEntry, region: string): SecretFacts {
     },
     ...(LastAccessedDate && { lastAccessed: dayOf(LastAccessedDate) }),
     labels: SecretVersionsToStages,
-    pendingSince: pendingIn(SecretVersionsToStages) ? unasked : { is: undefined },
-    replicas: replica ? { is: [] } : unasked,
+    pendingSince: pendingVersionIn(SecretVersionsToStages) ? NOT_ASKED : { is: undefined },
+    replicas: replica ? { is: [] } : NOT_ASKED,
   }
 }
 
 const dayOf = (date: Date) => date.toISOString().slice(0, 10)
 
 /** Which calls are still to be made about a secret: those that change with each are asked for where they matter. */
-export function callsAbout(
+export function callsNeededFor(
   secret: SecretFacts,
 ): ('DescribeSecret' | 'GetResourcePolicy' | 'ListSecretVersionIds')[] {
   if (secret.primaryRegion) return []
@@ -82,46 +82,46 @@ export function callsAbout(
 }
 
 /** Milliseconds between the end of a rotation and when it is recorded. */
-const SLACK = 60_000
+const RECORDING_DELAY_MS = 60_000
 
 /** Only a version's own date tells the age of a value of which nobody has kept a rotation, and of what is pending. */
 function needsVersions({ history, rotation, pendingSince, current }: SecretFacts): boolean {
   if ('unread' in pendingSince) return true
   if (rotation.last !== undefined) return false
-  const good = 'is' in history ? latestGood(history.is.rotations) : undefined
+  const good = 'is' in history ? latestSuccess(history.is.rotations) : undefined
   // What was changed since the rotation may be its value.
-  return !good || Date.parse(current?.at ?? '') > Date.parse(good.ended ?? good.began) + SLACK
+  return !good || Date.parse(current?.at ?? '') > Date.parse(good.ended ?? good.began) + RECORDING_DELAY_MS
 }
 
 /**
  * Asks for all that the list does not tell of a primary, and puts it into its facts.
  * @returns whether it is still there: one that was deleted since is none of the fleet
  */
-export async function lookAtSecret(collector: Collector, secret: SecretFacts): Promise<boolean> {
-  const calls = callsAbout(secret)
+export async function readSecretDetails(collector: Collector, secret: SecretFacts): Promise<boolean> {
+  const calls = callsNeededFor(secret)
   try {
     if (calls.includes('DescribeSecret'))
-      secret.replicas = await factOf(existing(replicasOf(collector, secret)))
+      secret.replicas = await factOf(orThrowGone(replicasOf(collector, secret)))
     if (calls.includes('GetResourcePolicy'))
-      secret.policy = await factOf(existing(policyOf(collector, secret)))
-    if (calls.includes('ListSecretVersionIds')) await datesOf(collector, secret)
+      secret.policy = await factOf(orThrowGone(policyOf(collector, secret)))
+    if (calls.includes('ListSecretVersionIds')) await readVersionDates(collector, secret)
   } catch (error) {
-    if (error instanceof Gone) return false
+    if (error instanceof SecretGone) return false
     throw error
   } finally {
-    collector.advance('answer', calls.length)
+    collector.reportProgress('answer', calls.length)
   }
   return true
 }
 
 /** The secret is no more. */
-class Gone extends Error {}
+class SecretGone extends Error {}
 
-async function existing<T>(asked: Promise<T>): Promise<T> {
+async function orThrowGone<T>(asked: Promise<T>): Promise<T> {
   try {
     return await asked
   } catch (error) {
-    throw error instanceof Unread && error.absent ? new Gone() : error
+    throw error instanceof ReadFailed && error.absent ? new SecretGone() : error
   }
 }
 
@@ -131,13 +131,13 @@ const kindOf = (operation: string, { region }: SecretFacts) =>
 function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaFacts[]> {
   const { arn, region } = secret
   return askOnce(collector, kindOf('DescribeSecret', secret), arn, async () => {
-    const client = await pacedIn(collector, region).secrets()
+    const client = await rateLimitedClients(collector, region).secrets()
     const { ReplicationStatus = [] } = await client.send(new DescribeSecretCommand({ SecretId: arn }))
     return ReplicationStatus.map(({ Region, Status, StatusMessage, LastAccessedDate, KmsKeyId }) => ({
       ...{ region: Region ?? '', status: Status ?? 'unknown' },
       ...(StatusMessage && { message: StatusMessage }),
       ...(LastAccessedDate && { lastAccessed: dayOf(LastAccessedDate) }),
-      ...(isCustomers(KmsKeyId) && { keyId: KmsKeyId }),
+      ...(isCustomerKey(KmsKeyId) && { keyId: KmsKeyId }),
     })).sort((a, b) => (a.region < b.region ? -1 : 1))
   })
 }
@@ -145,7 +145,7 @@ function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaF
 async function policyOf(collector: Collector, secret: SecretFacts): Promise<string | undefined> {
   const { arn, region } = secret
   const policy = await askOnce(collector, kindOf('GetResourcePolicy', secret), arn, async () => {
-    const client = await pacedIn(collector, region).secrets()
+    const client = await rateLimitedClients(collector, region).secrets()
     const { ResourcePolicy } = await client.send(new GetResourcePolicyCommand({ SecretId: arn }))
     return ResourcePolicy ?? null
   })
@@ -153,9 +153,9 @@ async function policyOf(collector: Collector, secret: SecretFacts): Promise<stri
 }
 
 /** When the version that is current was made, and the one that is pending. */
-async function datesOf(collector: Collector, secret: SecretFacts): Promise<void> {
-  const [current, pending] = [currentIn(secret.labels), pendingIn(secret.labels)]
-  const made = await factOf(existing(versionsOf(collector, secret)))
+async function readVersionDates(collector: Collector, secret: SecretFacts): Promise<void> {
+  const [current, pending] = [currentVersionIn(secret.labels), pendingVersionIn(secret.labels)]
+  const made = await factOf(orThrowGone(readDatesByVersion(collector, secret)))
   if ('unread' in made) {
     if (pending) secret.pendingSince = made
     return
@@ -171,12 +171,12 @@ async function datesOf(collector: Collector, secret: SecretFacts): Promise<void>
 }
 
 /** The dates of the versions that have a label: only these are asked for. */
-function versionsOf(collector: Collector, secret: SecretFacts): Promise<Record<string, string>> {
+function readDatesByVersion(collector: Collector, secret: SecretFacts): Promise<Record<string, string>> {
   const { arn, region, labels } = secret
   return askOnce(collector, kindOf('ListSecretVersionIds', secret), arn, async () => {
-    const client = await pacedIn(collector, region).secrets()
+    const client = await rateLimitedClients(collector, region).secrets()
     const dates: Record<string, string> = {}
-    const pages = wholeList(paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: arn }))
+    const pages = readAllPages(paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: arn }))
     for await (const { Versions = [] } of pages)
       for (const { VersionId = '', CreatedDate } of Versions)
         if (CreatedDate && labels[VersionId]) dates[VersionId] = CreatedDate.toISOString()
@@ -185,10 +185,10 @@ function versionsOf(collector: Collector, secret: SecretFacts): Promise<Record<s
 }
 
 /** A replica follows its primary in all that only a primary is asked for. */
-export function followPrimary(replica: SecretFacts, primary: SecretFacts | undefined): void {
+export function copyFactsOfPrimary(replica: SecretFacts, primary: SecretFacts | undefined): void {
   const why = { unread: 'its primary was not looked at' }
   replica.policy = primary?.policy ?? why
-  const pending = pendingIn(replica.labels)
+  const pending = pendingVersionIn(replica.labels)
   if (!pending) return
-  replica.pendingSince = primary && pendingIn(primary.labels) === pending ? primary.pendingSince : why
+  replica.pendingSince = primary && pendingVersionIn(primary.labels) === pending ? primary.pendingSince : why
 }

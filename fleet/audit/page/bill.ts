@@ -1,9 +1,9 @@
-import { sum } from '../../cost/bill.ts'
+import { sumAmounts } from '../../cost/bill.ts'
 import type { Comparison, CostLine, CostReport } from '../../cost/costReport.ts'
-import { quantityOf, storeTitles } from '../../cost/wording.ts'
-import { counted } from '../../counted.ts'
+import { formatQuantity, STORE_TITLES } from '../../cost/wording.ts'
+import { formatCount } from '../../formatCount.ts'
+import { dayOf, formatAmount, formatPrice } from './format.ts'
 import { html, type Markup } from './markup.ts'
-import { amount, dayOf, priced } from './words.ts'
 
 /** What the credentials cost a month, by what, and what they would cost in the other store. */
 export function billSection(cost: CostReport | undefined): Markup {
@@ -14,17 +14,17 @@ export function billSection(cost: CostReport | undefined): Markup {
     ([day, some]) => `${day} in ${some.map(([region]) => region).join(' and ')}`,
   )
   return html`<section id="cost" aria-labelledby="cost-head"><h2 id="cost-head">Cost a month</h2>
-<p class="lead"><b>${amount(total)}</b> a month in US dollars, as of ${dayOf(moment)}. By the prices of ${dates.join(', of ')}. What stands behind ~ is an estimate, or rests on a price that nobody has confirmed.</p>
+<p class="lead"><b>${formatAmount(total)}</b> a month in US dollars, as of ${dayOf(moment)}. By the prices of ${dates.join(', of ')}. What stands behind ~ is an estimate, or rests on a price that nobody has confirmed.</p>
 ${
   unread.credentials > 0 &&
-  html`<p>${counted(unread.credentials, 'credential')} that nobody has read, as far as is known, ${unread.credentials === 1 ? 'costs' : 'cost'} <b>${amount(unread.amount)}</b> of it.</p>`
+  html`<p>${formatCount(unread.credentials, 'credential')} that nobody has read, as far as is known, ${unread.credentials === 1 ? 'costs' : 'cost'} <b>${formatAmount(unread.amount)}</b> of it.</p>`
 }
 <div class="scroll" tabindex="0" role="region" aria-label="Cost by item"><table class="plain bill"><thead><tr><th scope="col">Item</th><th scope="col">Region</th><th scope="col" class="n">Quantity</th><th scope="col" class="n">Price</th><th scope="col" class="n">USD a month</th></tr></thead>${[
     ...groups,
   ].map(([group, some]) =>
     groupRows(group, some),
-  )}<tfoot><tr><th scope="row" colspan="4">Together</th><td class="n">${amount(total)}</td></tr></tfoot></table></div>
-${comparisons.length > 0 && html`<h3>The same credentials in either store</h3><div class="pair">${comparisons.map(comparison)}</div>`}
+  )}<tfoot><tr><th scope="row" colspan="4">Together</th><td class="n">${formatAmount(total)}</td></tr></tfoot></table></div>
+${comparisons.length > 0 && html`<h3>The same credentials in either store</h3><div class="pair">${comparisons.map(comparisonCard)}</div>`}
 ${
   assumptions.length > 0 &&
   html`<h3>What is assumed</h3><ul class="assumptions">${assumptions.map(text => html`<li>${text}</li>`)}</ul>`
@@ -32,19 +32,19 @@ ${
 }
 
 const groupRows = (group: string, lines: CostLine[]) =>
-  html`<tbody><tr class="group"><th scope="rowgroup" colspan="4">${group.charAt(0).toUpperCase()}${group.slice(1)}</th><td class="n">${amount(
-    sum(lines.map(line => line.amount)),
+  html`<tbody><tr class="group"><th scope="rowgroup" colspan="4">${group.charAt(0).toUpperCase()}${group.slice(1)}</th><td class="n">${formatAmount(
+    sumAmounts(lines.map(line => line.amount)),
   )}</td></tr>${lines.map(
     ({ item, region, quantity, unit, price, source, confirmed, amount: each }) =>
-      html`<tr><td>${item}<small>${source}</small></td><td>${region}</td><td class="n">${quantityOf(quantity)} <span class="unit">${/^\d/.test(unit) && '× '}${unit}</span></td><td class="n">${!confirmed && '~'}${priced(price)}</td><td class="n">${amount(each)}</td></tr>`,
+      html`<tr><td>${item}<small>${source}</small></td><td>${region}</td><td class="n">${formatQuantity(quantity)} <span class="unit">${/^\d/.test(unit) && '× '}${unit}</span></td><td class="n">${!confirmed && '~'}${formatPrice(price)}</td><td class="n">${formatAmount(each)}</td></tr>`,
   )}</tbody>`
 
-const comparison = ({ store, total, losses }: Comparison) =>
-  html`<section class="card"><h4>${storeTitles[store]}</h4><p class="figure">${amount(total)}</p>${
+const comparisonCard = ({ store, total, losses }: Comparison) =>
+  html`<section class="card"><h4>${STORE_TITLES[store]}</h4><p class="figure">${formatAmount(total)}</p>${
     losses.length > 0
       ? html`<p>There they would lose:</p><ul>${losses.map(
           ({ what, credentials }) =>
-            html`<li>${what}${credentials !== undefined && `, which ${counted(credentials, 'credential uses', 'credentials use')}`}</li>`,
+            html`<li>${what}${credentials !== undefined && `, which ${formatCount(credentials, 'credential uses', 'credentials use')}`}</li>`,
         )}</ul>`
       : html`<p>Nothing would be lost there.</p>`
   }</section>`

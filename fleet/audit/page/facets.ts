@@ -1,5 +1,5 @@
-import { grouped } from '../../counted.ts'
-import { cut, html, type Markup, undirected } from './markup.ts'
+import { formatNumber } from '../../formatCount.ts'
+import { html, type Markup, truncate, withoutDirectionMarks } from './markup.ts'
 
 /** By what the items of a list are told apart. `key` is a letter of its own in its list. */
 type Trait<Item> = {
@@ -19,7 +19,7 @@ type Facet<Item> = {
 }
 
 /** Characters that a choice shows of a value. */
-const LONGEST = 60
+const MAX_OPTION_LENGTH = 60
 
 /** The facets of those traits in which two items differ at least. */
 export const facetsOf = <Item>(items: Item[], traits: Trait<Item>[]): Facet<Item>[] =>
@@ -48,14 +48,14 @@ export function toolbar<Item>(name: string, hint: string, facets: Facet<Item>[])
     ({ key, label, options }) =>
       html`<label>${label}<select data-facet="${key}"><option value="">All</option>${options.map(
         ({ text, count }, place) =>
-          html`<option value="${place}">${cut(undirected(text), LONGEST)} (${grouped(count)})</option>`,
+          html`<option value="${place}">${truncate(withoutDirectionMarks(text), MAX_OPTION_LENGTH)} (${formatNumber(count)})</option>`,
       )}</select></label>`,
   )
   return html`<form class="tools scripted" role="search" aria-label="${name}"><label class="wide">Search<input type="search" placeholder="${hint}" autocomplete="off" spellcheck="false"></label>${choices}</form>`
 }
 
 /** How many of a list are shown, and what shows more of them. */
-export const counter = (total: number, many: string): Markup =>
-  html`<p class="count"><output data-count="${many}">${grouped(total)} ${many}</output></p>`
+export const countLine = (total: number, many: string): Markup =>
+  html`<p class="count"><output data-count="${many}">${formatNumber(total)} ${many}</output></p>`
 
-export const more: Markup = html`<p class="more scripted" hidden><button type="button" data-more="200"></button> <button type="button" data-more="all"></button></p>`
+export const moreButtons: Markup = html`<p class="more scripted" hidden><button type="button" data-more="200"></button> <button type="button" data-more="all"></button></p>`

@@ -1,10 +1,10 @@
-import { isCommand } from '../command.ts'
-import type { Finding, Report } from '../report.ts'
-import { severities } from '../report.ts'
+import type { AuditReport, Finding } from '../report.ts'
+import { SEVERITIES } from '../report.ts'
+import { isCommand } from '../shellCommand.ts'
 import { NO_TEAM } from '../team.ts'
-import { counter, facetsOf, more, toolbar } from './facets.ts'
-import { candid, html, type Markup, outside, type Part } from './markup.ts'
-import { dayOf, mark, severityNames } from './words.ts'
+import { countLine, facetsOf, moreButtons, toolbar } from './facets.ts'
+import { dayOf, SEVERITY_NAMES, severityMark } from './format.ts'
+import { html, isolateText, type Markup, type MarkupPart, showDirectionMarks } from './markup.ts'
 
 const statusOf = ({ status, excepted }: Finding) => {
   if (excepted) return 'Excepted'
@@ -12,7 +12,7 @@ const statusOf = ({ status, excepted }: Finding) => {
 }
 
 /** Every finding with its remedy, in the order of the report: the worst first. */
-export function findingsSection({ rules, findings }: Report): Markup {
+export function findingsSection({ rules, findings }: AuditReport): Markup {
   if (!findings.length) return html``
   const titles = new Map(rules.map(({ id, title }) => [id, title]))
   const titleOf = ({ rule }: Finding) => titles.get(rule) ?? rule
@@ -20,8 +20,8 @@ export function findingsSection({ rules, findings }: Report): Markup {
     {
       key: 's',
       label: 'Severity',
-      textOf: ({ severity }) => severityNames[severity],
-      order: severities.map(each => severityNames[each]),
+      textOf: ({ severity }) => SEVERITY_NAMES[severity],
+      order: SEVERITIES.map(each => SEVERITY_NAMES[each]),
     },
     { key: 'r', label: 'Rule', textOf: titleOf },
     { key: 'g', label: 'Region', textOf: ({ region }) => region },
@@ -30,25 +30,25 @@ export function findingsSection({ rules, findings }: Report): Markup {
     { key: 'n', label: 'Since the baseline', textOf: ({ isNew }) => (isNew ? 'New' : 'Known before') },
   ])
   return html`<section id="findings" data-list aria-labelledby="findings-head"><h2 id="findings-head" tabindex="-1">Findings and their remedies</h2>
-${toolbar('Findings', 'A name, a word', facets)}${counter(findings.length, 'findings')}
+${toolbar('Findings', 'A name, a word', facets)}${countLine(findings.length, 'findings')}
 <ol class="findings" data-rows>${findings.map(
     (finding, place) => html`
-<li id="f${place}"${facets.map(facet => facet.attributeOf(finding))}>${item(finding, titleOf(finding))}</li>`,
-  )}</ol>${more}</section>`
+<li id="f${place}"${facets.map(facet => facet.attributeOf(finding))}>${findingItem(finding, titleOf(finding))}</li>`,
+  )}</ol>${moreButtons}</section>`
 }
 
 /** A word with hyphens is not broken at them, as an option or a Region's name would be. */
-const words = (text: string): Part[] =>
+const unbrokenWords = (text: string): MarkupPart[] =>
   text.split(/(\s+)/).map(word => (word.includes('-') ? html`<span>${word}</span>` : word))
 
-function item(finding: Finding, title: string): Markup {
+function findingItem(finding: Finding, title: string): Markup {
   const { severity, status, region, credential, team, detail, remedy, excepted, isNew } = finding
-  return html`<div class="case"><p class="head">${mark(severity)} <b>${title}</b>${isNew && html` <span class="tag">new</span>`}${
+  return html`<div class="case"><p class="head">${severityMark(severity)} <b>${title}</b>${isNew && html` <span class="tag">new</span>`}${
     status === 'unread' && html` <span class="tag">could not be read</span>`
   }</p><p class="whom">${credential ? html`<bdi class="name">${credential.name}</bdi>` : 'The deployment'} <span>${region}</span>${
-    team !== undefined && html` <span>${outside(team)}</span>`
-  }</p><p>${outside(detail)}</p>${
+    team !== undefined && html` <span>${isolateText(team)}</span>`
+  }</p><p>${isolateText(detail)}</p>${
     excepted &&
-    html`<p class="remark">Excepted until ${dayOf(excepted.until)}: ${outside(excepted.reason)}</p>`
-  }</div><div class="remedy"><pre class="${!isCommand(remedy) && 'prose'}">${words(candid(remedy))}</pre></div>`
+    html`<p class="remark">Excepted until ${dayOf(excepted.until)}: ${isolateText(excepted.reason)}</p>`
+  }</div><div class="remedy"><pre class="${!isCommand(remedy) && 'prose'}">${unbrokenWords(showDirectionMarks(remedy))}</pre></div>`
 }

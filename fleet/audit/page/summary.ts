@@ -1,41 +1,41 @@
-import { counted, grouped } from '../../counted.ts'
-import type { Report, Severity } from '../report.ts'
-import { severities } from '../report.ts'
+import { formatCount, formatNumber } from '../../formatCount.ts'
+import type { AuditReport, Severity } from '../report.ts'
+import { SEVERITIES } from '../report.ts'
+import { formatAmount, isOverAge, minuteOf, SEVERITY_NAMES } from './format.ts'
 import { html, type Markup } from './markup.ts'
-import { amount, isOver, minuteOf, severityNames } from './words.ts'
 
 /** Who and when, and the whole in one sentence and a row of numbers. */
-export function summary(report: Report): Markup {
+export function summarySection(report: AuditReport): Markup {
   const { moment, account, stage, regions, scope, counts } = report
   return html`<header><div><p class="over-title">Keyturn · credential audit</p><h1>${verdict(report)}</h1></div>
 <dl class="about"><div><dt>Account</dt><dd>${account}</dd></div><div><dt>Stage</dt><dd>${stage}</dd></div><div><dt>${
     regions.length === 1 ? 'Region' : 'Regions'
   }</dt><dd>${regions.join(', ')}</dd></div><div><dt>As of</dt><dd><time datetime="${moment}">${minuteOf(moment)}</time></dd></div></dl></header>
-<section aria-label="Summary"><ul class="tiles">${severities.map(severity => tile(severity, counts.findings[severity]))}<li><b>${grouped(counts.unread)}</b><span>could not be read</span></li><li><b>${grouped(counts.excepted)}</b><span>excepted</span></li></ul>
-<div class="facts"><p><b>${grouped(counts.credentials)}</b> credentials: ${counted(counts.secrets, 'secret')}, ${counted(counts.replicas, 'replica')}, ${counted(counts.parameters, 'parameter')}${
+<section aria-label="Summary"><ul class="tiles">${SEVERITIES.map(severity => severityTile(severity, counts.findings[severity]))}<li><b>${formatNumber(counts.unread)}</b><span>could not be read</span></li><li><b>${formatNumber(counts.excepted)}</b><span>excepted</span></li></ul>
+<div class="facts"><p><b>${formatNumber(counts.credentials)}</b> credentials: ${formatCount(counts.secrets, 'secret')}, ${formatCount(counts.replicas, 'replica')}, ${formatCount(counts.parameters, 'parameter')}${
     (counts.otherParameters ?? 0) > 0 &&
-    html`; beside them ${counted(counts.otherParameters ?? 0, 'parameter')} without a credential`
-  }</p>${within(report)}${
-    report.cost && html`<p><b>${amount(report.cost.total)}</b> a month, in US dollars</p>`
+    html`; beside them ${formatCount(counts.otherParameters ?? 0, 'parameter')} without a credential`
+  }</p>${withinPolicyShare(report)}${
+    report.cost && html`<p><b>${formatAmount(report.cost.total)}</b> a month, in US dollars</p>`
   }${scope !== undefined && html`<p>${scope}</p>`}</div></section>`
 }
 
-function verdict({ counts: { findings, credentials, unread } }: Report): string {
-  const worst = severities.filter(severity => findings[severity] > 0).slice(0, 2)
-  const all = counted(credentials, 'credential')
+function verdict({ counts: { findings, credentials, unread } }: AuditReport): string {
+  const worst = SEVERITIES.filter(severity => findings[severity] > 0).slice(0, 2)
+  const all = formatCount(credentials, 'credential')
   if (worst.length === 0)
     return unread > 0 ? `No finding in ${all}, but not all could be read` : `No finding in ${all}`
-  const named = worst.map(severity => `${grouped(findings[severity])} ${severity}`)
+  const named = worst.map(severity => `${formatNumber(findings[severity])} ${severity}`)
   const last = findings[worst.at(-1) ?? 'low']
   return `${named.join(' and ')} ${last === 1 ? 'finding' : 'findings'} in ${all}`
 }
 
-const tile = (severity: Severity, count: number) =>
-  html`<li class="${count > 0 && severity}"><b>${grouped(count)}</b><span>${severityNames[severity].toLowerCase()}</span></li>`
+const severityTile = (severity: Severity, count: number) =>
+  html`<li class="${count > 0 && severity}"><b>${formatNumber(count)}</b><span>${SEVERITY_NAMES[severity].toLowerCase()}</span></li>`
 
 /** How much of what has a limit is within it, as words and as a bar. */
-function within({ credentials }: Report): Markup {
-  const judged = credentials.map(isOver).filter(over => over !== undefined)
+function withinPolicyShare({ credentials }: AuditReport): Markup {
+  const judged = credentials.map(isOverAge).filter(over => over !== undefined)
   if (judged.length === 0) return html``
   const fine = judged.filter(over => !over).length
   const share = (100 * fine) / judged.length

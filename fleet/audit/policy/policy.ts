@@ -1,5 +1,5 @@
 import type { StoreName } from '../../../rotation/stores/store.ts'
-import { usualTeamTags } from '../team.ts'
+import { DEFAULT_TEAM_TAGS } from '../team.ts'
 
 /** What a policy may ask of a credential. Durations are in seconds. */
 export type Settings = {
@@ -26,12 +26,12 @@ export type Settings = {
 }
 
 /** Where another setting holds than above. */
-export type Section = Partial<Settings> & {
+export type PolicySection = Partial<Settings> & {
   for: { prefix?: string; store?: StoreName; tag?: { key: string; value?: string } }
 }
 
 /** A finding that is known and accepted for a time. */
-export type Exception = {
+export type PolicyException = {
   rule: string
   /** A name, or what names begin with where it ends in `*`. */
   name: string
@@ -46,12 +46,12 @@ export type Policy = Settings & {
   sameMinute: number
   /** The tags that say whose a credential is, the one that counts first. */
   teamTags: string[]
-  sections: Section[]
-  exceptions: Exception[]
+  sections: PolicySection[]
+  exceptions: PolicyException[]
 }
 
 /** What holds where no file says otherwise. */
-export const defaults: Policy = {
+export const DEFAULT_POLICY: Policy = {
   maxAge: 90 * 86_400,
   mustRotate: true,
   unreadAfter: 90 * 86_400,
@@ -75,7 +75,7 @@ export const defaults: Policy = {
   adminUses: 50,
   trustedAccounts: [],
   sameMinute: 20,
-  teamTags: usualTeamTags,
+  teamTags: DEFAULT_TEAM_TAGS,
   sections: [],
   exceptions: [],
 }

@@ -1,15 +1,15 @@
 import * as v from 'valibot'
-import { duration } from '../../../rotation/duration.ts'
-import { storeNames } from '../../../rotation/stores/store.ts'
-import { defaults, type Policy, type Section } from './policy.ts'
+import { durationSchema } from '../../../rotation/duration.ts'
+import { STORE_NAMES } from '../../../rotation/stores/store.ts'
+import { DEFAULT_POLICY, type Policy, type PolicySection } from './policy.ts'
 
 /** As many sections and exceptions a file may have. */
-const MOST = 1000
+const MAX_ENTRY_COUNT = 1000
 
 const text = (what: string) => v.pipe(v.string(what), v.minLength(1, what), v.maxLength(1024, what))
 const texts = (what: string) => v.pipe(v.array(text(what), what), v.maxLength(100, `${what}; 100 at most`))
-const isDuration = (text: string) => v.safeParse(duration, text).success
-const time = (what: string) => v.pipe(v.string(what), v.check(isDuration, what), duration)
+const isDuration = (text: string) => v.safeParse(durationSchema, text).success
+const time = (what: string) => v.pipe(v.string(what), v.check(isDuration, what), durationSchema)
 /** Engines take the 31st of a month with 30 days for the 1st of the next. */
 const isDay = (text: string) => new Date(`${text}T00:00Z`).toJSON()?.slice(0, 10) === text
 const orNever = (example: string, least = 0) => {
@@ -22,7 +22,7 @@ const count = v.pipe(
   v.minValue(1, 'should be 1 or more'),
 )
 const flag = v.boolean('should be true or false')
-const account = 'should be the number of an account in quotes, such as "123456789012"'
+const ACCOUNT_HINT = 'should be the number of an account in quotes, such as "123456789012"'
 
 const settings = {
   // No tag may ask for a rotation more than once a minute.
@@ -40,7 +40,7 @@ const settings = {
   'trusted-accounts': v.exactOptional(
     v.pipe(
       v.array(
-        v.pipe(v.string(account), v.regex(/^\d{12}$/, account)),
+        v.pipe(v.string(ACCOUNT_HINT), v.regex(/^\d{12}$/, ACCOUNT_HINT)),
         'should be a list of numbers of accounts',
       ),
       v.maxLength(1000, 'should have 1000 accounts at most'),
@@ -62,7 +62,7 @@ const section = v.strictObject({
     v.strictObject(
       {
         prefix: v.exactOptional(text('should be what names begin with')),
-        store: v.exactOptional(v.picklist(storeNames, `should be ${storeNames.join(' or ')}`)),
+        store: v.exactOptional(v.picklist(STORE_NAMES, `should be ${STORE_NAMES.join(' or ')}`)),
         tag: v.exactOptional(tag),
       },
       'should have prefix, store or tag, and nothing else',
@@ -72,10 +72,10 @@ const section = v.strictObject({
   ...settings,
 })
 
-const whose = 'should be a name, or what names begin with and one * at its end'
+const NAME_HINT = 'should be a name, or what names begin with and one * at its end'
 const exception = v.strictObject({
   rule: text('should be the id of a rule: docs/audit.md lists them'),
-  name: v.pipe(text(whose), v.regex(/^[^*]*[^*]$|^[^*]*\*$/s, whose)),
+  name: v.pipe(text(NAME_HINT), v.regex(/^[^*]*[^*]$|^[^*]*\*$/s, NAME_HINT)),
   region: v.exactOptional(text('should be a Region, such as eu-west-1')),
   until: v.pipe(
     v.string('should be a day, such as 2026-12-31'),
@@ -91,18 +91,21 @@ export const policySchema = v.strictObject({
   'same-minute': v.exactOptional(count),
   'team-tags': v.exactOptional(texts('should be a list of the keys of tags')),
   sections: v.exactOptional(
-    v.pipe(v.array(section, 'should be a list'), v.maxLength(MOST, `should have ${MOST} sections at most`)),
+    v.pipe(
+      v.array(section, 'should be a list'),
+      v.maxLength(MAX_ENTRY_COUNT, `should have ${MAX_ENTRY_COUNT} sections at most`),
+    ),
   ),
   exceptions: v.exactOptional(
     v.pipe(
       v.array(exception, 'should be a list'),
-      v.maxLength(MOST, `should have ${MOST} exceptions at most`),
+      v.maxLength(MAX_ENTRY_COUNT, `should have ${MAX_ENTRY_COUNT} exceptions at most`),
     ),
   ),
 })
 
 /** The file's names for settings, in the form that code has for them. */
-function named<Given extends object>(given: Given): Record<string, unknown> {
+function withCamelCaseKeys<Given extends object>(given: Given): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(given).map(([key, value]) => [
       key.replaceAll(/-([a-z])/g, (_, letter) => letter.toUpperCase()),
@@ -112,12 +115,12 @@ function named<Given extends object>(given: Given): Record<string, unknown> {
 }
 
 /** The policy that a file makes of the defaults. */
-export function policyOf(file: v.InferOutput<typeof policySchema>): Policy {
+export function policyFromFile(file: v.InferOutput<typeof policySchema>): Policy {
   const { sections = [], exceptions = [], ...rest } = file
   return {
-    ...defaults,
-    ...named(rest),
-    sections: sections.map(section => named(section) as Section),
+    ...DEFAULT_POLICY,
+    ...withCamelCaseKeys(rest),
+    sections: sections.map(section => withCamelCaseKeys(section) as PolicySection),
     exceptions,
   }
 }

@@ -1,7 +1,7 @@
 import type { CredentialFacts } from '../facts.ts'
-import { known } from '../known.ts'
+import { requireKnown } from '../knownFact.ts'
 import type { Finding } from '../report.ts'
-import type { Exception, Policy, Section, Settings } from './policy.ts'
+import type { Policy, PolicyException, PolicySection, Settings } from './policy.ts'
 
 /**
  * What a policy asks of a credential. Of several sections that are for it, the later one counts.
@@ -9,15 +9,15 @@ import type { Exception, Policy, Section, Settings } from './policy.ts'
  */
 export function settingsOf(credential: CredentialFacts, policy: Policy): Settings {
   const { sections, ...settings } = policy
-  const its = sections.filter(section => isFor(section, credential))
+  const its = sections.filter(section => appliesTo(section, credential))
   return Object.assign({ ...settings }, ...its.map(({ for: _, ...own }) => own))
 }
 
-function isFor({ for: { prefix, store, tag } }: Section, credential: CredentialFacts): boolean {
+function appliesTo({ for: { prefix, store, tag } }: PolicySection, credential: CredentialFacts): boolean {
   if (store && store !== credential.store) return false
   if (prefix && !credential.name.startsWith(prefix)) return false
   if (!tag) return true
-  const value = known(credential.tags)[tag.key]
+  const value = requireKnown(credential.tags)[tag.key]
   return value !== undefined && (tag.value === undefined || tag.value === value)
 }
 
@@ -26,30 +26,34 @@ export function exceptionFor(
   { exceptions }: Policy,
   finding: { rule: string; region: string; name: string },
   moment: string,
-): Exception | undefined {
+): PolicyException | undefined {
   const its = exceptions.filter(
-    exception => exception.until >= moment.slice(0, 10) && isAbout(exception, finding),
+    exception => exception.until >= moment.slice(0, 10) && covers(exception, finding),
   )
   return its.toSorted((a, b) => b.until.localeCompare(a.until))[0]
 }
 
 /** The exceptions that cover none of these findings, or whose last day is past. */
-export const needless = ({ exceptions }: Policy, findings: Finding[], moment: string): Exception[] =>
+export const findUnusedExceptions = (
+  { exceptions }: Policy,
+  findings: Finding[],
+  moment: string,
+): PolicyException[] =>
   exceptions.filter(
     exception =>
       exception.until < moment.slice(0, 10) ||
       !findings.some(({ rule, region, credential }) =>
-        isAbout(exception, { rule, region, name: credential?.name ?? '' }),
+        covers(exception, { rule, region, name: credential?.name ?? '' }),
       ),
   )
 
-const isAbout = (
-  exception: Exception,
-  { rule, region, name }: Pick<Exception, 'rule' | 'name'> & { region: string },
+const covers = (
+  exception: PolicyException,
+  { rule, region, name }: Pick<PolicyException, 'rule' | 'name'> & { region: string },
 ) =>
   exception.rule === rule &&
   (!exception.region || exception.region === region) &&
-  matches(exception.name, name)
+  matchesName(exception.name, name)
 
-const matches = (pattern: string, name: string) =>
+const matchesName = (pattern: string, name: string) =>
   pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern

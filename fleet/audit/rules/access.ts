@@ -1,25 +1,25 @@
-import { aboutSecret, word } from '../command.ts'
+import { isParameter } from '../credentialKind.ts'
 import type { CredentialFacts } from '../facts.ts'
-import type { Fleet } from '../fleet.ts'
-import { isParameter } from '../kind.ts'
-import { known } from '../known.ts'
-import { type CredentialRule, type Found, ofPolicyHolders, ofPrimaries } from './rule.ts'
+import type { AuditedFleet } from '../fleet.ts'
+import { requireKnown } from '../knownFact.ts'
+import { secretCommand, shellWord } from '../shellCommand.ts'
+import { type CredentialRule, forPolicyHolders, forPrimaries, type RuleBreach } from './rule.ts'
 
 /** A look: what is to be taken out of a policy depends on all that is in it. */
 const remedyOf = (credential: CredentialFacts) =>
   isParameter(credential)
-    ? `aws ssm get-resource-policies --region ${credential.region} --resource-arn ${word(credential.arn)}`
-    : aboutSecret(credential, 'get-resource-policy')
+    ? `aws ssm get-resource-policies --region ${credential.region} --resource-arn ${shellWord(credential.arn)}`
+    : secretCommand(credential, 'get-resource-policy')
 
 /** Who may read a credential by its resource policy. */
-export const access: CredentialRule[] = [
+export const accessRules: CredentialRule[] = [
   {
     id: 'open-to-everybody',
     title: 'Its resource policy lets in everybody',
     severity: 'critical',
     why: 'Anybody with any account of AWS may read it.',
     references: ['Prowler secretsmanager_not_publicly_accessible'],
-    check: ofPolicyHolders((credential, fleet) =>
+    check: forPolicyHolders((credential, fleet) =>
       fleet.opennessOf(credential).some(({ to }) => to === 'everybody')
         ? {
             detail: `It allows the principal * without a condition: take out each statement that does, and leave the others, by ${isParameter(credential) ? 'aws ssm put-resource-policy' : 'aws secretsmanager put-resource-policy'}.`,
@@ -35,10 +35,10 @@ export const access: CredentialRule[] = [
     severity: 'medium',
     why: 'Who reads it there is decided there, and seen by nobody here.',
     references: [],
-    check: ofPolicyHolders((credential, fleet) => {
+    check: forPolicyHolders((credential, fleet) => {
       const { trustedAccounts } = fleet.settingsOf(credential)
       const names = namesOf('account', credential, fleet).filter(name => !trustedAccounts.includes(name))
-      return named(credential, names, 'It allows')
+      return findingThatNames(credential, names, 'It allows')
     }),
   },
   {
@@ -47,8 +47,12 @@ export const access: CredentialRule[] = [
     severity: 'medium',
     why: 'Every account of the organisation may read it, also those that are still to come.',
     references: [],
-    check: ofPolicyHolders((credential, fleet) =>
-      named(credential, namesOf('organisation', credential, fleet), 'It allows every principal of'),
+    check: forPolicyHolders((credential, fleet) =>
+      findingThatNames(
+        credential,
+        namesOf('organisation', credential, fleet),
+        'It allows every principal of',
+      ),
     ),
   },
   {
@@ -57,8 +61,8 @@ export const access: CredentialRule[] = [
     severity: 'low',
     why: 'The service may read it, for whoever it does that, unless a condition names the account.',
     references: [],
-    check: ofPolicyHolders((credential, fleet) =>
-      named(credential, namesOf('service', credential, fleet), 'It allows'),
+    check: forPolicyHolders((credential, fleet) =>
+      findingThatNames(credential, namesOf('service', credential, fleet), 'It allows'),
     ),
   },
   {
@@ -67,7 +71,7 @@ export const access: CredentialRule[] = [
     severity: 'low',
     why: 'It has conditions or exceptions that decide, and which nobody but AWS can weigh.',
     references: [],
-    check: ofPolicyHolders((credential, fleet) => {
+    check: forPolicyHolders((credential, fleet) => {
       if (!fleet.opennessOf(credential).some(({ to }) => to === 'unclear')) return undefined
       if (isParameter(credential))
         return {
@@ -75,7 +79,7 @@ export const access: CredentialRule[] = [
           remedy: remedyOf(credential),
         }
       // It weighs what is unclear here.
-      if (known(fleet.region(credential.region).exposed)) return undefined
+      if (requireKnown(fleet.regionFacts(credential.region).exposed)) return undefined
       return {
         detail: 'No analyzer of Access Analyzer looks at that Region, which could tell.',
         remedy: remedyOf(credential),
@@ -90,20 +94,26 @@ export const access: CredentialRule[] = [
     references: ['IAM Access Analyzer: external access'],
     // Without it the rules above decide, and what they cannot tell is low: so it is where there is no analyzer.
     unseen: 'low',
-    check: ofPrimaries((secret, fleet) => {
-      if (known(secret.policy) === undefined) return undefined
-      const whom = known(fleet.region(secret.region).exposed)?.[secret.arn]
-      return whom === undefined ? undefined : named(secret, whom.split(', '), 'It is open to')
+    check: forPrimaries((secret, fleet) => {
+      if (requireKnown(secret.policy) === undefined) return undefined
+      const whom = requireKnown(fleet.regionFacts(secret.region).exposed)?.[secret.arn]
+      return whom === undefined ? undefined : findingThatNames(secret, whom.split(', '), 'It is open to')
     }),
   },
 ]
 
 /** @throws UnreadFact */
-const namesOf = (to: 'account' | 'organisation' | 'service', credential: CredentialFacts, fleet: Fleet) => [
-  ...new Set(fleet.opennessOf(credential).flatMap(each => (each.to === to ? each.names : []))),
-]
+const namesOf = (
+  to: 'account' | 'organisation' | 'service',
+  credential: CredentialFacts,
+  fleet: AuditedFleet,
+) => [...new Set(fleet.opennessOf(credential).flatMap(each => (each.to === to ? each.names : [])))]
 
-function named(credential: CredentialFacts, names: string[], says: string): Found | undefined {
+function findingThatNames(
+  credential: CredentialFacts,
+  names: string[],
+  says: string,
+): RuleBreach | undefined {
   if (!names.length) return undefined
   return { detail: `${says} ${names.join(', ')}.`, opensTo: names, remedy: remedyOf(credential) }
 }

@@ -1,21 +1,21 @@
-import { UnreadFact } from '../known.ts'
-import { isTurned } from '../schedule.ts'
-import { ENROL } from './enrol.ts'
-import { type CredentialRule, ofPrimaries, securityHub } from './rule.ts'
+import { UnreadFact } from '../knownFact.ts'
+import { isRotatedAutomatically } from '../schedule.ts'
+import { ENROL_REMEDY } from './enrol.ts'
+import { type CredentialRule, forPrimaries, SECURITY_HUB_CONTROLS } from './rule.ts'
 
 /** The secrets that others rotate by. */
-export const admins: CredentialRule[] = [
+export const adminRules: CredentialRule[] = [
   {
     id: 'admin-not-rotated',
     title: 'An admin that nothing rotates',
     severity: 'high',
     why: 'It can set the password of every user that it rotates, and is itself the same for ever.',
-    references: securityHub.rotates,
-    check: ofPrimaries((secret, fleet) => {
-      if (isTurned(secret) || !fleet.isAdmin(secret)) return undefined
+    references: SECURITY_HUB_CONTROLS.rotates,
+    check: forPrimaries((secret, fleet) => {
+      if (isRotatedAutomatically(secret) || !fleet.isAdmin(secret)) return undefined
       return {
         detail: 'Others rotate by it, as they name it as their admin, or its tag keyturn:admin says.',
-        remedy: ENROL,
+        remedy: ENROL_REMEDY,
       }
     }),
   },
@@ -25,8 +25,8 @@ export const admins: CredentialRule[] = [
     severity: 'low',
     why: 'Whoever gets its value gets all of them; and when it does not log in, none of them rotates.',
     references: [],
-    check: ofPrimaries((secret, fleet) => {
-      const { users, more } = fleet.usersOf(secret)
+    check: forPrimaries((secret, fleet) => {
+      const { users, more } = fleet.credentialsRotatedBy(secret)
       const { adminUses } = fleet.settingsOf(secret)
       if (users.length > adminUses)
         return {

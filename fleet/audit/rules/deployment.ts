@@ -1,14 +1,14 @@
-import { nextBeginning } from '../../due.ts'
+import { nextRotationTime } from '../../due.ts'
 import { minuteOf } from '../../minute.ts'
+import { isParameter, isPrimary } from '../credentialKind.ts'
 import type { CredentialFacts } from '../facts.ts'
-import type { Fleet } from '../fleet.ts'
-import { isParameter, isPrimary } from '../kind.ts'
-import { known, UnreadFact } from '../known.ts'
-import { scheduledOf } from '../schedule.ts'
+import type { AuditedFleet } from '../fleet.ts'
+import { requireKnown, UnreadFact } from '../knownFact.ts'
+import { scheduledCredentialOf } from '../schedule.ts'
 import type { RegionRule } from './rule.ts'
 
 /** What is looked at once in a Region. */
-export const deployment: RegionRule[] = [
+export const deploymentRules: RegionRule[] = [
   {
     id: 'inventory',
     title: 'All secrets and parameters of the Region are looked at',
@@ -16,9 +16,9 @@ export const deployment: RegionRule[] = [
     why: 'What is not in the lists is in none of the findings either.',
     references: [],
     check(region, { secrets, parameters }, { facts }) {
-      known(secrets)
-      known(parameters)
-      if (region === facts.region) known(facts.days)
+      requireKnown(secrets)
+      requireKnown(parameters)
+      if (region === facts.region) requireKnown(facts.days)
       return undefined
     },
   },
@@ -29,8 +29,8 @@ export const deployment: RegionRule[] = [
     why: 'A rotation that fails, or locks an application out, is announced to nobody.',
     references: [],
     check(region, { subscribers, stack }, { facts }) {
-      if (known(subscribers) !== 0) return undefined
-      const [, partition = 'aws'] = (known(stack)?.rotateSecret ?? '').split(':')
+      if (requireKnown(subscribers) !== 0) return undefined
+      const [, partition = 'aws'] = (requireKnown(stack)?.rotateSecret ?? '').split(':')
       const topic = `arn:${partition}:sns:${region}:${facts.account}:keyturn-${facts.stage}-alarms`
       return {
         detail: 'The topic of the alarms has no subscriber that has confirmed.',
@@ -47,7 +47,7 @@ export const deployment: RegionRule[] = [
     references: [],
     check(region, _, fleet) {
       const { sameMinute } = fleet.policy
-      const { when, count, more } = busiestIn(region, fleet)
+      const { when, count, more } = busiestTimeIn(region, fleet)
       if (count <= sameMinute) return undefined
       return {
         detail: `${more ? 'At least ' : ''}${count} are due at ${when}; the policy allows ${sameMinute}.`,
@@ -62,7 +62,7 @@ export const deployment: RegionRule[] = [
  * When most credentials of a Region are due next, and how many; `more`: that is not known of all.
  * @throws UnreadFact if that is not known of so many that it may be too many
  */
-function busiestIn(region: string, fleet: Fleet): { when: string; count: number; more: boolean } {
+function busiestTimeIn(region: string, fleet: AuditedFleet): { when: string; count: number; more: boolean } {
   const counts = new Map<string, number>()
   const unread: string[] = []
   for (const credential of fleet.facts.credentials) {
@@ -86,12 +86,12 @@ function busiestIn(region: string, fleet: Fleet): { when: string; count: number;
  * When a credential is due next: a minute, or the schedule that it shares. The next date that Secrets Manager tells is the
  * last second of a day for every rate, and no time at which anything begins. What is due already begins one after the other.
  */
-function nextOf(credential: CredentialFacts, { now }: Fleet): string | undefined {
+function nextOf(credential: CredentialFacts, { nowMs }: AuditedFleet): string | undefined {
   if (isPrimary(credential) && credential.rotation.enabled) {
     const { schedule = '' } = credential.rotation
     return schedule.startsWith('cron(') ? schedule : undefined
   }
-  const scheduled = scheduledOf(credential)
-  const next = scheduled && nextBeginning(scheduled, new Date(now))
-  return next && next.getTime() > now ? minuteOf(next.toISOString()) : undefined
+  const scheduled = scheduledCredentialOf(credential)
+  const next = scheduled && nextRotationTime(scheduled, new Date(nowMs))
+  return next && next.getTime() > nowMs ? minuteOf(next.toISOString()) : undefined
 }

@@ -1,27 +1,27 @@
 import { accountIn } from '../../../rotation/arn.ts'
-import { aboutSecret, word } from '../command.ts'
 import type { FunctionFacts, SecretFacts } from '../facts.ts'
-import type { Fleet } from '../fleet.ts'
-import { known, UnreadFact } from '../known.ts'
-import { closedSince } from '../runtimes.ts'
-import { type CredentialRule, ofPrimaries, securityHub } from './rule.ts'
+import type { AuditedFleet } from '../fleet.ts'
+import { requireKnown, UnreadFact } from '../knownFact.ts'
+import { runtimeDeprecatedSince } from '../runtimes.ts'
+import { secretCommand, shellWord } from '../shellCommand.ts'
+import { type CredentialRule, forPrimaries, SECURITY_HUB_CONTROLS } from './rule.ts'
 
 /** The functions that Secrets Manager calls to rotate. */
-export const functions: CredentialRule[] = [
+export const functionRules: CredentialRule[] = [
   {
     id: 'function-missing',
     title: 'Its rotation function is not there, or cannot run',
     severity: 'high',
     why: 'Secrets Manager goes on trying and fails each time, and says so nowhere but in events.',
-    references: securityHub.succeeds,
-    check: ofPrimaries((secret, fleet) => {
-      const arn = functionHere(secret, fleet)
+    references: SECURITY_HUB_CONTROLS.succeeds,
+    check: forPrimaries((secret, fleet) => {
+      const arn = functionInAccount(secret, fleet)
       if (!arn) return undefined
       const found = configurationOf(secret, arn, fleet)
       if (found && found.state !== 'Failed') return undefined
       return {
         detail: `${nameIn(arn)} ${found ? 'is in the state Failed' : 'does not exist'}.`,
-        remedy: aboutSecret(secret, 'rotate-secret', '--rotation-lambda-arn FUNCTION_ARN'),
+        remedy: secretCommand(secret, 'rotate-secret', '--rotation-lambda-arn FUNCTION_ARN'),
       }
     }),
   },
@@ -31,14 +31,14 @@ export const functions: CredentialRule[] = [
     severity: 'medium',
     why: 'Whoever runs that function reads each new value, and this account cannot see how it does.',
     references: [],
-    check: ofPrimaries((secret, fleet) => {
+    check: forPrimaries((secret, fleet) => {
       const arn = functionOf(secret)
       const account = accountIn(arn)
       if (!arn || account === fleet.facts.account) return undefined
       if (fleet.settingsOf(secret).trustedAccounts.includes(account ?? '')) return undefined
       return {
         detail: `${nameIn(arn)} is in the account ${account}.`,
-        remedy: aboutSecret(secret, 'rotate-secret', '--rotation-lambda-arn FUNCTION_ARN'),
+        remedy: secretCommand(secret, 'rotate-secret', '--rotation-lambda-arn FUNCTION_ARN'),
       }
     }),
   },
@@ -48,13 +48,13 @@ export const functions: CredentialRule[] = [
     severity: 'low',
     why: 'The table of rotations does not have its rotations, so how they end is not known here.',
     references: [],
-    check: ofPrimaries((secret, fleet) => {
-      const arn = functionHere(secret, fleet)
+    check: forPrimaries((secret, fleet) => {
+      const arn = functionInAccount(secret, fleet)
       if (!arn) return undefined
-      const stack = known(fleet.region(secret.region).stack)
+      const stack = requireKnown(fleet.regionFacts(secret.region).stack)
       if (unqualified(arn) === stack?.rotateSecret) return undefined
       const own = stack
-        ? aboutSecret(secret, 'rotate-secret', `--rotation-lambda-arn ${word(stack.rotateSecret)}`)
+        ? secretCommand(secret, 'rotate-secret', `--rotation-lambda-arn ${shellWord(stack.rotateSecret)}`)
         : 'Deploy Keyturn in that Region, if it is to rotate it.'
       return { detail: `${nameIn(arn)} rotates it.`, remedy: own }
     }),
@@ -65,15 +65,15 @@ export const functions: CredentialRule[] = [
     severity: 'medium',
     why: 'AWS mends nothing in it any more, and one day the function can be changed no more either.',
     references: ['Security Hub Lambda.2'],
-    check: ofPrimaries((secret, fleet) => {
-      const arn = functionHere(secret, fleet)
+    check: forPrimaries((secret, fleet) => {
+      const arn = functionInAccount(secret, fleet)
       if (!arn) return undefined
       const { runtime } = configurationOf(secret, arn, fleet) ?? {}
-      const since = closedSince(runtime, fleet.facts.moment)
+      const since = runtimeDeprecatedSince(runtime, fleet.facts.moment)
       if (!since) return undefined
       return {
         detail: `${nameIn(arn)} runs on ${runtime}, which is closed since ${since}.`,
-        remedy: `aws lambda update-function-configuration --region ${secret.region} --function-name ${word(arn)} --runtime RUNTIME`,
+        remedy: `aws lambda update-function-configuration --region ${secret.region} --function-name ${shellWord(arn)} --runtime RUNTIME`,
       }
     }),
   },
@@ -85,16 +85,20 @@ function functionOf({ rotation, owningService }: SecretFacts): string | undefine
 }
 
 /** The same, if it is in the account that is audited: nobody can look at another one's. */
-function functionHere(secret: SecretFacts, { facts }: Fleet): string | undefined {
+function functionInAccount(secret: SecretFacts, { facts }: AuditedFleet): string | undefined {
   const arn = functionOf(secret)
   return accountIn(arn) === facts.account ? arn : undefined
 }
 
 /** Undefined: there is no such function. @throws UnreadFact */
-function configurationOf({ region }: SecretFacts, arn: string, fleet: Fleet): FunctionFacts | undefined {
-  const fact = fleet.region(region).functions[arn]
+function configurationOf(
+  { region }: SecretFacts,
+  arn: string,
+  fleet: AuditedFleet,
+): FunctionFacts | undefined {
+  const fact = fleet.regionFacts(region).functions[arn]
   if (!fact) throw new UnreadFact(`${nameIn(arn)} was not asked for`)
-  return known(fact)
+  return requireKnown(fact)
 }
 
 /** Without a version or an alias. */

@@ -1,28 +1,28 @@
-import { meaningOf } from '../../endings.ts'
+import { meaningOfEnding } from '../../endings.ts'
 import { minuteOf } from '../../minute.ts'
-import { latestGood } from '../../records/record.ts'
-import { remedies, remedyOf } from '../../remedies.ts'
+import { latestSuccess } from '../../records/rotationRecord.ts'
+import { REMEDIES, remedyOf } from '../../remedies.ts'
 import { editIn } from '../age.ts'
-import { keyturn } from '../command.ts'
+import { isParameter, isPrimary } from '../credentialKind.ts'
 import type { CredentialFacts, RotationFacts } from '../facts.ts'
-import { isParameter, isPrimary } from '../kind.ts'
-import { known } from '../known.ts'
-import { type CredentialRule, securityHub } from './rule.ts'
+import { requireKnown } from '../knownFact.ts'
+import { keyturnCommand } from '../shellCommand.ts'
+import { type CredentialRule, SECURITY_HUB_CONTROLS } from './rule.ts'
 
-const HOUR = 3_600_000
+const HOUR_MS = 3_600_000
 
 /** What became of rotations. */
-export const outcomes: CredentialRule[] = [
+export const outcomeRules: CredentialRule[] = [
   {
     id: 'locked-out',
     title: 'Its last rotation failed, and so did the way back',
     severity: 'critical',
     why: 'The application may be unable to log in.',
-    references: securityHub.succeeds,
+    references: SECURITY_HUB_CONTROLS.succeeds,
     check(credential) {
-      const last = lastOf(credential)
+      const last = lastEndedRotationOf(credential)
       if (last?.outcome !== 'locked-out') return undefined
-      return { detail: `${failureOf(last)}.`, remedy: remedies.lockedout ?? '' }
+      return { detail: `${failureOf(last)}.`, remedy: REMEDIES.lockedout ?? '' }
     },
   },
   {
@@ -30,15 +30,15 @@ export const outcomes: CredentialRule[] = [
     title: 'Its last rotation was stopped midway',
     severity: 'high',
     why: 'Nothing was rolled back: the database may have one password, and the store another.',
-    references: securityHub.succeeds,
+    references: SECURITY_HUB_CONTROLS.succeeds,
     check(credential) {
-      const last = lastOf(credential)
-      if (last?.outcome !== 'stopped' || meaningOf(last.step ?? '', 'stopped') === 'harmless')
+      const last = lastEndedRotationOf(credential)
+      if (last?.outcome !== 'stopped' || meaningOfEnding(last.step ?? '', 'stopped') === 'harmless')
         return undefined
-      if (isMadeUpFor(last, credential)) return undefined
+      if (isStoredSince(last, credential)) return undefined
       return {
         detail: `Stopped at ${last.step ?? 'a step that is not known'}, ${timeOf(last)}.`,
-        remedy: keyturn(credential, 'rotate'),
+        remedy: keyturnCommand(credential, 'rotate'),
       }
     },
   },
@@ -47,11 +47,11 @@ export const outcomes: CredentialRule[] = [
     title: 'Its rotations fail',
     severity: 'high',
     why: 'It gets older with every try, and what keeps it from rotating stays until somebody looks.',
-    references: securityHub.succeeds,
+    references: SECURITY_HUB_CONTROLS.succeeds,
     check(credential) {
-      const tries = triesOf(credential)
+      const tries = endedRotationsOf(credential)
       const [last] = tries
-      if (last?.outcome !== 'failed' || isMadeUpFor(last, credential)) return undefined
+      if (last?.outcome !== 'failed' || isStoredSince(last, credential)) return undefined
       const good = tries.findIndex(({ outcome }) => outcome !== 'failed')
       const failed = good === -1 ? tries : tries.slice(0, good)
       const since = failed.at(-1)?.began.slice(0, 10)
@@ -66,15 +66,15 @@ export const outcomes: CredentialRule[] = [
     title: 'A value has been pending for too long',
     severity: 'high',
     why: 'A rotation died between two steps. Secrets Manager begins no other until its version is gone.',
-    references: securityHub.succeeds,
+    references: SECURITY_HUB_CONTROLS.succeeds,
     check(credential, fleet) {
       if (!isParameter(credential) && !isPrimary(credential)) return undefined
-      const since = known(credential.pendingSince)
-      if (!since || fleet.now - Date.parse(since) <= fleet.settingsOf(credential).pendingAfter * 1000)
+      const since = requireKnown(credential.pendingSince)
+      if (!since || fleet.nowMs - Date.parse(since) <= fleet.settingsOf(credential).pendingAfter * 1000)
         return undefined
       return {
         detail: `Pending since ${minuteOf(since)}.`,
-        remedy: keyturn(credential, 'rotate'),
+        remedy: keyturnCommand(credential, 'rotate'),
       }
     },
   },
@@ -84,12 +84,15 @@ export const outcomes: CredentialRule[] = [
     severity: 'high',
     why: 'Whoever has the old user or password still gets in, though everybody takes it for closed.',
     references: [],
-    check(credential, { now }) {
-      const { retirement, openUntil, user } = latestGood(known(credential.history).rotations) ?? {}
+    check(credential, { nowMs }) {
+      const { retirement, openUntil, user } = latestSuccess(requireKnown(credential.history).rotations) ?? {}
       const old = user ? `The user ${user}` : 'What was replaced'
-      const found = (what: string) => ({ detail: `${old} ${what}.`, remedy: keyturn(credential, 'rotate') })
+      const found = (what: string) => ({
+        detail: `${old} ${what}.`,
+        remedy: keyturnCommand(credential, 'rotate'),
+      })
       if (retirement === 'not-closed') return found('could not be closed')
-      const isOver = openUntil !== undefined && now > Date.parse(openUntil) + HOUR
+      const isOver = openUntil !== undefined && nowMs > Date.parse(openUntil) + HOUR_MS
       if (retirement !== 'open' || !isOver) return undefined
       return found(`was to be closed at ${minuteOf(openUntil)}, and nothing tells that it was`)
     },
@@ -99,21 +102,23 @@ export const outcomes: CredentialRule[] = [
 /** What to do about a failure. Its message is not among the facts: a server wrote it, and it may be long. */
 function remedyFor(credential: CredentialFacts, { error = '' }: RotationFacts): string {
   const remedy = remedyOf(error)
-  if (!remedy) return keyturn(credential, 'history', '--last')
-  return remedy.includes('message') ? `${remedy} The message: ${keyturn(credential, 'status')}` : remedy
+  if (!remedy) return keyturnCommand(credential, 'history', '--last')
+  return remedy.includes('message')
+    ? `${remedy} The message: ${keyturnCommand(credential, 'status')}`
+    : remedy
 }
 
 /** Rotations that have ended, without those that only gave way to another one. @throws UnreadFact */
-const triesOf = ({ history }: CredentialFacts): RotationFacts[] =>
-  known(history).rotations.filter(
+const endedRotationsOf = ({ history }: CredentialFacts): RotationFacts[] =>
+  requireKnown(history).rotations.filter(
     ({ outcome, error }) =>
       outcome !== 'running' && !(outcome === 'failed' && error === 'RotationInProgress'),
   )
 
-const lastOf = (credential: CredentialFacts) => triesOf(credential)[0]
+const lastEndedRotationOf = (credential: CredentialFacts) => endedRotationsOf(credential)[0]
 
 /** Whether another password was stored after a failure, by hand or by somebody else. */
-function isMadeUpFor({ began, ended = began }: RotationFacts, credential: CredentialFacts): boolean {
+function isStoredSince({ began, ended = began }: RotationFacts, credential: CredentialFacts): boolean {
   const { store } = credential
   const edit = editIn(credential)
   const current = edit ? { at: edit.passwordSince, by: 'version' } : credential.current

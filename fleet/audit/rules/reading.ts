@@ -1,28 +1,28 @@
-import { aboutSecret, keyturn, word } from '../command.ts'
+import { holdsSecret, isPrimary, isSecret } from '../credentialKind.ts'
 import type { CredentialFacts } from '../facts.ts'
-import type { Fleet } from '../fleet.ts'
-import { holdsSecret, isPrimary, isSecret } from '../kind.ts'
-import { UnreadFact } from '../known.ts'
-import { type Reading, readingOf } from '../lastRead.ts'
-import { type CredentialRule, securityHub } from './rule.ts'
+import type { AuditedFleet } from '../fleet.ts'
+import { UnreadFact } from '../knownFact.ts'
+import { type ReadStatus, readStatusOf } from '../lastRead.ts'
+import { keyturnCommand, secretCommand, shellWord } from '../shellCommand.ts'
+import { type CredentialRule, SECURITY_HUB_CONTROLS } from './rule.ts'
 
-const why = 'What nobody needs can still leak, and costs money. Nobody notices when it is deleted.'
+const UNREAD_WHY = 'What nobody needs can still leak, and costs money. Nobody notices when it is deleted.'
 
 /** Whether anybody reads what is stored. Admins are left out: they are there for Keyturn. */
-export const reading: CredentialRule[] = [
+export const readingRules: CredentialRule[] = [
   {
     id: 'never-read',
     title: 'Nobody has ever read it',
     severity: 'medium',
-    why,
-    references: [...securityHub.used, 'Prowler secretsmanager_secret_unused'],
+    why: UNREAD_WHY,
+    references: [...SECURITY_HUB_CONTROLS.used, 'Prowler secretsmanager_secret_unused'],
     check(credential, fleet) {
-      const reading = lookAt(credential, fleet)
+      const reading = relevantReadStatusOf(credential, fleet)
       if (reading?.is !== 'not-read' || reading.since !== undefined || isAdmin(credential, fleet))
         return undefined
       return {
-        detail: `It has not been read in any Region since it was made${made(credential)}.`,
-        remedy: deletion(credential),
+        detail: `It has not been read in any Region since it was made${creationDay(credential)}.`,
+        remedy: deleteCommand(credential),
       }
     },
   },
@@ -30,15 +30,15 @@ export const reading: CredentialRule[] = [
     id: 'not-read',
     title: 'Nobody has read it for a long time',
     severity: 'medium',
-    why,
-    references: [...securityHub.used, 'Prowler secretsmanager_secret_unused'],
+    why: UNREAD_WHY,
+    references: [...SECURITY_HUB_CONTROLS.used, 'Prowler secretsmanager_secret_unused'],
     check(credential, fleet) {
-      const reading = lookAt(credential, fleet)
+      const reading = relevantReadStatusOf(credential, fleet)
       if (reading?.is !== 'not-read' || reading.since === undefined || isAdmin(credential, fleet))
         return undefined
       return {
         detail: `The last read in any Region, by whomever, was on ${reading.since}.`,
-        remedy: deletion(credential),
+        remedy: deleteCommand(credential),
       }
     },
   },
@@ -46,35 +46,35 @@ export const reading: CredentialRule[] = [
     id: 'read-by-keyturn-alone',
     title: 'Nobody reads it but Keyturn',
     severity: 'medium',
-    why: `${why} A rotation reads it, so its date of the last access never gets old.`,
-    references: securityHub.used,
+    why: `${UNREAD_WHY} A rotation reads it, so its date of the last access never gets old.`,
+    references: SECURITY_HUB_CONTROLS.used,
     check(credential, fleet) {
-      const reading = lookAt(credential, fleet)
+      const reading = relevantReadStatusOf(credential, fleet)
       if (reading?.is !== 'alone' && reading?.is !== 'unknown') return undefined
       if (isAdmin(credential, fleet)) return undefined
       if (reading.is === 'unknown') throw new UnreadFact(reading.why)
       return {
         detail: `CloudTrail tells of no read by others since ${reading.since.slice(0, 10)}; what was before is not known.`,
-        remedy: keyturn(credential, 'readers', '--since 90d'),
+        remedy: keyturnCommand(credential, 'readers', '--since 90d'),
       }
     },
   },
 ]
 
 /** @throws UnreadFact */
-function lookAt(credential: CredentialFacts, fleet: Fleet): Reading | undefined {
+function relevantReadStatusOf(credential: CredentialFacts, fleet: AuditedFleet): ReadStatus | undefined {
   if (!holdsSecret(credential) || (isSecret(credential) && credential.owningService)) return undefined
   const { unreadAfter } = fleet.settingsOf(credential)
-  return unreadAfter === 'never' ? undefined : readingOf(credential, unreadAfter * 1000, fleet)
+  return unreadAfter === 'never' ? undefined : readStatusOf(credential, unreadAfter * 1000, fleet)
 }
 
-const isAdmin = (credential: CredentialFacts, fleet: Fleet) =>
+const isAdmin = (credential: CredentialFacts, fleet: AuditedFleet) =>
   isPrimary(credential) && fleet.isAdmin(credential)
 
-const made = (credential: CredentialFacts) =>
+const creationDay = (credential: CredentialFacts) =>
   isSecret(credential) && credential.created ? `, on ${credential.created.slice(0, 10)}` : ''
 
-const deletion = (credential: CredentialFacts) =>
+const deleteCommand = (credential: CredentialFacts) =>
   isSecret(credential)
-    ? aboutSecret(credential, 'delete-secret', '--recovery-window-in-days 30')
-    : `aws ssm delete-parameter --region ${credential.region} --name ${word(credential.name)}`
+    ? secretCommand(credential, 'delete-secret', '--recovery-window-in-days 30')
+    : `aws ssm delete-parameter --region ${credential.region} --name ${shellWord(credential.name)}`

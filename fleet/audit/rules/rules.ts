@@ -1,32 +1,32 @@
 import type { RuleText } from '../report.ts'
-import { access } from './access.ts'
-import { admins } from './admins.ts'
-import { deployment } from './deployment.ts'
-import { functions } from './functions.ts'
-import { keeping } from './keeping.ts'
-import { outcomes } from './outcomes.ts'
-import { reading } from './reading.ts'
-import { replicas } from './replicas.ts'
+import { accessRules } from './access.ts'
+import { adminRules } from './admins.ts'
+import { deploymentRules } from './deployment.ts'
+import { functionRules } from './functions.ts'
+import { outcomeRules } from './outcomes.ts'
+import { readingRules } from './reading.ts'
+import { replicaRules } from './replicas.ts'
 import type { CredentialRule, RegionRule } from './rule.ts'
-import { turning } from './turning.ts'
+import { scheduleRules } from './schedules.ts'
+import { storageRules } from './storage.ts'
 
 /** Every rule about credentials. */
 export const credentialRules: CredentialRule[] = [
-  ...turning,
-  ...outcomes,
-  ...admins,
-  ...functions,
-  ...replicas,
-  ...reading,
-  ...keeping,
-  ...access,
+  ...scheduleRules,
+  ...outcomeRules,
+  ...adminRules,
+  ...functionRules,
+  ...replicaRules,
+  ...readingRules,
+  ...storageRules,
+  ...accessRules,
 ]
 
 /** Every rule about a Region. */
-export const regionRules: RegionRule[] = deployment
+export const regionRules: RegionRule[] = deploymentRules
 
 /** Of a rule the one that says the same and worse, by their ids. */
-export const saidWorseBy = new Map(credentialRules.map(({ id, within }) => [id, within]))
+export const worseRuleOf = new Map(credentialRules.map(({ id, worseRule }) => [id, worseRule]))
 
 /** What all of them say. */
 export const ruleTexts: RuleText[] = [...credentialRules, ...regionRules].map(

@@ -1,19 +1,19 @@
 import type { Alarm } from '../alarm.ts'
 
 /** One request, and the alarms that whoever reads it hears of. */
-export type Message = { body: object; of: Alarm[] }
+export type WebhookMessage = { body: object; alarms: Alarm[] }
 
 /** A service that takes alarms by a POST of JSON. */
-export type Service = {
+export type WebhookService = {
   name: string
   /** The hosts of its URLs. */
-  host: RegExp
+  hostPattern: RegExp
   /** As few messages as its limits allow, the critical first. Every alarm is in one of them. */
-  messages(alarms: Alarm[], url: URL): Message[]
+  messages(alarms: Alarm[], url: URL): WebhookMessage[]
 }
 
 /** Packs alarms in their order, as many together as `most` allows of what `size` says. */
-export function packed(alarms: Alarm[], size: (alarm: Alarm) => number, most: number): Alarm[][] {
+export function packAlarms(alarms: Alarm[], size: (alarm: Alarm) => number, most: number): Alarm[][] {
   const packs: Alarm[][] = []
   let room = 0
   for (const alarm of alarms) {
@@ -29,7 +29,7 @@ export function packed(alarms: Alarm[], size: (alarm: Alarm) => number, most: nu
 }
 
 /** What a message of several begins with. */
-export function summary(alarms: Alarm[]): string {
+export function severityCounts(alarms: Alarm[]): string {
   const count = (severity: Alarm['severity'], word: string) => {
     const { length } = alarms.filter(alarm => alarm.severity === severity)
     return length ? [`${length} ${word}`] : []

@@ -1,17 +1,17 @@
-import { short } from '../../../rotation/short.ts'
+import { shorten } from '../../../rotation/shorten.ts'
 import { type Alarm, linesOf } from '../alarm.ts'
-import { packed, reasonOf, type Service, summary } from './service.ts'
+import { packAlarms, reasonOf, severityCounts, type WebhookService } from './service.ts'
 
 /** Characters of one block, blocks of a message, and characters of a message, with some room. */
-const LIMIT = { block: 2_900, blocks: 48, message: 36_000 }
+const LIMITS = { blockLength: 2_900, blockCount: 48, messageLength: 36_000 }
 
 /** Slack gets text in blocks. */
-export const slack: Service = {
+export const slack: WebhookService = {
   name: 'Slack',
-  host: /^hooks\.slack(-gov)?\.com$/,
+  hostPattern: /^hooks\.slack(-gov)?\.com$/,
   messages: alarms =>
-    packed(alarms, sizeOf, LIMIT.message).map(of => ({
-      of,
+    packAlarms(alarms, sizeOf, LIMITS.messageLength).map(of => ({
+      alarms: of,
       body: of.length > 1 ? several(of) : single(of[0]),
     })),
 }
@@ -19,22 +19,24 @@ export const slack: Service = {
 function single(alarm: Alarm | undefined): object {
   if (!alarm) return {}
   const lines = [
-    ...linesOf(alarm).map(([label, value]) => `*${escaped(label)}:* ${escaped(short(value, 2_400), 2_700)}`),
-    ...(alarm.console ? [`*Console:* ${escaped(alarm.console)}`] : []),
+    ...linesOf(alarm).map(
+      ([label, value]) => `*${escapeText(label)}:* ${escapeText(shorten(value, 2_400), 2_700)}`,
+    ),
+    ...(alarm.console ? [`*Console:* ${escapeText(alarm.console)}`] : []),
   ]
   return message(alarm.subject, [headOf(alarm), ...lines])
 }
 
 const several = (alarms: Alarm[]) =>
-  message(summary(alarms), [`*${summary(alarms)}*`, ...alarms.map(entryOf)])
+  message(severityCounts(alarms), [`*${severityCounts(alarms)}*`, ...alarms.map(entryOf)])
 
-const headOf = (alarm: Alarm) => `*${escaped(short(alarm.title, 1_000))}*\n${escaped(alarm.headline)}`
+const headOf = (alarm: Alarm) => `*${escapeText(shorten(alarm.title, 1_000))}*\n${escapeText(alarm.headline)}`
 
 /** A critical one says more, as it is read first. */
 function entryOf(alarm: Alarm): string {
-  const reason = escaped(short(reasonOf(alarm), 200))
-  const link = alarm.console ? `\n${escaped(alarm.console)}` : ''
-  return `*${escaped(short(alarm.title, 800))}*\n${reason}\n${escaped(alarm.runbook)}${link}`
+  const reason = escapeText(shorten(reasonOf(alarm), 200))
+  const link = alarm.console ? `\n${escapeText(alarm.console)}` : ''
+  return `*${escapeText(shorten(alarm.title, 800))}*\n${reason}\n${escapeText(alarm.runbook)}${link}`
 }
 
 const sizeOf = (alarm: Alarm) => entryOf(alarm).length + 2
@@ -44,18 +46,18 @@ function message(text: string, lines: string[]): object {
   const texts: string[] = []
   for (const line of lines) {
     const last = texts.at(-1)
-    if (last !== undefined && last.length + line.length + 1 <= LIMIT.block)
+    if (last !== undefined && last.length + line.length + 1 <= LIMITS.blockLength)
       texts[texts.length - 1] = `${last}\n${line}`
     else texts.push(line)
   }
   const blocks = texts
-    .slice(0, LIMIT.blocks)
+    .slice(0, LIMITS.blockCount)
     .map(text => ({ type: 'section', text: { type: 'mrkdwn', text } }))
-  return { text: escaped(text), blocks }
+  return { text: escapeText(text), blocks }
 }
 
 /** As Slack asks for it, so that nothing becomes a link or calls a channel. */
-function escaped(text: string, most = LIMIT.block): string {
+function escapeText(text: string, most = LIMITS.blockLength): string {
   const safe = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   // A character that is cut in two would show as it is.
   return safe.length > most ? `${safe.slice(0, most - 3).replace(/&[a-z]*$/, '')}...` : safe

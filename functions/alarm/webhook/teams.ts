@@ -1,54 +1,61 @@
-import { short } from '../../../rotation/short.ts'
+import { shorten } from '../../../rotation/shorten.ts'
 import { type Alarm, linesOf } from '../alarm.ts'
-import { packed, reasonOf, type Service, summary } from './service.ts'
+import { packAlarms, reasonOf, severityCounts, type WebhookService } from './service.ts'
 
 /** Bytes of a message: 28 KB, with some room for what is around the alarms. */
-const LIMIT = 24_000
+const MAX_MESSAGE_BYTES = 24_000
 
 /** Teams gets a card. */
-export const teams: Service = {
+export const teams: WebhookService = {
   name: 'Teams',
   // Connectors, and the two hosts of workflows.
-  host: /\.(webhook\.office\.com|logic\.azure\.com|api\.powerplatform\.com)$/,
+  hostPattern: /\.(webhook\.office\.com|logic\.azure\.com|api\.powerplatform\.com)$/,
   messages: alarms =>
-    packed(alarms, sizeOf, LIMIT).map(of => ({ of, body: of.length > 1 ? several(of) : single(of[0]) })),
+    packAlarms(alarms, sizeOf, MAX_MESSAGE_BYTES).map(of => ({
+      alarms: of,
+      body: of.length > 1 ? several(of) : single(of[0]),
+    })),
 }
 
-const colors: Record<Alarm['severity'], string> = { critical: 'attention', error: 'warning', ok: 'good' }
+const COLOR_BY_SEVERITY: Record<Alarm['severity'], string> = {
+  critical: 'attention',
+  error: 'warning',
+  ok: 'good',
+}
 
 function single(alarm: Alarm | undefined): object {
   if (!alarm) return {}
   const facts = linesOf(alarm).map(([title, value]) => ({
-    title: escaped(title),
-    value: escaped(short(value, 3_000)),
+    title: escapeText(title),
+    value: escapeText(shorten(value, 3_000)),
   }))
   const actions = alarm.console ? [{ type: 'Action.OpenUrl', title: 'Execution', url: alarm.console }] : []
   return card(
-    [titleOf(alarm), { ...plain(escaped(alarm.headline)) }, { type: 'FactSet', facts: fitting(facts) }],
+    [titleOf(alarm), { ...plain(escapeText(alarm.headline)) }, { type: 'FactSet', facts: fitFacts(facts) }],
     actions,
   )
 }
 
 const several = (alarms: Alarm[]) =>
-  card([{ ...plain(summary(alarms)), weight: 'bolder' }, ...alarms.flatMap(entryOf)], [])
+  card([{ ...plain(severityCounts(alarms)), weight: 'bolder' }, ...alarms.flatMap(entryOf)], [])
 
 const plain = (text: string) => ({ type: 'TextBlock', text, wrap: true })
 const titleOf = (alarm: Alarm) => ({
-  ...plain(escaped(short(alarm.title, 1_000))),
+  ...plain(escapeText(shorten(alarm.title, 1_000))),
   weight: 'bolder',
-  color: colors[alarm.severity],
+  color: COLOR_BY_SEVERITY[alarm.severity],
 })
 
 const entryOf = (alarm: Alarm) => [
   titleOf(alarm),
-  plain(`${escaped(short(reasonOf(alarm), 200))} ${escaped(alarm.runbook)}`),
+  plain(`${escapeText(shorten(reasonOf(alarm), 200))} ${escapeText(alarm.runbook)}`),
 ]
 const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
 const sizeOf = (alarm: Alarm) => bytes(entryOf(alarm))
 
 /** As many facts as fit; the last, which says where it is explained, always. */
-function fitting<Fact>(facts: Fact[]): Fact[] {
-  let room = LIMIT - bytes(facts.at(-1))
+function fitFacts<Fact>(facts: Fact[]): Fact[] {
+  let room = MAX_MESSAGE_BYTES - bytes(facts.at(-1))
   const fit = facts.slice(0, -1).filter(fact => {
     room -= bytes(fact)
     return room > 0
@@ -73,7 +80,7 @@ const card = (body: object[], actions: object[]) => ({
 })
 
 /** What Markdown would take for emphasis, a link or a list stays as it is written. */
-const escaped = (text: string) =>
+const escapeText = (text: string) =>
   text
     .replaceAll(/[\\`*_[\]<>~]/g, '\\$&')
     .replace(/^(?=[-+#])|^(\d+)(?=[.)])/, (_, number) => `${number ?? ''}\\`)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Alarm } from '../alarm.ts'
 import { pagerDuty } from './pagerduty.ts'
-import type { Message, Service } from './service.ts'
+import type { WebhookMessage, WebhookService } from './service.ts'
 import { slack } from './slack.ts'
 import { teams } from './teams.ts'
 
@@ -10,11 +10,11 @@ export class WebhookFailed extends Error {
   override readonly name = 'WebhookFailed'
 }
 
-const services: Service[] = [slack, teams, pagerDuty]
+const services: WebhookService[] = [slack, teams, pagerDuty]
 
 /** Milliseconds: of one request; and of a pause where the service says that it is too much, but not until when. */
-const timeout = 5_000
-const pause = 2_000
+const REQUEST_TIMEOUT_MS = 5_000
+const RETRY_PAUSE_MS = 2_000
 
 /**
  * Posts alarms to the service that the URL's host belongs to: Slack, Teams or PagerDuty. `told` is called with those of
@@ -30,37 +30,37 @@ export async function postWebhook(
   send = fetch,
 ): Promise<Map<Alarm, WebhookFailed>> {
   const url = URL.parse(address.trim())
-  const service = services.find(({ host }) => url && host.test(url.hostname))
+  const service = services.find(({ hostPattern }) => url && hostPattern.test(url.hostname))
   const failed = new Map<Alarm, WebhookFailed>()
-  const fail = (message: Message, error: WebhookFailed) => {
-    for (const alarm of message.of) failed.set(alarm, error)
+  const fail = (message: WebhookMessage, error: WebhookFailed) => {
+    for (const alarm of message.alarms) failed.set(alarm, error)
   }
   if (!url || !service || url.protocol !== 'https:') {
     fail(
-      { of: alarms, body: {} },
+      { alarms, body: {} },
       new WebhookFailed('the webhook should be an https URL of Slack, Teams or PagerDuty'),
     )
     return failed
   }
   const messages = service.messages(alarms.toSorted(bySeverity), url)
-  let down: Refused | undefined
+  let down: PostFailure | undefined
   for (const message of messages) {
     const error = down ?? (await postOne(service.name, url, message.body, deadline, send))
-    if (!error) await told(message.of)
+    if (!error) await told(message.alarms)
     // One that it does not take must not keep the others from being told.
-    else if (!error.down && message.of.length > 1)
-      messages.push(...message.of.flatMap(alarm => service.messages([alarm], url)))
+    else if (!error.isServiceDown && message.alarms.length > 1)
+      messages.push(...message.alarms.flatMap(alarm => service.messages([alarm], url)))
     else fail(message, error)
     // A service that answers nothing, or wants none for now, would take all the time there is.
-    if (error?.down) down = error
+    if (error?.isServiceDown) down = error
   }
   return failed
 }
 
-const order = { critical: 0, error: 1, ok: 2 }
-const bySeverity = (a: Alarm, b: Alarm) => order[a.severity] - order[b.severity]
+const SEVERITY_ORDER = { critical: 0, error: 1, ok: 2 }
+const bySeverity = (a: Alarm, b: Alarm) => SEVERITY_ORDER[a.severity] - SEVERITY_ORDER[b.severity]
 
-type Refused = WebhookFailed & { down?: boolean }
+type PostFailure = WebhookFailed & { isServiceDown?: boolean }
 
 /** @returns why it was not taken */
 async function postOne(
@@ -69,37 +69,39 @@ async function postOne(
   body: object,
   deadline: number,
   send: typeof fetch,
-): Promise<Refused | undefined> {
+): Promise<PostFailure | undefined> {
   const url = new URL(address)
   url.hash = ''
   for (;;) {
     const left = deadline - Date.now()
-    if (left <= 0) return down(`${name}: no time is left`)
+    if (left <= 0) return serviceDownError(`${name}: no time is left`)
     // A redirect is refused as it would take the alarm elsewhere.
     const response = await send(url, {
       method: 'POST',
       body: JSON.stringify(body),
       redirect: 'manual',
       headers: { 'content-type': 'application/json' },
-      signal: AbortSignal.timeout(Math.min(timeout, left)),
+      signal: AbortSignal.timeout(Math.min(REQUEST_TIMEOUT_MS, left)),
       // Not as its cause: what fetch throws may hold the URL.
-    }).catch(error => down(`${name}: ${error?.cause?.code ?? error?.name ?? 'no answer'}`))
+    }).catch(error => serviceDownError(`${name}: ${error?.cause?.code ?? error?.name ?? 'no answer'}`))
     if (response instanceof Error) return response
     await response.body?.cancel().catch(() => {})
     if (response.ok) return undefined
     const refused = `${name} answered ${response.status}`
-    if (response.status !== 429) return response.status >= 500 ? down(refused) : new WebhookFailed(refused)
-    const wait = retryAfter(response.headers.get('retry-after'))
-    if (Date.now() + wait >= deadline) return down(refused)
+    if (response.status !== 429)
+      return response.status >= 500 ? serviceDownError(refused) : new WebhookFailed(refused)
+    const wait = retryPauseOf(response.headers.get('retry-after'))
+    if (Date.now() + wait >= deadline) return serviceDownError(refused)
     await sleep(wait)
   }
 }
 
-const down = (message: string): Refused => Object.assign(new WebhookFailed(message), { down: true })
+const serviceDownError = (message: string): PostFailure =>
+  Object.assign(new WebhookFailed(message), { down: true })
 
 /** Milliseconds, of what is either seconds or a time. */
-function retryAfter(value: string | null): number {
-  if (!value) return pause
+function retryPauseOf(value: string | null): number {
+  if (!value) return RETRY_PAUSE_MS
   const wait = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now()
-  return Number.isNaN(wait) ? pause : Math.max(wait, 200)
+  return Number.isNaN(wait) ? RETRY_PAUSE_MS : Math.max(wait, 200)
 }

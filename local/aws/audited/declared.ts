@@ -1,5 +1,5 @@
 import type * as aws from '@aws-sdk/client-secrets-manager'
-import type { Outcome, RotationRecord } from '../../../fleet/records/record.ts'
+import type { Outcome, RotationRecord } from '../../../fleet/records/rotationRecord.ts'
 
 /** A policy's text, or what is written as JSON. */
 type Policy = string | object
@@ -102,7 +102,7 @@ export type DeclaredRegion = {
 }
 
 /** An account as a test writes it down. */
-export type Declared = {
+export type DeclaredAccount = {
   /** What AWS's clock shows, ISO 8601; it stands still. */
   moment: string
   account?: string

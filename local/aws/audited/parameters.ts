@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { digest } from '../../../fleet/digest.ts'
-import { Refused } from '../refused.ts'
-import { type Action, inOrder, pageOf, seconds, tagList, type Where } from './request.ts'
-import type { Parameter } from './world.ts'
+import { AwsError } from '../awsError.ts'
+import type { Parameter } from './accountState.ts'
+import { type Action, type CallContext, pageOf, sortForListing, tagList, toEpochSeconds } from './request.ts'
 
 type Filter = { Key: string; Option?: string; Values?: string[] }
 
@@ -11,7 +11,7 @@ export const parameterStore: Record<string, Action> = {
   DescribeParameters: ({ NextToken, MaxResults, ParameterFilters, Filters }, where) => {
     const [filter, more] = (ParameterFilters ?? []) as Filter[]
     if (Filters || more || (filter && (filter.Key !== 'Name' || filter.Option !== 'Equals')))
-      throw new Refused('InvalidFilterKey', 'Only whole names are played here.')
+      throw new AwsError('InvalidFilterKey', 'Only whole names are played here.')
     if (filter) {
       const named = listed(where).filter(({ name }) => filter.Values?.includes(name))
       return { Parameters: named.map(metadataOf) }
@@ -31,7 +31,7 @@ export const parameterStore: Record<string, Action> = {
 
   GetResourcePolicies: ({ ResourceArn, NextToken, MaxResults }, where) => {
     const found = listed(where).find(({ arn }) => arn === ResourceArn)
-    if (!found) throw new Refused('ResourceNotFoundException', 'The parameter could not be found.')
+    if (!found) throw new AwsError('ResourceNotFoundException', 'The parameter could not be found.')
     const all = found.resourcePolicies ?? []
     const { page, next } = pageOf(all, { start: NextToken, most: MaxResults, least: 1 })
     const Policies = page.map(policy => {
@@ -46,7 +46,7 @@ export const parameterStore: Record<string, Action> = {
 export const tagging: Record<string, Action> = {
   GetResources: ({ PaginationToken, ResourcesPerPage, ResourceTypeFilters, TagFilters }, where) => {
     if (TagFilters || `${ResourceTypeFilters}` !== 'ssm:parameter')
-      throw new Refused('InvalidParameterException', 'Only ssm:parameter is played here.')
+      throw new AwsError('InvalidParameterException', 'Only ssm:parameter is played here.')
     const tagged = listed(where).filter(({ tags = {} }) => Object.keys(tags).length)
     const { page, next } = pageOf(tagged, { start: PaginationToken, most: ResourcesPerPage, least: 100 })
     const ResourceTagMappingList = page.map(({ arn, tags }) => ({ ResourceARN: arn, Tags: tagList(tags) }))
@@ -54,15 +54,15 @@ export const tagging: Record<string, Action> = {
   },
 }
 
-const listed = (where: Where): Parameter[] =>
-  inOrder(where.world.regions.get(where.region)?.parameters ?? [], where)
+const listed = (where: CallContext): Parameter[] =>
+  sortForListing(where.accountState.regions.get(where.region)?.parameters ?? [], where)
 
 function metadataOf(parameter: Parameter): object {
   const { name, arn, type = 'SecureString', tier = 'Standard', keyId, changed, policies = [] } = parameter
   return {
     ...{ Name: name, ARN: arn, Type: type, Tier: tier, DataType: 'text', Version: 1 },
     KeyId: type === 'SecureString' ? (keyId ?? 'alias/aws/ssm') : undefined,
-    LastModifiedDate: seconds(changed),
+    LastModifiedDate: toEpochSeconds(changed),
     LastModifiedUser: 'arn:aws:iam::123456789012:user/somebody',
     Policies: policies.map(PolicyType => ({ PolicyType, PolicyText: '{}', PolicyStatus: 'Pending' })),
   }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { Refused } from '../refused.ts'
-import type { World } from './world.ts'
+import { AwsError } from '../awsError.ts'
+import type { AccountState } from './accountState.ts'
 
 /** One call, as a test counts it. It holds nothing of the answer. */
 export type Call = {
@@ -8,34 +8,40 @@ export type Call = {
   action: string
   region: string
   /** The secret, parameter, function or table that it is about. */
-  about?: string
+  resource?: string
   /** Milliseconds since the account was started. */
-  at: number
+  atMs: number
   /** What it was refused with. */
   error?: string
 }
 
-export const notFound = (what: string) =>
-  new Refused('ResourceNotFoundException', `${what} is not there`, 404)
+export const resourceNotFoundError = (what: string) =>
+  new AwsError('ResourceNotFoundException', `${what} is not there`, 404)
 
 export type Input = Record<string, unknown>
 
 /** How the service speaks: JSON by target, JSON by path, or a form that is answered in XML. */
 export type Protocol = 'json' | 'rest-json' | 'query'
 
-export type Asked = { service: string; region: string; action: string; protocol: Protocol; input: Input }
+export type ParsedRequest = {
+  service: string
+  region: string
+  action: string
+  protocol: Protocol
+  input: Input
+}
 
 /** What an action answers. An answer in XML is the text inside of `<ActionResult>`. */
-export type Action = (input: Input, where: Where) => object | string
-export type Where = {
-  world: World
+export type Action = (input: Input, where: CallContext) => object | string
+export type CallContext = {
+  accountState: AccountState
   region: string
   /** In which order lists come: a number for each thing listed. */
   orderOf: (name: string) => number | string
 }
 
 /** Which call a request is: the service and the Region are in the scope of its signature. */
-export function askedIn(incoming: IncomingMessage, body: string): Asked {
+export function parseRequest(incoming: IncomingMessage, body: string): ParsedRequest {
   const { authorization, 'x-amz-target': target } = incoming.headers
   const [, region = '', service = ''] =
     /Credential=[^/]+\/\d{8}\/([^/]+)\/([^/]+)\//.exec(`${authorization}`) ?? []
@@ -47,18 +53,21 @@ export function askedIn(incoming: IncomingMessage, body: string): Asked {
     const input = Object.fromEntries(new URLSearchParams(body))
     return { service, region, action: input.Action ?? '', protocol: 'query', input }
   }
-  return { service, region, protocol: 'rest-json', ...restIn(incoming, body) }
+  return { service, region, protocol: 'rest-json', ...parseRestRequest(incoming, body) }
 }
 
-const paths: [method: string, path: RegExp, action: string][] = [
+const REST_ROUTES: [method: string, path: RegExp, action: string][] = [
   ['GET', /^\/2015-03-31\/functions\/(?<FunctionName>[^/]+)\/configuration$/, 'GetFunctionConfiguration'],
   ['GET', /^\/analyzer\/?$/, 'ListAnalyzers'],
   ['POST', /^\/finding\/?$/, 'ListFindings'],
 ]
 
-function restIn({ method, url = '' }: IncomingMessage, body: string): Pick<Asked, 'action' | 'input'> {
+function parseRestRequest(
+  { method, url = '' }: IncomingMessage,
+  body: string,
+): Pick<ParsedRequest, 'action' | 'input'> {
   const { pathname, searchParams } = new URL(url, 'http://localhost')
-  for (const [wanted, path, action] of paths) {
+  for (const [wanted, path, action] of REST_ROUTES) {
     const found = path.exec(pathname)
     if (method !== wanted || !found) continue
     const inPath = Object.entries(found.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)])
@@ -73,7 +82,7 @@ function restIn({ method, url = '' }: IncomingMessage, body: string): Pick<Asked
 }
 
 /** What a call is about, by the names that services have for it. */
-export function aboutOf({
+export function resourceNameIn({
   SecretId,
   ResourceArn,
   FunctionName,
@@ -87,7 +96,10 @@ export function aboutOf({
 }
 
 /** What a Region has of something, in the order in which lists come. */
-export const inOrder = <Item extends { name: string }>(all: Iterable<Item>, { orderOf }: Where): Item[] =>
+export const sortForListing = <Item extends { name: string }>(
+  all: Iterable<Item>,
+  { orderOf }: CallContext,
+): Item[] =>
   [...all]
     .map(item => ({ item, order: orderOf(item.name) }))
     .sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
@@ -101,7 +113,7 @@ export function pageOf<Item>(
   const size = Math.min(Number(most ?? least), least)
   const from = Number(Buffer.from(`${start ?? ''}`, 'base64').toString() || 0)
   if (!Number.isSafeInteger(from) || from > all.length)
-    throw new Refused('InvalidNextTokenException', 'The token is none of this list.')
+    throw new AwsError('InvalidNextTokenException', 'The token is none of this list.')
   const end = from + size
   return {
     page: all.slice(from, end),
@@ -110,7 +122,7 @@ export function pageOf<Item>(
 }
 
 /** AWS's JSON has dates as seconds. */
-export const seconds = (date: string | undefined) => date && Date.parse(date) / 1000
+export const toEpochSeconds = (date: string | undefined) => date && Date.parse(date) / 1000
 
 /** As services list them. */
 export const tagList = (tags: Record<string, string> = {}) =>

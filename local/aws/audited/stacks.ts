@@ -1,7 +1,7 @@
 import type { StackResource } from '../../../fleet/stackResources.ts'
-import { Refused } from '../refused.ts'
-import type { Action, Where } from './request.ts'
-import type { Stack } from './world.ts'
+import { AwsError } from '../awsError.ts'
+import type { Stack } from './accountState.ts'
+import type { Action, CallContext } from './request.ts'
 import { element, elements } from './xml.ts'
 
 /** What CloudFormation tells of Keyturn's stack. */
@@ -22,7 +22,7 @@ export const cloudFormation: Record<string, Action> = {
 export const sns: Record<string, Action> = {
   ListSubscriptionsByTopic: ({ TopicArn }, where) => {
     const stack = stackIn(where)
-    if (TopicArn !== stack?.outputs.AlarmTopicArn) throw new Refused('NotFound', 'Topic does not exist', 404)
+    if (TopicArn !== stack?.outputs.AlarmTopicArn) throw new AwsError('NotFound', 'Topic does not exist', 404)
     return elements(
       'Subscriptions',
       (stack?.subscriptions ?? []).map(
@@ -30,19 +30,19 @@ export const sns: Record<string, Action> = {
           element('TopicArn', `${TopicArn}`) +
           element('Protocol', 'email') +
           element('SubscriptionArn', arn) +
-          element('Owner', where.world.account) +
+          element('Owner', where.accountState.account) +
           element('Endpoint', 'somebody@example.com'),
       ),
     )
   },
 }
 
-const stackIn = ({ world, region }: Where) => world.regions.get(region)?.stack
+const stackIn = ({ accountState, region }: CallContext) => accountState.regions.get(region)?.stack
 
-function find(name: unknown, where: Where): Stack {
+function find(name: unknown, where: CallContext): Stack {
   const stack = stackIn(where)
   if (!stack || stack.name !== name)
-    throw new Refused('ValidationError', `Stack with id ${name} does not exist`)
+    throw new AwsError('ValidationError', `Stack with id ${name} does not exist`)
   return stack
 }
 

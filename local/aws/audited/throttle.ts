@@ -1,4 +1,4 @@
-import { limitOf } from '../../../fleet/audit/limits.ts'
+import { rateLimitOf } from '../../../fleet/audit/rateLimits.ts'
 
 /** A service's own count of how many calls it takes: what is too much is refused, and takes nothing. */
 export class Throttle {
@@ -12,7 +12,7 @@ export class Throttle {
 
   /** Whether a call is one too many at this time, in milliseconds. */
   refuses(region: string, service: string, action: string, at: number): boolean {
-    const limit = limitOf(service, action)
+    const limit = rateLimitOf(service, action)
     if (!limit) return false
     const key = `${region} ${service} ${action}`
     const most = limit.perSecond * this.#factor

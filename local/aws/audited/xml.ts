@@ -1,16 +1,16 @@
 /** An element with a text. */
-export const element = (name: string, text: string): string => `<${name}>${escaped(text)}</${name}>`
+export const element = (name: string, text: string): string => `<${name}>${escapeXml(text)}</${name}>`
 
 /** A list, as AWS's query services write it; each entry is XML. */
 export const elements = (name: string, entries: string[]): string =>
   `<${name}>${entries.map(entry => `<member>${entry}</member>`).join('')}</${name}>`
 
 /** A whole answer of a query service. */
-export const answerXml = (action: string, result: string): string =>
+export const responseXml = (action: string, result: string): string =>
   `<${action}Response xmlns="urn:aws"><${action}Result>${result}</${action}Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></${action}Response>`
 
 export const errorXml = (code: string, message: string): string =>
   `<ErrorResponse><Error><Type>Sender</Type>${element('Code', code)}${element('Message', message)}</Error><RequestId>1</RequestId></ErrorResponse>`
 
-const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
-const escaped = (text: string) => text.replaceAll(/[&<>]/g, found => escapes[found] ?? '')
+const XML_ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' }
+const escapeXml = (text: string) => text.replaceAll(/[&<>]/g, found => XML_ESCAPES[found] ?? '')

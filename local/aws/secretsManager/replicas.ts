@@ -1,30 +1,30 @@
-import { Refused } from '../refused.ts'
-import type { Here } from './here.ts'
-import { invalid } from './refused.ts'
+import { AwsError } from '../awsError.ts'
+import { invalidParameterError } from './errors.ts'
+import type { RegionView } from './regionView.ts'
 import type { Request } from './secret.ts'
 
 /** The calls about a secret's replicas. */
-export const replicas = {
-  ReplicateSecretToRegions: (request: Request, here: Here) => {
+export const replicaActions = {
+  ReplicateSecretToRegions: (request: Request, here: RegionView) => {
     const secret = here.account.findPrimary(here.region, request.SecretId)
     here.replicate(secret, request)
     return { ARN: secret.arn, ReplicationStatus: here.replication.statusOf(secret) }
   },
 
-  RemoveRegionsFromReplication: (request: Request, { account, region, replication }: Here) => {
+  RemoveRegionsFromReplication: (request: Request, { account, region, replication }: RegionView) => {
     const { SecretId, RemoveReplicaRegions = [] } = request
     const secret = account.findPrimary(region, SecretId)
     const unknown = RemoveReplicaRegions.find(other => !secret.replicas.has(other))
     // AWS does not document what it answers then (?).
-    if (unknown) throw invalid(`The secret has no replica in ${unknown}.`)
-    for (const other of RemoveReplicaRegions) replication.remove(secret, other)
+    if (unknown) throw invalidParameterError(`The secret has no replica in ${unknown}.`)
+    for (const other of RemoveReplicaRegions) replication.removeReplica(secret, other)
     return { ARN: secret.arn, ReplicationStatus: replication.statusOf(secret) }
   },
 
-  StopReplicationToReplica: ({ SecretId }: Request, { account, region, replication }: Here) => {
+  StopReplicationToReplica: ({ SecretId }: Request, { account, region, replication }: RegionView) => {
     const secret = account.findLive(region, SecretId)
     // The name of the error is our guess (?).
-    if (!secret.primaryRegion) throw new Refused('InvalidRequestException', 'The secret is not a replica.')
+    if (!secret.primaryRegion) throw new AwsError('InvalidRequestException', 'The secret is not a replica.')
     replication.promote(secret)
     return { ARN: secret.arn }
   },

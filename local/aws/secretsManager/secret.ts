@@ -1,10 +1,10 @@
 import type * as aws from '@aws-sdk/client-secrets-manager'
-import { invalid } from './refused.ts'
+import { invalidParameterError } from './errors.ts'
 
 export type Version = { created: number; value: string | undefined }
 
 /** What a replica has of its primary. */
-export type Content = {
+export type ReplicatedContent = {
   description: string | undefined
   policy: string | undefined
   tags: Map<string, string>
@@ -21,16 +21,16 @@ export type Replica = {
   status: aws.StatusType
   message: string | undefined
   /** When it was last InProgress anew, in milliseconds. */
-  since: number
-  underway: { at: number; content: Content }[]
+  inProgressSinceMs: number
+  changesUnderWay: { at: number; content: ReplicatedContent }[]
   /** When labels last moved. */
-  moved?: number
+  labelsMovedAtMs?: number
   wedged: boolean
 }
 
 export type Rotation = { enabled: boolean; function: string | undefined; rules: object | undefined }
 
-export type Secret = Content & {
+export type Secret = ReplicatedContent & {
   arn: string
   name: string
   region: string
@@ -38,7 +38,7 @@ export type Secret = Content & {
   deleted?: number
   keyId?: string | undefined
   /** The day on which its value was last read. */
-  read?: number
+  lastReadDay?: number
   rotation?: Rotation
   /** Of a primary: what is known of each of its replicas, by Region. */
   replicas: Map<string, Replica>
@@ -65,20 +65,20 @@ export type Request = Partial<
 >
 
 /** Gives a secret a version, and the version its labels. The first value of all is current besides. */
-export function add(secret: Secret, token: string, version: Version, labels: string[]): void {
+export function addVersion(secret: Secret, token: string, version: Version, labels: string[]): void {
   const first = version.value && secret.versions.size === 0
   secret.versions.set(token, version)
-  for (const label of first ? [...labels, 'AWSCURRENT'] : labels) attach(secret, label, token)
+  for (const label of first ? [...labels, 'AWSCURRENT'] : labels) attachLabel(secret, label, token)
 }
 
 /** Moving AWSCURRENT moves AWSPREVIOUS to the version that it left. */
-export function attach({ labels }: Secret, label: string, to: string): void {
+export function attachLabel({ labels }: Secret, label: string, to: string): void {
   const left = labels.get(label)
   labels.set(label, to)
   if (label === 'AWSCURRENT' && left && left !== to) labels.set('AWSPREVIOUS', left)
 }
 
-export function labelsOf({ labels }: Content, version: string): string[] {
+export function labelsOf({ labels }: ReplicatedContent, version: string): string[] {
   return [...labels].flatMap(([label, holder]) => (holder === version ? label : []))
 }
 
@@ -92,16 +92,17 @@ export function tagsOf({ tags }: Secret): { Key: string; Value: string }[] {
   return [...tags].map(([Key, Value]) => ({ Key, Value }))
 }
 
-export function valueIn({ SecretString, SecretBinary }: Request): string | undefined {
+export function serializedValueIn({ SecretString, SecretBinary }: Request): string | undefined {
   return SecretString || SecretBinary ? JSON.stringify({ SecretString, SecretBinary }) : undefined
 }
 
 /** The request's own token, or a new one. @throws Refused if it is too short or too long */
 export function tokenIn({ ClientRequestToken: token = crypto.randomUUID() }: Request): string {
-  if (token.length < 32 || token.length > 64) throw invalid('ClientRequestToken must be 32-64 characters.')
+  if (token.length < 32 || token.length > 64)
+    throw invalidParameterError('ClientRequestToken must be 32-64 characters.')
   return token
 }
 
-export function named({ arn, name }: Secret): { ARN: string; Name: string } {
+export function arnAndNameOf({ arn, name }: Secret): { ARN: string; Name: string } {
   return { ARN: arn, Name: name }
 }

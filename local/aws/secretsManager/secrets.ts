@@ -1,36 +1,51 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import { Refused } from '../refused.ts'
-import type { Here } from './here.ts'
-import { invalid, markedForDeletion, onReplica } from './refused.ts'
-import { add, named, type Request, type Secret, stagesOf, tagsOf, tokenIn, valueIn } from './secret.ts'
+import { AwsError } from '../awsError.ts'
+import { invalidParameterError, markedForDeletionError, replicaIsReadOnlyError } from './errors.ts'
+import type { RegionView } from './regionView.ts'
+import {
+  addVersion,
+  arnAndNameOf,
+  type Request,
+  type Secret,
+  serializedValueIn,
+  stagesOf,
+  tagsOf,
+  tokenIn,
+} from './secret.ts'
 
 /** The calls about a secret as a whole. */
-export const secrets = {
-  CreateSecret: (request: Request, here: Here) => {
+export const secretActions = {
+  CreateSecret: (request: Request, here: RegionView) => {
     const { account, region, replication } = here
     const { Name: name = '', ClientRequestToken: token = randomUUID(), Tags = [] } = request
-    const existing = account.in(region).get(name)
-    if (existing?.deleted) throw markedForDeletion()
-    if (existing) throw new Refused('ResourceExistsException', `The secret ${name} already exists.`)
+    const existing = account.secretsIn(region).get(name)
+    if (existing?.deleted) throw markedForDeletionError()
+    if (existing) throw new AwsError('ResourceExistsException', `The secret ${name} already exists.`)
     const suffix = Array.from({ length: 6 }, () => randomInt(36).toString(36)).join('')
     const secret: Secret = {
       arn: `arn:aws:secretsmanager:${region}:123456789012:secret:${name}-${suffix}`,
-      ...{ name, region, created: account.moment(), description: request.Description, policy: undefined },
+      ...{
+        name,
+        region,
+        created: account.nextTimestamp(),
+        description: request.Description,
+        policy: undefined,
+      },
       keyId: request.KmsKeyId,
       tags: new Map(Tags.map(({ Key = '', Value = '' }) => [Key, Value])),
       versions: new Map(),
       labels: new Map(),
       replicas: new Map(),
     }
-    const value = valueIn(request)
-    if (value) add(secret, token, { created: account.moment(), value }, [])
+    const value = serializedValueIn(request)
+    if (value) addVersion(secret, token, { created: account.nextTimestamp(), value }, [])
     here.replicate(secret, request)
-    account.in(region).set(name, secret)
+    account.secretsIn(region).set(name, secret)
     const ReplicationStatus = secret.replicas.size ? replication.statusOf(secret) : undefined
-    return { ...named(secret), ...(value && { VersionId: token }), ReplicationStatus }
+    return { ...arnAndNameOf(secret), ...(value && { VersionId: token }), ReplicationStatus }
   },
 
-  DescribeSecret: ({ SecretId }: Request, { account, region, replication }: Here) => {
+  DescribeSecret: ({ SecretId }: Request, { account, region, replication }: RegionView) => {
     const secret = account.find(region, SecretId)
     return {
       ...detailsOf(secret),
@@ -39,12 +54,12 @@ export const secrets = {
     }
   },
 
-  ListSecrets: (request: Request, { account, region }: Here) => {
+  ListSecrets: (request: Request, { account, region }: RegionView) => {
     const { Filters = [], MaxResults = 100, NextToken = '0', IncludePlannedDeletion } = request
-    const all = [...account.in(region).values()].filter(
+    const all = [...account.secretsIn(region).values()].filter(
       secret =>
         (IncludePlannedDeletion || !secret.deleted) &&
-        Filters.every(({ Key = 'all', Values = [] }) => passes(secret, Key, Values)),
+        Filters.every(({ Key = 'all', Values = [] }) => matchesFilter(secret, Key, Values)),
     )
     const [start, end] = [Number(NextToken), Number(NextToken) + MaxResults]
     return {
@@ -55,71 +70,73 @@ export const secrets = {
     }
   },
 
-  UpdateSecret: (request: Request, { account, region, replication }: Here) => {
+  UpdateSecret: (request: Request, { account, region, replication }: RegionView) => {
     const secret = account.findLive(region, request.SecretId)
     const { Description, KmsKeyId } = request
-    const value = valueIn(request)
+    const value = serializedValueIn(request)
     if (secret.primaryRegion) {
-      if (!KmsKeyId || value || Description !== undefined) throw onReplica()
+      if (!KmsKeyId || value || Description !== undefined) throw replicaIsReadOnlyError()
       replication.changeKey(secret, KmsKeyId)
-      return named(secret)
+      return arnAndNameOf(secret)
     }
     const token = tokenIn(request)
     if (Description !== undefined) secret.description = Description
     if (KmsKeyId) secret.keyId = KmsKeyId
-    if (value) add(secret, token, { created: account.moment(), value }, ['AWSCURRENT'])
-    replication.changed(secret, value ? 'labels moved' : 'labels stay')
-    return { ...named(secret), ...(value && { VersionId: token }) }
+    if (value) addVersion(secret, token, { created: account.nextTimestamp(), value }, ['AWSCURRENT'])
+    replication.sendChanges(secret, value ? 'labels moved' : 'labels stay')
+    return { ...arnAndNameOf(secret), ...(value && { VersionId: token }) }
   },
 
-  TagResource: ({ SecretId, Tags = [] }: Request, { account, region, replication }: Here) => {
+  TagResource: ({ SecretId, Tags = [] }: Request, { account, region, replication }: RegionView) => {
     const secret = account.findPrimary(region, SecretId)
     for (const { Key = '', Value = '' } of Tags) secret.tags.set(Key, Value)
-    replication.changed(secret, 'labels stay')
+    replication.sendChanges(secret, 'labels stay')
     return {}
   },
 
-  UntagResource: ({ SecretId, TagKeys = [] }: Request, { account, region, replication }: Here) => {
+  UntagResource: ({ SecretId, TagKeys = [] }: Request, { account, region, replication }: RegionView) => {
     const secret = account.findPrimary(region, SecretId)
     for (const key of TagKeys) secret.tags.delete(key)
-    replication.changed(secret, 'labels stay')
+    replication.sendChanges(secret, 'labels stay')
     return {}
   },
 
-  GetResourcePolicy: ({ SecretId }: Request, { account, region }: Here) => {
+  GetResourcePolicy: ({ SecretId }: Request, { account, region }: RegionView) => {
     const secret = account.findLive(region, SecretId)
-    return { ...named(secret), ResourcePolicy: secret.policy }
+    return { ...arnAndNameOf(secret), ResourcePolicy: secret.policy }
   },
 
-  PutResourcePolicy: (request: Request, { account, region, replication }: Here) => {
+  PutResourcePolicy: (request: Request, { account, region, replication }: RegionView) => {
     const secret = account.findPrimary(region, request.SecretId)
     secret.policy = request.ResourcePolicy
-    replication.changed(secret, 'labels stay')
-    return named(secret)
+    replication.sendChanges(secret, 'labels stay')
+    return arnAndNameOf(secret)
   },
 
-  DeleteResourcePolicy: ({ SecretId }: Request, { account, region, replication }: Here) => {
+  DeleteResourcePolicy: ({ SecretId }: Request, { account, region, replication }: RegionView) => {
     const secret = account.findPrimary(region, SecretId)
     secret.policy = undefined
-    replication.changed(secret, 'labels stay')
-    return named(secret)
+    replication.sendChanges(secret, 'labels stay')
+    return arnAndNameOf(secret)
   },
 
-  DeleteSecret: (request: Request, { account, region }: Here) => {
+  DeleteSecret: (request: Request, { account, region }: RegionView) => {
     const { SecretId, ForceDeleteWithoutRecovery, RecoveryWindowInDays = 30 } = request
     const secret = account.findPrimary(region, SecretId)
     const regions = [...secret.replicas.keys()].join(', ')
     if (regions)
-      throw invalid(`You can't delete secret ${secret.arn} that still has replica regions [${regions}].`)
-    if (ForceDeleteWithoutRecovery) account.in(region).delete(secret.name)
-    secret.deleted = account.moment() + RecoveryWindowInDays * 86_400
-    return { ...named(secret), DeletionDate: secret.deleted }
+      throw invalidParameterError(
+        `You can't delete secret ${secret.arn} that still has replica regions [${regions}].`,
+      )
+    if (ForceDeleteWithoutRecovery) account.secretsIn(region).delete(secret.name)
+    secret.deleted = account.nextTimestamp() + RecoveryWindowInDays * 86_400
+    return { ...arnAndNameOf(secret), DeletionDate: secret.deleted }
   },
 
-  RestoreSecret: ({ SecretId }: Request, { account, region }: Here) => {
+  RestoreSecret: ({ SecretId }: Request, { account, region }: RegionView) => {
     const secret = account.find(region, SecretId)
     delete secret.deleted
-    return named(secret)
+    return arnAndNameOf(secret)
   },
 }
 
@@ -127,9 +144,9 @@ export const secrets = {
 function detailsOf(secret: Secret): object {
   const { rotation } = secret
   return {
-    ...named(secret),
+    ...arnAndNameOf(secret),
     ...{ Description: secret.description, KmsKeyId: secret.keyId, PrimaryRegion: secret.primaryRegion },
-    ...{ CreatedDate: secret.created, DeletedDate: secret.deleted, LastAccessedDate: secret.read },
+    ...{ CreatedDate: secret.created, DeletedDate: secret.deleted, LastAccessedDate: secret.lastReadDay },
     ...(rotation && {
       RotationEnabled: rotation.enabled,
       RotationLambdaARN: rotation.function,
@@ -140,7 +157,7 @@ function detailsOf(secret: Secret): object {
 }
 
 /** By how a text begins, in the letters given; one that begins with `!` excludes. */
-function passes(secret: Secret, key: string, values: string[]): boolean {
+function matchesFilter(secret: Secret, key: string, values: string[]): boolean {
   const [names, tagKeys, tagValues] = [[secret.name], [...secret.tags.keys()], [...secret.tags.values()]]
   const descriptions = [secret.description ?? '']
   const texts: Record<string, string[]> = {
@@ -153,7 +170,7 @@ function passes(secret: Secret, key: string, values: string[]): boolean {
     all: [...names, ...descriptions, ...tagKeys, ...tagValues],
   }
   const found = texts[key]
-  if (!found) throw invalid(`There is no filter ${key}.`)
+  if (!found) throw invalidParameterError(`There is no filter ${key}.`)
   return values.some(value =>
     value.startsWith('!')
       ? !found.some(text => text.startsWith(value.slice(1)))

@@ -1,59 +1,71 @@
-import { Refused } from '../refused.ts'
-import type { Here } from './here.ts'
-import { invalid, notFound } from './refused.ts'
-import { add, attach, labelsOf, named, type Request, tokenIn, valueIn } from './secret.ts'
+import { AwsError } from '../awsError.ts'
+import { invalidParameterError, resourceNotFoundError } from './errors.ts'
+import type { RegionView } from './regionView.ts'
+import {
+  addVersion,
+  arnAndNameOf,
+  attachLabel,
+  labelsOf,
+  type Request,
+  serializedValueIn,
+  tokenIn,
+} from './secret.ts'
 
-const DAY = 86_400
+const DAY_SECONDS = 86_400
 
 /** The calls about a secret's versions and labels. */
-export const values = {
-  GetSecretValue: ({ SecretId, VersionId, VersionStage }: Request, { account, region }: Here) => {
+export const versionActions = {
+  GetSecretValue: ({ SecretId, VersionId, VersionStage }: Request, { account, region }: RegionView) => {
     const secret = account.findLive(region, SecretId)
     const stage = VersionStage ?? 'AWSCURRENT'
     const id = VersionId ?? secret.labels.get(stage) ?? ''
     const version = secret.versions.get(id)
     const labels = labelsOf(secret, id)
     if (version && VersionStage && !labels.includes(VersionStage))
-      throw new Refused('InvalidRequestException', `${VersionStage} is not associated to the VersionId.`)
-    if (!version?.value) throw notFound(`secret value for ${VersionId ?? stage}`)
-    secret.read = Math.floor(account.now() / 1000 / DAY) * DAY
+      throw new AwsError('InvalidRequestException', `${VersionStage} is not associated to the VersionId.`)
+    if (!version?.value) throw resourceNotFoundError(`secret value for ${VersionId ?? stage}`)
+    secret.lastReadDay = Math.floor(account.nowMs() / 1000 / DAY_SECONDS) * DAY_SECONDS
     const dated = { CreatedDate: version.created, VersionId: id, VersionStages: labels }
-    return { ...named(secret), ...dated, ...JSON.parse(version.value) }
+    return { ...arnAndNameOf(secret), ...dated, ...JSON.parse(version.value) }
   },
 
-  PutSecretValue: (request: Request, { account, region, replication }: Here) => {
+  PutSecretValue: (request: Request, { account, region, replication }: RegionView) => {
     const secret = account.findPrimary(region, request.SecretId)
     const token = tokenIn(request)
-    const value = valueIn(request)
-    if (!value) throw new Refused('InvalidRequestException', 'Provide either SecretString or SecretBinary.')
+    const value = serializedValueIn(request)
+    if (!value) throw new AwsError('InvalidRequestException', 'Provide either SecretString or SecretBinary.')
     const kept = secret.versions.get(token)?.value
     if (kept && kept !== value)
-      throw new Refused('ResourceExistsException', `There is a version ${token} with another value.`)
+      throw new AwsError('ResourceExistsException', `There is a version ${token} with another value.`)
     // A repeated call is ignored as a whole: labels that have moved on meanwhile stay where they are.
     if (!kept) {
-      const version = { created: account.moment(), value }
-      add(secret, token, version, request.VersionStages ?? ['AWSCURRENT'])
-      replication.changed(secret, 'labels moved')
+      const version = { created: account.nextTimestamp(), value }
+      addVersion(secret, token, version, request.VersionStages ?? ['AWSCURRENT'])
+      replication.sendChanges(secret, 'labels moved')
     }
-    return { ...named(secret), VersionId: token, VersionStages: labelsOf(secret, token) }
+    return { ...arnAndNameOf(secret), VersionId: token, VersionStages: labelsOf(secret, token) }
   },
 
-  UpdateSecretVersionStage: (request: Request, { account, region, replication }: Here) => {
+  UpdateSecretVersionStage: (request: Request, { account, region, replication }: RegionView) => {
     const { SecretId, VersionStage: label = '', MoveToVersionId: to, RemoveFromVersionId: from } = request
     const secret = account.findPrimary(region, SecretId)
     const holder = secret.labels.get(label)
-    if (from && from !== holder) throw invalid(`Staging label ${label} is not on version ${from}.`)
+    if (from && from !== holder)
+      throw invalidParameterError(`Staging label ${label} is not on version ${from}.`)
     if (!from && holder && holder !== to)
-      throw invalid(`RemoveFromVersionId can't be empty: staging label ${label} is on version ${holder}.`)
-    if (to && !secret.versions.has(to)) throw notFound(`version ${to}`)
-    if (to) attach(secret, label, to)
-    else if (label === 'AWSCURRENT') throw invalid('Staging label AWSCURRENT can only be moved.')
+      throw invalidParameterError(
+        `RemoveFromVersionId can't be empty: staging label ${label} is on version ${holder}.`,
+      )
+    if (to && !secret.versions.has(to)) throw resourceNotFoundError(`version ${to}`)
+    if (to) attachLabel(secret, label, to)
+    else if (label === 'AWSCURRENT')
+      throw invalidParameterError('Staging label AWSCURRENT can only be moved.')
     else secret.labels.delete(label)
-    replication.changed(secret, 'labels moved')
-    return named(secret)
+    replication.sendChanges(secret, 'labels moved')
+    return arnAndNameOf(secret)
   },
 
-  ListSecretVersionIds: (request: Request, { account, region }: Here) => {
+  ListSecretVersionIds: (request: Request, { account, region }: RegionView) => {
     const { SecretId, IncludeDeprecated, MaxResults = 100, NextToken = '0' } = request
     const secret = account.find(region, SecretId)
     const all = [...secret.versions]
@@ -65,38 +77,38 @@ export const values = {
       .filter(version => IncludeDeprecated || version.VersionStages.length)
     const [start, end] = [Number(NextToken), Number(NextToken) + MaxResults]
     return {
-      ...named(secret),
+      ...arnAndNameOf(secret),
       Versions: all.slice(start, end),
       NextToken: end < all.length ? `${end}` : undefined,
     }
   },
 
   /** Without RotateImmediately: false, AWSPENDING goes to a version without a value. No function is called. */
-  RotateSecret: (request: Request, { account, region, replication }: Here) => {
+  RotateSecret: (request: Request, { account, region, replication }: RegionView) => {
     const secret = account.findPrimary(region, request.SecretId)
     const token = tokenIn(request)
     const { RotationLambdaARN = secret.rotation?.function, RotationRules = secret.rotation?.rules } = request
     if (!RotationLambdaARN)
-      throw new Refused('InvalidRequestException', 'No Lambda rotation function ARN is associated.')
+      throw new AwsError('InvalidRequestException', 'No Lambda rotation function ARN is associated.')
     const pending = secret.labels.get('AWSPENDING') ?? token
     if (pending !== token && pending !== secret.labels.get('AWSCURRENT'))
-      throw new Refused(
+      throw new AwsError(
         'InvalidRequestException',
         "A previous rotation isn't complete. That rotation will be reattempted.",
       )
     secret.rotation = { enabled: true, function: RotationLambdaARN, rules: RotationRules }
-    if (request.RotateImmediately === false) return named(secret)
+    if (request.RotateImmediately === false) return arnAndNameOf(secret)
     if (!secret.versions.has(token)) {
-      add(secret, token, { created: account.moment(), value: undefined }, ['AWSPENDING'])
-      replication.changed(secret, 'labels moved')
+      addVersion(secret, token, { created: account.nextTimestamp(), value: undefined }, ['AWSPENDING'])
+      replication.sendChanges(secret, 'labels moved')
     }
-    return { ...named(secret), VersionId: token }
+    return { ...arnAndNameOf(secret), VersionId: token }
   },
 
-  CancelRotateSecret: ({ SecretId }: Request, { account, region }: Here) => {
+  CancelRotateSecret: ({ SecretId }: Request, { account, region }: RegionView) => {
     const secret = account.findPrimary(region, SecretId)
     if (secret.rotation) secret.rotation.enabled = false
     const pending = secret.labels.get('AWSPENDING')
-    return { ...named(secret), ...(pending && { VersionId: pending }) }
+    return { ...arnAndNameOf(secret), ...(pending && { VersionId: pending }) }
   },
 }

@@ -4,8 +4,8 @@ import type { MongoClient } from 'mongodb'
 import type { Credential } from '../../credential.ts'
 import { Unreachable } from '../../errors.ts'
 import { Standby } from '../standby.ts'
-import { shownTo } from '../trust.ts'
-import { noUrl, translateLogin } from './mongodbErrors.ts'
+import { reportCertificateTo } from '../tlsTrust.ts'
+import { invalidHostError, translateLogin } from './mongodbErrors.ts'
 import './mongodbMessages.ts'
 
 type Target = {
@@ -40,9 +40,9 @@ export async function connect(target: Target, options: ConnectOptions): Promise<
   const unfit = Promise.withResolvers<never>()
   client.once('serverHeartbeatFailed', ({ failure }) => unfit.reject(failure))
   client.on('serverHeartbeatSucceeded', ({ reply }) => {
-    if (!reply.isWritablePrimary) unfit.reject(new Secondary(where, reply.primary))
+    if (!reply.isWritablePrimary) unfit.reject(new NotPrimary(where, reply.primary))
     // Read next outside any promise, where one that is of another type would end the process.
-    for (const field of ofItsSet) delete reply[field]
+    for (const field of REPLICA_SET_FIELDS) delete reply[field]
   })
   const late = setTimeout(
     () => unfit.reject(new Unreachable(`${where}: no whole answer in time`)),
@@ -72,7 +72,7 @@ function createClient(
       // This one server, and not whatever others of its set it names.
       directConnection: true,
       tls: credential.ssl,
-      ...(secureContext && { secureContext, checkServerIdentity: shownTo(onCertificate) }),
+      ...(secureContext && { secureContext, checkServerIdentity: reportCertificateTo(onCertificate) }),
       appName: 'keyturn',
       maxPoolSize: 1,
       serverMonitoringMode: 'poll',
@@ -83,7 +83,7 @@ function createClient(
       socketTimeoutMS: statementTimeout + 1_000,
     })
   } catch {
-    throw noUrl(`login as ${credential}`)
+    throw invalidHostError(`login as ${credential}`)
   }
 }
 
@@ -93,13 +93,21 @@ export async function close(client: MongoClient): Promise<void> {
 }
 
 /** What a server tells of the others of its set, and when; it is of no use to who stays with this one. */
-const ofItsSet = ['hosts', 'passives', 'arbiters', 'me', 'electionId', 'topologyVersion', '$clusterTime']
+const REPLICA_SET_FIELDS = [
+  'hosts',
+  'passives',
+  'arbiters',
+  'me',
+  'electionId',
+  'topologyVersion',
+  '$clusterTime',
+]
 
 /**
  * What answers takes no writes. `primary` is the host and port that it names as the one that does, and `found` why that
  * one was not reached.
  */
-export class Secondary extends Standby {
+export class NotPrimary extends Standby {
   readonly primary: unknown
   constructor(where: string, primary: unknown, found?: string) {
     const also = found === undefined ? '' : `; its primary, ${primary}: ${found}`

@@ -19,68 +19,68 @@ import {
   TlsFailed,
   Unreachable,
 } from '../../errors.ts'
-import { unreachable, untrusted } from '../networkErrors.ts'
+import { TLS_FAILURE_CODE, UNREACHABLE_CODE } from '../networkErrors.ts'
 import { NoSuchUser } from '../noSuchUser.ts'
 
 /** It knows another way to prove a password than it was offered. None was tried. */
-export class OtherMechanism extends LoginRefused {}
+export class UnsupportedMechanism extends LoginRefused {}
 
 type Translation = (where: string) => RotationError
 
 const refused: Translation = where => new LoginRefused(`${where}: the user or its password was refused`)
 const notPermitted: Translation = where => new NotPermitted(`${where}: not authorized`)
-const readOnly: Translation = where =>
+const notWritable: Translation = where =>
   new Unreachable(`${where}: the server is a replica, or a failover is under way`)
-const stopping: Translation = where => new Unreachable(`${where}: the server is starting or stopping`)
-const unreached: Translation = where =>
+const serverStopping: Translation = where => new Unreachable(`${where}: the server is starting or stopping`)
+const shardUnreachable: Translation = where =>
   new Unreachable(`${where}: the server does not reach a shard or the config servers`)
-const raced: Translation = where => new Conflict(`${where}: another session changed the same user`)
+const changedMeanwhile: Translation = where => new Conflict(`${where}: another session changed the same user`)
 
-const otherMechanism: Translation = where =>
-  new OtherMechanism(`${where}: the server does not know this way to log in`)
+const unsupportedMechanism: Translation = where =>
+  new UnsupportedMechanism(`${where}: the server does not know this way to log in`)
 
 /** Codes of https://www.mongodb.com/docs/manual/reference/error-codes/ */
-const byCode: Record<number, Translation> = {
-  6: unreached,
-  7: unreached,
+const translationByCode: Record<number, Translation> = {
+  6: shardUnreachable,
+  7: shardUnreachable,
   11: where => new NoSuchUser(`${where}: there is no such user`),
   13: notPermitted,
   18: refused,
-  24: raced,
-  46: raced,
+  24: changedMeanwhile,
+  46: changedMeanwhile,
   50: where => new Unreachable(`${where}: the command took too long`),
   64: where => new Conflict(`${where}: the replica set has not confirmed it in time`),
-  89: unreached,
-  91: stopping,
-  112: raced,
-  117: raced,
-  133: unreached,
-  189: readOnly,
-  202: unreached,
-  262: unreached,
-  334: otherMechanism,
+  89: shardUnreachable,
+  91: serverStopping,
+  112: changedMeanwhile,
+  117: changedMeanwhile,
+  133: shardUnreachable,
+  189: notWritable,
+  202: shardUnreachable,
+  262: shardUnreachable,
+  334: unsupportedMechanism,
   // MongoDB Atlas, where users are changed by its API alone.
   8000: notPermitted,
-  9001: unreached,
-  10107: readOnly,
-  11600: stopping,
-  11602: readOnly,
-  13435: readOnly,
-  13436: readOnly,
-  51003: raced,
+  9001: shardUnreachable,
+  10107: notWritable,
+  11600: serverStopping,
+  11602: notWritable,
+  13435: notWritable,
+  13436: notWritable,
+  51003: changedMeanwhile,
 }
 
 /** What answers at a login does not speak MongoDB's protocol. In clear text no certificate shows whether it should. */
-const otherKind = (where: string, tls: boolean) =>
+const notMongodbError = (where: string, tls: boolean) =>
   tls
     ? new Unreachable(`${where}: what was answered cannot be read`)
     : new InvalidCredential('engine', `${where}: what answers there is not MongoDB`)
 
 /** What the driver says of a password that it cannot prepare as SCRAM-SHA-256 wants it. */
-const unprepared = /^(Prohibited character|Unassigned code point|String must not|Bidirectional )/
+const SASLPREP_ERROR = /^(Prohibited character|Unassigned code point|String must not|Bidirectional )/
 
 /** An error that came before the driver had anything to connect to. */
-export const noUrl = (where: string) =>
+export const invalidHostError = (where: string) =>
   new InvalidCredential('host', `${where}: should be the name of one server, which can stand in a URL`)
 
 /**
@@ -89,9 +89,9 @@ export const noUrl = (where: string) =>
 export function translateLogin(error: unknown, where: string, tls: boolean): RotationError {
   const known = translateKnown(error, where)
   if (known) return known
-  if (error instanceof Error && unprepared.test(error.message))
+  if (error instanceof Error && SASLPREP_ERROR.test(error.message))
     return new InvalidCredential('password', `${where}: has characters that SCRAM-SHA-256 does not take`)
-  return otherKind(where, tls)
+  return notMongodbError(where, tls)
 }
 
 /**
@@ -107,34 +107,38 @@ function translateKnown(error: unknown, where: string): RotationError | undefine
   if (error instanceof RotationError) return error
   if (error instanceof MongoServerError) {
     // Amazon DocumentDB's words, whose code nobody tells.
-    if (error.message.startsWith('Unsupported mechanism')) return otherMechanism(where)
+    if (error.message.startsWith('Unsupported mechanism')) return unsupportedMechanism(where)
     const code = Number(error.code)
-    return (byCode[code] ?? (() => new DatabaseFailed(`${where}: error ${code}`)))(where)
+    return (translationByCode[code] ?? (() => new DatabaseFailed(`${where}: error ${code}`)))(where)
   }
   if (error instanceof MongoCompatibilityError)
     return new DatabaseFailed(`${where}: the server is older than MongoDB 4.4 or DocumentDB 5.0`)
   if (error instanceof MongoNetworkTimeoutError) return new Unreachable(`${where}: no answer in time`)
   if (error instanceof MongoServerSelectionError || error instanceof MongoNetworkError)
-    return unreachedBecause(
+    return translateNetworkError(
       (error.cause ?? {}) as { code?: string },
       where,
       error instanceof MongoServerSelectionError,
     )
-  return ours.some(kind => error instanceof kind)
+  return connectionEndedErrors.some(kind => error instanceof kind)
     ? new Unreachable(`${where}: the connection was given up`)
     : undefined
 }
 
 /** What the driver says of a client whose connection has ended. */
-const ours = [
+const connectionEndedErrors = [
   MongoNotConnectedError,
   MongoTopologyClosedError,
   MongoClientClosedError,
   MongoServerClosedError,
 ]
 
-function unreachedBecause({ code = '' }: { code?: string }, where: string, late: boolean): RotationError {
-  if (!unreachable.test(code) && untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+function translateNetworkError(
+  { code = '' }: { code?: string },
+  where: string,
+  late: boolean,
+): RotationError {
+  if (!UNREACHABLE_CODE.test(code) && TLS_FAILURE_CODE.test(code)) return new TlsFailed(`${where}: ${code}`)
   if (late) return new Unreachable(`${where}: no answer in time`)
   // A server that has no TLS hangs up on who begins it, and so does one that wants TLS on who does not.
   if (code === 'ECONNRESET' || !code)

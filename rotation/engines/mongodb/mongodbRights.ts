@@ -1,7 +1,7 @@
 import type { Document } from 'mongodb'
 import * as v from 'valibot'
 
-const privileges = v.array(
+const privilegesSchema = v.array(
   v.looseObject({
     resource: v.looseObject({
       db: v.optional(v.string()),
@@ -11,22 +11,22 @@ const privileges = v.array(
     actions: v.array(v.string()),
   }),
 )
-type Privilege = v.InferOutput<typeof privileges>[number]
+type Privilege = v.InferOutput<typeof privilegesSchema>[number]
 
 /** What connectionStatus tells of the session's own user; undefined if it tells nothing of privileges. */
-export function readRights(told: Document | undefined): Privilege[] | undefined {
+export function readPrivileges(told: Document | undefined): Privilege[] | undefined {
   const found = told?.authInfo?.authenticatedUserPrivileges
-  return v.is(privileges, found) && found.length ? found : undefined
+  return v.is(privilegesSchema, found) && found.length ? found : undefined
 }
 
 /** An action, on a database or on all of them. */
-type Need = { action: string; db: string | undefined }
+type RequiredPrivilege = { action: string; db: string | undefined }
 
 /**
  * What a command takes that creates, changes or drops a user, by MongoDB's manual. Who changes roles may be taking any away.
  * `own`, if it is about who runs it.
  */
-function needsOf(command: Document, db: string, own: boolean): Need[] {
+function requiredPrivileges(command: Document, db: string, own: boolean): RequiredPrivilege[] {
   const { createUser, dropUser, roles, pwd, customData, authenticationRestrictions } = command
   const changes = createUser === undefined
   if (dropUser !== undefined) return [{ action: 'dropUser', db }]
@@ -43,8 +43,8 @@ function needsOf(command: Document, db: string, own: boolean): Need[] {
 }
 
 /** What these privileges lack of what a command takes, a few words each. */
-export function lacking(has: Privilege[], command: Document, db: string, own: boolean): string[] {
-  const missing = needsOf(command, db, own).filter(
+export function missingPrivileges(has: Privilege[], command: Document, db: string, own: boolean): string[] {
+  const missing = requiredPrivileges(command, db, own).filter(
     need => !need.action.split(' or ').some(action => has.some(one => covers(one, action, need.db))),
   )
   const named = missing.map(({ action, db }) => `${action} on ${db === undefined ? 'every database' : db}`)

@@ -1,42 +1,43 @@
 import { NotPermitted } from '../../errors.ts'
-import { authPlugins, ed25519Verifier, parsecVerifier } from './mariadbPlugins.ts'
+import { authPlugins, ed25519PasswordHash, parsecPasswordHash } from './mariadbPlugins.ts'
 import { quoteText } from './mysqlAccount.ts'
 import { translate } from './mysqlErrors.ts'
 import { MysqlFamily, type MysqlOptions } from './mysqlFamily.ts'
-import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
-import { nativeVerifier } from './mysqlVerifiers.ts'
+import type { Flavour, PasswordMethod, SessionAccess } from './mysqlFlavour.ts'
+import { nativePasswordHash } from './mysqlPasswordHashes.ts'
 
-const verifiers: Flavour['verifiers'] = {
-  mysql_native_password: nativeVerifier,
-  ed25519: ed25519Verifier,
-  parsec: parsecVerifier,
+const passwordHashers: Flavour['passwordHashers'] = {
+  mysql_native_password: nativePasswordHash,
+  ed25519: ed25519PasswordHash,
+  parsec: parsecPasswordHash,
 }
 
 /** What max_password_errors is by default. */
-const UNLIMITED = 4_294_967_295
+const UNLIMITED_PASSWORD_ERRORS_COUNT = 4_294_967_295
 
 const flavour: Flavour = {
   engine: 'mariadb',
-  plugin: 'mysql_native_password',
-  limits: [
+  defaultPlugin: 'mysql_native_password',
+  limitNames: [
     'MAX_QUERIES_PER_HOUR',
     'MAX_UPDATES_PER_HOUR',
     'MAX_CONNECTIONS_PER_HOUR',
     'MAX_USER_CONNECTIONS',
     'MAX_STATEMENT_TIME',
   ],
-  clauses: { require: 'REQUIRE NONE', expire: 'PASSWORD EXPIRE DEFAULT' },
-  defaultRoles: (account, [role]) => `set default role ${role ?? 'none'} for ${account}`,
-  prepare: seconds =>
+  defaultClauses: { require: 'REQUIRE NONE', expire: 'PASSWORD EXPIRE DEFAULT' },
+  defaultRolesStatement: (account, [role]) => `set default role ${role ?? 'none'} for ${account}`,
+  setUpStatement: seconds =>
     `set session sql_mode = '', sql_quote_show_create = on, lock_wait_timeout = ${Math.ceil(seconds)}, max_statement_time = ${seconds}`,
-  verifiers,
+  passwordHashers,
   authPlugins,
-  identified: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,
+  identifiedClause: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,
   // MariaDB logs statements as they come, so it gets nothing but verifiers.
-  changeOwn: (plugin, password) => `set password = ${quoteText(verifiers[plugin]?.(password.new) ?? '')}`,
+  changeOwnPasswordStatement: (plugin, password) =>
+    `set password = ${quoteText(passwordHashers[plugin]?.(password.new) ?? '')}`,
   async refuseIrreversible({ query }, { name }) {
     const [row] = await query('select @@max_password_errors as errors')
-    if (Number(row?.errors) < UNLIMITED)
+    if (Number(row?.errors) < UNLIMITED_PASSWORD_ERRORS_COUNT)
       throw new NotPermitted(
         `${name} is blocked after refused logins (max_password_errors), which a change of its only password causes`,
       )
@@ -48,20 +49,21 @@ const flavour: Flavour = {
     )
     if (strict) throw translate({ errno: 1290, message: 'strict-password-validation' }, where)
   },
-  writesIfReadOnly: ['READ_ONLY ADMIN'],
-  choosesRolesBy: 'UPDATE',
-  locksAfter: () => `select if(@@max_password_errors < ${UNLIMITED}, @@max_password_errors, 0)`,
-  add: (session, account, ...passwords) => identifyBy(session, account, passwords),
-  keep: (session, account, password) => identifyBy(session, account, [password]),
+  readOnlyBypassPrivileges: ['READ_ONLY ADMIN'],
+  defaultRolePrivilege: 'UPDATE',
+  failedLoginsUntilLockQuery: () =>
+    `select if(@@max_password_errors < ${UNLIMITED_PASSWORD_ERRORS_COUNT}, @@max_password_errors, 0)`,
+  addPassword: (session, account, ...passwords) => identifyBy(session, account, passwords),
+  keepOnlyPassword: (session, account, password) => identifyBy(session, account, [password]),
 }
 
 /** By each of the passwords and no other, in one statement. It takes CREATE USER, so an admin. */
 async function identifyBy(
-  { query }: Statements,
-  { name, plugin, verify }: Method,
+  { query }: SessionAccess,
+  { name, plugin, hashPassword }: PasswordMethod,
   passwords: string[],
 ): Promise<void> {
-  const ways = passwords.map(password => `${plugin} using ${quoteText(verify(password))}`)
+  const ways = passwords.map(password => `${plugin} using ${quoteText(hashPassword(password))}`)
   await query(`alter user ${name} identified via ${ways.join(' or ')} account unlock`)
 }
 

@@ -1,10 +1,10 @@
 import { createHash, createPrivateKey, createPublicKey, pbkdf2Sync, randomBytes, sign } from 'node:crypto'
 
 /** One login of the driver: it is given what the server sends, and gives what is to be sent back. */
-type Login = (from: { connection: { config: { password?: string } } }) => (data: Buffer) => Buffer
+type LoginPlugin = (from: { connection: { config: { password?: string } } }) => (data: Buffer) => Buffer
 
 /** MariaDB's own ways to log in, which the driver does not know, by the names that the server calls them. */
-export const authPlugins: Record<string, Login> = {
+export const authPlugins: Record<string, LoginPlugin> = {
   client_ed25519:
     ({ connection }) =>
     scramble =>
@@ -18,7 +18,11 @@ export const authPlugins: Record<string, Login> = {
         return Buffer.alloc(0)
       }
       const mine = randomBytes(32)
-      const key = parsecKey(connection.config.password ?? '', data.readUInt8(1), data.subarray(2, 2 + SALT))
+      const key = parsecKey(
+        connection.config.password ?? '',
+        data.readUInt8(1),
+        data.subarray(2, 2 + SALT_BYTES),
+      )
       return Buffer.concat([mine, sign(null, Buffer.concat([scramble, mine]), key)])
     }
   },
@@ -27,10 +31,10 @@ export const authPlugins: Record<string, Login> = {
 /** Base64 as MariaDB stores it. */
 const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
 
-const SALT = 18
+const SALT_BYTES = 18
 
 /** What MariaDB stores under parsec: the public half of a key that is derived from the password. */
-export function parsecVerifier(password: string, salt = randomBytes(SALT)): string {
+export function parsecPasswordHash(password: string, salt = randomBytes(SALT_BYTES)): string {
   const { x = '' } = createPublicKey(parsecKey(password, 0, salt)).export({ format: 'jwk' })
   return `P0:${base64(salt)}:${base64(Buffer.from(x, 'base64url'))}`
 }
@@ -44,8 +48,8 @@ function parsecKey(password: string, factor: number, salt: Buffer) {
 }
 
 /** What MariaDB stores under ed25519: the public half of a key that is the password. */
-export function ed25519Verifier(password: string): string {
-  return base64(encode(times(ed25519Key(password).scalar, base)))
+export function ed25519PasswordHash(password: string): string {
+  return base64(encodePoint(multiplyPoint(ed25519Key(password).scalar, BASE_POINT)))
 }
 
 /**
@@ -54,10 +58,10 @@ export function ed25519Verifier(password: string): string {
  */
 function ed25519Signature(password: string, message: Buffer): Buffer {
   const { scalar, prefix } = ed25519Key(password)
-  const nonce = number(sha512(prefix, message)) % order
-  const r = encode(times(nonce, base))
-  const k = number(sha512(r, encode(times(scalar, base)), message)) % order
-  return Buffer.concat([r, bytes((nonce + k * scalar) % order)])
+  const nonce = readNumber(sha512(prefix, message)) % ORDER
+  const r = encodePoint(multiplyPoint(nonce, BASE_POINT))
+  const k = readNumber(sha512(r, encodePoint(multiplyPoint(scalar, BASE_POINT)), message)) % ORDER
+  return Buffer.concat([r, writeNumber((nonce + k * scalar) % ORDER)])
 }
 
 const sha512 = (...parts: (Buffer | string)[]) => {
@@ -71,17 +75,17 @@ function ed25519Key(password: string) {
   const low = Buffer.from(digest.subarray(0, 32))
   low.writeUInt8(low.readUInt8(0) & 248, 0)
   low.writeUInt8((low.readUInt8(31) & 127) | 64, 31)
-  return { scalar: number(low), prefix: digest.subarray(32) }
+  return { scalar: readNumber(low), prefix: digest.subarray(32) }
 }
 
 /** Little-endian numbers of 32 bytes. */
-const number = (buffer: Buffer) => BigInt(`0x${Buffer.from(buffer).reverse().toString('hex')}`)
-const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse()
+const readNumber = (buffer: Buffer) => BigInt(`0x${Buffer.from(buffer).reverse().toString('hex')}`)
+const writeNumber = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse()
 
 // The curve of RFC 8032, section 5.1, and its arithmetic of 5.1.4.
-const prime = 2n ** 255n - 19n
-const order = 2n ** 252n + 27742317777372353535851937790883648493n
-const mod = (value: bigint) => ((value % prime) + prime) % prime
+const PRIME = 2n ** 255n - 19n
+const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
+const mod = (value: bigint) => ((value % PRIME) + PRIME) % PRIME
 type Point = [x: bigint, y: bigint, z: bigint, t: bigint]
 
 function power(value: bigint, exponent: bigint): bigint {
@@ -90,29 +94,29 @@ function power(value: bigint, exponent: bigint): bigint {
     if (rest & 1n) result = mod(result * square)
   return result
 }
-const inverse = (value: bigint) => power(mod(value), prime - 2n)
+const inverse = (value: bigint) => power(mod(value), PRIME - 2n)
 
-const d = mod(-121665n * inverse(121666n))
-const baseX = 15112221349535400772501151409588531511454012693041857206046113283949847762202n
-const baseY = mod(4n * inverse(5n))
-const base: Point = [baseX, baseY, 1n, mod(baseX * baseY)]
+const CURVE_D = mod(-121665n * inverse(121666n))
+const BASE_X = 15112221349535400772501151409588531511454012693041857206046113283949847762202n
+const BASE_Y = mod(4n * inverse(5n))
+const BASE_POINT: Point = [BASE_X, BASE_Y, 1n, mod(BASE_X * BASE_Y)]
 
-function plus([x1, y1, z1, t1]: Point, [x2, y2, z2, t2]: Point): Point {
+function addPoints([x1, y1, z1, t1]: Point, [x2, y2, z2, t2]: Point): Point {
   const a = mod((y1 - x1) * (y2 - x2))
   const b = mod((y1 + x1) * (y2 + x2))
-  const c = mod(2n * d * t1 * t2)
+  const c = mod(2n * CURVE_D * t1 * t2)
   const e = mod(2n * z1 * z2)
   return [(b - a) * (e - c), (e + c) * (b + a), (e - c) * (e + c), (b - a) * (b + a)].map(mod) as Point
 }
 
-function times(scalar: bigint, point: Point): Point {
+function multiplyPoint(scalar: bigint, point: Point): Point {
   let sum: Point = [0n, 1n, 1n, 0n]
-  for (let double = point, rest = scalar; rest > 0n; double = plus(double, double), rest >>= 1n)
-    if (rest & 1n) sum = plus(sum, double)
+  for (let double = point, rest = scalar; rest > 0n; double = addPoints(double, double), rest >>= 1n)
+    if (rest & 1n) sum = addPoints(sum, double)
   return sum
 }
 
-function encode([x, y, z]: Point): Buffer {
+function encodePoint([x, y, z]: Point): Buffer {
   const byZ = inverse(z)
-  return bytes(mod(y * byZ) | ((mod(x * byZ) & 1n) << 255n))
+  return writeNumber(mod(y * byZ) | ((mod(x * byZ) & 1n) << 255n))
 }

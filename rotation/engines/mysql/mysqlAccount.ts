@@ -33,15 +33,15 @@ export type Account = {
 }
 
 /** Where MySQL and MariaDB differ in how they show and change an account. */
-export type Dialect = {
+export type AccountSyntax = {
   /** That of an account for which none is shown. */
-  plugin: string
+  defaultPlugin: string
   /** The limits of WITH; 0 is none. */
-  limits: string[]
+  limitNames: string[]
   /** What ALTER USER must say for a clause that is not shown. */
-  clauses: Record<string, string>
+  defaultClauses: Record<string, string>
   /** The statement that gives an account these default roles. */
-  defaultRoles(account: string, roles: string[]): string
+  defaultRolesStatement(account: string, roles: string[]): string
 }
 
 /** A name or text as SQL's. The session has no sql_mode that changes how they are written. */
@@ -49,19 +49,19 @@ export const quoteName = (name: string) => `\`${name.replaceAll('`', '``')}\``
 export const quoteText = (text: string) => `'${text.replace(/[\\']/g, '\\$&')}'`
 export const accountName = (user: string, host: string) => `${quoteName(user)}@${quoteName(host)}`
 
-const string = String.raw`'(?:[^'\\]|''|\\.)*'`
-const name = '`(?:[^`]|``)*`'
-const account = `${name}(?:@${name})?`
-const login = String.raw`(?:'(\w+)'|(\w+))(?: (?:AS|USING) (?:${string}|0x[0-9A-Fa-f]*|<secret>))?`
-const identified = new RegExp(
-  `^ IDENTIFIED (?:BY PASSWORD ${string}|(?:WITH|VIA) (${login}(?: OR ${login})*))`,
+const QUOTED_TEXT = String.raw`'(?:[^'\\]|''|\\.)*'`
+const QUOTED_NAME = '`(?:[^`]|``)*`'
+const ACCOUNT_NAME = `${QUOTED_NAME}(?:@${QUOTED_NAME})?`
+const LOGIN_METHOD = String.raw`(?:'(\w+)'|(\w+))(?: (?:AS|USING) (?:${QUOTED_TEXT}|0x[0-9A-Fa-f]*|<secret>))?`
+const IDENTIFIED_CLAUSE = new RegExp(
+  `^ IDENTIFIED (?:BY PASSWORD ${QUOTED_TEXT}|(?:WITH|VIA) (${LOGIN_METHOD}(?: OR ${LOGIN_METHOD})*))`,
 )
-const factor = new RegExp(`^ AND IDENTIFIED WITH ${login}`)
-const certified = `(?:SUBJECT|ISSUER|CIPHER) ${string}`
+const FACTOR_CLAUSE = new RegExp(`^ AND IDENTIFIED WITH ${LOGIN_METHOD}`)
+const CERTIFICATE_OPTION = `(?:SUBJECT|ISSUER|CIPHER) ${QUOTED_TEXT}`
 
 /** The clauses of SHOW CREATE USER, by what they are called here, in the order that ALTER USER wants. */
-const clausePatterns = Object.entries({
-  require: `REQUIRE (?:NONE|SSL|X509|${certified}(?: (?:AND )?${certified})*)`,
+const CLAUSE_PATTERNS = Object.entries({
+  require: `REQUIRE (?:NONE|SSL|X509|${CERTIFICATE_OPTION}(?: (?:AND )?${CERTIFICATE_OPTION})*)`,
   limits: String.raw`WITH(?: MAX_\w+ [\d.]+)+`,
   expire: String.raw`PASSWORD EXPIRE(?: DEFAULT| NEVER| INTERVAL \d+ DAY)?`,
   history: String.raw`PASSWORD HISTORY (?:DEFAULT|\d+)`,
@@ -70,16 +70,16 @@ const clausePatterns = Object.entries({
   attempts: String.raw`FAILED_LOGIN_ATTEMPTS \d+`,
   lockTime: String.raw`PASSWORD_LOCK_TIME (?:\d+|UNBOUNDED)`,
 }).map(([key, pattern]) => [key, new RegExp(`^ ${pattern}`)] as const)
-const defaultRoles = new RegExp(`^ DEFAULT ROLE (${account}(?:,${account})*)`)
-const attribute = new RegExp(`^ ATTRIBUTE (${string})`)
-const lock = /^ ACCOUNT (?:UN)?LOCK/
+const DEFAULT_ROLE_CLAUSE = new RegExp(`^ DEFAULT ROLE (${ACCOUNT_NAME}(?:,${ACCOUNT_NAME})*)`)
+const ATTRIBUTE_CLAUSE = new RegExp(`^ ATTRIBUTE (${QUOTED_TEXT})`)
+const LOCK_CLAUSE = /^ ACCOUNT (?:UN)?LOCK/
 
 /**
  * Reads SHOW CREATE USER and SHOW GRANTS.
  * @throws DatabaseFailed if they say something that is not understood, so that nothing is left out unseen
  */
 export function readAccount(
-  dialect: Dialect,
+  dialect: AccountSyntax,
   user: string,
   host: string,
   [createUser = '']: string[],
@@ -92,29 +92,29 @@ export function readAccount(
     if (match) rest = rest.slice(match[0].length)
     return match
   }
-  const ways = take(identified)?.[1]
+  const ways = take(IDENTIFIED_CLAUSE)?.[1]
   if (ways)
-    found.plugins = [...ways.matchAll(new RegExp(`(?:^| OR )${login}`, 'g'))].map(
+    found.plugins = [...ways.matchAll(new RegExp(`(?:^| OR )${LOGIN_METHOD}`, 'g'))].map(
       way => way[1] ?? way[2] ?? '',
     )
-  for (let more = take(factor); more; more = take(factor))
+  for (let more = take(FACTOR_CLAUSE); more; more = take(FACTOR_CLAUSE))
     found.plugins = [`${found.plugins.join(' or ')} and ${more[1] ?? more[2]}`]
   for (let before = ''; rest !== before; ) {
     before = rest
-    for (const [key, pattern] of clausePatterns) {
+    for (const [key, pattern] of CLAUSE_PATTERNS) {
       const clause = take(pattern)?.[0].trim()
       if (clause) found.clauses[key] = clause
     }
-    found.defaultRoles = names(take(defaultRoles)?.[1]) ?? found.defaultRoles
-    const json = take(attribute)?.[1]
+    found.defaultRoles = splitAccounts(take(DEFAULT_ROLE_CLAUSE)?.[1]) ?? found.defaultRoles
+    const json = take(ATTRIBUTE_CLAUSE)?.[1]
     if (json) found.attributes = readAttributes(unquote(json))
-    take(lock)
+    take(LOCK_CLAUSE)
   }
   if (rest) throw new DatabaseFailed(`${found.name}: SHOW CREATE USER says what Keyturn does not know`)
   // An account whose password has expired does not show the rule it has.
   if (found.clauses.expire === 'PASSWORD EXPIRE') found.clauses.expire = 'PASSWORD EXPIRE DEFAULT'
   const shown = found.clauses.limits ?? ''
-  found.clauses.limits = `WITH ${dialect.limits
+  found.clauses.limits = `WITH ${dialect.limitNames
     .map(limit => `${limit} ${new RegExp(String.raw`${limit} ([\d.]+)`).exec(shown)?.[1] ?? 0}`)
     .join(' ')}`
   const own = [found.name, `${quoteText(user)}@${quoteText(host)}`]
@@ -127,7 +127,7 @@ export function readAccount(
 export type Rights = Pick<Account, 'grants' | 'restrictions'>
 
 /** Reads SHOW GRANTS of a session's own. @throws DatabaseFailed as readAccount does */
-export function readRights(dialect: Dialect, user: string, showGrants: string[]): Rights {
+export function readRights(dialect: AccountSyntax, user: string, showGrants: string[]): Rights {
   const found = newAccount(dialect, user, '%')
   for (const line of showGrants) readGrant(line, found, () => true)
   return found
@@ -136,19 +136,22 @@ export function readRights(dialect: Dialect, user: string, showGrants: string[])
 export const readAttributes = (json: string) => parseExactly(json) as Account['attributes']
 
 /** An account of which nothing is known but its name: as CREATE USER makes it. */
-export function newAccount(dialect: Dialect, user: string, host: string): Account {
+export function newAccount(dialect: AccountSyntax, user: string, host: string): Account {
   return {
     name: accountName(user, host),
-    plugins: [dialect.plugin],
+    plugins: [dialect.defaultPlugin],
     grants: new Map(),
     restrictions: new Map(),
     defaultRoles: [],
-    clauses: { ...dialect.clauses, limits: `WITH ${dialect.limits.map(limit => `${limit} 0`).join(' ')}` },
+    clauses: {
+      ...dialect.defaultClauses,
+      limits: `WITH ${dialect.limitNames.map(limit => `${limit} 0`).join(' ')}`,
+    },
     attributes: {},
   }
 }
 
-const names = (list: string | undefined) => list?.match(new RegExp(account, 'g'))?.toSorted()
+const splitAccounts = (list: string | undefined) => list?.match(new RegExp(ACCOUNT_NAME, 'g'))?.toSorted()
 
 const unquote = (text: string) =>
   text
@@ -158,52 +161,61 @@ const unquote = (text: string) =>
       (_, escaped) => ({ n: '\n', r: '\r', t: '\t' })[escaped as string] ?? escaped ?? "'",
     )
 
-const privilege = String.raw`[A-Z][A-Z_ 0-9]*[A-Z](?: \((?:${name}(?:, )?)+\))?`
-const object = String.raw`(?:TABLE |FUNCTION |PROCEDURE |PACKAGE |PACKAGE BODY |LIBRARY )?(?:\*|${name})(?:[.@](?:\*|${name}))?`
-const grantLine = new RegExp(
-  `^(GRANT|REVOKE) (${privilege}(?:, ?${privilege})*) ON (${object}|${string}@${string}) (?:TO|FROM) (${account}|${string}@${string}|PUBLIC)(.*)$`,
+const PRIVILEGE = String.raw`[A-Z][A-Z_ 0-9]*[A-Z](?: \((?:${QUOTED_NAME}(?:, )?)+\))?`
+const PRIVILEGE_OBJECT = String.raw`(?:TABLE |FUNCTION |PROCEDURE |PACKAGE |PACKAGE BODY |LIBRARY )?(?:\*|${QUOTED_NAME})(?:[.@](?:\*|${QUOTED_NAME}))?`
+const GRANT_LINE = new RegExp(
+  `^(GRANT|REVOKE) (${PRIVILEGE}(?:, ?${PRIVILEGE})*) ON (${PRIVILEGE_OBJECT}|${QUOTED_TEXT}@${QUOTED_TEXT}) (?:TO|FROM) (${ACCOUNT_NAME}|${QUOTED_TEXT}@${QUOTED_TEXT}|PUBLIC)(.*)$`,
 )
-const roleLine = new RegExp(`^GRANT (${account}(?:,${account})*) TO (${account})( WITH ADMIN OPTION)?$`)
-const defaultRoleLine = new RegExp(`^SET DEFAULT ROLE (${account}) FOR (${account})$`)
+const ROLE_LINE = new RegExp(
+  `^GRANT (${ACCOUNT_NAME}(?:,${ACCOUNT_NAME})*) TO (${ACCOUNT_NAME})( WITH ADMIN OPTION)?$`,
+)
+const DEFAULT_ROLE_LINE = new RegExp(`^SET DEFAULT ROLE (${ACCOUNT_NAME}) FOR (${ACCOUNT_NAME})$`)
 
 /** @param isIts tells whether what is granted to this name is the account's */
 function readGrant(line: string, found: Account, isIts: (name: string) => boolean): void {
-  const byDefault = defaultRoleLine.exec(line)
+  const byDefault = DEFAULT_ROLE_LINE.exec(line)
   // MariaDB, which says this last, goes on doing so when the role was dropped, but lets nobody have it.
   const [, chosen = '', of] = byDefault ?? []
   if (of !== undefined && isIts(of) && found.grants.has(chosen)) found.defaultRoles = [chosen]
   if (byDefault) return
-  const role = roleLine.exec(line)
+  const role = ROLE_LINE.exec(line)
   if (role) {
-    for (const granted of names(role[1]) ?? [])
+    for (const granted of splitAccounts(role[1]) ?? [])
       if (isIts(role[2] ?? ''))
-        add(found.grants, granted, { on: undefined, option: Boolean(role[3]), separate: true }, [granted])
+        addGrant(found.grants, granted, { on: undefined, option: Boolean(role[3]), separate: true }, [
+          granted,
+        ])
     return
   }
-  const [, verb, list = '', on = '', to, rest = ''] = grantLine.exec(line) ?? []
+  const [, verb, list = '', on = '', to, rest = ''] = GRANT_LINE.exec(line) ?? []
   if (!verb) throw new DatabaseFailed(`${found.name}: SHOW GRANTS says what Keyturn does not know`)
   if (!isIts(to ?? '')) return
   const option = rest.includes(' GRANT OPTION')
   const target = verb === 'REVOKE' ? found.restrictions : found.grants
-  for (const each of list.match(new RegExp(privilege, 'g')) ?? [])
-    for (const one of columns(each)) {
-      const separate = one === 'PROXY' || isDynamic(one)
-      add(target, separate ? `${one} ON ${on}` : on, { on, option, separate }, one === 'USAGE' ? [] : [one])
+  for (const each of list.match(new RegExp(PRIVILEGE, 'g')) ?? [])
+    for (const one of splitColumns(each)) {
+      const separate = one === 'PROXY' || isDynamicPrivilege(one)
+      addGrant(
+        target,
+        separate ? `${one} ON ${on}` : on,
+        { on, option, separate },
+        one === 'USAGE' ? [] : [one],
+      )
     }
 }
 
 /** One of MySQL's privileges that came later, and are kept apart. */
-export const isDynamic = (privilege: string) => /^[A-Z0-9]+_[A-Z0-9_]+$/.test(privilege)
+export const isDynamicPrivilege = (privilege: string) => /^[A-Z0-9]+_[A-Z0-9_]+$/.test(privilege)
 
 /** SELECT (`a`, `b`) is SELECT (`a`) and SELECT (`b`). */
-function columns(privilege: string): string[] {
+function splitColumns(privilege: string): string[] {
   const at = privilege.indexOf(' (')
   if (at < 0) return [privilege]
-  const list = privilege.slice(at).match(new RegExp(name, 'g')) ?? []
+  const list = privilege.slice(at).match(new RegExp(QUOTED_NAME, 'g')) ?? []
   return list.map(column => `${privilege.slice(0, at)} (${column})`)
 }
 
-function add(
+function addGrant(
   grants: Map<string, Grant>,
   key: string,
   { option, ...rest }: Omit<Grant, 'privileges'>,

@@ -3,7 +3,7 @@ import { type ConnectionOptions, createConnection } from 'mysql2'
 import type { Connection } from 'mysql2/promise'
 
 /** What the driver calls for every packet that came, and to begin TLS; its types leave both out. */
-type Inner = {
+type DriverInternals = {
   handlePacket(packet?: unknown): void
   startTLS(onSecure: (error?: Error) => void): void
   stream: TLSSocket
@@ -20,8 +20,8 @@ export async function connect(
 ): Promise<Connection> {
   const connection = createConnection(config)
   connection.on('error', () => {})
-  const inner = connection as unknown as Inner
-  tellOfCertificate(inner, onCertificate)
+  const inner = connection as unknown as DriverInternals
+  reportCertificate(inner, onCertificate)
   const handle = inner.handlePacket.bind(connection)
   inner.handlePacket = packet => {
     try {
@@ -41,7 +41,10 @@ export async function connect(
 }
 
 /** The driver compares names by itself, and lets nobody look before. The error of that has the certificate. */
-function tellOfCertificate(inner: Inner, onCertificate: (certificate: PeerCertificate) => void): void {
+function reportCertificate(
+  inner: DriverInternals,
+  onCertificate: (certificate: PeerCertificate) => void,
+): void {
   const start = inner.startTLS.bind(inner)
   inner.startTLS = onSecure =>
     start(error => {

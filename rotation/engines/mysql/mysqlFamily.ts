@@ -1,8 +1,8 @@
 import type { Connection, ConnectionOptions } from 'mysql2/promise'
 import type { Credential } from '../../credential.ts'
-import { type Engine, type EngineOptions, timeouts } from '../engine.ts'
-import { traits } from '../traits.ts'
-import { readIssuers } from '../trust.ts'
+import { DEFAULT_TIMEOUTS_MS, type Engine, type EngineOptions } from '../engine.ts'
+import { readCaFile } from '../tlsTrust.ts'
+import { engineTraits } from '../traits.ts'
 import { connect } from './mysqlConnection.ts'
 import { translateLogin } from './mysqlErrors.ts'
 import type { Flavour } from './mysqlFlavour.ts'
@@ -26,7 +26,7 @@ export abstract class MysqlFamily implements Engine {
   constructor(flavour: Flavour, options: MysqlOptions) {
     this.#flavour = flavour
     this.#options = {
-      ...timeouts,
+      ...DEFAULT_TIMEOUTS_MS,
       testMayWrite: false,
       onCertificate: () => {},
       connect,
@@ -41,7 +41,7 @@ export abstract class MysqlFamily implements Engine {
       connection = await connect(
         {
           host: credential.host,
-          port: credential.port ?? traits[this.#flavour.engine].port,
+          port: credential.port ?? engineTraits[this.#flavour.engine].defaultPort,
           user: credential.username,
           password: credential.password,
           ...(credential.dbname && { database: credential.dbname }),
@@ -60,7 +60,7 @@ export abstract class MysqlFamily implements Engine {
     const wire = new MysqlWire(connection, `as ${credential}`, { statementTimeout, testMayWrite })
     const session = new MysqlSession(this.#flavour, wire, credential, other => this.login(other))
     try {
-      await session.prepare(host)
+      await session.setUp(host)
       return session
     } catch (error) {
       await session[Symbol.asyncDispose]()
@@ -71,7 +71,7 @@ export abstract class MysqlFamily implements Engine {
   /** One object for all logins: the driver keeps what it parsed by it. */
   #tls() {
     const { caFile } = this.#options
-    this.#trust ??= { ca: readIssuers(caFile), verifyIdentity: true, minVersion: 'TLSv1.2' }
+    this.#trust ??= { ca: readCaFile(caFile), verifyIdentity: true, minVersion: 'TLSv1.2' }
     return this.#trust
   }
 }

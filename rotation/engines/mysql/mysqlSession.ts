@@ -1,11 +1,11 @@
 import type { Credential } from '../../credential.ts'
 import { InvalidCredential, NotPermitted } from '../../errors.ts'
-import { unknownPassword } from '../../password.ts'
-import { compareOwn } from '../compareOwn.ts'
-import type { Pair, Session, TwoPasswords } from '../engine.ts'
-import { undefinedIfUnseen } from '../inUse.ts'
-import { conflictIfDropped, undefinedIfAbsent } from '../noSuchUser.ts'
-import { Unproven } from '../unproven.ts'
+import { generateUnknownPassword } from '../../password.ts'
+import { compareFromOwnSessions } from '../compareFromOwnSessions.ts'
+import type { DualPasswordCalls, Session, UserPair } from '../engine.ts'
+import { conflictIfDropped, undefinedIfNoSuchUser } from '../noSuchUser.ts'
+import { PasswordNotChecked } from '../passwordNotChecked.ts'
+import { undefinedIfNotReadable } from '../userInUse.ts'
 import {
   type Account,
   accountName,
@@ -14,32 +14,38 @@ import {
   readAccount,
   readAttributes,
 } from './mysqlAccount.ts'
-import { type Change, refuseStranger, syncChanges, syncStatements } from './mysqlClone.ts'
+import {
+  checkChanges,
+  checkOwnPasswordChange,
+  READ_ONLY_SETTINGS_QUERY,
+  refuseIfHourlyLimited,
+} from './mysqlChangeChecks.ts'
+import { type AccountChange, requireClone, syncChanges, syncStatements } from './mysqlClone.ts'
 import { refuseDefiner } from './mysqlDefiner.ts'
-import { notUnderstood } from './mysqlErrors.ts'
-import type { Flavour, Method, Statements } from './mysqlFlavour.ts'
-import { foresee, foreseeOwn, readOnlySettings, refuseIfCounted } from './mysqlForesight.ts'
-import type { Plan } from './mysqlRights.ts'
-import { roomFor, sessionsOf } from './mysqlRoom.ts'
+import { unreadableAnswerError } from './mysqlErrors.ts'
+import type { Flavour, PasswordMethod, SessionAccess } from './mysqlFlavour.ts'
+import type { AccountPlan } from './mysqlRights.ts'
+import { countFreeConnections, countSessions } from './mysqlSessionCounts.ts'
 import type { MysqlWire } from './mysqlWire.ts'
 
 /** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
-const unchecked = ['@', 'skip-grants user@skip-grants host']
+const SKIP_GRANT_TABLES_ACCOUNTS = ['@', 'skip-grants user@skip-grants host']
 
 /** What one login to MySQL or MariaDB can do with accounts. */
 export class MysqlSession implements Session {
-  host = ''
-  readonly passwords: TwoPasswords = {
+  accountQualifier = ''
+  readonly dualPassword: DualPasswordCalls = {
     add: async (user, password, current) =>
-      this.#flavour.add(this.#statements(), await this.#method(user), password, current),
+      this.#flavour.addPassword(this.#access(), await this.#passwordMethod(user), password, current),
     wouldAdd: async (user, password, current) => {
-      const method = await this.#method(user)
-      await this.#flavour.refuseToAdd?.(this.#statements(), method, password, current)
-      if (this.#flavour.addsBy) await foreseeOwn(this.#flavour, this.#statements(), password, true)
-      else await this.#foresee(await this.#account(user), [])
+      const method = await this.#passwordMethod(user)
+      await this.#flavour.checkBeforeAddingPassword?.(this.#access(), method, password, current)
+      if (this.#flavour.addPasswordPrivileges)
+        await checkOwnPasswordChange(this.#flavour, this.#access(), password, true)
+      else await this.#checkChanges(await this.#readAccount(user), [])
     },
-    keep: async (user, password) => {
-      await this.#flavour.keep(this.#statements(), await this.#method(user), password)
+    keepOnly: async (user, password) => {
+      await this.#flavour.keepOnlyPassword(this.#access(), await this.#passwordMethod(user), password)
       if (user === this.#credential.username) this.#password = password
     },
   }
@@ -64,64 +70,67 @@ export class MysqlSession implements Session {
   }
 
   /** Settles what would bend statements, and learns which account this is; `host` is that of the accounts to act on. */
-  async prepare(host?: string): Promise<void> {
-    const { engine, prepare } = this.#flavour
+  async setUp(host?: string): Promise<void> {
+    const { engine, setUpStatement } = this.#flavour
     const { account, version } = await this.#wire.row(
       'select current_user() as account, version() as version',
     )
     if (typeof account !== 'string' || typeof version !== 'string')
-      throw notUnderstood(`as ${this.#credential}`)
+      throw unreadableAnswerError(`as ${this.#credential}`)
     const found = version.includes('MariaDB') ? 'mariadb' : 'mysql'
     if (found !== engine)
       throw new InvalidCredential('engine', `should be ${found}: that is what the server is`)
-    if (unchecked.includes(account))
-      throw new Unproven(
+    if (SKIP_GRANT_TABLES_ACCOUNTS.includes(account))
+      throw new PasswordNotChecked(
         `login as ${this.#credential}: the server lets everybody in, as it was started with skip-grant-tables`,
       )
     const at = account.lastIndexOf('@')
     if (account.slice(0, at) !== this.#credential.username)
       throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)
-    await this.#wire.query(prepare(this.#wire.timeout / 1000))
-    this.host = host ?? account.slice(at + 1)
+    await this.#wire.query(setUpStatement(this.#wire.statementTimeoutMs / 1000))
+    this.accountQualifier = host ?? account.slice(at + 1)
   }
 
   async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
-    const { name, plugin, verify } = await this.#settable(user, password, reversibly)
+    const { name, plugin, hashPassword } = await this.#changeableMethod(user, password, reversibly)
     if (user === this.#credential.username) {
-      await this.#wire.query(this.#flavour.changeOwn(plugin, { old: this.#password, new: password }))
+      await this.#wire.query(
+        this.#flavour.changeOwnPasswordStatement(plugin, { old: this.#password, new: password }),
+      )
       this.#password = password
     } else
       await this.#wire.query(
-        `alter user ${name} ${this.#flavour.identified(plugin, verify(password))} account unlock`,
+        `alter user ${name} ${this.#flavour.identifiedClause(plugin, hashPassword(password))} account unlock`,
       )
   }
 
   async wouldSetPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
-    await this.#settable(user, password, reversibly)
-    if (user === this.#credential.username) await foreseeOwn(this.#flavour, this.#statements(), password)
-    else await this.#foresee(await this.#account(user), [])
+    await this.#changeableMethod(user, password, reversibly)
+    if (user === this.#credential.username)
+      await checkOwnPasswordChange(this.#flavour, this.#access(), password)
+    else await this.#checkChanges(await this.#readAccount(user), [])
   }
 
   /** How the user keeps its password. @throws NotPermitted for what setPassword refuses by itself */
-  async #settable(user: string, password: string, reversibly: boolean): Promise<Method> {
-    const method = await this.#method(user)
+  async #changeableMethod(user: string, password: string, reversibly: boolean): Promise<PasswordMethod> {
+    const method = await this.#passwordMethod(user)
     const { name, plugins } = method
     if (user !== this.#credential.username) return method
     if (plugins.length > 1)
       throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
     if (reversibly) {
-      refuseIfCounted(method)
-      await this.#flavour.refuseIrreversible?.(this.#statements(), method, password)
+      refuseIfHourlyLimited(method)
+      await this.#flavour.refuseIrreversible?.(this.#access(), method, password)
     }
     return method
   }
 
-  async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
-    const { plugin, verify, found, changes } = await this.#turn(pair, open.user)
+  async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
+    const { plugin, hashPassword, found, changes } = await this.#changesToOpen(pair, open.user)
     const flavour = this.#flavour
-    const opening = `alter user ${this.#name(open.user)} ${flavour.identified(plugin, verify(open.password))} account unlock`
+    const opening = `alter user ${this.#accountName(open.user)} ${flavour.identifiedClause(plugin, hashPassword(open.password))} account unlock`
     // With a password that nobody knows, until the clone is complete.
-    const making = `create user if not exists ${this.#name(pair.clone)} ${this.#unknown(plugin)}`
+    const making = `create user if not exists ${this.#accountName(pair.clone)} ${this.#unknownPasswordClause(plugin)}`
     const following = [
       ...(open.user === pair.user || found ? [] : [making]),
       ...changes.map(({ sql }) => sql),
@@ -131,81 +140,99 @@ export class MysqlSession implements Session {
     return []
   }
 
-  async wouldClone(pair: Pair, open: string): Promise<string[]> {
-    const { original, found, changes } = await this.#turn(pair, open)
-    const target = open === pair.user ? original : (found ?? newAccount(this.#flavour, open, this.host))
-    return await this.#foresee(target, changes, { creates: target !== original && !found })
+  async wouldClone(pair: UserPair, open: string): Promise<string[]> {
+    const { original, found, changes } = await this.#changesToOpen(pair, open)
+    const target =
+      open === pair.user ? original : (found ?? newAccount(this.#flavour, open, this.accountQualifier))
+    return await this.#checkChanges(target, changes, { creates: target !== original && !found })
   }
 
   /** What there is of the two, and what makes the clone equal to the user, if it is to be opened. @throws Stranger */
-  async #turn({ user, clone }: Pair, open: string) {
-    const method = await this.#method(user)
-    const original = await this.#account(user)
-    const found = await this.#found(clone)
-    if (found) refuseStranger(original, found, open === user)
+  async #changesToOpen({ user, clone }: UserPair, open: string) {
+    const method = await this.#passwordMethod(user)
+    const original = await this.#readAccount(user)
+    const found = await this.#findAccount(clone)
+    if (found) requireClone(original, found, open === user)
     // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
     const changes =
       open === user
         ? []
-        : syncChanges(this.#flavour, original, found ?? newAccount(this.#flavour, clone, this.host))
+        : syncChanges(
+            this.#flavour,
+            original,
+            found ?? newAccount(this.#flavour, clone, this.accountQualifier),
+          )
     return { ...method, original, found, changes }
   }
 
   /** @throws NotPermitted if this session may not do to an account what these changes and a new password are */
-  #foresee({ name, grants }: Account, changes: Change[], how: Pick<Plan, 'creates' | 'drops'> = {}) {
+  #checkChanges(
+    { name, grants }: Account,
+    changes: AccountChange[],
+    how: Pick<AccountPlan, 'creates' | 'drops'> = {},
+  ) {
     const isSystemUser = grants.has('SYSTEM_USER ON *.*')
-    return foresee(this.#flavour, this.#statements(), { account: name, isSystemUser, changes, ...how })
+    return checkChanges(this.#flavour, this.#access(), { account: name, isSystemUser, changes, ...how })
   }
 
   /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */
-  async lockUser(user: string, pair: Pair): Promise<void> {
-    const { name, plugin } = await this.#method(user)
-    const found = await this.#found(pair.clone)
-    if (found) refuseStranger(await this.#account(pair.user), found, user === pair.user)
-    await this.#wire.query(`alter user ${name} ${this.#unknown(plugin)}`)
-    const after = this.#flavour.afterLock?.(name)
+  async lockUser(user: string, pair: UserPair): Promise<void> {
+    const { name, plugin } = await this.#passwordMethod(user)
+    const found = await this.#findAccount(pair.clone)
+    if (found) requireClone(await this.#readAccount(pair.user), found, user === pair.user)
+    await this.#wire.query(`alter user ${name} ${this.#unknownPasswordClause(plugin)}`)
+    const after = this.#flavour.afterLockStatement?.(name)
     if (after) await this.#wire.query(after)
   }
 
-  async sessionsOf(user: string): Promise<number | undefined> {
-    return (await sessionsOf(this.#statements(), user))?.all
+  async countSessions(user: string): Promise<number | undefined> {
+    return (await countSessions(this.#access(), user))?.all
   }
 
-  async roomFor(user: string): Promise<number | undefined> {
-    const account = await this.#created(user).catch(undefinedIfUnseen)
-    return account && roomFor(this.#statements(), user, account)
+  async countFreeConnections(user: string): Promise<number | undefined> {
+    const account = await this.#readAccountWithoutGrants(user).catch(undefinedIfNotReadable)
+    return account && countFreeConnections(this.#access(), user, account)
   }
 
-  async dropUser(pair: Pair): Promise<void> {
-    if (await this.#droppable(pair)) await this.#wire.query(`drop user if exists ${this.#name(pair.clone)}`)
+  async dropClone(pair: UserPair): Promise<void> {
+    if (await this.#findDroppableClone(pair))
+      await this.#wire.query(`drop user if exists ${this.#accountName(pair.clone)}`)
   }
 
-  async wouldDropUser(pair: Pair): Promise<string[]> {
-    const found = await this.#droppable(pair)
-    return await this.#foresee(found ?? newAccount(this.#flavour, pair.clone, this.host), [], { drops: true })
+  async wouldDropUser(pair: UserPair): Promise<string[]> {
+    const found = await this.#findDroppableClone(pair)
+    return await this.#checkChanges(
+      found ?? newAccount(this.#flavour, pair.clone, this.accountQualifier),
+      [],
+      { drops: true },
+    )
   }
 
   /** The clone, if there is one. @throws Stranger; NotPermitted if something would fail without it */
-  async #droppable({ user, clone }: Pair): Promise<Account | undefined> {
-    const found = await this.#found(clone)
+  async #findDroppableClone({ user, clone }: UserPair): Promise<Account | undefined> {
+    const found = await this.#findAccount(clone)
     if (!found) return undefined
-    refuseStranger(await this.#account(user), found, false)
-    await refuseDefiner(this.#statements(), clone, this.host)
+    requireClone(await this.#readAccount(user), found, false)
+    await refuseDefiner(this.#access(), clone, this.accountQualifier)
     return found
   }
 
-  async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {
+  async differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]> {
     const { user, clone } = pair
     const us = { name: this.#credential.username, session: this }
-    return compareOwn(pair, us, this.#login(await other()), async of => {
-      if (of(user).host !== of(clone).host)
+    return compareFromOwnSessions(pair, us, this.#login(await other()), async of => {
+      if (of(user).accountQualifier !== of(clone).accountQualifier)
         return [`${user} and ${clone} come in by accounts of different hosts`]
-      return syncStatements(this.#flavour, await of(user).#account(user), await of(clone).#account(clone))
+      return syncStatements(
+        this.#flavour,
+        await of(user).#readAccount(user),
+        await of(clone).#readAccount(clone),
+      )
     })
   }
 
   /** Whatever its host is: who is refused does not tell which of the accounts that was. */
-  async wantsCertificate(user: string): Promise<boolean> {
+  async requiresClientCertificate(user: string): Promise<boolean> {
     const { accounts } = await this.#wire.row(
       `select count(*) as accounts from mysql.user where user = ${quoteText(user)}
        and (ssl_type = 'X509' or length(x509_issuer) > 0 or length(x509_subject) > 0)`,
@@ -213,75 +240,76 @@ export class MysqlSession implements Session {
     return Number(accounts) > 0
   }
 
-  async locksAfter(user: string): Promise<number> {
-    const row = await this.#wire.row(this.#flavour.locksAfter(quoteText(user)))
+  async failedLoginsUntilLock(user: string): Promise<number> {
+    const row = await this.#wire.row(this.#flavour.failedLoginsUntilLockQuery(quoteText(user)))
     return Number(Object.values(row)[0])
   }
 
   /** Everybody may ask. */
   async isStandby(): Promise<boolean> {
-    const told = await this.#wire.query(readOnlySettings)
-    if (!told.length) throw notUnderstood(`as ${this.#credential}`)
+    const told = await this.#wire.query(READ_ONLY_SETTINGS_QUERY)
+    if (!told.length) throw unreadableAnswerError(`as ${this.#credential}`)
     return told.some(({ Value }) => Value !== 'OFF')
   }
 
-  run(query: string): Promise<void> {
-    return this.#wire.run(query)
+  runTestQuery(query: string): Promise<void> {
+    return this.#wire.runTestQuery(query)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#wire.close()
   }
 
-  #name(user: string): string {
-    return accountName(user, this.host)
+  #accountName(user: string): string {
+    return accountName(user, this.accountQualifier)
   }
 
   /** @throws NoSuchUser if there is none of this name and the session's host */
-  async #account(user: string): Promise<Account> {
-    const created = await this.#wire.show(`create user ${this.#name(user)}`)
-    const grants = await this.#wire.show(`grants for ${this.#name(user)}`)
-    const account = readAccount(this.#flavour, user, this.host, created, grants)
+  async #readAccount(user: string): Promise<Account> {
+    const created = await this.#wire.show(`create user ${this.#accountName(user)}`)
+    const grants = await this.#wire.show(`grants for ${this.#accountName(user)}`)
+    const account = readAccount(this.#flavour, user, this.accountQualifier, created, grants)
     // MySQL shows question marks for characters of four bytes.
-    if (JSON.stringify(account.attributes).includes('????')) account.attributes = await this.#attributes(user)
+    if (JSON.stringify(account.attributes).includes('????'))
+      account.attributes = await this.#readAttributes(user)
     return account
   }
 
   /** All that SHOW CREATE USER says. @throws NoSuchUser */
-  async #created(user: string): Promise<Account> {
-    const created = await this.#wire.show(`create user ${this.#name(user)}`)
-    return readAccount(this.#flavour, user, this.host, created)
+  async #readAccountWithoutGrants(user: string): Promise<Account> {
+    const created = await this.#wire.show(`create user ${this.#accountName(user)}`)
+    return readAccount(this.#flavour, user, this.accountQualifier, created)
   }
 
-  async #attributes(user: string): Promise<Account['attributes']> {
+  async #readAttributes(user: string): Promise<Account['attributes']> {
     const { attribute } = await this.#wire.row(
       `select attribute as attribute from information_schema.user_attributes
-       where user = ${quoteText(user)} and host = ${quoteText(this.host)}`,
+       where user = ${quoteText(user)} and host = ${quoteText(this.accountQualifier)}`,
     )
     return readAttributes(String(attribute))
   }
 
-  #found(user: string): Promise<Account | undefined> {
-    return this.#account(user).catch(undefinedIfAbsent)
+  #findAccount(user: string): Promise<Account | undefined> {
+    return this.#readAccount(user).catch(undefinedIfNoSuchUser)
   }
 
   /**
    * How the account keeps its password.
    * @throws NotPermitted if it does not log in by passwords alone, of one kind that can be made here
    */
-  async #method(user: string): Promise<Method> {
-    const { name, plugins, clauses } = await this.#created(user)
-    const { verifiers } = this.#flavour
+  async #passwordMethod(user: string): Promise<PasswordMethod> {
+    const { name, plugins, clauses } = await this.#readAccountWithoutGrants(user)
+    const { passwordHashers } = this.#flavour
     const [plugin = '', ...more] = new Set(plugins)
-    const verify = verifiers[plugin]
+    const verify = passwordHashers[plugin]
     if (!verify || more.length)
       throw new NotPermitted(
-        `${name} logs in by ${[plugin, ...more].join(' or ')}; what can be rotated is one of ${Object.keys(verifiers).join(', ')}`,
+        `${name} logs in by ${[plugin, ...more].join(' or ')}; what can be rotated is one of ${Object.keys(passwordHashers).join(', ')}`,
       )
-    return { name, user, plugin, plugins, clauses, verify }
+    return { name, user, plugin, plugins, clauses, hashPassword: verify }
   }
 
-  #statements(): Statements {
+  #access(): SessionAccess {
     return {
       query: sql => this.#wire.query(sql),
       where: `as ${this.#credential}`,
@@ -290,7 +318,10 @@ export class MysqlSession implements Session {
     }
   }
 
-  #unknown(plugin: string): string {
-    return this.#flavour.identified(plugin, this.#flavour.verifiers[plugin]?.(unknownPassword()) ?? '')
+  #unknownPasswordClause(plugin: string): string {
+    return this.#flavour.identifiedClause(
+      plugin,
+      this.#flavour.passwordHashers[plugin]?.(generateUnknownPassword()) ?? '',
+    )
   }
 }

@@ -1,12 +1,12 @@
 import type { Connection as Plain, PrepareStatementInfo } from 'mysql2'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
-import { mayOnlyRead, tested } from '../testQuery.ts'
-import { notUnderstood, ReadOnly, translate } from './mysqlErrors.ts'
+import { awaitTestQuery, writingTestQueryError } from '../testQuery.ts'
+import { ReadOnly, translate, unreadableAnswerError } from './mysqlErrors.ts'
 
 /** What a session sends, a statement at a time, each with a limit to how long its answer may take. */
 export class MysqlWire {
   /** The milliseconds after which the server is to give a statement up; a second later nobody waits for its answer. */
-  readonly timeout: number
+  readonly statementTimeoutMs: number
   readonly #connection: Connection
   /** For errors: whose connection it is. */
   readonly #where: string
@@ -21,27 +21,30 @@ export class MysqlWire {
   ) {
     this.#connection = connection
     this.#where = where
-    this.timeout = statementTimeout
+    this.statementTimeoutMs = statementTimeout
     this.#testMayWrite = testMayWrite
   }
 
   /** The rows of a statement; none of one that has none. */
   async query(sql: string): Promise<RowDataPacket[]> {
     try {
-      const [rows] = await this.#connection.query<RowDataPacket[]>({ sql, timeout: this.timeout + 1_000 })
+      const [rows] = await this.#connection.query<RowDataPacket[]>({
+        sql,
+        timeout: this.statementTimeoutMs + 1_000,
+      })
       // What is no SELECT has none.
       return Array.isArray(rows) ? rows : []
     } catch (error) {
       // What comes late must not be taken for the answer to the next statement.
       this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
-      throw translate(await this.#reason(error), this.#where)
+      throw translate(await this.#findReason(error), this.#where)
     }
   }
 
   /** The one row of a query that always has one. */
   async row(sql: string): Promise<RowDataPacket> {
     const [row] = await this.query(sql)
-    if (!row) throw notUnderstood(this.#where)
+    if (!row) throw unreadableAnswerError(this.#where)
     return row
   }
 
@@ -54,14 +57,14 @@ export class MysqlWire {
    * Runs a test query. Only a prepared statement is exactly one. What commits by itself, such as DROP TABLE, ends a transaction before it is
    * run, and then only the session's own setting says that it may not write.
    */
-  async run(query: string): Promise<void> {
+  async runTestQuery(query: string): Promise<void> {
     const mode = this.#testMayWrite ? 'read write' : 'read only'
     await this.query(`set session transaction ${mode}`)
     await this.query(`start transaction ${mode}`)
     try {
-      await tested(this.#readAway(query))
+      await awaitTestQuery(this.#runDiscardingRows(query))
     } catch (error) {
-      throw error instanceof ReadOnly && !this.#testMayWrite ? mayOnlyRead(this.#where) : error
+      throw error instanceof ReadOnly && !this.#testMayWrite ? writingTestQueryError(this.#where) : error
     } finally {
       if (!this.#unanswered) {
         await this.query('rollback').catch(() => {})
@@ -74,18 +77,18 @@ export class MysqlWire {
    * Runs a prepared statement. Nothing listens for its rows, so none is kept. What has no rows does not read: changing
    * one's own password, for example, which no transaction stops.
    */
-  async #readAway(sql: string): Promise<void> {
+  async #runDiscardingRows(sql: string): Promise<void> {
     const ended = Promise.withResolvers<void>()
     const late = setTimeout(() => {
       this.#unanswered = true
       ended.reject(Object.assign(new Error('no answer in time'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }))
-    }, this.timeout + 1_000)
+    }, this.statementTimeoutMs + 1_000)
     // The driver's own, as the one with promises keeps all rows.
     const { connection } = this.#connection as Connection & { connection: Plain }
     connection.once('error', ended.reject)
     connection.prepare(sql, (error, statement) => {
       if (error) return ended.reject(error)
-      if (!this.#testMayWrite && !hasRows(statement)) return ended.reject(mayOnlyRead(this.#where))
+      if (!this.#testMayWrite && !hasRows(statement)) return ended.reject(writingTestQueryError(this.#where))
       statement
         .execute([])
         .on('error', ended.reject)
@@ -107,7 +110,7 @@ export class MysqlWire {
   }
 
   /** MariaDB says of any reason but its own that an account could not be changed, and keeps the reason as a warning. */
-  async #reason(error: unknown): Promise<unknown> {
+  async #findReason(error: unknown): Promise<unknown> {
     if ((error as { errno?: number }).errno !== 1396) return error
     const [warnings] = await this.#connection
       .query<RowDataPacket[]>({ sql: 'show warnings' })

@@ -1,5 +1,5 @@
 import type { Credential } from '../../credential.ts'
-import { type Login, PostgresFamily, type PostgresOptions } from './postgresFamily.ts'
+import { type CompletedLogin, PostgresFamily, type PostgresOptions } from './postgresFamily.ts'
 import { PostgresSession } from './postgresSession.ts'
 
 /** PostgreSQL, also as RDS and Aurora. */
@@ -9,11 +9,11 @@ export class Postgres extends PostgresFamily<PostgresSession> {
   }
 
   /** Nothing shows what the server keeps: SCRAM is what both of its ways take that look at a password. */
-  enter(credential: Credential): Promise<PostgresSession> {
-    return this.open(credential, told => ({ ...told, proof: told.proof ?? 'scram-sha-256:4096' }))
+  loginUnchecked(credential: Credential): Promise<PostgresSession> {
+    return this.openSession(credential, told => ({ ...told, proof: told.proof ?? 'scram-sha-256:4096' }))
   }
 
-  protected override session(login: Login, host?: string): PostgresSession {
+  protected override createSession(login: CompletedLogin, host?: string): PostgresSession {
     return new PostgresSession(login, other => this.login(other), host)
   }
 }

@@ -1,5 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
-import type { Pair } from '../engine.ts'
+import type { UserPair } from '../engine.ts'
 
 /** One thing that the clone owns in this database, or that somebody lets the clone do there. */
 export type Belonging = {
@@ -13,10 +13,10 @@ export type Belonging = {
   /** Of a policy: the other roles that it is for. */
   others: string[] | null
   /** Of default privileges. */
-  defaults: Defaults | null
+  defaults: DefaultPrivileges | null
 }
 
-type Defaults = {
+type DefaultPrivileges = {
   owner: string
   schema: string | null
   /** As ALTER DEFAULT PRIVILEGES names them. */
@@ -26,7 +26,7 @@ type Defaults = {
 }
 
 /** One query that reads all that a clone holds of its own in this database, and what stands on none. */
-export function belongingsQuery({ user, clone }: Pair): string {
+export function belongingsQuery({ user, clone }: UserPair): string {
   return `
 select s.deptype = 'o' as owned, i.type, i.identity, pg_describe_object(s.classid, s.objid, 0) as description,
   case when s.classid = 'pg_policy'::regclass then array(
@@ -35,7 +35,7 @@ select s.deptype = 'o' as owned, i.type, i.identity, pg_describe_object(s.classi
   case when d.oid is not null then json_build_object('owner', pg_get_userbyid(d.defaclrole), 'schema', n.nspname,
     'things', case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'routines'
       when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end,
-    'goOver', ${givesNothingNew}) end as defaults
+    'goOver', ${GIVES_NOTHING_NEW_SQL}) end as defaults
 from pg_roles c join pg_shdepend s on s.refclassid = 'pg_authid'::regclass and s.refobjid = c.oid
 cross join lateral pg_identify_object(s.classid, s.objid, 0) i
 left join pg_roles u on u.rolname = ${escapeLiteral(user)}
@@ -48,28 +48,28 @@ order by 1 desc, 2, 3`
 }
 
 /** What default privileges are where nobody has set any. */
-const builtIn = (owner: string) =>
+const builtInPrivilegesSql = (owner: string) =>
   `aclexplode(acldefault(case d.defaclobjtype when 'S' then 's' else d.defaclobjtype end, ${owner}))`
 /** What others than the two get of what the user makes, by all of its default privileges on such things. */
-const usersOwn = `
+const USER_DEFAULT_PRIVILEGES_SQL = `
   select e.grantee, e.privilege_type, e.is_grantable from pg_default_acl o, aclexplode(o.defaclacl) e
   where o.defaclrole = u.oid and o.defaclobjtype = d.defaclobjtype and o.defaclnamespace in (0, d.defaclnamespace)
-  union all select b.grantee, b.privilege_type, b.is_grantable from ${builtIn('u.oid')} b where not exists (
+  union all select b.grantee, b.privilege_type, b.is_grantable from ${builtInPrivilegesSql('u.oid')} b where not exists (
     select from pg_default_acl o
     where o.defaclrole = u.oid and o.defaclobjtype = d.defaclobjtype and o.defaclnamespace = 0)`
 /** What the clone's give, the user's give as well; and what they take from everybody, the user's take as well. */
-const givesNothingNew = `
+const GIVES_NOTHING_NEW_SQL = `
   not exists (
     select from aclexplode(d.defaclacl) g where g.grantee not in (c.oid, u.oid) and not exists (
-      select from (${usersOwn}) h where h.grantee = g.grantee and h.privilege_type = g.privilege_type
+      select from (${USER_DEFAULT_PRIVILEGES_SQL}) h where h.grantee = g.grantee and h.privilege_type = g.privilege_type
         and (h.is_grantable or not g.is_grantable)))
   and (d.defaclnamespace <> 0 or not exists (
-    select from ${builtIn('c.oid')} b where b.grantee = 0
+    select from ${builtInPrivilegesSql('c.oid')} b where b.grantee = 0
       and not exists (select from aclexplode(d.defaclacl) g where g.grantee = 0 and g.privilege_type = b.privilege_type)
-      and exists (select from (${usersOwn}) h where h.grantee = 0 and h.privilege_type = b.privilege_type)))`
+      and exists (select from (${USER_DEFAULT_PRIVILEGES_SQL}) h where h.grantee = 0 and h.privilege_type = b.privilege_type)))`
 
 /** What ALTER … OWNER TO calls it; the others have none. */
-const alterable: Record<string, string> = {
+const ALTER_OWNER_KEYWORDS: Record<string, string> = {
   table: 'table',
   view: 'view',
   'materialized view': 'materialized view',
@@ -100,7 +100,7 @@ const alterable: Record<string, string> = {
 }
 
 /** What REVOKE … ON calls it. */
-const revocable: Record<string, string> = {
+const REVOKE_KEYWORDS: Record<string, string> = {
   table: 'table',
   view: 'table',
   'materialized view': 'table',
@@ -122,22 +122,22 @@ const revocable: Record<string, string> = {
 }
 
 /** What belongs to a role by its name, and to no other: its default privileges, and its mappings to other servers. */
-const personal = ['default acl', 'user mapping']
+const ROLE_BOUND_TYPES = ['default acl', 'user mapping']
 
 /** Whether it is the user's to have; what is personal stays with the clone. */
-export const isMovable = ({ owned, type }: Belonging) => owned && !personal.includes(type)
+export const isTransferable = ({ owned, type }: Belonging) => owned && !ROLE_BOUND_TYPES.includes(type)
 
 /** Whether it keeps the clone from being dropped, and from being rid at once of all that it was granted. */
-export const isInTheWay = ({ owned, defaults }: Belonging) => owned && !defaults?.goOver
+export const isBlockingDrop = ({ owned, defaults }: Belonging) => owned && !defaults?.goOver
 
 /** The statement that hands one thing over; undefined if there is none for it. */
-export function giveStatement({ type, identity }: Belonging, user: string): string | undefined {
-  const kind = alterable[type]
+export function changeOwnerStatement({ type, identity }: Belonging, user: string): string | undefined {
+  const kind = ALTER_OWNER_KEYWORDS[type]
   return kind && `alter ${kind} ${identity} owner to ${escapeIdentifier(user)}`
 }
 
 /** The statement that takes one thing back that the clone was granted; undefined if there is none. */
-export function takeStatement(belonging: Belonging, clone: string): string | undefined {
+export function revokeStatement(belonging: Belonging, clone: string): string | undefined {
   const { type, identity, others, defaults } = belonging
   const c = escapeIdentifier(clone)
   if (defaults) {
@@ -149,7 +149,7 @@ export function takeStatement(belonging: Belonging, clone: string): string | und
     return others.length
       ? `alter policy ${identity} to ${others.map(escapeIdentifier).join(', ')}`
       : `drop policy ${identity}`
-  const kind = revocable[type]
+  const kind = REVOKE_KEYWORDS[type]
   return kind && `revoke all on ${kind} ${identity} from ${c} cascade`
 }
 
@@ -157,7 +157,7 @@ export function takeStatement(belonging: Belonging, clone: string): string | und
  * The statements that take from the clone, at once, all that it was granted. DROP OWNED would also drop what a session of
  * the clone has made since it was looked at what it owns: the division by zero then undoes it all.
  */
-export function leaveStatements({ clone }: Pair): string[] {
+export function dropOwnedStatements({ clone }: UserPair): string[] {
   return [
     `select 1 / (not exists (
        select from pg_shdepend s join pg_roles r on r.oid = s.refobjid

@@ -1,8 +1,8 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import { NotPermitted } from '../../errors.ts'
-import type { Pair } from '../engine.ts'
-import { Stranger } from '../stranger.ts'
-import { newRole, type Role, type Roles } from './postgresRoles.ts'
+import type { UserPair } from '../engine.ts'
+import { NotAClone } from '../notAClone.ts'
+import { NEW_ROLE, type PairRoles, type Role } from './postgresRoles.ts'
 import { settingStatements } from './postgresSettings.ts'
 
 /**
@@ -10,10 +10,10 @@ import { settingStatements } from './postgresSettings.ts'
  * user's.
  * @throws Stranger if the clone is not this user's clone; NotPermitted if there is no such user
  */
-export function syncStatements(pair: Pair, roles: Roles): string[] {
+export function syncStatements(pair: UserPair, roles: PairRoles): string[] {
   const user = checkPair(pair, roles)
   const name = escapeIdentifier(pair.clone)
-  const before = roles.clone ?? { ...newRole, name: pair.clone }
+  const before = roles.clone ?? { ...NEW_ROLE, name: pair.clone }
   return [
     ...(roles.clone ? [] : [`create role ${name} login inherit`]),
     ...attributeStatements(user, before),
@@ -23,32 +23,32 @@ export function syncStatements(pair: Pair, roles: Roles): string[] {
 }
 
 /** What of that can be done to a clone that is in use: nothing that could refuse its login. @throws as syncStatements */
-export function joinStatements(pair: Pair, roles: Roles): string[] {
+export function inUseSyncStatements(pair: UserPair, roles: PairRoles): string[] {
   const user = checkPair(pair, roles)
-  return roles.clone ? joiningStatements(user, roles.clone, roles.version) : []
+  return roles.clone ? grantUserStatements(user, roles.clone, roles.version) : []
 }
 
 /** Whether the clone may do by itself what its user may, and so loses nothing by what it hands over. */
-export function inheritsUser({ user, clone, version }: Roles): boolean {
+export function inheritsUser({ user, clone, version }: PairRoles): boolean {
   const own = clone?.memberOf.filter(membership => membership.role === user?.name) ?? []
   return version >= 160000 ? own.some(({ inherit }) => inherit) : own.length > 0 && clone?.inherit === true
 }
 
 /** The user. @throws NotPermitted if there is none; Stranger if the clone is not its clone */
-export function checkPair({ user: name }: Pair, { user, clone }: Roles): Role {
+export function checkPair({ user: name }: UserPair, { user, clone }: PairRoles): Role {
   if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(name)} for a clone to follow`)
-  if (clone) refuseStranger(user, clone)
+  if (clone) requireClone(user, clone)
   return user
 }
 
 /** The databases in which the clone holds something of its own, this one first. */
-export function holdsIn({ clone, database }: Roles): string[] {
+export function databasesHeldIn({ clone, database }: PairRoles): string[] {
   const all = new Set([...(clone?.ownsIn ?? []), ...(clone?.grantedIn ?? [])])
   return [...(all.delete(database) ? [database] : []), ...all]
 }
 
 /** What was granted to the clone itself; what it owns makes no difference to what the two may do. */
-export function grantDifferences({ user, clone }: Pair, { clone: role, database }: Roles): string[] {
+export function grantDifferences({ user, clone }: UserPair, { clone: role, database }: PairRoles): string[] {
   return (role?.grantedIn ?? []).map(other =>
     other === database
       ? `drop owned by ${escapeIdentifier(clone)}`
@@ -60,16 +60,16 @@ export function grantDifferences({ user, clone }: Pair, { clone: role, database 
  * Somebody else's role that happens to have the clone's name must not be handed to whoever reads the secret.
  * @throws Stranger
  */
-export function refuseStranger(user: Role, clone: Role): void {
+export function requireClone(user: Role, clone: Role): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   if (!clone.memberOf.some(membership => membership.role === user.name))
-    throw new Stranger(`${c} exists but is no clone of ${u}; if it should be, GRANT ${u} TO ${c}`)
+    throw new NotAClone(`${c} exists but is no clone of ${u}; if it should be, GRANT ${u} TO ${c}`)
   if (clone.superuser && !user.superuser)
-    throw new Stranger(`${c} is a superuser and ${u} is not; ALTER ROLE ${c} NOSUPERUSER, or rename it`)
+    throw new NotAClone(`${c} is a superuser and ${u} is not; ALTER ROLE ${c} NOSUPERUSER, or rename it`)
 }
 
 /** What would keep a role out whatever its password, a sentence each. A turn back to the user changes none of it. */
-export function closings({ name, superuser, connectionLimit, validUntil }: Role): string[] {
+export function loginObstacles({ name, superuser, connectionLimit, validUntil }: Role): string[] {
   const role = escapeIdentifier(name)
   return [
     ...(Date.parse(validUntil) <= Date.now()
@@ -97,13 +97,13 @@ function membershipStatements(user: Role, clone: Role, version: number): string[
   const own = clone.memberOf.filter(membership => membership.role === user.name)
   const extra = clone.memberOf.filter(membership => membership.role !== user.name && !membership.shared)
   return [
-    ...joiningStatements(user, clone, version),
+    ...grantUserStatements(user, clone, version),
     ...(own.some(membership => membership.admin) ? [`revoke admin option for ${u} from ${c}`] : []),
     ...extra.map(membership => `revoke ${escapeIdentifier(membership.role)} from ${c}`),
   ]
 }
 
-function joiningStatements(user: Role, clone: Role, version: number): string[] {
+function grantUserStatements(user: Role, clone: Role, version: number): string[] {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   return clone.memberOf.some(({ role, inherit, set }) => role === user.name && inherit && set)
     ? []

@@ -1,13 +1,26 @@
 import pg from 'pg'
 import type { Credential } from '../../credential.ts'
-import { type Engine, type EngineOptions, type Pair, type Session, timeouts } from '../engine.ts'
-import { mayOnlyRead, tested } from '../testQuery.ts'
-import { traits } from '../traits.ts'
-import { shownTo, trustIn } from '../trust.ts'
-import { Unproven } from '../unproven.ts'
+import {
+  DEFAULT_TIMEOUTS_MS,
+  type Engine,
+  type EngineOptions,
+  type Session,
+  type UserPair,
+} from '../engine.ts'
+import { PasswordNotChecked } from '../passwordNotChecked.ts'
+import { awaitTestQuery, writingTestQueryError } from '../testQuery.ts'
+import { lazySecureContext, reportCertificateTo } from '../tlsTrust.ts'
+import { engineTraits } from '../traits.ts'
 import { ReadOnly, translate } from './postgresErrors.ts'
-import { connectionOf, type Rows } from './postgresMessages.ts'
-import { type Answer, firstByteOf, listen, MOST_ITERATIONS, type Proof, type Told } from './postgresProof.ts'
+import { connectionOf, type RowFilter } from './postgresMessages.ts'
+import {
+  type AuthenticationResponder,
+  type LoginDetails,
+  MAX_SCRAM_ITERATIONS_COUNT,
+  type PasswordProof,
+  watchLogin,
+  watchTlsAnswer,
+} from './postgresProof.ts'
 
 export type PostgresOptions = EngineOptions & {
   /** The driver's client, to be wrapped by tests. */
@@ -15,15 +28,15 @@ export type PostgresOptions = EngineOptions & {
 }
 
 /** How long a server may take to say goodbye. */
-const GOODBYE = 1_000
+const DISCONNECT_TIMEOUT_MS = 1_000
 
 /** A login that went well: the driver's client, and what the server told meanwhile. */
-export type Login = {
+export type CompletedLogin = {
   client: pg.Client
   credential: Credential
-  told: Told & { proof: Proof }
+  details: LoginDetails & { proof: PasswordProof }
   /** Whether the client gets the rows that the server sends. */
-  rows: Rows
+  rows: RowFilter
   statementTimeout: number
   testMayWrite: boolean
 }
@@ -32,40 +45,40 @@ export type Login = {
 export abstract class PostgresFamily<S extends PostgresFamilySession> implements Engine {
   readonly #engine: 'postgres' | 'redshift'
   readonly #options: Required<PostgresOptions>
-  readonly #trust: ReturnType<typeof trustIn>
+  readonly #trust: ReturnType<typeof lazySecureContext>
 
   constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
     this.#engine = engine
     this.#options = {
-      ...timeouts,
+      ...DEFAULT_TIMEOUTS_MS,
       testMayWrite: false,
       onCertificate: () => {},
       Client: pg.Client,
       ...options,
     }
-    this.#trust = trustIn(options.caFile)
+    this.#trust = lazySecureContext(options.caFile)
   }
 
-  protected abstract session(login: Login, host?: string): S
+  protected abstract createSession(login: CompletedLogin, host?: string): S
 
   /** Where the server asks for more than the driver can answer. */
-  protected answer?(credential: Credential): Answer
+  protected authenticationResponder?(credential: Credential): AuthenticationResponder
 
   login(credential: Credential, host?: string): Promise<S> {
-    return this.open(credential, proven, host)
+    return this.openSession(credential, requireProof, host)
   }
 
   /** `prove` says what the login has proven, or refuses it. */
-  protected async open(
+  protected async openSession(
     credential: Credential,
-    prove: (told: Told, where: string) => Login['told'],
+    prove: (told: LoginDetails, where: string) => CompletedLogin['details'],
     host?: string,
   ): Promise<S> {
     const where = `login as ${credential}`
     const client = this.#client(credential, where)
-    const first = firstByteOf(client)
-    const rows: Rows = { ignored: false }
-    const told = listen(client, where, rows, this.answer?.(credential))
+    const first = watchTlsAnswer(client)
+    const rows: RowFilter = { discardsRows: false }
+    const told = watchLogin(client, where, rows, this.authenticationResponder?.(credential))
     try {
       await client.connect()
     } catch (error) {
@@ -74,30 +87,30 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
     }
     try {
       const { statementTimeout, testMayWrite } = this.#options
-      const login = { client, credential, told: prove(told, where), rows, statementTimeout, testMayWrite }
-      const session = this.session(login, host)
+      const login = { client, credential, details: prove(told, where), rows, statementTimeout, testMayWrite }
+      const session = this.createSession(login, host)
       await session.prepare?.(where)
       return session
     } catch (error) {
-      await goodbye(client)
+      await disconnect(client)
       throw error
     }
   }
 
   #client(credential: Credential, where: string): pg.Client {
     const { Client, connectTimeout, statementTimeout, onCertificate } = this.#options
-    const { port, database } = traits[this.#engine]
+    const { defaultPort, defaultDatabase } = engineTraits[this.#engine]
     const secureContext = credential.ssl && this.#trust()
     try {
       const client = new Client({
         host: credential.host,
-        port: credential.port ?? port,
-        database: credential.dbname ?? database,
+        port: credential.port ?? defaultPort,
+        database: credential.dbname ?? defaultDatabase,
         user: credential.username,
         password: credential.password,
-        ssl: secureContext && { secureContext, checkServerIdentity: shownTo(onCertificate) },
+        ssl: secureContext && { secureContext, checkServerIdentity: reportCertificateTo(onCertificate) },
         application_name: 'keyturn',
-        scramMaxIterations: MOST_ITERATIONS,
+        scramMaxIterations: MAX_SCRAM_ITERATIONS_COUNT,
         connectionTimeoutMillis: connectTimeout,
         query_timeout: statementTimeout + 1_000,
       } as pg.ClientConfig)
@@ -111,10 +124,10 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
 }
 
 /** @throws Unproven if the server has not asked for a password */
-function proven(told: Told, where: string): Login['told'] {
+function requireProof(told: LoginDetails, where: string): CompletedLogin['details'] {
   const { proof } = told
   if (!proof)
-    throw new Unproven(
+    throw new PasswordNotChecked(
       `${where}: the server asked for no password (trust, peer or cert in pg_hba.conf), so it would let any other in as ` +
         'well and nothing that is set could be tested; let pg_hba.conf ask this user for scram-sha-256 from where Keyturn runs',
     )
@@ -122,8 +135,8 @@ function proven(told: Told, where: string): Login['told'] {
 }
 
 /** Ends a connection, also if the server never hangs up. */
-async function goodbye(client: pg.Client): Promise<void> {
-  const cut = setTimeout(() => connectionOf(client).stream.destroy(), GOODBYE)
+async function disconnect(client: pg.Client): Promise<void> {
+  const cut = setTimeout(() => connectionOf(client).stream.destroy(), DISCONNECT_TIMEOUT_MS)
   await client.end().catch(() => {})
   clearTimeout(cut)
 }
@@ -136,10 +149,10 @@ export abstract class PostgresFamilySession implements Session {
   protected readonly client: pg.Client
   protected readonly credential: Credential
   protected readonly statementTimeout: number
-  readonly #rows: Rows
+  readonly #rows: RowFilter
   readonly #testMayWrite: boolean
 
-  constructor({ client, credential, rows, statementTimeout, testMayWrite }: Login) {
+  constructor({ client, credential, rows, statementTimeout, testMayWrite }: CompletedLogin) {
     this.client = client
     this.credential = credential
     this.statementTimeout = statementTimeout
@@ -152,41 +165,43 @@ export abstract class PostgresFamilySession implements Session {
 
   abstract setPassword(user: string, password: string): Promise<void>
   abstract wouldSetPassword(user: string, password: string): Promise<void>
-  abstract cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]>
-  abstract wouldClone(pair: Pair, open: string): Promise<string[]>
-  abstract lockUser(user: string, pair: Pair): Promise<void>
-  abstract sessionsOf(user: string): Promise<number | undefined>
-  abstract roomFor(user: string): Promise<number | undefined>
-  abstract dropUser(pair: Pair): Promise<void>
-  abstract wouldDropUser(pair: Pair): Promise<string[]>
-  abstract differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]>
+  abstract cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
+  abstract wouldClone(pair: UserPair, open: string): Promise<string[]>
+  abstract lockUser(user: string, pair: UserPair): Promise<void>
+  abstract countSessions(user: string): Promise<number | undefined>
+  abstract countFreeConnections(user: string): Promise<number | undefined>
+  abstract dropClone(pair: UserPair): Promise<void>
+  abstract wouldDropUser(pair: UserPair): Promise<string[]>
+  abstract differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 
   /** Only the extended protocol takes exactly one statement. */
-  async run(query: string): Promise<void> {
+  async runTestQuery(query: string): Promise<void> {
     const begin = this.#testMayWrite ? 'begin' : 'begin read only'
     await this.send(`${begin}; set local statement_timeout to ${this.statementTimeout}`)
-    this.#rows.ignored = true
+    this.#rows.discardsRows = true
     try {
-      await tested(this.send({ text: query, queryMode: 'extended' }))
+      await awaitTestQuery(this.send({ text: query, queryMode: 'extended' }))
     } catch (error) {
-      throw error instanceof ReadOnly && !this.#testMayWrite ? mayOnlyRead(`as ${this.credential}`) : error
+      throw error instanceof ReadOnly && !this.#testMayWrite
+        ? writingTestQueryError(`as ${this.credential}`)
+        : error
     } finally {
-      this.#rows.ignored = false
+      this.#rows.discardsRows = false
       await this.send('rollback').catch(() => {})
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await goodbye(this.client)
+    await disconnect(this.client)
   }
 
   /** The rows of the last statement. */
   protected async query(text: string, where = `as ${this.credential}`): Promise<pg.QueryResultRow[]> {
-    return (await this.queries(text, where)).at(-1) ?? []
+    return (await this.queryAll(text, where)).at(-1) ?? []
   }
 
   /** The rows of each statement, all run with settings of ours. */
-  protected abstract queries(text: string, where?: string): Promise<pg.QueryResultRow[][]>
+  protected abstract queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]>
 
   /** Sends a message as it is. @returns the rows of each of its statements */
   protected async send(

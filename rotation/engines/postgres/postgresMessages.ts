@@ -14,15 +14,15 @@ export const connectionOf = (client: pg.Client) =>
   (client as unknown as { connection: Connection }).connection
 
 /** The bytes of the kind and of the length, which counts itself, but not the kind. */
-const KIND = 1
-const HEADER = 5
+const KIND_BYTES = 1
+const HEADER_BYTES = 5
 /** No message of PostgreSQL is longer than a gigabyte. */
-const LONGEST = 2 ** 30
+const MAX_MESSAGE_BYTES = 2 ** 30
 /** What is kept until it is whole: longer than a row of anything that is asked here, and no function's memory. */
-const LONGEST_KEPT = 2 ** 25
+const MAX_BUFFERED_MESSAGE_BYTES = 2 ** 25
 
 /** Whether rows are thrown away as they come, each byte of them, before the driver or anybody sees them. */
-export type Rows = { ignored: boolean }
+export type RowFilter = { discardsRows: boolean }
 
 /**
  * Lets `look` see every message before the driver does, which does not get what it returns false for. What `look`
@@ -33,7 +33,7 @@ export type Rows = { ignored: boolean }
 export function watchMessages(
   client: pg.Client,
   look: (message: Message, stream: Duplex) => boolean,
-  rows: Rows = { ignored: false },
+  rows: RowFilter = { discardsRows: false },
   longest: () => number | undefined = () => undefined,
 ): void {
   const connection = connectionOf(client)
@@ -47,12 +47,12 @@ export function watchMessages(
       rest = Buffer.concat([rest, data])
       try {
         for (;;) {
-          if (!skip && rows.ignored) skip = rowAt(rest)
+          if (!skip && rows.discardsRows) skip = rowLength(rest)
           const skipped = Math.min(skip, rest.length)
           skip -= skipped
           rest = rest.subarray(skipped)
           if (skipped) continue
-          const message = firstOf(rest, longest() ?? LONGEST_KEPT)
+          const message = firstMessage(rest, longest() ?? MAX_BUFFERED_MESSAGE_BYTES)
           if (!message) break
           rest = rest.subarray(message.bytes.length)
           if (look(message, stream)) driver.emit('data', message.bytes)
@@ -67,30 +67,34 @@ export function watchMessages(
 }
 
 /** How long the first message is, if it is a row of a result or of COPY; else, and before its length is there, 0. */
-function rowAt(bytes: Buffer): number {
-  return 'Dd'.includes(bytes.toString('latin1', 0, KIND)) ? (lengthOf(bytes) ?? 0) : 0
+function rowLength(bytes: Buffer): number {
+  return 'Dd'.includes(bytes.toString('latin1', 0, KIND_BYTES)) ? (messageLength(bytes) ?? 0) : 0
 }
 
 /** How long the first message is in all, once that is there. @throws ProtocolError */
-function lengthOf(bytes: Buffer, longest = LONGEST): number | undefined {
-  if (bytes.length < HEADER) return undefined
-  const length = bytes.readUInt32BE(KIND)
-  if (length < HEADER - KIND || length > longest) throw new ProtocolError('a message of an impossible length')
-  return KIND + length
+function messageLength(bytes: Buffer, longest = MAX_MESSAGE_BYTES): number | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined
+  const length = bytes.readUInt32BE(KIND_BYTES)
+  if (length < HEADER_BYTES - KIND_BYTES || length > longest)
+    throw new ProtocolError('a message of an impossible length')
+  return KIND_BYTES + length
 }
 
 /** The first message of these bytes, if all of it is there. @throws ProtocolError */
-function firstOf(bytes: Buffer, longest: number): Message | undefined {
-  const length = lengthOf(bytes, longest)
+function firstMessage(bytes: Buffer, longest: number): Message | undefined {
+  const length = messageLength(bytes, longest)
   if (length === undefined || bytes.length < length) return undefined
-  const message = { kind: bytes.toString('latin1', 0, KIND), body: bytes.subarray(HEADER, length) }
-  if ('EN'.includes(message.kind) && !isReport(message.body))
+  const message = {
+    kind: bytes.toString('latin1', 0, KIND_BYTES),
+    body: bytes.subarray(HEADER_BYTES, length),
+  }
+  if ('EN'.includes(message.kind) && !isCompleteReport(message.body))
     throw new ProtocolError('an error or a notice without an end')
   return { ...message, bytes: bytes.subarray(0, length) }
 }
 
 /** Texts, each after a letter and with a 0 behind it, and a 0 in the end, without which the driver reads for ever. */
-function isReport(body: Buffer): boolean {
+function isCompleteReport(body: Buffer): boolean {
   let at = 0
   while (body[at]) {
     const end = body.indexOf(0, at + 1)

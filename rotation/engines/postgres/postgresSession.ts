@@ -2,58 +2,58 @@ import type pg from 'pg'
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../../credential.ts'
 import { NotPermitted, RotationError } from '../../errors.ts'
-import type { Pair } from '../engine.ts'
-import { conflictIfDropped, gone } from '../noSuchUser.ts'
-import { Unproven } from '../unproven.ts'
-import { actsAsAnother } from './postgresActing.ts'
+import type { UserPair } from '../engine.ts'
+import { conflictIfDropped, missingUserSentence } from '../noSuchUser.ts'
+import { PasswordNotChecked } from '../passwordNotChecked.ts'
+import { actsAsAnotherRoleSql } from './postgresActsAsAnother.ts'
 import {
   checkPair,
-  closings,
+  databasesHeldIn,
   grantDifferences,
-  holdsIn,
   inheritsUser,
-  joinStatements,
-  refuseStranger,
+  inUseSyncStatements,
+  loginObstacles,
+  requireClone,
   syncStatements,
 } from './postgresClone.ts'
 import { ReadOnly } from './postgresErrors.ts'
-import { type Login, PostgresFamilySession } from './postgresFamily.ts'
-import { HandOver, isPassing } from './postgresHandOver.ts'
-import { iterationsOf, MOST_ITERATIONS, tooMany } from './postgresProof.ts'
-import { type Roles, rolesFrom, rolesQuery } from './postgresRoles.ts'
-import { roomQuery } from './postgresRoom.ts'
+import { type CompletedLogin, PostgresFamilySession } from './postgresFamily.ts'
+import { freeConnectionsQuery } from './postgresFreeConnections.ts'
+import { isTemporary, OwnershipTransfer } from './postgresOwnershipTransfer.ts'
+import { MAX_SCRAM_ITERATIONS_COUNT, scramIterationsOf, tooManyIterationsError } from './postgresProof.ts'
+import { type PairRoles, readRoles, rolesQuery } from './postgresRoles.ts'
 import { stayingSettings } from './postgresSettings.ts'
-import { md5Verifier, scramVerifier } from './scram.ts'
+import { md5PasswordHash, scramVerifier } from './scram.ts'
 
-type Write = (statements: string) => Promise<unknown>
-type HowToHandOver = { grants: boolean; all?: boolean; tryOut?: Write }
+type RunStatements = (statements: string) => Promise<unknown>
+type TransferOptions = { grants: boolean; all?: boolean; tryOut?: RunStatements }
 
 /** What one login to PostgreSQL can do. */
 export class PostgresSession extends PostgresFamilySession {
   /** How the passwords of the users are kept that it acts on: as current's, unless the server does not tell. */
-  host: string
+  accountQualifier: string
   readonly #login: (credential: Credential) => Promise<PostgresSession>
-  pooled = false
+  behindPooler = false
   /** What the server may be asked, as this login does not tell it. */
-  readonly #asks: { verifier: boolean; method: boolean }
+  readonly #mustAsk: { verifier: boolean; method: boolean }
   readonly #version: number
   /** Whether a setting of the database has this user act as another role, by which it could do less. */
   #actsAsAnother = false
   /** Who has checked the password, if that is not the server itself. */
-  #checkedBy: string | undefined
+  #passwordCheckedBy: string | undefined
 
   /** Of this login's verifier: made with it, another one of the same password is the same. */
   readonly #salt: Buffer | undefined
 
-  constructor(from: Login, login: (c: Credential) => Promise<PostgresSession>, host?: string) {
+  constructor(from: CompletedLogin, login: (c: Credential) => Promise<PostgresSession>, host?: string) {
     super(from)
-    const { told } = from
+    const { details } = from
     this.#login = login
-    this.#salt = told.salt
-    this.host = host ?? told.proof
-    this.#version = Number.parseInt(told.version ?? '', 10) || 0
-    const inClearText = told.proof === 'password'
-    this.#asks = { verifier: inClearText && !host, method: inClearText && this.#version >= 16 }
+    this.#salt = details.salt
+    this.accountQualifier = host ?? details.proof
+    this.#version = Number.parseInt(details.version ?? '', 10) || 0
+    const inClearText = details.proof === 'password'
+    this.#mustAsk = { verifier: inClearText && !host, method: inClearText && this.#version >= 16 }
   }
 
   /**
@@ -62,25 +62,25 @@ export class PostgresSession extends PostgresFamilySession {
    * create roles acts as itself, unless it is the user's own setting that says otherwise.
    */
   override async prepare(where: string): Promise<void> {
-    const { verifier, method } = this.#asks
+    const { verifier, method } = this.#mustAsk
     const { processID } = this.client as pg.Client & { processID: number | null }
     const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
       coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
-      ${actsAsAnother(this.credential.username)} as "actsAsAnother",
+      ${actsAsAnotherRoleSql(this.credential.username)} as "actsAsAnother",
       ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
     const [found] = await this.query(ask, where)
     // A pooler makes up what it says of the process, as it may go on with another one.
-    this.pooled = found !== undefined && found.process !== processID
-    if (verifier) this.host = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
+    this.behindPooler = found !== undefined && found.process !== processID
+    if (verifier) this.accountQualifier = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
     this.#actsAsAnother = found?.actsAsAnother === true
-    this.#checkedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
+    this.#passwordCheckedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
   }
 
   /** A password that the server has somebody else look at is not in the database. */
-  async proven(): Promise<void> {
-    if (this.#checkedBy)
-      throw new Unproven(
-        `as ${this.credential}: the server leaves this user's password to ${this.#checkedBy} (pg_hba.conf), so setting another ` +
+  async requirePasswordCheck(): Promise<void> {
+    if (this.#passwordCheckedBy)
+      throw new PasswordNotChecked(
+        `as ${this.credential}: the server leaves this user's password to ${this.#passwordCheckedBy} (pg_hba.conf), so setting another ` +
           'in the database would change nothing; let pg_hba.conf ask this user for scram-sha-256',
       )
   }
@@ -92,8 +92,8 @@ export class PostgresSession extends PostgresFamilySession {
   }
 
   /** In statement mode a pooler ends the session of who leaves a transaction open. */
-  async testable(): Promise<void> {
-    if (!this.pooled) return
+  async requireTransactions(): Promise<void> {
+    if (!this.behindPooler) return
     await this.send('begin read only')
     await this.send('rollback')
   }
@@ -110,8 +110,8 @@ export class PostgresSession extends PostgresFamilySession {
     await this.#tryOut(await this.#passwordStatement(user, password))
   }
 
-  override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
-    return await this.#open(pair, open.user, {
+  override async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
+    return await this.#openUser(pair, open.user, {
       password: async () => ` password ${escapeLiteral(await this.#verifier(open.user, open.password))}`,
       write: statements => this.#write(statements),
     })
@@ -121,98 +121,102 @@ export class PostgresSession extends PostgresFamilySession {
    * Its statements are those of cloneUser, but for the password, in a transaction that is rolled back. What the clone owns
    * is read alone: whether the server hands each thing over shows when it does.
    */
-  override async wouldClone(pair: Pair, open: string): Promise<string[]> {
+  override async wouldClone(pair: UserPair, open: string): Promise<string[]> {
     const tryOut = (statements: string) => this.#tryOut(statements)
     const password = async () => {
       this.#iterations()
       return ''
     }
-    return await this.#open(pair, open, { password, write: tryOut, tryOut })
+    return await this.#openUser(pair, open, { password, write: tryOut, tryOut })
   }
 
-  /** `tryOut`, if nothing is to be handed over. */
-  async #open(
-    pair: Pair,
+  /** `checkSession`, if nothing is to be handed over. */
+  async #openUser(
+    pair: UserPair,
     user: string,
-    { password, write, tryOut }: { password(): Promise<string>; write: Write; tryOut?: Write },
+    {
+      password,
+      write,
+      tryOut,
+    }: { password(): Promise<string>; write: RunStatements; tryOut?: RunStatements },
   ): Promise<string[]> {
-    const roles = await this.#roles(pair)
+    const roles = await this.#readRoles(pair)
     const open = `alter role ${escapeIdentifier(user)} login${await password()}`
     const inUse = user === pair.user
-    const statements = inUse ? joinStatements(pair, roles) : syncStatements(pair, roles)
+    const statements = inUse ? inUseSyncStatements(pair, roles) : syncStatements(pair, roles)
     const how = { grants: !inUse, ...(tryOut && { tryOut }) }
-    const left = inUse && !inheritsUser(roles) ? [] : await this.#handOver(pair, roles, how)
+    const left = inUse && !inheritsUser(roles) ? [] : await this.#transferOwnership(pair, roles, how)
     // One message of several statements is one transaction.
     await write([...statements, open].join('; ')).catch(conflictIfDropped)
-    if (inUse) return tryOut && roles.user ? [...left, ...closings(roles.user)] : left
+    if (inUse) return tryOut && roles.user ? [...left, ...loginObstacles(roles.user)] : left
     return [...left, ...stayingSettings(roles)]
   }
 
-  override async lockUser(user: string, pair: Pair): Promise<void> {
-    const { user: original, clone } = await this.#roles(pair)
-    if (original && clone) refuseStranger(original, clone)
+  override async lockUser(user: string, pair: UserPair): Promise<void> {
+    const { user: original, clone } = await this.#readRoles(pair)
+    if (original && clone) requireClone(original, clone)
     await this.#write(`alter role ${escapeIdentifier(user)} password null`)
   }
 
   /** Whose a session is, everybody may see. */
-  override async sessionsOf(user: string): Promise<number> {
+  override async countSessions(user: string): Promise<number> {
     const query = `select count(*)::int as count from pg_stat_activity where usename = ${escapeLiteral(user)}`
     const [row] = await this.query(query)
     return row?.count
   }
 
   /** What a pooler lets in is its own affair. */
-  override async roomFor(user: string): Promise<number | undefined> {
-    if (this.pooled) return undefined
-    const [row] = await this.query(roomQuery(user, this.#version))
+  override async countFreeConnections(user: string): Promise<number | undefined> {
+    if (this.behindPooler) return undefined
+    const [row] = await this.query(freeConnectionsQuery(user, this.#version))
     return row?.room
   }
 
-  override async dropUser(pair: Pair): Promise<void> {
-    if (await this.#isEmptied(pair, { grants: true, all: true }))
+  override async dropClone(pair: UserPair): Promise<void> {
+    if (await this.#emptyClone(pair, { grants: true, all: true }))
       await this.#write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
   }
 
   /** To drop a role takes the rights by which it is made or changed, which wouldClone tries out. */
-  override async wouldDropUser(pair: Pair): Promise<string[]> {
-    await this.#isEmptied(pair, { grants: true, tryOut: statements => this.#tryOut(statements) })
+  override async wouldDropUser(pair: UserPair): Promise<string[]> {
+    await this.#emptyClone(pair, { grants: true, tryOut: statements => this.#tryOut(statements) })
     return []
   }
 
   /** Whether there is a clone, of which nothing stays. @throws Stranger, NotPermitted */
-  async #isEmptied(pair: Pair, how: HowToHandOver): Promise<boolean> {
-    const roles = await this.#roles(pair)
+  async #emptyClone(pair: UserPair, how: TransferOptions): Promise<boolean> {
+    const roles = await this.#readRoles(pair)
     if (!roles.clone) return false
     checkPair(pair, roles)
-    const left = await this.#handOver(pair, roles, how)
+    const left = await this.#transferOwnership(pair, roles, how)
     if (left.length) throw new NotPermitted(`${pair.clone} is not dropped: ${left.join('; ')}`)
     return true
   }
 
-  override async differences(pair: Pair): Promise<string[]> {
-    const roles = await this.#roles(pair)
-    if (!roles.user || !roles.clone) return [gone(roles.user ? pair.clone : pair.user)]
+  override async differences(pair: UserPair): Promise<string[]> {
+    const roles = await this.#readRoles(pair)
+    if (!roles.user || !roles.clone) return [missingUserSentence(roles.user ? pair.clone : pair.user)]
     return [...syncStatements(pair, roles), ...grantDifferences(pair, roles)]
   }
 
   /**
    * Hands what the clone owns to the user, in every database, and takes back what the clone was granted itself, if
-   * `grants`. What it holds in another database is within reach from inside that alone. With `tryOut` it only looks, and
+   * `grants`. What it holds in another database is within reach from inside that alone. With `checkSession` it only looks, and
    * tries out here what is no business of one database.
    * @returns what stays with the clone, a sentence each; what may go over later is thrown instead, if `all` is to go
    */
-  async #handOver(pair: Pair, roles: Roles, how: HowToHandOver): Promise<string[]> {
+  async #transferOwnership(pair: UserPair, roles: PairRoles, how: TransferOptions): Promise<string[]> {
     const left: string[] = []
-    for (const dbname of holdsIn(roles)) {
+    for (const dbname of databasesHeldIn(roles)) {
       try {
         if (dbname === roles.database) {
-          left.push(...(await this.#handOverHere(pair, roles, how)))
+          left.push(...(await this.#transferOwnershipHere(pair, roles, how)))
         } else {
           await using elsewhere = await this.#login(this.credential.with({ dbname }))
-          left.push(...(await elsewhere.#handOverHere(pair, await elsewhere.#roles(pair), how)))
+          left.push(...(await elsewhere.#transferOwnershipHere(pair, await elsewhere.#readRoles(pair), how)))
         }
       } catch (error) {
-        if (!(error instanceof RotationError) || isPassing(error)) throw error
+        if (!(error instanceof RotationError) || isTemporary(error)) throw error
         if (how.all && !(error instanceof NotPermitted)) throw error
         left.push(`${pair.clone} keeps what it holds in the database ${dbname}: ${error.message}`)
       }
@@ -220,18 +224,18 @@ export class PostgresSession extends PostgresFamilySession {
     return left
   }
 
-  #handOverHere(pair: Pair, roles: Roles, how: HowToHandOver): Promise<string[]> {
+  #transferOwnershipHere(pair: UserPair, roles: PairRoles, how: TransferOptions): Promise<string[]> {
     const query = (text: string) => this.query(text)
     const write = how.tryOut ?? (text => this.#write(text))
-    const handOver = new HandOver({ query, write }, pair, roles)
-    return how.tryOut ? handOver.foresee(how) : handOver.run(how)
+    const handOver = new OwnershipTransfer({ query, write }, pair, roles)
+    return how.tryOut ? handOver.preview(how) : handOver.run(how)
   }
 
   /**
    * Who reads only, by a setting of the user or the database, changes roles all the same, but runs its test query as it
    * is set. Where the server's own setting says so, or it is a replica, the server refuses.
    */
-  async #write(statements: string, run: Write = text => this.query(text)): Promise<void> {
+  async #write(statements: string, run: RunStatements = text => this.query(text)): Promise<void> {
     try {
       await run(statements)
     } catch (error) {
@@ -258,7 +262,7 @@ export class PostgresSession extends PostgresFamilySession {
   }
 
   /** One message of several statements is one transaction. */
-  protected override async queries(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
+  protected override async queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
     const settings = [
       'set local search_path = pg_catalog',
       `set local statement_timeout = ${this.statementTimeout}`,
@@ -271,8 +275,8 @@ export class PostgresSession extends PostgresFamilySession {
     return (await this.send([...settings, text].join('; '), where)).slice(settings.length)
   }
 
-  async #roles(pair: Pair): Promise<Roles> {
-    return rolesFrom(await this.query(rolesQuery(pair, this.#version)), pair)
+  async #readRoles(pair: UserPair): Promise<PairRoles> {
+    return readRoles(await this.query(rolesQuery(pair, this.#version)), pair)
   }
 
   /** A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts. */
@@ -284,14 +288,15 @@ export class PostgresSession extends PostgresFamilySession {
 
   /** Of a new verifier, where it has any. @throws NotPermitted if they are more than drivers log in with */
   #iterations(): number {
-    const iterations = iterationsOf(this.host) ?? 4096
-    if (iterations > MOST_ITERATIONS) throw tooMany(`as ${this.credential}`, iterations)
+    const iterations = scramIterationsOf(this.accountQualifier) ?? 4096
+    if (iterations > MAX_SCRAM_ITERATIONS_COUNT)
+      throw tooManyIterationsError(`as ${this.credential}`, iterations)
     return iterations
   }
 
   /** @throws NotPermitted as #iterations */
   async #verifier(user: string, password: string): Promise<string> {
-    if (this.host === 'md5') return md5Verifier(user, password)
+    if (this.accountQualifier === 'md5') return md5PasswordHash(user, password)
     const iterations = this.#iterations()
     const same = user === this.credential.username && password === this.credential.password
     return scramVerifier(password, iterations, same ? this.#salt : undefined)

@@ -1,9 +1,9 @@
 import { ConnectionTimeoutError } from '@redis/client'
 import type { Credential } from '../../credential.ts'
 import { Unreachable } from '../../errors.ts'
-import { type Engine, type EngineOptions, timeouts } from '../engine.ts'
-import { traits } from '../traits.ts'
-import { shownTo, trustIn } from '../trust.ts'
+import { DEFAULT_TIMEOUTS_MS, type Engine, type EngineOptions } from '../engine.ts'
+import { lazySecureContext, reportCertificateTo } from '../tlsTrust.ts'
+import { engineTraits } from '../traits.ts'
 import { connect } from './redisConnection.ts'
 import { translate } from './redisErrors.ts'
 import { RedisSession } from './redisSession.ts'
@@ -17,28 +17,31 @@ type RedisOptions = EngineOptions & {
 /** Redis and Valkey, by ACL users. */
 export class Redis implements Engine {
   readonly #options: Required<RedisOptions>
-  readonly #trust: ReturnType<typeof trustIn>
+  readonly #trust: ReturnType<typeof lazySecureContext>
 
   constructor(options: RedisOptions) {
     this.#options = {
-      ...timeouts,
+      ...DEFAULT_TIMEOUTS_MS,
       testMayWrite: false,
       onCertificate: () => {},
       connect,
       ...options,
     }
-    this.#trust = trustIn(options.caFile)
+    this.#trust = lazySecureContext(options.caFile)
   }
 
   /** Whether the password was looked at is not seen before that is asked for. */
-  enter(credential: Credential): Promise<RedisSession> {
+  loginUnchecked(credential: Credential): Promise<RedisSession> {
     return this.login(credential)
   }
 
   async login(credential: Credential): Promise<RedisSession> {
     const { connect, connectTimeout, statementTimeout, testMayWrite, onCertificate } = this.#options
-    const { host, port = traits.redis.port, username, password, dbname, ssl } = credential
-    const tls = ssl && { secureContext: this.#trust(), checkServerIdentity: shownTo(onCertificate) }
+    const { host, port = engineTraits.redis.defaultPort, username, password, dbname, ssl } = credential
+    const tls = ssl && {
+      secureContext: this.#trust(),
+      checkServerIdentity: reportCertificateTo(onCertificate),
+    }
     try {
       const connection = await connect({
         host,

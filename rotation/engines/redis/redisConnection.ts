@@ -17,21 +17,21 @@ type RedisTarget = {
 export type RedisConnection = Awaited<ReturnType<typeof connect>>
 
 /** 3 begins with HELLO. */
-const protocol = { RESP: 2 } as const
+const RESP_2 = { RESP: 2 } as const
 
 /** With all commands. The library's createClient makes it anew for every password, in 50 ms, and keeps the last one. */
-const construct = RedisClient.factory(protocol)
+const constructClient = RedisClient.factory(RESP_2)
 
 /** A client that is not connected yet, as the library's createClient makes it, for RESP 2. */
-export function createClient(options: Parameters<typeof construct<Record<never, never>>>[0]) {
-  return construct({ ...options, ...protocol })
+export function createClient(options: Parameters<typeof constructClient<Record<never, never>>>[0]) {
+  return constructClient({ ...options, ...RESP_2 })
 }
 
 /** What came is no answer to what was asked: no Redis, or nothing of its protocol. */
 export class Unreadable extends Error {}
 
 /** The same in answer to a login in clear text, where no certificate shows that it is the server that was meant. */
-export class OtherKind extends Unreadable {}
+export class NotRedis extends Unreadable {}
 
 /** Something came in time, but not the whole answer. */
 export class Unfinished extends Error {}
@@ -78,7 +78,7 @@ export async function connect({ tls, commandTimeout, ...target }: RedisTarget) {
     }
   }
   try {
-    await open(client, connectTimeout)
+    await connectInTime(client, connectTimeout)
     // At once: a server that has no room tells so before it is asked.
     const commands = [['AUTH', username, password], ...(database ? [['SELECT', String(database)]] : [])]
     const [welcome] = await Promise.all(commands.map(command => client.sendCommand<unknown>(command)))
@@ -87,13 +87,13 @@ export async function connect({ tls, commandTimeout, ...target }: RedisTarget) {
   } catch (error) {
     // The library keeps a list of its clients.
     client.destroy()
-    if (error instanceof Unreadable && !tls) throw new OtherKind(error.message)
+    if (error instanceof Unreadable && !tls) throw new NotRedis(error.message)
     throw error
   }
 }
 
 /** The library's own limit begins anew with every byte that comes. */
-async function open(client: ReturnType<typeof createClient>, timeout: number): Promise<void> {
+async function connectInTime(client: ReturnType<typeof createClient>, timeout: number): Promise<void> {
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new ConnectionTimeoutError()), timeout)
   const connected = client.connect()

@@ -15,21 +15,21 @@ import {
   TlsFailed,
   Unreachable,
 } from '../../errors.ts'
-import { unreachable, untrusted } from '../networkErrors.ts'
-import { NoConnection } from '../noConnection.ts'
-import { OtherKind, Unfinished, Unreadable } from './redisConnection.ts'
+import { TLS_FAILURE_CODE, UNREACHABLE_CODE } from '../networkErrors.ts'
+import { TooManyConnections } from '../tooManyConnections.ts'
+import { NotRedis, Unfinished, Unreadable } from './redisConnection.ts'
 
 /** The server has no file of the kind that a change was to be saved in. */
-export class NoFile extends NotPermitted {}
+export class NoFileToSaveTo extends NotPermitted {}
 
 /** There is one, and it could not be written. */
-export class NotWritten extends NotPermitted {}
+export class SaveFailed extends NotPermitted {}
 
 /** Its memory is full. Some servers then let nothing into a transaction, not even a change of users. */
-export class NoRoom extends Unreachable {}
+export class OutOfMemory extends Unreachable {}
 
 /** By how an answer begins: with a code, and after ERR, which can mean anything, with words. */
-const byBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
+const translationByBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
   [
     /^WRONGPASS/,
     (_, where) => new LoginRefused(`${where}: user or password was refused, or the user is off`),
@@ -41,8 +41,8 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
     /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
     (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
   ],
-  [/^OOM\b/, (_, where) => new NoRoom(`${where}: OOM, the server's memory is full`)],
-  [/^ERR max number of clients/, (_, where) => new NoConnection(where)],
+  [/^OOM\b/, (_, where) => new OutOfMemory(`${where}: OOM, the server's memory is full`)],
+  [/^ERR max number of clients/, (_, where) => new TooManyConnections(where)],
   [
     /^ERR DB index is out of range/,
     (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
@@ -56,18 +56,18 @@ const byBeginning: [RegExp, (message: string, where: string) => RotationError][]
   ],
   [
     /^ERR This (Redis )?instance is not configured to use an ACL file/,
-    (_, where) => new NoFile(`${where}: the server has no aclfile`),
+    (_, where) => new NoFileToSaveTo(`${where}: the server has no aclfile`),
   ],
   [
     /^ERR The server is running without a config file/,
     (_, where) =>
-      new NoFile(
+      new NoFileToSaveTo(
         `${where}: the server has neither an aclfile nor a config file, so a restart would bring the old password back`,
       ),
   ],
   [
     /^ERR Rewriting config file/,
-    (message, where) => new NotWritten(`${where}: ${message}; a restart would bring the old password back`),
+    (message, where) => new SaveFailed(`${where}: ${message}; a restart would bring the old password back`),
   ],
 ]
 
@@ -77,7 +77,7 @@ const codeOf = (message: string) =>
     message,
   )?.[0] ?? 'an answer without a code'
 
-const lost = [
+const connectionErrors = [
   ConnectionTimeoutError,
   SocketTimeoutError,
   SocketClosedUnexpectedlyError,
@@ -96,15 +96,15 @@ export function translate(error: unknown, where: string): RotationError {
   if (error instanceof RotationError) return error
   if (error instanceof ErrorReply) {
     const message = error.message.replace('EXECABORT Transaction discarded because of: ', '')
-    const [, known] = byBeginning.find(([beginning]) => beginning.test(message)) ?? []
+    const [, known] = translationByBeginning.find(([beginning]) => beginning.test(message)) ?? []
     return known?.(message, where) ?? new DatabaseFailed(`${where}: ${codeOf(message)}`)
   }
-  if (error instanceof OtherKind)
+  if (error instanceof NotRedis)
     return new InvalidCredential('engine', `${where}: what answers there is not Redis`)
-  if (lost.some(kind => error instanceof kind))
+  if (connectionErrors.some(kind => error instanceof kind))
     return new Unreachable(`${where}: ${(error as Error).message}`)
   const { code = '' } = (error ?? {}) as { code?: string }
-  if (unreachable.test(code)) return new Unreachable(`${where}: ${code}`)
-  if (untrusted.test(code)) return new TlsFailed(`${where}: ${code}`)
+  if (UNREACHABLE_CODE.test(code)) return new Unreachable(`${where}: ${code}`)
+  if (TLS_FAILURE_CODE.test(code)) return new TlsFailed(`${where}: ${code}`)
   return new Unreachable(`${where}: the driver failed, ${code || (error instanceof Error && error.name)}`)
 }

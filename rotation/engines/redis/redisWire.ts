@@ -1,8 +1,8 @@
 import { ErrorReply } from '@redis/client'
 import { DatabaseFailed, type RotationError } from '../../errors.ts'
-import { undefinedIfUnseen } from '../inUse.ts'
+import { undefinedIfNotReadable } from '../userInUse.ts'
 import type { RedisConnection } from './redisConnection.ts'
-import { NoFile, translate } from './redisErrors.ts'
+import { NoFileToSaveTo, translate } from './redisErrors.ts'
 
 /** What a session sends: commands one by one, and changes in transactions that save them. */
 export class RedisWire {
@@ -17,7 +17,7 @@ export class RedisWire {
   }
 
   /** The command that saves the users, once it is known. */
-  get save(): string[] | undefined {
+  get saveCommand(): string[] | undefined {
     return this.#save
   }
 
@@ -36,7 +36,7 @@ export class RedisWire {
    * @throws NotPermitted if it could not be saved, so that a restart would bring the old password back
    * @throws DatabaseFailed if the server did not say what became of each
    */
-  async change(...commands: string[][]): Promise<unknown[]> {
+  async changeAndSave(...commands: string[][]): Promise<unknown[]> {
     this.#save ??= await this.#tryToSave(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])
     await this.send(['MULTI'])
     // All at once: whatever was refused, EXEC ends the transaction.
@@ -66,12 +66,12 @@ export class RedisWire {
       this.close()
       throw new DatabaseFailed(`${this.#where}: the server does not refuse what is no part of a transaction`)
     }
-    const all = [...commands.map(inert), ['ACL', 'SAVE'], ...(saves ? [saves] : []), ['EXEC']]
+    const all = [...commands.map(withUnknownRule), ['ACL', 'SAVE'], ...(saves ? [saves] : []), ['EXEC']]
     const answers = await Promise.all(all.map(command => this.#reply(command)))
     const errors = answers.filter(answer => answer instanceof ErrorReply)
     // Older servers leave a transaction open whose EXEC they do not allow.
     if (!errors.at(-1)?.message.startsWith('EXECABORT')) await this.#reply(['DISCARD'])
-    const refused = errors.find(({ message }) => !message.startsWith(SPOILT))
+    const refused = errors.find(({ message }) => !message.startsWith(TRANSACTION_DISCARDED))
     if (refused) throw this.#translate(refused)
     return says
   }
@@ -87,16 +87,18 @@ export class RedisWire {
   /**
    * Whether there is a file to save users in, as far as it is told.
    * @returns the command that it takes beside ACL SAVE
-   * @throws NoFile if there is none
+   * @throws NoFileToSaveTo if there is none
    */
   async #refuseUnsaved(): Promise<{ saves?: string[]; says: string[] }> {
-    const [, aclfile] = listed(await this.send(['CONFIG', 'GET', 'aclfile']).catch(undefinedIfUnseen))
+    const [, aclfile] = listOrEmpty(
+      await this.send(['CONFIG', 'GET', 'aclfile']).catch(undefinedIfNotReadable),
+    )
     if (aclfile === undefined)
       return {
         says: [`could not be looked at: whether the server has an aclfile; let the login have +config|get`],
       }
     if (aclfile !== '') return { says: [] }
-    const told = await this.send(['INFO', 'server']).catch(undefinedIfUnseen)
+    const told = await this.send(['INFO', 'server']).catch(undefinedIfNotReadable)
     const [, file] = /^config_file:(.*?)\r?$/m.exec(String(told)) ?? []
     const saves = ['CONFIG', 'REWRITE']
     if (file === undefined)
@@ -115,7 +117,7 @@ export class RedisWire {
       return first
     } catch (error) {
       const [second, ...more] = others
-      if (error instanceof NoFile && second) return this.#tryToSave(second, ...more)
+      if (error instanceof NoFileToSaveTo && second) return this.#tryToSave(second, ...more)
       throw error
     }
   }
@@ -130,12 +132,12 @@ export class RedisWire {
 }
 
 /** How EXEC answers where a command before it was refused. */
-const SPOILT = 'EXECABORT Transaction discarded because of previous errors'
+const TRANSACTION_DISCARDED = 'EXECABORT Transaction discarded because of previous errors'
 
 /** With a rule that there is none of: should it be run all the same, it changes nothing. */
-const inert = (command: string[]) => (command[1] === 'SETUSER' ? [...command, '!'] : command)
+const withUnknownRule = (command: string[]) => (command[1] === 'SETUSER' ? [...command, '!'] : command)
 
 /** A list that the server told; empty if it told something else. */
-export function listed(told: unknown): unknown[] {
+export function listOrEmpty(told: unknown): unknown[] {
   return Array.isArray(told) ? told : []
 }

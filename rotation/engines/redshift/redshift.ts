@@ -2,22 +2,22 @@ import type pg from 'pg'
 import { escapeIdentifier } from 'pg'
 import type { Credential } from '../../credential.ts'
 import { NotPermitted, RotationError, Unreachable } from '../../errors.ts'
-import { unknownPassword } from '../../password.ts'
-import { compareOwn } from '../compareOwn.ts'
-import type { Pair } from '../engine.ts'
-import { undefinedIfUnseen } from '../inUse.ts'
-import { conflictIfDropped, gone } from '../noSuchUser.ts'
-import { Held } from '../postgres/postgresErrors.ts'
+import { generateUnknownPassword } from '../../password.ts'
+import { compareFromOwnSessions } from '../compareFromOwnSessions.ts'
+import type { UserPair } from '../engine.ts'
+import { conflictIfDropped, missingUserSentence } from '../noSuchUser.ts'
+import { DependentObjectsExist } from '../postgres/postgresErrors.ts'
 import {
-  type Login,
+  type CompletedLogin,
   PostgresFamily,
   PostgresFamilySession,
   type PostgresOptions,
 } from '../postgres/postgresFamily.ts'
-import type { Answer } from '../postgres/postgresProof.ts'
-import { md5Verifier } from '../postgres/scram.ts'
+import type { AuthenticationResponder } from '../postgres/postgresProof.ts'
+import { md5PasswordHash } from '../postgres/scram.ts'
+import { undefinedIfNotReadable } from '../userInUse.ts'
 import {
-  ACCOUNT_PARTS,
+  ACCOUNT_STATEMENT_COUNT,
   type Account,
   type AccountRows,
   accountQuery,
@@ -27,13 +27,13 @@ import {
 } from './redshiftAccount.ts'
 import {
   checkPair,
-  followStatements,
-  handOverStatements,
+  grantOwnedStatements,
   holdsHere,
-  leaveStatements,
-  shareStatements,
+  revokeAllStatements,
+  syncStatements,
+  transferStatements,
 } from './redshiftClone.ts'
-import { answerDigest, sha256Verifier } from './redshiftDigest.ts'
+import { digestResponder, sha256PasswordHash } from './redshiftDigest.ts'
 
 /** Redshift, provisioned or serverless. */
 export class Redshift extends PostgresFamily<RedshiftSession> {
@@ -41,37 +41,37 @@ export class Redshift extends PostgresFamily<RedshiftSession> {
     super('redshift', options)
   }
 
-  protected override session(login: Login, host?: string): RedshiftSession {
+  protected override createSession(login: CompletedLogin, host?: string): RedshiftSession {
     return new RedshiftSession(login, other => this.login(other), host)
   }
 
-  protected override answer({ password }: Credential): Answer {
-    return answerDigest(password)
+  protected override authenticationResponder({ password }: Credential): AuthenticationResponder {
+    return digestResponder(password)
   }
 }
 
 /** How Redshift keeps a password. Only its own drivers log in by sha256, so a user keeps the one that it has. */
-const verifiers = {
-  md5: md5Verifier,
-  sha256: (_user: string, password: string) => sha256Verifier(password),
+const passwordHashers = {
+  md5: md5PasswordHash,
+  sha256: (_user: string, password: string) => sha256PasswordHash(password),
 }
 
 class RedshiftSession extends PostgresFamilySession {
   /** How the passwords of the users are kept that it acts on. */
-  readonly host: 'md5' | 'sha256'
+  readonly accountQualifier: 'md5' | 'sha256'
   readonly #login: (credential: Credential) => Promise<RedshiftSession>
 
-  constructor(login: Login, another: (c: Credential) => Promise<RedshiftSession>, host?: string) {
+  constructor(login: CompletedLogin, another: (c: Credential) => Promise<RedshiftSession>, host?: string) {
     super(login)
     this.#login = another
-    this.host = (host ?? login.told.proof) === 'sha256' ? 'sha256' : 'md5'
+    this.accountQualifier = (host ?? login.details.proof) === 'sha256' ? 'sha256' : 'md5'
   }
 
   /**
    * All of the statements in one transaction, or none. Its settings also let a quoted name be what it says: else Redshift
    * makes its letters small, as soon as it reads them, so they come in a message before.
    */
-  protected override async queries(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
+  protected override async queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
     return await this.#transaction(`${text}; commit`, this.statementTimeout, where)
   }
 
@@ -99,7 +99,7 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   override async setPassword(user: string, password: string): Promise<void> {
-    await this.query(this.#setPassword(user, password))
+    await this.query(this.#setPasswordStatement(user, password))
   }
 
   /**
@@ -108,13 +108,13 @@ class RedshiftSession extends PostgresFamilySession {
    */
   override async wouldSetPassword(user: string): Promise<void> {
     if (user === this.credential.username) return
-    await this.#tryOut([await this.#sameValidity(user)])
+    await this.#tryOut([await this.#unchangedValidityStatement(user)])
   }
 
-  override async cloneUser(pair: Pair, open: { user: string; password: string }): Promise<string[]> {
-    const { user, clone, statements } = await this.#turn(pair, open.user)
-    const left = await this.#handOver(user, clone)
-    const set = this.#setPassword(open.user, open.password)
+  override async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
+    const { user, clone, statements } = await this.#changesToOpen(pair, open.user)
+    const left = await this.#transferOwnership(user, clone)
+    const set = this.#setPasswordStatement(open.user, open.password)
     await this.query([...statements, set].join('; ')).catch(conflictIfDropped)
     return left
   }
@@ -124,14 +124,14 @@ class RedshiftSession extends PostgresFamilySession {
    * there is; a new one has to get one, and gets one that nobody knows, as in cloneUser. What the clone owns is not touched:
    * whether it goes over shows when it does.
    */
-  override async wouldClone(pair: Pair, open: string): Promise<string[]> {
-    const { statements } = await this.#turn(pair, open)
-    await this.#tryOut([...statements, await this.#sameValidity(open)]).catch(conflictIfDropped)
+  override async wouldClone(pair: UserPair, open: string): Promise<string[]> {
+    const { statements } = await this.#changesToOpen(pair, open)
+    await this.#tryOut([...statements, await this.#unchangedValidityStatement(open)]).catch(conflictIfDropped)
     return []
   }
 
   /** A statement that changes nothing of a user, and takes the right to change it. */
-  async #sameValidity(user: string): Promise<string> {
+  async #unchangedValidityStatement(user: string): Promise<string> {
     const [row] = await this.query(
       `select valuntil::timestamp::varchar as until from pg_user where usename = ${quoteText(user)}`,
     )
@@ -139,25 +139,28 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   /** The two accounts, and what makes the clone equal to the user if it is to be opened. @throws as checkPair */
-  async #turn(pair: Pair, open: string): Promise<{ user: Account; clone: Account; statements: string[] }> {
+  async #changesToOpen(
+    pair: UserPair,
+    open: string,
+  ): Promise<{ user: Account; clone: Account; statements: string[] }> {
     const inUse = open === pair.user
-    const [found, existing] = await this.#accounts(pair.user, pair.clone)
+    const [found, existing] = await this.#readAccounts(pair.user, pair.clone)
     const user = checkPair(pair, found, existing, inUse)
     const clone = existing ?? newAccount(pair.clone)
     const statements = [
-      ...(existing ? [] : [this.#create(pair.clone)]),
-      ...shareStatements(user, clone),
-      ...followStatements(user, clone),
+      ...(existing ? [] : [this.#createStatement(pair.clone)]),
+      ...grantOwnedStatements(user, clone),
+      ...syncStatements(user, clone),
     ]
     return { user, clone, statements: inUse ? [] : statements }
   }
 
   /** Hands what the clone owns to the user, each thing by itself. @returns what stays, a sentence each */
-  async #handOver(user: Account, clone: Account): Promise<string[]> {
+  async #transferOwnership(user: Account, clone: Account): Promise<string[]> {
     const left: string[] = []
     for (const key of clone.owned.keys())
       try {
-        await this.query(handOverStatements(user, clone, key).join('; '))
+        await this.query(transferStatements(user, clone, key).join('; '))
       } catch (error) {
         if (!(error instanceof RotationError) || error instanceof Unreachable) throw error
         left.push(`${clone.name} keeps ${key}: ${error.message}`)
@@ -166,66 +169,67 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
-  override async lockUser(user: string, pair: Pair): Promise<void> {
-    const [found, clone] = await this.#accounts(pair.user, pair.clone)
+  override async lockUser(user: string, pair: UserPair): Promise<void> {
+    const [found, clone] = await this.#readAccounts(pair.user, pair.clone)
     if (clone) checkPair(pair, found, clone, user === pair.user)
-    await this.query(this.#setPassword(user, unknownPassword()))
+    await this.query(this.#setPasswordStatement(user, generateUnknownPassword()))
   }
 
   /** Who is no superuser sees its own alone; Redshift Serverless has another table, of sessions that were. */
-  override async sessionsOf(user: string): Promise<number | undefined> {
-    const sessions = await this.#sessions(user)
+  override async countSessions(user: string): Promise<number | undefined> {
+    const sessions = await this.#countSessions(user)
     return sessions?.all ? sessions.count : undefined
   }
 
   /** By the user's own limit alone, as Redshift does not tell its others. A superuser has none. */
-  override async roomFor(user: string): Promise<number | undefined> {
+  override async countFreeConnections(user: string): Promise<number | undefined> {
     const [row] = await this.query(
       `select usesuper as superuser, connection_limit as "limit" from pg_user, svv_user_info
        where usename = ${quoteText(user)} and user_name = usename`,
     )
     const limit = row?.superuser ? Number.NaN : Number.parseInt(row?.limit, 10)
     if (Number.isNaN(limit)) return undefined
-    const sessions = await this.#sessions(user)
+    const sessions = await this.#countSessions(user)
     const seen = sessions?.all || user === this.credential.username
     return sessions && seen ? Math.max(0, limit - sessions.count) : undefined
   }
 
-  async #sessions(user: string): Promise<{ all: boolean; count: number } | undefined> {
+  async #countSessions(user: string): Promise<{ all: boolean; count: number } | undefined> {
     const query = `select (select usesuper from pg_user where usename = current_user) as all,
       (select count(*)::int from stv_sessions where trim(user_name) = left(${quoteText(user)}, 50)) as count`
-    const [row] = (await this.query(query).catch(undefinedIfUnseen)) ?? []
+    const [row] = (await this.query(query).catch(undefinedIfNotReadable)) ?? []
     return row as { all: boolean; count: number } | undefined
   }
 
-  override async dropUser(pair: Pair): Promise<void> {
-    const both = await this.#droppable(pair)
+  override async dropClone(pair: UserPair): Promise<void> {
+    const both = await this.#findDroppableClone(pair)
     if (!both) return
     await this.query(
-      [...leaveStatements(both.user, both.clone), `drop user if exists ${escapeIdentifier(pair.clone)}`].join(
-        '; ',
-      ),
+      [
+        ...revokeAllStatements(both.user, both.clone),
+        `drop user if exists ${escapeIdentifier(pair.clone)}`,
+      ].join('; '),
     )
   }
 
   /** What the clone owns here, which keeps it from being dropped, is handed over before; whether that goes shows then. */
-  override async wouldDropUser(pair: Pair): Promise<string[]> {
-    const making = (await this.#droppable(pair)) ? [] : [this.#create(pair.clone)]
+  override async wouldDropUser(pair: UserPair): Promise<string[]> {
+    const making = (await this.#findDroppableClone(pair)) ? [] : [this.#createStatement(pair.clone)]
     await this.#tryOut([...making, `drop user if exists ${escapeIdentifier(pair.clone)}`]).catch(error => {
-      if (!(error instanceof Held)) throw error
+      if (!(error instanceof DependentObjectsExist)) throw error
     })
     return []
   }
 
   /** The two, if there is a clone. @throws Stranger; NotPermitted if it holds something in another database */
-  async #droppable(pair: Pair): Promise<{ user: Account; clone: Account } | undefined> {
-    const [found, clone] = await this.#accounts(pair.user, pair.clone)
+  async #findDroppableClone(pair: UserPair): Promise<{ user: Account; clone: Account } | undefined> {
+    const [found, clone] = await this.#readAccounts(pair.user, pair.clone)
     if (!clone) return undefined
     const user = checkPair(pair, found, clone)
     // Redshift would drop it all the same, and leave what it owns there to nobody.
     for (const dbname of await this.#otherDatabases()) {
       await using elsewhere = await this.#login(this.credential.with({ dbname }))
-      const [there] = await elsewhere.#accounts(pair.clone)
+      const [there] = await elsewhere.#readAccounts(pair.clone)
       if (there && holdsHere(there))
         throw new NotPermitted(
           `${escapeIdentifier(pair.clone)} owns or may do something in the database ${dbname}; take that away first`,
@@ -235,31 +239,36 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   /** A user sees only its own roles and default privileges. */
-  override async differences(pair: Pair, other: () => Promise<Credential>): Promise<string[]> {
+  override async differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]> {
     const { user, clone } = pair
     const us = { name: this.credential.username, session: this }
-    return compareOwn(pair, us, this.#login(await other()), async of => {
-      const [[original], [copy]] = [await of(user).#accounts(user), await of(clone).#accounts(clone)]
-      return original && copy ? followStatements(original, copy) : [gone(original ? clone : user)]
+    return compareFromOwnSessions(pair, us, this.#login(await other()), async of => {
+      const [[original], [copy]] = [await of(user).#readAccounts(user), await of(clone).#readAccounts(clone)]
+      return original && copy
+        ? syncStatements(original, copy)
+        : [missingUserSentence(original ? clone : user)]
     })
   }
 
-  #create(user: string): string {
-    return `create user ${escapeIdentifier(user)} password ${this.#verifier(user, unknownPassword())}`
+  #createStatement(user: string): string {
+    return `create user ${escapeIdentifier(user)} password ${this.#passwordHash(user, generateUnknownPassword())}`
   }
 
-  #setPassword(user: string, password: string): string {
-    return `alter user ${escapeIdentifier(user)} password ${this.#verifier(user, password)}`
+  #setPasswordStatement(user: string, password: string): string {
+    return `alter user ${escapeIdentifier(user)} password ${this.#passwordHash(user, password)}`
   }
 
-  #verifier(user: string, password: string): string {
-    return quoteText(verifiers[this.host](user, password))
+  #passwordHash(user: string, password: string): string {
+    return quoteText(passwordHashers[this.accountQualifier](user, password))
   }
 
-  async #accounts(...names: string[]): Promise<(Account | undefined)[]> {
-    const rows = await this.queries(names.map(accountQuery).join('; '))
+  async #readAccounts(...names: string[]): Promise<(Account | undefined)[]> {
+    const rows = await this.queryAll(names.map(accountQuery).join('; '))
     return names.map((name, i) =>
-      readAccount(name, rows.slice(i * ACCOUNT_PARTS, (i + 1) * ACCOUNT_PARTS) as AccountRows),
+      readAccount(
+        name,
+        rows.slice(i * ACCOUNT_STATEMENT_COUNT, (i + 1) * ACCOUNT_STATEMENT_COUNT) as AccountRows,
+      ),
     )
   }
 

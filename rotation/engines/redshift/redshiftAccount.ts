@@ -43,7 +43,7 @@ type UserRow = { superuser: boolean; createdb: boolean; validUntil: string | nul
 type InfoRow = { limit: string; syslog: string; timeout: number }
 type NameRow = { name: string; admin?: boolean }
 type ThingRow = {
-  kind: keyof typeof ownerMay
+  kind: keyof typeof ownerPrivileges
   schema: string | null
   name: string
   /** The types of a function's arguments, or the name of a column. */
@@ -54,10 +54,10 @@ type ThingRow = {
 type DefaultRow = { owner: string; schema: string | null; kind: string; acl: string }
 /** The rows of each of `accountQuery`'s statements, in their order. */
 export type AccountRows = [UserRow[], InfoRow[], NameRow[], NameRow[], ThingRow[], DefaultRow[]]
-export const ACCOUNT_PARTS = 6
+export const ACCOUNT_STATEMENT_COUNT = 6
 
 /** Each kind of thing that has an owner or an ACL, and where that is kept. */
-const sources: {
+const OBJECT_SOURCES: {
   kind: string
   schema?: string
   name: string
@@ -113,7 +113,7 @@ export function accountQuery(name: string): string {
   const text = (acl: string) => `array_to_string(${acl}, chr(10))`
   // With or without quotes around it. What else this finds is left out when it is read.
   const mentioned = (acl: string) => `strpos(${text(acl)}, ${quoteText(name.split('"', 1)[0] ?? '')}) > 0`
-  const things = sources.map(({ kind, schema = 'null', name, detail = 'null', owner, acl, from }) => {
+  const things = OBJECT_SOURCES.map(({ kind, schema = 'null', name, detail = 'null', owner, acl, from }) => {
     const ownerName = owner ? `pg_get_userbyid(${owner})::text` : `''::text`
     return `select ${kind}::text as kind, ${schema}::text as schema, ${name}::text as name, ${detail}::text as detail,
        ${ownerName} as owner, ${text(acl)} as acl
@@ -136,7 +136,7 @@ export function accountQuery(name: string): string {
 
 /** The rows of `accountQuery`, by part; undefined if there is no such user. @throws DatabaseFailed */
 export function readAccount(name: string, rows: AccountRows): Account | undefined {
-  if (rows.length < ACCOUNT_PARTS) throw new DatabaseFailed('fewer results than statements')
+  if (rows.length < ACCOUNT_STATEMENT_COUNT) throw new DatabaseFailed('fewer results than statements')
   const [[user], [info], groups, roles, things, defaults] = rows
   if (!user) return undefined
   const account: Account = {
@@ -180,7 +180,7 @@ function optionsOf({ superuser, createdb, validUntil }: UserRow, info: InfoRow |
 }
 
 /** The privileges by their letters in an ACL. RULE and TRIGGER (R, t) cannot be granted in Redshift and mean nothing. */
-const privilegeNames: Record<string, string> = {
+const PRIVILEGE_NAMES: Record<string, string> = {
   r: 'select',
   a: 'insert',
   w: 'update',
@@ -195,18 +195,18 @@ const privilegeNames: Record<string, string> = {
   T: 'temp',
 }
 
-const privileges = (letters: string): Privileges =>
-  new Map([...letters].map(letter => [privilegeNames[letter] ?? '', false]))
+const privilegesOf = (letters: string): Privileges =>
+  new Map([...letters].map(letter => [PRIVILEGE_NAMES[letter] ?? '', false]))
 
 /** What the owner of each kind of thing may do with it that can be granted. */
-const ownerMay = {
-  database: privileges('CT'),
-  schema: privileges('CU'),
-  table: privileges('rawdxDPA'),
-  column: privileges(''),
-  function: privileges('X'),
-  procedure: privileges('X'),
-  language: privileges(''),
+const ownerPrivileges = {
+  database: privilegesOf('CT'),
+  schema: privilegesOf('CU'),
+  table: privilegesOf('rawdxDPA'),
+  column: privilegesOf(''),
+  function: privilegesOf('X'),
+  procedure: privilegesOf('X'),
+  language: privilegesOf(''),
 }
 
 function readThing(account: Account, { kind, schema, name, detail, owner, acl }: ThingRow): void {
@@ -217,46 +217,47 @@ function readThing(account: Account, { kind, schema, name, detail, owner, acl }:
       ? `table ${path}`
       : `${kind} ${path}${kind === 'function' || kind === 'procedure' ? `(${detail})` : ''}`
   if (owner === account.name) {
-    account.owned.set(key, ownerMay[kind])
+    account.owned.set(key, ownerPrivileges[kind])
     return
   }
   const column = kind === 'column' ? ` (${escapeIdentifier(detail ?? '')})` : ''
   for (const item of readAcl(acl ?? ''))
     if (item.grantee === escapeIdentifier(account.name)) {
       const found = account.grants.get(key) ?? new Map()
-      for (const [privilege, option] of readLetters(item.letters)) found.set(privilege + column, option)
+      for (const [privilege, option] of readPrivilegeLetters(item.letters))
+        found.set(privilege + column, option)
       account.grants.set(key, found)
     }
 }
 
-const defaultThings: Record<string, string> = { r: 'tables', f: 'functions', p: 'procedures' }
+const DEFAULT_PRIVILEGE_OBJECTS: Record<string, string> = { r: 'tables', f: 'functions', p: 'procedures' }
 
 function readDefaults({ name, defaults }: Account, rows: DefaultRow[]): void {
   const self = escapeIdentifier(name)
   for (const { owner, schema, kind, acl } of rows) {
-    const things = defaultThings[kind]
+    const things = DEFAULT_PRIVILEGE_OBJECTS[kind]
     if (!things) throw new DatabaseFailed(`default privileges on a kind ${kind} are not understood`)
     const own = owner === name
     if (own && schema === null) defaults.delete(callableByAll(things)[0])
     for (const { grantee, letters } of readAcl(acl))
       if (own ? grantee !== self : grantee === self) {
         const who = own ? { owner: SELF, grantee } : { owner, grantee: SELF }
-        defaults.set(...entry({ ...who, schema, things, privileges: readLetters(letters) }))
+        defaults.set(...defaultEntry({ ...who, schema, things, privileges: readPrivilegeLetters(letters) }))
       }
   }
 }
 
-const entry = (grant: DefaultGrant): [string, DefaultGrant] => [
+const defaultEntry = (grant: DefaultGrant): [string, DefaultGrant] => [
   JSON.stringify([grant.owner, grant.schema, grant.things, grant.grantee]),
   grant,
 ]
 
 function callableByAll(things: string): [string, DefaultGrant] {
-  return entry({ owner: SELF, schema: null, things, grantee: PUBLIC, privileges: privileges('X') })
+  return defaultEntry({ owner: SELF, schema: null, things, grantee: PUBLIC, privileges: privilegesOf('X') })
 }
 
-const quotedName = '"(?:[^"]|"")*"'
-const aclItem = new RegExp(`^(group )?(${quotedName}|[^="/]*)=([a-zA-Z*]*)/(?:${quotedName}|.*)$`)
+const QUOTED_NAME = '"(?:[^"]|"")*"'
+const ACL_ITEM = new RegExp(`^(group )?(${QUOTED_NAME}|[^="/]*)=([a-zA-Z*]*)/(?:${QUOTED_NAME}|.*)$`)
 
 /**
  * Reads an ACL, an item a line, such as `app=r*w/admin`, `group "the readers"=r/admin` or, for PUBLIC, `=X/admin`.
@@ -267,7 +268,7 @@ function readAcl(acl: string): { grantee: string; letters: string }[] {
     .split('\n')
     .filter(item => item)
     .map(item => {
-      const [, group, name, letters] = aclItem.exec(item) ?? []
+      const [, group, name, letters] = ACL_ITEM.exec(item) ?? []
       if (name === undefined || letters === undefined) throw new DatabaseFailed('an ACL is not understood')
       const bare = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
       const quoted = bare === '' ? PUBLIC : escapeIdentifier(bare)
@@ -275,11 +276,11 @@ function readAcl(acl: string): { grantee: string; letters: string }[] {
     })
 }
 
-function readLetters(letters: string): Privileges {
+function readPrivilegeLetters(letters: string): Privileges {
   const found: Privileges = new Map()
   for (const [, letter = '', option] of letters.matchAll(/(.)(\*?)/g)) {
     if ('Rt'.includes(letter)) continue
-    const privilege = privilegeNames[letter]
+    const privilege = PRIVILEGE_NAMES[letter]
     if (!privilege) throw new DatabaseFailed(`the privilege ${letter} in an ACL is not understood`)
     found.set(privilege, option === '*')
   }

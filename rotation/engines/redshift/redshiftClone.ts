@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { escapeIdentifier } from 'pg'
 import { NotPermitted } from '../../errors.ts'
-import type { Pair } from '../engine.ts'
-import { assignment } from '../postgres/postgresSettings.ts'
-import { Stranger } from '../stranger.ts'
+import type { UserPair } from '../engine.ts'
+import { NotAClone } from '../notAClone.ts'
+import { settingAssignment } from '../postgres/postgresSettings.ts'
 import {
   type Account,
   type DefaultGrant,
@@ -18,13 +18,13 @@ import {
  * @throws NotPermitted if there is no user; Stranger if the clone is not its clone
  */
 export function checkPair(
-  pair: Pair,
+  pair: UserPair,
   user: Account | undefined,
   clone: Account | undefined,
   byClone = false,
 ): Account {
   if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to follow`)
-  if (clone) refuseStranger(user, clone, byClone)
+  if (clone) requireClone(user, clone, byClone)
   return user
 }
 
@@ -32,7 +32,7 @@ export function checkPair(
  * The statements that make the clone equal to the user; none if it is. What one of them owns is left out: both may make
  * things at any time.
  */
-export function followStatements(user: Account, clone: Account): string[] {
+export function syncStatements(user: Account, clone: Account): string[] {
   const name = escapeIdentifier(clone.name)
   const granted = ({ grants }: Account) =>
     new Map([...grants].filter(([key]) => !user.owned.has(key) && !clone.owned.has(key)))
@@ -51,7 +51,7 @@ export function followStatements(user: Account, clone: Account): string[] {
 }
 
 /** The statements that hand one thing that the clone owns to the user; it may do with it then whatever can be granted. */
-export function handOverStatements(user: Account, clone: Account, key: string): string[] {
+export function transferStatements(user: Account, clone: Account, key: string): string[] {
   const all = new Map([[key, clone.owned.get(key) ?? new Map()]])
   return [ownerStatement(user, key), ...grantStatements(escapeIdentifier(clone.name), all, new Map())]
 }
@@ -59,7 +59,7 @@ export function handOverStatements(user: Account, clone: Account, key: string): 
 const ownerStatement = (user: Account, key: string) => `alter ${key} owner to ${escapeIdentifier(user.name)}`
 
 /** The statements that let the clone do with what the user owns whatever can be granted. */
-export function shareStatements(user: Account, clone: Account): string[] {
+export function grantOwnedStatements(user: Account, clone: Account): string[] {
   const present = new Map([...clone.grants].filter(([key]) => user.owned.has(key)))
   const missing = [...user.owned].map(([key, all]) => {
     const has = present.get(key)
@@ -75,19 +75,19 @@ export function holdsHere({ owned, grants, defaults }: Account): boolean {
 }
 
 /** The statements that leave the clone with nothing in this database, as DROP USER wants it. */
-export function leaveStatements(user: Account, clone: Account): string[] {
+export function revokeAllStatements(user: Account, clone: Account): string[] {
   const { name, options, settings } = clone
   return [
     ...[...clone.owned.keys()].map(key => ownerStatement(user, key)),
-    ...followStatements({ ...newAccount(name), options, settings }, clone),
+    ...syncStatements({ ...newAccount(name), options, settings }, clone),
   ]
 }
 
 /** Somebody else's user that happens to have the clone's name must not be handed to whoever reads the secret. */
-function refuseStranger(user: Account, clone: Account, byClone: boolean): void {
+function requireClone(user: Account, clone: Account, byClone: boolean): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   if (clone.superuser && !user.superuser)
-    throw new Stranger(`${c} is a superuser and ${u} is not; ALTER USER ${c} NOCREATEUSER, or rename it`)
+    throw new NotAClone(`${c} is a superuser and ${u} is not; ALTER USER ${c} NOCREATEUSER, or rename it`)
   // A clone whose user may do nothing shares nothing with it, and may still have made something.
   const holds = ({ groups, roles, grants }: Account) => groups.size + roles.size + grants.size
   const userHolds = holds(user) + user.owned.size
@@ -100,7 +100,7 @@ function refuseStranger(user: Account, clone: Account, byClone: boolean): void {
       return own && [...privileges.keys()].some(privilege => own.has(privilege))
     })
   if ((held || (byClone && userHolds)) && !shared)
-    throw new Stranger(
+    throw new NotAClone(
       `${c} exists but is no clone of ${u}: nothing that it owns or may do is the user's; rename it`,
     )
 }
@@ -116,7 +116,7 @@ function settingStatements(user: Account, clone: Account): string[] {
       .map(name => `${alter} reset ${escapeIdentifier(name)}`),
     ...user.settings
       .filter(setting => !clone.settings.includes(setting))
-      .map(setting => `${alter} set ${assignment(setting, quoteText)}`),
+      .map(setting => `${alter} set ${settingAssignment(setting, quoteText)}`),
   ]
 }
 

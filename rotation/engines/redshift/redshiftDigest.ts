@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { Answer } from '../postgres/postgresProof.ts'
+import type { AuthenticationResponder } from '../postgres/postgresProof.ts'
 
 const sha256 = (...parts: (Buffer | string)[]) => {
   const digest = createHash('sha256')
@@ -8,7 +8,7 @@ const sha256 = (...parts: (Buffer | string)[]) => {
 }
 
 /** What Redshift stores for a password under sha256, as its ALTER USER takes it. */
-export function sha256Verifier(password: string, salt = randomBytes(32)): string {
+export function sha256PasswordHash(password: string, salt = randomBytes(32)): string {
   return `sha256|${sha256(password, salt).toString('hex')}|${salt.toString('hex')}`
 }
 
@@ -16,17 +16,17 @@ export function sha256Verifier(password: string, salt = randomBytes(32)): string
  * What answers where Redshift asks for a sha256 digest, which is a request of its own that the driver cannot read; there
  * is no answer to any other.
  */
-export function answerDigest(password: string): Answer {
+export function digestResponder(password: string): AuthenticationResponder {
   return body => {
     const request = digestRequest(body)
     return request && { bytes: digestAnswer(password, request), proof: 'sha256' }
   }
 }
 
-type Request = { salt: Buffer; nonce: Buffer }
+type DigestRequest = { salt: Buffer; nonce: Buffer }
 
 /** 13, 0 for SHA-256, and a salt and a nonce, each after its length. Undefined for any other request. */
-function digestRequest(body: Buffer): Request | undefined {
+function digestRequest(body: Buffer): DigestRequest | undefined {
   const [method, algorithm] = [13, 0]
   if (body.length < 12 || body.readUInt32BE(0) !== method || body.readUInt32BE(4) !== algorithm)
     return undefined
@@ -37,7 +37,7 @@ function digestRequest(body: Buffer): Request | undefined {
 const lengthPrefixed = (body: Buffer, at: number) => body.subarray(at + 4, at + 4 + body.readUInt32BE(at))
 
 /** `d`, length, and the digest and a nonce of ours, each after its length. */
-function digestAnswer(password: string, { salt, nonce }: Request): Buffer {
+function digestAnswer(password: string, { salt, nonce }: DigestRequest): Buffer {
   const mine = Buffer.from(randomBytes(16).toString('hex'))
   const digest = sha256(sha256(password, salt), nonce, mine)
   const body = [uint32(digest.length), digest, uint32(mine.length), mine]

@@ -2,15 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { clientAt } from '../../../bench/official/clientAt.ts'
-import { keyturnCrew, officialCrew } from '../../../bench/official/cold/crews.ts'
-import { watchEffects } from '../../../bench/official/cold/effects.ts'
-import { startApplication, type Told } from '../../../bench/official/cold/failures.ts'
+import { type QueryCounts, startApplication } from '../../../bench/official/cold/failures.ts'
 import { measureOutage } from '../../../bench/official/cold/outages.ts'
-import { Functions } from '../../../bench/official/keyturn.ts'
+import { watchPasswordChanges } from '../../../bench/official/cold/passwordChanges.ts'
+import { keyturnProcesses, officialProcesses } from '../../../bench/official/cold/sideProcesses.ts'
+import { FunctionsProcess } from '../../../bench/official/keyturnRotator.ts'
 import { type Scene, withScene } from '../../../bench/official/scene.ts'
-import type { Source } from '../../../bench/official/source.ts'
+import type { OfficialSource } from '../../../bench/official/source.ts'
 import type { PostgresServer } from '../../../local/servers/postgres.ts'
-import { asSuperuser } from '../../../local/servers/postgresDatabase.ts'
+import { runStatements } from '../../../local/servers/postgresDatabase.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 import { officialStandIn } from '../../support/officialStandIn.ts'
 
@@ -20,7 +20,7 @@ const standIn = officialStandIn('import time; time.sleep(0.5)')
 const patiently = { timeout: 20_000 }
 
 /** How many queries fail until so many more have begun. */
-async function failuresAmong(more: number, told: () => Promise<Told>): Promise<number> {
+async function failuresAmong(more: number, told: () => Promise<QueryCounts>): Promise<number> {
   const before = await told()
   while ((await told()).queries < before.queries + more) await sleep(20)
   return (await told()).failed - before.failed
@@ -32,7 +32,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
   let stopped: Promise<void>
   beforeAll(() => {
     const started = Promise.withResolvers<void>()
-    stopped = withScene('postgres', { bin: bin ?? '', postgres: false }, made => {
+    stopped = withScene('postgres', { bin: bin ?? '', hasPostgresDriver: false }, made => {
       scene = made
       started.resolve()
       return over.promise
@@ -52,14 +52,14 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
         entry: new URL(`../../../functions/${name}.ts`, import.meta.url).href,
       }),
     )
-    const effectOf = await watchEffects(scene.server)
-    await using crew = await keyturnCrew(scene, { packages })()
+    const effectOf = await watchPasswordChanges(scene.server)
+    await using crew = await keyturnProcesses(scene, { packages })()
     const secret = await scene.enrol(false)
     const rotate = async () => {
       const began = performance.now()
-      const { wall, outage } = await measureOutage(scene, effectOf, crew, secret)
-      expect(outage).toBeGreaterThan(0)
-      expect(outage).toBeLessThan(performance.now() - began)
+      const { wall, outageMs } = await measureOutage(scene, effectOf, crew, secret)
+      expect(outageMs).toBeGreaterThan(0)
+      expect(outageMs).toBeLessThan(performance.now() - began)
       return wall
     }
     const cold = await rotate()
@@ -67,8 +67,11 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
   })
 
   test("AWS's function is loaded by the first rotation alone", async () => {
-    const source: Source = { commit: '', date: '', read: async () => standIn }
-    await using crew = await officialCrew(scene, { python: { bin: bin ?? '', postgres: false }, source })()
+    const source: OfficialSource = { commit: '', date: '', read: async () => standIn }
+    await using crew = await officialProcesses(scene, {
+      python: { bin: bin ?? '', hasPostgresDriver: false },
+      source,
+    })()
     const secret = await scene.enrol(false)
     const { wall } = await crew.rotate(secret)
     expect(wall).toBeGreaterThan(500)
@@ -78,7 +81,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
   test('an engine of Keyturn by itself logs in with the stored value, and with no other', async () => {
     const value = JSON.parse((await scene.shelf.read(await scene.enrol(false), 'current')) ?? '')
     const entry = new URL('../../../rotation/engines/postgres/postgres.ts', import.meta.url).href
-    await using functions = new Functions(scene)
+    await using functions = new FunctionsProcess(scene)
     expect((await functions.login(entry, value)).wall).toBeGreaterThan(0)
     await expect(functions.login(entry, { ...value, password: 'other' })).rejects.toThrow('LoginRefused')
   })
@@ -87,7 +90,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
     const secret = await scene.enrol(false)
     const value = JSON.parse((await scene.shelf.read(secret, 'current')) ?? '')
     const change = () =>
-      asSuperuser(scene.server as PostgresServer, `alter role ${value.username} password 'second'`)
+      runStatements(scene.server as PostgresServer, `alter role ${value.username} password 'second'`)
     const client = clientAt(scene.secretsManager.url, scene.issuer)
     const SecretString = JSON.stringify({ ...value, password: 'second' })
     const tell = () => client.send(new PutSecretValueCommand({ SecretId: secret, SecretString }))

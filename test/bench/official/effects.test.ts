@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, inject, test } from 'vitest'
-import { watchEffects } from '../../../bench/official/cold/effects.ts'
+import { watchPasswordChanges } from '../../../bench/official/cold/passwordChanges.ts'
 import { startMysql } from '../../../local/servers/mysql.ts'
 import * as mysql from '../../../local/servers/mysqlDatabase.ts'
 import { startPostgres } from '../../../local/servers/postgres.ts'
@@ -13,7 +13,7 @@ const onPostgres = async () => {
     makeApp: () => postgres.makeApp(server),
     admits: ({ current }: postgres.App) => postgres.admits(server, current),
     change: ({ user, current }: postgres.App) =>
-      postgres.asSuperuser(server, `alter role ${user} password 'second'`, current.dbname, {
+      postgres.runStatements(server, `alter role ${user} password 'second'`, current.dbname, {
         user,
         password: current.password,
       }),
@@ -29,7 +29,7 @@ const onMysql = (flavour: Parameters<typeof startMysql>[0]) => async () => {
     makeApp: () => mysql.makeApp(server),
     admits: ({ current }: postgres.App) => mysql.admits(server, current),
     change: ({ user, current }: postgres.App) =>
-      mysql.asSuperuser(server, statement, { user, password: current.password }),
+      mysql.runStatements(server, statement, { user, password: current.password }),
   }
 }
 
@@ -50,7 +50,7 @@ describe.concurrent.each(subjects)('$name', ({ start }) => {
   test('notes when a change takes effect, as a client finds that tries the old password all the time', async () => {
     const { server, makeApp, admits, change } = await start()
     try {
-      const effectOf = await watchEffects(server)
+      const effectOf = await watchPasswordChanges(server)
       for (let round = 0; round < 3; round++) {
         const app = await makeApp()
         const logins: { began: number; ended: number; letIn: boolean }[] = []

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { type Count, type FaultRow, faultsSection } from '../../../bench/official/faults/faults.ts'
-import { type Recorded, recorded } from '../../../bench/official/faults/halfDone.ts'
+import { type FaultCount, type FaultRow, faultsSection } from '../../../bench/official/faults/faults.ts'
+import { type RecordedState, readRecordedStates } from '../../../bench/official/faults/halfDone.ts'
 import { cellsOf } from '../../../bench/official/summary.ts'
 
 test('the sum of all faults leaves out what AWS’s function rotates in no case', () => {
   const row = (title: string, rotates: boolean, stuck: number): FaultRow => {
-    const count: Count = { faults: 10, lockedOut: 1, stuck }
+    const count: FaultCount = { faults: 10, lockedOut: 1, stuck }
     return { title, rotates, official: count, officialAgain: count, keyturn: count, keyturnStopped: count }
   }
   const section = faultsSection([row('one', true, 2), row('two', true, 3), row('as it is', false, 10)])
@@ -17,7 +17,7 @@ test('the sum of all faults leaves out what AWS’s function rotates in no case'
 
 const engines = { postgres: 'PostgreSQL', mysql: 'MySQL', mariadb: 'MariaDB' }
 const results = readFileSync(join(import.meta.dirname, '../../../bench/official/RESULTS.md'), 'utf8')
-const { states } = recorded()
+const { states } = readRecordedStates()
 const kinds = Map.groupBy(
   states,
   ({ engine, strategy, start }) =>
@@ -25,16 +25,16 @@ const kinds = Map.groupBy(
 )
 
 /** Whether what current says does not log in. */
-const isLockedOut = ({ labels, strategy, start, user, clone }: Recorded) => {
+const isLockedOut = ({ labels, strategy, start, user, clone }: RecordedState) => {
   const current = labels.new?.includes('AWSCURRENT') ? 'new' : 'current'
   const isClones = strategy === 'alternating-users' && (start === 'on the clone') === (current === 'current')
   return (isClones ? clone?.password : user) !== current
 }
 
 test.each([...kinds])('%s: RESULTS.md counts the states that are recorded', (title, states) => {
-  const sum = (which: (state: Recorded) => boolean) =>
+  const sum = (which: (state: RecordedState) => boolean) =>
     states.filter(which).reduce((all, { faults }) => all + faults, 0)
-  const isStuck = ({ labels: { new: of } }: Recorded) =>
+  const isStuck = ({ labels: { new: of } }: RecordedState) =>
     of?.includes('AWSPENDING') && !of.includes('AWSCURRENT')
   const [, official] = cellsOf(results.replace(/^(\| \w+) [\d.]+/gm, '$1'), title)
   expect(official).toBe(`${sum(isLockedOut)} and ${sum(state => !!isStuck(state))} of ${sum(() => true)}`)

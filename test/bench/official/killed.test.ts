@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { onPostgres } from '../../../bench/official/faults/databases.ts'
-import { mortalTasks } from '../../../bench/official/faults/killed.ts'
+import { postgresDatabase } from '../../../bench/official/faults/databases.ts'
 import { deathsOf } from '../../../bench/official/faults/mortal.ts'
-import { makeSetting, type Setting, Subject } from '../../../bench/official/faults/subject.ts'
+import { makeMortalTasks } from '../../../bench/official/faults/mortalTasks.ts'
+import { makeSetting, Subject, type SubjectSetting } from '../../../bench/official/faults/subject.ts'
 import { type Embedded, startEmbedded } from '../../../local/embedded/embedded.ts'
 import { captureOutput } from '../../support/observe.ts'
 
 let embedded: Embedded
-let setting: Setting
+let setting: SubjectSetting
 let operations: string[]
 beforeAll(async () => {
   embedded = await startEmbedded()
-  setting = await makeSetting(embedded, onPostgres(embedded.postgres), 'single-user', 'settled')
-  const whole = mortalTasks(embedded.tasks, undefined)
-  expect(await (await Subject.set(setting)).rotate(whole.tasks)).toBeUndefined()
+  setting = await makeSetting(embedded, postgresDatabase(embedded.postgres), 'single-user', 'settled')
+  const whole = makeMortalTasks(embedded.tasks, undefined)
+  expect(await (await Subject.create(setting)).rotate(whole.tasks)).toBeUndefined()
   operations = whole.operations
 })
 afterAll(() => embedded?.stop())
@@ -22,8 +22,8 @@ async function verdictsAfter(afterwards: 'rolled back' | 'stopped') {
   captureOutput()
   const verdicts = []
   for (const death of deathsOf(operations.length)) {
-    const subject = await Subject.set(setting)
-    const mortal = mortalTasks(embedded.tasks, death, afterwards)
+    const subject = await Subject.create(setting)
+    const mortal = makeMortalTasks(embedded.tasks, death, afterwards)
     // Whoever rolls back after the label was moved finds that all went well.
     expect(['Killed', undefined], JSON.stringify(death)).toContain(await subject.rotate(mortal.tasks))
     expect(mortal.operations.length).toBe(death.at + 1)

@@ -1,8 +1,8 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Death, Mortals } from '../../../bench/official/faults/mortal.ts'
+import { type Death, OfficialProcesses } from '../../../bench/official/faults/mortal.ts'
 import { type SecretsManagerServer, startSecretsManager } from '../../../local/aws/secretsManager.ts'
-import { SecretsShelf } from '../../../local/client/shelves.ts'
+import { SecretValueStore } from '../../../local/client/valueStores.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 
 const bin = await pythonBin()
@@ -24,11 +24,11 @@ def lambda_handler(event, context):
 
 describe.skipIf(!bin)('a Python function that dies', () => {
   let server: SecretsManagerServer
-  let mortals: Mortals
+  let mortals: OfficialProcesses
   let client: SecretsManagerClient
   beforeAll(async () => {
     server = await startSecretsManager()
-    mortals = new Mortals(bin ?? '', server.url)
+    mortals = new OfficialProcesses(bin ?? '', server.url)
     client = new SecretsManagerClient({
       endpoint: server.url,
       region: 'eu-west-1',
@@ -43,7 +43,7 @@ describe.skipIf(!bin)('a Python function that dies', () => {
   })
 
   async function rotate(dies?: Death) {
-    const secret = await new SecretsShelf(client).put(`app-${JSON.stringify(dies) ?? 'lives'}`, 'old', {})
+    const secret = await new SecretValueStore(client).put(`app-${JSON.stringify(dies) ?? 'lives'}`, 'old', {})
     const token = server.stagePending(secret)
     const life = await mortals.rotate('stand-in', secret, token, dies)
     const value = client.send(new GetSecretValueCommand({ SecretId: secret, VersionId: token }))

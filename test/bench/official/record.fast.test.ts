@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { loginsIn } from '../../../bench/official/bare/record.ts'
+import { statementsByLogin } from '../../../bench/official/bare/recordRotation.ts'
 
 test.each([
   [
@@ -36,6 +36,6 @@ test.each([
 ] as const)(
   '%s: the log tells of each login, and of its statements to their last line',
   (engine, log, logins) => {
-    expect(loginsIn(engine, log)).toEqual(logins)
+    expect(statementsByLogin(engine, log)).toEqual(logins)
   },
 )

@@ -1,26 +1,26 @@
 import { expect, test } from 'vitest'
 import { coldReport } from '../../../bench/official/cold/report.ts'
-import { inTurns, type Pairs } from '../../../bench/official/inTurns.ts'
 import { ratioOf } from '../../../bench/official/ratio.ts'
-import { withPart } from '../../../bench/official/sections.ts'
+import { replacePart } from '../../../bench/official/sections.ts'
 import { startSection } from '../../../bench/official/startReport.ts'
 import { cellsOf } from '../../../bench/official/summary.ts'
+import { type Pairs, takeInTurns } from '../../../bench/official/takeInTurns.ts'
 
 test('a part of a report takes the place of its former self, and the others stay where they belong', () => {
   const firsts = ['# One', '## Two', '## Three']
   const one = '# One\n\nfirst\n\n## Within one\n'
-  const report = withPart(one, '## Three\n\nthird', firsts)
+  const report = replacePart(one, '## Three\n\nthird', firsts)
   expect(report).toBe('# One\n\nfirst\n\n## Within one\n\n## Three\n\nthird\n')
-  expect(withPart(report, '## Two\n', firsts)).toBe(report.replace('## Three', '## Two\n\n## Three'))
-  expect(withPart(report, '# One\n', firsts)).toBe('# One\n\n## Three\n\nthird\n')
-  expect(withPart('', '# One\n', firsts)).toBe('# One\n')
-  expect(() => withPart(report, '## Four\n', firsts)).toThrow('no part of the report begins with ## Four')
+  expect(replacePart(report, '## Two\n', firsts)).toBe(report.replace('## Three', '## Two\n\n## Three'))
+  expect(replacePart(report, '# One\n', firsts)).toBe('# One\n\n## Three\n\nthird\n')
+  expect(replacePart('', '# One\n', firsts)).toBe('# One\n')
+  expect(() => replacePart(report, '## Four\n', firsts)).toThrow('no part of the report begins with ## Four')
 })
 
 test('both sides take turns, each begins as often, and the first pair is left out', async () => {
   const order: string[] = []
   const take = (side: string) => async () => order.push(side)
-  const taken = await inTurns(3, { official: take('o'), keyturn: take('k') })
+  const taken = await takeInTurns(3, { official: take('o'), keyturn: take('k') })
   expect(order.join('')).toBe('okkookko')
   expect(taken).toEqual({ official: [4, 5, 8], keyturn: [3, 6, 7] })
 })
@@ -29,7 +29,11 @@ test('a ratio is that of each pair, not of the medians', () => {
   expect(ratioOf({ official: [10, 100, 1], keyturn: [20, 50, 3] })).toBe('2.00 (0.50 to 3.00)')
 })
 
-const outage = (outage: number, wall: number, memory = 0) => ({ outage, wall, memory: memory * 2 ** 20 })
+const outage = (outage: number, wall: number, memory = 0) => ({
+  outageMs: outage,
+  wall,
+  memory: memory * 2 ** 20,
+})
 const cold = {
   outages: [
     {
@@ -80,10 +84,10 @@ test('what could not be measured is said', () => {
 
 test('the start of a function is the sum of its parts, but for the login', () => {
   const start = (imported: number, client: number, driver: number, login: number) => ({
-    imported,
-    client,
-    driver,
-    login,
+    importMs: imported,
+    clientMs: client,
+    driverMs: driver,
+    loginMs: login,
   })
   const pairs: Pairs<ReturnType<typeof start>> = {
     official: [start(150, 50, 0, 30)],

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
-import { repository } from '../../../bench/official/source.ts'
+import { REPOSITORY_URL } from '../../../bench/official/source.ts'
 import { rowsIn } from '../../../bench/official/summary.ts'
-import { newestOf } from '../../../local/servers/mysql.ts'
+import { newestFlavourOf } from '../../../local/servers/mysql.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 import { officialStandIn } from '../../support/officialStandIn.ts'
 
@@ -32,7 +32,7 @@ describe('what cannot be compared is said in one line, and ends with 2', () => {
     const { code, stdout, stderr } = await run(words)
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toMatch(/^(.* )?Get AWS's functions by `git clone .*`, .*--official PATH\n$/)
-    expect(stderr).toContain(repository)
+    expect(stderr).toContain(REPOSITORY_URL)
   })
 
   test.each([
@@ -86,7 +86,7 @@ function rowsOf(text: string, side: string): string[][] {
 const bin = await pythonBin()
 /** What the bench starts itself. Where this system cannot have them, test/support/servers.ts has said so. */
 const areThere = (['mysql', 'mariadb'] as const).every(engine =>
-  inject('mysql').some(({ packages }) => packages.suite === newestOf(engine).packages.suite),
+  inject('mysql').some(({ packages }) => packages.suite === newestFlavourOf(engine).packages.suite),
 )
 
 describe.skipIf(!bin || !areThere)('where PyGreSQL cannot be built, another commit of AWS’s', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Functions, tasksOf } from '../../../bench/official/keyturn.ts'
+import { type FunctionsProcess, makeFunctionTasks } from '../../../bench/official/keyturnRotator.ts'
 
 /** Functions that each take a while and answer with their name, but for testSecret, which fails. */
 const functions = {
@@ -8,11 +8,11 @@ const functions = {
     const error = name === 'testSecret' ? { name: 'TestFailed', message: 'no' } : null
     return { answer: name, error, wall: 0, cpu: 0, memory: 0 }
   },
-} as unknown as Functions
+} as unknown as FunctionsProcess
 
 test('functions of an execution run one after the other, also in branches, and after one that failed', async () => {
   const seen: string[] = []
-  const tasks = tasksOf(functions, async (state, call) => {
+  const tasks = makeFunctionTasks(functions, async (state, call) => {
     seen.push(`${state} begins`)
     const outcome = await call()
     seen.push(`${state} ends`)

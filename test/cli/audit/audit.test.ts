@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Report } from '../../../fleet/audit/report.ts'
-import { type AuditedAccount, startAudited } from '../../../local/aws/audited.ts'
+import type { AuditReport } from '../../../fleet/audit/report.ts'
+import { type AuditedAccount, startAuditedAccount } from '../../../local/aws/audited.ts'
 import { ago, dayAgo, enrolled, HERE, MOMENT, told } from '../../fleet/audit/facts.ts'
-import { environment, run } from '../account.ts'
+import { commandEnvironment, runCommand } from '../account.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'keyturn-'))
 const well = {
@@ -19,7 +19,7 @@ const well = {
 let account: AuditedAccount
 
 beforeAll(async () => {
-  account = await startAudited({
+  account = await startAuditedAccount({
     moment: MOMENT,
     regions: {
       [HERE]: {
@@ -43,12 +43,12 @@ afterAll(async () => {
 
 test('one call audits an account, and writes the report in every form', async () => {
   const [html, csv] = [join(folder, 'audit.html'), join(folder, 'findings.csv')]
-  const { code, stdout, stderr } = await run(
+  const { code, stdout, stderr } = await runCommand(
     ['audit', '--json', '--html', html, '--csv', csv, '--fail-on', 'critical'],
-    environment(account.url),
+    commandEnvironment(account.url),
   )
   expect([code, stderr]).toEqual([5, expect.stringContaining(`Written: ${html}`)])
-  const report = JSON.parse(stdout) as Report
+  const report = JSON.parse(stdout) as AuditReport
   const schema = JSON.parse(readFileSync(new URL('../../../docs/audit.schema.json', import.meta.url), 'utf8'))
   const hasForm = new Ajv2020().compile(schema)
   expect([hasForm(report), hasForm.errors]).toEqual([true, null])
@@ -67,9 +67,9 @@ test('what AWS refuses is told, and fails a gate; a stage that is not there ends
     policy,
     'exceptions: [{ rule: open-to-everybody, name: "*", until: 2027-01-01, reason: no matter here }]',
   )
-  const { code, stdout } = await run(
+  const { code, stdout } = await runCommand(
     ['audit', '--fail-on', 'critical', '--policy', policy],
-    environment(account.url),
+    commandEnvironment(account.url),
   )
   account.refuse()
   expect(code).toBe(5)
@@ -77,7 +77,7 @@ test('what AWS refuses is told, and fails a gate; a stage that is not there ends
   expect(stdout).toContain(
     'Who reads is not known: CloudTrail was not asked, refused, or tells of no read although there were some.',
   )
-  const none = await run(['audit', '--stage', 'none'], environment(account.url))
+  const none = await runCommand(['audit', '--stage', 'none'], commandEnvironment(account.url))
   expect([none.code, none.stdout]).toEqual([2, ''])
   expect(none.stderr).toContain('there is no stack of the stage none')
 })

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { planned, Shown } from '../../../cli/audit/progress.ts'
+import { AuditProgress, planText } from '../../../cli/audit/progress.ts'
 import { Output } from '../../../cli/output.ts'
-import type { Progress } from '../../../fleet/audit/collect.ts'
+import type { CollectProgress } from '../../../fleet/audit/collect.ts'
 
 /** What is written on stderr, a tenth of a second between two steps. */
-function shown(steps: Progress[], live: boolean, gap = 100): string {
+function shown(steps: CollectProgress[], live: boolean, gap = 100): string {
   let [text, now] = ['', 0]
   const err = {
     isTTY: live,
@@ -12,15 +12,15 @@ function shown(steps: Progress[], live: boolean, gap = 100): string {
       text += more
     },
   }
-  const progress = new Shown(new Output({ write() {} }, err, {}), { live, now: () => now })
+  const progress = new AuditProgress(new Output({ write() {} }, err, {}), { live, now: () => now })
   for (const step of steps) {
-    progress.progress(step)
+    progress.showProgress(step)
     now += gap
   }
   return text
 }
 
-const details = (done: number): Progress => ({ part: 'details', done, of: 100 })
+const details = (done: number): CollectProgress => ({ part: 'details', done, of: 100 })
 
 describe('progress', () => {
   test('never goes back, in whatever order answers come', () => {
@@ -56,8 +56,8 @@ test('a plan says how many calls there are, over which limits, and how long they
     { service: 'Secrets Manager', operation: 'GetResourcePolicy', region: 'a', calls: 5000, perSecond: 50 },
     { service: 'Secrets Manager', operation: 'GetResourcePolicy', region: 'b', calls: 10, perSecond: 50 },
   ]
-  expect(planned({ calls, seconds: 111.1 })).toBe(
+  expect(planText({ calls, seconds: 111.1 })).toBe(
     'To ask: 5,010 Secrets Manager GetResourcePolicy (50 a second in a Region). That takes about 2 minutes.',
   )
-  expect(planned({ calls, seconds: 0.1 })).toContain('about 1 second.')
+  expect(planText({ calls, seconds: 0.1 })).toContain('about 1 second.')
 })

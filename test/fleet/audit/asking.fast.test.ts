@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Asking } from '../../../fleet/audit/collect/asking.ts'
+import { AwsReader } from '../../../fleet/audit/collect/awsReader.ts'
 
 test.each([
   [{ name: 'Unknown', $metadata: { httpStatusCode: 404 } }, 'HTTP 404, and no error is named'],
@@ -11,7 +11,7 @@ test.each([
   const refused = async () => {
     throw Object.assign(new Error('a text of others'), error)
   }
-  expect(await new Asking('eu-west-1').fact(kind, refused)).toEqual({
+  expect(await new AwsReader('eu-west-1').readFact(kind, refused)).toEqual({
     unread: `Access Analyzer ListAnalyzers: ${why}`,
   })
 })

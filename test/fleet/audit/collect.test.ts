@@ -1,20 +1,25 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Facts, SecretFacts } from '../../../fleet/audit/facts.ts'
-import { ago, home, peer } from '../../../local/aws/audited/fleet.ts'
-import { type AuditedAccount, startAudited } from '../../../local/aws/audited.ts'
-import { differences, few, gathered, surroundings } from '../../support/audit/gathered.ts'
+import { daysAgo, HOME_REGION, PEER_REGION } from '../../../local/aws/audited/fleet.ts'
+import { type AuditedAccount, startAuditedAccount } from '../../../local/aws/audited.ts'
+import {
+  awsEnvironment,
+  differingPaths,
+  fewCredentials,
+  gatherFacts,
+} from '../../support/audit/gatherFacts.ts'
 
-const reads = { window: 7 * 86_400_000, budget: 60_000 }
-const secret = (facts: Facts, name: string, region = home) =>
+const reads = { windowMs: 7 * 86_400_000, budgetMs: 60_000 }
+const secret = (facts: Facts, name: string, region = HOME_REGION) =>
   facts.credentials.find(each => each.name === name && each.region === region) as SecretFacts
 
 let account: AuditedAccount
 let usual: Facts
 
 beforeAll(async () => {
-  account = await startAudited(few)
-  for (const [name, value] of Object.entries(surroundings(account))) vi.stubEnv(name, value)
-  usual = await gathered({ reads })
+  account = await startAuditedAccount(fewCredentials)
+  for (const [name, value] of Object.entries(awsEnvironment(account))) vi.stubEnv(name, value)
+  usual = await gatherFacts({ reads })
 })
 afterEach(() => {
   account.refuse()
@@ -31,10 +36,21 @@ describe('facts', () => {
 
   test('each credential is there once in each Region that has it, and what Keyturn keeps for itself is none', () => {
     expect(usual.credentials.map(({ region, name }) => `${region} ${name}`)).toEqual([
-      ...[`${peer} kept`, `${peer} there`, `${home} /tagged`, `${home} /untagged`],
-      ...[`${home} by-hand`, `${home} by-service`, `${home} far`, `${home} kept`, `${home} stuck`],
+      ...[
+        `${PEER_REGION} kept`,
+        `${PEER_REGION} there`,
+        `${HOME_REGION} /tagged`,
+        `${HOME_REGION} /untagged`,
+      ],
+      ...[
+        `${HOME_REGION} by-hand`,
+        `${HOME_REGION} by-service`,
+        `${HOME_REGION} far`,
+        `${HOME_REGION} kept`,
+        `${HOME_REGION} stuck`,
+      ],
     ])
-    expect(secret(usual, 'kept', peer).primaryRegion).toBe(home)
+    expect(secret(usual, 'kept', PEER_REGION).primaryRegion).toBe(HOME_REGION)
     expect(secret(usual, 'kept').primaryRegion).toBeUndefined()
   })
 
@@ -49,58 +65,64 @@ describe('facts', () => {
   })
 
   test('a version tells its own date only where nobody else does', () => {
-    expect(secret(usual, 'by-hand').current).toEqual({ at: ago(50), by: 'version' })
-    expect(secret(usual, 'by-service').current).toEqual({ at: ago(5), by: 'last-rotated' })
+    expect(secret(usual, 'by-hand').current).toEqual({ at: daysAgo(50), by: 'version' })
+    expect(secret(usual, 'by-service').current).toEqual({ at: daysAgo(5), by: 'last-rotated' })
     const asked = account.calls.filter(({ action }) => action === 'ListSecretVersionIds')
-    expect(asked.map(({ about }) => about?.split(':').at(-1)?.slice(0, -7)).toSorted()).toEqual([
+    expect(asked.map(({ resource }) => resource?.split(':').at(-1)?.slice(0, -7)).toSorted()).toEqual([
       ...['by-hand', 'far', 'stuck', 'there'],
     ])
   })
 
   test('what is pending of a secret and of a parameter is known by its date', () => {
-    expect(secret(usual, 'stuck').pendingSince).toEqual({ is: ago(4) })
+    expect(secret(usual, 'stuck').pendingSince).toEqual({ is: daysAgo(4) })
     expect(secret(usual, 'kept').pendingSince).toEqual({ is: undefined })
-    expect(secret(usual, '/tagged').pendingSince).toEqual({ is: ago(1) })
+    expect(secret(usual, '/tagged').pendingSince).toEqual({ is: daysAgo(1) })
     expect(secret(usual, '/untagged').pendingSince).toEqual({ is: undefined })
   })
 
   test('the table tells the rotations of each, the newest first, and how many there were on a day', () => {
     const { history } = secret(usual, 'kept')
-    expect('is' in history && history.is.rotations.map(({ began }) => began)).toEqual([ago(3), ago(33)])
+    expect('is' in history && history.is.rotations.map(({ began }) => began)).toEqual([
+      daysAgo(3),
+      daysAgo(33),
+    ])
     expect(secret(usual, 'by-hand').history).toEqual({ is: { rotations: [] } })
     expect(usual.days).toEqual({
       is: [33, 3, 2].map(days => ({
-        ...{ day: ago(days).slice(0, 10), rotated: 1, failed: 0, medianMilliseconds: 4000 },
+        ...{ day: daysAgo(days).slice(0, 10), rotated: 1, failed: 0, medianMilliseconds: 4000 },
       })),
     })
   })
 
   test('where CloudTrail tells of no read, although rotations read meanwhile, nobody is known to read nothing', async () => {
-    const silent = await startAudited({
-      ...few,
-      regions: { ...few.regions, [home]: { ...few.regions[home], events: [] } },
+    const silent = await startAuditedAccount({
+      ...fewCredentials,
+      regions: {
+        ...fewCredentials.regions,
+        [HOME_REGION]: { ...fewCredentials.regions[HOME_REGION], events: [] },
+      },
     })
-    for (const [name, value] of Object.entries(surroundings(silent))) vi.stubEnv(name, value)
-    const { regions } = await gathered({ reads })
-    for (const [name, value] of Object.entries(surroundings(account))) vi.stubEnv(name, value)
+    for (const [name, value] of Object.entries(awsEnvironment(silent))) vi.stubEnv(name, value)
+    const { regions } = await gatherFacts({ reads })
+    for (const [name, value] of Object.entries(awsEnvironment(account))) vi.stubEnv(name, value)
     await silent.stop()
-    expect(regions[home]?.sweep).toEqual({
+    expect(regions[HOME_REGION]?.sweep).toEqual({
       unread: expect.stringMatching(/although 2 rotations ended there/),
     })
-    expect(regions[peer]?.sweep).toMatchObject({ is: { events: 0 } })
+    expect(regions[PEER_REGION]?.sweep).toMatchObject({ is: { events: 0 } })
   })
 
   test('tags, functions, policies, what is exposed, subscribers and roles are there', () => {
     expect(secret(usual, '/tagged').tags).toEqual({ is: { team: 'blue' } })
     expect(secret(usual, '/untagged').tags).toEqual({ is: {} })
-    const { functions, exposed, subscribers, stack } = usual.regions[home] as Facts['regions'][string]
+    const { functions, exposed, subscribers, stack } = usual.regions[HOME_REGION] as Facts['regions'][string]
     expect(Object.values(functions)).toMatchObject([
       { is: { runtime: 'nodejs24.x' } },
       { is: { runtime: 'python3.9', state: 'Active' } },
     ])
     expect('is' in exposed && Object.values(exposed.is ?? {})).toEqual(['everybody'])
     expect(subscribers).toEqual({ is: 1 })
-    expect(usual.regions[peer]?.subscribers).toEqual({ is: 0 })
+    expect(usual.regions[PEER_REGION]?.subscribers).toEqual({ is: 0 })
     expect('is' in stack && stack.is?.roles).toContain('keyturn-dev-findDue')
     expect(secret(usual, 'far').policy).toEqual({ is: '{"Statement":[]}' })
   })
@@ -109,12 +131,14 @@ describe('facts', () => {
     expect(secret(usual, '/tagged').policy).toEqual({ is: '{"Statement":[{"Sid":"1"},{"Sid":"2"}]}' })
     expect(secret(usual, '/untagged').policy).toEqual({ is: undefined })
     const asked = account.calls.filter(({ action }) => action === 'GetResourcePolicies')
-    expect([...new Set(asked.map(({ about }) => about))]).toEqual([account.arnOf(home, '/tagged')])
+    expect([...new Set(asked.map(({ resource }) => resource))]).toEqual([
+      account.arnOf(HOME_REGION, '/tagged'),
+    ])
   })
 
   test('who read is told by CloudTrail, up to the moment', () => {
-    expect(secret(usual, 'kept').readers).toMatchObject([{ reads: 1, own: false, first: ago(2) }])
-    expect(usual.regions[home]?.sweep).toMatchObject({ is: { events: 1, completeSince: ago(7) } })
+    expect(secret(usual, 'kept').readers).toMatchObject([{ reads: 1, own: false, first: daysAgo(2) }])
+    expect(usual.regions[HOME_REGION]?.sweep).toMatchObject({ is: { events: 1, completeSince: daysAgo(7) } })
   })
 
   test('no call reads a value', () => {
@@ -142,47 +166,47 @@ describe('facts', () => {
 describe('what changes nothing', () => {
   test('the order of pages', async () => {
     account.shuffle('otherwise')
-    expect(await gathered({ reads })).toEqual(usual)
+    expect(await gatherFacts({ reads })).toEqual(usual)
   })
 
   test('answers that come late, in another order', async () => {
     account.delay(({ action }) => action.length * 2)
-    expect(await gathered({ reads })).toEqual(usual)
+    expect(await gatherFacts({ reads })).toEqual(usual)
   })
 
   test('a first try that is throttled or fails on the side of AWS', async () => {
     const tried = new Map<string, number>()
-    account.refuse(({ region, action, about }) => {
-      const key = `${region} ${action} ${about}`
+    account.refuse(({ region, action, resource }) => {
+      const key = `${region} ${action} ${resource}`
       tried.set(key, (tried.get(key) ?? 0) + 1)
       if ((tried.get(key) ?? 0) > 1) return undefined
       return action.length % 2 ? { name: 'ThrottlingException' } : { name: 'InternalFailure', status: 500 }
     })
-    expect(await gathered({ reads })).toEqual(usual)
+    expect(await gatherFacts({ reads })).toEqual(usual)
   }, 30_000)
 
   test("this machine's clock", async () => {
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(ago(-400)) })
-    expect(await gathered({ reads })).toEqual(usual)
-    vi.setSystemTime(Date.parse(ago(400)))
-    expect(await gathered({ reads })).toEqual(usual)
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.parse(daysAgo(-400)) })
+    expect(await gatherFacts({ reads })).toEqual(usual)
+    vi.setSystemTime(Date.parse(daysAgo(400)))
+    expect(await gatherFacts({ reads })).toEqual(usual)
   })
 
   test('a secret that was deleted since it was listed is none of the fleet', async () => {
-    account.refuse(({ action, about }) =>
-      action === 'DescribeSecret' && about?.includes('by-hand')
+    account.refuse(({ action, resource }) =>
+      action === 'DescribeSecret' && resource?.includes('by-hand')
         ? { name: 'ResourceNotFoundException' }
         : undefined,
     )
-    const facts = await gathered({ reads })
+    const facts = await gatherFacts({ reads })
     expect(secret(facts, 'by-hand')).toBeUndefined()
-    expect(differences(usual, facts).every(path => path.startsWith(`${home} by-hand `))).toBe(true)
+    expect(differingPaths(usual, facts).every(path => path.startsWith(`${HOME_REGION} by-hand `))).toBe(true)
   })
 })
 
 describe('an error that stays leaves unread what depends on it, and nothing else', () => {
-  const all = ['by-hand', 'by-service', 'far', 'kept', 'stuck'].map(name => `${home} ${name}`)
-  const parameters = ['/tagged', '/untagged'].map(name => `${home} ${name}`)
+  const all = ['by-hand', 'by-service', 'far', 'kept', 'stuck'].map(name => `${HOME_REGION} ${name}`)
+  const parameters = ['/tagged', '/untagged'].map(name => `${HOME_REGION} ${name}`)
   const far = Object.keys({
     stack: 1,
     secrets: 1,
@@ -193,32 +217,32 @@ describe('an error that stays leaves unread what depends on it, and nothing else
     sweep: 1,
   })
   const cases: [action: string, changed: string[]][] = [
-    ['GetResourcePolicy', [...all.map(name => `${name} policy`), `${peer} kept policy`]],
+    ['GetResourcePolicy', [...all.map(name => `${name} policy`), `${PEER_REGION} kept policy`]],
     ['DescribeSecret', [...all.map(name => `${name} replicas`), ...far.map(name => `us-east-1 ${name}`)]],
     [
       'ListSecretVersionIds',
-      [`${home} by-hand current`, `${home} far current`, `${home} stuck pendingSince`],
+      [`${HOME_REGION} by-hand current`, `${HOME_REGION} far current`, `${HOME_REGION} stuck pendingSince`],
     ],
-    ['GetResourcePolicies', [`${home} /tagged policy`]],
+    ['GetResourcePolicies', [`${HOME_REGION} /tagged policy`]],
     ['GetResources', parameters.map(name => `${name} tags`)],
-    ['GetFunctionConfiguration', [`${home} functions`]],
-    ['ListAnalyzers', [`${home} exposed`]],
-    ['ListFindings', [`${home} exposed`]],
-    ['ListSubscriptionsByTopic', [`${home} subscribers`]],
-    ['ListStackResources', [`${home} stack`]],
-    ['LookupEvents', [`${home} sweep`, `${home} kept readers`]],
+    ['GetFunctionConfiguration', [`${HOME_REGION} functions`]],
+    ['ListAnalyzers', [`${HOME_REGION} exposed`]],
+    ['ListFindings', [`${HOME_REGION} exposed`]],
+    ['ListSubscriptionsByTopic', [`${HOME_REGION} subscribers`]],
+    ['ListStackResources', [`${HOME_REGION} stack`]],
+    ['LookupEvents', [`${HOME_REGION} sweep`, `${HOME_REGION} kept readers`]],
     [
       'Scan',
-      [...[...all, ...parameters].map(name => `${name} history`), ...['days', `${home} kept current`]],
+      [...[...all, ...parameters].map(name => `${name} history`), ...['days', `${HOME_REGION} kept current`]],
     ],
   ]
 
   test.each(cases)('%s', async (action, changed) => {
     account.refuse(call =>
-      call.action === action && call.region === home ? { name: 'AccessDeniedException' } : undefined,
+      call.action === action && call.region === HOME_REGION ? { name: 'AccessDeniedException' } : undefined,
     )
-    const facts = await gathered({ reads })
-    expect(differences(usual, facts)).toEqual(changed.toSorted())
+    const facts = await gatherFacts({ reads })
+    expect(differingPaths(usual, facts)).toEqual(changed.toSorted())
     expect(JSON.stringify(facts)).toContain(`${action}: AccessDenied`)
   })
 
@@ -226,70 +250,74 @@ describe('an error that stays leaves unread what depends on it, and nothing else
     ['ListSecrets', 'secrets', ['kept', 'there']],
     ['DescribeParameters', 'parameters', ['/tagged', '/untagged']],
   ])('%s', async (action, list, names) => {
-    const region = action === 'ListSecrets' ? peer : home
+    const region = action === 'ListSecrets' ? PEER_REGION : HOME_REGION
     account.refuse(call =>
       call.action === action && call.region === region ? { name: 'AccessDeniedException' } : undefined,
     )
-    const facts = await gathered({ reads })
+    const facts = await gatherFacts({ reads })
     for (const name of names) expect(secret(facts, name, region)).toBeUndefined()
     expect(facts.regions[region]).toMatchObject({
       [list]: { unread: expect.stringContaining(`${action}: AccessDenied`) },
     })
     const about = names.map(name => `${region} ${name} `)
-    const others = differences(usual, facts).filter(path => !about.some(name => path.startsWith(name)))
+    const others = differingPaths(usual, facts).filter(path => !about.some(name => path.startsWith(name)))
     expect(others).toEqual([`${region} ${list}`])
   })
 
   test('one secret that may not be looked at is alone', async () => {
-    account.refuse(({ action, about }) =>
-      action === 'GetResourcePolicy' && about?.includes('stuck')
+    account.refuse(({ action, resource }) =>
+      action === 'GetResourcePolicy' && resource?.includes('stuck')
         ? { name: 'AccessDeniedException' }
         : undefined,
     )
-    expect(differences(usual, await gathered({ reads }))).toEqual([`${home} stuck policy`])
+    expect(differingPaths(usual, await gatherFacts({ reads }))).toEqual([`${HOME_REGION} stuck policy`])
   })
 
   test('a table that is gone is said by the name of that error', async () => {
     account.refuse(({ action }) => (action === 'Scan' ? { name: 'ResourceNotFoundException' } : undefined))
-    expect((await gathered()).days).toEqual({ unread: 'DynamoDB Scan: ResourceNotFoundException' })
+    expect((await gatherFacts()).days).toEqual({ unread: 'DynamoDB Scan: ResourceNotFoundException' })
   })
 
   test('a stack of a peer that may not be seen: nobody knows what its table has', async () => {
     account.refuse(({ action, region }) =>
-      action === 'DescribeStacks' && region === peer ? { name: 'AccessDenied', status: 403 } : undefined,
+      action === 'DescribeStacks' && region === PEER_REGION
+        ? { name: 'AccessDenied', status: 403 }
+        : undefined,
     )
-    expect(differences(usual, await gathered({ reads }))).toEqual([
-      ...['days', `${peer} kept history`, `${peer} stack`, `${peer} subscribers`],
+    expect(differingPaths(usual, await gatherFacts({ reads }))).toEqual([
+      ...['days', `${PEER_REGION} kept history`, `${PEER_REGION} stack`, `${PEER_REGION} subscribers`],
       // No read was seen there, and now nobody knows whether a rotation should have been.
-      ...[`${peer} sweep`, `${peer} there history`],
+      ...[`${PEER_REGION} sweep`, `${PEER_REGION} there history`],
     ])
   })
 
   test('a Region that is not enabled for the account is not known, and ends nothing', async () => {
-    account.refuse(({ region }) => (region === peer ? { name: 'UnrecognizedClientException' } : undefined))
-    const facts = await gathered({ reads })
-    expect(facts.regions[peer]).toMatchObject({
+    account.refuse(({ region }) =>
+      region === PEER_REGION ? { name: 'UnrecognizedClientException' } : undefined,
+    )
+    const facts = await gatherFacts({ reads })
+    expect(facts.regions[PEER_REGION]).toMatchObject({
       secrets: { unread: 'Secrets Manager ListSecrets: UnrecognizedClientException' },
     })
     expect(secret(facts, 'kept')).toBeDefined()
     account.refuse(({ action }) =>
       action === 'GetResourcePolicy' ? { name: 'UnrecognizedClientException' } : undefined,
     )
-    await expect(gathered({ reads })).rejects.toMatchObject({ name: 'UnrecognizedClientException' })
+    await expect(gatherFacts({ reads })).rejects.toMatchObject({ name: 'UnrecognizedClientException' })
   })
 
   test('credentials that have expired end the audit', async () => {
     account.refuse(({ action }) =>
       action === 'GetResourcePolicy' ? { name: 'ExpiredTokenException' } : undefined,
     )
-    await expect(gathered({ reads })).rejects.toMatchObject({ name: 'ExpiredTokenException' })
+    await expect(gatherFacts({ reads })).rejects.toMatchObject({ name: 'ExpiredTokenException' })
   })
 })
 
 test('an audit that was stopped after any unit goes on to the same facts, and asks nothing twice', async () => {
   const countAll = async () => {
     const kept = new Map<string, string>()
-    await gathered({
+    await gatherFacts({
       reads,
       units: { take: () => undefined, keep: (unit, found) => void kept.set(unit, JSON.stringify(found)) },
     })
@@ -303,13 +331,13 @@ test('an audit that was stopped after any unit goes on to the same facts, and as
       if (kept.size >= stop) throw new Error('killed')
       kept.set(unit, JSON.stringify(found))
     }
-    await expect(gathered({ reads, units: { take: () => undefined, keep } })).rejects.toThrow('killed')
+    await expect(gatherFacts({ reads, units: { take: () => undefined, keep } })).rejects.toThrow('killed')
     const missing = new Set<string>()
     const take = (unit: string) => {
       const found = kept.get(unit)
       return found === undefined ? undefined : JSON.parse(found)
     }
-    const facts = await gathered({ reads, units: { take, keep: unit => void missing.add(unit) } })
+    const facts = await gatherFacts({ reads, units: { take, keep: unit => void missing.add(unit) } })
     expect(facts).toEqual(usual)
     expect(missing.size).toBe(units - stop)
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ageOf, storedOf } from '../../../fleet/audit/age.ts'
+import { passwordAgeOf, valueAgeOf } from '../../../fleet/audit/age.ts'
 import type { EditFacts, RotationFacts } from '../../../fleet/audit/facts.ts'
 import { ago, parameter, rotation, secret } from './facts.ts'
 
@@ -11,23 +11,23 @@ const stored = { at: ago(2), by: 'version' } as const
 
 test('an edited value is as old as the one that it replaced, and its schedule counts from the edit', () => {
   const edited = secret('a', { ...history(), labels, current: stored })
-  expect(ageOf(edited)).toEqual({ at: ago(100), by: 'table' })
-  expect(storedOf(edited)).toEqual(stored)
+  expect(passwordAgeOf(edited)).toEqual({ at: ago(100), by: 'table' })
+  expect(valueAgeOf(edited)).toEqual(stored)
 })
 
 test('one that a rotation made is as old as that rotation', () => {
   const edited = secret('a', { ...history(rotation(99.9)), labels, current: stored })
-  expect(ageOf(edited)).toEqual({ at: rotation(99.9).ended, by: 'table' })
+  expect(passwordAgeOf(edited)).toEqual({ at: rotation(99.9).ended, by: 'table' })
 })
 
 test('what was stored after the edit has its own date', () => {
   const current = { at: ago(1), by: 'version' } as const
   const later = { newer: ['AWSCURRENT'], edited: ['AWSPREVIOUS'] }
-  expect(ageOf(secret('a', { ...history(), labels: later, current }))).toEqual(current)
+  expect(passwordAgeOf(secret('a', { ...history(), labels: later, current }))).toEqual(current)
 })
 
 test('a parameter’s is known by its date', () => {
   const given = (days: number) => ({ changed: ago(days), current: { at: ago(days), by: 'version' as const } })
-  expect(ageOf(parameter('/a', { ...history(), ...given(2) }))?.at).toBe(ago(100))
-  expect(ageOf(parameter('/a', { ...history(), ...given(1) }))?.at).toBe(ago(1))
+  expect(passwordAgeOf(parameter('/a', { ...history(), ...given(2) }))?.at).toBe(ago(100))
+  expect(passwordAgeOf(parameter('/a', { ...history(), ...given(1) }))?.at).toBe(ago(1))
 })

@@ -7,8 +7,8 @@ import type {
   RotationFacts,
   SecretFacts,
 } from '../../../fleet/audit/facts.ts'
-import { judge } from '../../../fleet/audit/judge.ts'
-import { defaults, type Policy } from '../../../fleet/audit/policy/policy.ts'
+import { judgeFacts } from '../../../fleet/audit/judge.ts'
+import { DEFAULT_POLICY, type Policy } from '../../../fleet/audit/policy/policy.ts'
 import type { Finding } from '../../../fleet/audit/report.ts'
 import type { Tags } from '../../../rotation/tags.ts'
 
@@ -187,7 +187,7 @@ export const factsOf = (
 
 /** What an audit finds, each as `rule name`, or `rule name: unread`. */
 export const foundIn = (facts: Facts, policy: Partial<Policy> = {}): string[] =>
-  judge(facts, { ...defaults, ...policy }).findings.map(told)
+  judgeFacts(facts, { ...DEFAULT_POLICY, ...policy }).findings.map(told)
 
 export const told = ({ rule, status, credential, region }: Finding): string =>
   `${rule} ${credential?.name ?? region}${status === 'unread' ? ': unread' : ''}`

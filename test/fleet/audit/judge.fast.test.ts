@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import * as v from 'valibot'
 import { describe, expect, test } from 'vitest'
-import { judge, unreadIn, withCost } from '../../../fleet/audit/judge.ts'
-import { defaults } from '../../../fleet/audit/policy/policy.ts'
-import { type Finding, severities } from '../../../fleet/audit/report.ts'
+import { addCost, judgeFacts, unreadArnsIn } from '../../../fleet/audit/judge.ts'
+import { DEFAULT_POLICY } from '../../../fleet/audit/policy/policy.ts'
+import { type Finding, SEVERITIES } from '../../../fleet/audit/report.ts'
 import { reportSchema } from '../../../fleet/audit/reportSchema.ts'
 import { ruleTexts } from '../../../fleet/audit/rules/rules.ts'
 import type { CostReport } from '../../../fleet/cost/costReport.ts'
@@ -45,8 +45,8 @@ const facts = factsOf([
 ])
 
 describe('a report', () => {
-  const report = judge(facts, {
-    ...defaults,
+  const report = judgeFacts(facts, {
+    ...DEFAULT_POLICY,
     exceptions: [{ rule: 'plain-string', name: '*', until: '2026-12-31', reason: 'a test' }],
   })
 
@@ -59,7 +59,7 @@ describe('a report', () => {
 
   test('lists the worst first, what is excepted last, and counts what was found', () => {
     const places = report.findings.map(({ severity, excepted }) =>
-      excepted ? 9 : severities.indexOf(severity),
+      excepted ? 9 : SEVERITIES.indexOf(severity),
     )
     expect(places).toEqual(places.toSorted((a, b) => a - b))
     expect(report.counts).toMatchObject({
@@ -95,7 +95,7 @@ describe('a report', () => {
       findings: {},
     })
     const hidden = secret('a', { history: { unread: 'DynamoDB Scan: AccessDenied' } })
-    expect(judge(factsOf([hidden]), defaults).credentials[0]).not.toHaveProperty('ageDays')
+    expect(judgeFacts(factsOf([hidden]), DEFAULT_POLICY).credentials[0]).not.toHaveProperty('ageDays')
     expect(rowOf('shop/alone')).toMatchObject({ lastRead: 'never', findings: { medium: 1 } })
     expect(report.credentials.find(({ kind }) => kind === 'replica')).toMatchObject({
       region: THERE,
@@ -105,7 +105,7 @@ describe('a report', () => {
 
   test('says with a baseline what is new, and what is not', () => {
     const before = report.findings.filter(({ rule }) => rule !== 'never-read')
-    const { findings } = judge(facts, defaults, before)
+    const { findings } = judgeFacts(facts, DEFAULT_POLICY, before)
     const fresh = findings.filter(({ isNew }) => isNew).map(({ rule }) => rule)
     // The exception is over.
     expect(fresh.sort()).toEqual(['never-read', 'plain-string'])
@@ -120,12 +120,14 @@ describe('a report', () => {
     }
     const [one, both] = [open('999999999999'), open('999999999999', '888888888888')]
     const isNew = (now: typeof one, before: typeof one) =>
-      judge(now, defaults, judge(before, defaults).findings).findings.map(({ isNew }) => isNew)
+      judgeFacts(now, DEFAULT_POLICY, judgeFacts(before, DEFAULT_POLICY).findings).findings.map(
+        ({ isNew }) => isNew,
+      )
     expect([isNew(one, one), isNew(both, one), isNew(one, both)]).toEqual([[false], [true], [false]])
   })
 
   test('says with a baseline what is gone, and not what is only not known, excepted or not looked at', () => {
-    const { findings: before } = judge(facts, defaults)
+    const { findings: before } = judgeFacts(facts, DEFAULT_POLICY)
     const [old = before[0] as Finding] = before
     const inRegion = (region: string): Finding => ({ ...old, region, credential: undefined as never })
     const after = {
@@ -138,7 +140,7 @@ describe('a report', () => {
     }
     const excepting = [{ rule: 'plain-string', name: '*', until: '2026-12-31', reason: 'a test' }]
     const gone = (now = after, more: Finding[] = []) =>
-      judge(now, { ...defaults, exceptions: excepting }, [...before, ...more]).gone?.map(told)
+      judgeFacts(now, { ...DEFAULT_POLICY, exceptions: excepting }, [...before, ...more]).gone?.map(told)
     expect(gone()).toEqual(['never-read shop/never', 'read-by-keyturn-alone shop/alone'])
     expect(gone(after, [inRegion('us-east-1'), { ...old, rule: 'of-another-version' }])).toEqual(gone())
     const unlisted = structuredClone(after)
@@ -146,15 +148,15 @@ describe('a report', () => {
       'eu-west-1': { ...after.regions['eu-west-1'], secrets: { unread: 'AccessDenied' } },
     })
     expect(gone(unlisted)).toEqual(['never-read shop/never'])
-    expect(judge(facts, defaults, before).gone).toEqual([])
-    expect(judge(facts, defaults)).not.toHaveProperty('gone')
+    expect(judgeFacts(facts, DEFAULT_POLICY, before).gone).toEqual([])
+    expect(judgeFacts(facts, DEFAULT_POLICY)).not.toHaveProperty('gone')
   })
 
   test('does not take for gone what a worse finding says now', () => {
     const admin = (tags: object) => secret('a', { tags: { is: { team: 'shop', ...tags } } })
-    const { findings } = judge(factsOf([admin({})]), defaults)
+    const { findings } = judgeFacts(factsOf([admin({})]), DEFAULT_POLICY)
     expect(findings.map(told)).toEqual(['never-rotates a'])
-    const now = judge(factsOf([admin({ 'keyturn:admin': 'true' })]), defaults, findings)
+    const now = judgeFacts(factsOf([admin({ 'keyturn:admin': 'true' })]), DEFAULT_POLICY, findings)
     expect([now.findings.map(told), now.gone]).toEqual([['admin-not-rotated a'], []])
   })
 
@@ -163,20 +165,20 @@ describe('a report', () => {
       format: 'keyturn-cost/1',
       byCredential: { [secret('shop/well').arn]: 0.4, [parameter('/shop/gone').arn]: 1 },
     } as unknown as CostReport
-    const costly = withCost(report, cost)
+    const costly = addCost(report, cost)
     expect(costly.cost).toBe(cost)
     expect(
       costly.credentials.flatMap(({ monthly, name }) => (monthly ? [`${name} ${monthly}`] : [])),
     ).toEqual(['shop/well 0.4'])
-    expect([...unreadIn(report)].sort()).toEqual([
+    expect([...unreadArnsIn(report)].sort()).toEqual([
       readWhenRotated('shop/alone').arn,
       neverRead('shop/never').arn,
     ])
   })
 
   test('is the same for the same facts, in whatever order they come', () => {
-    const turned = judge({ ...facts, credentials: facts.credentials.toReversed() }, defaults)
-    const straight = judge(facts, defaults)
+    const turned = judgeFacts({ ...facts, credentials: facts.credentials.toReversed() }, DEFAULT_POLICY)
+    const straight = judgeFacts(facts, DEFAULT_POLICY)
     expect(turned.findings).toEqual(straight.findings)
   })
 })
@@ -194,7 +196,7 @@ test('the ids of rules are all different, and each says what it is', () => {
 test('ten thousand credentials are judged within seconds, and one admin of them all slows nothing', () => {
   const many = Array.from({ length: 10_000 }, (_, n) => userOfAdmin(`s${n}`))
   const began = performance.now()
-  const { findings } = judge(factsOf([secret('admin'), ...many]), defaults)
+  const { findings } = judgeFacts(factsOf([secret('admin'), ...many]), DEFAULT_POLICY)
   expect(findings.map(({ rule }) => rule)).toEqual(['admin-shared', 'same-minute'])
   expect(performance.now() - began).toBeLessThan(20_000)
 })

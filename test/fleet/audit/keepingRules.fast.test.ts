@@ -1,7 +1,7 @@
-import { access } from '../../../fleet/audit/rules/access.ts'
-import { deployment } from '../../../fleet/audit/rules/deployment.ts'
-import { keeping } from '../../../fleet/audit/rules/keeping.ts'
-import { reading } from '../../../fleet/audit/rules/reading.ts'
+import { accessRules } from '../../../fleet/audit/rules/access.ts'
+import { deploymentRules } from '../../../fleet/audit/rules/deployment.ts'
+import { readingRules } from '../../../fleet/audit/rules/reading.ts'
+import { storageRules } from '../../../fleet/audit/rules/storage.ts'
 import {
   ACCOUNT,
   ago,
@@ -344,4 +344,4 @@ cases['same-minute'] = {
   },
 }
 
-lookAt([...reading, ...keeping, ...access, ...deployment], cases)
+lookAt([...readingRules, ...storageRules, ...accessRules, ...deploymentRules], cases)

@@ -7,11 +7,11 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { build, stop } from 'esbuild'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { limitOf } from '../../../fleet/audit/limits.ts'
-import { fleetOf } from '../../../local/aws/audited/fleet.ts'
-import { type AuditedAccount, type Call, startAudited } from '../../../local/aws/audited.ts'
+import { rateLimitOf } from '../../../fleet/audit/rateLimits.ts'
+import { declareFleet } from '../../../local/aws/audited/fleet.ts'
+import { type AuditedAccount, type Call, startAuditedAccount } from '../../../local/aws/audited.ts'
 import type { Told } from '../../support/audit/collectApart.ts'
-import { surroundings } from '../../support/audit/gathered.ts'
+import { awsEnvironment } from '../../support/audit/gatherFacts.ts'
 
 /** So many times faster than AWS everything is here, so that this takes seconds: the limits of both sides. */
 const FASTER = 8
@@ -43,7 +43,7 @@ async function collectApart(
   killed = (_: Told) => false,
 ): Promise<Told[]> {
   const words = [program, join(folder, journal), mode, `${FASTER}`]
-  const env = { PATH: process.env.PATH, HOME: '/nonexistent', ...surroundings(account) }
+  const env = { PATH: process.env.PATH, HOME: '/nonexistent', ...awsEnvironment(account) }
   const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   running.push(child)
   const told: Told[] = []
@@ -66,7 +66,7 @@ const endOf = (told: Told[]) => {
 function busiest(calls: Call[]): Map<string, number> {
   const most = new Map<string, number>()
   for (const [kind, some] of Map.groupBy(calls, call => `${call.region} ${call.service} ${call.action}`)) {
-    const times = some.map(({ at }) => at / 1000)
+    const times = some.map(({ atMs }) => atMs / 1000)
     let from = 0
     times.forEach((at, i) => {
       while ((times[from] ?? at) <= at - 1) from += 1
@@ -77,7 +77,7 @@ function busiest(calls: Call[]): Map<string, number> {
 }
 
 test('5,000 secrets and 5,000 parameters: little memory, within the limits, and progress never goes back', async () => {
-  account = await startAudited(fleetOf(5000), { throttle: FASTER })
+  account = await startAuditedAccount(declareFleet(5000), { throttle: FASTER })
   const told = await collectApart('large', 'begin')
   const { megabytes, credentials } = endOf(told)
   expect(credentials).toBe(10_500)
@@ -90,7 +90,7 @@ test('5,000 secrets and 5,000 parameters: little memory, within the limits, and 
   expect(account.calls.filter(({ action }) => action === 'GetResourcePolicy')).toHaveLength(5000)
   for (const [kind, most] of busiest(account.calls)) {
     const [, service = '', action = ''] = kind.split(' ')
-    const limit = limitOf(service, action)
+    const limit = rateLimitOf(service, action)
     expect(limit, kind).toBeDefined()
     // Calls that wait for a busy machine arrive together; AWS's own bucket has room for a second's calls more.
     expect(most, kind).toBeLessThanOrEqual((limit?.perSecond ?? 0) * FASTER * 1.25)
@@ -99,12 +99,12 @@ test('5,000 secrets and 5,000 parameters: little memory, within the limits, and 
 })
 
 describe('an audit that was killed', () => {
-  const fleet = fleetOf(120)
+  const fleet = declareFleet(120)
   let whole: { digest: string }
   let calls: number
 
   beforeAll(async () => {
-    account = await startAudited(fleet, { throttle: FASTER })
+    account = await startAuditedAccount(fleet, { throttle: FASTER })
     whole = endOf(await collectApart('whole', 'begin'))
     calls = account.calls.length
     await account.stop()
@@ -114,7 +114,7 @@ describe('an audit that was killed', () => {
     ['in the lists', (told: Told) => 'part' in told && told.part === 'lists' && told.done >= 5],
     ['in the details', (told: Told) => 'part' in told && told.part === 'details' && told.done >= 100],
   ])('%s goes on to the same facts', async (where, killed) => {
-    account = await startAudited(fleet, { throttle: FASTER })
+    account = await startAuditedAccount(fleet, { throttle: FASTER })
     expect((await collectApart(where, 'begin', killed)).every(one => !('digest' in one))).toBe(true)
     const resumed = endOf(await collectApart(where, 'resume'))
     expect(resumed.digest).toBe(whole.digest)

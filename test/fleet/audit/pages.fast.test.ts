@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
-import { Asking } from '../../../fleet/audit/collect/asking.ts'
+import { AwsReader } from '../../../fleet/audit/collect/awsReader.ts'
 import type { Collector } from '../../../fleet/audit/collect/collector.ts'
 import { readPages } from '../../../fleet/audit/collect/pages.ts'
-import { EndlessList, wholeList } from '../../../fleet/wholeList.ts'
+import { EndlessList, readAllPages } from '../../../fleet/wholeList.ts'
 
 const kind = { service: 'secretsmanager', operation: 'ListSecrets', region: 'eu-west-1' } as const
 const collector = () =>
   ({
-    asking: new Asking('eu-west-1'),
+    asking: new AwsReader('eu-west-1'),
     units: { take: () => undefined, keep() {} },
     advance() {},
   }) as unknown as Collector
@@ -39,7 +39,7 @@ test('a list of the SDK that has no end is given up, and is not taken for whole'
     for (let page = 0; page < 5000; page++) yield page
   }
   const count = async () => {
-    for await (const _ of wholeList(pages()));
+    for await (const _ of readAllPages(pages()));
   }
   await expect(count()).rejects.toThrow(EndlessList)
 })

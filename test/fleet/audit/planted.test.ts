@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { Clients } from '../../../cli/clients.ts'
-import { collect } from '../../../fleet/audit/collect.ts'
-import { judge } from '../../../fleet/audit/judge.ts'
-import { Pace } from '../../../fleet/audit/pace.ts'
+import { collectFacts } from '../../../fleet/audit/collect.ts'
+import { judgeFacts } from '../../../fleet/audit/judge.ts'
+import { RateLimiter } from '../../../fleet/audit/rateLimiter.ts'
 import { credentialRules } from '../../../fleet/audit/rules/rules.ts'
-import { type AuditedAccount, startAudited } from '../../../local/aws/audited.ts'
+import { type AuditedAccount, startAuditedAccount } from '../../../local/aws/audited.ts'
 import { ACCOUNT, HERE, MOMENT, told } from './facts.ts'
 import { planted, plantings, policy } from './planted.ts'
 
@@ -12,7 +12,7 @@ const { regions, found } = planted()
 let account: AuditedAccount
 
 beforeAll(async () => {
-  account = await startAudited({ moment: MOMENT, regions })
+  account = await startAuditedAccount({ moment: MOMENT, regions })
   vi.stubEnv('AWS_ENDPOINT_URL', account.url)
   vi.stubEnv('AWS_ACCESS_KEY_ID', 'test')
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'test')
@@ -29,13 +29,13 @@ test('there is one of each rule, and one that is nearly so, among at least 300 c
 })
 
 test('every planted finding is found, and nothing else', async () => {
-  const facts = await collect(new Clients({ region: HERE }), {
+  const facts = await collectFacts(new Clients({ region: HERE }), {
     account: ACCOUNT,
     stage: 'dev',
     region: HERE,
-    reads: { window: 7 * 86_400_000, budget: 60_000 },
-    pace: new Pace({ factor: 50 }),
+    reads: { windowMs: 7 * 86_400_000, budgetMs: 60_000 },
+    pace: new RateLimiter({ factor: 50 }),
   })
-  const { findings } = judge(facts, policy)
+  const { findings } = judgeFacts(facts, policy)
   expect(findings.map(finding => `${finding.region} ${told(finding)}`).sort()).toEqual(found)
 })

@@ -1,4 +1,4 @@
-import { defaults, type Policy } from '../../../fleet/audit/policy/policy.ts'
+import { DEFAULT_POLICY, type Policy } from '../../../fleet/audit/policy/policy.ts'
 import type {
   DeclaredEvent,
   DeclaredParameter,
@@ -351,7 +351,7 @@ function unread({ accessed: _, ...secret }: DeclaredSecret): DeclaredSecret {
 
 /** What the policy of this fleet asks beside the defaults. */
 export const policy: Policy = {
-  ...defaults,
+  ...DEFAULT_POLICY,
   adminUses: 2,
   sections: [
     { for: { prefix: 'aws-key/' }, customerKey: true },

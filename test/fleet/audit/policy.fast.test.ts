@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { judge } from '../../../fleet/audit/judge.ts'
-import { defaults } from '../../../fleet/audit/policy/policy.ts'
-import { LONGEST_POLICY, readPolicy as read } from '../../../fleet/audit/policy/read.ts'
+import { judgeFacts } from '../../../fleet/audit/judge.ts'
+import { DEFAULT_POLICY } from '../../../fleet/audit/policy/policy.ts'
+import { MAX_POLICY_LENGTH, readPolicy as read } from '../../../fleet/audit/policy/readPolicy.ts'
 import { ago, enrolled, factsOf, foundIn, parameter, rotation, secret } from './facts.ts'
 
 const whole = `# What we ask of every credential
@@ -58,8 +58,8 @@ describe('a policy file', () => {
   })
 
   test('leaves what it does not say as it is by default', () => {
-    expect(read('')).toEqual(defaults)
-    expect(read('max-age: 10d')).toEqual({ ...defaults, maxAge: 864_000 })
+    expect(read('')).toEqual(DEFAULT_POLICY)
+    expect(read('max-age: 10d')).toEqual({ ...DEFAULT_POLICY, maxAge: 864_000 })
   })
 
   test.each([
@@ -105,7 +105,7 @@ describe('a policy file', () => {
   })
 
   test('has bounds: on its length, and on what its aliases make of it', () => {
-    expect(() => read(' '.repeat(LONGEST_POLICY + 1))).toThrow(/more than 1,048,576 characters/)
+    expect(() => read(' '.repeat(MAX_POLICY_LENGTH + 1))).toThrow(/more than 1,048,576 characters/)
     const bomb = [
       'a: &a [x, x]',
       ...[...'bcdefghijk'].map((name, n) => `${name}: &${name} [*${'abcdefghijk'[n]}, *${'abcdefghijk'[n]}]`),
@@ -152,10 +152,10 @@ describe('sections', () => {
 })
 
 test('a report says what its policy asks, and how much of it is in sections and exceptions', () => {
-  expect(judge(factsOf([]), defaults).policy).toBe(
+  expect(judgeFacts(factsOf([]), DEFAULT_POLICY).policy).toBe(
     'a value may be 90 days old; everything has to rotate; unread means not read for 90 days; a value may be pending for 24 hours; any key may encrypt it; it has to have a tag owner or team',
   )
-  expect(judge(factsOf([]), read(whole)).policy).toBe(
+  expect(judgeFacts(factsOf([]), read(whole)).policy).toBe(
     'a value may be 30 days old; nothing has to rotate; it does not matter who reads; a value may be pending for 2 hours; a key of your own has to encrypt it; it has to have a tag owner; sections that ask otherwise: 1; exceptions: 1',
   )
 })
@@ -163,7 +163,7 @@ test('a report says what its policy asks, and how much of it is in sections and 
 describe('exceptions', () => {
   const facts = factsOf([secret('shop/a', { tags: { is: { ...enrolled, team: '' } } })])
   const judged = (exception: string) => {
-    const { findings, counts } = judge(
+    const { findings, counts } = judgeFacts(
       facts,
       read(`exceptions:\n  - { rule: owner-missing, reason: known, ${exception} }`),
     )

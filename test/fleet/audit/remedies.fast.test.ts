@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { isCommand } from '../../../fleet/audit/command.ts'
 import type { CredentialFacts } from '../../../fleet/audit/facts.ts'
-import { judge } from '../../../fleet/audit/judge.ts'
-import { defaults, type Policy } from '../../../fleet/audit/policy/policy.ts'
+import { judgeFacts } from '../../../fleet/audit/judge.ts'
+import { DEFAULT_POLICY, type Policy } from '../../../fleet/audit/policy/policy.ts'
+import { isCommand } from '../../../fleet/audit/shellCommand.ts'
 import {
   ACCOUNT,
   ago,
@@ -25,7 +25,7 @@ import {
 
 /** The one finding of a rule. */
 function findingOf(rule: string, credential: CredentialFacts, policy: Partial<Policy> = {}) {
-  const { findings } = judge(factsOf([credential]), { ...defaults, ...policy })
+  const { findings } = judgeFacts(factsOf([credential]), { ...DEFAULT_POLICY, ...policy })
   const [found, ...others] = findings.filter(finding => finding.rule === rule)
   expect([found?.status, others]).toEqual(['found', []])
   return found as NonNullable<typeof found>
@@ -126,7 +126,7 @@ describe('where a value may be less than a day old', () => {
         ...withRotations(rotation(days)),
         current: { at: ago(days), by: 'version' },
       })
-      return judge(factsOf([it]), { ...defaults, maxAge }).credentials[0]
+      return judgeFacts(factsOf([it]), { ...DEFAULT_POLICY, maxAge }).credentials[0]
     }
     expect(rowOf(0.501, 12 * HOUR)).toMatchObject({ ageDays: 0.51, maxAgeDays: 0.5 })
     expect(rowOf(0.5, 12 * HOUR)).toMatchObject({ ageDays: 0.5, maxAgeDays: 0.5 })
@@ -135,7 +135,7 @@ describe('where a value may be less than a day old', () => {
 })
 
 const remedyOf = (rule: string, facts: ReturnType<typeof factsOf>, policy: object = { customerKey: true }) =>
-  judge(facts, { ...defaults, ...policy }).findings.find(finding => finding.rule === rule)?.remedy
+  judgeFacts(facts, { ...DEFAULT_POLICY, ...policy }).findings.find(finding => finding.rule === rule)?.remedy
 
 test('a replica gets a key of your own by two commands, one after the other', () => {
   const primary = secret('a', { keyId: 'alias/shop' })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { closedSince } from '../../../fleet/audit/runtimes.ts'
+import { runtimeDeprecatedSince } from '../../../fleet/audit/runtimes.ts'
 
 test.each([
   ['nodejs20.x', '2026-11-30T00:00:00.000Z', '2026-04-30'],
@@ -10,5 +10,5 @@ test.each([
   ['constructor', '2026-11-30T00:00:00.000Z', undefined],
   [undefined, '2026-11-30T00:00:00.000Z', undefined],
 ])('the runtime %s, on %s, is closed since %s', (runtime, moment, day) => {
-  expect(closedSince(runtime, moment)).toBe(day)
+  expect(runtimeDeprecatedSince(runtime, moment)).toBe(day)
 })

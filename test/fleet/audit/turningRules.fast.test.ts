@@ -1,8 +1,8 @@
-import { admins } from '../../../fleet/audit/rules/admins.ts'
-import { functions } from '../../../fleet/audit/rules/functions.ts'
-import { outcomes } from '../../../fleet/audit/rules/outcomes.ts'
-import { replicas } from '../../../fleet/audit/rules/replicas.ts'
-import { turning } from '../../../fleet/audit/rules/turning.ts'
+import { adminRules } from '../../../fleet/audit/rules/admins.ts'
+import { functionRules } from '../../../fleet/audit/rules/functions.ts'
+import { outcomeRules } from '../../../fleet/audit/rules/outcomes.ts'
+import { replicaRules } from '../../../fleet/audit/rules/replicas.ts'
+import { scheduleRules } from '../../../fleet/audit/rules/schedules.ts'
 import {
   ACCOUNT,
   ago,
@@ -478,4 +478,4 @@ cases['replica-without-home'] = {
   },
 }
 
-lookAt([...turning, ...outcomes, ...admins, ...functions, ...replicas], cases)
+lookAt([...scheduleRules, ...outcomeRules, ...adminRules, ...functionRules, ...replicaRules], cases)

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { identityOf } from '../../../fleet/audit/baseline.ts'
+import { findingKeyOf } from '../../../fleet/audit/baseline.ts'
 import type { CredentialFacts, Fact, Facts } from '../../../fleet/audit/facts.ts'
-import { judge } from '../../../fleet/audit/judge.ts'
-import { defaults } from '../../../fleet/audit/policy/policy.ts'
+import { judgeFacts } from '../../../fleet/audit/judge.ts'
+import { DEFAULT_POLICY } from '../../../fleet/audit/policy/policy.ts'
 import type { Finding } from '../../../fleet/audit/report.ts'
 import {
   ago,
@@ -58,7 +58,7 @@ const facts = factsOf(world, {
     subscribers: { is: 0 },
   },
 })
-const policy = { ...defaults, sameMinute: 1, adminUses: 1 }
+const policy = { ...DEFAULT_POLICY, sameMinute: 1, adminUses: 1 }
 
 /** Every fact in it that may have failed to be read, by the way to it. */
 function waysIn(value: unknown, way: string[] = []): string[][] {
@@ -78,7 +78,7 @@ function without(ways: string[][]): Facts {
   return copy
 }
 
-const subject = (finding: Finding) => identityOf({ ...finding, status: 'found' })
+const subject = (finding: Finding) => findingKeyOf({ ...finding, status: 'found' })
 
 /**
  * What a finding says; the number of those that are counted, and the team, are left out where they are not known. So is what
@@ -91,10 +91,10 @@ const said = ({ team: _, detail, remedy, ...finding }: Partial<Finding> = {}) =>
 })
 
 test('a fact that could not be read changes findings into "could not be read", and in no other way', () => {
-  const clean = new Map(judge(facts, policy).findings.map(finding => [subject(finding), finding]))
+  const clean = new Map(judgeFacts(facts, policy).findings.map(finding => [subject(finding), finding]))
   fc.assert(
     fc.property(fc.subarray(waysIn(facts), { minLength: 1, maxLength: 6 }), ways => {
-      const all = judge(without(ways), policy).findings
+      const all = judgeFacts(without(ways), policy).findings
       // It is within a worse one, as long as that can be looked at.
       const findings = all.filter(
         finding => finding.rule !== 'never-rotates' || finding.credential?.name !== 'admin',
@@ -110,10 +110,10 @@ test('a fact that could not be read changes findings into "could not be read", a
 })
 
 test('each kind of fact is needed by some rule', () => {
-  const clean = JSON.stringify(judge(facts, policy).findings)
+  const clean = JSON.stringify(judgeFacts(facts, policy).findings)
   const kindOf = (way: string[]) => way.filter(key => !/^\d+$|^eu-|^arn:/.test(key)).join('.')
   const ways = waysIn(facts)
-  const needed = ways.filter(way => JSON.stringify(judge(without([way]), policy).findings) !== clean)
+  const needed = ways.filter(way => JSON.stringify(judgeFacts(without([way]), policy).findings) !== clean)
   expect([...new Set(needed.map(kindOf))].sort()).toEqual([...new Set(ways.map(kindOf))].sort())
 })
 

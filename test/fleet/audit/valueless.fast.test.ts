@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { limitOf } from '../../../fleet/audit/limits.ts'
+import { rateLimitOf } from '../../../fleet/audit/rateLimits.ts'
 
 const project = join(import.meta.dirname, '../../..')
 const sources = ['fleet/audit', 'cli/audit']
@@ -51,7 +51,7 @@ describe('what an audit asks', () => {
       'cloudformation',
       'access-analyzer',
     ]
-      .map(service => limitOf(service, name))
+      .map(service => rateLimitOf(service, name))
       .filter(limit => limit !== undefined)
     expect(limits).toHaveLength(1)
     expect(limits[0]?.source).toMatch(/^(https:\/\/|AWS publishes no number).*\d{4}-\d\d-\d\d$/)

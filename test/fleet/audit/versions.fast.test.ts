@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { callsAbout } from '../../../fleet/audit/collect/secrets.ts'
+import { callsNeededFor } from '../../../fleet/audit/collect/secrets.ts'
 import { ago, rotation, secret } from './facts.ts'
 
 /** Whether the versions of a secret are asked for that the table knows as rotated three days ago. */
 const asked = (given: Parameters<typeof secret>[1]) =>
-  callsAbout(
+  callsNeededFor(
     secret('a', {
       history: { is: { rotations: [rotation(3)] } },
       current: { at: ago(3), by: 'last-changed' },

@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Facts, Reader } from '../../../fleet/audit/facts.ts'
-import { judge } from '../../../fleet/audit/judge.ts'
-import { defaults } from '../../../fleet/audit/policy/policy.ts'
-import { sum, whole } from '../../../fleet/cost/bill.ts'
-import { costOf } from '../../../fleet/cost/cost.ts'
+import { judgeFacts } from '../../../fleet/audit/judge.ts'
+import { DEFAULT_POLICY } from '../../../fleet/audit/policy/policy.ts'
+import { sumAmounts, totalDollars } from '../../../fleet/cost/bill.ts'
+import { costReportOf } from '../../../fleet/cost/cost.ts'
 import type { Amount, CostLine, CostReport } from '../../../fleet/cost/costReport.ts'
 import {
-  ownPrices,
+  bundledPrices,
+  PRICE_NAMES,
   type PriceName,
-  type Prices,
-  priceNames,
-  pricesOf,
+  type PricesByRegion,
+  pricesForRegion,
   UnknownRegion,
 } from '../../../fleet/cost/prices.ts'
 import {
@@ -62,8 +62,8 @@ const tagged = (every: string, team: string) => ({
 })
 
 /** The prices that Keyturn comes with, as if whatever is quoted from somewhere had been read at AWS, as --refresh does. */
-function asListed(): Prices {
-  const { prices, ...rest } = pricesOf(ownPrices, 'us-east-1')
+function asListed(): PricesByRegion {
+  const { prices, ...rest } = pricesForRegion(bundledPrices, 'us-east-1')
   const all = Object.entries(prices).map(([name, price]) => [
     name,
     { ...price, confirmed: !price.source.includes('from memory') },
@@ -72,7 +72,7 @@ function asListed(): Prices {
 }
 
 test('a price of Keyturn is confirmed only by a page of AWS, whose address stands there', () => {
-  const all = Object.values(ownPrices).flatMap(({ region, prices }) =>
+  const all = Object.values(bundledPrices).flatMap(({ region, prices }) =>
     Object.entries(prices).flatMap(([name, { confirmed, source }]) =>
       confirmed ? [[`${region} ${name}`, source] as const] : [],
     ),
@@ -101,19 +101,22 @@ describe('the examples of docs/cost.md', () => {
       { 'us-east-1': region('us-east-1') },
     )
     const bill = (network: 'endpoints' | 'nat' | 'none') =>
-      cents(costOf(facts, asListed(), { readsPerDay: 24, network }).total)
+      cents(costReportOf(facts, asListed(), { readsPerDay: 24, network }).total)
     expect([bill('endpoints'), bill('nat'), bill('none')]).toEqual(['56.69', '78.59', '12.89'])
     expect(sums(1)).toEqual(['56.69', '78.59', '12.89'])
-    expect(cents(costOf(facts, ownPrices, { readsPerDay: 24 }).total)).toBe(confirmedOn(1))
+    expect(cents(costReportOf(facts, bundledPrices, { readsPerDay: 24 }).total)).toBe(confirmedOn(1))
   })
 
   test('2: a thousand credentials in either store', () => {
     const facts = fleet(many(1000, name => secret(name, { keyId: 'a-key' })))
-    const report = costOf(facts, asListed(), {
+    const report = costReportOf(facts, asListed(), {
       readsPerDay: 90,
       change: { store: 'parameter-store', tier: 'advanced' },
     })
-    const standard = costOf(facts, asListed(), { readsPerDay: 90, change: { store: 'parameter-store' } })
+    const standard = costReportOf(facts, asListed(), {
+      readsPerDay: 90,
+      change: { store: 'parameter-store' },
+    })
     const found = [report.total, standard.change?.total, report.change?.total].map(
       amount => amount && cents(amount),
     )
@@ -122,7 +125,7 @@ describe('the examples of docs/cost.md', () => {
     expect(report.total.estimated).toBe(0)
     const [asSecrets, asParameters] = standard.comparisons.map(({ total }) => cents(total))
     expect([asSecrets, asParameters]).toEqual(['422.90', '9.21'])
-    expect(cents(costOf(facts, ownPrices, { readsPerDay: 90 }).total)).toBe(confirmedOn(2))
+    expect(cents(costReportOf(facts, bundledPrices, { readsPerDay: 90 }).total)).toBe(confirmedOn(2))
   })
 
   test('3: two teams, some of whose secrets nobody reads', () => {
@@ -132,8 +135,8 @@ describe('the examples of docs/cost.md', () => {
     const facts = fleet(secrets, { 'us-east-1': region('us-east-1') })
     const unread = new Set(secrets.slice(0, 40).map(({ arn }) => arn))
     const options = { readsPerDay: 24, unread }
-    const report = costOf(facts, asListed(), { ...options, change: { everyDays: 30 } })
-    const without = costOf(facts, asListed(), { ...options, change: { withoutUnread: true } })
+    const report = costReportOf(facts, asListed(), { ...options, change: { everyDays: 30 } })
+    const without = costReportOf(facts, asListed(), { ...options, change: { withoutUnread: true } })
     const found = [
       report.total,
       ...Object.values(report.byTeam),
@@ -144,7 +147,7 @@ describe('the examples of docs/cost.md', () => {
     expect(Object.keys(report.byTeam)).toEqual(['payments', 'shop', '(shared)'])
     expect(found).toEqual(['126.33', '81.00', '40.50', '4.84', '16.20', '126.03', '110.14'])
     expect(sums(3)).toEqual(found)
-    expect(cents(costOf(facts, ownPrices, options).total)).toBe(confirmedOn(3))
+    expect(cents(costReportOf(facts, bundledPrices, options).total)).toBe(confirmedOn(3))
   })
 })
 
@@ -165,14 +168,14 @@ const everything = (): Facts =>
     { 'us-east-1': region('us-east-1'), 'us-west-2': region('us-west-2', noStack) },
   )
 const confirmed = (name: string, change: Partial<Record<PriceName, number>> = {}) => {
-  const { prices, ...rest } = pricesOf(ownPrices, 'us-east-1')
+  const { prices, ...rest } = pricesForRegion(bundledPrices, 'us-east-1')
   const all = Object.entries(prices).map(([key, price]) => [
     key,
     { ...price, confirmed: true, price: change[key as PriceName] ?? price.price },
   ])
   return { ...rest, region: name, prices: Object.fromEntries(all) as typeof prices }
 }
-const prices = (change: Partial<Record<PriceName, number>> = {}): Prices => ({
+const prices = (change: Partial<Record<PriceName, number>> = {}): PricesByRegion => ({
   'us-east-1': confirmed('us-east-1', change),
   'us-west-2': confirmed('us-west-2'),
 })
@@ -209,25 +212,25 @@ const linesFor: Partial<Record<PriceName, string[]>> = {
 describe('a bill', () => {
   test('a change of one price in one Region moves the lines that it is for, and the total by as much', () => {
     const options = { readsPerDay: 10, network: 'nat', highThroughput: true } as const
-    const before = costOf(everything(), prices(), options)
+    const before = costReportOf(everything(), prices(), options)
     const found = [...new Set(before.lines.map(({ item }) => item))]
     expect(found.sort()).toEqual(Object.values(linesFor).flat().toSorted())
     fc.assert(
       fc.property(
-        fc.constantFrom(...priceNames),
+        fc.constantFrom(...PRICE_NAMES),
         fc.double({ min: 0, max: 50, noNaN: true }),
         (name, price) => {
-          const after = costOf(everything(), prices({ [name]: price }), options)
+          const after = costReportOf(everything(), prices({ [name]: price }), options)
           let moved = 0
           for (const [index, line] of before.lines.entries()) {
             const now = after.lines[index] as CostLine
             const moves = line.region === 'us-east-1' && linesFor[name]?.includes(line.item)
             if (!moves) expect(now).toEqual(line)
-            else expect(whole(now.amount)).toBeCloseTo(line.quantity * price, 6)
-            moved += whole(now.amount) - whole(line.amount)
+            else expect(totalDollars(now.amount)).toBeCloseTo(line.quantity * price, 6)
+            moved += totalDollars(now.amount) - totalDollars(line.amount)
           }
           expect(after.lines).toHaveLength(before.lines.length)
-          expect(whole(after.total) - whole(before.total)).toBeCloseTo(moved, 6)
+          expect(totalDollars(after.total) - totalDollars(before.total)).toBeCloseTo(moved, 6)
         },
       ),
       { numRuns: 60 },
@@ -235,18 +238,21 @@ describe('a bill', () => {
   })
 
   test('teams make up the total, and so do the credentials with what is shared', () => {
-    const report = costOf(everything(), prices(), { readsPerDay: 10 })
-    expect(whole(sum(Object.values(report.byTeam)))).toBeCloseTo(whole(report.total), 6)
+    const report = costReportOf(everything(), prices(), { readsPerDay: 10 })
+    expect(totalDollars(sumAmounts(Object.values(report.byTeam)))).toBeCloseTo(totalDollars(report.total), 6)
     const credentials = Object.values(report.byCredential).reduce((total, amount) => total + amount, 0)
-    expect(credentials + whole(report.byTeam['(shared)'] as Amount)).toBeCloseTo(whole(report.total), 6)
+    expect(credentials + totalDollars(report.byTeam['(shared)'] as Amount)).toBeCloseTo(
+      totalDollars(report.total),
+      6,
+    )
     expect(Object.keys(report.byCredential)).toHaveLength(5)
   })
 
   test('an unconfirmed price, and a quantity that is guessed, stay out of what claims cents', () => {
     const unconfirmed = prices()
-    const there = pricesOf(unconfirmed, 'us-east-1')
+    const there = pricesForRegion(unconfirmed, 'us-east-1')
     there.prices.secret = { ...there.prices.secret, confirmed: false }
-    const report = costOf(everything(), unconfirmed, { readsPerDay: 0 })
+    const report = costReportOf(everything(), unconfirmed, { readsPerDay: 0 })
     const secrets = report.lines.filter(({ item, region }) => item === 'Secrets' && region === 'us-east-1')
     expect(secrets.map(({ amount, confirmed }) => [amount, confirmed])).toEqual([
       [{ confirmed: 0, estimated: 0.8 }, false],
@@ -256,20 +262,20 @@ describe('a bill', () => {
       confirmed: true,
       amount: { confirmed: 0 },
     })
-    expect(report.total).toEqual(sum(report.lines.map(({ amount }) => amount)))
+    expect(report.total).toEqual(sumAmounts(report.lines.map(({ amount }) => amount)))
   })
 
   test('a Region without prices is named, and so are those that there are', () => {
     const facts = fleet([secret('a', { region: 'sa-east-1' })], { 'sa-east-1': region('sa-east-1', noStack) })
-    expect(() => costOf(facts, ownPrices)).toThrow(UnknownRegion)
-    expect(() => costOf(facts, ownPrices)).toThrow(
+    expect(() => costReportOf(facts, bundledPrices)).toThrow(UnknownRegion)
+    expect(() => costReportOf(facts, bundledPrices)).toThrow(
       'there are no prices of the Region sa-east-1, only of eu-central-1, eu-west-1, us-east-1',
     )
-    expect(() => pricesOf(ownPrices, 'constructor')).toThrow(UnknownRegion)
+    expect(() => pricesForRegion(bundledPrices, 'constructor')).toThrow(UnknownRegion)
   })
 
   test('a replica costs as much as a secret, a standard parameter nothing, one key a dollar in each Region', () => {
-    const report = costOf(everything(), prices())
+    const report = costReportOf(everything(), prices())
     expect(line(report.lines, 'Replicas')).toMatchObject({ region: 'us-west-2', quantity: 1, price: 0.4 })
     expect(line(report.lines, 'Advanced parameters')).toMatchObject({ quantity: 1 })
     const keys = report.lines.filter(({ item }) => item === "Customer's keys")
@@ -277,11 +283,11 @@ describe('a bill', () => {
       ['us-east-1', 1],
       ['us-west-2', 1],
     ])
-    const plain = costOf(fleet([parameter('/c')]), prices(), { readsPerDay: 5 })
+    const plain = costReportOf(fleet([parameter('/c')]), prices(), { readsPerDay: 5 })
     expect(items(plain)).toEqual(['KMS requests of reads'])
-    const fast = costOf(fleet([parameter('/c')]), prices(), { readsPerDay: 5, highThroughput: true })
+    const fast = costReportOf(fleet([parameter('/c')]), prices(), { readsPerDay: 5, highThroughput: true })
     expect(items(fast)).toEqual(['Reads of parameters', 'KMS requests of reads'])
-    const string = costOf(fleet([parameter('/c', { type: 'String' })]), prices(), { readsPerDay: 5 })
+    const string = costReportOf(fleet([parameter('/c', { type: 'String' })]), prices(), { readsPerDay: 5 })
     expect(items(string)).toEqual([])
   })
 
@@ -292,7 +298,10 @@ describe('a bill', () => {
       'arn:aws:kms:us-east-1:1:alias/aws/secretsmanager',
     ]) {
       const facts = fleet([secret('a', keyId ? { keyId } : {})])
-      expect(items(costOf(facts, prices(), { readsPerDay: 5 }))).toEqual(['Secrets', 'Reads of secrets'])
+      expect(items(costReportOf(facts, prices(), { readsPerDay: 5 }))).toEqual([
+        'Secrets',
+        'Reads of secrets',
+      ])
     }
   })
 })
@@ -300,7 +309,7 @@ describe('a bill', () => {
 describe('rotations', () => {
   const rotations = (more: Parameters<typeof secret>[1]) => {
     const facts = fleet([secret('a', more)], { 'us-east-1': region('us-east-1') })
-    const { quantity = 0 } = line(costOf(facts, prices()).lines, 'State transitions of rotations') ?? {}
+    const { quantity = 0 } = line(costReportOf(facts, prices()).lines, 'State transitions of rotations') ?? {}
     return Math.round(quantity * 1000)
   }
   const month = 730 / 24
@@ -357,7 +366,7 @@ describe('rotations', () => {
 
   test('one whose schedule does not tell how often is said', () => {
     const facts = fleet([secret('a', { rotation: ours })], { 'us-east-1': region('us-east-1') })
-    expect(costOf(facts, prices()).assumptions.join(' ')).toContain(
+    expect(costReportOf(facts, prices()).assumptions.join(' ')).toContain(
       'How often 1 secret should rotate is not known',
     )
   })
@@ -368,7 +377,7 @@ describe('rotations', () => {
       const facts = fleet([secret('a', { ...scheduled(1), replicas: { is: replicas } })], {
         'us-east-1': region('us-east-1'),
       })
-      return costOf(facts, prices()).lines
+      return costReportOf(facts, prices()).lines
     }
     const calls = (count: number) => line(bill(count), 'Calls of rotations of secrets')?.quantity ?? 0
     expect(calls(1)).toBeGreaterThan(calls(0))
@@ -380,7 +389,7 @@ describe('reads', () => {
   const since = '2026-11-23T06:00:00.000Z'
   const swept = { sweep: { is: { completeSince: since, wantedSince: since, events: 1 } }, ...noStack }
   const billOf = (readers: Reader[], more = {}, regions = swept) =>
-    costOf(
+    costReportOf(
       fleet([secret('a', { readers, ...more })], { 'us-east-1': region('us-east-1', regions) }),
       prices(),
     )
@@ -396,7 +405,7 @@ describe('reads', () => {
   })
 
   test('where nothing is known of reads, none is counted, and that is said', () => {
-    const report = costOf(fleet([secret('a', { readers: [reader({ reads: 7 })] })]), prices())
+    const report = costReportOf(fleet([secret('a', { readers: [reader({ reads: 7 })] })]), prices())
     expect(items(report)).toEqual(['Secrets'])
     expect(report.assumptions.join(' ')).toContain(
       'is not known, and no read is counted: say it with --reads-per-day',
@@ -432,17 +441,17 @@ describe('reads', () => {
         'us-east-1': region('us-east-1', swept),
         'eu-west-1': region('eu-west-1', swept),
       })
-    expect(costOf(facts([]), ownPrices).unread.credentials).toBe(2)
-    expect(costOf(facts([reader({ reads: 1 })]), ownPrices).unread.credentials).toBe(0)
+    expect(costReportOf(facts([]), bundledPrices).unread.credentials).toBe(2)
+    expect(costReportOf(facts([reader({ reads: 1 })]), bundledPrices).unread.credentials).toBe(0)
   })
 })
 
 describe('a parameter that holds no credential', () => {
   const advanced = { type: 'String', tier: 'Advanced' } as const
   const asSecrets = (more: Parameters<typeof parameter>[1], name = '/colour') => {
-    const report = costOf(fleet([secret('a'), parameter(name, { ...advanced, ...more })]), prices())
+    const report = costReportOf(fleet([secret('a'), parameter(name, { ...advanced, ...more })]), prices())
     const [there] = report.comparisons
-    return { report, secrets: whole(there?.total as Amount) }
+    return { report, secrets: totalDollars(there?.total as Amount) }
   }
 
   test('costs what it costs, and is in no comparison and among no credentials', () => {
@@ -450,7 +459,7 @@ describe('a parameter that holds no credential', () => {
     expect(line(report.lines, 'Advanced parameters')).toMatchObject({ quantity: 1 })
     expect(secrets).toBe(0.4)
     expect(Object.keys(report.byCredential)).toEqual([secret('a').arn])
-    expect(whole(sum(Object.values(report.byTeam)))).toBeCloseTo(whole(report.total), 6)
+    expect(totalDollars(sumAmounts(Object.values(report.byTeam)))).toBeCloseTo(totalDollars(report.total), 6)
     expect(report.assumptions.join(' ')).toContain('1 other parameter that holds no credential')
   })
 
@@ -466,13 +475,17 @@ describe('a parameter that holds no credential', () => {
 
   test('is what the policy of an audit says', () => {
     const facts = fleet([parameter('/shop/pin', advanced)])
-    const policy = { ...defaults, secretNames: ['pin'] }
-    expect(Object.keys(costOf(facts, prices()).byCredential)).toEqual([])
-    expect(Object.keys(costOf(facts, prices(), { policy }).byCredential)).toHaveLength(1)
-    const { counts, credentials } = judge(facts, policy)
+    const policy = { ...DEFAULT_POLICY, secretNames: ['pin'] }
+    expect(Object.keys(costReportOf(facts, prices()).byCredential)).toEqual([])
+    expect(Object.keys(costReportOf(facts, prices(), { policy }).byCredential)).toHaveLength(1)
+    const { counts, credentials } = judgeFacts(facts, policy)
     expect([counts.credentials, counts.otherParameters, credentials.length]).toEqual([1, 0, 1])
-    expect(judge(facts, defaults).counts).toMatchObject({ credentials: 0, parameters: 0, otherParameters: 1 })
-    expect(judge(facts, defaults).credentials).toEqual([])
+    expect(judgeFacts(facts, DEFAULT_POLICY).counts).toMatchObject({
+      credentials: 0,
+      parameters: 0,
+      otherParameters: 1,
+    })
+    expect(judgeFacts(facts, DEFAULT_POLICY).credentials).toEqual([])
   })
 })
 
@@ -482,8 +495,8 @@ test('teams come from the tag that is named, else from team or owner, and what h
     secret('b', { tags: { is: { team: '__proto__' } } }),
     secret('c', { tags: { unread: 'AccessDenied' } }),
   ])
-  expect(Object.keys(costOf(facts, prices()).byTeam).sort()).toEqual(['__proto__', 'no team', 'one'])
-  expect(Object.keys(costOf(facts, prices(), { teamTags: ['cost'] }).byTeam).sort()).toEqual([
+  expect(Object.keys(costReportOf(facts, prices()).byTeam).sort()).toEqual(['__proto__', 'no team', 'one'])
+  expect(Object.keys(costReportOf(facts, prices(), { teamTags: ['cost'] }).byTeam).sort()).toEqual([
     'no team',
     'two',
   ])
@@ -496,7 +509,7 @@ test('what could not be read is said, as it is missing from the bill', () => {
       stack: { unread: 'Throttled' },
     }),
   }
-  const { assumptions } = costOf(
+  const { assumptions } = costReportOf(
     fleet([secret('c', { tags: { unread: 'AccessDenied' } })], regions),
     prices(),
   )

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { listed, productsIn, queries } from '../../../fleet/cost/priceList.ts'
-import { ownPrices, type PriceName, pricesOf } from '../../../fleet/cost/prices.ts'
-import { answerTo, type DeclaredProduct } from '../../../local/aws/priceList.ts'
+import { parseProducts, priceListQueries, pricesFromList } from '../../../fleet/cost/priceList.ts'
+import { bundledPrices, type PriceName, pricesForRegion } from '../../../fleet/cost/prices.ts'
+import { answerPriceListCall, type DeclaredProduct } from '../../../local/aws/priceList.ts'
 
 const product = (service: string, usage: string, usd: string, more: Partial<DeclaredProduct> = {}) => ({
   service,
@@ -13,14 +13,14 @@ const product = (service: string, usage: string, usd: string, more: Partial<Decl
 /** What the list says of Ireland. */
 function found(declared: DeclaredProduct[]) {
   const products = new Map(
-    queries.map(({ service }) => {
-      const { PriceList } = answerTo(declared, 'GetProducts', { ServiceCode: service }) as {
+    priceListQueries.map(({ service }) => {
+      const { PriceList } = answerPriceListCall(declared, 'GetProducts', { ServiceCode: service }) as {
         PriceList: string[]
       }
-      return [service, productsIn(PriceList)]
+      return [service, parseProducts(PriceList)]
     }),
   )
-  return listed('eu-west-1', '2026-11-30', products, pricesOf(ownPrices, 'eu-west-1'))
+  return pricesFromList('eu-west-1', '2026-11-30', products, pricesForRegion(bundledPrices, 'eu-west-1'))
 }
 const priceOf = (name: PriceName, ...declared: DeclaredProduct[]) => {
   const { prices, missing } = found(declared)
@@ -84,7 +84,12 @@ describe('a price of the list', () => {
 })
 
 test('of a Region that Keyturn has no prices of, those of another one stand in, and say so', () => {
-  const { prices } = listed('sa-east-1', '2026-11-30', new Map(), pricesOf(ownPrices, 'us-east-1'))
+  const { prices } = pricesFromList(
+    'sa-east-1',
+    '2026-11-30',
+    new Map(),
+    pricesForRegion(bundledPrices, 'us-east-1'),
+  )
   expect(prices.region).toBe('sa-east-1')
   for (const { confirmed, source } of Object.values(prices.prices)) {
     expect(confirmed).toBe(false)
@@ -97,5 +102,5 @@ test('what is no product, or not in dollars, is left out', () => {
     product: { attributes: { usagetype: 'x' } },
     terms: { OnDemand: { a: { priceDimensions: { b: { unit: 'x', pricePerUnit: { CNY: '1' } } } } } },
   }
-  expect(productsIn(['', 'null', '{}', JSON.stringify(yuan)])).toEqual([])
+  expect(parseProducts(['', 'null', '{}', JSON.stringify(yuan)])).toEqual([])
 })

@@ -1,16 +1,16 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Billed } from '../../../fleet/cost/billed.ts'
-import { deployed } from '../../../fleet/cost/deployment.ts'
-import { workOf } from '../../../fleet/cost/perCredential.ts'
+import type { BilledItem } from '../../../fleet/cost/billedItems.ts'
+import { STACK_RESOURCE_COUNTS } from '../../../fleet/cost/deployment.ts'
+import { rotationWorkOf } from '../../../fleet/cost/itemUses.ts'
 import type { StateName } from '../../../fleet/states.ts'
 import rotate from '../../../statemachines/rotate.asl.json' with { type: 'json' }
 import rotateDue from '../../../statemachines/rotate-due.asl.json' with { type: 'json' }
 
 const project = join(import.meta.dirname, '../../..')
-const billed: Billed = {
-  credential: true,
+const billed: BilledItem = {
+  isCredential: true,
   arn: 'an-arn',
   store: 'secrets-manager',
   region: 'us-east-1',
@@ -62,9 +62,9 @@ test('a rotation is billed for the states that it goes through', () => {
     'Followed',
     'Rotated',
   ])
-  expect(workOf(billed, rotation).transitions).toBe(single)
-  expect(workOf(billed, { ...rotation, closes: true }).transitions).toBe(closing)
-  expect(workOf(billed, { ...rotation, replicas: 1 }).transitions).toBe(replicated)
+  expect(rotationWorkOf(billed, rotation).transitions).toBe(single)
+  expect(rotationWorkOf(billed, { ...rotation, closes: true }).transitions).toBe(closing)
+  expect(rotationWorkOf(billed, { ...rotation, replicas: 1 }).transitions).toBe(replicated)
 })
 
 test('a run in which nothing is due goes through the four states of which docs/schedules.md tells', () => {
@@ -81,14 +81,14 @@ test('a stack has the alarms, dashboards, keys and polled queues that are billed
     dashboards: count('CloudWatch::Dashboard'),
     keys: count('KMS::Key'),
     polledQueues: count('Lambda::EventSourceMapping'),
-  }).toEqual(deployed)
+  }).toEqual(STACK_RESOURCE_COUNTS)
 })
 
 test('the calls of a rotation are those that the bench counts at most', async () => {
   const results = readFileSync(join(project, 'bench/rotation/RESULTS.md'), 'utf8')
   const calls = (title: string) => Number(new RegExp(`^\\| ${title} +\\| +(\\d+) `, 'm').exec(results)?.[1])
-  expect(workOf(billed, rotation).calls).toBe(calls('single-user'))
-  expect(workOf(billed, { ...rotation, closes: true }).calls).toBe(
+  expect(rotationWorkOf(billed, rotation).calls).toBe(calls('single-user'))
+  expect(rotationWorkOf(billed, { ...rotation, closes: true }).calls).toBe(
     calls('alternating-users, a later one') + calls('— its retirement'),
   )
 })

@@ -3,9 +3,9 @@ import type { FunctionConfiguration } from '@aws-sdk/client-lambda'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { DescribeParametersCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { expect, test } from 'vitest'
-import { type Check, looked } from '../../../fleet/doctor/check.ts'
-import { functionCheck, lookAtErrors } from '../../../fleet/doctor/functions.ts'
-import { alarmCheck, lookAtWebhook, topicCheck } from '../../../fleet/doctor/telling.ts'
+import { type Check, runCheck } from '../../../fleet/doctor/check.ts'
+import { checkFunction, lookAtErrors } from '../../../fleet/doctor/functions.ts'
+import { checkAlarm, checkTopic, lookAtWebhook } from '../../../fleet/doctor/notifications.ts'
 
 const place = { region: 'eu-west-1', stage: 'prod', moment: '2026-11-30T06:00:00.000Z', outputs: {} }
 const told = ({ state, says }: Check) => [state, says]
@@ -25,7 +25,7 @@ test.each<[FunctionConfiguration, string, string]>([
     'was idle for weeks: its next call fails, and the one after that goes well',
   ],
 ])('a function that is %j', (found, ...check) => {
-  expect(told(functionCheck('setSecret', found, place))).toEqual(check)
+  expect(told(checkFunction('setSecret', found, place))).toEqual(check)
 })
 
 test('of which function CloudWatch does not tell, it is not known whether it failed', async () => {
@@ -47,7 +47,7 @@ test.each([
   [0, 0, 'failed', 'has no subscriber: it tells nobody'],
 ])('a topic with %i subscribers, and %i that wait', (confirmed, pending, ...check) => {
   const topic = 'arn:aws:sns:eu-west-1:123456789012:alarms'
-  expect(told(topicCheck('alarms', { confirmed, pending }, topic, place))).toEqual(check)
+  expect(told(checkTopic('alarms', { confirmed, pending }, topic, place))).toEqual(check)
 })
 
 const StateUpdatedTimestamp = new Date('2026-11-30T05:00:00Z')
@@ -62,12 +62,12 @@ test.each<[MetricAlarm | undefined, string, string]>([
   ],
   [undefined, 'failed', 'is not there'],
 ])('an alarm that is %j', (alarm, ...check) => {
-  expect(told(alarmCheck('late', alarm, place))).toEqual(check)
+  expect(told(checkAlarm('late', alarm, place))).toEqual(check)
 })
 
 test('of an alarm without data the description is told only if it is about that', () => {
   const remedyOf = (AlarmDescription: string) =>
-    alarmCheck('late', { StateValue: 'INSUFFICIENT_DATA', AlarmDescription }, place).remedy
+    checkAlarm('late', { StateValue: 'INSUFFICIENT_DATA', AlarmDescription }, place).remedy
   expect(remedyOf('INSUFFICIENT_DATA: nobody has looked')).toBe('INSUFFICIENT_DATA: nobody has looked')
   expect(remedyOf('CRITICAL: somebody may be locked out')).toBe('Look again in some minutes.')
 })
@@ -98,7 +98,7 @@ test('the parameter of the webhook is one that is encrypted; without one there i
 })
 
 const failing = (name: string, more: object = {}) =>
-  looked('rule', 'late', place, () => Promise.reject(Object.assign(new Error('no'), { name, ...more })))
+  runCheck('rule', 'late', place, () => Promise.reject(Object.assign(new Error('no'), { name, ...more })))
 
 test('an answer that is an error is told, and no other error is taken for one', async () => {
   const $fault = 'client'

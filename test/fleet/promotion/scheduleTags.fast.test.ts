@@ -1,22 +1,22 @@
 import { expect, test } from 'vitest'
-import type { Scheduled } from '../../../fleet/inventory.ts'
-import { untold } from '../../../fleet/promotion/scheduleTags.ts'
+import type { ScheduledCredential } from '../../../fleet/inventory.ts'
+import { findOutdatedScheduleTags } from '../../../fleet/promotion/scheduleTags.ts'
 
 const region = 'eu-west-1'
 const home = { 'keyturn:home': region }
-const secret = (id: string, more: Partial<Scheduled> = {}): Scheduled => ({
+const secret = (id: string, more: Partial<ScheduledCredential> = {}): ScheduledCredential => ({
   store: 'secrets-manager',
   id,
   arn: `arn:${id}`,
   tags: home,
-  since: new Date(0),
+  currentSince: new Date(0),
   serviceSchedule: 'schedule',
   ...more,
 })
-const chosen = (all: Scheduled[], due = new Set<Scheduled>(), run = 'run-1') =>
-  untold(all, { region, run, due })
+const chosen = (all: ScheduledCredential[], due = new Set<ScheduledCredential>(), run = 'run-1') =>
+  findOutdatedScheduleTags(all, { region, run, due })
 
-test.each<[string, Partial<Scheduled>, string[]]>([
+test.each<[string, Partial<ScheduledCredential>, string[]]>([
   ['without the tag', {}, ['shop']],
   ['with the tag of an earlier schedule', { tags: { ...home, 'keyturn:service-schedule': 'old' } }, ['shop']],
   ['whose tag tells it', { tags: { ...home, 'keyturn:service-schedule': 'schedule' } }, []],

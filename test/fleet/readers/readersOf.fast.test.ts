@@ -1,7 +1,7 @@
 import type { Event } from '@aws-sdk/client-cloudtrail'
 import { expect, test } from 'vitest'
 import { readersOf } from '../../../fleet/readers/readersOf.ts'
-import { sweep } from '../../../fleet/readers/sweep.ts'
+import { sweepCloudTrail } from '../../../fleet/readers/sweep.ts'
 import { account, eventAt, session, trailOf, user } from './trail.ts'
 
 const secretArn = `arn:aws:secretsmanager:eu-west-1:${account}:secret:shop/db-a1B2c3`
@@ -24,7 +24,7 @@ const ownRoles = new Set(['keyturn-prod-setSecret'])
 const alice = `arn:aws:iam::${account}:user/Alice`
 
 async function readersBy(events: Event[]) {
-  const { tally } = await sweep(trailOf(events).lookup, {
+  const { tally } = await sweepCloudTrail(trailOf(events).lookup, {
     moment: '2026-11-30T06:00:00.000Z',
     since: '2026-11-23T06:00:00.000Z',
     deadline: Number.POSITIVE_INFINITY,
@@ -62,11 +62,14 @@ test.each([
 
 test('a secret that is named like the ARN of another takes no reads from it', async () => {
   const decoy = { store: 'secrets-manager', arn: `${secretArn}-Zz9Yy8`, name: 'shop/db-a1B2c3' } as const
-  const { tally } = await sweep(trailOf([event(1, 'GetSecretValue', { secretId: secretArn })]).lookup, {
-    moment: '2026-11-30T06:00:00.000Z',
-    since: '2026-11-23T06:00:00.000Z',
-    deadline: Number.POSITIVE_INFINITY,
-  })
+  const { tally } = await sweepCloudTrail(
+    trailOf([event(1, 'GetSecretValue', { secretId: secretArn })]).lookup,
+    {
+      moment: '2026-11-30T06:00:00.000Z',
+      since: '2026-11-23T06:00:00.000Z',
+      deadline: Number.POSITIVE_INFINITY,
+    },
+  )
   for (const order of [
     [secret, decoy],
     [decoy, secret],

@@ -1,8 +1,8 @@
 import type { Event } from '@aws-sdk/client-cloudtrail'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type SweepOptions, type SweepPage, sweep } from '../../../fleet/readers/sweep.ts'
-import { type Row, Tally } from '../../../fleet/readers/tally.ts'
+import { type SweepOptions, type SweepPage, sweepCloudTrail } from '../../../fleet/readers/sweep.ts'
+import { type ReadRow, ReadTally } from '../../../fleet/readers/tally.ts'
 import { eventAt, session, trailOf } from './trail.ts'
 
 const moment = '2026-11-30T06:00:00.000Z'
@@ -24,12 +24,13 @@ const parameterRead = (at: string, name = '/shop/db') =>
 const manyReads = (count: number, apart = 60): Event[] =>
   Array.from({ length: count }, (_, n) => secretRead(secondsAgo(n * apart), 'shop', 'app', `i-${n % 5}`))
 
-const sorted = (tally: Tally) => tally.rows().sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+const sorted = (tally: ReadTally) =>
+  tally.rows().sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
 
 test('every read of the window is counted, once', async () => {
   const late = secretRead('2026-11-23T05:59:59Z')
   const { lookup } = trailOf([...manyReads(321), late, parameterRead(secondsAgo(5))])
-  const { facts, tally, unreadable, stopped } = await sweep(lookup, always)
+  const { facts, tally, unreadable, stopped } = await sweepCloudTrail(lookup, always)
   expect(facts).toEqual({ completeSince: since, wantedSince: since, events: 322 })
   expect([unreadable, stopped]).toEqual([0, undefined])
   expect(sorted(tally)).toEqual([
@@ -56,7 +57,7 @@ test('every read of the window is counted, once', async () => {
 
 test('it asks for fifty at once, by the name of the event, within the window', async () => {
   const { lookup, asked } = trailOf(manyReads(120))
-  await sweep(lookup, { ...always, names: ['GetSecretValue'] })
+  await sweepCloudTrail(lookup, { ...always, names: ['GetSecretValue'] })
   expect(asked).toHaveLength(3)
   expect(asked[0]).toEqual({
     LookupAttributes: [{ AttributeKey: 'EventName', AttributeValue: 'GetSecretValue' }],
@@ -68,7 +69,7 @@ test('it asks for fifty at once, by the name of the event, within the window', a
 
 test('without any time nothing is asked, and nothing is known', async () => {
   const { lookup, asked } = trailOf(manyReads(1))
-  const { facts, stopped } = await sweep(lookup, { ...always, deadline: performance.now() })
+  const { facts, stopped } = await sweepCloudTrail(lookup, { ...always, deadline: performance.now() })
   expect(asked).toEqual([])
   expect(facts).toEqual({ completeSince: moment, wantedSince: since, events: 0 })
   expect(stopped).toBe('its time was over')
@@ -77,7 +78,7 @@ test('without any time nothing is asked, and nothing is known', async () => {
 /** As if time were over after so many pages. */
 async function pagesOf(events: Event[], most: number): Promise<SweepPage[]> {
   const pages: SweepPage[] = []
-  await sweep(trailOf(events).lookup, {
+  await sweepCloudTrail(trailOf(events).lookup, {
     ...always,
     onPage: page => {
       if (pages.length === most) throw new Error('killed')
@@ -93,7 +94,7 @@ test('a sweep that stops midway is complete since the second after the oldest re
   const events = manyReads(500)
   const pages = await pagesOf(events, 7)
   const over = { ...always, deadline: performance.now(), pages }
-  const { facts } = await sweep(trailOf(events).lookup, over)
+  const { facts } = await sweepCloudTrail(trailOf(events).lookup, over)
   const seen = facts.events
   expect(seen % 50).toBe(0)
   expect(facts.completeSince).toBe(secondsAgo((seen - 1) * 60 - 1))
@@ -102,7 +103,7 @@ test('a sweep that stops midway is complete since the second after the oldest re
 test('all names go back in time together, so that none holds the others up', async () => {
   const parameters = Array.from({ length: 500 }, (_, n) => parameterRead(secondsAgo(n * 60)))
   const { lookup, asked } = trailOf([...manyReads(500), ...parameters])
-  await sweep(lookup, always)
+  await sweepCloudTrail(lookup, always)
   const names = asked.map(({ LookupAttributes }) => LookupAttributes?.[0]?.AttributeValue)
   const ahead = names.map((_, n) => {
     const before = names.slice(0, n + 1)
@@ -117,12 +118,12 @@ test('stopped after any page and taken up again, it comes to the same', async ()
   const crowd = Array.from({ length: 200 }, () => secretRead(secondsAgo(3600)))
   const parameters = Array.from({ length: 70 }, (_, n) => parameterRead(secondsAgo(n)))
   const events = [...manyReads(160), ...crowd, ...parameters]
-  const whole = await sweep(trailOf(events).lookup, always)
+  const whole = await sweepCloudTrail(trailOf(events).lookup, always)
   const all = await pagesOf(events, 1000)
   expect(all.length).toBeGreaterThan(10)
   for (const [count] of all.entries()) {
     const pages = await pagesOf(events, count)
-    const rest = await sweep(trailOf(events).lookup, { ...always, pages })
+    const rest = await sweepCloudTrail(trailOf(events).lookup, { ...always, pages })
     expect(rest.facts, `after ${count} pages`).toEqual(whole.facts)
     expect(sorted(rest.tally), `after ${count} pages`).toEqual(sorted(whole.tally))
   }
@@ -137,7 +138,7 @@ test('a token that is refused costs one more call, and no read', async () => {
       throw Object.assign(new Error('Invalid token'), { name: 'InvalidNextTokenException' })
     return lookup(query)
   }
-  const { facts, tally } = await sweep(forgetful, always)
+  const { facts, tally } = await sweepCloudTrail(forgetful, always)
   expect(calls).toBeGreaterThan(2)
   expect(facts).toEqual({ completeSince: since, wantedSince: since, events: 230 })
   expect(tally.rows().map(({ count }) => count)).toEqual([230])
@@ -151,15 +152,18 @@ test('what may pass by itself ends it with what it has; a refusal is thrown', as
       return lookup(query)
     }
   }
-  const { facts, stopped } = await sweep(failing('ThrottlingException'), always)
+  const { facts, stopped } = await sweepCloudTrail(failing('ThrottlingException'), always)
   expect(stopped).toBe('CloudTrail did not answer any more (ThrottlingException)')
   expect(facts.events).toBe(200)
   expect(facts.completeSince > since).toBe(true)
-  await expect(sweep(failing('AccessDeniedException'), always)).rejects.toThrow('no')
+  await expect(sweepCloudTrail(failing('AccessDeniedException'), always)).rejects.toThrow('no')
 })
 
 test('further back than ninety days nothing is known, though all was seen', async () => {
-  const { facts } = await sweep(trailOf([]).lookup, { ...always, since: '2026-01-01T00:00:00.000Z' })
+  const { facts } = await sweepCloudTrail(trailOf([]).lookup, {
+    ...always,
+    since: '2026-01-01T00:00:00.000Z',
+  })
   expect(facts.completeSince).toBe('2026-09-01T06:00:00.000Z')
 })
 
@@ -169,7 +173,7 @@ test('an event that cannot be made out is said, and stops nothing', async () => 
     eventName: 'GetSecretValue',
     requestParameters: { omitted: true, reason: 'size' },
   })
-  const { tally, unreadable, facts } = await sweep(
+  const { tally, unreadable, facts } = await sweepCloudTrail(
     trailOf([torn, untold, secretRead(secondsAgo(3))]).lookup,
     always,
   )
@@ -183,11 +187,11 @@ test('a call that failed hides no read, whatever its caller wrote into it', asyn
     errorCode: 'ValidationException',
     requestParameters: { secretId: 'x'.repeat(3000) },
   })
-  const { unreadable, facts } = await sweep(trailOf([forged]).lookup, always)
+  const { unreadable, facts } = await sweepCloudTrail(trailOf([forged]).lookup, always)
   expect([unreadable, facts.unreadable]).toEqual([1, undefined])
 })
 
-const row: fc.Arbitrary<Row> = fc
+const row: fc.Arbitrary<ReadRow> = fc
   .record({
     target: fc.constantFrom('secret:a', 'parameter:/b'),
     principal: fc.constantFrom('Alice', 'Bob'),
@@ -197,12 +201,12 @@ const row: fc.Arbitrary<Row> = fc
   })
   .map(({ second, session, ...rest }) => {
     const at = secondsAgo(second)
-    return { ...rest, count: 1, first: at, last: at, sessions: [[session, at]] } as Row
+    return { ...rest, count: 1, first: at, last: at, sessions: [[session, at]] } as ReadRow
   })
 
 test('in whichever order reads are added up, and however they were lumped before, it comes to the same', () => {
-  const added = (rows: Row[]) => {
-    const tally = new Tally()
+  const added = (rows: ReadRow[]) => {
+    const tally = new ReadTally()
     for (const each of rows) tally.add(each)
     return tally
   }

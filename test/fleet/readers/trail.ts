@@ -1,5 +1,5 @@
 import type { Event } from '@aws-sdk/client-cloudtrail'
-import type { Lookup } from '../../../fleet/readers/sweep.ts'
+import type { LookupEvents } from '../../../fleet/readers/sweep.ts'
 
 export const account = '123456789012'
 
@@ -75,9 +75,9 @@ export function eventAt(at: string, detail: Detail): Event {
 }
 
 /** CloudTrail in a Region, with these events: it answers as the service does, the newest first. */
-export function trailOf(events: Event[]): { lookup: Lookup; asked: Parameters<Lookup>[0][] } {
-  const asked: Parameters<Lookup>[0][] = []
-  const lookup: Lookup = async query => {
+export function trailOf(events: Event[]): { lookup: LookupEvents; asked: Parameters<LookupEvents>[0][] } {
+  const asked: Parameters<LookupEvents>[0][] = []
+  const lookup: LookupEvents = async query => {
     asked.push(query)
     const { LookupAttributes: [attribute] = [], StartTime, EndTime, MaxResults = 50, NextToken } = query
     const isAsked = ({ EventName, EventTime = new Date(Number.NaN) }: Event) =>

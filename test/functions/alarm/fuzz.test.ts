@@ -1,43 +1,43 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { endings } from '../../../fleet/endings.ts'
+import { ENDINGS_BY_STATE } from '../../../fleet/endings.ts'
 import type { StateName } from '../../../fleet/states.ts'
-import { readAlarm, textOf } from '../../../functions/alarm/alarm.ts'
-import type { Worth } from '../../../functions/alarm/evidence.ts'
-import { idOf } from '../../../functions/alarm/ledgerTable.ts'
+import { mailTextOf, readAlarm } from '../../../functions/alarm/alarm.ts'
+import { itemIdOf } from '../../../functions/alarm/ledgerTable.ts'
+import type { Verdict } from '../../../functions/alarm/verifyEvent.ts'
 import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
 import { slack } from '../../../functions/alarm/webhook/slack.ts'
 import { teams } from '../../../functions/alarm/webhook/teams.ts'
 import {
-  abandoned,
-  alarmChange,
-  announced,
-  late,
-  lockedOut,
-  managed,
-  markedReport,
-  report,
-  retirementFailed,
-  rotated,
-  runFailed,
-  statusChange,
-} from '../../support/failures.ts'
+  cloudWatchAlarmEvent,
+  credentialsLateEvent,
+  criticalReportEvent,
+  executionFailedEvent,
+  lockedOutEvent,
+  managedRotationAbandonedEvent,
+  managedRotationFailedEvent,
+  retirementFailedEvent,
+  rotatedEvent,
+  rotationFailedEvent,
+  runFailedEvent,
+  runReportEvent,
+} from '../../support/alarmEvents.ts'
 import { guide, weighed } from './reading.ts'
 
 const kinds = [
-  abandoned,
-  alarmChange('keyturn-test-locked-out', 'ALARM', 'what it means'),
-  announced,
-  late,
-  lockedOut,
-  managed,
-  markedReport,
-  report,
-  retirementFailed,
-  rotated,
-  runFailed,
-  statusChange('ABORTED'),
-  statusChange('FAILED', 'TestFailed', 'testSecret: no'),
+  managedRotationAbandonedEvent,
+  cloudWatchAlarmEvent('keyturn-test-locked-out', 'ALARM', 'what it means'),
+  rotationFailedEvent,
+  credentialsLateEvent,
+  lockedOutEvent,
+  managedRotationFailedEvent,
+  criticalReportEvent,
+  runReportEvent,
+  retirementFailedEvent,
+  rotatedEvent,
+  runFailedEvent,
+  executionFailedEvent('ABORTED'),
+  executionFailedEvent('FAILED', 'TestFailed', 'testSecret: no'),
 ]
 
 /** Every place of a value where something can be put. */
@@ -79,32 +79,32 @@ const event = fc
       .array(fc.tuple(fc.constantFrom(...placesIn(kind)), anything), { maxLength: 4 })
       .map(changes => changes.reduce((changed: unknown, [path, what]) => put(changed, path, what), kind)),
   )
-const states = [...Object.keys(endings), 'of another release'] as StateName[]
+const states = [...Object.keys(ENDINGS_BY_STATE), 'of another release'] as StateName[]
 const last = fc.option(
   fc.record({ state: fc.constantFrom(...states), input: anything, at: fc.constant(0) }),
   { nil: undefined },
 )
-const worth = fc.constantFrom<Worth>('proven', 'denied', 'unknown', 'early')
+const worth = fc.constantFrom<Verdict>('proven', 'denied', 'unknown', 'early')
 const url = new URL('https://events.pagerduty.com/v2/enqueue#key')
 
 test('whatever is in an event, what is told of it can be read, and each service can take it', () => {
   fc.assert(
     fc.property(event, worth, last, (raw, worth, last) => {
-      const alarm = readAlarm(weighed(raw, worth, last && { last }), guide)
+      const alarm = readAlarm(weighed(raw, worth, last && { lastState: last }), guide)
       if (!alarm) throw new Error('nobody would be told')
       // What SNS takes: printable, beginning with a character that shows, at most 100.
       expect(alarm.subject).toMatch(/^(CRITICAL|ERROR)[ -~]+$/)
       expect(alarm.subject.length).toBeLessThanOrEqual(100)
-      expect(textOf(alarm)).toMatch(/^[^\n]+\n\n/)
-      expect(Buffer.byteLength(textOf(alarm))).toBeLessThan(256 * 1024)
+      expect(mailTextOf(alarm)).toMatch(/^[^\n]+\n\n/)
+      expect(Buffer.byteLength(mailTextOf(alarm))).toBeLessThan(256 * 1024)
       expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)
       expect(alarm.console ?? 'https://eu-west-1.console.aws.amazon.com/').toMatch(
         /^https:\/\/[a-z]{2}(-[a-z]+){1,3}-\d\.console\.(aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com)\//,
       )
       // DynamoDB's keys have 2048 bytes.
-      for (const key of [alarm.key, ...alarm.also, alarm.credential ?? ''])
-        expect(Buffer.byteLength(idOf(key))).toBeLessThanOrEqual(2048)
-      expect(Number.isFinite(alarm.at)).toBe(true)
+      for (const key of [alarm.key, ...alarm.otherKeys, alarm.credential ?? ''])
+        expect(Buffer.byteLength(itemIdOf(key))).toBeLessThanOrEqual(2048)
+      expect(Number.isFinite(alarm.happenedAt)).toBe(true)
       for (const service of [slack, teams, pagerDuty])
         for (const alarms of [[alarm], [alarm, alarm]])
           for (const { body } of service.messages(alarms, url)) {

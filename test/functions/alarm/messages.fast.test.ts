@@ -1,44 +1,44 @@
 import { expect, test } from 'vitest'
-import { type Alarm, lessened, textOf, wellAgain } from '../../../functions/alarm/alarm.ts'
+import { type Alarm, downgradeToError, mailTextOf, recoveryAlarmOf } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
 import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
 import { slack } from '../../../functions/alarm/webhook/slack.ts'
 import { teams } from '../../../functions/alarm/webhook/teams.ts'
 import { LockedOut } from '../../../rotation/errors.ts'
 import {
-  abandoned,
-  alarmChange,
-  announced,
-  ended,
-  execution,
-  lagging,
-  late,
-  leftOpen,
-  lockedOut,
-  managed,
-  markedReport,
-  parkedReport,
-  promoted,
-  promotedFound,
-  promotionFinished,
-  promotionNotReady,
-  refused,
-  replicasBehind,
-  replicated,
-  report,
-  retirementFailed,
-  rotated,
-  runFailed,
-  statusChange,
-  thrown,
-} from '../../support/failures.ts'
+  causeOf,
+  cloudWatchAlarmEvent,
+  credentialsLateEvent,
+  criticalReportEvent,
+  executionArn,
+  executionEndedEvent,
+  executionFailedEvent,
+  laggingReplicasEvent,
+  leftOpenEvent,
+  lockedOutEvent,
+  managedRotationAbandonedEvent,
+  managedRotationFailedEvent,
+  parkedReportEvent,
+  promotedElsewhereEvent,
+  promotedFoundEvent,
+  promotionFinishedEvent,
+  promotionNotReadyEvent,
+  replicasBehindEvent,
+  replicatedEvent,
+  retirementFailedEvent,
+  rotatedEvent,
+  rotationFailedEvent,
+  rotationRefusedEvent,
+  runFailedEvent,
+  runReportEvent,
+} from '../../support/alarmEvents.ts'
 import { endedIn, guide, read } from './reading.ts'
 
 const url = new URL('https://events.pagerduty.com/v2/enqueue#routing-key')
-const { rotation } = lockedOut.detail
+const { rotation } = lockedOutEvent.detail
 const before = {
   ...rotation,
-  lockout: thrown(
+  lockout: causeOf(
     'LockedOut',
     new LockedOut('rollbackSecret: shop on db.example.com', 'AWSPREVIOUS logs in').message,
   ),
@@ -52,106 +52,122 @@ const parameter = { store: 'parameter-store', id: '/shop/database' }
 
 /** Every kind of message, by the name of its files in messages/. */
 const alarms: Record<string, Alarm> = {
-  'rolled back': read(announced),
+  'rolled back': read(rotationFailedEvent),
   'rolled back, of a parameter': read(
-    of(announced, { rotation: { ...announced.detail.rotation, ...parameter } }),
+    of(rotationFailedEvent, { rotation: { ...rotationFailedEvent.detail.rotation, ...parameter } }),
   ),
-  lockout: read(lockedOut),
-  'lockout from before': read(of(lockedOut, { rotation: before })),
-  'lockout from before, again': lessened(read(of(lockedOut, { rotation: before }))),
-  'failed, without a severity': read(of(lockedOut, { severity: undefined })),
+  lockout: read(lockedOutEvent),
+  'lockout from before': read(of(lockedOutEvent, { rotation: before })),
+  'lockout from before, again': downgradeToError(read(of(lockedOutEvent, { rotation: before }))),
+  'failed, without a severity': read(of(lockedOutEvent, { severity: undefined })),
   'not announced': read(
-    statusChange('FAILED', 'TestFailed', 'testSecret: the two users are not equal'),
+    executionFailedEvent('FAILED', 'TestFailed', 'testSecret: the two users are not equal'),
     'proven',
-    endedIn('RotationFailed', announced.detail.rotation),
+    endedIn('RotationFailed', rotationFailedEvent.detail.rotation),
   ),
   'rollback died, not announced': read(
-    ended('FAILED', 'Runtime.ExitError', ''),
+    executionEndedEvent('FAILED', 'Runtime.ExitError', ''),
     'proven',
     endedIn('RollbackFailed', died),
   ),
-  'failed, nobody can tell where': read(ended('FAILED', 'States.Timeout', ''), 'proven', {
+  'failed, nobody can tell where': read(executionEndedEvent('FAILED', 'States.Timeout', ''), 'proven', {
     why: 'Step Functions: ThrottlingException',
   }),
   'failed before it began': read(
-    ended('FAILED', 'States.Runtime', 'a path is missing'),
+    executionEndedEvent('FAILED', 'States.Runtime', 'a path is missing'),
     'proven',
     endedIn('CreateSecret'),
   ),
-  'stopped midway': read(ended('ABORTED', null, null), 'proven', endedIn('TestSecret', rotation)),
-  'stopped before it began': read(ended('ABORTED', null, null), 'proven', endedIn('CreateSecret')),
-  'stopped in its grace time': read(ended('ABORTED', null, null), 'proven', endedIn('Grace', rotated.detail)),
-  'timed out, nobody can tell where': read(ended('TIMED_OUT', null, null), 'proven', {
+  'stopped midway': read(
+    executionEndedEvent('ABORTED', null, null),
+    'proven',
+    endedIn('TestSecret', rotation),
+  ),
+  'stopped before it began': read(
+    executionEndedEvent('ABORTED', null, null),
+    'proven',
+    endedIn('CreateSecret'),
+  ),
+  'stopped in its grace time': read(
+    executionEndedEvent('ABORTED', null, null),
+    'proven',
+    endedIn('Grace', rotatedEvent.detail),
+  ),
+  'timed out, nobody can tell where': read(executionEndedEvent('TIMED_OUT', null, null), 'proven', {
     why: 'Step Functions: AccessDeniedException',
   }),
-  'retirement failed': read(retirementFailed),
+  'retirement failed': read(retirementFailedEvent),
   'retirement failed, of the last release': read(
-    statusChange('FAILED', 'Unreachable', 'retireSecret: no answer from db.example.com'),
+    executionFailedEvent('FAILED', 'Unreachable', 'retireSecret: no answer from db.example.com'),
     'proven',
-    endedIn('RetireSecret', rotated.detail),
+    endedIn('RetireSecret', rotatedEvent.detail),
   ),
-  'replicas behind': read(replicasBehind),
-  'replicas behind, refused': read(refused),
-  'replicas behind, once a day': read(lagging),
-  'promoted elsewhere': read(promoted),
-  'promoted elsewhere, left open': read(leftOpen),
-  'promoted elsewhere, found by a run': read(promotedFound),
-  'promotion, not all of it': read(promotionFinished),
-  'promotion, not ready': read(promotionNotReady),
+  'replicas behind': read(replicasBehindEvent),
+  'replicas behind, refused': read(rotationRefusedEvent),
+  'replicas behind, once a day': read(laggingReplicasEvent),
+  'promoted elsewhere': read(promotedElsewhereEvent),
+  'promoted elsewhere, left open': read(leftOpenEvent),
+  'promoted elsewhere, found by a run': read(promotedFoundEvent),
+  'promotion, not all of it': read(promotionFinishedEvent),
+  'promotion, not ready': read(promotionNotReadyEvent),
   'promotion, not to its end': read({
-    ...statusChange('FAILED', 'Throttled', 'findReplicas: DynamoDB: TimeoutError'),
+    ...executionFailedEvent('FAILED', 'Throttled', 'findReplicas: DynamoDB: TimeoutError'),
     detail: {
-      ...statusChange('FAILED', 'Throttled', 'findReplicas: DynamoDB: TimeoutError').detail,
+      ...executionFailedEvent('FAILED', 'Throttled', 'findReplicas: DynamoDB: TimeoutError').detail,
       stateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-promote',
     },
   }),
-  'stays on its clone': read(of(retirementFailed, { state: 'MayMoveBack' })),
+  'stays on its clone': read(of(retirementFailedEvent, { state: 'MayMoveBack' })),
   'success not announced': read(
-    ended('FAILED', 'EventBridge.ResourceNotFoundException', 'no such bus'),
+    executionEndedEvent('FAILED', 'EventBridge.ResourceNotFoundException', 'no such bus'),
     'proven',
-    endedIn('AnnounceSuccess', rotated.detail),
+    endedIn('AnnounceSuccess', rotatedEvent.detail),
   ),
-  'managed rotation': read(managed),
-  'managed rotation, abandoned': read(abandoned),
-  report: read(markedReport),
-  'report of the last release': read(report),
-  parked: read(parkedReport),
-  late: read(late),
-  'run failed': read(runFailed),
+  'managed rotation': read(managedRotationFailedEvent),
+  'managed rotation, abandoned': read(managedRotationAbandonedEvent),
+  report: read(criticalReportEvent),
+  'report of the last release': read(runReportEvent),
+  parked: read(parkedReportEvent),
+  late: read(credentialsLateEvent),
+  'run failed': read(runFailedEvent),
   'CloudWatch, locked out': read(
-    alarmChange(
+    cloudWatchAlarmEvent(
       'keyturn-test-locked-out',
       'ALARM',
       'CRITICAL: an application may be locked out of its database.',
     ),
   ),
   'CloudWatch, dead letters': read(
-    alarmChange(
+    cloudWatchAlarmEvent(
       'keyturn-test-alarm-dead-letters',
       'ALARM',
       'A failed rotation could not be told to everybody.',
     ),
   ),
   'CloudWatch, nobody looks': read(
-    alarmChange('keyturn-test-late', 'INSUFFICIENT_DATA', 'Nobody has looked for hours.'),
+    cloudWatchAlarmEvent('keyturn-test-late', 'INSUFFICIENT_DATA', 'Nobody has looked for hours.'),
   ),
   'well again': {
-    ...wellAgain({ store: 'secrets-manager', id: 'shop/database', execution }, readEvent(rotated), guide),
-    severities: ['error', 'critical'],
-  },
-  'well again, everywhere': {
-    ...wellAgain(
-      { store: 'secrets-manager', id: 'shop/database', execution, everywhere: true },
-      readEvent(replicated),
+    ...recoveryAlarmOf(
+      { store: 'secrets-manager', id: 'shop/database', execution: executionArn },
+      readEvent(rotatedEvent),
       guide,
     ),
-    severities: ['error'],
+    recoveredSeverities: ['error', 'critical'],
   },
-  'not borne out': read(lockedOut, 'denied'),
-  'not looked up': read(lockedOut, 'unknown', { why: 'Step Functions: ThrottlingException' }),
+  'well again, everywhere': {
+    ...recoveryAlarmOf(
+      { store: 'secrets-manager', id: 'shop/database', execution: executionArn, replicasFollowed: true },
+      readEvent(replicatedEvent),
+      guide,
+    ),
+    recoveredSeverities: ['error'],
+  },
+  'not borne out': read(lockedOutEvent, 'denied'),
+  'not looked up': read(lockedOutEvent, 'unknown', { why: 'Step Functions: ThrottlingException' }),
   'no input of ours': read(
-    of(announced, {
-      rotation: { failure: thrown('InvalidInput', 'createSecret: rotation: should be an object') },
+    of(rotationFailedEvent, {
+      rotation: { failure: causeOf('InvalidInput', 'createSecret: rotation: should be an object') },
     }),
   ),
   unreadable: read({
@@ -168,7 +184,7 @@ const pretty = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
 
 test.each(Object.entries(alarms))('%s: as a mail', async (name, alarm) => {
   const { subject, title, severity, incident, key } = alarm
-  const text = `Subject: ${subject}\n\n${textOf(alarm)}`
+  const text = `Subject: ${subject}\n\n${mailTextOf(alarm)}`
   expect(subject).toMatch(/^[ -~]{1,100}$/)
   await expect(text).toMatchFileSnapshot(`${file(name)}.txt`)
   expect({ title, severity, incident, key }).toMatchObject({

@@ -3,11 +3,16 @@ import { expect, test } from 'vitest'
 import type { StateName } from '../../../fleet/states.ts'
 import type { Alarm } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
-import { type Entered, NotLooked } from '../../../functions/alarm/histories.ts'
+import { type EnteredState, NotLooked } from '../../../functions/alarm/histories.ts'
 import { Ledger } from '../../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
-import { type Means, tellAll } from '../../../functions/alarm/tell.ts'
-import { announced, execution, lockedOut, statusChange } from '../../support/failures.ts'
+import { type TellingContext, tellAll } from '../../../functions/alarm/tell.ts'
+import {
+  executionArn,
+  executionFailedEvent,
+  lockedOutEvent,
+  rotationFailedEvent,
+} from '../../support/alarmEvents.ts'
 import { guide } from './reading.ts'
 import { tableIn } from './table.ts'
 
@@ -20,16 +25,16 @@ type Failure = { critical: boolean; announced: number; ended: number }
 type Message = { event: object; failure: number; visibleAt: number; tries: number }
 
 const base = Date.parse('2026-11-21T10:00:00Z')
-const arnOf = (n: number) => `${execution}-${n}`
+const arnOf = (n: number) => `${executionArn}-${n}`
 
 function eventsOf({ critical, announced: times, ended }: Failure, n: number): object[] {
-  const event = critical ? lockedOut : announced
+  const event = critical ? lockedOutEvent : rotationFailedEvent
   const said = {
     ...event,
     id: `announced-${n}`,
     detail: { ...event.detail, execution: arnOf(n), rotation: rotationOf(critical, n) },
   }
-  const status = statusChange(
+  const status = executionFailedEvent(
     'FAILED',
     ...(critical ? ['LockedOut', 'rollbackSecret: no'] : ['TestFailed', 'testSecret: no']),
   )
@@ -37,7 +42,7 @@ function eventsOf({ critical, announced: times, ended }: Failure, n: number): ob
   return [...Array(times).fill(said), ...Array(ended).fill(end)]
 }
 const rotationOf = (critical: boolean, n: number) => ({
-  ...(critical ? lockedOut : announced).detail.rotation,
+  ...(critical ? lockedOutEvent : rotationFailedEvent).detail.rotation,
   id: `secret-${n}`,
 })
 
@@ -74,23 +79,23 @@ class World {
       if (fault !== 'ok') throw new Error(fault)
       return result as T
     }
-    const items = messages.map(({ event, tries }) => ({ event: readEvent(event), again: tries > 1 }))
+    const items = messages.map(({ event, tries }) => ({ event: readEvent(event), redelivered: tries > 1 }))
     const run = tellAll(items, this.#means(around))
     const results = await Promise.race([run, death])
     if (results === 'dead') return messages.map((_, index) => index)
     return results.flatMap(({ item, error }) => (error ? [items.indexOf(item)] : []))
   }
 
-  #means(around: <T>(call: () => T) => Promise<T>): Means {
+  #means(around: <T>(call: () => T) => Promise<T>): TellingContext {
     const tell = (outlet: 'topic' | 'webhook', alarm: Alarm) =>
       this.told.push({
         outlet,
-        failure: Number(new Map(alarm.facts).get('Execution')?.slice(execution.length + 1)),
+        failure: Number(new Map(alarm.facts).get('Execution')?.slice(executionArn.length + 1)),
         severity: alarm.severity,
       })
     return {
       ledger: new Ledger(new LedgerTable(tableIn(this.#items, around), 'alarms'), () => this.now),
-      histories: { last: (arn, wanted, signal) => this.#history(arn, wanted, signal, around) },
+      histories: { lastEntered: (arn, wanted, signal) => this.#history(arn, wanted, signal, around) },
       publish: alarm => limited(around(() => void tell('topic', alarm))),
       async post(alarms, _, told) {
         const failed = new Map<Alarm, Error>()
@@ -103,20 +108,20 @@ class World {
           }
         return failed
       },
-      guide,
+      stack: guide,
       log: { error() {} },
-      patience: { giveWay: 0, look: 8, ledger: 4, retry: 0 },
+      timeLimitsMs: { secondHandDelay: 0, look: 8, ledger: 4, retry: 0 },
       deadline: Number.POSITIVE_INFINITY,
     }
   }
 
   async #history(
     arn: string,
-    wanted: (entered: Entered) => boolean,
+    wanted: (entered: EnteredState) => boolean,
     signal: AbortSignal,
     around: <T>(call: () => T) => Promise<T>,
-  ): Promise<Entered | 'none'> {
-    const n = Number(arn.slice(execution.length + 1))
+  ): Promise<EnteredState | 'none'> {
+    const n = Number(arn.slice(executionArn.length + 1))
     const failure = this.#failures[n]
     const input = rotationOf(Boolean(failure?.critical), n)
     const states: StateName[] = failure?.critical

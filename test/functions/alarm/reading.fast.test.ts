@@ -1,27 +1,27 @@
 import { describe, expect, test } from 'vitest'
-import { lessened, textOf } from '../../../functions/alarm/alarm.ts'
+import { downgradeToError, mailTextOf } from '../../../functions/alarm/alarm.ts'
 import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
 import {
-  announced,
-  ended,
-  execution,
-  late,
-  lockedOut,
-  managed,
-  markedReport,
-  report,
-  runFailed,
-  statusChange,
-} from '../../support/failures.ts'
+  credentialsLateEvent,
+  criticalReportEvent,
+  executionArn,
+  executionEndedEvent,
+  executionFailedEvent,
+  lockedOutEvent,
+  managedRotationFailedEvent,
+  rotationFailedEvent,
+  runFailedEvent,
+  runReportEvent,
+} from '../../support/alarmEvents.ts'
 import { endedIn, read, runbook } from './reading.ts'
 
-const name = execution.split(':').at(-1) ?? ''
-const anchor = (event: unknown, ...more: [] | [{ last: ReturnType<typeof endedIn>['last'] }]) =>
+const name = executionArn.split(':').at(-1) ?? ''
+const anchor = (event: unknown, ...more: [] | [ReturnType<typeof endedIn>]) =>
   read(event, 'proven', ...more).runbook.split('#')[1]
 
 describe('the state that an execution ended in tells how bad it is', () => {
-  const failed = ended('FAILED', 'States.Timeout', '')
-  const stopped = ended('ABORTED', null, null)
+  const failed = executionEndedEvent('FAILED', 'States.Timeout', '')
+  const stopped = executionEndedEvent('ABORTED', null, null)
   test.each([
     ['CreateSecret', 'error', 'error'],
     ['DiscardSecret', 'error', 'error'],
@@ -80,37 +80,37 @@ describe('the state that an execution ended in tells how bad it is', () => {
     ['FAILED', undefined, undefined, 'critical', 'execution-failed'],
     ['TIMED_OUT', undefined, undefined, 'critical', 'execution-failed'],
   ])('without a history, %s with %s, %s: %s, see %s', (status, error, message, severity, entry) => {
-    const alarm = read(statusChange(status, error, message))
+    const alarm = read(executionFailedEvent(status, error, message))
     expect(alarm).toMatchObject({ severity, runbook: `${runbook}#${entry}` })
   })
 })
 
 describe('names', () => {
   test('an execution has its own, and the credential is told by it as well', () => {
-    expect(read(announced)).toMatchObject({
+    expect(read(rotationFailedEvent)).toMatchObject({
       key: `execution ${name}`,
       also: ['secret secrets-manager shop/database'],
       incident: 'keyturn secrets-manager shop/database',
       credential: 'secrets-manager shop/database',
     })
-    expect(read(lockedOut).incident).toBe('keyturn secrets-manager shop/database critical')
-    expect(lessened(read(lockedOut)).incident).toBe('keyturn secrets-manager shop/database')
-    expect(read(managed)).toMatchObject({
+    expect(read(lockedOutEvent).incident).toBe('keyturn secrets-manager shop/database critical')
+    expect(downgradeToError(read(lockedOutEvent)).incident).toBe('keyturn secrets-manager shop/database')
+    expect(read(managedRotationFailedEvent)).toMatchObject({
       key: 'secret secrets-manager shop/database',
       credential: 'secrets-manager shop/database',
     })
   })
 
   test('a secret and a parameter of one name are two credentials', () => {
-    const rotation = { ...announced.detail.rotation, store: 'parameter-store' }
-    const other = read({ ...announced, detail: { ...announced.detail, rotation } })
+    const rotation = { ...rotationFailedEvent.detail.rotation, store: 'parameter-store' }
+    const other = read({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, rotation } })
     expect(other.incident).toBe('keyturn parameter-store shop/database')
     expect(other.subject).toBe('ERROR TestFailed: rotation of parameter shop/database failed')
   })
 
   test('what is not proven silences nothing, joins nothing and opens nothing', () => {
     for (const worth of ['denied', 'early', 'unknown'] as const) {
-      const alarm = read(lockedOut, worth)
+      const alarm = read(lockedOutEvent, worth)
       expect(alarm).toMatchObject({ key: 'event event-2', also: [] })
       expect(alarm).not.toHaveProperty('credential')
       expect(alarm).not.toHaveProperty('reported')
@@ -126,8 +126,8 @@ describe('names', () => {
 
   test('two long names are two incidents, and two subjects', () => {
     const of = (last: string) => {
-      const rotation = { ...announced.detail.rotation, id: `${'x'.repeat(500)}/${last}` }
-      return read({ ...announced, detail: { ...announced.detail, rotation } })
+      const rotation = { ...rotationFailedEvent.detail.rotation, id: `${'x'.repeat(500)}/${last}` }
+      return read({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, rotation } })
     }
     const [one, two] = [of('one'), of('two')]
     const url = new URL('https://events.pagerduty.com/v2/enqueue#key')
@@ -157,24 +157,27 @@ describe('whatever comes', () => {
   ])('is an alarm: %j', event => {
     const alarm = read(event)
     expect(alarm.key.length).toBeGreaterThan(0)
-    expect(alarm.at).toBeGreaterThan(Date.now() - 60_000)
-    expect(textOf(alarm)).toMatch(/^[A-Z].*\.\n\n/)
-    expect(textOf(alarm)).toContain('Severity:')
+    expect(alarm.happenedAt).toBeGreaterThan(Date.now() - 60_000)
+    expect(mailTextOf(alarm)).toMatch(/^[A-Z].*\.\n\n/)
+    expect(mailTextOf(alarm)).toContain('Severity:')
     expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)
   })
 
   test('of an input that is no input of ours, what failed is told, and nothing of the input', () => {
     const failure = { Error: 'InvalidInput', Cause: '{"errorMessage":"createSecret: id: should be"}' }
     const rotation = { id: { password: 'Hidden-1' }, token: 'Hidden-2', failure }
-    const alarm = read({ ...announced, detail: { ...announced.detail, rotation } })
+    const alarm = read({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, rotation } })
     expect(alarm.subject).toBe('ERROR InvalidInput: rotation of a credential failed')
-    expect(textOf(alarm)).not.toContain('Hidden')
+    expect(mailTextOf(alarm)).not.toContain('Hidden')
   })
 
   test('a subject is printable ASCII and short, a cause is one line and short', () => {
     const failure = { Error: 'Lambda.Unknown', Cause: `tür\n\n${'x'.repeat(999)}` }
-    const detail = { ...announced.detail, rotation: { id: `schlüssel\n${'y'.repeat(512)}`, failure } }
-    const alarm = read({ ...announced, detail })
+    const detail = {
+      ...rotationFailedEvent.detail,
+      rotation: { id: `schlüssel\n${'y'.repeat(512)}`, failure },
+    }
+    const alarm = read({ ...rotationFailedEvent, detail })
     expect(alarm.subject).toMatch(/^ERROR Lambda.Unknown: rotation of credential \.\.\.y+ failed$/)
     expect(alarm.subject).toHaveLength(100)
     expect(alarm.title).toContain('schlüssel yyy')
@@ -183,7 +186,7 @@ describe('whatever comes', () => {
   })
 
   const consoleOf = (arn: string) =>
-    read({ ...announced, detail: { ...announced.detail, execution: arn } }).console
+    read({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, execution: arn } }).console
 
   test.each([
     ['aws-cn', 'cn-north-1', 'https://cn-north-1.console.amazonaws.cn/states/home'],
@@ -207,30 +210,30 @@ describe('whatever comes', () => {
 
 describe('rotations that a run of what was due started', () => {
   test('the failures that its report tells of as well: those that were rolled back', () => {
-    expect(read(announced).reported).toBe(name)
-    const end = statusChange('FAILED', 'TestFailed', 'testSecret: no')
-    expect(read(end, 'proven', endedIn('RotationFailed')).reported).toBe(name)
+    expect(read(rotationFailedEvent).reportedExecution).toBe(name)
+    const end = executionFailedEvent('FAILED', 'TestFailed', 'testSecret: no')
+    expect(read(end, 'proven', endedIn('RotationFailed')).reportedExecution).toBe(name)
   })
 
   test('but none that is critical, that was stopped, or that failed after the rotation', () => {
-    const undone = structuredClone(lockedOut)
+    const undone = structuredClone(lockedOutEvent)
     undone.detail.rotation.lockout.Error = 'Unreachable'
-    for (const event of [lockedOut, undone, ended('ABORTED', null, null)])
+    for (const event of [lockedOutEvent, undone, executionEndedEvent('ABORTED', null, null)])
       expect(read(event)).not.toHaveProperty('reported')
     for (const state of ['RollbackFailed', 'RetireSecret', 'AnnounceSuccess'])
-      expect(read(ended('FAILED', 'Unreachable', ''), 'proven', endedIn(state))).not.toHaveProperty(
-        'reported',
-      )
+      expect(
+        read(executionEndedEvent('FAILED', 'Unreachable', ''), 'proven', endedIn(state)),
+      ).not.toHaveProperty('reported')
   })
 
   test('nothing in the input makes a group', () => {
-    const rotation = { ...announced.detail.rotation, group: 'forged' }
-    const alarm = read({ ...announced, detail: { ...announced.detail, rotation } })
+    const rotation = { ...rotationFailedEvent.detail.rotation, group: 'forged' }
+    const alarm = read({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, rotation } })
     expect(JSON.stringify(alarm)).not.toContain('forged')
   })
 
   test('the report names the critical first, with the entry of the runbook', () => {
-    const alarm = read(markedReport)
+    const alarm = read(criticalReportEvent)
     expect(alarm).toMatchObject({
       key: 'report run-1 db.example.com:5432',
       severity: 'critical',
@@ -243,13 +246,16 @@ describe('rotations that a run of what was due started', () => {
 
   test('what does not fit is counted, by severity', () => {
     const names = Array.from({ length: 50 }, (_, n) => `parameter-store /${'x'.repeat(150)}/${n}`)
-    const [error, critical] = markedReport.detail.report.failures
+    const [error, critical] = criticalReportEvent.detail.report.failures
     const failures = [
       { ...error, count: 90, names },
       { ...critical, count: 60, names },
     ]
-    const detail = { ...markedReport.detail, report: { ...markedReport.detail.report, failures } }
-    const { facts } = read({ ...markedReport, detail })
+    const detail = {
+      ...criticalReportEvent.detail,
+      report: { ...criticalReportEvent.detail.report, failures },
+    }
+    const { facts } = read({ ...criticalReportEvent, detail })
     const counted = facts.slice(3, 5).map(([label, value]) => [label, / and (\d+) more;/.exec(value)?.[1]])
     expect(counted).toEqual([
       ['CRITICAL LockedOut', '43'],
@@ -258,37 +264,37 @@ describe('rotations that a run of what was due started', () => {
   })
 
   test('a report of the last release, of several errors, or of none that can be read', () => {
-    expect(read(report)).toMatchObject({
+    expect(read(runReportEvent)).toMatchObject({
       severity: 'error',
       subject: 'ERROR Unreachable: 52 rotations on db.example.com:5432 failed',
       runbook: 'docs/runbook.md#unreachable',
       outdone: false,
     })
-    const { failures } = report.detail.report
+    const { failures } = runReportEvent.detail.report
     const other = { error: 'TestFailed', reason: '', count: 1, names: ['secrets-manager c'] }
-    const several = { ...report.detail, severity: 'critical' }
-    several.report = { ...report.detail.report, failures: [...failures, other] }
-    expect(read({ ...report, detail: several })).toMatchObject({
+    const several = { ...runReportEvent.detail, severity: 'critical' }
+    several.report = { ...runReportEvent.detail.report, failures: [...failures, other] }
+    expect(read({ ...runReportEvent, detail: several })).toMatchObject({
       severity: 'critical',
       subject: 'CRITICAL: 52 rotations on db.example.com:5432 failed',
       runbook: 'docs/runbook.md#several-rotations-failed',
       facts: expect.arrayContaining([['TestFailed', '1: secrets-manager c']]),
     })
     // Nobody can tell how bad it is.
-    expect(read({ ...report, detail: {} })).toMatchObject({
+    expect(read({ ...runReportEvent, detail: {} })).toMatchObject({
       severity: 'critical',
       subject: 'CRITICAL: 0 rotations failed',
     })
   })
 
   test('of one error that is none of ours, or that came before any rotation, it leads to an entry too', () => {
-    const { failures } = report.detail.report
+    const { failures } = runReportEvent.detail.report
     const of = (error: string) => {
       const detail = {
-        ...report.detail,
-        report: { ...report.detail.report, failures: [{ ...failures[0], error }] },
+        ...runReportEvent.detail,
+        report: { ...runReportEvent.detail.report, failures: [{ ...failures[0], error }] },
       }
-      return anchor({ ...report, detail })
+      return anchor({ ...runReportEvent, detail })
     }
     expect(['Lambda.Unknown', 'NotKnown', 'TlsFailed'].map(of)).toEqual([
       'execution-failed',
@@ -298,7 +304,7 @@ describe('rotations that a run of what was due started', () => {
   })
 
   test('what is late is told by name, of one day', () => {
-    const alarm = read(late)
+    const alarm = read(credentialsLateEvent)
     expect(alarm).toMatchObject({
       severity: 'error',
       at: Date.parse('2026-11-21T00:00:00Z'),
@@ -308,24 +314,24 @@ describe('rotations that a run of what was due started', () => {
       runbook: 'docs/runbook.md#late-credentials',
       late: ['parameter-store /a', 'secrets-manager b'],
     })
-    expect(read({ ...late, id: 'again', time: '2026-11-21T23:59:00Z' })).toMatchObject({
+    expect(read({ ...credentialsLateEvent, id: 'again', time: '2026-11-21T23:59:00Z' })).toMatchObject({
       key: alarm.key,
-      at: alarm.at,
+      at: alarm.happenedAt,
     })
-    expect(read({ ...late, time: '2026-11-22T00:01:00Z' }).key).not.toBe(alarm.key)
+    expect(read({ ...credentialsLateEvent, time: '2026-11-22T00:01:00Z' }).key).not.toBe(alarm.key)
     expect(alarm.key.length).toBeLessThan(100)
   })
 
   test('a run that failed is told of as such', () => {
-    expect(read(runFailed)).toMatchObject({
+    expect(read(runFailedEvent)).toMatchObject({
       key: 'run failed HostLost',
       at: Date.parse('2026-11-21T00:00:00Z'),
       severity: 'error',
       subject: 'ERROR HostLost: a run of what was due failed',
       runbook: 'docs/runbook.md#run-failed',
     })
-    const detail = { ...runFailed.detail, status: 'TIMED_OUT', error: null, cause: null }
-    expect(read({ ...runFailed, detail })).toMatchObject({
+    const detail = { ...runFailedEvent.detail, status: 'TIMED_OUT', error: null, cause: null }
+    expect(read({ ...runFailedEvent, detail })).toMatchObject({
       severity: 'error',
       subject: 'ERROR TIMED_OUT: a run of what was due failed',
     })

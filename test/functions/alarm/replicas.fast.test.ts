@@ -1,26 +1,26 @@
 import { expect, test } from 'vitest'
 import type { StateName } from '../../../fleet/states.ts'
-import { type Event, readEvent } from '../../../functions/alarm/event.ts'
+import { type EventBridgeEvent, readEvent } from '../../../functions/alarm/event.ts'
 import { NotLooked } from '../../../functions/alarm/histories.ts'
 import { Ledger } from '../../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
-import { type Means, tellAll } from '../../../functions/alarm/tell.ts'
+import { type TellingContext, tellAll } from '../../../functions/alarm/tell.ts'
 import {
-  announced,
-  execution,
-  lagging,
-  leftOpen,
-  lockedOut,
-  managed,
-  promoted,
-  promotedFound,
-  refused,
-  replicasBehind,
-  replicated,
-  rotated,
-  statusChange,
-  thrown,
-} from '../../support/failures.ts'
+  causeOf,
+  executionArn,
+  executionFailedEvent,
+  laggingReplicasEvent,
+  leftOpenEvent,
+  lockedOutEvent,
+  managedRotationFailedEvent,
+  promotedElsewhereEvent,
+  promotedFoundEvent,
+  replicasBehindEvent,
+  replicatedEvent,
+  rotatedEvent,
+  rotationFailedEvent,
+  rotationRefusedEvent,
+} from '../../support/alarmEvents.ts'
 import { guide } from './reading.ts'
 import { tableIn } from './table.ts'
 
@@ -44,14 +44,14 @@ class OnCall {
       const raw = { ...event, id: `${Math.random()}`, time: new Date(now).toISOString() }
       const read = readEvent(raw)
       if (!forged) this.#remember(read)
-      return { event: read, again: true }
+      return { event: read, redelivered: true }
     })
     const results = await tellAll(items, this.#means(now))
     expect(results.flatMap(({ error }) => error ?? [])).toEqual([])
     return this.#told.splice(0)
   }
 
-  #remember({ detail = {}, 'detail-type': type }: Event): void {
+  #remember({ detail = {}, 'detail-type': type }: EventBridgeEvent): void {
     const { execution: arn = detail.executionArn ?? '', rotation, late, store, id } = detail
     const states: Record<string, StateName> = {
       'Credential Rotation Failed': detail.severity === 'critical' ? 'AnnounceLockout' : 'AnnounceFailure',
@@ -64,7 +64,7 @@ class OnCall {
     if (state) this.#histories.set(arn, { state, input: rotation ?? late ?? { store, id } })
   }
 
-  #means = (now: number): Means => ({
+  #means = (now: number): TellingContext => ({
     ledger: new Ledger(
       new LedgerTable(
         tableIn(this.#items, async call => call()),
@@ -73,7 +73,7 @@ class OnCall {
       () => now,
     ),
     histories: {
-      last: async arn => {
+      lastEntered: async arn => {
         if (this.seesNothing) throw new NotLooked('too slow')
         const found = this.#histories.get(arn)
         return found ? { ...found, at: now } : 'none'
@@ -84,9 +84,9 @@ class OnCall {
       await told(alarms)
       return new Map()
     },
-    guide,
+    stack: guide,
     log: { error: message => this.#told.push(message) },
-    patience: { giveWay: 0, look: 1000, ledger: 1000, retry: 0 },
+    timeLimitsMs: { secondHandDelay: 0, look: 1000, ledger: 1000, retry: 0 },
     deadline: Number.POSITIVE_INFINITY,
   })
 }
@@ -97,28 +97,28 @@ const reminder = 'ERROR ReplicasBehind: 1 credentials have a replica that does n
 const well = 'OK: secret shop/database was rotated, and every Region has it'
 
 /** A try that is refused, as it is reported: by its announcement, Step Functions, and Secrets Manager. */
-function tryOf(n: number, event: typeof refused = refused): object[] {
-  const arn = `${execution}-${n}`
+function tryOf(n: number, event: typeof rotationRefusedEvent = rotationRefusedEvent): object[] {
+  const arn = `${executionArn}-${n}`
   const { Error: error, Cause: cause } = event.detail.rotation.failure
-  const status = statusChange('FAILED', error, cause)
+  const status = executionFailedEvent('FAILED', error, cause)
   return [
     { ...event, detail: { ...event.detail, execution: arn } },
     { ...status, detail: { ...status.detail, executionArn: arn } },
-    managed,
+    managedRotationFailedEvent,
   ]
 }
 /** What a run finds once a day, with another reason at each look. */
 const found = (n: number) => ({
-  ...lagging,
+  ...laggingReplicasEvent,
   detail: {
-    execution: `${lagging.detail.execution}${n}`,
+    execution: `${laggingReplicasEvent.detail.execution}${n}`,
     late: { count: 1, names: [`secrets-manager shop/database: the ${n}th reason`], behind: true },
   },
 })
 
 test('a replica that does not follow is told at once, and then once a day, whoever finds it', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([])
   expect(await onCall.hears([found(0)], 70 * minute)).toEqual([])
   // The next day a run comes first, then tries that Secrets Manager repeats.
@@ -132,7 +132,7 @@ test('a replica that does not follow is told at once, and then once a day, whoev
 
 test('a try that is not told is not told by Step Functions either, where its history cannot be looked at', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   const [announcement, status] = tryOf(2) as [object, object]
   expect(await onCall.hears([announcement], 60 * minute)).toEqual([])
   onCall.seesNothing = true
@@ -141,35 +141,41 @@ test('a try that is not told is not told by Step Functions either, where its his
 
 test('the rotation that its replicas have followed closes it, and what comes the same day is told anew', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
-  expect(await onCall.hears([replicated], 20 * minute)).toEqual([well])
+  expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
+  expect(await onCall.hears([replicatedEvent], 20 * minute)).toEqual([well])
   expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([refusal])
   // Another rotation that goes well, and is behind again.
-  const next = { ...replicasBehind, detail: { ...replicasBehind.detail, execution: `${execution}-3` } }
+  const next = {
+    ...replicasBehindEvent,
+    detail: { ...replicasBehindEvent.detail, execution: `${executionArn}-3` },
+  }
   expect(await onCall.hears([next], 90 * minute)).toEqual([behind])
 })
 
 test('a refusal that was told opens what a later rotation closes', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears(tryOf(2), 0)).toEqual([refusal])
-  expect(await onCall.hears([replicated], 60 * minute)).toEqual([well])
+  expect(await onCall.hears([replicatedEvent], 60 * minute)).toEqual([well])
 })
 
 test('what fails otherwise meanwhile is told, by whatever reports it', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
-  expect(await onCall.hears(tryOf(2, announced), 30 * minute)).toEqual([
+  expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
+  expect(await onCall.hears(tryOf(2, rotationFailedEvent), 30 * minute)).toEqual([
     'ERROR TestFailed: rotation of secret shop/database failed',
   ])
   // Nothing was announced that it could follow from.
-  expect(await onCall.hears([managed], 60 * minute)).toEqual([
+  expect(await onCall.hears([managedRotationFailedEvent], 60 * minute)).toEqual([
     'ERROR RotationFailed: rotation of secret shop/database failed',
   ])
   const rotation = {
-    ...lockedOut.detail.rotation,
-    failure: thrown('ReplicasBehind', 'createSecret: the replica in us-east-1 is Failed'),
+    ...lockedOutEvent.detail.rotation,
+    failure: causeOf('ReplicasBehind', 'createSecret: the replica in us-east-1 is Failed'),
   }
-  const locked = { ...lockedOut, detail: { ...lockedOut.detail, rotation, execution: `${execution}-4` } }
+  const locked = {
+    ...lockedOutEvent,
+    detail: { ...lockedOutEvent.detail, rotation, execution: `${executionArn}-4` },
+  }
   expect(await onCall.hears([locked], 90 * minute)).toEqual([
     'CRITICAL LockedOut: rotation of secret shop/database failed',
   ])
@@ -177,8 +183,8 @@ test('what fails otherwise meanwhile is told, by whatever reports it', async () 
 
 test('another credential is another matter', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
-  expect(await onCall.hears([lagging], 60 * minute)).toEqual([
+  expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
+  expect(await onCall.hears([laggingReplicasEvent], 60 * minute)).toEqual([
     'ERROR ReplicasBehind: 2 credentials have a replica that does not follow',
   ])
 })
@@ -186,27 +192,27 @@ test('another credential is another matter', async () => {
 test('what nothing bears out silences nothing', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([found(0)], 0, true)).toHaveLength(1)
-  expect(await onCall.hears([replicasBehind], minute, true)).toHaveLength(1)
+  expect(await onCall.hears([replicasBehindEvent], minute, true)).toHaveLength(1)
   expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([refusal])
 })
 
 test('that the replicas of an earlier rotation have followed makes up for nothing that failed since', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears([replicasBehind], 0)).toEqual([behind])
+  expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   // They have, and before the earlier rotation looks again, the next one leaves the application locked out.
-  const next = { ...lockedOut, detail: { ...lockedOut.detail, execution: `${execution}-2` } }
+  const next = { ...lockedOutEvent, detail: { ...lockedOutEvent.detail, execution: `${executionArn}-2` } }
   expect(await onCall.hears([next], 60 * minute)).toEqual([expect.stringMatching(/^CRITICAL /)])
-  expect(await onCall.hears([replicated], 70 * minute)).toEqual([])
+  expect(await onCall.hears([replicatedEvent], 70 * minute)).toEqual([])
 })
 
 /** What a run finds, with another reason at each look. */
 const promotedIn = (n: number, ...more: string[]) => ({
-  ...promotedFound,
+  ...promotedFoundEvent,
   detail: {
-    ...promotedFound.detail,
-    execution: `${promotedFound.detail.execution}${n}`,
+    ...promotedFoundEvent.detail,
+    execution: `${promotedFoundEvent.detail.execution}${n}`,
     late: {
-      ...promotedFound.detail.late,
+      ...promotedFoundEvent.detail.late,
       count: 1 + more.length,
       names: [`secrets-manager shop/database: the ${n}th reason`, ...more],
     },
@@ -217,10 +223,10 @@ const open = 'ERROR PromotedElsewhere: secret shop/database was rotated, and was
 
 test('what was promoted elsewhere is told once, for as long as anybody finds it', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears(tryOf(2, promoted), 0)).toEqual([refusedOnce])
+  expect(await onCall.hears(tryOf(2, promotedElsewhereEvent), 0)).toEqual([refusedOnce])
   // Secrets Manager tries again, and runs find it, day after day.
   for (let n = 1; n < 40; n++) {
-    expect(await onCall.hears(tryOf(2 + n, promoted), n * day)).toEqual([])
+    expect(await onCall.hears(tryOf(2 + n, promotedElsewhereEvent), n * day)).toEqual([])
     expect(await onCall.hears([promotedIn(n)], n * day + 60 * minute)).toEqual([])
   }
   // Another one is news.
@@ -234,24 +240,27 @@ test('a run that finds it first tells it, once; two weeks after the last sight i
   const list = 'ERROR PromotedElsewhere: 1 credentials stand alone in another Region as well'
   expect(await onCall.hears([promotedIn(0)], 0)).toEqual([list])
   expect(await onCall.hears([promotedIn(1)], 15 * minute)).toEqual([])
-  expect(await onCall.hears(tryOf(2, promoted), 60 * minute)).toEqual([])
+  expect(await onCall.hears(tryOf(2, promotedElsewhereEvent), 60 * minute)).toEqual([])
   expect(await onCall.hears([promotedIn(2)], 15 * day)).toEqual([list])
 })
 
 test('that what was replaced stays open is told of each rotation, and no refusal after it', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears([leftOpen], 0)).toEqual([open])
-  expect(await onCall.hears([leftOpen], minute)).toEqual([])
-  expect(await onCall.hears(tryOf(2, promoted), 60 * minute)).toEqual([])
+  expect(await onCall.hears([leftOpenEvent], 0)).toEqual([open])
+  expect(await onCall.hears([leftOpenEvent], minute)).toEqual([])
+  expect(await onCall.hears(tryOf(2, promotedElsewhereEvent), 60 * minute)).toEqual([])
   expect(await onCall.hears([promotedIn(0)], 70 * minute)).toEqual([])
 })
 
 test('a rotation that goes well closes it, that replicas have followed does not, and then it is told anew', async () => {
   const onCall = new OnCall()
-  expect(await onCall.hears(tryOf(2, promoted), 0)).toEqual([refusedOnce])
-  expect(await onCall.hears([replicated], 30 * minute)).toEqual([])
+  expect(await onCall.hears(tryOf(2, promotedElsewhereEvent), 0)).toEqual([refusedOnce])
+  expect(await onCall.hears([replicatedEvent], 30 * minute)).toEqual([])
   expect(
-    await onCall.hears([{ ...rotated, detail: { ...rotated.detail, execution: `${execution}-8` } }], day),
+    await onCall.hears(
+      [{ ...rotatedEvent, detail: { ...rotatedEvent.detail, execution: `${executionArn}-8` } }],
+      day,
+    ),
   ).toEqual(['OK: secret shop/database was rotated'])
-  expect(await onCall.hears(tryOf(9, promoted), day + 60 * minute)).toEqual([refusedOnce])
+  expect(await onCall.hears(tryOf(9, promotedElsewhereEvent), day + 60 * minute)).toEqual([refusedOnce])
 })

@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { afterAll, beforeEach, expect, test } from 'vitest'
 import type { Alarm } from '../../../functions/alarm/alarm.ts'
 import { postWebhook, WebhookFailed } from '../../../functions/alarm/webhook/webhook.ts'
-import { announced, execution, lockedOut } from '../../support/failures.ts'
+import { executionArn, lockedOutEvent, rotationFailedEvent } from '../../support/alarmEvents.ts'
 import { read } from './reading.ts'
 
 type Answer = { status: number; retryAfter?: string } | undefined
@@ -54,14 +54,18 @@ const addresses = {
   Teams: 'https://shop.webhook.office.com/webhookb2/Hidden-1?a=b',
   PagerDuty: 'https://events.pagerduty.com/v2/enqueue#Hidden-1',
 }
-const alarm = read(lockedOut)
-const of = (n: number, event: typeof announced | typeof lockedOut = announced, id = `secret-${n}`) =>
+const alarm = read(lockedOutEvent)
+const of = (
+  n: number,
+  event: typeof rotationFailedEvent | typeof lockedOutEvent = rotationFailedEvent,
+  id = `secret-${n}`,
+) =>
   read({
     ...event,
     id: `event-${n}`,
     detail: {
       ...event.detail,
-      execution: `${execution}-${n}`,
+      execution: `${executionArn}-${n}`,
       rotation: { ...event.detail.rotation, id },
     },
   })
@@ -120,8 +124,8 @@ test('the routing key is sent to PagerDuty alone, in the body', async () => {
 
 test('Slack: nothing in a text becomes a link, calls a channel or ends a label', async () => {
   const id = 'a<b>&c <!channel> <https://evil.example|look>'
-  await post(addresses.Slack, [of(1, announced, id)])
-  await post(addresses.Slack, [of(1, announced, id), of(2)])
+  await post(addresses.Slack, [of(1, rotationFailedEvent, id)])
+  await post(addresses.Slack, [of(1, rotationFailedEvent, id), of(2)])
   expect(posted).toHaveLength(2)
   for (const { text } of posted) {
     expect(text).not.toMatch(/<[!h]/)
@@ -131,8 +135,8 @@ test('Slack: nothing in a text becomes a link, calls a channel or ends a label',
 
 test('Teams: nothing in a text becomes a link or emphasis', async () => {
   const id = '[look](https://evil.example) *now* _now_ <b>'
-  await post(addresses.Teams, [of(1, announced, id)])
-  await post(addresses.Teams, [of(1, announced, id), of(2)])
+  await post(addresses.Teams, [of(1, rotationFailedEvent, id)])
+  await post(addresses.Teams, [of(1, rotationFailedEvent, id), of(2)])
   expect(posted).toHaveLength(2)
   for (const { text } of posted) {
     expect(JSON.stringify(JSON.parse(text))).not.toContain('[look](')
@@ -154,7 +158,7 @@ test.each([
 test('an answer that does not come fails after five seconds, and nobody else is kept waiting for it', async () => {
   answer = () => undefined
   const begin = Date.now()
-  const alarms = [1, 2, 3].map(n => of(n, lockedOut))
+  const alarms = [1, 2, 3].map(n => of(n, lockedOutEvent))
   const { failed } = await post(addresses.PagerDuty, alarms)
   expect([...failed.values()].map(({ message }) => message)).toEqual(Array(3).fill('PagerDuty: TimeoutError'))
   expect(posted).toHaveLength(1)
@@ -192,7 +196,7 @@ test.each([
 
 test('429 for longer than there is time: what is left comes again', async () => {
   answer = (_, n) => (n === 1 ? { status: 202 } : { status: 429, retryAfter: '600' })
-  const alarms = [1, 2, 3].map(n => of(n, lockedOut))
+  const alarms = [1, 2, 3].map(n => of(n, lockedOutEvent))
   const { told, failed } = await post(addresses.PagerDuty, alarms)
   expect(told).toEqual(alarms.slice(0, 1))
   expect([...failed.keys()]).toEqual(alarms.slice(1))
@@ -209,7 +213,7 @@ test('one that the service does not take keeps no other from being told', async 
 
 /** 300 failures, twenty of them critical, as a batch each of a hundred. */
 const flood = Array.from({ length: 300 }, (_, n) =>
-  of(n, n % 15 ? announced : lockedOut, `${'x'.repeat(200)}/${n}`),
+  of(n, n % 15 ? rotationFailedEvent : lockedOutEvent, `${'x'.repeat(200)}/${n}`),
 )
 
 test.each(['Slack', 'Teams'] as const)(
@@ -258,7 +262,7 @@ test('what is well again: PagerDuty closes each incident, the others are told', 
     console: undefined,
     severity: 'ok',
     incident: 'keyturn x',
-    severities: ['error', 'critical'],
+    recoveredSeverities: ['error', 'critical'],
   } as Alarm
   await post(addresses.PagerDuty, [well])
   expect(posted.map(({ body }) => body)).toEqual(

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import {
-  parseDueEnvironment,
   parseEnvironment,
-  parseOwnEnvironment,
+  parseFindDueEnvironment,
+  parseOwnershipEnvironment,
 } from '../../../functions/shared/environment.ts'
 import * as errors from '../../../rotation/errors.ts'
 
@@ -93,25 +93,25 @@ const due = {
 test('checkCredential: no key is none', () => {
   const { KEYTURN_ROTATION_FUNCTION } = due
   const rotationFunction = KEYTURN_ROTATION_FUNCTION
-  expect(parseOwnEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: '' })).toEqual({
+  expect(parseOwnershipEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: '' })).toEqual({
     rotationFunction,
   })
-  expect(parseOwnEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: 'arn:key' })).toEqual({
+  expect(parseOwnershipEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: 'arn:key' })).toEqual({
     rotationFunction,
     key: 'arn:key',
   })
   expect(
-    parseOwnEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_ADMIN_SECRET_ARNS: 'arn:a,arn:b' }),
+    parseOwnershipEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_ADMIN_SECRET_ARNS: 'arn:a,arn:b' }),
   ).toEqual({
     rotationFunction: KEYTURN_ROTATION_FUNCTION,
     listedAdmins: ['arn:a', 'arn:b'],
   })
-  expect(() => parseOwnEnvironment({})).toThrow(errors.InvalidInput)
+  expect(() => parseOwnershipEnvironment({})).toThrow(errors.InvalidInput)
 })
 
 describe('findDue', () => {
   test('all set', () => {
-    expect(parseDueEnvironment(due)).toEqual({
+    expect(parseFindDueEnvironment(due)).toEqual({
       runs: `${machine}-due`,
       rotations: machine,
       servers: `${machine}-server`,
@@ -121,12 +121,12 @@ describe('findDue', () => {
       interval: 300_000,
       tagSchedules: false,
     })
-    expect(parseDueEnvironment({ ...due, KEYTURN_TAG_SCHEDULES: 'true' }).tagSchedules).toBe(true)
+    expect(parseFindDueEnvironment({ ...due, KEYTURN_TAG_SCHEDULES: 'true' }).tagSchedules).toBe(true)
   })
 
   test('an hour lies between two runs, if the schedule says nothing else', () => {
     const { KEYTURN_DUE_SCHEDULE: _, ...others } = due
-    expect(parseDueEnvironment(others).interval).toBe(3_600_000)
+    expect(parseFindDueEnvironment(others).intervalMs).toBe(3_600_000)
   })
 
   test.each([
@@ -144,7 +144,7 @@ describe('findDue', () => {
       'maxConcurrentRotationsPerHost: should be a whole number from 1 to 40',
     ],
   ])('%s=%j is InvalidInput, by who sets it', (name, value, message) => {
-    expect(() => parseDueEnvironment({ ...due, [name]: value })).toThrow(
+    expect(() => parseFindDueEnvironment({ ...due, [name]: value })).toThrow(
       expect.objectContaining({ name: 'InvalidInput', message }),
     )
   })

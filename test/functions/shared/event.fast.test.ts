@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
 import {
-  checkEvent,
   NoObject,
-  rollbackEvent,
-  rotationEvent,
-  runEvent,
-  serviceEvent,
-  startCallEvent,
-  startEvent,
+  parseCheckEvent,
+  parseCreateSecretEvent,
+  parseFindDueEvent,
+  parseRollbackEvent,
+  parseRotationEvent,
+  parseServiceEvent,
+  parseStartRotationEvent,
 } from '../../../functions/shared/event.ts'
 import * as errors from '../../../rotation/errors.ts'
 
@@ -25,28 +25,32 @@ const untold = {
 const created = { ...untold, token }
 
 test("startEvent: the execution's input; its name becomes the token", () => {
-  expect(startEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
-  expect(startEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
+  expect(parseCreateSecretEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
+  expect(parseCreateSecretEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(
+    token,
+  )
 })
 
 test('startEvent: the way back from a temporary clone', () => {
   const back = { ...start.rotation, moveBack: true }
-  expect(startEvent({ ...start, rotation: back }).rotation).toMatchObject(back)
+  expect(parseCreateSecretEvent({ ...start, rotation: back }).rotation).toMatchObject(back)
   const other = { ...start, rotation: { ...back, moveBack: 'soon' } }
-  expect(() => startEvent(other)).toThrow('moveBack: should be true, or left out')
+  expect(() => parseCreateSecretEvent(other)).toThrow('moveBack: should be true, or left out')
 })
 
 test('a further attempt is named after its token, which the input must then name', () => {
   for (const execution of [`${token}-2`, `${token}-10`])
-    expect(startEvent({ execution, rotation: { ...start.rotation, token } }).rotation.token).toBe(token)
-  expect(startEvent({ ...start, execution: `${token}-2` }).rotation.token).toBe(`${token}-2`)
+    expect(parseCreateSecretEvent({ execution, rotation: { ...start.rotation, token } }).rotation.token).toBe(
+      token,
+    )
+  expect(parseCreateSecretEvent({ ...start, execution: `${token}-2` }).rotation.token).toBe(`${token}-2`)
 })
 
 test('serviceEvent: what Secrets Manager calls a rotation function with', () => {
   const call = { Step: 'setSecret', SecretId: 'arn', ClientRequestToken: token }
   const rotation = { store: 'secrets-manager', id: 'arn', token }
-  expect(serviceEvent(call)).toEqual({ step: 'setSecret', rotation, rotationToken: undefined })
-  expect(serviceEvent({ ...call, RotationToken: 'proof' }).rotationToken).toBe('proof')
+  expect(parseServiceEvent(call)).toEqual({ step: 'setSecret', rotation, rotationToken: undefined })
+  expect(parseServiceEvent({ ...call, RotationToken: 'proof' }).rotationToken).toBe('proof')
   for (const [field, value] of [
     ['Step', 'dropSecret'],
     ['SecretId', ''],
@@ -54,7 +58,7 @@ test('serviceEvent: what Secrets Manager calls a rotation function with', () => 
     ['ClientRequestToken', `${token}:more`],
     ['RotationToken', 7],
   ])
-    expect(() => serviceEvent({ ...call, [`${field}`]: value })).toThrow(
+    expect(() => parseServiceEvent({ ...call, [`${field}`]: value })).toThrow(
       expect.objectContaining({
         name: 'InvalidInput',
         message: expect.stringMatching(`^${field}: should be `),
@@ -63,31 +67,31 @@ test('serviceEvent: what Secrets Manager calls a rotation function with', () => 
 })
 
 test('what it does not know is left out', () => {
-  expect(startEvent({ ...start, more: 1, rotation: { ...start.rotation, more: 1 } })).toEqual(
-    startEvent(start),
+  expect(parseCreateSecretEvent({ ...start, more: 1, rotation: { ...start.rotation, more: 1 } })).toEqual(
+    parseCreateSecretEvent(start),
   )
 })
 
 test('rotationEvent: what createSecret returned', () => {
   const all = { ...created, grace: 60, testQuery: 'select 1', pooler: 'auth-query' }
-  expect(rotationEvent({ execution: token, rotation: all })).toEqual({ abandoned: false, rotation: all })
-  expect(rotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
+  expect(parseRotationEvent({ execution: token, rotation: all })).toEqual({ abandoned: false, rotation: all })
+  expect(parseRotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
 })
 
 test('rotationEvent: a connection, and an opaque value, which has neither host nor user', () => {
   const connected = { ...created, connection: '/shop/connection' }
-  expect(rotationEvent({ execution: token, rotation: connected }).rotation).toEqual(connected)
+  expect(parseRotationEvent({ execution: token, rotation: connected }).rotation).toEqual(connected)
   const opaque = { ...created, engine: 'opaque', host: '', user: '', nextUser: '' }
-  expect(rotationEvent({ execution: token, rotation: opaque }).rotation).toEqual(opaque)
+  expect(parseRotationEvent({ execution: token, rotation: opaque }).rotation).toEqual(opaque)
   for (const field of ['host', 'user', 'nextUser'])
-    expect(() => rotationEvent({ execution: token, rotation: { ...opaque, [field]: 'x' } })).toThrow(
+    expect(() => parseRotationEvent({ execution: token, rotation: { ...opaque, [field]: 'x' } })).toThrow(
       `${field}: should be as the state machine passes it`,
     )
 })
 
 test('rollbackEvent: as much as there was, of this rotation or an abandoned one', () => {
-  expect(rollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
-  expect(rollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
+  expect(parseRollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
+  expect(parseRollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
     abandoned: true,
     rotation: {
       ...{ ...start.rotation, token, engine: 'postgres', strategy: 'single-user' },
@@ -96,7 +100,9 @@ test('rollbackEvent: as much as there was, of this rotation or an abandoned one'
     },
   })
   for (const kind of [{ engine: 'opaque' }, { engine: 'postgres', connection: '/shop/connection' }])
-    expect(rollbackEvent({ ...start, rotation: { ...start.rotation, ...kind } }).rotation).toMatchObject(kind)
+    expect(parseRollbackEvent({ ...start, rotation: { ...start.rotation, ...kind } }).rotation).toMatchObject(
+      kind,
+    )
 })
 
 test.each([
@@ -126,7 +132,11 @@ test.each([
 ])('every parser refuses a wrong %s by its name: %j', (field, change) => {
   // An execution's input that has no fields has an error of its own.
   const fieldless = 'rotation' in change && (change.rotation === null || typeof change.rotation === 'string')
-  for (const parse of [...(fieldless ? [] : [startEvent]), rotationEvent, rollbackEvent]) {
+  for (const parse of [
+    ...(fieldless ? [] : [parseCreateSecretEvent]),
+    parseRotationEvent,
+    parseRollbackEvent,
+  ]) {
     const run = () => parse({ execution: token, rotation: created, ...change })
     expect(run).toThrow(errors.InvalidInput)
     expect(run).toThrow(new RegExp(`^${field}: should be `))
@@ -134,7 +144,7 @@ test.each([
 })
 
 test.each([[null], ['a text'], [7], [[created]], [true]])('an input that has no fields: %j', rotation => {
-  const run = () => startEvent({ execution: token, rotation })
+  const run = () => parseCreateSecretEvent({ execution: token, rotation })
   expect(run).toThrow(NoObject)
   expect(run).toThrow(/^input: should be an object, such as \{"store":"secrets-manager"/)
 })
@@ -153,18 +163,18 @@ test.each([
   ['testQuery', ''],
   ['pooler', 'static'],
 ])('rotationEvent refuses a wrong %s: %j', (field, value) => {
-  const run = () => rotationEvent({ execution: token, rotation: { ...created, [field]: value } })
+  const run = () => parseRotationEvent({ execution: token, rotation: { ...created, [field]: value } })
   expect(run).toThrow(errors.InvalidInput)
   expect(run).toThrow(`${field}: should be as the state machine passes it`)
 })
 
 test.each([undefined, null, 'text', 5])('an event that is no object: %j', event => {
-  expect(() => startEvent(event)).toThrow(errors.InvalidInput)
+  expect(() => parseCreateSecretEvent(event)).toThrow(errors.InvalidInput)
 })
 
 test('says what a store, an id and a token are', () => {
   const change = (rotation: object) => () =>
-    startEvent({ ...start, rotation: { ...start.rotation, ...rotation } })
+    parseCreateSecretEvent({ ...start, rotation: { ...start.rotation, ...rotation } })
   expect(change({ store: 'vault' })).toThrow('store: should be one of: secrets-manager, parameter-store')
   expect(change({ id: '' })).toThrow(
     'id: should be the name or the ARN of the secret, or the name of the parameter',
@@ -178,13 +188,13 @@ const service = { Step: 'setSecret', SecretId: 'arn', ClientRequestToken: token,
 test.each([
   [
     'startEvent',
-    (rotation: object) => startEvent({ execution: token, rotation }),
+    (rotation: object) => parseCreateSecretEvent({ execution: token, rotation }),
     { ...start.rotation, token, group: 'one' },
   ],
-  ['startCallEvent', startCallEvent, call],
-  ['checkEvent', checkEvent, start.rotation],
-  ['runEvent', runEvent, { run: 'one', overlaps: true }],
-  ['serviceEvent', serviceEvent, service],
+  ['startCallEvent', parseStartRotationEvent, call],
+  ['checkEvent', parseCheckEvent, start.rotation],
+  ['runEvent', parseFindDueEvent, { run: 'one', overlaps: true }],
+  ['serviceEvent', parseServiceEvent, service],
 ])('%s: each field is refused by its name, in words', (_, parse, event) => {
   parse(event as never)
   for (const field of Object.keys(event))
@@ -197,7 +207,7 @@ test.each([
 })
 
 test('checkEvent: no other key, and no id that is longer than an ARN', () => {
-  expect(checkEvent(start.rotation)).toEqual(start.rotation)
+  expect(parseCheckEvent(start.rotation)).toEqual(start.rotation)
   for (const event of [
     { ...start.rotation, testQuery: 'select 1' },
     { ...start.rotation, id: 'x'.repeat(2049) },
@@ -205,14 +215,14 @@ test('checkEvent: no other key, and no id that is longer than an ARN', () => {
     'shop/database',
     null,
   ])
-    expect(() => checkEvent(event)).toThrow(errors.InvalidInput)
+    expect(() => parseCheckEvent(event)).toThrow(errors.InvalidInput)
 })
 
 test('what a person does not write is as the state machine passes it', () => {
-  expect(() => startCallEvent({ ...call, group: 7 })).toThrow(
+  expect(() => parseStartRotationEvent({ ...call, group: 7 })).toThrow(
     'group: should be as the state machine passes it',
   )
-  expect(() => runEvent({ run: 'one', overlaps: 'yes' })).toThrow(
+  expect(() => parseFindDueEvent({ run: 'one', overlaps: 'yes' })).toThrow(
     'overlaps: should be as the state machine passes it',
   )
 })

@@ -124,8 +124,8 @@ describe('an error that leaves', () => {
   })
 
   test('is as it was thrown, where a function says so', async () => {
-    const { asThrown } = await import('../../../functions/shared/handler.ts')
-    await expect(call(asThrown)).rejects.toBe(thrown)
+    const { unchangedError } = await import('../../../functions/shared/handler.ts')
+    await expect(call(unchangedError)).rejects.toBe(thrown)
     expect(thrown).toMatchObject({ name: 'TooEarly', message: 'Quoted-1' })
   })
 })

@@ -17,7 +17,7 @@ const { pipelines } = await import('../../../functions/shared/ownPipelines.ts')
 
 test('an admin without a secret of that ARN is InvalidCredential', async () => {
   const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
-  const read = (await pipelines.of('secrets-manager')).admin(arn)
+  const read = (await pipelines.of('secrets-manager')).readAdmin(arn)
   await expect(read).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
 })
 
@@ -31,9 +31,9 @@ test("an admin that a replica of a value names in its primary's Region is read i
   })
   const { ARN = '' } = await secrets.send(new CreateSecretCommand({ Name: 'admin', SecretString }))
   expect(ARN).toContain(':eu-west-1:')
-  const { admin } = await pipelines.of('secrets-manager')
+  const { readAdmin } = await pipelines.of('secrets-manager')
   for (const arn of [ARN, ARN.replace('eu-west-1', 'us-east-1')])
-    expect(await admin(arn)).toMatchObject({ username: 'admin' })
+    expect(await readAdmin(arn)).toMatchObject({ username: 'admin' })
 })
 
 test('a service that accepts a call and never answers is Throttled, and not waited for without end', async () => {
@@ -42,8 +42,8 @@ test('a service that accepts a call and never answers is Throttled, and not wait
   await once(silent, 'listening')
   vi.resetModules()
   vi.stubEnv('AWS_ENDPOINT_URL_SECRETS_MANAGER', `http://127.0.0.1:${(silent.address() as AddressInfo).port}`)
-  const { pipelines: fresh } = await import('../../../functions/shared/ownPipelines.ts')
-  const { store } = await fresh.of('secrets-manager')
+  const { pipelines } = await import('../../../functions/shared/ownPipelines.ts')
+  const { store } = await pipelines.of('secrets-manager')
   await expect(store.describe('app/db')).rejects.toMatchObject({
     name: 'Throttled',
   })

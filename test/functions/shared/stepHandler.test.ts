@@ -1,13 +1,13 @@
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { type Event, startEvent } from '../../../functions/shared/event.ts'
+import { parseCreateSecretEvent, type StepEvent } from '../../../functions/shared/event.ts'
 import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
 import { Credential } from '../../../rotation/credential.ts'
 import * as errors from '../../../rotation/errors.ts'
 import type { Pipeline } from '../../../rotation/pipeline.ts'
 import type { StoreName } from '../../../rotation/stores/store.ts'
 import { setLambdaEnvironment } from '../../support/lambdaEnvironment.ts'
-import { captureOutput, failure } from '../../support/observe.ts'
+import { captureOutput, rejectionOf } from '../../support/observe.ts'
 
 const secretsManager = await startSecretsManager()
 afterAll(() => secretsManager.stop())
@@ -33,9 +33,14 @@ afterEach(() => {
 })
 
 type Start = { store: StoreName; id: string; token?: string }
-type Run = Parameters<typeof stepHandler<Pipeline, Event<Start>, unknown>>[3]
+type Run = Parameters<typeof stepHandler<Pipeline, StepEvent<Start>, unknown>>[3]
 const call = (run: Run, event: unknown = start) =>
-  stepHandler('testStep', pipelines, startEvent, run)(event, { awsRequestId: 'request-1' } as never)
+  stepHandler(
+    'testStep',
+    pipelines,
+    parseCreateSecretEvent,
+    run,
+  )(event, { awsRequestId: 'request-1' } as never)
 const lines = () => written.map(line => JSON.parse(line))
 
 test('gives the step its pipeline and its event, and returns what it returns', async () => {
@@ -43,7 +48,7 @@ test('gives the step its pipeline and its event, and returns what it returns', a
     expect(await pipeline.store.describe('app/db').catch(({ name }) => name)).toBe('InvalidCredential')
     return { event, defaults: pipeline.defaults }
   })
-  expect(result).toMatchObject({ event: startEvent(start), defaults: { grace: 86_400 } })
+  expect(result).toMatchObject({ event: parseCreateSecretEvent(start), defaults: { grace: 86_400 } })
 })
 
 test('the log names the step and the rotation', async () => {
@@ -68,7 +73,7 @@ test('what one rotation logged is not in the lines of the next', async () => {
 
 test('an error of ours leaves as it is, with the name of the step in front', async () => {
   const thrown = new errors.Throttled('Secrets Manager: slow down')
-  const error = await failure(call(() => Promise.reject(thrown)))
+  const error = await rejectionOf(call(() => Promise.reject(thrown)))
   expect(error).toBe(thrown)
   expect(error).toMatchObject({ name: 'Throttled', message: 'testStep: Secrets Manager: slow down' })
 })
@@ -80,13 +85,13 @@ test.each([
 ])('an error that came later leaves by a name that is retried: a definition %s', async (_, retries, name) => {
   const thrown = new errors.AdminRefused('master: no; this try changed nothing')
   const event = { ...start, ...(retries && { retries }) }
-  const error = await failure(call(() => Promise.reject(thrown), event))
+  const error = await rejectionOf(call(() => Promise.reject(thrown), event))
   expect(error).toMatchObject({ name, message: 'testStep: master: no; this try changed nothing' })
 })
 
 test('a wrong event is InvalidInput, and the step does not run', async () => {
   const run = vi.fn(async () => {})
-  const error = await failure(call(run, { ...start, rotation: { id: 'app/db' } }))
+  const error = await rejectionOf(call(run, { ...start, rotation: { id: 'app/db' } }))
   expect(error).toMatchObject({
     name: 'InvalidInput',
     message: 'testStep: store: should be one of: secrets-manager, parameter-store',
@@ -99,7 +104,7 @@ test.each([
   ['a text', 'Hidden-1', 'string'],
   ['an error with more on it', Object.assign(new Error('Hidden-1'), { query: 'Hidden-2' }), 'Error'],
 ])('any other throw becomes Unexpected without its text: %s', async (_, thrown, kind) => {
-  const error = await failure(call(() => Promise.reject(thrown)))
+  const error = await rejectionOf(call(() => Promise.reject(thrown)))
   expect(error).toBeInstanceOf(errors.Unexpected)
   expect(error).toMatchObject({ name: 'Unexpected', message: `testStep: an unexpected ${kind}` })
   expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
@@ -107,7 +112,7 @@ test.each([
 })
 
 test('a step that throws at once, without a promise', async () => {
-  const error = await failure(
+  const error = await rejectionOf(
     call(() => {
       throw new RangeError('Hidden-1')
     }),

@@ -2,23 +2,23 @@ import { DescribeStacksCommand, ListStackResourcesCommand } from '@aws-sdk/clien
 import { ListSubscriptionsByTopicCommand } from '@aws-sdk/client-sns'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { Clients } from '../../../cli/clients.ts'
-import { home, peer } from '../../../local/aws/audited/fleet.ts'
-import { type AuditedAccount, startAudited } from '../../../local/aws/audited.ts'
+import { HOME_REGION, PEER_REGION } from '../../../local/aws/audited/fleet.ts'
+import { type AuditedAccount, startAuditedAccount } from '../../../local/aws/audited.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
-import { few, surroundings } from '../../support/audit/gathered.ts'
+import { awsEnvironment, fewCredentials } from '../../support/audit/gatherFacts.ts'
 import { ServiceModel } from '../../support/serviceModel.ts'
 
 type Body = Record<string, unknown>
 type Answer = { model: string; action: string; request: object; status: number; body: Body }
 
 const bin = await pythonBin()
-const topic = `arn:aws:sns:${home}:123456789012:keyturn-dev-alarms`
-const theirs = `arn:aws:lambda:${home}:123456789012:function:theirs`
-const analyzer = `arn:aws:access-analyzer:${home}:123456789012:analyzer/account`
+const topic = `arn:aws:sns:${HOME_REGION}:123456789012:keyturn-dev-alarms`
+const theirs = `arn:aws:lambda:${HOME_REGION}:123456789012:function:theirs`
+const analyzer = `arn:aws:access-analyzer:${HOME_REGION}:123456789012:analyzer/account`
 
 let account: AuditedAccount
 beforeAll(async () => {
-  account = await startAudited(few)
+  account = await startAuditedAccount(fewCredentials)
 })
 afterAll(() => account?.stop())
 
@@ -30,7 +30,7 @@ async function call(
   path?: [method: string, path: string],
 ): Promise<Answer> {
   const headers = {
-    authorization: `AWS4-HMAC-SHA256 Credential=local/20261130/${home}/${scope}/aws4_request`,
+    authorization: `AWS4-HMAC-SHA256 Credential=local/20261130/${HOME_REGION}/${scope}/aws4_request`,
     ...(path ? { 'content-type': 'application/json' } : { 'x-amz-target': `Any.${action}` }),
   }
   const [method, where] = path ?? ['POST', '/']
@@ -67,7 +67,7 @@ async function answers(): Promise<Answer[]> {
     call(secrets, 'ListSecretVersionIds', { SecretId: 'stuck' }),
     call(parameters, 'DescribeParameters', { MaxResults: 50 }),
     call(parameters, 'DescribeParameters', { NextToken: btoa('50') }),
-    call(parameters, 'GetResourcePolicies', { ResourceArn: account.arnOf(home, '/tagged') }),
+    call(parameters, 'GetResourcePolicies', { ResourceArn: account.arnOf(HOME_REGION, '/tagged') }),
     call(parameters, 'GetResourcePolicies', { ResourceArn: 'arn:aws:ssm:::parameter/none' }),
     call(tagging, 'GetResources', { ResourceTypeFilters: ['ssm:parameter'], ResourcesPerPage: 100 }),
     call(trail, 'LookupEvents', { LookupAttributes, StartTime: 1_700_000_000, MaxResults: 50 }),
@@ -95,15 +95,15 @@ test.skipIf(!bin)("answers and requests are such as AWS's models of the services
 
 describe('of the services that answer in XML', () => {
   beforeAll(() => {
-    for (const [name, value] of Object.entries(surroundings(account))) vi.stubEnv(name, value)
+    for (const [name, value] of Object.entries(awsEnvironment(account))) vi.stubEnv(name, value)
   })
 
   test('the SDK reads the stack, its roles, and who subscribed', async () => {
-    const clients = new Clients({ region: home })
+    const clients = new Clients({ region: HOME_REGION })
     const cloudFormation = await clients.cloudFormation()
     const { Stacks = [] } = await cloudFormation.send(new DescribeStacksCommand({}))
     expect(Stacks).toMatchObject([{ StackName: 'keyturn-dev', StackStatus: 'UPDATE_COMPLETE' }])
-    expect(Stacks[0]?.Outputs).toContainEqual({ OutputKey: 'PeerRegions', OutputValue: peer })
+    expect(Stacks[0]?.Outputs).toContainEqual({ OutputKey: 'PeerRegions', OutputValue: PEER_REGION })
     const resources = new ListStackResourcesCommand({ StackName: 'keyturn-dev' })
     const { StackResourceSummaries = [] } = await cloudFormation.send(resources)
     expect(StackResourceSummaries[0]).toMatchObject({ ResourceType: 'AWS::IAM::Role' })
@@ -117,7 +117,9 @@ describe('of the services that answer in XML', () => {
     account.refuse(({ action }) =>
       action === 'DescribeStacks' ? { name: 'AccessDenied', status: 403 } : undefined,
     )
-    const sent = (await new Clients({ region: home }).cloudFormation()).send(new DescribeStacksCommand({}))
+    const sent = (await new Clients({ region: HOME_REGION }).cloudFormation()).send(
+      new DescribeStacksCommand({}),
+    )
     await expect(sent).rejects.toMatchObject({ name: 'AccessDenied' })
     account.refuse()
   })
@@ -125,10 +127,10 @@ describe('of the services that answer in XML', () => {
 
 describe('with throttle', () => {
   test('a service refuses what is above its limit, and takes it a second later', async () => {
-    const throttled = await startAudited(few, { throttle: 1 })
+    const throttled = await startAuditedAccount(fewCredentials, { throttle: 1 })
     const ask = async () => {
       const headers = {
-        authorization: `AWS4-HMAC-SHA256 Credential=local/20261130/${home}/cloudtrail/aws4_request`,
+        authorization: `AWS4-HMAC-SHA256 Credential=local/20261130/${HOME_REGION}/cloudtrail/aws4_request`,
         'x-amz-target': 'Any.LookupEvents',
       }
       const LookupAttributes = [{ AttributeKey: 'EventName', AttributeValue: 'GetParameter' }]

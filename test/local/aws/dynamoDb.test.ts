@@ -2,7 +2,7 @@ import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { startDynamoDb } from '../../../local/aws/dynamoDb.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
-import { keepsPromotions } from '../../support/contracts/promotionTable.ts'
+import { promotionTableContract } from '../../support/contracts/promotionTable.ts'
 import { startMoto } from '../../support/moto.ts'
 import { makePromotionTable } from '../../support/promotions.ts'
 
@@ -12,7 +12,7 @@ const name = 'promotions'
 
 type Server = { url: string; stop(): Promise<void> }
 const servers: ['double' | 'moto', () => Promise<Server>][] = [
-  ['double', () => startDynamoDb({ name, hash: 'kind', range: 'credential' })],
+  ['double', () => startDynamoDb({ name, hashKey: 'kind', rangeKey: 'credential' })],
   ['moto', () => startMoto(bin ?? '')],
 ]
 
@@ -32,6 +32,6 @@ describe.each(servers)('the table of promotions: %s', (key, start) => {
     })
     afterAll(() => server?.stop())
 
-    keepsPromotions(() => client, name)
+    promotionTableContract(() => client, name)
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { queries } from '../../../fleet/cost/priceList.ts'
-import { answerTo } from '../../../local/aws/priceList.ts'
+import { priceListQueries } from '../../../fleet/cost/priceList.ts'
+import { answerPriceListCall } from '../../../local/aws/priceList.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 import { ServiceModel } from '../../support/serviceModel.ts'
 
@@ -10,7 +10,7 @@ describe.skipIf(!bin)("the double of the Price List, held to AWS's model of the 
   test('answers as it says, and the questions are such as it takes', async () => {
     const model = await ServiceModel.load(bin ?? '', 'pricing')
     const product = { service: 'awskms', region: 'eu-west-1', usage: 'x', prices: [{ usd: '1' }] }
-    for (const { service: ServiceCode, family } of queries) {
+    for (const { service: ServiceCode, family } of priceListQueries) {
       const request = {
         ServiceCode,
         MaxResults: 100,
@@ -20,10 +20,10 @@ describe.skipIf(!bin)("the double of the Price List, held to AWS's model of the 
         ],
       }
       expect(model.inRequest('GetProducts', request)).toEqual([])
-      const answer = answerTo([product, product, product], 'GetProducts', request)
+      const answer = answerPriceListCall([product, product, product], 'GetProducts', request)
       expect(model.inAnswer('GetProducts', 200, answer as never)).toEqual([])
     }
-    const refused = answerTo([], 'DescribeServices', {})
+    const refused = answerPriceListCall([], 'DescribeServices', {})
     expect(model.inAnswer('GetProducts', 400, refused as never)).toEqual([])
   })
 })

@@ -20,7 +20,7 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type SecretsManagerServer, startSecretsManager } from '../../../local/aws/secretsManager.ts'
-import { failure } from '../../support/observe.ts'
+import { rejectionOf } from '../../support/observe.ts'
 
 const [home, peer, third] = ['eu-west-1', 'eu-central-1', 'us-east-1']
 const minute = 60_000
@@ -40,7 +40,7 @@ beforeAll(async () => {
   at = Object.fromEntries([home, peer, third].map(region => [region, clientFor(region)]))
 })
 afterEach(() => {
-  for (const region of [home, peer, third]) server.setRegion(region, {})
+  for (const region of [home, peer, third]) server.setRegionBehaviour(region, {})
 })
 afterAll(() => server.stop())
 
@@ -118,7 +118,7 @@ describe('Regions', () => {
 
   test('are told with a call, but for the usual one', async () => {
     const id = await secret()
-    await failure(describeIn(peer, id))
+    await rejectionOf(describeIn(peer, id))
     await describeIn(home, id)
     const [first, last] = server.calls.slice(-2)
     const call = { action: 'DescribeSecret', secret: id }
@@ -129,30 +129,30 @@ describe('Regions', () => {
 
   test('may close the connection, keep silent, or deny', async () => {
     const id = await replicated()
-    server.setRegion(peer, { endpoint: 'closed' })
-    expect((await failure(describeIn(peer, id))).message).toMatch(/socket hang up|ECONNRESET/)
+    server.setRegionBehaviour(peer, { endpoint: 'closed' })
+    expect((await rejectionOf(describeIn(peer, id))).message).toMatch(/socket hang up|ECONNRESET/)
     const call = { action: 'DescribeSecret', region: peer, secret: id }
     expect(server.calls.at(-1)).toMatchObject({ ...call, error: 'ECONNRESET' })
-    server.setRegion(peer, { endpoint: 'denied' })
-    const error = await failure(describeIn(peer, id))
+    server.setRegionBehaviour(peer, { endpoint: 'denied' })
+    const error = await rejectionOf(describeIn(peer, id))
     expect(error).toMatchObject({
       name: 'AccessDeniedException',
       message: expect.stringMatching(
         new RegExp(`^User: arn:.* is not authorized to perform: secretsmanager:DescribeSecret on .*${id}`),
       ),
     })
-    server.setRegion(peer, { endpoint: 'held' })
+    server.setRegionBehaviour(peer, { endpoint: 'held' })
     let answered = false
     const held = describeIn(peer, id).then(described => {
       answered = true
       return described
     })
     const impatient = clientFor(peer, { requestHandler: { requestTimeout: 50, throwOnRequestTimeout: true } })
-    const late = await failure(impatient.send(new DescribeSecretCommand({ SecretId: id })))
+    const late = await rejectionOf(impatient.send(new DescribeSecretCommand({ SecretId: id })))
     expect(late.name).toBe('TimeoutError')
     expect(await status(id)).toEqual(inSync)
     expect(answered).toBe(false)
-    server.setRegion(peer, {})
+    server.setRegionBehaviour(peer, {})
     expect(await held).toMatchObject({ PrimaryRegion: home })
   })
 })
@@ -246,7 +246,7 @@ describe('a replica', () => {
 
 describe('a change', () => {
   test('is InProgress for as long as the Region takes, and can be read there after it', async () => {
-    server.setRegion(peer, { inProgress: minute })
+    server.setRegionBehaviour(peer, { inProgressMs: minute })
     const id = await secret()
     expect((await replicate(id)).ReplicationStatus).toMatchObject([{ Region: peer, Status: 'InProgress' }])
     expect([await status(id), await labels(peer, id)]).toEqual([['InProgress'], undefined])
@@ -262,7 +262,7 @@ describe('a change', () => {
 
   test('may arrive late, though the Region is InSync', async () => {
     const id = await replicated()
-    server.setRegion(peer, { arrival: minute })
+    server.setRegionBehaviour(peer, { arrivalMs: minute })
     await put(id, 'b')
     expect([await status(id), await labels(peer, id)]).toEqual([inSync, { a: ['AWSCURRENT'] }])
     const value = await client(peer).send(new GetSecretValueCommand({ SecretId: id }))
@@ -273,12 +273,12 @@ describe('a change', () => {
 
   test('may be there while the Region still says InProgress', async () => {
     const id = await replicated()
-    server.setRegion(peer, { arrival: 0, inProgress: Number.POSITIVE_INFINITY })
+    server.setRegionBehaviour(peer, { arrivalMs: 0, inProgressMs: Number.POSITIVE_INFINITY })
     await put(id, 'b')
     expect(await labels(peer, id)).toEqual({ a: ['AWSPREVIOUS'], b: ['AWSCURRENT'] })
     now += 1000 * minute
     expect(await status(id)).toEqual(['InProgress'])
-    server.setRegion(peer, {})
+    server.setRegionBehaviour(peer, {})
     expect(await status(id)).toEqual(inSync)
   })
 
@@ -286,14 +286,14 @@ describe('a change', () => {
     const id = await secret()
     await replicate(id, [peer, third])
     expect([await status(id, peer), await status(id, third)]).toEqual([inSync, inSync])
-    server.setRegion(third, { inProgress: minute })
+    server.setRegionBehaviour(third, { inProgressMs: minute })
     await put(id, 'b')
     expect([await status(id, peer), await status(id, third)]).toEqual([inSync, ['InProgress']])
     expect(await labels(peer, id)).not.toEqual(await labels(third, id))
   })
 
   test('of AWSPENDING may not show there', async () => {
-    server.setRegion(peer, { pending: false })
+    server.setRegionBehaviour(peer, { showsPending: false })
     const id = await replicated()
     await put(id, 'b', ['AWSPENDING'])
     expect(await labels(peer, id)).toEqual({ a: ['AWSCURRENT'] })
@@ -301,7 +301,7 @@ describe('a change', () => {
     await expect(client(peer).send(unseen)).rejects.toThrow("can't find")
     await promote(id, 'b', 'a')
     expect(await labels(peer, id)).toEqual({ a: ['AWSPREVIOUS'], b: ['AWSCURRENT'] })
-    server.setRegion(peer, {})
+    server.setRegionBehaviour(peer, {})
     await put(id, 'c', ['AWSPENDING'])
     expect(await labels(peer, id)).toMatchObject({ c: ['AWSPENDING'] })
   })
@@ -315,7 +315,7 @@ describe('Failed', () => {
     ['name exists', 'Secret with this name already exists in this region'],
   ] as const
   test.each(reasons)('%s: nothing is there if nothing was', async (fails, message) => {
-    server.setRegion(peer, { fails, inProgress: minute })
+    server.setRegionBehaviour(peer, { failsBecause: fails, inProgressMs: minute })
     const id = await replicated()
     expect(await status(id)).toEqual(['InProgress'])
     now += minute
@@ -325,10 +325,10 @@ describe('Failed', () => {
   test('keeps the version that was there, until it is replicated anew', async () => {
     const id = await replicated()
     expect(await status(id)).toEqual(inSync)
-    server.setRegion(peer, { fails: 'key disabled' })
+    server.setRegionBehaviour(peer, { failsBecause: 'key disabled' })
     await put(id, 'b')
     expect(await status(id)).toEqual(['Failed', 'The KMS key is disabled or not found'])
-    server.setRegion(peer, {})
+    server.setRegionBehaviour(peer, {})
     await put(id, 'c')
     expect(await status(id)).toEqual(['Failed', 'The KMS key is disabled or not found'])
     expect(await labels(peer, id)).toEqual({ a: ['AWSCURRENT'] })
@@ -364,7 +364,7 @@ describe('Failed', () => {
 describe('two quick moves of labels', () => {
   test('leave the replica InProgress, until it is removed and added again', async () => {
     const id = await replicated()
-    server.setRegion(peer, { wedges: minute })
+    server.setRegionBehaviour(peer, { wedgesWithinMs: minute })
     await put(id, 'b', ['AWSPENDING'])
     now += minute - 1
     await promote(id, 'b', 'a')
@@ -382,18 +382,18 @@ describe('two quick moves of labels', () => {
 
   test('do so until the Region is as usual again, too', async () => {
     const id = await replicated()
-    server.setRegion(peer, { wedges: minute })
+    server.setRegionBehaviour(peer, { wedgesWithinMs: minute })
     await put(id, 'b')
     await put(id, 'c')
     expect(await status(id)).toEqual(['InProgress'])
-    server.setRegion(peer, {})
+    server.setRegionBehaviour(peer, {})
     expect(await status(id)).toEqual(inSync)
     expect(await labels(peer, id)).toMatchObject({ c: ['AWSCURRENT'] })
   })
 
   test('are not two slow ones, nor a move and a tag', async () => {
     const id = await replicated()
-    server.setRegion(peer, { wedges: minute })
+    server.setRegionBehaviour(peer, { wedgesWithinMs: minute })
     await put(id, 'b', ['AWSPENDING'])
     await client(home).send(new TagResourceCommand({ SecretId: id, Tags: [{ Key: 'team', Value: 'x' }] }))
     now += minute
@@ -423,7 +423,7 @@ describe('a promoted replica', () => {
 
   test('may stay in the list of its primary, as Failed', async () => {
     const id = await replicated()
-    server.setRegion(peer, { promotedStaysListed: true })
+    server.setRegionBehaviour(peer, { promotedStaysListed: true })
     await stop(id)
     await put(id, 'b')
     expect(await status(id)).toEqual(['Failed', 'Secret with this name already exists in this region'])

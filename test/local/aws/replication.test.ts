@@ -4,7 +4,7 @@ import { startSecretsManager } from '../../../local/aws/secretsManager.ts'
 import { startMiniStack } from '../../../local/stack/ministack.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 import { tryCases } from '../../support/contracts/case.ts'
-import { cases, Regions } from '../../support/contracts/replication.ts'
+import { Regions, replicationCases } from '../../support/contracts/replication.ts'
 import { startMoto } from '../../support/moto.ts'
 
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
@@ -27,6 +27,6 @@ describe.each(servers)('replicas: %s, %s', (key, _, start) => {
     const clientFor = (region: string) =>
       new SecretsManagerClient({ endpoint: server.url, region, credentials, maxAttempts: 1 })
 
-    tryCases(cases, key, () => new Regions(clientFor))
+    tryCases(replicationCases, key, () => new Regions(clientFor))
   })
 })

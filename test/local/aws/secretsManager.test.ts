@@ -31,8 +31,8 @@ import {
 } from '../../../rotation/errors.ts'
 import { SecretsManager } from '../../../rotation/stores/secretsManager.ts'
 import type { Store } from '../../../rotation/stores/store.ts'
-import { credential } from '../../support/contracts/store.ts'
-import { failure } from '../../support/observe.ts'
+import { credentialWith } from '../../support/contracts/store.ts'
+import { rejectionOf } from '../../support/observe.ts'
 
 let server: SecretsManagerServer
 let client: SecretsManagerClient
@@ -59,7 +59,7 @@ async function secret(value: { SecretString?: string; SecretBinary?: Uint8Array 
   )
   return { id, first, arn: ARN }
 }
-const usual = () => secret({ SecretString: credential('first').serialize() })
+const usual = () => secret({ SecretString: credentialWith('first').serialize() })
 
 /** Starts to listen on a free port, and tells the URL. */
 async function listen(http: Server): Promise<string> {
@@ -80,16 +80,16 @@ async function withClient<T>(other: SecretsManagerClient, run: () => Promise<T>)
 
 /** Every method, each on the same secret. */
 const methods: Record<
-  Exclude<keyof Store, 'as' | 'wouldPropose'>,
+  Exclude<keyof Store, 'withParser' | 'wouldPropose'>,
   (id: string, token: string) => Promise<unknown>
 > = {
   describe: id => store.describe(id),
   read: id => store.read(id, { stage: 'current' }),
-  propose: id => store.propose(id, randomUUID(), credential('next')),
+  propose: id => store.propose(id, randomUUID(), credentialWith('next')),
   promote: (id, token) => store.promote(id, randomUUID(), token),
-  rehearse: (id, token) => store.rehearse(id, token),
+  rehearsePromote: (id, token) => store.rehearsePromote(id, token),
   discard: (id, token) => store.discard(id, token),
-  tokens: id => store.tokens(id),
+  listTokens: id => store.listTokens(id),
 }
 const names = Object.keys(methods) as (keyof typeof methods)[]
 
@@ -97,9 +97,9 @@ test('a rotation token goes along with what is written, in whatever format', asy
   const { id } = await usual()
   const send = vi.spyOn(client, 'send')
   await new SecretsManager(client)
-    .onBehalf('proof')
-    .as(Credential.opaque)
-    .propose(id, randomUUID(), Credential.opaque('p'))
+    .withRotationToken('proof')
+    .withParser(Credential.parseOpaque)
+    .propose(id, randomUUID(), Credential.parseOpaque('p'))
   expect(send.mock.lastCall?.[0].input).toMatchObject({ SecretString: 'p', RotationToken: 'proof' })
   send.mockRestore()
 })
@@ -115,26 +115,26 @@ describe('calls', () => {
     }
     expect(await actionsOf(store.describe(id))).toEqual(['DescribeSecret'])
     expect(await actionsOf(store.read(id, { token: first, stage: 'current' }))).toEqual(['GetSecretValue'])
-    expect(await actionsOf(store.propose(id, next, credential('next')))).toEqual(['PutSecretValue'])
+    expect(await actionsOf(store.propose(id, next, credentialWith('next')))).toEqual(['PutSecretValue'])
     expect(await actionsOf(store.promote(id, next, first))).toEqual(['UpdateSecretVersionStage'])
     expect(await actionsOf(store.discard(id, next))).toEqual(['UpdateSecretVersionStage'])
-    expect(await actionsOf(store.tokens(id))).toEqual(['ListSecretVersionIds'])
+    expect(await actionsOf(store.listTokens(id))).toEqual(['ListSecretVersionIds'])
   })
 
   test('the id may be an ARN', async () => {
     const { id, arn, first } = await usual()
     const next = randomUUID()
-    await store.propose(arn, next, credential('next'))
+    await store.propose(arn, next, credentialWith('next'))
     await store.promote(arn, next, first)
     await store.discard(arn, next)
     expect(await store.describe(arn)).toEqual(await store.describe(id))
     expect(await store.read(arn, { stage: 'current' })).toMatchObject({ token: next })
-    expect(await store.tokens(arn)).toEqual([next, first])
+    expect(await store.listTokens(arn)).toEqual([next, first])
   })
 
   test('the record of calls holds no value', async () => {
-    const { id } = await secret({ SecretString: credential('Unrecorded-1').serialize() })
-    await store.propose(id, randomUUID(), credential('Unrecorded-2'))
+    const { id } = await secret({ SecretString: credentialWith('Unrecorded-1').serialize() })
+    await store.propose(id, randomUUID(), credentialWith('Unrecorded-2'))
     await store.read(id, { stage: 'pending' })
     expect(server.calls.at(-1)).toMatchObject({ action: 'GetSecretValue', secret: id, stage: 'AWSPENDING' })
     expect(inspect(server.calls, { depth: null, maxArrayLength: null })).not.toContain('Unrecorded')
@@ -158,7 +158,7 @@ test('over HTTPS it answers who trusts its certificate, and nobody else', async 
       clientFor(secure.url, more).send(new GetRandomPasswordCommand())
     const trusting = { requestHandler: { httpsAgent: { ca: readFileSync(tls.caFile) } } }
     expect((await ask(trusting)).RandomPassword).toHaveLength(32)
-    expect(await failure(ask({}))).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
+    expect(await rejectionOf(ask({}))).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
     expect(secure.calls).toHaveLength(1)
   } finally {
     await secure.stop()
@@ -178,8 +178,8 @@ describe('a version that RotateSecret staged before it has a value', () => {
   test('under our own token: takes the proposed value', async () => {
     const { id, first } = await usual()
     const staged = server.stagePending(id)
-    await store.propose(id, staged, credential('next'))
-    await store.propose(id, staged, credential('other'))
+    await store.propose(id, staged, credentialWith('next'))
+    await store.propose(id, staged, credentialWith('other'))
     const version = await store.read(id, { token: staged, stage: 'pending' })
     expect(version?.credential.password).toBe('next')
     expect(await store.describe(id)).toMatchObject({ current: first, pending: staged })
@@ -188,15 +188,15 @@ describe('a version that RotateSecret staged before it has a value', () => {
   test("under another's token: a new value takes its label, a kept one may not", async () => {
     const { id, first } = await usual()
     const early = randomUUID()
-    await store.propose(id, early, credential('early'))
+    await store.propose(id, early, credentialWith('early'))
     await store.discard(id, early)
     const staged = server.stagePending(id)
-    const again = store.propose(id, early, credential('other'))
+    const again = store.propose(id, early, credentialWith('other'))
     await expect(again).rejects.toThrow(RotationInProgress)
     await expect(again).rejects.toThrow(staged)
     expect(await store.describe(id)).toMatchObject({ current: first, pending: staged })
     const next = randomUUID()
-    await store.propose(id, next, credential('next'))
+    await store.propose(id, next, credentialWith('next'))
     expect(await store.describe(id)).toMatchObject({ current: first, pending: next })
   })
 
@@ -210,7 +210,7 @@ describe('a version that RotateSecret staged before it has a value', () => {
     expect(await store.describe(id)).toMatchObject({ current: first, pending: next })
     expect(await store.read(id, { token: next })).toBeUndefined()
     await expect(rotate(randomUUID())).rejects.toThrow("A previous rotation isn't complete")
-    await store.propose(id, next, credential('next'))
+    await store.propose(id, next, credentialWith('next'))
     await store.promote(id, next, first)
     const later = randomUUID()
     await rotate(later)
@@ -223,19 +223,19 @@ describe('a version that RotateSecret staged before it has a value', () => {
     await store.discard(id, staged)
     expect(await store.describe(id)).toMatchObject({ current: first, pending: undefined })
     expect(await store.read(id, { token: staged })).toBeUndefined()
-    expect(await store.tokens(id)).toEqual([staged, first])
+    expect(await store.listTokens(id)).toEqual([staged, first])
   })
 })
 
 test('AWSPENDING that stayed on current is nothing pending, but reads by its label', async () => {
   const { id, first } = await usual()
   const next = randomUUID()
-  await store.propose(id, next, credential('next'))
+  await store.propose(id, next, credentialWith('next'))
   await store.promote(id, next, first)
   expect(await store.describe(id)).toMatchObject({ current: next, pending: undefined, previous: first })
   expect(await store.read(id, { stage: 'pending' })).toMatchObject({ token: next })
   const later = randomUUID()
-  await store.propose(id, later, credential('later'))
+  await store.propose(id, later, credentialWith('later'))
   expect(await store.describe(id)).toMatchObject({ current: next, pending: later, previous: first })
 })
 
@@ -243,28 +243,28 @@ describe('a secret without AWSCURRENT', () => {
   test('has no current to describe, to read or to replace', async () => {
     const { id } = await secret({})
     const staged = server.stagePending(id)
-    await store.propose(id, staged, credential('next'))
+    await store.propose(id, staged, credentialWith('next'))
     expect(await store.describe(id)).toMatchObject({ current: undefined, pending: staged })
     expect(await store.read(id, { stage: 'current' })).toBeUndefined()
     await expect(store.promote(id, staged, randomUUID())).rejects.toThrow(Superseded)
     await store.discard(id, staged)
     expect(await store.describe(id)).toMatchObject({ current: undefined, pending: undefined })
-    await store.propose(id, staged, credential('other'))
+    await store.propose(id, staged, credentialWith('other'))
     expect(await store.describe(id)).toMatchObject({ current: undefined, pending: staged })
   })
 
   test('the first value of an empty secret is current at once', async () => {
     const { id } = await secret({})
     const next = randomUUID()
-    await store.propose(id, next, credential('next'))
+    await store.propose(id, next, credentialWith('next'))
     expect(await store.describe(id)).toMatchObject({ current: next, pending: undefined })
   })
 })
 
 describe('a value that cannot be used is InvalidCredential', () => {
   test('SecretBinary', async () => {
-    const { id } = await secret({ SecretBinary: Buffer.from(credential('first').serialize()) })
-    const error = await failure(store.read(id, { stage: 'current' }))
+    const { id } = await secret({ SecretBinary: Buffer.from(credentialWith('first').serialize()) })
+    const error = await rejectionOf(store.read(id, { stage: 'current' }))
     expect(error).toBeInstanceOf(InvalidCredential)
     expect(error).toMatchObject({ field: 'value' })
     expect(error.message).toMatch(/^value: .*SecretBinary.*SecretString/)
@@ -272,7 +272,7 @@ describe('a value that cannot be used is InvalidCredential', () => {
 
   test('text that is no JSON, without quoting it', async () => {
     const { id } = await secret({ SecretString: 'password=Garbage-1' })
-    const error = await failure(store.read(id, { stage: 'current' }))
+    const error = await rejectionOf(store.read(id, { stage: 'current' }))
     expect(error).toBeInstanceOf(InvalidCredential)
     expect(error).toMatchObject({ field: 'value' })
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Garbage')
@@ -280,7 +280,7 @@ describe('a value that cannot be used is InvalidCredential', () => {
 
   test('JSON without a field that is needed', async () => {
     const { id } = await secret({ SecretString: '{"engine":"postgres","username":"app","password":"p"}' })
-    expect(await failure(store.read(id, { stage: 'current' }))).toMatchObject({ field: 'host' })
+    expect(await rejectionOf(store.read(id, { stage: 'current' }))).toMatchObject({ field: 'host' })
   })
 
   test('a kept value that cannot be parsed is not made pending', async () => {
@@ -294,7 +294,7 @@ describe('a value that cannot be used is InvalidCredential', () => {
         VersionStages: ['MINE'],
       }),
     )
-    await expect(store.propose(id, kept, credential('next'))).rejects.toThrow(InvalidCredential)
+    await expect(store.propose(id, kept, credentialWith('next'))).rejects.toThrow(InvalidCredential)
     expect(await store.describe(id)).toMatchObject({ pending: undefined })
   })
 })
@@ -303,12 +303,12 @@ describe('a deleted secret', () => {
   test('marked for deletion: InvalidCredential says so', async () => {
     const { id, first } = await usual()
     await client.send(new DeleteSecretCommand({ SecretId: id }))
-    const error = await failure(store.describe(id))
+    const error = await rejectionOf(store.describe(id))
     expect(error).toBeInstanceOf(InvalidCredential)
     expect(error).toMatchObject({ field: 'id', message: expect.stringContaining('scheduled for deletion') })
     await expect(store.promote(id, randomUUID(), first)).rejects.toThrow(InvalidCredential)
     await expect(store.discard(id, first)).rejects.toThrow(InvalidCredential)
-    await expect(store.propose(id, randomUUID(), credential('next'))).rejects.toThrow(StoreFailed)
+    await expect(store.propose(id, randomUUID(), credentialWith('next'))).rejects.toThrow(StoreFailed)
   })
 
   test('gone for good: as one that never was', async () => {
@@ -317,7 +317,7 @@ describe('a deleted secret', () => {
     await expect(store.describe(id)).rejects.toThrow(InvalidCredential)
     await expect(store.promote(id, randomUUID(), first)).rejects.toThrow(InvalidCredential)
     await expect(store.discard(id, first)).rejects.toThrow(InvalidCredential)
-    await expect(store.tokens(id)).rejects.toThrow(InvalidCredential)
+    await expect(store.listTokens(id)).rejects.toThrow(InvalidCredential)
   })
 })
 
@@ -328,7 +328,7 @@ describe('what AWS refuses', () => {
   test.each(names)('%s: AccessDenied is NotPermitted and says who may not do what', async name => {
     const { id, first } = await usual()
     server.refuse(() => ({ name: 'AccessDeniedException', message: denial }))
-    const error = await failure(methods[name](id, first))
+    const error = await rejectionOf(methods[name](id, first))
     expect(error).toBeInstanceOf(NotPermitted)
     expect(error.message).toBe(`Secrets Manager: ${denial}`)
   })
@@ -336,7 +336,7 @@ describe('what AWS refuses', () => {
   test('promote and discard: a refused move is NotPermitted even where DescribeSecret is allowed', async () => {
     const { id, first } = await usual()
     const next = randomUUID()
-    await store.propose(id, next, credential('next'))
+    await store.propose(id, next, credentialWith('next'))
     server.refuse(({ action }) =>
       action === 'UpdateSecretVersionStage' ? { name: 'AccessDeniedException', message: denial } : undefined,
     )
@@ -354,7 +354,7 @@ describe('what AWS refuses', () => {
     test.each(names)(`%s: ${refusal.name} is Throttled`, async name => {
       const { id, first } = await usual()
       server.refuse(() => refusal)
-      const error = await failure(methods[name](id, first))
+      const error = await rejectionOf(methods[name](id, first))
       expect(error).toBeInstanceOf(Throttled)
       expect(error.message).toContain(refusal.name)
     })
@@ -362,7 +362,7 @@ describe('what AWS refuses', () => {
   test.each(names)('%s: anything else is StoreFailed, by its name, without its text', async name => {
     const { id, first } = await usual()
     server.refuse(() => ({ name: 'DecryptionFailure', message: 'the key of Quoted-1' }))
-    const error = await failure(methods[name](id, first))
+    const error = await rejectionOf(methods[name](id, first))
     expect(error).toBeInstanceOf(StoreFailed)
     expect(error.message).toContain('DecryptionFailure')
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Quoted')
@@ -405,7 +405,7 @@ describe('a lost answer', () => {
   test('of a promotion that was done is success', async () => {
     const { id, first } = await usual()
     const next = randomUUID()
-    await store.propose(id, next, credential('next'))
+    await store.propose(id, next, credentialWith('next'))
     await lost(id, { MoveToVersionId: next, RemoveFromVersionId: first }, 'AWSCURRENT')
     await store.promote(id, next, first)
     expect(await store.describe(id)).toMatchObject({ current: next, previous: first })
@@ -414,7 +414,7 @@ describe('a lost answer', () => {
   test('of a discard that was done is success', async () => {
     const { id } = await usual()
     const next = randomUUID()
-    await store.propose(id, next, credential('next'))
+    await store.propose(id, next, credentialWith('next'))
     await lost(id, { RemoveFromVersionId: next }, 'AWSPENDING')
     await store.discard(id, next)
     expect(await store.describe(id)).toMatchObject({ pending: undefined })
@@ -445,20 +445,20 @@ test('no error shows a value, wherever one looks', async () => {
     JSON.stringify([mark]),
   ]) {
     const { id } = await secret({ SecretString: value })
-    errors.push(await failure(store.read(id, { stage: 'current' })))
+    errors.push(await rejectionOf(store.read(id, { stage: 'current' })))
   }
   const { id, first } = await secret({ SecretString: text() })
   const kept = randomUUID()
-  await store.propose(id, kept, credential(mark))
-  errors.push(await failure(store.propose(id, kept, credential(mark, { username: mark }))))
+  await store.propose(id, kept, credentialWith(mark))
+  errors.push(await rejectionOf(store.propose(id, kept, credentialWith(mark, { username: mark }))))
   await store.discard(id, kept)
   server.stagePending(id)
-  errors.push(await failure(store.propose(id, kept, credential(`other ${mark}`))))
-  errors.push(await failure(store.promote(id, kept, randomUUID())))
+  errors.push(await rejectionOf(store.propose(id, kept, credentialWith(`other ${mark}`))))
+  errors.push(await rejectionOf(store.promote(id, kept, randomUUID())))
   for (const refusal of ['AccessDeniedException', 'ThrottlingException', 'InvalidRequestException']) {
     server.refuse(() => ({ name: refusal }))
-    errors.push(await failure(store.propose(id, randomUUID(), credential(mark))))
-    errors.push(await failure(store.promote(id, randomUUID(), first)))
+    errors.push(await rejectionOf(store.propose(id, randomUUID(), credentialWith(mark))))
+    errors.push(await rejectionOf(store.promote(id, randomUUID(), first)))
   }
   expect(errors).toHaveLength(18)
   for (const error of errors) {
@@ -473,12 +473,12 @@ test('no error shows a value, wherever one looks', async () => {
 test('an answer that breaks off in the middle of a value does not show it', async () => {
   const broken = createServer((_, outgoing) => {
     outgoing.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' })
-    const whole = JSON.stringify({ SecretString: credential('Hidden-7f3a').serialize() })
+    const whole = JSON.stringify({ SecretString: credentialWith('Hidden-7f3a').serialize() })
     outgoing.end(whole.slice(0, -3))
   })
   const unlucky = new SecretsManager(clientFor(await listen(broken)))
   try {
-    const error = await failure(unlucky.read('any', { stage: 'current' }))
+    const error = await rejectionOf(unlucky.read('any', { stage: 'current' }))
     expect(inspect(error, { depth: null, showHidden: true, getters: true })).not.toContain('Hidden-7f3a')
   } finally {
     broken.close()
@@ -489,11 +489,11 @@ test('an answer that breaks off in the middle of a value does not show it', asyn
 test('tokens are read to the last page: the newest is the first of more than a hundred', async () => {
   const { id, first } = await usual()
   const tokens = Array.from({ length: 104 }, () => randomUUID())
-  for (const token of tokens) await store.propose(id, token, credential(token))
-  expect(await store.tokens(id)).toEqual([...tokens.reverse(), first])
+  for (const token of tokens) await store.propose(id, token, credentialWith(token))
+  expect(await store.listTokens(id)).toEqual([...tokens.reverse(), first])
 })
 
 test('a secret that is not there: InvalidCredential names the id, also when a value is proposed', async () => {
-  const error = await failure(store.propose('nowhere', randomUUID(), credential('x')))
+  const error = await rejectionOf(store.propose('nowhere', randomUUID(), credentialWith('x')))
   expect(error).toMatchObject({ name: 'InvalidCredential', field: 'id' })
 })

@@ -87,7 +87,7 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
   async function replicated() {
     const SecretId = 'replicated'
     const AddReplicaRegions = [{ Region: peer, KmsKeyId: 'alias/there' }]
-    server.setRegion(peer, { inProgress: 1000 })
+    server.setRegionBehaviour(peer, { inProgressMs: 1000 })
     await call(home, 'CreateSecret', { Name: SecretId, SecretString: 'one', AddReplicaRegions })
     await call(home, 'DescribeSecret', { SecretId })
     now += 1000
@@ -116,17 +116,17 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
 
   async function troubled() {
     const SecretId = 'troubled'
-    server.setRegion(peer, { wedges: 1000, inProgress: 500 })
-    server.setRegion(third, { fails: 'key denied', arrival: 5000, pending: false })
+    server.setRegionBehaviour(peer, { wedgesWithinMs: 1000, inProgressMs: 500 })
+    server.setRegionBehaviour(third, { failsBecause: 'key denied', arrivalMs: 5000, showsPending: false })
     const AddReplicaRegions = [{ Region: peer }, { Region: third }]
     await call(home, 'CreateSecret', { Name: SecretId, SecretString: 'one', AddReplicaRegions })
     for (const SecretString of ['two', 'three'])
       await call(home, 'PutSecretValue', { SecretId, SecretString })
     now += 5000
     await call(home, 'DescribeSecret', { SecretId })
-    server.setRegion(third, { endpoint: 'denied' })
+    server.setRegionBehaviour(third, { endpoint: 'denied' })
     await call(third, 'DescribeSecret', { SecretId })
-    server.setRegion(third, {})
+    server.setRegionBehaviour(third, {})
   }
 
   async function writeOn(region: string, SecretId: string) {

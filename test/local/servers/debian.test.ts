@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { unpack } from '../../../local/servers/debian.ts'
+import { unpackPackages } from '../../../local/servers/debian.ts'
 
 test('what cannot be had is an error, and leaves nothing behind that would be taken for it', async () => {
   const finish = () => Promise.reject(new Error('it was unpacked'))
-  const packages = { suite: 'nowhere', main: 'no-such-package' }
-  await expect(unpack(packages, finish)).rejects.not.toThrow('it was unpacked')
+  const packages = { suite: 'nowhere', packageName: 'no-such-package' }
+  await expect(unpackPackages(packages, finish)).rejects.not.toThrow('it was unpacked')
   const cache = join(import.meta.dirname, '../../../.cache/servers')
   const left = existsSync(cache) ? readdirSync(cache).filter(name => name.startsWith('nowhere')) : []
   expect(left).toEqual([])

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs'
 import { afterEach, expect, test } from 'vitest'
 import { type RunningPostgres, startPostgres } from '../../../local/servers/postgres.ts'
-import { admits, asSuperuser, makeApp } from '../../../local/servers/postgresDatabase.ts'
+import { admits, makeApp, runStatements } from '../../../local/servers/postgresDatabase.ts'
 import { startStandbyOf } from '../../../local/servers/postgresStandby.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
-import { other } from '../../support/contracts/engine.ts'
+import { withChange } from '../../support/contracts/engine.ts'
 
 const started: RunningPostgres[] = []
 afterEach(async () => {
@@ -25,9 +25,9 @@ async function startPair() {
 test('a standby follows its primary; one that is cut off does not; promoted, it takes changes', async () => {
   const { primary, standby, before } = await startPair()
   const engine = new Postgres({ caFile: standby.caFile })
-  const there = (credential = before.current) => other(credential, { port: standby.port })
+  const there = (credential = before.current) => withChange(credential, { port: standby.port })
   const { current, user } = await makeApp(primary)
-  await standby.caughtUp()
+  await standby.waitUntilCaughtUp()
   {
     await using session = await engine.login(there(current))
     expect(await session.isStandby()).toBe(true)
@@ -56,5 +56,5 @@ test('a standby follows its primary; one that is cut off does not; promoted, it 
   // As a Region that comes back, with all that it had.
   await primary.restart()
   expect(await admits(primary, next)).toBe(true)
-  expect(await asSuperuser(primary, 'select pg_is_in_recovery() as standby')).toEqual([{ standby: false }])
+  expect(await runStatements(primary, 'select pg_is_in_recovery() as standby')).toEqual([{ standby: false }])
 })

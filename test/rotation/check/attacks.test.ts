@@ -1,36 +1,50 @@
 import { readFileSync } from 'node:fs'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { asSuperuser as asMysqlSuperuser } from '../../../local/servers/mysqlDatabase.ts'
-import { admits, asSuperuser, hex, makeApp } from '../../../local/servers/postgresDatabase.ts'
-import { check } from '../../../rotation/check/check.ts'
-import type { Checked } from '../../../rotation/check/line.ts'
+import { runStatements as asMysqlSuperuser } from '../../../local/servers/mysqlDatabase.ts'
+import { admits, makeApp, randomHex, runStatements } from '../../../local/servers/postgresDatabase.ts'
+import { checkCredential } from '../../../rotation/check/check.ts'
+import type { CheckResult } from '../../../rotation/check/line.ts'
 import { Credential } from '../../../rotation/credential.ts'
 import type { Engine, EngineOptions } from '../../../rotation/engines/engine.ts'
-import { loadEngine } from '../../../rotation/engines/load.ts'
+import { engineLoaders } from '../../../rotation/engines/engineLoaders.ts'
 import { accountName } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
 import type { EngineName } from '../../../rotation/engines/traits.ts'
 import { setAdmin } from '../../../rotation/setAdmin.ts'
 import { LockedEdits } from '../../../rotation/stores/edits.ts'
-import { between, garbage, listen } from '../../support/garbler.ts'
-import { admin, app, begin, engine, first, id, pipeline, server, store } from '../../support/oneSecret.ts'
+import { garbage, listenLocally, startProxy } from '../../support/garblingProxy.ts'
 import {
-  mongodbPlaces,
-  mysqlPlaces,
-  type Place,
-  postgresPlaces,
-  redisPlaces,
-  redshiftPlaces,
-} from '../../support/places.ts'
+  admin,
+  app,
+  engine,
+  firstToken,
+  id,
+  pipeline,
+  server,
+  setUpSecret,
+  store,
+} from '../../support/oneSecret.ts'
+import {
+  mongodbTestServers,
+  mysqlTestServers,
+  postgresTestServers,
+  redisTestServers,
+  redshiftTestServers,
+  type TestServer,
+} from '../../support/testServers.ts'
 
 const managed = { 'keyturn:managed': 'true' }
 const alternating = { ...managed, 'keyturn:strategy': 'alternating-users' }
 const single = { ...managed, 'keyturn:strategy': 'single-user' }
 
-const lookWith = (by: Engine): Promise<Checked> =>
-  check(pipeline, { store: 'secrets-manager', id }, { testMayWrite: false, engines: async () => by })
-const lineOf = ({ lines }: Checked, name: string) => lines.find(({ line }) => line === name)
+const lookWith = (by: Engine): Promise<CheckResult> =>
+  checkCredential(
+    pipeline,
+    { store: 'secrets-manager', id },
+    { testMayWrite: false, loadCheckEngine: async () => by },
+  )
+const lineOf = ({ lines }: CheckResult, name: string) => lines.find(({ line }) => line === name)
 
 /** The same engine, whose logins are noted. */
 function noting(by: Engine): Engine & { logins: string[] } {
@@ -64,26 +78,26 @@ describe('who may tag, and start a check, learns one bit by a test query', () =>
     "'",
     'kill connection_id()',
   ]
-  const places: [string, Place, string[]][] = [
-    ...postgresPlaces().map(place => [
+  const places: [string, TestServer, string[]][] = [
+    ...postgresTestServers().map(place => [
       place,
       [...ofPostgres, 'select pg_terminate_backend(pg_backend_pid())'],
     ]),
-    ...redshiftPlaces().map(place => [place, sql]),
-    ...[...mysqlPlaces('mysql').slice(0, 1), ...mysqlPlaces('mariadb').slice(0, 1)].map(place => [
+    ...redshiftTestServers().map(place => [place, sql]),
+    ...[...mysqlTestServers('mysql').slice(0, 1), ...mysqlTestServers('mariadb').slice(0, 1)].map(place => [
       place,
       ofMysql,
     ]),
-    ...mongodbPlaces().map(place => [place, ['$cmd', '.', 'a\0b', 'x'.repeat(300)]]),
-    ...redisPlaces().map(place => [place, ['SET a b', 'GET', 'QUIT', 'NOTHING', 'AUTH x y', '"']]),
-  ].map(([place, queries]) => [(place as Place).name, place as Place, queries as string[]])
+    ...mongodbTestServers().map(place => [place, ['$cmd', '.', 'a\0b', 'x'.repeat(300)]]),
+    ...redisTestServers().map(place => [place, ['SET a b', 'GET', 'QUIT', 'NOTHING', 'AUTH x y', '"']]),
+  ].map(([place, queries]) => [(place as TestServer).name, place as TestServer, queries as string[]])
 
   test.each(places)('%s: all that is refused reads alike', async (_, place, queries) => {
     const { current } = await place.makeApp('single-user')
     const by = place.engine((_, effect) => effect())
     const told = new Set<string>()
     for (const query of queries) {
-      await begin({ ...single, ...place.tags, 'keyturn:test-query': query }, current)
+      await setUpSecret({ ...single, ...place.tags, 'keyturn:test-query': query }, current)
       const { lines } = await lookWith(by)
       // Others come and go on this server.
       told.add(JSON.stringify(lines.filter(({ line }) => line !== 'connections')))
@@ -95,10 +109,10 @@ describe('who may tag, and start a check, learns one bit by a test query', () =>
 
 describe('who may write the value', () => {
   test('names a server of its own, which hands on all to the real one: the admin is sent to neither', async () => {
-    const middle = await between(server.port, () => chunk => chunk)
+    const middle = await startProxy(server.port, () => chunk => chunk)
     try {
       const current = app.current.with({ port: middle.port })
-      await begin(alternating, current)
+      await setUpSecret(alternating, current)
       const by = noting(engine)
       const found = await lookWith(by)
       expect(lineOf(found, 'login')).toMatchObject({ state: 'ok' })
@@ -106,12 +120,12 @@ describe('who may write the value', () => {
       expect(by.logins).toEqual([app.user])
 
       const { masterarn, ...unnamed } = JSON.parse(current.serialize())
-      await begin(alternating, Credential.parse(JSON.stringify(unnamed)))
+      await setUpSecret(alternating, Credential.parse(JSON.stringify(unnamed)))
       const adminFound = { tags: { 'keyturn:admin': 'true' }, arn: masterarn }
       const naming = setAdmin(
         {
           ...pipeline,
-          engine: async () => by,
+          loadEngine: async () => by,
           edits: new LockedEdits(store),
           describeAdmin: async () => ({
             current: 'a',
@@ -126,7 +140,7 @@ describe('who may write the value', () => {
       )
       await expect(naming).rejects.toMatchObject({ name: 'HostMismatch' })
       expect(by.logins).toEqual([app.user, app.user])
-      expect(await store.tokens(id)).toEqual([first])
+      expect(await store.listTokens(id)).toEqual([firstToken])
     } finally {
       middle.stop()
     }
@@ -135,7 +149,7 @@ describe('who may write the value', () => {
   test.each(['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const)(
     'names what is no %s: a line says so in time, and no word of what answers',
     async name => {
-      const by = await loadEngine[name as EngineName]({
+      const by = await engineLoaders[name as EngineName]({
         caFile: server.caFile,
         connectTimeout: 300,
         statementTimeout: 300,
@@ -150,7 +164,7 @@ describe('who may write the value', () => {
       ]
       await Promise.all(
         answers.map(async ([what, answer]) => {
-          const rogue = await listen(socket => {
+          const rogue = await listenLocally(socket => {
             socket.write(answer)
             socket.on('data', () => socket.write(answer))
           })
@@ -177,33 +191,37 @@ describe('who may write the value', () => {
   )
 })
 
-async function lookAlone(current: Credential, by: Engine): Promise<Checked> {
+async function lookAlone(current: Credential, by: Engine): Promise<CheckResult> {
   const own = {
     ...pipeline,
     store: Object.assign(Object.create(store), {
-      describe: async () => ({ current: first, pending: undefined, previous: undefined, tags: single }),
-      read: async () => ({ token: first, credential: current }),
+      describe: async () => ({ current: firstToken, pending: undefined, previous: undefined, tags: single }),
+      read: async () => ({ token: firstToken, credential: current }),
     }),
   }
-  return await check(own, { store: 'secrets-manager', id }, { testMayWrite: false, engines: async () => by })
+  return await checkCredential(
+    own,
+    { store: 'secrets-manager', id },
+    { testMayWrite: false, loadCheckEngine: async () => by },
+  )
 }
 
 describe('a refused value', () => {
   test('is tried once, as the server itself counts: MySQL locks no account at the second try', async () => {
     const [found] = inject('mysql').filter(({ engine }) => engine === 'mysql')
-    const [place] = mysqlPlaces('mysql')
+    const [place] = mysqlTestServers('mysql')
     if (!found || !place) throw new Error('no MySQL')
     const { current, user } = await place.makeApp('single-user')
     const account = accountName(user, '%')
     await asMysqlSuperuser(found, `alter user ${account} failed_login_attempts 2 password_lock_time 1`)
-    await begin(single, current.with({ password: 'wrong' }))
+    await setUpSecret(single, current.with({ password: 'wrong' }))
     const by = place.engine((_, effect) => effect())
     expect(lineOf(await lookWith(by), 'login')).toMatchObject({ state: 'failed', error: 'LoginRefused' })
     expect(await place.admits(current)).toBe(true)
   })
 
   test('is tried once in PostgreSQL, as its log counts', async () => {
-    await begin(single, app.current.with({ password: 'wrong' }))
+    await setUpSecret(single, app.current.with({ password: 'wrong' }))
     await lookWith(engine)
     const refusals = readFileSync(server.logFile, 'utf8').match(
       new RegExp(`password authentication failed for user "${app.user}"`, 'g'),
@@ -216,7 +234,7 @@ describe('an admin who is refused', () => {
   test('is not tried in another database, which whoever writes the value names', async () => {
     const by = noting(engine)
     for (const dbname of [app.database, 'postgres', 'template1']) {
-      await begin(alternating, app.current.with({ dbname }))
+      await setUpSecret(alternating, app.current.with({ dbname }))
       admin.mockResolvedValue(app.admin.with({ password: 'wrong-in-all' }))
       expect(lineOf(await lookWith(by), 'admin-login')).toMatchObject({ error: 'AdminRefused' })
     }
@@ -227,14 +245,14 @@ describe('an admin who is refused', () => {
 test('killed at any statement, nothing stays: no role, no grant, no session, no lock', async () => {
   const { user } = app
   const state = () =>
-    asSuperuser(
+    runStatements(
       server,
       `select array(select to_jsonb(r) from pg_authid r where rolname in ('${user}', '${user}_clone', '${app.admin.username}')
          order by oid) as roles, array(select to_jsonb(m) from pg_auth_members m, pg_roles r
          where r.oid in (m.member, m.roleid) and r.rolname like '${user}%' order by m.*::text) as grants`,
     )
   const sessions = () =>
-    asSuperuser(
+    runStatements(
       server,
       `select pid from pg_stat_activity where usename in ('${user}', '${app.admin.username}')`,
     )
@@ -258,7 +276,7 @@ test('killed at any statement, nothing stays: no role, no grant, no session, no 
         }) as unknown as pg.Client['query']
       }
     }
-    await begin({ ...alternating, 'keyturn:test-query': 'select pg_sleep(0.05)' })
+    await setUpSecret({ ...alternating, 'keyturn:test-query': 'select pg_sleep(0.05)' })
     await lookWith(new Postgres({ caFile: server.caFile, Client: Dying }))
     await expect.poll(sessions, { interval: 10 }).toEqual([])
     expect(await state(), `killed at statement ${at}`).toEqual(before)
@@ -269,9 +287,9 @@ test('killed at any statement, nothing stays: no role, no grant, no session, no 
 })
 
 test('odd names stay names: in the server, and in what is told', async () => {
-  const odd = await makeApp(server, { user: `a"; drop role x; --\u001b[2J\u202e${hex()}` })
+  const odd = await makeApp(server, { user: `a"; drop role x; --\u001b[2J\u202e${randomHex()}` })
   const by = noting(engine)
-  await begin(alternating, odd.current)
+  await setUpSecret(alternating, odd.current)
   admin.mockResolvedValue(odd.admin)
   const found = await lookWith(by)
   expect(found.lines.filter(({ state }) => state !== 'ok')).toEqual([])

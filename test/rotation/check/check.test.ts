@@ -1,12 +1,12 @@
 import type { PeerCertificate } from 'node:tls'
 import { describe, expect, inject, test, vi } from 'vitest'
-import { asSuperuser, credentialFor } from '../../../local/servers/postgresDatabase.ts'
-import { check, type Looks } from '../../../rotation/check/check.ts'
-import type { Checked, LineName } from '../../../rotation/check/line.ts'
+import { credentialFor, runStatements } from '../../../local/servers/postgresDatabase.ts'
+import { type CheckSettings, checkCredential } from '../../../rotation/check/check.ts'
+import type { CheckLineName, CheckResult } from '../../../rotation/check/line.ts'
 import { Credential } from '../../../rotation/credential.ts'
-import { AgainstRules } from '../../../rotation/engines/againstRules.ts'
 import type { Session } from '../../../rotation/engines/engine.ts'
 import { Opaque } from '../../../rotation/engines/opaque.ts'
+import { RefusedByPasswordRules } from '../../../rotation/engines/passwordRules.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
 import { NotPermitted, RdsBusy, Unreachable } from '../../../rotation/errors.ts'
 import type { Rds } from '../../../rotation/rds.ts'
@@ -14,16 +14,16 @@ import type { Description } from '../../../rotation/stores/store.ts'
 import {
   admin,
   app,
-  begin,
-  current,
-  first,
+  firstToken,
   id,
   pipeline,
   rds,
+  readCurrent,
   running,
+  secondToken,
   server,
+  setUpSecret,
   store,
-  token,
 } from '../../support/oneSecret.ts'
 
 const managed = { 'keyturn:managed': 'true' }
@@ -35,11 +35,11 @@ const target = { store: 'secrets-manager', id } as const
 let logins: string[]
 
 /** The real engine, whose sessions have these members instead of their own. */
-function looking(members: Partial<Session> = {}, more: Partial<Looks> = {}): Looks {
+function looking(members: Partial<Session> = {}, more: Partial<CheckSettings> = {}): CheckSettings {
   logins = []
   return {
     testMayWrite: false,
-    async engines(name, onCertificate) {
+    async loadCheckEngine(name, onCertificate) {
       const real = name === 'opaque' ? new Opaque() : new Postgres({ caFile: server.caFile, onCertificate })
       return {
         async login(credential, host) {
@@ -56,7 +56,7 @@ function looking(members: Partial<Session> = {}, more: Partial<Looks> = {}): Loo
 const fine: Partial<Session> = {
   wouldClone: async () => [],
   wouldSetPassword: async () => {},
-  roomFor: async () => 10,
+  countFreeConnections: async () => 10,
 }
 
 const certificate = (days: number) =>
@@ -67,7 +67,7 @@ const certificate = (days: number) =>
   }) as unknown as PeerCertificate
 
 /** What one line says, in a line; undefined if it was left out. */
-function of({ lines }: Checked, name: LineName): string | undefined {
+function of({ lines }: CheckResult, name: CheckLineName): string | undefined {
   const found = lines.find(({ line }) => line === name)
   return found && [found.state, found.error, found.says].filter(Boolean).join(' ')
 }
@@ -77,14 +77,14 @@ async function describing(more: Partial<Description>): Promise<void> {
   store.describe = async () => ({ ...described, ...more })
 }
 
-const run = (looks = looking(fine)) => check(pipeline, target, looks)
+const run = (looks = looking(fine)) => checkCredential(pipeline, target, looks)
 
 describe('all is well', () => {
   test('each line is ok, in order; each value logs in once; nothing changes', async () => {
-    await begin({ ...alternating, 'keyturn:test-query': 'select 1' })
+    await setUpSecret({ ...alternating, 'keyturn:test-query': 'select 1' })
     const labels = await store.describe(id)
     const roles = () =>
-      asSuperuser(server, `select rolname, rolpassword from pg_authid where rolname like '${app.user}%'`)
+      runStatements(server, `select rolname, rolpassword from pg_authid where rolname like '${app.user}%'`)
     const before = await roles()
     const found = await run()
     expect(found.lines.map(({ line }) => line)).toEqual([
@@ -105,14 +105,14 @@ describe('all is well', () => {
     expect(of(found, 'test-query')).toBe('ok ran')
     expect(logins).toEqual([app.user, app.admin.username])
     expect(await store.describe(id)).toEqual(labels)
-    expect(await store.tokens(id)).toEqual([first])
+    expect(await store.listTokens(id)).toEqual([firstToken])
     expect(await roles()).toEqual(before)
     const told = JSON.stringify(found)
     for (const { password } of [app.current, app.admin]) expect(told).not.toContain(password)
   })
 
   test('what has no meaning is left out: of one user, and of an opaque value', async () => {
-    await begin(single)
+    await setUpSecret(single)
     const one = await run()
     expect(one.result).toBe('ok')
     expect(one.lines.map(({ line }) => line)).not.toEqual(
@@ -120,7 +120,7 @@ describe('all is well', () => {
     )
     expect(logins).toEqual([app.user])
     expect(admin).not.toHaveBeenCalled()
-    await begin({ ...managed, 'keyturn:engine': 'opaque' }, Credential.opaque('a text'))
+    await setUpSecret({ ...managed, 'keyturn:engine': 'opaque' }, Credential.parseOpaque('a text'))
     const any = await run()
     expect(any).toMatchObject({ result: 'ok', engine: 'opaque' })
     expect(any).not.toHaveProperty('address')
@@ -141,7 +141,7 @@ describe('the secret', () => {
       [{ ...managed, 'keyturn:grace': 'soon' }, {}, /^failed InvalidOption keyturn:grace/],
     ]
     for (const [tags, more, says] of cases) {
-      await begin(tags)
+      await setUpSecret(tags)
       await describing(more)
       const read = vi.spyOn(store, 'read')
       const found = await run(looking(fine, { rotationFunction: 'arn:own' }))
@@ -154,11 +154,11 @@ describe('the secret', () => {
   })
 
   test('rotated by this stack it needs no tag; by another function as well, that one is named', async () => {
-    await begin({ 'keyturn:strategy': 'single-user' })
+    await setUpSecret({ 'keyturn:strategy': 'single-user' })
     await describing({ rotatedBy: 'arn:own' })
     const looks = looking(fine, { rotationFunction: 'arn:own' })
     expect(of(await run(looks), 'tags')).toBe('ok it is rotated by the function of this stack')
-    await begin(single)
+    await setUpSecret(single)
     await describing({ rotatedBy: 'arn:other' })
     const found = await run(looks)
     expect(of(found, 'tags')).toMatch(/^warning .*arn:other$/)
@@ -166,13 +166,13 @@ describe('the secret', () => {
   })
 
   test('a value that createSecret would refuse', async () => {
-    await begin(single, credentialFor(server, app.user, 'p', { host: 'u:secret@db' }))
+    await setUpSecret(single, credentialFor(server, app.user, 'p', { host: 'u:secret@db' }))
     const found = await run()
     expect(of(found, 'value')).toMatch(/^failed InvalidCredential host: /)
     expect(JSON.stringify(found)).not.toContain('u:secret@db')
-    await begin({ ...managed, 'keyturn:strategy': 'dual-password' })
+    await setUpSecret({ ...managed, 'keyturn:strategy': 'dual-password' })
     expect(of(await run(), 'value')).toMatch(/^failed InvalidOption keyturn:strategy: should be /)
-    await begin(alternating, credentialFor(server, app.user, 'p'))
+    await setUpSecret(alternating, credentialFor(server, app.user, 'p'))
     expect(of(await run(), 'value')).toMatch(/^failed InvalidCredential masterarn: /)
   })
 
@@ -185,17 +185,17 @@ describe('the secret', () => {
       ['arn:aws:kms:eu-west-1:1:key/other', /^failed NotPermitted it is encrypted by .*other, .*own alone/],
     ]
     for (const [key, says] of cases) {
-      await begin(single)
+      await setUpSecret(single)
       await describing({ key })
-      expect(of(await run(looking(fine, { key: own })), 'key')).toMatch(says)
+      expect(of(await run(looking(fine, { kmsKeyArn: own })), 'key')).toMatch(says)
     }
   })
 
   test('what its store would refuse, and what its rules for passwords cannot make', async () => {
-    await begin(single)
-    await describing({ unfit: { field: 'labels', problem: 'has ten' } })
+    await setUpSecret(single)
+    await describing({ obstacle: { field: 'labels', problem: 'has ten' } })
     expect(of(await run(), 'store')).toBe('failed InvalidCredential labels: has ten')
-    await begin({ ...single, 'keyturn:PASSWORD_LENGTH': '8' })
+    await setUpSecret({ ...single, 'keyturn:PASSWORD_LENGTH': '8' })
     const found = await run()
     expect(of(found, 'password-rules')).toMatch(/^failed InvalidOption PASSWORD_LENGTH: .* bits/)
     expect(of(found, 'store')).toMatch(/^not-looked-at /)
@@ -204,9 +204,9 @@ describe('the secret', () => {
   })
 
   test('a rotation that goes on, in which current may be refused: nobody logs in', async () => {
-    await begin(single)
-    await store.propose(id, token, app.current)
-    running.add(token)
+    await setUpSecret(single)
+    await store.propose(id, secondToken, app.current)
+    running.add(secondToken)
     const found = await run()
     expect(of(found, 'pending')).toMatch(/^failed RotationInProgress /)
     expect(of(found, 'port')).toMatch(/^ok /)
@@ -221,7 +221,7 @@ describe('the secret', () => {
 
   test('replicas that do not follow, that have no home, and one that is a replica itself', async () => {
     const replicas = [{ region: 'eu-central-1', status: 'InSync' }]
-    await begin({ ...single, 'keyturn:home': 'eu-west-1' })
+    await setUpSecret({ ...single, 'keyturn:home': 'eu-west-1' })
     await describing({ replicas })
     expect(of(await run(), 'replicas')).toBe('ok its replicas in eu-central-1 follow')
     await describing({ replicas: [{ region: 'eu-central-1', status: 'Failed' }] })
@@ -230,7 +230,7 @@ describe('the secret', () => {
     expect(of(await run(), 'replicas')).toMatch(/^failed InvalidCredential id: is a replica/)
     await describing({ primaryRegion: undefined, arn: 'arn:aws:secretsmanager:us-east-1:1:secret:x' })
     expect(of(await run(), 'replicas')).toMatch(/^failed NotAtHome /)
-    await begin(single)
+    await setUpSecret(single)
     await describing({ replicas })
     expect(of(await run(), 'replicas')).toMatch(/^warning it has replicas and no tag keyturn:home/)
   })
@@ -238,11 +238,11 @@ describe('the secret', () => {
 
 describe('the way to the server', () => {
   test('a name that is none; a port that nobody listens at', async () => {
-    await begin(single, credentialFor(server, app.user, 'p', { host: 'nobody.invalid' }))
+    await setUpSecret(single, credentialFor(server, app.user, 'p', { host: 'nobody.invalid' }))
     const unnamed = await run()
     expect(of(unnamed, 'name')).toMatch(/^failed Unreachable nobody.invalid: the name is not resolved/)
     expect(of(unnamed, 'port')).toMatch(/^not-looked-at /)
-    await begin(single, credentialFor(server, app.user, 'p', { port: 1 }))
+    await setUpSecret(single, credentialFor(server, app.user, 'p', { port: 1 }))
     const closed = await run()
     expect(of(closed, 'port')).toMatch(/^failed Unreachable .*:1: no connection \(ECONNREFUSED\)/)
     expect(of(closed, 'login')).toMatch(/^not-looked-at /)
@@ -250,7 +250,7 @@ describe('the way to the server', () => {
   })
 
   test('TLS: an issuer that is not trusted, clear text, and a certificate that soon ends', async () => {
-    await begin(single)
+    await setUpSecret(single)
     const issuerless = {
       ...looking(fine),
       engines: async () => new Postgres({ caFile: inject('postgres').at(-1)?.caFile ?? '' }),
@@ -258,12 +258,12 @@ describe('the way to the server', () => {
     const foreign = await run(issuerless)
     expect(of(foreign, 'tls')).toMatch(/^failed TlsFailed /)
     expect(of(foreign, 'login')).toMatch(/^not-looked-at /)
-    const { engines } = looking(fine)
+    const { loadCheckEngine } = looking(fine)
     const ending = await run({
       ...looking(fine),
-      async engines(name, onCertificate) {
+      async loadCheckEngine(name, onCertificate) {
         onCertificate(certificate(20))
-        return engines(name, () => {})
+        return loadCheckEngine(name, () => {})
       },
     })
     expect(of(ending, 'tls')).toMatch(
@@ -272,7 +272,7 @@ describe('the way to the server', () => {
   })
 
   test('clear text is a warning', async () => {
-    await begin(single, credentialFor(server, app.user, 'p', { ssl: false }))
+    await setUpSecret(single, credentialFor(server, app.user, 'p', { ssl: false }))
     const plain = { ...looking(), engines: async () => new Opaque() }
     expect(of(await run(plain), 'tls')).toMatch(/^warning .*clear text/)
     expect(of(await run(), 'tls')).toMatch(/^failed TlsFailed .*the server wants TLS/)
@@ -281,7 +281,7 @@ describe('the way to the server', () => {
 
 describe('current', () => {
   test('is refused: it is tried once, the admin is not even read, and nothing after it is looked at', async () => {
-    await begin(alternating, app.current.with({ password: 'wrong' }))
+    await setUpSecret(alternating, app.current.with({ password: 'wrong' }))
     const found = await run()
     expect(of(found, 'tls')).toMatch(/^ok /)
     expect(of(found, 'login')).toMatch(/^failed LoginRefused /)
@@ -292,11 +292,11 @@ describe('current', () => {
   })
 
   test('is let in without a look at its password: the admin is not read', async () => {
-    await begin(alternating)
+    await setUpSecret(alternating)
     const found = await run(
       looking({
         ...fine,
-        async proven() {
+        async requirePasswordCheck() {
           throw new NotPermitted('any password is let in')
         },
       }),
@@ -306,14 +306,14 @@ describe('current', () => {
   })
 
   test('comes in through a pooler, which nobody speaks for', async () => {
-    await begin(single)
+    await setUpSecret(single)
     const pooled = { ...fine, pooled: true }
     expect(of(await run(looking(pooled)), 'pooler')).toMatch(
       /^failed NotPermitted .*a pooler stands in between/,
     )
-    await begin({ ...single, 'keyturn:pooler': 'auth-query' })
+    await setUpSecret({ ...single, 'keyturn:pooler': 'auth-query' })
     expect(of(await run(looking(pooled)), 'pooler')).toBe('ok a pooler stands in between')
-    await begin(alternating)
+    await setUpSecret(alternating)
     expect(of(await run(looking(pooled)), 'pooler')).toBe('ok a pooler stands in between')
   })
 
@@ -325,22 +325,24 @@ describe('current', () => {
       [3, /^ok 3 more/],
       [undefined, /^not-looked-at /],
     ]
-    await begin(single)
+    await setUpSecret(single)
     for (const [room, says] of cases)
-      expect(of(await run(looking({ ...fine, roomFor: async () => room })), 'connections')).toMatch(says)
+      expect(
+        of(await run(looking({ ...fine, countFreeConnections: async () => room })), 'connections'),
+      ).toMatch(says)
   })
 
   test('finds no room for a connection at all: its line says so, and the login is not looked at', async () => {
-    await begin(single)
-    await asSuperuser(server, `alter role ${app.user} connection limit 0`)
+    await setUpSecret(single)
+    await runStatements(server, `alter role ${app.user} connection limit 0`)
     const found = await run()
     expect(of(found, 'login')).toMatch(/^not-looked-at /)
     expect(of(found, 'connections')).toMatch(/^failed Unreachable .*no room for another connection/)
   })
 
   test('has room for one connection at a time: the admin gets it next, as in a rotation', async () => {
-    await begin({ ...alternating, 'keyturn:test-query': 'select 1' })
-    await asSuperuser(server, `alter database ${app.database} connection limit 1`)
+    await setUpSecret({ ...alternating, 'keyturn:test-query': 'select 1' })
+    await runStatements(server, `alter database ${app.database} connection limit 1`)
     const found = await run(looking())
     expect(found.lines.filter(({ state }) => state !== 'ok').map(({ line }) => line)).toEqual(['connections'])
     expect(of(found, 'connections')).toMatch(/^warning /)
@@ -354,19 +356,23 @@ describe('current', () => {
       'select nothing from x',
     ]
     for (const query of queries) {
-      await begin({ ...single, 'keyturn:test-query': query })
+      await setUpSecret({ ...single, 'keyturn:test-query': query })
       const found = await run()
       expect(of(found, 'test-query')).toBe('failed TestFailed refused')
       expect(of(found, 'privileges')).toMatch(/^ok /)
     }
-    const made = await asSuperuser(server, "select 1 from pg_class where relname = 'forbidden'", app.database)
+    const made = await runStatements(
+      server,
+      "select 1 from pg_class where relname = 'forbidden'",
+      app.database,
+    )
     expect(made).toEqual([])
   })
 
   test('a test query that may write is not run', async () => {
-    await begin({ ...single, 'keyturn:test-query': 'select 1' })
+    await setUpSecret({ ...single, 'keyturn:test-query': 'select 1' })
     const run_ = vi.fn()
-    const found = await run(looking({ ...fine, run: run_ }, { testMayWrite: true }))
+    const found = await run(looking({ ...fine, runTestQuery: run_ }, { testMayWrite: true }))
     expect(of(found, 'test-query')).toMatch(/^not-looked-at it is not run/)
     expect(run_).not.toHaveBeenCalled()
   })
@@ -374,7 +380,7 @@ describe('current', () => {
 
 describe('all looks together', () => {
   test('have one bound: the one that waits fails, the others were not looked at, and none begins later', async () => {
-    await begin(alternating)
+    await setUpSecret(alternating)
     const held = Promise.withResolvers<void>()
     const closed = vi.fn(async () => {})
     const clones = vi.fn(async () => [])
@@ -384,7 +390,7 @@ describe('all looks together', () => {
       [Symbol.asyncDispose]: closed,
       roomFor: () => held.promise.then(() => 10),
     }
-    const found = await run(looking(late, { bound: 300 }))
+    const found = await run(looking(late, { timeoutMs: 300 }))
     expect(found.result).toBe('failed')
     expect(of(found, 'login')).toMatch(/^ok /)
     expect(of(found, 'connections')).toBe(
@@ -400,12 +406,12 @@ describe('all looks together', () => {
   })
 
   test('a login that is not answered is the line that fails', async () => {
-    await begin(single)
+    await setUpSecret(single)
     const never = new Promise<never>(() => {})
     const found = await run({
       ...looking(fine),
-      engines: async () => ({ login: () => never }),
-      bound: 100,
+      loadCheckEngine: async () => ({ login: () => never }),
+      timeoutMs: 100,
     })
     expect(of(found, 'login')).toMatch(/^failed Unreachable /)
     expect(found.lines.find(({ line }) => line === 'login')?.remedy).toMatch(/^See that the server is up/)
@@ -415,7 +421,7 @@ describe('all looks together', () => {
 
 describe('the admin', () => {
   test('is for another server, is one of the pair, or may not be read: it does not log in', async () => {
-    await begin(alternating)
+    await setUpSecret(alternating)
     admin.mockResolvedValueOnce(app.admin.with({ host: 'other.example.com' }))
     expect(of(await run(), 'admin')).toMatch(/^failed HostMismatch .*the admin was not used/)
     admin.mockResolvedValueOnce(app.admin.with({ username: `${app.user}_clone` }))
@@ -428,7 +434,7 @@ describe('the admin', () => {
   })
 
   test('is refused: once, and not again by a check right after', async () => {
-    await begin(alternating)
+    await setUpSecret(alternating)
     admin.mockResolvedValue(app.admin.with({ password: 'wrong' }))
     const found = await run()
     expect(of(found, 'admin-login')).toMatch(/^failed AdminRefused /)
@@ -442,22 +448,22 @@ describe('the admin', () => {
 describe('the change', () => {
   test('is asked of the session that would make it, with a password that is never used', async () => {
     const asked = vi.fn(async () => [])
-    await begin(alternating)
+    await setUpSecret(alternating)
     await run(looking({ ...fine, wouldClone: asked }))
     const pair = { user: app.user, clone: `${app.user}_clone` }
     expect(asked).toHaveBeenCalledExactlyOnceWith(pair, pair.clone)
     const set = vi.fn<Session['wouldSetPassword']>(async () => {})
-    await begin(single)
+    await setUpSecret(single)
     await run(looking({ ...fine, wouldSetPassword: set }))
     expect(set).toHaveBeenCalledExactlyOnceWith(app.user, expect.stringMatching(/^.{32}$/), {
       reversibly: true,
     })
-    expect(await store.tokens(id)).toEqual([first])
-    expect((await current()).password).not.toBe(set.mock.lastCall?.[1])
+    expect(await store.listTokens(id)).toEqual([firstToken])
+    expect((await readCurrent()).password).not.toBe(set.mock.lastCall?.[1])
   })
 
   test('what is refused, what would stay, and what breaks', async () => {
-    await begin(alternating)
+    await setUpSecret(alternating)
     const refused = async () => Promise.reject(new NotPermitted('may not create roles'))
     expect(of(await run(looking({ ...fine, wouldClone: refused })), 'privileges')).toBe(
       'failed NotPermitted may not create roles',
@@ -477,31 +483,31 @@ describe('the change', () => {
       throw new NotPermitted('it may not')
     })
     const looks = () => looking({ ...fine, wouldDropUser })
-    await begin(temporary)
+    await setUpSecret(temporary)
     expect(of(await run(looks()), 'privileges')).toBe(
       `warning ${app.user}_clone could not be dropped: it may not`,
     )
     expect(wouldDropUser).toHaveBeenCalledExactlyOnceWith({ user: app.user, clone: `${app.user}_clone` })
     wouldDropUser.mockRejectedValueOnce(new Unreachable('it does not answer'))
     expect(of(await run(looks()), 'privileges')).toBe('failed Unreachable it does not answer')
-    await begin({ ...temporary, 'keyturn:clone': 'keep' })
+    await setUpSecret({ ...temporary, 'keyturn:clone': 'keep' })
     wouldDropUser.mockClear()
     expect(of(await run(looks()), 'privileges')).toMatch(/^ok /)
-    await begin(alternating)
+    await setUpSecret(alternating)
     expect(of(await run(looks()), 'privileges')).toMatch(/^ok /)
     expect(wouldDropUser).not.toHaveBeenCalled()
   })
 
   test("the server's rules for passwords have a line of their own", async () => {
-    await begin(single)
-    const wouldSetPassword = async () => Promise.reject(new AgainstRules('too short'))
+    await setUpSecret(single)
+    const wouldSetPassword = async () => Promise.reject(new RefusedByPasswordRules('too short'))
     const found = await run(looking({ ...fine, wouldSetPassword }))
     expect(of(found, 'password-rules')).toBe('failed NotPermitted too short')
     expect(of(found, 'privileges')).toMatch(/^not-looked-at /)
   })
 
   test("a master's is asked of RDS", async () => {
-    await begin({ ...managed, 'keyturn:strategy': 'master' })
+    await setUpSecret({ ...managed, 'keyturn:strategy': 'master' })
     const busy = () => Promise.reject(new RdsBusy('RDS is setting its password'))
     rds.mockResolvedValue({ wouldSetMasterPassword: busy } as unknown as Rds)
     expect(of(await run(), 'privileges')).toBe('failed RdsBusy RDS is setting its password')
@@ -510,7 +516,7 @@ describe('the change', () => {
   })
 
   test('no text is longer than 300 characters', async () => {
-    await begin(alternating)
+    await setUpSecret(alternating)
     const found = await run(looking({ ...fine, wouldClone: async () => ['x'.repeat(1000)] }))
     expect(of(found, 'privileges')?.length).toBeLessThanOrEqual('warning '.length + 300)
   })

@@ -1,32 +1,32 @@
 import { expect, test } from 'vitest'
-import { check } from '../../../rotation/check/check.ts'
+import { checkCredential } from '../../../rotation/check/check.ts'
 import type { Credential } from '../../../rotation/credential.ts'
 import type { Engine } from '../../../rotation/engines/engine.ts'
-import { traits } from '../../../rotation/engines/traits.ts'
+import { engineTraits } from '../../../rotation/engines/traits.ts'
 import { parseOptions } from '../../../rotation/options.ts'
 import { MemoryStore } from '../../../rotation/stores/memory.ts'
-import type { StrategyName } from '../../../rotation/strategies/names.ts'
+import type { StrategyName } from '../../../rotation/strategies/strategyNames.ts'
 import {
-  mongodbPlaces,
-  mysqlPlaces,
-  type Place,
-  postgresPlaces,
-  redisPlaces,
-  redshiftPlaces,
-} from '../../support/places.ts'
+  mongodbTestServers,
+  mysqlTestServers,
+  postgresTestServers,
+  redisTestServers,
+  redshiftTestServers,
+  type TestServer,
+} from '../../support/testServers.ts'
 
 const places = [
-  ...postgresPlaces(),
-  ...redshiftPlaces(),
-  ...mysqlPlaces('mysql').slice(0, 1),
-  ...mysqlPlaces('mariadb').slice(0, 1),
-  ...mongodbPlaces(),
-  ...redisPlaces(),
+  ...postgresTestServers(),
+  ...redshiftTestServers(),
+  ...mysqlTestServers('mysql').slice(0, 1),
+  ...mysqlTestServers('mariadb').slice(0, 1),
+  ...mongodbTestServers(),
+  ...redisTestServers(),
 ]
 const asked = ['single-user', 'alternating-users', 'dual-password'] as const satisfies StrategyName[]
 
 /** Checks a value, and counts the logins of that. */
-async function look(place: Place, strategy: StrategyName, current: Credential, admin: Credential) {
+async function look(place: TestServer, strategy: StrategyName, current: Credential, admin: Credential) {
   const store = new MemoryStore()
   const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy, ...place.tags }
   store.create('app', 'first'.padEnd(32, '0'), current, tags)
@@ -40,17 +40,17 @@ async function look(place: Place, strategy: StrategyName, current: Credential, a
   }
   const pipeline = {
     store,
-    engine: async () => engine,
-    admin: async () => admin,
-    connection: () => Promise.reject(new Error('there is none')),
+    loadEngine: async () => engine,
+    readAdmin: async () => admin,
+    readConnection: () => Promise.reject(new Error('there is none')),
     rds: () => Promise.reject(new Error('there is none')),
-    rotating: async () => false,
-    running: async () => false,
-    untouched: async () => false,
+    isRotating: async () => false,
+    isExecutionRunning: async () => false,
+    hasChangedNothing: async () => false,
     defaults: parseOptions({}),
   }
-  const looks = { testMayWrite: false, engines: async () => engine }
-  const { lines } = await check(pipeline, { store: 'secrets-manager', id: 'app' }, looks)
+  const looks = { testMayWrite: false, loadCheckEngine: async () => engine }
+  const { lines } = await checkCredential(pipeline, { store: 'secrets-manager', id: 'app' }, looks)
   const failed = lines.flatMap(({ line, state, error, says }) =>
     state === 'failed' ? [`${line} ${error}: ${says}`] : [],
   )
@@ -62,7 +62,7 @@ test.each(places.map(place => [place.name, place] as const))(
   async (_, place) => {
     for (const strategy of asked) {
       const { current, admin } = await place.makeApp(strategy)
-      const actor = traits[current.engine].strategies[strategy]
+      const actor = engineTraits[current.engine].actorByStrategy[strategy]
       if (!actor) continue
       const good = await look(place, strategy, current, admin)
       expect(good, strategy).toEqual({ failed: [], logins: actor === 'admin' ? 2 : 1 })

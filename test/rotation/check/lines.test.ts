@@ -1,33 +1,38 @@
 import { escapeIdentifier as name } from 'pg'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { flavours, type MysqlServer, type RunningMysql, startMysql } from '../../../local/servers/mysql.ts'
+import {
+  MYSQL_FLAVOURS,
+  type MysqlServer,
+  type RunningMysql,
+  startMysql,
+} from '../../../local/servers/mysql.ts'
 import * as mysql from '../../../local/servers/mysqlDatabase.ts'
 import type { PostgresServer } from '../../../local/servers/postgres.ts'
-import { type App, asSuperuser, hex } from '../../../local/servers/postgresDatabase.ts'
-import { type RunningRedis, redisPackages, startRedis } from '../../../local/servers/redis.ts'
+import { type App, randomHex, runStatements } from '../../../local/servers/postgresDatabase.ts'
+import { REDIS_PACKAGES, type RunningRedis, startRedis } from '../../../local/servers/redis.ts'
 import * as redis from '../../../local/servers/redisDatabase.ts'
-import { check } from '../../../rotation/check/check.ts'
-import type { LineName } from '../../../rotation/check/line.ts'
+import { checkCredential } from '../../../rotation/check/check.ts'
+import type { CheckLineName } from '../../../rotation/check/line.ts'
 import type { Credential } from '../../../rotation/credential.ts'
 import { Unreachable } from '../../../rotation/errors.ts'
 import { parseOptions } from '../../../rotation/options.ts'
 import type { Pipeline } from '../../../rotation/pipeline.ts'
 import { MemoryStore } from '../../../rotation/stores/memory.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
-import type { StrategyName } from '../../../rotation/strategies/names.ts'
-import { other, type Subject } from '../../support/contracts/engine.ts'
+import type { StrategyName } from '../../../rotation/strategies/strategyNames.ts'
+import { type EngineSubject, withChange } from '../../support/contracts/engine.ts'
 import * as mongodbSubject from '../../support/engines/mongodbSubject.ts'
 import * as mysqlSubject from '../../support/engines/mysqlSubject.ts'
 import * as postgresSubject from '../../support/engines/postgresSubject.ts'
 import * as redisSubject from '../../support/engines/redisSubject.ts'
-import { standIns } from '../../support/engines/redshiftStandIn.ts'
+import { standInServers } from '../../support/engines/redshiftStandIn.ts'
 import * as redshiftSubject from '../../support/engines/redshiftSubject.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 
 /** A state of a real server, or of what is stored, and what one line then says. */
 type Row = {
-  line: LineName
+  line: CheckLineName
   /** The line's state, its error and its words. */
   says: RegExp
   /** Alternating users, if it is unset. */
@@ -46,14 +51,14 @@ type Row = {
 }
 
 /** What one line says. */
-async function lineOf(subject: Subject, row: Row): Promise<string> {
+async function lineOf(subject: EngineSubject, row: Row): Promise<string> {
   const app = await subject.makeApp(row.password ? { password: row.password } : {})
   const engine = subject.engine()
   if (row.cloned) {
     await using proof = await engine.login(app.current)
-    await using session = await engine.login(app.admin.with({ dbname: app.database }), proof.host)
-    const { clone } = pair(app.user)
-    await session.cloneUser(pair(app.user), { user: clone, password: `clone-${hex(12)}` })
+    await using session = await engine.login(app.admin.with({ dbname: app.database }), proof.accountQualifier)
+    const { clone } = pairOf(app.user)
+    await session.cloneUser(pairOf(app.user), { user: clone, password: `clone-${randomHex(12)}` })
   }
   const end = await row.make?.(app)
   try {
@@ -68,21 +73,21 @@ async function lineOf(subject: Subject, row: Row): Promise<string> {
     const never = () => Promise.reject(new Error('there is none'))
     const pipeline: Pipeline = {
       store,
-      engine: async () => engine,
-      admin: async () => row.admin?.(app) ?? app.admin,
-      connection: never,
+      loadEngine: async () => engine,
+      readAdmin: async () => row.admin?.(app) ?? app.admin,
+      readConnection: never,
       rds: () => Promise.reject(new Unreachable('RDS: no route')),
-      rotating: async () => false,
-      running: async () => false,
-      untouched: async () => false,
+      isRotating: async () => false,
+      isExecutionRunning: async () => false,
+      hasChangedNothing: async () => false,
       defaults: parseOptions({}),
     }
-    const { lines } = await check(
+    const { lines } = await checkCredential(
       pipeline,
       { store: 'secrets-manager', id: 'app' },
       {
         testMayWrite: false,
-        engines: async (_, onCertificate) =>
+        loadCheckEngine: async (_, onCertificate) =>
           subject.engine({ onCertificate, ...(row.caFile && { caFile: row.caFile }) }),
       },
     )
@@ -95,13 +100,13 @@ async function lineOf(subject: Subject, row: Row): Promise<string> {
 }
 
 /** What is the same on every server. */
-const common = (subject: Subject): Row[] => [
+const common = (subject: EngineSubject): Row[] => [
   { line: 'tls', says: /^failed TlsFailed /, caFile: subject.strangeCaFile },
   {
     line: 'tls',
     says: /^warning .*clear text/,
     strategy: 'single-user',
-    current: () => subject.plain(),
+    current: () => subject.plainTextUser(),
   },
   {
     line: 'login',
@@ -117,7 +122,7 @@ const common = (subject: Subject): Row[] => [
   {
     line: 'admin',
     says: /^failed HostMismatch .*the admin was not used/,
-    admin: ({ admin }) => other(admin, { host: 'other.example.com' }),
+    admin: ({ admin }) => withChange(admin, { host: 'other.example.com' }),
   },
   {
     line: 'admin-login',
@@ -127,7 +132,7 @@ const common = (subject: Subject): Row[] => [
   {
     line: 'privileges',
     says: /^failed NotPermitted .*no clone of/,
-    make: app => subject.makeStranger(app, pair(app.user).clone, `strange-${hex(12)}`),
+    make: app => subject.makeStranger(app, pairOf(app.user).clone, `strange-${randomHex(12)}`),
   },
   {
     line: 'password-rules',
@@ -141,7 +146,7 @@ const titled = (rows: Row[]) => rows.map(row => [`${row.line}: ${row.says.source
 /** The same of PostgreSQL and Redshift, which stands on one. */
 function postgresRows(server: PostgresServer): Row[] {
   const limit = (to: number) => (app: App) =>
-    asSuperuser(server, `alter user ${name(app.user)} connection limit ${to}`)
+    runStatements(server, `alter user ${name(app.user)} connection limit ${to}`)
   return [
     { line: 'connections', says: /^failed Unreachable .*no room for another/, make: limit(0) },
     { line: 'connections', says: /^warning this look had the last connection/, make: limit(1) },
@@ -158,7 +163,7 @@ describe.each(inject('postgres').slice(0, 1))('PostgreSQL $version', server => {
       {
         line: 'privileges',
         says: /^failed NotPermitted .*permission denied to create role/,
-        make: ({ admin }) => asSuperuser(server, `alter role ${name(admin.username)} nocreaterole`),
+        make: ({ admin }) => runStatements(server, `alter role ${name(admin.username)} nocreaterole`),
       },
       {
         line: 'privileges',
@@ -166,9 +171,9 @@ describe.each(inject('postgres').slice(0, 1))('PostgreSQL $version', server => {
         strategy: 'temporary-clone',
         cloned: true,
         make: ({ user, admin, database }) =>
-          asSuperuser(
+          runStatements(
             server,
-            `${clones} ${name(pair(user).clone)} grant select on tables to ${name(admin.username)}`,
+            `${clones} ${name(pairOf(user).clone)} grant select on tables to ${name(admin.username)}`,
             database,
           ),
       },
@@ -178,7 +183,7 @@ describe.each(inject('postgres').slice(0, 1))('PostgreSQL $version', server => {
   })
 })
 
-describe.each(standIns())('Redshift, its stand-in', server => {
+describe.each(standInServers())('Redshift, its stand-in', server => {
   const subject = redshiftSubject.subjectOf(server)
   test.concurrent.each(
     titled([
@@ -187,7 +192,7 @@ describe.each(standIns())('Redshift, its stand-in', server => {
       {
         line: 'privileges',
         says: /^failed NotPermitted .*(permission denied|must be)/,
-        make: ({ admin }) => asSuperuser(server, `alter user ${name(admin.username)} nosuperuser`),
+        make: ({ admin }) => runStatements(server, `alter user ${name(admin.username)} nosuperuser`),
       },
       {
         line: 'privileges',
@@ -196,10 +201,10 @@ describe.each(standIns())('Redshift, its stand-in', server => {
         cloned: true,
         async make({ user, admin }) {
           const elsewhere = await subject.makeApp()
-          await asSuperuser(server, `alter database ${elsewhere.database} owner to ${name(admin.username)}`)
-          await asSuperuser(
+          await runStatements(server, `alter database ${elsewhere.database} owner to ${name(admin.username)}`)
+          await runStatements(
             server,
-            `create schema theirs; grant usage on schema theirs to ${name(pair(user).clone)}`,
+            `create schema theirs; grant usage on schema theirs to ${name(pairOf(user).clone)}`,
             elsewhere.database,
           )
           return () => elsewhere.drop()
@@ -214,7 +219,7 @@ describe.each(standIns())('Redshift, its stand-in', server => {
 /** Of a server of its own: its rules for passwords are for all of its users. */
 function mysqlRows(server: MysqlServer): Row[] {
   const subject = mysqlSubject.subjectOf(server)
-  const sql = (...statements: string[]) => mysql.asSuperuser(server, statements)
+  const sql = (...statements: string[]) => mysql.runStatements(server, statements)
   const limit = (to: number) => (app: App) => subject.limitConnections?.(app.user, to) ?? Promise.resolve()
   const itself = server.engine === 'mysql'
   return [
@@ -245,7 +250,7 @@ function mysqlRows(server: MysqlServer): Row[] {
       cloned: true,
       make: ({ user, admin, database }) =>
         sql(
-          `create definer = ${pair(user).clone} procedure ${database}.of_clone() select 1`,
+          `create definer = ${pairOf(user).clone} procedure ${database}.of_clone() select 1`,
           `grant execute on ${database}.* to ${admin.username}`,
         ),
     },
@@ -277,7 +282,7 @@ const possible = (['mysql', 'mariadb'] as const).filter(engine =>
 describe.each(possible)('%s', engine => {
   let server: RunningMysql
   beforeAll(async () => {
-    const flavour = flavours.findLast(flavour => flavour.engine === engine)
+    const flavour = MYSQL_FLAVOURS.findLast(flavour => flavour.engine === engine)
     if (!flavour) throw new Error(`there is no ${engine}`)
     server = await startMysql(flavour)
   })
@@ -292,7 +297,7 @@ describe.each(possible)('%s', engine => {
 describe.skipIf(!inject('redis').length)('Redis or Valkey', () => {
   let server: RunningRedis
   beforeAll(async () => {
-    const [packages] = redisPackages.slice(-1)
+    const [packages] = REDIS_PACKAGES.slice(-1)
     if (!packages) throw new Error('there is no Redis')
     server = await startRedis(packages)
   })
@@ -300,7 +305,7 @@ describe.skipIf(!inject('redis').length)('Redis or Valkey', () => {
 
   test('each line', async () => {
     const subject = redisSubject.subjectOf(server)
-    const run = (...commands: string[][]) => redis.asSuperuser(server, commands)
+    const run = (...commands: string[][]) => redis.runCommands(server, commands)
     const alter = (user: string, ...rules: string[]) => run(['ACL', 'SETUSER', user, ...rules])
     // One is the test's own, which reads all commands.
     const most = (to: string) => async (app: App) => {
@@ -325,7 +330,7 @@ describe.skipIf(!inject('redis').length)('Redis or Valkey', () => {
         line: 'connections',
         says: /^failed Unreachable .*no room for another/,
         make: most('2'),
-        current: ({ current }) => other(current, { port: server.plainPort, ssl: false }),
+        current: ({ current }) => withChange(current, { port: server.plainPort, ssl: false }),
       },
       // Before TLS it can say nothing.
       { line: 'login', says: /^failed Unreachable .*ECONNRESET/, make: most('2') },

@@ -5,7 +5,7 @@ import type { Engine } from '../../../rotation/engines/engine.ts'
 import { subjectOf as mysqlSubject } from '../../support/engines/mysqlSubject.ts'
 import { subjectOf as postgresSubject } from '../../support/engines/postgresSubject.ts'
 import { subjectOf as redisSubject } from '../../support/engines/redisSubject.ts'
-import { standIns } from '../../support/engines/redshiftStandIn.ts'
+import { standInServers } from '../../support/engines/redshiftStandIn.ts'
 import { subjectOf as redshiftSubject } from '../../support/engines/redshiftSubject.ts'
 
 /** A million rows of 300 letters. */
@@ -40,19 +40,19 @@ const servers = [
     name: 'PostgreSQL',
     subject: postgresSubject(server),
     rows: million.postgres,
-    sql: (statement: string, database: string) => postgres.asSuperuser(server, statement, database),
+    sql: (statement: string, database: string) => postgres.runStatements(server, statement, database),
   })),
-  ...standIns().map(server => ({
+  ...standInServers().map(server => ({
     name: 'Redshift',
     subject: redshiftSubject(server),
     rows: million.postgres,
-    sql: (statement: string, database: string) => postgres.asSuperuser(server, statement, database),
+    sql: (statement: string, database: string) => postgres.runStatements(server, statement, database),
   })),
   ...inject('mysql').map(server => ({
     name: server.name,
     subject: mysqlSubject(server),
     rows: million.mysql,
-    sql: (statement: string) => mysql.asSuperuser(server, [statement]),
+    sql: (statement: string) => mysql.runStatements(server, [statement]),
   })),
 ]
 
@@ -69,7 +69,7 @@ describe.each(servers)('a test query on $name', ({ subject, rows, sql }) => {
   }
   const running = async (engine: Engine, app: { current: Parameters<Engine['login']>[0] }, query: string) => {
     await using session = await engine.login(app.current)
-    await session.run(query)
+    await session.runTestQuery(query)
   }
 
   test('has a million rows, of which nothing is kept', async () => {
@@ -121,8 +121,10 @@ describe.each(servers)('a test query on $name', ({ subject, rows, sql }) => {
   test('leaves the session as it was, also if it is refused', async () => {
     const app = await made()
     await using session = await subject.engine().login(app.current)
-    await expect(session.run('select nothing from nowhere')).rejects.toMatchObject({ name: 'TestFailed' })
-    await session.run('select 1')
+    await expect(session.runTestQuery('select nothing from nowhere')).rejects.toMatchObject({
+      name: 'TestFailed',
+    })
+    await session.runTestQuery('select 1')
     await session.setPassword(app.user, 'next')
     expect(await subject.admits(app.current.with({ password: 'next' }))).toBe(true)
   })
@@ -142,7 +144,7 @@ describe.each(inject('redis'))('a test query on $name', server => {
   ])('%s is nothing that the server says only reads', async query => {
     const { current } = await subject.makeApp({})
     await using session = await subject.engine().login(current)
-    await expect(session.run(query)).rejects.toMatchObject({
+    await expect(session.runTestQuery(query)).rejects.toMatchObject({
       name: 'TestFailed',
       message: expect.stringContaining('testQueryMayWrite'),
     })
@@ -151,8 +153,8 @@ describe.each(inject('redis'))('a test query on $name', server => {
   test('GET does, XINFO STREAM as one of several', async () => {
     const { current } = await subject.makeApp({})
     await using session = await subject.engine().login(current)
-    await session.run('GET shared:nothing')
-    await expect(session.run('XINFO STREAM shared:nothing')).rejects.toMatchObject({
+    await session.runTestQuery('GET shared:nothing')
+    await expect(session.runTestQuery('XINFO STREAM shared:nothing')).rejects.toMatchObject({
       message: expect.stringContaining('ERR'),
     })
   })
@@ -160,6 +162,6 @@ describe.each(inject('redis'))('a test query on $name', server => {
   test('SET is run where the deployment says so', async () => {
     const { current } = await subject.makeApp({})
     await using session = await subject.engine({ testMayWrite: true }).login(current)
-    await session.run('SET shared:k 1')
+    await session.runTestQuery('SET shared:k 1')
   })
 })

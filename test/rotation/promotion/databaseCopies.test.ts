@@ -87,40 +87,40 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
     })
 
     test("a writer's endpoint becomes this Region's writer's", async () => {
-      const found = await copies.inGlobalCluster(`${there.Endpoint}`, from)
+      const found = await copies.endpointInGlobalCluster(`${there.Endpoint}`, from)
       expect(found).toBe(local.Endpoint)
       expect(found).toMatch(`.${here}.rds.amazonaws.com`)
       expect(server.calls).toEqual(['DescribeGlobalClusters', 'DescribeDBClusters'])
     })
 
     test("the readers' becomes this Region's readers'", async () => {
-      const found = await copies.inGlobalCluster(`${there.ReaderEndpoint}`, from)
+      const found = await copies.endpointInGlobalCluster(`${there.ReaderEndpoint}`, from)
       expect(found).toBe(local.ReaderEndpoint)
       expect(found).not.toBe(local.Endpoint)
     })
 
     test('capital letters do not matter', async () => {
       const [writer, readers] = [`${there.Endpoint}`.toUpperCase(), `${there.ReaderEndpoint}`.toUpperCase()]
-      expect(await copies.inGlobalCluster(writer, from)).toBe(local.Endpoint)
-      expect(await copies.inGlobalCluster(readers, from)).toBe(local.ReaderEndpoint)
+      expect(await copies.endpointInGlobalCluster(writer, from)).toBe(local.Endpoint)
+      expect(await copies.endpointInGlobalCluster(readers, from)).toBe(local.ReaderEndpoint)
     })
 
     test('a cluster that is in none has no endpoint here', async () => {
       const { Endpoint } = await createCluster(server.client, 'lone')
       await createCluster(own, 'lone')
-      expect(await copies.inGlobalCluster(`${Endpoint}`, from)).toBeUndefined()
+      expect(await copies.endpointInGlobalCluster(`${Endpoint}`, from)).toBeUndefined()
     })
 
     test('one whose global cluster has no member here has none either', async () => {
       const far = rdsClient(server.url, 'us-west-2')
       const [alone] = await createGlobal('far', [server.client, 'alone'], [far, 'alone-copy'])
-      expect(await copies.inGlobalCluster(`${alone?.Endpoint}`, from)).toBeUndefined()
+      expect(await copies.endpointInGlobalCluster(`${alone?.Endpoint}`, from)).toBeUndefined()
     })
 
     test('a member that is being deleted has none any more', async () => {
       server.refuse = call =>
         call.get('Action') === 'DescribeDBClusters' ? 'DBClusterNotFoundFault' : undefined
-      expect(await copies.inGlobalCluster(`${there.Endpoint}`, from)).toBeUndefined()
+      expect(await copies.endpointInGlobalCluster(`${there.Endpoint}`, from)).toBeUndefined()
       expect(server.calls).toContain('DescribeDBClusters')
     })
 
@@ -134,7 +134,7 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
       ['of no service', `shop.cluster-abcdefghijkl.${from}.rds.example.com`],
       ['that is an address', '10.0.0.7'],
     ])('RDS is not asked about a host %s', async (_, host) => {
-      expect(await copies.inGlobalCluster(host, from)).toBeUndefined()
+      expect(await copies.endpointInGlobalCluster(host, from)).toBeUndefined()
       expect(server.calls).toEqual([])
     })
   })
@@ -144,20 +144,20 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
       const [host, other] = [await createInstance('till'), await createInstance('till-2')]
       await copyInstance('till-2-copy', 'till-2')
       const copy = await copyInstance('till-copy', 'till')
-      expect(await copies.replicaOf(host, from)).toBe(copy)
-      expect(await copies.replicaOf(other, from)).not.toBe(copy)
+      expect(await copies.endpointOfReplica(host, from)).toBe(copy)
+      expect(await copies.endpointOfReplica(other, from)).not.toBe(copy)
       await own.send(new PromoteReadReplicaCommand({ DBInstanceIdentifier: 'till-copy' }))
       // AWS forgets the source then, and moto does not.
       server.edit = answer => answer.replaceAll(/<ReadReplicaSourceDBInstanceIdentifier>[^<]*<[^>]*>/g, '')
-      expect(await copies.replicaOf(host, from)).toBeUndefined()
+      expect(await copies.endpointOfReplica(host, from)).toBeUndefined()
     })
 
     test('of a cluster is found here', async () => {
       const { Endpoint, DBClusterArn } = await createCluster(server.client, 'stock')
       await createCluster(own, 'stock')
-      expect(await copies.replicaOf(`${Endpoint}`, from)).toBeUndefined()
+      expect(await copies.endpointOfReplica(`${Endpoint}`, from)).toBeUndefined()
       const copy = await createCluster(own, 'stock-copy', { ReplicationSourceIdentifier: DBClusterArn })
-      expect(await copies.replicaOf(`${Endpoint}`, from)).toBe(copy.Endpoint)
+      expect(await copies.endpointOfReplica(`${Endpoint}`, from)).toBe(copy.Endpoint)
     })
 
     test('of one of the same name in another Region is not meant', async () => {
@@ -165,11 +165,11 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
       const { DBClusterArn } = await createCluster(far, 'depot')
       const { Endpoint } = await createCluster(server.client, 'depot')
       await createCluster(own, 'depot-copy', { ReplicationSourceIdentifier: DBClusterArn })
-      expect(await copies.replicaOf(`${Endpoint}`, from)).toBeUndefined()
+      expect(await copies.endpointOfReplica(`${Endpoint}`, from)).toBeUndefined()
     })
 
     test('of a host that is none of RDS is not looked for', async () => {
-      expect(await copies.replicaOf(`db.${from}.example.com`, from)).toBeUndefined()
+      expect(await copies.endpointOfReplica(`db.${from}.example.com`, from)).toBeUndefined()
       expect(server.calls).toEqual([])
     })
   })
@@ -180,7 +180,7 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
   ])('%s is %s', async (code, name) => {
     server.refuse = () => code
     const host = `shop.cluster-abcdefghijkl.${from}.rds.amazonaws.com`
-    await expect(copies.inGlobalCluster(host, from)).rejects.toMatchObject({ name })
-    await expect(copies.replicaOf(host, from)).rejects.toMatchObject({ name })
+    await expect(copies.endpointInGlobalCluster(host, from)).rejects.toMatchObject({ name })
+    await expect(copies.endpointOfReplica(host, from)).rejects.toMatchObject({ name })
   })
 })

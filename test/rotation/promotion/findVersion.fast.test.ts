@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Credential } from '../../../rotation/credential.ts'
 import type { Engine, Session } from '../../../rotation/engines/engine.ts'
 import { LoginRefused, StillStandby } from '../../../rotation/errors.ts'
-import { findVersion, type Looking } from '../../../rotation/promotion/findVersion.ts'
+import { findVersion, type SearchPipeline } from '../../../rotation/promotion/findVersion.ts'
 
 const arn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:a-AbCdEf'
 const from = 'eu-west-1'
@@ -30,7 +30,7 @@ const looking = (isStandby: boolean, tried: string[], more = {}) =>
       }) as unknown as Engine,
     defaults: { grace: 0, password: {} },
     hosts: { map: new Map() },
-  }) as unknown as Looking
+  }) as unknown as SearchPipeline
 
 test('what a copy refuses that lags behind is tried again once the database is promoted', async () => {
   const tried: string[] = []
@@ -58,7 +58,7 @@ test.each([
 ])('not where its admin %s', async (_, host) => {
   const admin = async () => value('1', { host })
   const wanted = { arn, from, refused: [], rehearsal: false }
-  await expect(findVersion({ ...looking(true, [], { masterarn }), admin }, wanted)).rejects.toThrow(
-    StillStandby,
-  )
+  await expect(
+    findVersion({ ...looking(true, [], { masterarn }), readAdmin: admin }, wanted),
+  ).rejects.toThrow(StillStandby)
 })

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { isIn, mapped, parseHostMap } from '../../../rotation/promotion/hostMap.ts'
+import { isHostInRegion, lookUpHost, parseHostMap } from '../../../rotation/promotion/hostMap.ts'
 
 /** What a map makes of a server. */
 const becomes = (entries: object, host: string, port = 5432) =>
-  mapped(parseHostMap(JSON.stringify(entries)), { host, port })
+  lookUpHost(parseHostMap(JSON.stringify(entries)), { host, port })
 
 describe('a map of hosts', () => {
   test.each<[string, object, string, number, object | undefined]>([
@@ -100,7 +100,7 @@ describe('the Region of a host', () => {
     ['master.shop.abc123.ugw1.cache.amazonaws.com', 'us-gov-west-1'],
     ['master.shop.abc123.cnnw1.cache.amazonaws.com.cn', 'cn-northwest-1'],
   ])('%s is in %s', (host, region) => {
-    expect(isIn(host, region)).toBe(true)
+    expect(isHostInRegion(host, region)).toBe(true)
   })
 
   test.each([
@@ -115,7 +115,7 @@ describe('the Region of a host', () => {
     ['10.0.0.7', 'eu-west-1'],
     ['fd00::7', 'eu-west-1'],
   ])('%s is not in %s', (host, region) => {
-    expect(isIn(host, region)).toBe(false)
+    expect(isHostInRegion(host, region)).toBe(false)
   })
 })
 

@@ -1,9 +1,9 @@
 import type { RotationRulesType } from '@aws-sdk/client-secrets-manager'
 import { expect, test } from 'vitest'
-import { scheduleIn, scheduleTag } from '../../../rotation/promotion/serviceSchedule.ts'
-import { SERVICE_SCHEDULE } from '../../../rotation/tags.ts'
+import { scheduleIn, scheduleTagValue } from '../../../rotation/promotion/serviceSchedule.ts'
+import { SERVICE_SCHEDULE_TAG } from '../../../rotation/tags.ts'
 
-const tagged = (value: string) => ({ [SERVICE_SCHEDULE]: value })
+const tagged = (value: string) => ({ [SERVICE_SCHEDULE_TAG]: value })
 const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 test.each<[RotationRulesType, RotationRulesType?]>([
@@ -19,19 +19,19 @@ test.each<[RotationRulesType, RotationRulesType?]>([
     { ScheduleExpression: 'rate(10 days)' },
   ],
 ])('%j reads back exactly, in the characters and the length that a tag may have', (rules, read = rules) => {
-  const value = scheduleTag(rules) ?? ''
+  const value = scheduleTagValue(rules) ?? ''
   expect(value).toMatch(/^[\w-]{1,256}$/)
   expect(scheduleIn(tagged(value))).toEqual(read)
 })
 
 test.each([undefined, {}, { Duration: '3h' }])('%j is no schedule', rules => {
-  expect(scheduleTag(rules)).toBeUndefined()
+  expect(scheduleTagValue(rules)).toBeUndefined()
 })
 
 test('one that is too long for a tag is not kept, as half of it would be another one', () => {
   const ofLength = (length: number) => ({ ScheduleExpression: 'x'.repeat(length) })
-  expect(scheduleTag(ofLength(181))).toHaveLength(256)
-  expect(scheduleTag(ofLength(182))).toBeUndefined()
+  expect(scheduleTagValue(ofLength(181))).toHaveLength(256)
+  expect(scheduleTagValue(ofLength(182))).toBeUndefined()
 })
 
 test.each([

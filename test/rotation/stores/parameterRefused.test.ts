@@ -5,37 +5,37 @@ import { describe, expect, test } from 'vitest'
 import { Throttled } from '../../../rotation/errors.ts'
 import { parseOptions } from '../../../rotation/options.ts'
 import type { Pipeline } from '../../../rotation/pipeline.ts'
-import { create } from '../../../rotation/steps.ts'
-import { credential } from '../../support/contracts/store.ts'
+import { createSecret } from '../../../rotation/steps.ts'
+import { credentialWith } from '../../support/contracts/store.ts'
 import {
-  beside,
   bin,
   calls,
-  faults,
-  history,
-  label,
-  once,
-  overwrite,
-  parameter,
-  pending,
-  put,
-  raw,
-  refusal,
+  faultOnce,
+  labelVersion,
+  makeParameter,
+  makePendingParameter,
+  overwriteParameter,
+  putParameter,
+  readHistory,
+  readPendingParameters,
+  ssmClient,
+  ssmError,
   store,
-  value,
-} from '../../support/parameters.ts'
+  storeFaults,
+  valueWith,
+} from '../../support/parameterStore.ts'
 
 describe.skipIf(!bin)('Parameter Store over moto', () => {
   describe('createSecret says what no rotation could come to a good end with, before anything is written', () => {
     const rotating = new Set<string>()
     const untouched = new Set<string>()
     const create_ = (id: string, token: string = randomUUID()) =>
-      create(
+      createSecret(
         {
           store,
-          rotating: async token => rotating.has(token),
-          untouched: async token => untouched.has(token),
-          connection: async () => '{"engine":"postgres","host":"db.example.com","username":"app"}',
+          isRotating: async token => rotating.has(token),
+          hasChangedNothing: async token => untouched.has(token),
+          readConnection: async () => '{"engine":"postgres","host":"db.example.com","username":"app"}',
           defaults: parseOptions({}),
         } as Partial<Pipeline> as Pipeline,
         { id, token },
@@ -43,7 +43,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     const letters = (count: number, prefix = 'x') => Array.from({ length: count }, (_, n) => `${prefix}${n}`)
     /** What the history tells instead, for what moto does not keep. */
     const tells = (entry: Partial<ParameterHistory>) => {
-      faults.each = async (action, call) => {
+      storeFaults.each = async (action, call) => {
         const answer = await call()
         if (action === 'GetParameterHistory')
           Object.assign((answer as { Parameters: ParameterHistory[] }).Parameters.at(-1) ?? {}, entry)
@@ -68,17 +68,17 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     }
 
     test('all ten labels of current are taken; with one that is free or moves, it rotates', async () => {
-      const id = await parameter()
-      await label(id, 1, ...letters(10))
+      const id = await makeParameter()
+      await labelVersion(id, 1, ...letters(10))
       await refused(id, 'labels', /the current version has 10, .* take one of yours off/)
-      const [one, token] = [await parameter(), randomUUID()]
-      await store.propose(one, token, credential('next'))
+      const [one, token] = [await makeParameter(), randomUUID()]
+      await store.propose(one, token, credentialWith('next'))
       await store.promote(one, token, 'v1')
-      await label(one, 2, ...letters(8))
+      await labelVersion(one, 2, ...letters(8))
       const next = randomUUID()
       await create_(one, next)
       await store.promote(one, next, token)
-      expect((await history(one)).map(({ Labels = [] }) => Labels.includes('previous'))).toEqual([
+      expect((await readHistory(one)).map(({ Labels = [] }) => Labels.includes('previous'))).toEqual([
         false,
         true,
         false,
@@ -86,42 +86,42 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
 
     test('ten labels that come while it rotates cost `previous` alone', async () => {
-      const { id, token } = await pending()
-      await label(id, 1, ...letters(10))
+      const { id, token } = await makePendingParameter()
+      await labelVersion(id, 1, ...letters(10))
       await store.promote(id, token, 'v1')
-      expect(await beside(id)).toEqual([])
+      expect(await readPendingParameters(id)).toEqual([])
       expect(await store.describe(id)).toMatchObject({ current: token, pending: undefined, previous: 'v1' })
     })
 
     test('nine labels of others on what a dead promotion put: in words', async () => {
-      const { id, token } = await pending()
-      once('LabelParameterVersion', () => Promise.reject(refusal('InternalServerError')))
+      const { id, token } = await makePendingParameter()
+      faultOnce('LabelParameterVersion', () => Promise.reject(ssmError('InternalServerError')))
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(Throttled)
-      await label(id, 2, ...letters(9))
+      await labelVersion(id, 2, ...letters(9))
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(
         'Parameter Store: version 2 has ten labels; take one of yours off',
       )
     })
 
     test("somebody's label on the oldest of 100 versions; one of ours is taken off", async () => {
-      const id = await parameter()
-      await label(id, 1, 'previous')
-      for (let n = 2; n <= 100; n++) await overwrite(id, `p${n}`)
+      const id = await makeParameter()
+      await labelVersion(id, 1, 'previous')
+      for (let n = 2; n <= 100; n++) await overwriteParameter(id, `p${n}`)
       await create_(id)
-      const other = await parameter()
-      await label(other, 1, 'golden')
-      for (let n = 2; n <= 99; n++) await overwrite(other, `p${n}`)
+      const other = await makeParameter()
+      await labelVersion(other, 1, 'golden')
+      for (let n = 2; n <= 99; n++) await overwriteParameter(other, `p${n}`)
       expect(await store.describe(other)).not.toHaveProperty('unfit')
-      await overwrite(other, 'p100')
+      await overwriteParameter(other, 'p100')
       calls.length = 0
       await refused(other, 'labels', /^labels: version 1, the oldest of 100, has the label golden/)
     }, 60_000)
 
     test('twelve levels rotate, thirteen do not', async () => {
       for (const name of [letters(12, randomUUID()), [randomUUID()]])
-        await put(`/${name.join('/')}`, {}).then(() => create_(`/${name.join('/')}`))
+        await putParameter(`/${name.join('/')}`, {}).then(() => create_(`/${name.join('/')}`))
       const id = `/${letters(13, randomUUID()).join('/')}`
-      await put(id, {})
+      await putParameter(id, {})
       calls.length = 0
       await refused(id, 'id', /^id: has 13 levels, .* may have 12$/)
     })
@@ -129,10 +129,10 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     test('957 characters rotate, one more does not', async () => {
       const long = (length: number) => `/${randomUUID().padEnd(length - 1, 'x')}`
       const id = long(957)
-      await put(id, {})
+      await putParameter(id, {})
       await create_(id)
       const longer = long(958)
-      await put(longer, {})
+      await putParameter(longer, {})
       calls.length = 0
       await refused(longer, 'id', /^id: has 958 characters, .* may have 957$/)
     })
@@ -143,11 +143,11 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     ] as const)('a value that the tier %s takes, and the new one is too long', async (Tier, most) => {
       // Of a password of one character it makes one of 32.
       const ofLength = (length: number) => {
-        const value = JSON.stringify({ ...JSON.parse(credential('x').serialize()), note: '' })
+        const value = JSON.stringify({ ...JSON.parse(credentialWith('x').serialize()), note: '' })
         return value.replace('"note":""', `"note":"${'n'.repeat(length - value.length)}"`)
       }
-      await create_(await parameter({ Tier, Value: ofLength(most - 31) }))
-      const id = await parameter({ Tier, Value: ofLength(most - 30) })
+      await create_(await makeParameter({ Tier, Value: ofLength(most - 31) }))
+      const id = await makeParameter({ Tier, Value: ofLength(most - 30) })
       calls.length = 0
       await refused(id, 'value', new RegExp(`^value: would have ${most + 1} characters, .* takes ${most}$`))
     })
@@ -157,45 +157,45 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       ['HierarchyLevelLimitExceededException', 'id', 'too many levels'],
       ['ValidationException', 'id', 'does not take a new value'],
     ])('%s, of the value that is to be pending: in words, and not its own', async (name, field, words) => {
-      const id = await parameter({ AllowedPattern: '^x$' })
-      once('PutParameter', () => Promise.reject(refusal(name, 'Value Hidden-1 at value')))
+      const id = await makeParameter({ AllowedPattern: '^x$' })
+      faultOnce('PutParameter', () => Promise.reject(ssmError(name, 'Value Hidden-1 at value')))
       const error = await create_(id).catch(error => error)
       expect(error).toMatchObject({ name: 'InvalidCredential', field })
       expect(error.message).toContain(words)
       expect(inspect(error, { depth: null, showHidden: true })).not.toMatch(/Hidden|Exception/)
-      expect(await beside(id)).toEqual([])
+      expect(await readPendingParameters(id)).toEqual([])
     })
 
     test('a policy that deletes it before the rotation is over; a later one stays', async () => {
       const [soon, later] = [14 * 60_000, 16 * 60_000].map(ms => new Date(Date.now() + ms))
-      const id = await parameter({ Tier: 'Advanced' })
+      const id = await makeParameter({ Tier: 'Advanced' })
       tells(expiring(soon as Date))
       await refused(id, 'policies', /^policies: Expiration deletes the parameter at 20/)
       tells(expiring(later as Date))
       await create_(id)
-      const { id: other, token } = await pending({ Tier: 'Advanced' })
-      once('PutParameter', () => Promise.reject(refusal('InvalidPolicyAttributeException')))
+      const { id: other, token } = await makePendingParameter({ Tier: 'Advanced' })
+      faultOnce('PutParameter', () => Promise.reject(ssmError('InvalidPolicyAttributeException')))
       await expect(store.promote(other, token, 'v1')).rejects.toMatchObject({ field: 'policies' })
     })
 
     test('a StringList, and a data type that is none of text', async () => {
-      const id = await parameter({ Type: 'StringList' })
+      const id = await makeParameter({ Type: 'StringList' })
       await refused(id, 'type', /^type: is StringList/)
       tells({ DataType: 'aws:ec2:image' })
-      await refused(await parameter({ Value: 'ami-1' }), 'data type', /^data type: is aws:ec2:image/)
+      await refused(await makeParameter({ Value: 'ami-1' }), 'data type', /^data type: is aws:ec2:image/)
     })
 
     test("Keyturn's own path: what is pending does not rotate", async () => {
-      const { id, token } = await pending()
+      const { id, token } = await makePendingParameter()
       calls.length = 0
       await refused(`/keyturn/pending${id}/${token}`, 'id', /^id: should be none under \/keyturn\/pending\//)
       const like = `/keyturn/pendings/${randomUUID()}`
-      await put(like, {})
+      await putParameter(like, {})
       await create_(like)
     })
 
     test('a version, a label, and a secret that is read through Parameter Store, each by its name', async () => {
-      const id = await parameter()
+      const id = await makeParameter()
       for (const selector of ['3', 'current'])
         await refused(
           `${id}:${selector}`,
@@ -212,18 +212,20 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
 
     test("AWS's JSON with a tag that says that it is a password alone; a password may look like JSON", async () => {
       const tagged = async (Value: string) => {
-        const id = await parameter({ Value })
+        const id = await makeParameter({ Value })
         const Tags = [{ Key: 'keyturn:connection', Value: '/shop/connection' }]
-        await raw.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId: id, Tags }))
+        await ssmClient.send(
+          new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId: id, Tags }),
+        )
         return id
       }
-      await refused(await tagged(value('Hidden-1')), 'keyturn:connection', /remove the tag/)
+      await refused(await tagged(valueWith('Hidden-1')), 'keyturn:connection', /remove the tag/)
       for (const password of ['{"a":1}', 'null', '"password"', '7']) await create_(await tagged(password))
     })
 
     test('an abandoned rotation is rolled back first, whatever the store would refuse now', async () => {
-      const { id, token } = await pending()
-      await label(id, 1, ...letters(10))
+      const { id, token } = await makePendingParameter()
+      await labelVersion(id, 1, ...letters(10))
       await expect(create_(id)).rejects.toMatchObject({ name: 'RotationAbandoned' })
       rotating.add(token)
       await expect(create_(id)).rejects.toMatchObject({ name: 'RotationInProgress' })
@@ -234,7 +236,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
 
     test('what an abandoned rotation left that changed nothing is taken back, and the next one has the lock', async () => {
-      const { id, token } = await pending()
+      const { id, token } = await makePendingParameter()
       untouched.add(token)
       const next = randomUUID()
       await create_(id, next)
@@ -244,16 +246,16 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
 
     test('a rotation that has been promoted is told as such, whatever the store would refuse now', async () => {
-      const { id, token } = await pending()
+      const { id, token } = await makePendingParameter()
       await store.promote(id, token, 'v1')
-      await label(id, 2, ...letters(8))
-      await label(id, 2, 'current', `token-${token}`)
+      await labelVersion(id, 2, ...letters(8))
+      await labelVersion(id, 2, 'current', `token-${token}`)
       tells({ DataType: 'aws:ec2:image' })
       expect(await create_(id, token)).toMatchObject({ token, replaces: 'v1' })
     })
 
     test('nothing more is called where it goes well', async () => {
-      const id = await parameter()
+      const id = await makeParameter()
       await create_(id)
       expect(calls.toSorted()).toEqual(
         [

@@ -14,31 +14,31 @@ import {
   Throttled,
   TokenReused,
 } from '../../../rotation/errors.ts'
-import { credential } from '../../support/contracts/store.ts'
+import { credentialWith } from '../../support/contracts/store.ts'
 import {
-  beside,
   bin,
   calls,
   type Fault,
-  faults,
-  history,
-  once,
-  overwrite,
-  parameter,
-  passwords,
-  pending,
-  put,
-  raw,
-  refusal,
+  faultOnce,
+  makeParameter,
+  makePendingParameter,
+  overwriteParameter,
+  putParameter,
+  readHistory,
+  readPasswords,
+  readPendingParameters,
+  ssmClient,
+  ssmError,
   store,
-  value,
-} from '../../support/parameters.ts'
+  storeFaults,
+  valueWith,
+} from '../../support/parameterStore.ts'
 
 describe.skipIf(!bin)('Parameter Store over moto', () => {
   describe('a rotation', () => {
     test('of a parameter written by hand: its tokens are the numbers of its versions', async () => {
-      const id = await parameter()
-      await raw.send(
+      const id = await makeParameter()
+      await ssmClient.send(
         new AddTagsToResourceCommand({
           ResourceType: 'Parameter',
           ResourceId: id,
@@ -52,13 +52,13 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
         previous: undefined,
         tags,
       })
-      await overwrite(id, 'second')
+      await overwriteParameter(id, 'second')
       expect(await store.describe(id)).toEqual({ current: 'v2', pending: undefined, previous: 'v1', tags })
       const token = randomUUID()
-      await store.propose(id, token, credential('next'))
+      await store.propose(id, token, credentialWith('next'))
       await store.promote(id, token, 'v2')
       expect(await store.describe(id)).toEqual({ current: token, pending: undefined, previous: 'v2', tags })
-      expect((await history(id)).map(({ Labels }) => Labels?.toSorted())).toEqual([
+      expect((await readHistory(id)).map(({ Labels }) => Labels?.toSorted())).toEqual([
         [],
         ['previous'],
         ['current', `token-${token}`],
@@ -66,31 +66,31 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
 
     test('leaves nothing beside the parameter', async () => {
-      const { id, token } = await pending()
-      expect((await beside(id)).map(({ Name }) => Name?.split('/').at(-1)).toSorted()).toEqual(
+      const { id, token } = await makePendingParameter()
+      expect((await readPendingParameters(id)).map(({ Name }) => Name?.split('/').at(-1)).toSorted()).toEqual(
         [token, 'lock'].toSorted(),
       )
       await store.promote(id, token, 'v1')
-      expect(await beside(id)).toEqual([])
+      expect(await readPendingParameters(id)).toEqual([])
     })
 
     test('a reader of the parameter sees nothing of what is pending', async () => {
-      const { id } = await pending()
-      expect(await passwords(id)).toEqual(['first'])
+      const { id } = await makePendingParameter()
+      expect(await readPasswords(id)).toEqual(['first'])
     })
 
     test('sends the type, key, tier, pattern and description again, and encrypts what is pending alike', async () => {
       // Looked at on their way: moto keeps what is left out, and AWS does not say that it does.
       const sent: unknown[] = []
-      faults.each = (action, call, input) => {
+      storeFaults.each = (action, call, input) => {
         if (action === 'PutParameter') sent.push(input)
         return call()
       }
       const encryption = { Type: 'SecureString', KeyId: 'alias/own', Tier: 'Advanced', AllowedPattern: '^{' }
       const kept = { ...encryption, Description: 'of the shop' } as Partial<PutParameterCommandInput>
-      const { id, token } = await pending(kept)
+      const { id, token } = await makePendingParameter(kept)
       await store.promote(id, token, 'v1')
-      const Value = value('next')
+      const Value = valueWith('next')
       expect(sent).toEqual([
         { ...encryption, Name: `/keyturn/pending${id}/${token}`, Value, Overwrite: false },
         { Name: `/keyturn/pending${id}/lock`, Type: 'String', Value: token, Overwrite: false },
@@ -100,9 +100,9 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
 
     test('sends every policy again, as they were written', async () => {
       const texts = ['{"Type":"Expiration"}', '{"Type":"NoChangeNotification"}']
-      const { id, token } = await pending({ Tier: 'Advanced' })
+      const { id, token } = await makePendingParameter({ Tier: 'Advanced' })
       let sent: unknown
-      faults.each = async (action, call, input) => {
+      storeFaults.each = async (action, call, input) => {
         if (action === 'PutParameter') sent = input.Policies
         const answer = await call()
         // moto gives back an object instead of a policy's text.
@@ -116,82 +116,82 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
 
     test('of a String: it stays one, but what is pending is encrypted', async () => {
-      const { id, token } = await pending({ Type: 'String' })
-      expect(await beside(id)).toContainEqual(
-        expect.objectContaining({ Type: 'SecureString', Value: value('next') }),
+      const { id, token } = await makePendingParameter({ Type: 'String' })
+      expect(await readPendingParameters(id)).toContainEqual(
+        expect.objectContaining({ Type: 'SecureString', Value: valueWith('next') }),
       )
       await store.promote(id, token, 'v1')
-      expect((await history(id)).at(-1)).toMatchObject({ Type: 'String', Value: value('next') })
-      expect((await history(id)).at(-1)?.KeyId).toBeUndefined()
+      expect((await readHistory(id)).at(-1)).toMatchObject({ Type: 'String', Value: valueWith('next') })
+      expect((await readHistory(id)).at(-1)?.KeyId).toBeUndefined()
     })
 
     test('a name without a slash', async () => {
       const [id, token] = [`root-${randomUUID()}`, randomUUID()]
-      await put(id, {})
-      await store.propose(id, token, credential('next'))
-      expect(await store.tokens(id)).toEqual([token, 'v1'])
+      await putParameter(id, {})
+      await store.propose(id, token, credentialWith('next'))
+      expect(await store.listTokens(id)).toEqual([token, 'v1'])
       await store.promote(id, token, 'v1')
       expect(await store.describe(id)).toMatchObject({ current: token, previous: 'v1' })
     })
 
     test('parameters below one another do not meet', async () => {
-      const { id, token } = await pending()
+      const { id, token } = await makePendingParameter()
       const below = `${id}/below`
-      await put(below, {})
+      await putParameter(below, {})
       const other = randomUUID()
-      await store.propose(below, other, credential('other'))
-      expect(await store.tokens(id)).toEqual([token, 'v1'])
-      expect(await store.tokens(below)).toEqual([other, 'v1'])
+      await store.propose(below, other, credentialWith('other'))
+      expect(await store.listTokens(id)).toEqual([token, 'v1'])
+      expect(await store.listTokens(below)).toEqual([other, 'v1'])
     })
   })
 
   describe('a lost answer', () => {
     const lost: Fault = async (_, call) => {
       await call()
-      throw refusal('InternalServerError')
+      throw ssmError('InternalServerError')
     }
 
     for (const action of ['PutParameter', 'LabelParameterVersion', 'DeleteParameters'])
       test(`promote: ${action} took effect; again is success, and puts nothing twice`, async () => {
-        const { id, token } = await pending()
-        once(action, lost)
+        const { id, token } = await makePendingParameter()
+        faultOnce(action, lost)
         await expect(store.promote(id, token, 'v1')).rejects.toThrow(Throttled)
         expect(await store.describe(id)).toMatchObject({ current: token, pending: undefined, previous: 'v1' })
         expect(await store.read(id, { stage: 'current' })).toMatchObject({ token })
         await store.promote(id, token, 'v1')
-        expect(await passwords(id)).toEqual(['first', 'next'])
-        expect((await history(id)).at(-1)?.Labels).toContain(`token-${token}`)
-        expect(await beside(id)).toEqual([])
+        expect(await readPasswords(id)).toEqual(['first', 'next'])
+        expect((await readHistory(id)).at(-1)?.Labels).toContain(`token-${token}`)
+        expect(await readPendingParameters(id)).toEqual([])
       })
 
     test('promote: what a dead one left in the lock does not stop the next rotation', async () => {
-      const { id, token } = await pending()
-      once('DeleteParameters', async () => Promise.reject(refusal('InternalServerError')))
+      const { id, token } = await makePendingParameter()
+      faultOnce('DeleteParameters', async () => Promise.reject(ssmError('InternalServerError')))
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(Throttled)
       const next = randomUUID()
-      await store.propose(id, next, credential('later'))
+      await store.propose(id, next, credentialWith('later'))
       expect(await store.describe(id)).toMatchObject({ current: token, pending: next })
     })
 
     test('propose: either put; again is success, with the first value', async () => {
       for (const put of [1, 2]) {
-        const [id, token] = [await parameter(), randomUUID()]
+        const [id, token] = [await makeParameter(), randomUUID()]
         let seen = 0
-        faults.each = async (action, call) => {
+        storeFaults.each = async (action, call) => {
           const answer = await call()
-          if (action === 'PutParameter' && ++seen === put) throw refusal('InternalServerError')
+          if (action === 'PutParameter' && ++seen === put) throw ssmError('InternalServerError')
           return answer
         }
-        await expect(store.propose(id, token, credential('next'))).rejects.toThrow(Throttled)
-        await store.propose(id, token, credential('other'))
+        await expect(store.propose(id, token, credentialWith('next'))).rejects.toThrow(Throttled)
+        await store.propose(id, token, credentialWith('other'))
         expect(await store.read(id, { token, stage: 'pending' })).toMatchObject({ token })
         expect((await store.read(id, { token }))?.credential.password).toBe('next')
       }
     })
 
     test('discard: again is success', async () => {
-      const { id, token } = await pending()
-      once('DeleteParameters', lost)
+      const { id, token } = await makePendingParameter()
+      faultOnce('DeleteParameters', lost)
       await expect(store.discard(id, token)).rejects.toThrow(Throttled)
       await store.discard(id, token)
       expect(await store.describe(id)).toMatchObject({ current: 'v1', pending: undefined })
@@ -204,7 +204,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       const read = await store.read(id, { stage: 'current' })
       expect(pending).toBeUndefined()
       expect(read?.token).toBe(current)
-      expect(read?.credential.password).toBe((await passwords(id)).at(-1))
+      expect(read?.credential.password).toBe((await readPasswords(id)).at(-1))
       return current
     }
     const rotate = async (id: string, token: string, from: string, retries: number) => {
@@ -217,23 +217,23 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
           }
         }
       }
-      await step(() => store.propose(id, token, credential(token)))
+      await step(() => store.propose(id, token, credentialWith(token)))
       await step(() => store.promote(id, token, from))
     }
     /** At the n-th call, and what comes after it is answered again. */
     const failAt = (n: number, after: boolean) => {
       let seen = 0
-      faults.each = async (_, call) => {
+      storeFaults.each = async (_, call) => {
         if (++seen !== n) return call()
         if (after) await call().catch(() => undefined)
-        throw refusal('InternalServerError')
+        throw ssmError('InternalServerError')
       }
     }
     let count: number
     beforeAll(async () => {
-      faults.each = undefined
+      storeFaults.each = undefined
       calls.length = 0
-      await rotate(await parameter(), randomUUID(), 'v1', 0)
+      await rotate(await makeParameter(), randomUUID(), 'v1', 0)
       count = calls.length
     })
 
@@ -241,22 +241,22 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       test(`and is tried again: it rotates, with one new version (${after ? 'after' : 'before'})`, async () => {
         expect(count).toBeGreaterThan(10)
         for (let n = 1; n <= count; n++) {
-          const [id, token] = [await parameter(), randomUUID()]
+          const [id, token] = [await makeParameter(), randomUUID()]
           failAt(n, after)
           await rotate(id, token, 'v1', 1)
           expect(await settled(id), `call ${n}`).toBe(token)
-          expect(await passwords(id)).toEqual(['first', token])
-          expect(await beside(id)).toEqual([])
+          expect(await readPasswords(id)).toEqual(['first', token])
+          expect(await readPendingParameters(id)).toEqual([])
         }
       }, 60_000)
 
     for (const after of [false, true])
       test(`for good: rolled back or finished, and the next rotation works (${after ? 'after' : 'before'})`, async () => {
         for (let n = 1; n <= count; n++) {
-          const [id, token, next] = [await parameter(), randomUUID(), randomUUID()]
+          const [id, token, next] = [await makeParameter(), randomUUID(), randomUUID()]
           failAt(n, after)
           await expect(rotate(id, token, 'v1', 0), `call ${n}`).rejects.toThrow(Throttled)
-          faults.each = undefined
+          storeFaults.each = undefined
           // As steps.rollback does.
           if ((await store.describe(id)).current !== token) await store.discard(id, token)
           const current = (await settled(id)) ?? ''
@@ -271,10 +271,10 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     const methods = {
       describe: (id: string) => store.describe(id),
       read: (id: string) => store.read(id, { stage: 'current' }),
-      propose: (id: string, token: string) => store.propose(id, token, credential('Hidden-1')),
+      propose: (id: string, token: string) => store.propose(id, token, credentialWith('Hidden-1')),
       promote: (id: string, token: string) => store.promote(id, token, 'v1'),
       discard: (id: string, token: string) => store.discard(id, token),
-      tokens: (id: string) => store.tokens(id),
+      tokens: (id: string) => store.listTokens(id),
     }
     const names = Object.keys(methods) as (keyof typeof methods)[]
 
@@ -288,7 +288,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
           ['InternalServerError', Throttled],
           ['InvalidKeyId', StoreFailed],
         ] as const
-        const { id, token } = await pending()
+        const { id, token } = await makePendingParameter()
         calls.length = 0
         // What a good run calls; promote and propose change what the next run finds, so each has its own parameter.
         await methods[name](id, token).catch(() => undefined)
@@ -297,16 +297,18 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
         for (const [refused, kind] of kinds)
           for (let which = 1; which <= count; which++) {
             const fresh =
-              name === 'propose' ? { id: await parameter(), token: randomUUID() } : await pending()
+              name === 'propose'
+                ? { id: await makeParameter(), token: randomUUID() }
+                : await makePendingParameter()
             let n = 0
             let hit = false
-            faults.each = (_, call) => {
+            storeFaults.each = (_, call) => {
               if (++n !== which) return call()
               hit = true
-              return Promise.reject(refusal(refused, 'User: x is not authorized'))
+              return Promise.reject(ssmError(refused, 'User: x is not authorized'))
             }
             const error = await methods[name](fresh.id, fresh.token).catch(error => error)
-            faults.each = undefined
+            storeFaults.each = undefined
             if (!hit) continue
             expect(error, `${refused} at call ${which}`).toBeInstanceOf(kind)
             expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
@@ -325,37 +327,37 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     )
 
     test('an ARN or a selector is no name', async () => {
-      const id = await parameter()
+      const id = await makeParameter()
       for (const wrong of [`arn:aws:ssm:eu-west-1:123456789012:parameter${id}`, `${id}:1`])
         await expect(store.describe(wrong)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'id' })
     })
 
     test('a value that is no credential, without quoting it', async () => {
-      const id = await parameter({ Value: 'Hidden-1' })
+      const id = await makeParameter({ Value: 'Hidden-1' })
       const error = await store.read(id, { stage: 'current' }).catch(error => error)
       expect(error).toMatchObject({ name: 'InvalidCredential', field: 'value' })
       expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
     })
 
     test('a label that is refused in the answer is StoreFailed', async () => {
-      const { id, token } = await pending()
-      once('LabelParameterVersion', async () => ({ InvalidLabels: [`token-${token}`] }))
+      const { id, token } = await makePendingParameter()
+      faultOnce('LabelParameterVersion', async () => ({ InvalidLabels: [`token-${token}`] }))
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(StoreFailed)
     })
 
     test('a token that was promoted is not proposed again', async () => {
-      const { id, token } = await pending()
+      const { id, token } = await makePendingParameter()
       await store.promote(id, token, 'v1')
-      await expect(store.propose(id, token, credential('other'))).rejects.toThrow(TokenReused)
+      await expect(store.propose(id, token, credentialWith('other'))).rejects.toThrow(TokenReused)
     })
 
     test('the lock is taken between our look and our put: RotationInProgress', async () => {
-      const [id, token, rival] = [await parameter(), randomUUID(), randomUUID()]
-      once('PutParameter', async (_, call) => {
-        await store.propose(id, rival, credential('rival'))
+      const [id, token, rival] = [await makeParameter(), randomUUID(), randomUUID()]
+      faultOnce('PutParameter', async (_, call) => {
+        await store.propose(id, rival, credentialWith('rival'))
         return call()
       })
-      await expect(store.propose(id, token, credential('next'))).rejects.toThrow(RotationInProgress)
+      await expect(store.propose(id, token, credentialWith('next'))).rejects.toThrow(RotationInProgress)
       expect(await store.describe(id)).toMatchObject({ pending: rival })
     })
   })

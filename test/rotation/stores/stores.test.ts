@@ -7,7 +7,7 @@ import { pythonBin } from '../../../local/stack/python.ts'
 import { MemoryStore } from '../../../rotation/stores/memory.ts'
 import { ParameterStore } from '../../../rotation/stores/parameterStore.ts'
 import { SecretsManager } from '../../../rotation/stores/secretsManager.ts'
-import { Api, cases } from '../../support/contracts/api.ts'
+import { apiCases, SecretApi } from '../../support/contracts/api.ts'
 import { tryCases } from '../../support/contracts/case.ts'
 import { passwordCases } from '../../support/contracts/randomPassword.ts'
 import { type StoreSubject, storeContract } from '../../support/contracts/store.ts'
@@ -65,7 +65,7 @@ describe('over the local server', () => {
   storeContract('Secrets Manager', () => secretsManagerSubject(server.url))
 
   describe("the service's own calls", () => {
-    tryCases(cases, 'aws', () => new Api(clientFor(server.url)))
+    tryCases(apiCases, 'aws', () => new SecretApi(clientFor(server.url)))
     tryCases(passwordCases, 'aws', () => clientFor(server.url))
   })
 })
@@ -90,7 +90,7 @@ describe.skipIf(!bin)('over moto', () => {
   storeContract('Parameter Store', () => parameterStoreSubject(moto.url))
 
   describe("the service's own calls", () => {
-    tryCases(cases, 'moto', () => new Api(clientFor(moto.url)))
+    tryCases(apiCases, 'moto', () => new SecretApi(clientFor(moto.url)))
     tryCases(passwordCases, 'moto', () => clientFor(moto.url))
   })
 })
@@ -105,6 +105,6 @@ describe.skipIf(!bin)('over the mended MiniStack', () => {
   storeContract('Secrets Manager', () => secretsManagerSubject(stack.url))
 
   describe("the service's own calls", () => {
-    tryCases(cases, 'ministack', () => new Api(clientFor(stack.url)))
+    tryCases(apiCases, 'ministack', () => new SecretApi(clientFor(stack.url)))
   })
 })

@@ -2,12 +2,16 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { Credential } from '../../../rotation/credential.ts'
 import type { Engine, Session } from '../../../rotation/engines/engine.ts'
 import { InvalidCredential, LoginRefused, NotPermitted, Unreachable } from '../../../rotation/errors.ts'
-import { ADMIN_PAUSES, adminSession, tryAdminSession } from '../../../rotation/strategies/adminSession.ts'
+import {
+  ADMIN_PAUSES_MS,
+  openAdminSession,
+  tryOpenAdminSession,
+} from '../../../rotation/strategies/adminSession.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../../rotation/strategies/dualPassword.ts'
 import type { FailedChange } from '../../../rotation/strategies/strategy.ts'
 
-ADMIN_PAUSES.splice(0, Infinity, 1, 1, 1)
+ADMIN_PAUSES_MS.splice(0, Infinity, 1, 1, 1)
 
 const masterarn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin'
 const value = (username: string, password: string, more: object = {}) =>
@@ -55,16 +59,27 @@ const pending = current.with({ username: 'app_clone', password: 'next' })
 const never = () => {
   throw new Error('is not to be asked')
 }
-const change = (admin: FailedChange['admin'], more: Partial<FailedChange> = {}): FailedChange => ({
-  ...{ current, pending, admin, stored: never, rds: never, previous: async () => undefined },
-  ...{ rival: async () => undefined, untouched: async () => false, previousIsOpen: async () => false },
+const change = (admin: FailedChange['readAdmin'], more: Partial<FailedChange> = {}): FailedChange => ({
+  ...{
+    current,
+    pending,
+    readAdmin: admin,
+    storedValues: never,
+    rds: never,
+    readPrevious: async () => undefined,
+  },
+  ...{
+    otherRotation: async () => undefined,
+    hasChangedNothing: async () => false,
+    isPreviousOpen: async () => false,
+  },
   ...more,
 })
 
 describe("an admin's session", () => {
   test("is on the admin's server, in the database of who proved it, for its account", async () => {
     {
-      await using acting = await adminSession(engine, current, async () =>
+      await using acting = await openAdminSession(engine, current, async () =>
         value('admin', 'two', { host: 'there' }),
       )
       expect([acting.address, open]).toEqual(['there:5432', 1])
@@ -75,8 +90,8 @@ describe("an admin's session", () => {
 
   test('is none, and the admin not read, if the proof does not log in', async () => {
     const proof = current.with({ password: 'wrong' })
-    expect(await tryAdminSession(engine, proof, never)).toBeUndefined()
-    await expect(adminSession(engine, proof, never)).rejects.toThrow(LoginRefused)
+    expect(await tryOpenAdminSession(engine, proof, never)).toBeUndefined()
+    await expect(openAdminSession(engine, proof, never)).rejects.toThrow(LoginRefused)
   })
 })
 
@@ -107,7 +122,7 @@ describe('a rollback by the admin, where the user may not set its own password',
     refusal = new NotPermitted('no')
   })
   const same = current.with({ password: 'next' })
-  const undo = (admin: FailedChange['admin']) =>
+  const undo = (admin: FailedChange['readAdmin']) =>
     new AlternatingUsers().undo(engine, change(admin, { pending: same }))
 
   test('sees that the admin was given another value meanwhile', async () => {

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { adminArn } from '../../../local/servers/postgresDatabase.ts'
+import { ADMIN_ARN } from '../../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../../rotation/credential.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
 const value = (engine: string, username: string) =>
-  Credential.parse(JSON.stringify({ engine, host: 'h', username, password: 'p', masterarn: adminArn }))
+  Credential.parse(JSON.stringify({ engine, host: 'h', username, password: 'p', masterarn: ADMIN_ARN }))
 
 test.each([
   ['postgres', 'ü', 28, '57 bytes'],

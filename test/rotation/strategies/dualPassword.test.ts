@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { admits, asSuperuser, makeApp } from '../../../local/servers/mysqlDatabase.ts'
-import { type App, connectionOf, hex, noRds } from '../../../local/servers/postgresDatabase.ts'
+import { admits, makeApp, runStatements } from '../../../local/servers/mysqlDatabase.ts'
+import { type App, connectionJsonOf, randomHex, rejectRds } from '../../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../../rotation/credential.ts'
-import { loadEngine } from '../../../rotation/engines/load.ts'
+import { engineLoaders } from '../../../rotation/engines/engineLoaders.ts'
 import { quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import { parseOptions } from '../../../rotation/options.ts'
 import type { Pipeline } from '../../../rotation/pipeline.ts'
@@ -21,7 +21,7 @@ const servers = inject('mysql')
 
 describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name', server => {
   const mysql = server.engine === 'mysql'
-  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  const sql = (...statements: string[]) => runStatements(server, statements)
   let app: App
   let store: MemoryStore
   let running: Set<string>
@@ -35,13 +35,13 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     running = new Set()
     pipeline = {
       store,
-      engine: name => loadEngine[name]({ caFile: server.caFile }),
-      admin: vi.fn(async () => app.admin),
-      connection: async () => connectionOf(app.current),
-      rds: noRds,
-      rotating: async token => running.has(token),
-      running: async token => running.has(token),
-      untouched: async () => false,
+      loadEngine: name => engineLoaders[name]({ caFile: server.caFile }),
+      readAdmin: vi.fn(async () => app.admin),
+      readConnection: async () => connectionJsonOf(app.current),
+      rds: rejectRds,
+      isRotating: async token => running.has(token),
+      isExecutionRunning: async token => running.has(token),
+      hasChangedNothing: async () => false,
       defaults: parseOptions({}),
     }
   })
@@ -51,10 +51,10 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     Promise.all(tokens.map(async token => admits(server, await value(token))))
 
   async function rotate(token: string) {
-    const rotation = await steps.create(pipeline, { id, token })
-    await steps.set(pipeline, rotation)
-    await steps.test(pipeline, rotation)
-    await steps.finish(pipeline, rotation)
+    const rotation = await steps.createSecret(pipeline, { id, token })
+    await steps.setSecret(pipeline, rotation)
+    await steps.testSecret(pipeline, rotation)
+    await steps.finishSecret(pipeline, rotation)
     return rotation
   }
 
@@ -70,8 +70,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
     expect(await admitted(first, second)).toEqual([false, true])
-    if (mysql) expect(pipeline.admin).not.toHaveBeenCalled()
-    else expect(pipeline.admin).toHaveBeenCalled()
+    if (mysql) expect(pipeline.readAdmin).not.toHaveBeenCalled()
+    else expect(pipeline.readAdmin).toHaveBeenCalled()
   })
 
   test('a value that is edited within the grace time: the old one is closed when that is over', async () => {
@@ -96,8 +96,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   })
 
   test('rolled back, the new one is gone and the old one as it was; the next rotation goes well', async () => {
-    const rotation = await steps.create(pipeline, { id, token: second })
-    await steps.set(pipeline, rotation)
+    const rotation = await steps.createSecret(pipeline, { id, token: second })
+    await steps.setSecret(pipeline, rotation)
     expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'intact' })
     expect(await admitted(first, second)).toEqual([true, false])
     await rotate(third)
@@ -119,8 +119,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
 
   test('when no stored value logs in it is LoginRefused, and the rollback LockedOut', async () => {
     await sql(`alter user ${app.user} identified by 'by hand'`)
-    const rotation = await steps.create(pipeline, { id, token: second })
-    await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+    const rotation = await steps.createSecret(pipeline, { id, token: second })
+    await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut' })
   })
 
@@ -137,8 +137,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   test.each([{ 'keyturn:strategy': 'single-user' }, { 'keyturn:strategy': 'temporary-clone' }, {}])(
     'an abandoned rotation is rolled back, though the tags are %j by now',
     async tags => {
-      const rotation = await steps.create(pipeline, { id, token: second })
-      await steps.set(pipeline, rotation)
+      const rotation = await steps.createSecret(pipeline, { id, token: second })
+      await steps.setSecret(pipeline, rotation)
       store.tag(id, tags as Record<string, string>)
       expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: second, outcome: 'intact' })
       expect(await admitted(first, second)).toEqual([true, false])
@@ -148,11 +148,11 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   )
 
   test('two rotations that meet: current goes on, and what is left over is taken away', async () => {
-    const ours = await steps.create(pipeline, { id, token: second })
+    const ours = await steps.createSecret(pipeline, { id, token: second })
     running.add(second)
-    await steps.set(pipeline, ours)
+    await steps.setSecret(pipeline, ours)
     running.delete(second)
-    await expect(steps.create(pipeline, { id, token: third })).rejects.toMatchObject({
+    await expect(steps.createSecret(pipeline, { id, token: third })).rejects.toMatchObject({
       name: 'RotationAbandoned',
     })
     await rollbackAbandoned(pipeline, id)
@@ -163,11 +163,11 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   test('one that is opened while the older is closed is opened again', async () => {
     const rotation = await rotate(second)
     const describe = store.describe.bind(store)
-    const plain = store.as(Credential.parse)
+    const plain = store.withParser(Credential.parse)
     let looks = 0
     vi.spyOn(store, 'describe').mockImplementation(async which => {
       if (++looks === 2) {
-        await plain.propose(id, third, (await value(second)).with({ password: `third-${hex(8)}` }))
+        await plain.propose(id, third, (await value(second)).with({ password: `third-${randomHex(8)}` }))
         expect(await admitted(first, second)).toEqual([false, true])
       }
       return describe(which)
@@ -179,7 +179,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   test('a value of another user that is there when the older one is closed sets nobody’s password', async () => {
     const { current: victim } = await makeApp(server)
     const rotation = await rotate(second)
-    const plain = store.as(Credential.parse)
+    const plain = store.withParser(Credential.parse)
     const describe = store.describe.bind(store)
     let looks = 0
     vi.spyOn(store, 'describe').mockImplementation(async which => {
@@ -197,7 +197,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   test(`a password of ${mysql ? '257 characters is refused before it is stored' : '1024 characters rotates'}`, async () => {
     store.tag(id, { 'keyturn:strategy': 'dual-password', 'keyturn:PASSWORD_LENGTH': mysql ? '257' : '1024' })
     if (!mysql) return expect(await rotate(second)).toMatchObject({ nextUser: app.user })
-    await expect(steps.create(pipeline, { id, token: second })).rejects.toMatchObject({
+    await expect(steps.createSecret(pipeline, { id, token: second })).rejects.toMatchObject({
       name: 'InvalidOption',
       message: 'PASSWORD_LENGTH: should be at most 256: the database takes no more',
     })
@@ -210,8 +210,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     test('an account that may not use a password again is NotPermitted, and nothing changes', async () => {
       for (const rule of ['password history 3', 'password reuse interval 7 day']) {
         await sql(`alter user ${app.user} password history default password reuse interval default ${rule}`)
-        const rotation = await steps.create(pipeline, { id, token: second })
-        await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+        const rotation = await steps.createSecret(pipeline, { id, token: second })
+        await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
           name: 'NotPermitted',
           message: expect.stringContaining('PASSWORD HISTORY'),
         })
@@ -221,8 +221,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
 
     /** The second rotation is rolled back while the user may not retain a password: what it set stays the first of two. */
     async function leaveOpen() {
-      const rotation = await steps.create(pipeline, { id, token: second })
-      await steps.set(pipeline, rotation)
+      const rotation = await steps.createSecret(pipeline, { id, token: second })
+      await steps.setSecret(pipeline, rotation)
       await sql(`revoke application_password_admin on *.* from ${app.user}`)
       expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'open' })
       await sql(`grant application_password_admin on *.* to ${app.user}`)
@@ -232,7 +232,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     async function discardMore(count: number) {
       for (let n = 0; n < count; n++) {
         const token = `never-${n}-`.padEnd(32, '0')
-        await store.propose(id, token, app.current.with({ password: `never-${hex(8)}` }))
+        await store.propose(id, token, app.current.with({ password: `never-${randomHex(8)}` }))
         await store.discard(id, token)
       }
     }
@@ -258,7 +258,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       'what was left open stays, as %s: Conflict',
       async why => {
         await leaveOpen()
-        const rotation = await steps.create(pipeline, { id, token: third })
+        const rotation = await steps.createSecret(pipeline, { id, token: third })
         if (why === 'its rotation runs') running.add(second)
         else {
           const read = store.read.bind(store)
@@ -267,7 +267,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
             return read(which, version)
           })
         }
-        await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'Conflict' })
+        await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'Conflict' })
         vi.restoreAllMocks()
         expect(await admitted(first, second, third)).toEqual([true, true, false])
         expect(await rollback(pipeline, rotation)).toEqual({ token: third, outcome: 'intact' })
@@ -286,8 +286,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
         `alter user ${app.user} failed_login_attempts ${limit} password_lock_time unbounded`,
         `alter user ${app.user} identified by 'by hand'`,
       )
-      const rotation = await steps.create(pipeline, { id, token: second })
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      const rotation = await steps.createSecret(pipeline, { id, token: second })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
         name: 'LockedOut',
         message: expect.stringContaining('older ones were not tried'),
@@ -300,8 +300,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       await sql(
         `alter user ${app.user} identified by ${quoteText((await value('never-0-'.padEnd(32, '0'))).password)}`,
       )
-      const rotation = await steps.create(pipeline, { id, token: second })
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      const rotation = await steps.createSecret(pipeline, { id, token: second })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
       expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'restored' })
       expect(await admitted(first)).toEqual([true])
     })
@@ -309,8 +309,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     test('a password that nobody stored, retained over current, is a Conflict that says what to do', async () => {
       await sql(`alter user ${app.user} identified by 'by hand' retain current password`)
       await discardMore(2)
-      const rotation = await steps.create(pipeline, { id, token: second })
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+      const rotation = await steps.createSecret(pipeline, { id, token: second })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
         name: 'Conflict',
         message: expect.stringContaining('have an administrator set current'),
       })
@@ -321,12 +321,13 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
 
     test('a password alone may have two as well', async () => {
       const { current } = app
-      const passwordOnly = Credential.passwordOnly(connectionOf(current))
+      const passwordOnly = Credential.passwordOnlyParser(connectionJsonOf(current))
       const tags = { 'keyturn:connection': '/app/connection', 'keyturn:strategy': 'dual-password' }
       store.create(id, first, passwordOnly(current.password), tags)
       const rotation = await rotate(second)
       expect(rotation).toMatchObject({ connection: '/app/connection', strategy: 'dual-password' })
-      const next = (await store.as(passwordOnly).read(id, { token: second }))?.credential as Credential
+      const next = (await store.withParser(passwordOnly).read(id, { token: second }))
+        ?.credential as Credential
       expect([await admits(server, current), await admits(server, next)]).toEqual([true, true])
       await retire(pipeline, rotation)
       expect([await admits(server, current), await admits(server, next)]).toEqual([false, true])
@@ -337,7 +338,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       store.create(id, first, Credential.parse(JSON.stringify(value)), {
         'keyturn:strategy': 'dual-password',
       })
-      await expect(steps.create(pipeline, { id, token: second })).rejects.toMatchObject({
+      await expect(steps.createSecret(pipeline, { id, token: second })).rejects.toMatchObject({
         name: 'InvalidCredential',
         field: 'masterarn',
       })

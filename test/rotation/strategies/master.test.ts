@@ -5,7 +5,7 @@ import {
   CreateDBInstanceReadReplicaCommand,
 } from '@aws-sdk/client-rds'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest'
-import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex } from '../../../local/servers/postgresDatabase.ts'
 import { pythonBin } from '../../../local/stack/python.ts'
 import type { Credential } from '../../../rotation/credential.ts'
 import type { Engine } from '../../../rotation/engines/engine.ts'
@@ -17,9 +17,9 @@ import { Rds } from '../../../rotation/rds.ts'
 import { rollback } from '../../../rotation/rollback.ts'
 import * as steps from '../../../rotation/steps.ts'
 import { MemoryStore } from '../../../rotation/stores/memory.ts'
-import { PAUSES } from '../../../rotation/strategies/login.ts'
-import { mysqlPlaces, postgresPlaces } from '../../support/places.ts'
+import { LOGIN_PAUSES_MS } from '../../../rotation/strategies/login.ts'
 import { cluster, instance, type RdsServer, startRds } from '../../support/rds.ts'
+import { mysqlTestServers, postgresTestServers } from '../../support/testServers.ts'
 
 const bin = await pythonBin()
 const [postgres] = inject('postgres')
@@ -29,13 +29,13 @@ const id = 'master'
 const subjects = [
   {
     server: postgres,
-    place: postgresPlaces().find(({ name }) => name === `PostgreSQL ${postgres?.version}`),
+    place: postgresTestServers().find(({ name }) => name === `PostgreSQL ${postgres?.version}`),
     engine: new Postgres({ caFile: postgres?.caFile ?? '' }) as Engine,
     aurora: 'aurora-postgresql',
   },
   {
     server: mysql,
-    place: mysqlPlaces('mysql')[0],
+    place: mysqlTestServers('mysql')[0],
     engine: new Mysql({ caFile: mysql?.caFile ?? '' }) as Engine,
     aurora: 'aurora-mysql',
   },
@@ -68,7 +68,7 @@ describe.skipIf(!bin).each(found)(
     let taking: Promise<void> | undefined
 
     beforeAll(async () => {
-      PAUSES.splice(0, Infinity, 10, 100, 400, 1000)
+      LOGIN_PAUSES_MS.splice(0, Infinity, 10, 100, 400, 1000)
       rds = await startRds(bin ?? '')
       app = await place.makeApp('master')
       const Port = server.port
@@ -125,19 +125,19 @@ describe.skipIf(!bin).each(found)(
       pipeline = {
         store,
         // Every name leads to the one server that there is.
-        engine: async () => ({
+        loadEngine: async () => ({
           login: credential => engine.login(credential.with({ host: server.host })),
         }),
-        admin: () => Promise.reject(new Error('not needed')),
-        connection: () => Promise.reject(new Error('there is none')),
+        readAdmin: () => Promise.reject(new Error('not needed')),
+        readConnection: () => Promise.reject(new Error('there is none')),
         rds: async () => new Rds(rds.client),
-        rotating: async () => false,
-        running: async () => false,
-        untouched: async () => false,
+        isRotating: async () => false,
+        isExecutionRunning: async () => false,
+        hasChangedNothing: async () => false,
         defaults: parseOptions({}),
       }
     }
-    const create = () => steps.create(pipeline, { id, token: `t-${hex(16)}` })
+    const create = () => steps.createSecret(pipeline, { id, token: `t-${randomHex(16)}` })
     const admits = async (token: string) => {
       const version = await store.read(id, { token })
       if (!version) throw new Error('no such version')
@@ -152,14 +152,15 @@ describe.skipIf(!bin).each(found)(
     ] as const)('%s: set waits until the server has taken the password', async (name, action, atOnce) => {
       begin({ host: hosts[name] })
       const rotation = await create()
-      await steps.set(pipeline, rotation)
+      await steps.setSecret(pipeline, rotation)
       expect([await admits('first'), await admits(rotation.token)]).toEqual([false, true])
-      await steps.test(pipeline, rotation)
-      await steps.finish(pipeline, rotation)
+      await steps.testSecret(pipeline, rotation)
+      await steps.finishSecret(pipeline, rotation)
       expect(modified()).toEqual([action])
       // Again, with what is current by now.
       const next = await create()
-      for (const step of [steps.set, steps.set, steps.test, steps.finish]) await step(pipeline, next)
+      for (const step of [steps.setSecret, steps.setSecret, steps.testSecret, steps.finishSecret])
+        await step(pipeline, next)
       expect(await admits(next.token)).toBe(true)
       expect(modified()).toEqual([action, action])
       expect(immediately).toEqual([atOnce, atOnce])
@@ -170,18 +171,18 @@ describe.skipIf(!bin).each(found)(
       const rotation = await create()
       const pending = await store.read(id, { token: rotation.token })
       if (pending) await (await pipeline.rds()).setMasterPassword(pending.credential)
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
       await taking
-      await steps.set(pipeline, rotation)
+      await steps.setSecret(pipeline, rotation)
       expect(modified()).toHaveLength(1)
     })
 
     test('a password that takes RDS longer than a step can wait: RdsBusy, until it is there', async () => {
       delay = 2000
       const rotation = await create()
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
       await taking
-      await steps.set(pipeline, rotation)
+      await steps.setSecret(pipeline, rotation)
       expect(await admits(rotation.token)).toBe(true)
       expect(modified()).toHaveLength(1)
     })
@@ -189,7 +190,7 @@ describe.skipIf(!bin).each(found)(
     test('a password that never comes: Conflict, and rollback leaves all as it was', async () => {
       delay = Number.POSITIVE_INFINITY
       const rotation = await create()
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
         name: 'Conflict',
         message: expect.stringContaining('has not come to this server yet'),
       })
@@ -215,7 +216,7 @@ describe.skipIf(!bin).each(found)(
     test('who does not log in with a stored value gets no password set', async () => {
       begin({ password: 'guessed' })
       const rotation = await create()
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
       expect(rds.calls).toEqual([])
     })
 
@@ -233,10 +234,10 @@ describe.skipIf(!bin).each(found)(
         answer.replace(where, String(where) === '/(?=<MasterUsername>)/' ? managed : 'somebody')
       const rotation = await create()
       // Whatever the port, there is the one server.
-      pipeline.engine = async () => ({
+      pipeline.loadEngine = async () => ({
         login: credential => engine.login(credential.with({ host: server.host, port: server.port })),
       })
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
         name: 'InvalidCredential',
         field,
         message,
@@ -252,14 +253,14 @@ describe.skipIf(!bin).each(found)(
     ])('RDS answers %s to the change: %s', async (code, name, message) => {
       rds.refuse = call => (call.get('Action')?.startsWith('Modify') ? code : undefined)
       const rotation = await create()
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name, message })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name, message })
       expect(await admits('first')).toBe(true)
     })
 
     test('who may not look at the database has changed nothing: it is rolled back without RDS', async () => {
       rds.refuse = () => 'AccessDenied'
       const rotation = await create()
-      await expect(steps.set(pipeline, rotation)).rejects.toMatchObject({ name: 'NotPermitted' })
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'NotPermitted' })
       expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     })
 

@@ -1,38 +1,38 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { hex } from '../../../local/servers/postgresDatabase.ts'
-import { PATIENCE, retire } from '../../../rotation/retire.ts'
+import { randomHex } from '../../../local/servers/postgresDatabase.ts'
+import { RETIRE_WAIT_MS, retire } from '../../../rotation/retire.ts'
 import * as steps from '../../../rotation/steps.ts'
 import {
-  mongodbPlaces,
-  mysqlPlaces,
-  postgresPlaces,
-  redisPlaces,
-  redshiftPlaces,
-} from '../../support/places.ts'
+  mongodbTestServers,
+  mysqlTestServers,
+  postgresTestServers,
+  redisTestServers,
+  redshiftTestServers,
+} from '../../support/testServers.ts'
 import { World } from '../../world/world.ts'
 
-const { sessions: patience } = PATIENCE
+const { sessions: patience } = RETIRE_WAIT_MS
 afterEach(() => {
-  PATIENCE.sessions = patience
+  RETIRE_WAIT_MS.sessions = patience
 })
 
 const places = [
-  ...postgresPlaces(),
-  ...redshiftPlaces(),
-  ...mysqlPlaces('mysql'),
-  ...mysqlPlaces('mariadb'),
-  ...redisPlaces(),
+  ...postgresTestServers(),
+  ...redshiftTestServers(),
+  ...mysqlTestServers('mysql'),
+  ...mysqlTestServers('mariadb'),
+  ...redisTestServers(),
 ]
 
 /** A world whose application has moved back from the clone, so that all that is left is to drop that. */
 async function movedBack(place: (typeof places)[number]) {
-  const world = await World.of(place, 'temporary-clone', 'clone')
+  const world = await World.create(place, 'temporary-clone', 'clone')
   const { id, pipeline } = world
   const before = await world.current()
-  const rotation = await steps.create(pipeline, { id, token: hex(16) })
-  await steps.set(pipeline, rotation)
-  await steps.test(pipeline, rotation)
-  await steps.finish(pipeline, rotation)
+  const rotation = await steps.createSecret(pipeline, { id, token: randomHex(16) })
+  await steps.setSecret(pipeline, rotation)
+  await steps.testSecret(pipeline, rotation)
+  await steps.finishSecret(pipeline, rotation)
   const engine = place.engine((_, effect) => effect())
   return { world, before, rotation, engine }
 }
@@ -54,7 +54,7 @@ describe.each(places)('$name', place => {
   test('a session that does not end keeps it, which is no failure, and the next rotation uses it', async () => {
     const { world, before, rotation, engine } = await movedBack(place)
     await using _ = await engine.login(before)
-    PATIENCE.sessions = 0
+    RETIRE_WAIT_MS.sessions = 0
     expect(await retire(world.pipeline, rotation)).toEqual({
       outcome: 'kept',
       reason: expect.stringContaining(world.clone),
@@ -66,7 +66,7 @@ describe.each(places)('$name', place => {
   })
 })
 
-describe.each(mongodbPlaces())('$name', place => {
+describe.each(mongodbTestServers())('$name', place => {
   test('a server that does not tell whose a session is keeps the clone, locked', async () => {
     const { world, before, rotation } = await movedBack(place)
     expect(await retire(world.pipeline, rotation)).toMatchObject({ outcome: 'kept' })

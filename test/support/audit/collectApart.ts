@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { saveMemory } from '../../../cli/audit/gather.ts'
+import { collectGarbageEarly } from '../../../cli/audit/gather.ts'
 import { Journal } from '../../../cli/audit/journal.ts'
 import { Clients } from '../../../cli/clients.ts'
-import { collect } from '../../../fleet/audit/collect.ts'
-import { judge } from '../../../fleet/audit/judge.ts'
-import { Pace } from '../../../fleet/audit/pace.ts'
-import { defaults } from '../../../fleet/audit/policy/policy.ts'
+import { collectFacts } from '../../../fleet/audit/collect.ts'
+import { judgeFacts } from '../../../fleet/audit/judge.ts'
+import { DEFAULT_POLICY } from '../../../fleet/audit/policy/policy.ts'
+import { RateLimiter } from '../../../fleet/audit/rateLimiter.ts'
 
 /** What a process that gathers and judges tells: a line of JSON for each step, and at the end what came of it. */
 export type Told =
@@ -17,16 +17,16 @@ const [journal = '', mode = 'begin', factor = '1'] = process.argv.slice(2)
 const [account, stage, region] = ['123456789012', 'dev', 'eu-west-1']
 const tell = (told: Told) => process.stdout.write(`${JSON.stringify(told)}\n`)
 
-saveMemory()
+collectGarbageEarly()
 const started = performance.now()
 const head = { account, stage, region }
 const units = mode === 'resume' ? Journal.resume(journal, head) : Journal.begin(head, journal)
-const facts = await collect(new Clients({ region }), {
-  ...{ account, stage, region, units, pace: new Pace({ factor: Number(factor) }) },
+const facts = await collectFacts(new Clients({ region }), {
+  ...{ account, stage, region, units, pace: new RateLimiter({ factor: Number(factor) }) },
   onProgress: tell,
 })
 units.close()
-const report = judge(facts, defaults)
+const report = judgeFacts(facts, DEFAULT_POLICY)
 const digest = createHash('sha256').update(JSON.stringify(facts)).update(JSON.stringify(report)).digest('hex')
 const megabytes = process.resourceUsage().maxRSS / 1024
 tell({

@@ -15,13 +15,13 @@ import { expect } from 'vitest'
 import type { Case } from './case.ts'
 
 /** Version ids that are told apart by their letter: `a` is the first one of every secret. */
-export const token = (letter: string) => letter.repeat(32)
+export const versionIdOf = (letter: string) => letter.repeat(32)
 
 /**
  * Calls of Secrets Manager on one secret, by the SDK itself. Each tells only what matters of the answer, and the
  * error's name instead if it failed.
  */
-export class Api {
+export class SecretApi {
   protected readonly client: SecretsManagerClient
   readonly name: string
 
@@ -31,38 +31,41 @@ export class Api {
   }
 
   create = (letter: string, SecretString?: string, Tags?: { Key: string; Value: string }[]) =>
-    outcome(async () => {
-      const command = { Name: this.name, ClientRequestToken: token(letter), SecretString, Tags }
+    resultOrErrorName(async () => {
+      const command = { Name: this.name, ClientRequestToken: versionIdOf(letter), SecretString, Tags }
       const { ARN = '' } = await this.client.send(new CreateSecretCommand(command))
       return ARN
     })
 
   put = (letter: string, SecretString: string | undefined, VersionStages?: string[], id = this.name) =>
-    outcome(async () => {
-      const command = { SecretId: id, ClientRequestToken: token(letter), SecretString, VersionStages }
+    resultOrErrorName(async () => {
+      const command = { SecretId: id, ClientRequestToken: versionIdOf(letter), SecretString, VersionStages }
       const answer = await this.client.send(new PutSecretValueCommand(command))
       return answer.VersionStages?.toSorted()
     })
 
   putBinary = (letter: string, SecretBinary: Uint8Array) =>
-    outcome(async () => {
-      const command = { SecretId: this.name, ClientRequestToken: token(letter), SecretBinary }
+    resultOrErrorName(async () => {
+      const command = { SecretId: this.name, ClientRequestToken: versionIdOf(letter), SecretBinary }
       await this.client.send(new PutSecretValueCommand(command))
     })
 
   move = (VersionStage: string, { to, from }: { to?: string; from?: string }) =>
-    outcome(async () => {
-      const versions = { MoveToVersionId: to && token(to), RemoveFromVersionId: from && token(from) }
+    resultOrErrorName(async () => {
+      const versions = {
+        MoveToVersionId: to && versionIdOf(to),
+        RemoveFromVersionId: from && versionIdOf(from),
+      }
       await this.client.send(
         new UpdateSecretVersionStageCommand({ SecretId: this.name, VersionStage, ...versions }),
       )
     })
 
   get = ({ letter, stage, id = this.name }: { letter?: string; stage?: string; id?: string } = {}) =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const which: GetSecretValueCommandInput = {
         SecretId: id,
-        VersionId: letter && token(letter),
+        VersionId: letter && versionIdOf(letter),
         VersionStage: stage,
       }
       const { SecretString, SecretBinary } = await this.client.send(new GetSecretValueCommand(which))
@@ -71,7 +74,7 @@ export class Api {
 
   /** Each version's letter and labels, as DescribeSecret tells them. */
   describe = () =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const { VersionIdsToStages = {} } = await this.#describe()
       return Object.fromEntries(
         Object.entries(VersionIdsToStages).map(([id, labels]) => [id.slice(0, 1), labels.toSorted()]),
@@ -85,24 +88,24 @@ export class Api {
     return Object.fromEntries(Object.entries(described).filter(([, labels]) => labels.length))
   }
 
-  tags = () => outcome(async () => (await this.#describe()).Tags)
+  tags = () => resultOrErrorName(async () => (await this.#describe()).Tags)
 
-  isMarkedDeleted = () => outcome(async () => (await this.#describe()).DeletedDate !== undefined)
+  isMarkedDeleted = () => resultOrErrorName(async () => (await this.#describe()).DeletedDate !== undefined)
 
   list = (IncludeDeprecated: boolean) =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const command = new ListSecretVersionIdsCommand({ SecretId: this.name, IncludeDeprecated })
       const { Versions = [] } = await this.client.send(command)
       return Versions.map(({ VersionId }) => VersionId?.slice(0, 1)).toSorted()
     })
 
   tag = (Key: string, Value: string) =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       await this.client.send(new TagResourceCommand({ SecretId: this.name, Tags: [{ Key, Value }] }))
     })
 
   delete = () =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       await this.client.send(new DeleteSecretCommand({ SecretId: this.name }))
     })
 
@@ -111,7 +114,7 @@ export class Api {
   }
 }
 
-export async function outcome<T>(call: () => Promise<T>): Promise<T | string> {
+export async function resultOrErrorName<T>(call: () => Promise<T>): Promise<T | string> {
   try {
     return await call()
   } catch (error) {
@@ -127,7 +130,7 @@ const [exists, invalidParameter, invalidRequest, notFound] = [
   'ResourceNotFoundException',
 ]
 
-export const cases: Case<Api>[] = [
+export const apiCases: Case<SecretApi>[] = [
   {
     title: 'CreateSecret: its version is current',
     run: async api => [

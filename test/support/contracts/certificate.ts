@@ -1,10 +1,10 @@
 import dns from 'node:dns'
 import type { PeerCertificate } from 'node:tls'
 import { expect, test, vi } from 'vitest'
-import { other, type Subject } from './engine.ts'
+import { type EngineSubject, withChange } from './engine.ts'
 
 /** That an engine tells which certificate it is shown, and trusts none that it did not trust. */
-export function certificateContract(subject: Subject): void {
+export function certificateContract(subject: EngineSubject): void {
   test('a certificate whose issuer is trusted is told, whatever host it is for', async () => {
     const { current } = await subject.makeApp()
     const here = { address: '127.0.0.1', family: 4 }
@@ -24,7 +24,7 @@ export function certificateContract(subject: Subject): void {
     vi.spyOn(dns, 'lookup').mockImplementation(lookup as typeof dns.lookup)
     const before = seen.length
     const refused = { name: 'TlsFailed' }
-    await expect(engine.login(other(current, { host: 'elsewhere.test' }))).rejects.toMatchObject(refused)
+    await expect(engine.login(withChange(current, { host: 'elsewhere.test' }))).rejects.toMatchObject(refused)
     expect(seen.slice(before).map(({ fingerprint256 }) => fingerprint256)).toEqual([seen[0]?.fingerprint256])
     vi.restoreAllMocks()
     const strange = subject.engine({ caFile: subject.strangeCaFile, onCertificate })

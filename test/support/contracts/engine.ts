@@ -1,38 +1,38 @@
 import dns from 'node:dns'
 import { createServer, type Server } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex } from '../../../local/servers/postgresDatabase.ts'
 import { freePort } from '../../../local/servers/spawn.ts'
 import type { Credential } from '../../../rotation/credential.ts'
-import type { Engine, EngineOptions, Session, TwoPasswords } from '../../../rotation/engines/engine.ts'
+import type { DualPasswordCalls, Engine, EngineOptions, Session } from '../../../rotation/engines/engine.ts'
 import { NoSuchUser } from '../../../rotation/engines/noSuchUser.ts'
-import { traits } from '../../../rotation/engines/traits.ts'
+import { engineTraits } from '../../../rotation/engines/traits.ts'
 import { generatePassword } from '../../../rotation/password.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
 /** One engine on one real server, and what its tests do there behind the engine's back. */
-export type Subject = {
+export type EngineSubject = {
   /** What a server of this kind has not, and the contract then does not ask for: docs/engines.md says which. */
-  without?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
+  lacks?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
   engine(options?: Partial<EngineOptions>): Engine
   /** An `ordinary` user may change nobody, where no user may change itself alone. */
   makeApp(options?: { user?: string; password?: string; ordinary?: boolean }): Promise<App>
   /** True if user and password log in now, seen from outside Keyturn. */
   admits(credential: Credential): Promise<boolean>
   /** Has the server log a statement in which `text` is a value. */
-  say(text: string): Promise<void>
+  logText(text: string): Promise<void>
   /** All that the server wrote about statements, to wherever it does. */
   logged(): string
   /** A CA file that is not for this server. */
   strangeCaFile: string
   /** The longest password that it takes, and the longest names of a user: at all, and of one that may have a clone. */
-  longest: { password: number; name: () => string; cloned: () => string }
+  maxLengths: { password: number; name: () => string; cloned: () => string }
   /** If there can be no space in a name. */
   noSpaces?: true
   /** Whether the session of this user is encrypted, as the server sees it. */
-  encrypted(user: string): Promise<boolean>
+  isEncrypted(user: string): Promise<boolean>
   /** A user that is admitted in clear text. */
-  plain(): Promise<Credential>
+  plainTextUser(): Promise<Credential>
   /** What a server without TLS answers; it is told what the client has sent, then hangs up. */
   withoutTls(received: (bytes: Buffer) => void): Server
   /** Where a user can have a limit of its own. */
@@ -57,26 +57,26 @@ export type Subject = {
   makeSuperuser(app: App, clone: string): Promise<void>
 }
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join('')
 const rejection = (name: string, more = {}) => expect.objectContaining({ name, ...more })
 
 /** The value with fields that `with` does not change. */
-export function other(credential: Credential, change: Record<string, unknown>): Credential {
+export function withChange(credential: Credential, change: Record<string, unknown>): Credential {
   const Class = credential.constructor as typeof Credential
   return Class.parse(JSON.stringify({ ...JSON.parse(credential.serialize()), ...change }))
 }
 
 /** What rotation/engines/engine.ts promises of every engine. */
-export function engineContract(subject: Subject): void {
+export function engineContract(subject: EngineSubject): void {
   const engine = subject.engine()
   const { makeApp, admits } = subject
-  const without = new Set(subject.without)
+  const without = new Set(subject.lacks)
 
   /** The admin's session, as a strategy opens it. */
   async function actingFor({ current, admin, database }: Pick<App, 'current' | 'admin' | 'database'>) {
     await using proof = await engine.login(current)
-    return await engine.login(admin.with({ dbname: database }), proof.host)
+    return await engine.login(admin.with({ dbname: database }), proof.accountQualifier)
   }
 
   async function listening(server: Server): Promise<number> {
@@ -86,8 +86,8 @@ export function engineContract(subject: Subject): void {
   }
 
   test('the log shows statements, so it would show a password', async () => {
-    const mark = hex()
-    await subject.say(mark)
+    const mark = randomHex()
+    await subject.logText(mark)
     expect(subject.logged()).toContain(mark)
   })
 
@@ -99,7 +99,7 @@ export function engineContract(subject: Subject): void {
     test('opens a session over TLS', async () => {
       const { current } = await makeApp()
       await using _ = await engine.login(current)
-      expect(await subject.encrypted(current.username)).toBe(true)
+      expect(await subject.isEncrypted(current.username)).toBe(true)
     })
 
     test('a wrong password, an unknown user and a locked user are LoginRefused', async () => {
@@ -108,15 +108,15 @@ export function engineContract(subject: Subject): void {
       for (const wrong of [current.with({ password: 'wrong' }), current.with({ username: 'nobody' })])
         await expect(engine.login(wrong)).rejects.toEqual(rejection('LoginRefused'))
       await using session = await actingFor(app)
-      await session.lockUser(current.username, pair(app.user))
-      await session.lockUser(current.username, pair(app.user))
+      await session.lockUser(current.username, pairOf(app.user))
+      await session.lockUser(current.username, pairOf(app.user))
       await expect(engine.login(current)).rejects.toEqual(rejection('LoginRefused'))
     })
 
     test('a locked user is opened by a new password alone', async () => {
       const app = await makeApp()
       await using session = await actingFor(app)
-      await session.lockUser(app.user, pair(app.user))
+      await session.lockUser(app.user, pairOf(app.user))
       await session.setPassword(app.user, 'opened')
       expect(await admits(app.current.with({ password: 'opened' }))).toBe(true)
     })
@@ -131,9 +131,9 @@ export function engineContract(subject: Subject): void {
 
     test('a closed port and an unknown host are Unreachable', async () => {
       const { current } = await makeApp()
-      const closed = other(current, { port: await freePort() })
+      const closed = withChange(current, { port: await freePort() })
       await expect(engine.login(closed)).rejects.toEqual(rejection('Unreachable'))
-      const unknown = other(current, { host: 'no.such.host.invalid' })
+      const unknown = withChange(current, { host: 'no.such.host.invalid' })
       await expect(engine.login(unknown)).rejects.toEqual(rejection('Unreachable'))
     })
 
@@ -142,11 +142,11 @@ export function engineContract(subject: Subject): void {
       const hasty = subject.engine({ connectTimeout: 200 })
       const silent = createServer(() => {})
       const port = await listening(silent)
-      await expect(hasty.login(other(current, { port }))).rejects.toEqual(rejection('Unreachable'))
+      await expect(hasty.login(withChange(current, { port }))).rejects.toEqual(rejection('Unreachable'))
       silent.close()
       const rude = createServer(socket => socket.destroy())
       const next = await listening(rude)
-      await expect(hasty.login(other(current, { port: next }))).rejects.toEqual(rejection('Unreachable'))
+      await expect(hasty.login(withChange(current, { port: next }))).rejects.toEqual(rejection('Unreachable'))
       rude.close()
     })
 
@@ -171,16 +171,16 @@ export function engineContract(subject: Subject): void {
       const lookup = (_: string, { all }: dns.LookupOptions, done: (...result: unknown[]) => void) =>
         all ? done(null, [here]) : done(null, here.address, here.family)
       vi.spyOn(dns, 'lookup').mockImplementation(lookup as typeof dns.lookup)
-      await using _ = await engine.login(other(current, { host: 'localhost' }))
-      await expect(engine.login(other(current, { host: 'elsewhere.test' }))).rejects.toEqual(
+      await using _ = await engine.login(withChange(current, { host: 'localhost' }))
+      await expect(engine.login(withChange(current, { host: 'elsewhere.test' }))).rejects.toEqual(
         rejection('TlsFailed'),
       )
     })
 
     test('clear text only when the value says so', async () => {
-      const plain = await subject.plain()
+      const plain = await subject.plainTextUser()
       await using _ = await engine.login(plain)
-      expect(await subject.encrypted(plain.username)).toBe(false)
+      expect(await subject.isEncrypted(plain.username)).toBe(false)
     })
 
     test('a server without TLS is TlsFailed if it says so, and never learns user or password', async () => {
@@ -191,7 +191,7 @@ export function engineContract(subject: Subject): void {
       })
       const port = await listening(server)
       const failed = without.has('answers without TLS') ? 'Unreachable' : 'TlsFailed'
-      await expect(engine.login(other(current, { port }))).rejects.toEqual(rejection(failed))
+      await expect(engine.login(withChange(current, { port }))).rejects.toEqual(rejection(failed))
       for (const secret of [current.username, current.password]) expect(sent.includes(secret)).toBe(false)
       server.close()
     })
@@ -233,11 +233,11 @@ export function engineContract(subject: Subject): void {
       ['every printable character', printable],
       ['quotes and backslashes', `'; drop role x; --\\'"$$\``],
       ['another script, composed and not', 'pässwörd ﬁ Ⅸ ａ\u00a0\u200b日本語 a\u0308'],
-      ['the longest', 'x'.repeat(subject.longest.password)],
+      ['the longest', 'x'.repeat(subject.maxLengths.password)],
     ])('%s: the new one logs in, the old one does not, the log shows neither', async (_, password) => {
       const app = await makeApp()
       const next = app.current.with({ password })
-      const third = `third-${hex(8)}`
+      const third = `third-${randomHex(8)}`
       {
         await using session = await engine.login(app.current)
         await session.setPassword(app.user, password)
@@ -265,7 +265,7 @@ export function engineContract(subject: Subject): void {
       const { current: victim } = await makeApp()
       await using session = await engine.login(current)
       await expect(session.setPassword(victim.username, 'taken')).rejects.toEqual(rejection('NotPermitted'))
-      await expect(session.lockUser(victim.username, pair(victim.username))).rejects.toEqual(
+      await expect(session.lockUser(victim.username, pairOf(victim.username))).rejects.toEqual(
         rejection('NotPermitted'),
       )
       expect(await admits(victim)).toBe(true)
@@ -295,35 +295,35 @@ export function engineContract(subject: Subject): void {
     test('a query that is refused is TestFailed with the code or the reason', async () => {
       const { current } = await makeApp()
       await using session = await engine.login(current)
-      await session.run(subject.queries.good)
+      await session.runTestQuery(subject.queries.good)
       const [absent, code] = subject.queries.absent
-      await expect(session.run(absent)).rejects.toEqual(
+      await expect(session.runTestQuery(absent)).rejects.toEqual(
         rejection('TestFailed', { message: expect.stringContaining(code) }),
       )
-      await expect(session.run(subject.queries.forbidden)).rejects.toEqual(rejection('TestFailed'))
+      await expect(session.runTestQuery(subject.queries.forbidden)).rejects.toEqual(rejection('TestFailed'))
     })
 
     test('a query that takes too long is Unreachable', async () => {
       const { current } = await makeApp()
       await using session = await subject.engine({ statementTimeout: 200 }).login(current)
-      await expect(session.run(subject.queries.slow)).rejects.toEqual(rejection('Unreachable'))
+      await expect(session.runTestQuery(subject.queries.slow)).rejects.toEqual(rejection('Unreachable'))
     })
   })
 
   /** Made anew for each test, as a user can be made only once. */
   const names: [string, () => string][] = [
-    ['plain', () => `user_${hex()}`],
-    ['quotes', () => `o'brien "the" ${hex()}`],
-    ['spaces', () => `one and another ${hex(4)}`],
-    ['capitals', () => `MixedCase${hex()}`],
-    ['umlauts', () => `käsespätzle_${hex()}`],
-    ['backslash and dollar', () => `back\\slash$$${hex()}`],
-    ['percent, backtick and at', () => `a\`%@'%'_${hex()}`],
-    ['a comma and equals signs', () => `uid=2C=a,b_${hex()}`],
-    ['the greatest length that leaves room for a clone', subject.longest.cloned],
+    ['plain', () => `user_${randomHex()}`],
+    ['quotes', () => `o'brien "the" ${randomHex()}`],
+    ['spaces', () => `one and another ${randomHex(4)}`],
+    ['capitals', () => `MixedCase${randomHex()}`],
+    ['umlauts', () => `käsespätzle_${randomHex()}`],
+    ['backslash and dollar', () => `back\\slash$$${randomHex()}`],
+    ['percent, backtick and at', () => `a\`%@'%'_${randomHex()}`],
+    ['a comma and equals signs', () => `uid=2C=a,b_${randomHex()}`],
+    ['the greatest length that leaves room for a clone', subject.maxLengths.cloned],
   ]
   const fitting = (name: string) => (subject.noSpaces ? name.replaceAll(' ', '_') : name)
-  test.each([...names, ['the greatest length', subject.longest.name] as const])(
+  test.each([...names, ['the greatest length', subject.maxLengths.name] as const])(
     'setPassword, a name with %s',
     async (_, nameOf) => {
       const user = fitting(nameOf())
@@ -337,8 +337,8 @@ export function engineContract(subject: Subject): void {
 
   describe('cloneUser', () => {
     const makeClone = async (app: App) => {
-      const both = pair(app.user)
-      const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+      const both = pairOf(app.user)
+      const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
       const sync = async (open = clone) => {
         await using session = await actingFor(app)
         await session.cloneUser(both, { user: open.username, password: open.password })
@@ -370,7 +370,7 @@ export function engineContract(subject: Subject): void {
       const app = await makeApp()
       const { clone, sync } = await makeClone(app)
       await sync()
-      const next = app.current.with({ password: `back-${hex(8)}` })
+      const next = app.current.with({ password: `back-${randomHex(8)}` })
       await sync(next)
       for (const credential of [next, clone]) expect(await admits(credential)).toBe(true)
       expect(await admits(app.current)).toBe(false)
@@ -402,7 +402,7 @@ export function engineContract(subject: Subject): void {
 
     test('one of the two that is gone is a difference', async () => {
       const app = await makeApp()
-      const orphan = app.current.with({ username: `orphan_${hex()}` })
+      const orphan = app.current.with({ username: `orphan_${randomHex()}` })
       await using session = await engine.login(app.current)
       for (const both of [
         { user: app.user, clone: orphan.username },
@@ -431,7 +431,7 @@ export function engineContract(subject: Subject): void {
       const { both, clone, sync, differences } = await makeClone(app)
       const drop = async () => {
         await using session = await actingFor(app)
-        await session.dropUser(both)
+        await session.dropClone(both)
       }
       await drop()
       await sync()
@@ -452,30 +452,34 @@ export function engineContract(subject: Subject): void {
       await sync()
       {
         await using session = await engine.login(app.current)
-        await expect(session.dropUser(both)).rejects.toEqual(rejection('NotPermitted'))
+        await expect(session.dropClone(both)).rejects.toEqual(rejection('NotPermitted'))
       }
       expect(await admits(clone)).toBe(true)
       const other = await makeApp()
-      const stranger = pair(other.user)
+      const stranger = pairOf(other.user)
       await subject.makeStranger(other, stranger.clone, 'its own')
       await using session = await actingFor(other)
-      await expect(session.dropUser(stranger)).rejects.toEqual(
+      await expect(session.dropClone(stranger)).rejects.toEqual(
         rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
       )
-      await expect(session.dropUser(pair(`orphan_${hex()}`))).resolves.toBeUndefined()
+      await expect(session.dropClone(pairOf(`orphan_${randomHex()}`))).resolves.toBeUndefined()
     })
 
     test('a clone that is not there cannot be locked, which is told from other reasons', async () => {
       const app = await makeApp()
-      const both = pair(app.user)
+      const both = pairOf(app.user)
       await using session = await actingFor(app)
       await expect(session.lockUser(both.clone, both)).rejects.toBeInstanceOf(NoSuchUser)
     })
 
     test('where a stranger has the clone’s name, neither it nor the user is locked', async () => {
       const app = await makeApp()
-      const both = pair(app.user)
-      const stranger = other(app.current, { username: both.clone, password: 'its own', dbname: undefined })
+      const both = pairOf(app.user)
+      const stranger = withChange(app.current, {
+        username: both.clone,
+        password: 'its own',
+        dbname: undefined,
+      })
       await subject.makeStranger(app, both.clone, stranger.password)
       await using session = await actingFor(app)
       for (const name of [both.clone, both.user])
@@ -492,7 +496,7 @@ export function engineContract(subject: Subject): void {
       await expect(sync()).rejects.toEqual(
         rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
       )
-      expect(await admits(other(clone, { password: 'its own', dbname: undefined }))).toBe(true)
+      expect(await admits(withChange(clone, { password: 'its own', dbname: undefined }))).toBe(true)
     })
 
     if (!without.has('superusers'))
@@ -506,7 +510,7 @@ export function engineContract(subject: Subject): void {
     test('a clone without its user is NotPermitted', async () => {
       const app = await makeApp()
       await using session = await actingFor(app)
-      const orphan = pair(`orphan_${hex()}`)
+      const orphan = pairOf(`orphan_${randomHex()}`)
       await expect(session.cloneUser(orphan, { user: orphan.user, password: 'x' })).rejects.toEqual(
         rejection('NotPermitted', { message: expect.stringContaining('there is no') }),
       )
@@ -524,8 +528,8 @@ export function engineContract(subject: Subject): void {
 
   test('the longest password that the settings may ask for logs in', async () => {
     const app = await makeApp()
-    const { longestPassword = 1024 } = traits[app.current.engine]
-    const password = generatePassword({ PASSWORD_LENGTH: longestPassword }, longestPassword)
+    const { maxPasswordBytes = 1024 } = engineTraits[app.current.engine]
+    const password = generatePassword({ PASSWORD_LENGTH: maxPasswordBytes }, maxPasswordBytes)
     await using session = await actingFor(app)
     await session.setPassword(app.user, password)
     const changed = app.current.with({ password })
@@ -536,7 +540,9 @@ export function engineContract(subject: Subject): void {
   test('a session has two passwords of a user to offer if the strategy is allowed', async () => {
     const { current } = await makeApp()
     await using session = await engine.login(current)
-    expect(session.passwords !== undefined).toBe('dual-password' in traits[current.engine].strategies)
+    expect(session.dualPassword !== undefined).toBe(
+      'dual-password' in engineTraits[current.engine].actorByStrategy,
+    )
   })
 
   const { twoPasswords } = subject
@@ -547,16 +553,16 @@ export function engineContract(subject: Subject): void {
         const app = await makeApp()
         await twoPasswords.allow?.(app)
         const { current } = app
-        const actor = traits[current.engine].strategies['dual-password']
+        const actor = engineTraits[current.engine].actorByStrategy['dual-password']
         const as = async (key: Credential) =>
           actor === 'admin' ? actingFor({ ...app, current: key }) : engine.login(key)
-        const passwords = async (key: Credential, act: (passwords: TwoPasswords) => Promise<void>) => {
+        const passwords = async (key: Credential, act: (passwords: DualPasswordCalls) => Promise<void>) => {
           await using session = await as(key)
-          if (!session.passwords) throw new Error('there are none')
-          await act(session.passwords)
+          if (!session.dualPassword) throw new Error('there are none')
+          await act(session.dualPassword)
         }
-        const next = current.with({ password: `next-${hex(8)}` })
-        const third = current.with({ password: `third-${hex(8)}` })
+        const next = current.with({ password: `next-${randomHex(8)}` })
+        const third = current.with({ password: `third-${randomHex(8)}` })
         const admitted = async () => {
           const all = [current, next, third]
           const admitted = await Promise.all(all.map(admits))
@@ -573,9 +579,9 @@ export function engineContract(subject: Subject): void {
         await add(current)
         await add(next)
         expect(await admitted()).toEqual(['current', 'next'])
-        await passwords(next, all => all.keep(user, next.password))
+        await passwords(next, all => all.keepOnly(user, next.password))
         expect(await admitted()).toEqual(['next'])
-        await passwords(next, all => all.keep(user, next.password))
+        await passwords(next, all => all.keepOnly(user, next.password))
         expect(await admitted()).toEqual(['next'])
         for (const { password } of [current, next]) expect(subject.logged()).not.toContain(password)
       })
@@ -583,7 +589,7 @@ export function engineContract(subject: Subject): void {
       test('keep of the older: the newer is gone', async () => {
         const { user, current, next, passwords, admitted } = await makeDual()
         await passwords(current, all => all.add(user, next.password, current.password))
-        await passwords(next, all => all.keep(user, current.password))
+        await passwords(next, all => all.keepOnly(user, current.password))
         expect(await admitted()).toEqual(['current'])
         await passwords(current, all => all.add(user, next.password, current.password))
         expect(await admitted()).toEqual(['current', 'next'])
@@ -592,8 +598,8 @@ export function engineContract(subject: Subject): void {
       test('keep of the older with the older: the same, or a Conflict as the newer is not known', async () => {
         const { user, current, next, passwords, admitted } = await makeDual()
         await passwords(current, all => all.add(user, next.password, current.password))
-        const kept = passwords(current, all => all.keep(user, current.password))
-        if (traits[current.engine].strategies['dual-password'] === 'admin') {
+        const kept = passwords(current, all => all.keepOnly(user, current.password))
+        if (engineTraits[current.engine].actorByStrategy['dual-password'] === 'admin') {
           await kept
           expect(await admitted()).toEqual(['current'])
         } else {
@@ -607,7 +613,7 @@ export function engineContract(subject: Subject): void {
         await passwords(current, all => all.add(user, next.password, current.password))
         await passwords(next, all => all.add(user, third.password, next.password))
         expect(await admitted()).toEqual(['next', 'third'])
-        await passwords(third, all => all.keep(user, third.password))
+        await passwords(third, all => all.keepOnly(user, third.password))
         expect(await admitted()).toEqual(['third'])
       })
 
@@ -620,7 +626,7 @@ export function engineContract(subject: Subject): void {
         const odd = current.with({ password })
         await passwords(current, all => all.add(user, password, current.password))
         expect([await admits(odd), await admits(current)]).toEqual([true, true])
-        await passwords(odd, all => all.keep(user, password))
+        await passwords(odd, all => all.keepOnly(user, password))
         expect([await admits(odd), await admits(current)]).toEqual([true, false])
         expect(subject.logged()).not.toContain(password)
       })
@@ -629,7 +635,7 @@ export function engineContract(subject: Subject): void {
         const app = await makeApp({ ordinary: true })
         const { current, user } = app
         await using session = await engine.login(current)
-        await expect(session.passwords?.add(user, 'next', current.password)).rejects.toEqual(
+        await expect(session.dualPassword?.add(user, 'next', current.password)).rejects.toEqual(
           rejection('NotPermitted'),
         )
         expect(await admits(current)).toBe(true)

@@ -5,11 +5,11 @@ import {
   QueryCommand,
 } from '@aws-sdk/client-dynamodb'
 import { beforeEach, expect, test } from 'vitest'
-import { type Noted, PromotionTable } from '../../../fleet/promotion/promotionTable.ts'
-import { failure } from '../observe.ts'
+import { type PromotionNote, PromotionTable } from '../../../fleet/promotion/promotionTable.ts'
+import { rejectionOf } from '../observe.ts'
 
 const credential = (name: string) => `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}`
-const noted = (name: string, more: Partial<Noted> = {}): Noted => ({
+const noted = (name: string, more: Partial<PromotionNote> = {}): PromotionNote => ({
   kind: 'promotion',
   credential: credential(name),
   name,
@@ -23,14 +23,14 @@ const noted = (name: string, more: Partial<Noted> = {}): Noted => ({
 })
 
 /** What a DynamoDB does with the table of promotions by this name, whoever made it. */
-export function keepsPromotions(clientFor: () => DynamoDBClient, name: string): void {
+export function promotionTableContract(clientFor: () => DynamoDBClient, name: string): void {
   let client: DynamoDBClient
   let table: PromotionTable
   beforeEach(async () => {
     client = clientFor()
     table = new PromotionTable(client, name)
     for (const kind of ['promotion', 'rehearsal'] as const)
-      for (const one of await table.all(kind)) await table.forget(kind, one.credential)
+      for (const one of await table.list(kind)) await table.forget(kind, one.credential)
   })
 
   test('what is noted is found as it was, and another note takes its place', async () => {
@@ -48,18 +48,18 @@ export function keepsPromotions(clientFor: () => DynamoDBClient, name: string): 
     const second = noted('a')
     await table.note(second)
     expect(await table.latest('promotion', first.credential)).toEqual(second)
-    expect(await table.all('promotion')).toEqual([second])
+    expect(await table.list('promotion')).toEqual([second])
   })
 
   test('all of one kind come in the order of their ARNs, and what is forgotten does not', async () => {
     const rehearsed = noted('a', { kind: 'rehearsal', outcome: 'ready' })
     const all = [noted('c'), rehearsed, noted('a'), noted('B')]
     for (const one of all) await table.note(one)
-    expect((await table.all('promotion')).map(each => each.name)).toEqual(['B', 'a', 'c'])
+    expect((await table.list('promotion')).map(each => each.name)).toEqual(['B', 'a', 'c'])
     await table.forget('promotion', credential('a'))
     await table.forget('promotion', credential('a'))
-    expect((await table.all('promotion')).map(each => each.name)).toEqual(['B', 'c'])
-    expect(await table.all('rehearsal')).toEqual([rehearsed])
+    expect((await table.list('promotion')).map(each => each.name)).toEqual(['B', 'c'])
+    expect(await table.list('rehearsal')).toEqual([rehearsed])
   })
 
   test('more than a page holds is found all the same', async () => {
@@ -75,13 +75,13 @@ export function keepsPromotions(clientFor: () => DynamoDBClient, name: string): 
     )
     expect(first.Items?.length).toBeLessThan(all.length)
     expect(first.LastEvaluatedKey).toMatchObject({ kind: { S: 'promotion' } })
-    expect(await table.all('promotion')).toEqual(all)
+    expect(await table.list('promotion')).toEqual(all)
   })
 
   test('a table that there is not, and a key that is not whole, are refused', async () => {
     const elsewhere = new PromotionTable(client, 'another')
-    expect(await failure(elsewhere.note(noted('a')))).toMatchObject({ name: 'StoreFailed' })
-    expect(await failure(elsewhere.latest('promotion', credential('a')))).toMatchObject({
+    expect(await rejectionOf(elsewhere.note(noted('a')))).toMatchObject({ name: 'StoreFailed' })
+    expect(await rejectionOf(elsewhere.latest('promotion', credential('a')))).toMatchObject({
       name: 'StoreFailed',
     })
     const half = { kind: { S: 'promotion' } }
@@ -89,7 +89,7 @@ export function keepsPromotions(clientFor: () => DynamoDBClient, name: string): 
       new DeleteItemCommand({ TableName: name, Key: half }),
       new PutItemCommand({ TableName: name, Item: half }),
     ])
-      expect(await failure(client.send(command as PutItemCommand))).toMatchObject({
+      expect(await rejectionOf(client.send(command as PutItemCommand))).toMatchObject({
         name: 'ValidationException',
       })
   })

@@ -3,7 +3,7 @@ import {
   type GetRandomPasswordCommandInput,
   type SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
-import { outcome } from './api.ts'
+import { resultOrErrorName } from './api.ts'
 import type { Case } from './case.ts'
 
 const kinds: Record<string, RegExp> = {
@@ -18,7 +18,7 @@ const LONGEST = 4096
 
 /** The password, or the error's name. */
 const password = (client: SecretsManagerClient, input: GetRandomPasswordCommandInput = {}) =>
-  outcome(async () => (await client.send(new GetRandomPasswordCommand(input))).RandomPassword ?? '')
+  resultOrErrorName(async () => (await client.send(new GetRandomPasswordCommand(input))).RandomPassword ?? '')
 
 const kindsIn = (text: string) => Object.keys(kinds).filter(kind => kinds[kind]?.test(text))
 

@@ -24,37 +24,37 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { expect } from 'vitest'
-import { Api, outcome, token } from './api.ts'
+import { resultOrErrorName, SecretApi, versionIdOf } from './api.ts'
 import type { Case } from './case.ts'
 
-export const [home, peer] = ['eu-west-1', 'eu-central-1']
+export const [homeRegion, peerRegion] = ['eu-west-1', 'eu-central-1']
 
 /** The calls about replicas, on one secret in one Region. */
-class RegionalApi extends Api {
+class RegionalApi extends SecretApi {
   describeAll = () => this.client.send(new DescribeSecretCommand({ SecretId: this.name }))
 
   createReplicated = (AddReplicaRegions: ReplicaRegionType[]) =>
-    outcome(async () => {
-      const command = { Name: this.name, ClientRequestToken: token('a'), SecretString: 'one' }
+    resultOrErrorName(async () => {
+      const command = { Name: this.name, ClientRequestToken: versionIdOf('a'), SecretString: 'one' }
       const answer = await this.client.send(new CreateSecretCommand({ ...command, AddReplicaRegions }))
       return answer.ReplicationStatus?.map(({ Region }) => Region)
     })
 
-  replicate = (AddReplicaRegions: ReplicaRegionType[] = [{ Region: peer }], force = false) =>
-    outcome(async () => {
+  replicate = (AddReplicaRegions: ReplicaRegionType[] = [{ Region: peerRegion }], force = false) =>
+    resultOrErrorName(async () => {
       const command = { SecretId: this.name, AddReplicaRegions, ForceOverwriteReplicaSecret: force }
       const answer = await this.client.send(new ReplicateSecretToRegionsCommand(command))
       return answer.ReplicationStatus?.map(({ Region }) => Region)
     })
 
   remove = (...RemoveReplicaRegions: string[]) =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const command = { SecretId: this.name, RemoveReplicaRegions }
       return (await this.client.send(new RemoveRegionsFromReplicationCommand(command))).ReplicationStatus
     })
 
   stop = () =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const { ARN = '' } = await this.client.send(
         new StopReplicationToReplicaCommand({ SecretId: this.name }),
       )
@@ -63,14 +63,14 @@ class RegionalApi extends Api {
 
   /** What DescribeSecret tells of this. */
   told = (...members: (keyof DescribeSecretResponse)[]) =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const described = await this.describeAll()
       return members.map(member => described[member])
     })
 
   /** Each Region's Status and message, when none is InProgress any more. */
   statuses = () =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       for (let tries = 0; ; tries++) {
         const { ReplicationStatus = [] } = await this.describeAll()
         const isSettled = ReplicationStatus.every(({ Status }) => Status !== 'InProgress')
@@ -83,7 +83,7 @@ class RegionalApi extends Api {
     refusal(() => this.client.send(new UpdateSecretCommand({ SecretId: this.name, ...more })))
 
   policy = () =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const command = new GetResourcePolicyCommand({ SecretId: this.name })
       return (await this.client.send(command)).ResourcePolicy
     })
@@ -100,7 +100,7 @@ class RegionalApi extends Api {
   tryDelete = () => refusal(() => this.client.send(new DeleteSecretCommand({ SecretId: this.name })))
 
   listed = (Key: FilterNameStringType, ...Values: string[]) =>
-    outcome(async () => {
+    resultOrErrorName(async () => {
       const { SecretList = [] } = await this.client.send(
         new ListSecretsCommand({ Filters: [{ Key, Values }] }),
       )
@@ -111,7 +111,7 @@ class RegionalApi extends Api {
   async writes(): Promise<Record<string, string | undefined>> {
     const SecretId = this.name
     const AddReplicaRegions = [{ Region: 'us-east-1' }]
-    const stage = { VersionStage: 'blue', MoveToVersionId: token('a') }
+    const stage = { VersionStage: 'blue', MoveToVersionId: versionIdOf('a') }
     const commands = {
       PutSecretValue: new PutSecretValueCommand({ SecretId, SecretString: 'two' }),
       UpdateSecretVersionStage: new UpdateSecretVersionStageCommand({ SecretId, ...stage }),
@@ -120,7 +120,7 @@ class RegionalApi extends Api {
       UntagResource: new UntagResourceCommand({ SecretId, TagKeys: ['team'] }),
       PutResourcePolicy: new PutResourcePolicyCommand({ SecretId, ResourcePolicy: policyFor('deny') }),
       DeleteResourcePolicy: new DeleteResourcePolicyCommand({ SecretId }),
-      RotateSecret: new RotateSecretCommand({ SecretId, RotationLambdaARN: functionIn(peer) }),
+      RotateSecret: new RotateSecretCommand({ SecretId, RotationLambdaARN: functionIn(peerRegion) }),
       CancelRotateSecret: new CancelRotateSecretCommand({ SecretId }),
       DeleteSecret: new DeleteSecretCommand({ SecretId }),
       ReplicateSecretToRegions: new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }),
@@ -162,8 +162,8 @@ export class Regions {
   readonly peer: RegionalApi
 
   constructor(clientFor: (region: string) => SecretsManagerClient) {
-    this.home = new RegionalApi(clientFor(home), this.name)
-    this.peer = new RegionalApi(clientFor(peer), this.name)
+    this.home = new RegionalApi(clientFor(homeRegion), this.name)
+    this.peer = new RegionalApi(clientFor(peerRegion), this.name)
   }
 
   /** Its first version, `a`, is current, and in both Regions. */
@@ -184,19 +184,19 @@ const allRefused = {
   ...{ DeleteResourcePolicy: readOnly, RotateSecret: readOnly, CancelRotateSecret: readOnly },
   ...{ DeleteSecret: readOnly, ReplicateSecretToRegions: readOnly, RemoveRegionsFromReplication: readOnly },
 }
-const inSync = [[peer, 'InSync']]
+const inSync = [[peerRegion, 'InSync']]
 const midnight = (date: unknown) => date instanceof Date && date.getTime() % 86_400_000 === 0
 
-export const cases: Case<Regions>[] = [
+export const replicationCases: Case<Regions>[] = [
   {
     title: 'CreateSecret makes replicas',
     run: async ({ home, peer: there }) => [
-      await home.createReplicated([{ Region: peer }]),
+      await home.createReplicated([{ Region: peerRegion }]),
       await home.statuses(),
       await there.get(),
       await there.labels(),
     ],
-    aws: [[peer], inSync, 'one', { a: [current] }],
+    aws: [[peerRegion], inSync, 'one', { a: [current] }],
   },
   {
     title: 'ReplicateSecretToRegions makes replicas',
@@ -206,14 +206,14 @@ export const cases: Case<Regions>[] = [
       await there.get(),
       await there.labels(),
     ],
-    aws: [[peer], inSync, 'one', { a: [current] }],
+    aws: [[peerRegion], inSync, 'one', { a: [current] }],
   },
   {
     title: "a replica has its primary's ARN, with its own Region, and is not found by its primary's",
     run: async regions => {
       const arn = await regions.replicated()
       const [told] = await regions.peer.told('ARN')
-      return [told === arn.replace(home, peer), await regions.peer.get({ id: arn })]
+      return [told === arn.replace(homeRegion, peerRegion), await regions.peer.get({ id: arn })]
     },
     aws: [true, 'ResourceNotFoundException'],
   },
@@ -228,17 +228,17 @@ export const cases: Case<Regions>[] = [
         await regions.peer.told('PrimaryRegion', 'ReplicationStatus'),
       ]
     },
-    aws: [[[peer, 'alias/aws/secretsmanager']], [undefined], [home, undefined]],
+    aws: [[[peerRegion, 'alias/aws/secretsmanager']], [undefined], [homeRegion, undefined]],
     // moto gives the replica its primary's list too.
-    moto: [[[peer, 'alias/aws/secretsmanager']], [undefined], [home, [expect.anything()]]],
+    moto: [[[peerRegion, 'alias/aws/secretsmanager']], [undefined], [homeRegion, [expect.anything()]]],
     // MiniStack leaves out a key that is not named.
-    ministack: [[[peer, undefined]], [undefined], [home, undefined]],
+    ministack: [[[peerRegion, undefined]], [undefined], [homeRegion, undefined]],
   },
   {
     title: 'a replica has the key that is named for it, and it alone can be changed there',
     run: async ({ home, peer: there }) => {
       await home.create('a', 'one')
-      await home.replicate([{ Region: peer, KmsKeyId: 'alias/there' }])
+      await home.replicate([{ Region: peerRegion, KmsKeyId: 'alias/there' }])
       await home.statuses()
       const key = async () => (await home.describeAll()).ReplicationStatus?.map(({ KmsKeyId }) => KmsKeyId)
       const before = [await key(), await there.told('KmsKeyId')]
@@ -260,14 +260,14 @@ export const cases: Case<Regions>[] = [
     title: 'a replica has no rotation configuration (?)',
     run: async ({ home: own, peer: there }) => {
       await own.create('a', 'one')
-      await own.configureRotation(functionIn(home))
+      await own.configureRotation(functionIn(homeRegion))
       await own.replicate()
       await own.statuses()
       const { RotationEnabled = false, RotationLambdaARN } = await there.describeAll()
       return [RotationEnabled, RotationLambdaARN]
     },
     aws: [false, undefined],
-    moto: [false, functionIn(home)],
+    moto: [false, functionIn(homeRegion)],
   },
   {
     title: 'values and labels follow, AWSPENDING among them (?)',
@@ -336,11 +336,15 @@ export const cases: Case<Regions>[] = [
         new RegExp(`arn:\\S+:${regions.name}-\\w+`),
         'ARN',
       )
-      const removed = [await regions.home.remove(peer), await regions.peer.get(), await regions.home.get()]
+      const removed = [
+        await regions.home.remove(peerRegion),
+        await regions.peer.get(),
+        await regions.home.get(),
+      ]
       return [refused, ...removed, await regions.home.tryDelete()]
     },
     aws: [
-      `InvalidParameterException: You can't delete secret ARN that still has replica regions [${peer}].`,
+      `InvalidParameterException: You can't delete secret ARN that still has replica regions [${peerRegion}].`,
       ...[[], 'ResourceNotFoundException', 'one', undefined],
     ],
     // moto puts the id of the request in its words, and no full stop.
@@ -359,7 +363,7 @@ export const cases: Case<Regions>[] = [
       const answer = [await home.replicate(), await home.statuses()]
       return [...answer, await there.get(), await there.told('PrimaryRegion')]
     },
-    aws: [[peer], [[peer, 'Failed']], 'other', [undefined]],
+    aws: [[peerRegion], [[peerRegion, 'Failed']], 'other', [undefined]],
   },
   {
     title: 'ForceOverwriteReplicaSecret overwrites it, and there is one entry',
@@ -368,18 +372,18 @@ export const cases: Case<Regions>[] = [
       await own.create('a', 'one')
       await own.replicate()
       await own.statuses()
-      const answer = [await own.replicate([{ Region: peer }], true), await own.statuses()]
+      const answer = [await own.replicate([{ Region: peerRegion }], true), await own.statuses()]
       return [...answer, await there.get(), await there.told('PrimaryRegion')]
     },
-    aws: [[peer], inSync, 'one', [home]],
+    aws: [[peerRegion], inSync, 'one', [homeRegion]],
     // moto adds a second entry for the same Region.
-    moto: [[peer, peer], [[peer, 'Failed'], ...inSync], 'one', [home]],
+    moto: [[peerRegion, peerRegion], [[peerRegion, 'Failed'], ...inSync], 'one', [homeRegion]],
   },
   {
     title: "a replica in the primary's own Region is refused",
     run: async ({ home: own }) => {
       await own.create('a', 'one')
-      return [await own.replicate([{ Region: home }]), await own.statuses()]
+      return [await own.replicate([{ Region: homeRegion }]), await own.statuses()]
     },
     aws: ['InvalidParameterException', []],
   },
@@ -387,14 +391,14 @@ export const cases: Case<Regions>[] = [
     title: 'StopReplicationToReplica makes a replica a secret of its own',
     run: async regions => {
       const arn = await regions.replicated()
-      const answer = (await regions.peer.stop()) === arn.replace(home, peer)
+      const answer = (await regions.peer.stop()) === arn.replace(homeRegion, peerRegion)
       const told = [await regions.peer.told('PrimaryRegion'), await regions.home.statuses()]
       await regions.home.put('b', 'two')
       return [answer, ...told, await regions.peer.get(), await regions.peer.put('c', 'three')]
     },
     aws: [true, [undefined], [], 'one', [current]],
     // moto has no StopReplicationToReplica.
-    moto: [false, [home], inSync, 'two', 'InvalidParameterException'],
+    moto: [false, [homeRegion], inSync, 'two', 'InvalidParameterException'],
   },
   {
     title: 'what was promoted stands in the way of its old primary (?)',
@@ -403,11 +407,11 @@ export const cases: Case<Regions>[] = [
       await regions.peer.stop()
       await regions.home.replicate()
       const status = await regions.home.statuses()
-      await regions.home.remove(peer)
+      await regions.home.remove(peerRegion)
       return [status, await regions.peer.get()]
     },
-    aws: [[[peer, 'Failed']], 'one'],
-    moto: [[...inSync, [peer, 'Failed']], 'ResourceNotFoundException'],
+    aws: [[[peerRegion, 'Failed']], 'one'],
+    moto: [[...inSync, [peerRegion, 'Failed']], 'ResourceNotFoundException'],
   },
   {
     title: 'StopReplicationToReplica of what is no replica is refused',
@@ -441,14 +445,14 @@ export const cases: Case<Regions>[] = [
       await regions.replicated()
       return [
         await regions.peer.listed('name', regions.name),
-        await regions.peer.listed('primary-region', home),
+        await regions.peer.listed('primary-region', homeRegion),
         await regions.peer.listed('primary-region', 'us-east-1'),
-        await regions.home.listed('primary-region', home),
+        await regions.home.listed('primary-region', homeRegion),
       ]
     },
     // Whether a primary counts as one of its own Region is not documented (?).
-    aws: [[home], [home], [], expect.anything()],
+    aws: [[homeRegion], [homeRegion], [], expect.anything()],
     // MiniStack ignores this filter.
-    ministack: [[home], [home], [home], [undefined]],
+    ministack: [[homeRegion], [homeRegion], [homeRegion], [undefined]],
   },
 ]

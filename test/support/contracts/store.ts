@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { Credential, type Format } from '../../../rotation/credential.ts'
+import { Credential, type ValueParser } from '../../../rotation/credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../../../rotation/errors.ts'
 import type { Stage, Store } from '../../../rotation/stores/store.ts'
 
@@ -16,7 +16,7 @@ export type StoreSubject = {
 /** Titles of tests that this store fails, each with the reason. One that passes after all fails the run. */
 type Gaps = Record<string, string>
 
-export const credential = (password: string, change: { username?: string; host?: string } = {}) =>
+export const credentialWith = (password: string, change: { username?: string; host?: string } = {}) =>
   Credential.parse(
     JSON.stringify({ engine: 'postgres', host: 'db.example.com', username: 'app', ...change, password }),
   )
@@ -34,7 +34,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
     /** A secret of its own whose current value has the password `first`. */
     async function secret(tags: Record<string, string> = {}): Promise<{ id: string; first: string }> {
       const [id, first] = [`contract/${randomUUID()}`, randomUUID()]
-      await subject.create(id, first, credential('first'), tags)
+      await subject.create(id, first, credentialWith('first'), tags)
       return { id, first }
     }
 
@@ -59,15 +59,15 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         const seen = async () => [
           await labels(id),
           await password(id, { token: first }),
-          await store.tokens(id),
+          await store.listTokens(id),
         ]
         const unchanged = async () => {
           const before = await seen()
-          await store.rehearse(id, token)
+          await store.rehearsePromote(id, token)
           expect(await seen()).toEqual(before)
         }
         await unchanged()
-        await store.propose(id, token, credential('next'))
+        await store.propose(id, token, credentialWith('next'))
         await unchanged()
         await store.promote(id, token, first)
         await unchanged()
@@ -76,7 +76,9 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
 
       promise('a secret that is not there is InvalidCredential', async () => {
         const error = { name: 'InvalidCredential', field: 'id' }
-        await expect(store.rehearse(`contract/${randomUUID()}`, randomUUID())).rejects.toMatchObject(error)
+        await expect(store.rehearsePromote(`contract/${randomUUID()}`, randomUUID())).rejects.toMatchObject(
+          error,
+        )
       })
     })
 
@@ -92,7 +94,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
           tags: { 'keyturn:strategy': 'single-user', team: 'payments' },
         })
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
       })
 
@@ -104,7 +106,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('a label left on current counts as nothing pending', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.promote(id, next, first)
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
       })
@@ -120,7 +122,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('by stage', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await store.read(id, { stage: 'current' })).toMatchObject({ token: first })
         expect(await password(id, { stage: 'current' })).toBe('first')
         expect(await store.read(id, { stage: 'pending' })).toMatchObject({ token: next })
@@ -133,7 +135,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('by token', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await password(id, { token: first })).toBe('first')
         expect(await password(id, { token: next })).toBe('next')
         expect((await store.read(id, { token: next }))?.token).toBe(next)
@@ -142,7 +144,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('by token that holds the stage', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await password(id, { token: first, stage: 'current' })).toBe('first')
         expect(await password(id, { token: next, stage: 'pending' })).toBe('next')
       })
@@ -150,13 +152,13 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('by token that does not hold the stage is undefined', async () => {
         const { id, first } = await secret()
         const [next, later] = [randomUUID(), randomUUID()]
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await store.read(id, { token: first, stage: 'pending' })).toBeUndefined()
         expect(await store.read(id, { token: next, stage: 'current' })).toBeUndefined()
         expect(await store.read(id, { token: first, stage: 'previous' })).toBeUndefined()
         await store.discard(id, next)
         expect(await store.read(id, { token: next, stage: 'pending' })).toBeUndefined()
-        await store.propose(id, later, credential('later'))
+        await store.propose(id, later, credentialWith('later'))
         expect(await store.read(id, { token: next, stage: 'pending' })).toBeUndefined()
       })
 
@@ -173,7 +175,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('writes the value as pending and leaves current alone', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
         expect(await password(id, { token: next, stage: 'pending' })).toBe('next')
         expect(await password(id, { stage: 'current' })).toBe('first')
@@ -182,8 +184,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('the same token again keeps the earlier value', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
-        await store.propose(id, next, credential('other'))
+        await store.propose(id, next, credentialWith('next'))
+        await store.propose(id, next, credentialWith('other'))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
         expect(await password(id, { stage: 'pending' })).toBe('next')
       })
@@ -191,8 +193,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('the same token and value again is success', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
         expect(await password(id, { stage: 'pending' })).toBe('next')
       })
@@ -200,7 +202,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('the same token twice at once: both succeed, with one value', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await Promise.all(['one', 'two'].map(text => store.propose(id, next, credential(text))))
+        await Promise.all(['one', 'two'].map(text => store.propose(id, next, credentialWith(text))))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
         expect(['one', 'two']).toContain(await password(id, { stage: 'pending' }))
       })
@@ -208,9 +210,9 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('a discarded token is pending again, with its earlier value', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
-        await store.propose(id, next, credential('other'))
+        await store.propose(id, next, credentialWith('other'))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
         expect(await password(id, { stage: 'pending' })).toBe('next')
       })
@@ -218,28 +220,28 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('a discarded token is pending again, also with the very same value', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
       })
 
       promise('a discarded token is pending again, also where the label stayed on current', async () => {
         const { id, first } = await secret()
         const [next, late] = [randomUUID(), randomUUID()]
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         const discardLate = async () => {
-          await store.propose(id, late, credential('late'))
+          await store.propose(id, late, credentialWith('late'))
           await store.discard(id, late)
         }
         // Where both can be pending, the label comes back and stays.
         if (!subject.exclusive) {
           await discardLate()
-          await store.propose(id, next, credential('other'))
+          await store.propose(id, next, credentialWith('other'))
         }
         await store.promote(id, next, first)
         if (subject.exclusive) await discardLate()
-        await store.propose(id, late, credential('other'))
+        await store.propose(id, late, credentialWith('other'))
         expect(await labels(id)).toEqual({ current: next, pending: late, previous: first })
         expect(await password(id, { stage: 'pending' })).toBe('late')
       })
@@ -247,13 +249,13 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('TokenReused if the discarded value is older than what has become current since', async () => {
         const { id, first } = await secret()
         const [early, next] = [randomUUID(), randomUUID()]
-        await store.propose(id, early, credential('early'))
+        await store.propose(id, early, credentialWith('early'))
         await store.discard(id, early)
         // Some tell their times in seconds.
         await sleep(1100)
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.promote(id, next, first)
-        await expect(store.propose(id, early, credential('other'))).rejects.toThrow(TokenReused)
+        await expect(store.propose(id, early, credentialWith('other'))).rejects.toThrow(TokenReused)
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
       })
 
@@ -261,9 +263,9 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         const { id, first } = await secret()
         const next = randomUUID()
         await sleep(1100)
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.promote(id, next, first)
-        await expect(store.propose(id, first, credential('other'))).rejects.toThrow(TokenReused)
+        await expect(store.propose(id, first, credentialWith('other'))).rejects.toThrow(TokenReused)
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
       })
 
@@ -273,17 +275,17 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         promise(`TokenReused if the pending value is for another ${what}`, async () => {
           const { id } = await secret()
           const next = randomUUID()
-          await store.propose(id, next, credential('next', change))
-          await expect(store.propose(id, next, credential('other'))).rejects.toThrow(TokenReused)
+          await store.propose(id, next, credentialWith('next', change))
+          await expect(store.propose(id, next, credentialWith('other'))).rejects.toThrow(TokenReused)
           expect(await password(id, { stage: 'pending' })).toBe('next')
         })
 
         promise(`TokenReused if the discarded value is for another ${what}`, async () => {
           const { id, first } = await secret()
           const next = randomUUID()
-          await store.propose(id, next, credential('next', change))
+          await store.propose(id, next, credentialWith('next', change))
           await store.discard(id, next)
-          await expect(store.propose(id, next, credential('other'))).rejects.toThrow(TokenReused)
+          await expect(store.propose(id, next, credentialWith('other'))).rejects.toThrow(TokenReused)
           expect(await labels(id)).toEqual({ current: first, pending: undefined, previous: undefined })
         })
       }
@@ -291,10 +293,10 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('RotationInProgress if a kept value meets another pending one', async () => {
         const { id, first } = await secret()
         const [early, next] = [randomUUID(), randomUUID()]
-        await store.propose(id, early, credential('early'))
+        await store.propose(id, early, credentialWith('early'))
         await store.discard(id, early)
-        await store.propose(id, next, credential('next'))
-        await expect(store.propose(id, early, credential('other'))).rejects.toThrow(RotationInProgress)
+        await store.propose(id, next, credentialWith('next'))
+        await expect(store.propose(id, early, credentialWith('other'))).rejects.toThrow(RotationInProgress)
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
         expect(await password(id, { stage: 'pending' })).toBe('next')
       })
@@ -304,8 +306,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('is refused, or takes the label; the other value stays readable', async () => {
         const { id, first } = await secret()
         const [early, next] = [randomUUID(), randomUUID()]
-        await store.propose(id, early, credential('early'))
-        const second = store.propose(id, next, credential('next'))
+        await store.propose(id, early, credentialWith('early'))
+        const second = store.propose(id, next, credentialWith('next'))
         if (subject.exclusive) await expect(second).rejects.toThrow(RotationInProgress)
         else await second
         const pending = subject.exclusive ? early : next
@@ -318,7 +320,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         const { id } = await secret()
         const tokens = [randomUUID(), randomUUID()]
         const proposed = await Promise.allSettled(
-          tokens.map(token => store.propose(id, token, credential(token))),
+          tokens.map(token => store.propose(id, token, credentialWith(token))),
         )
         const winners = tokens.filter((_, i) => proposed[i]?.status === 'fulfilled')
         if (subject.exclusive) expect(winners).toHaveLength(1)
@@ -332,7 +334,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       async function proposed() {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         return { id, first, next }
       }
 
@@ -347,7 +349,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         const { id, first, next } = await proposed()
         await store.promote(id, next, first)
         const later = randomUUID()
-        await store.propose(id, later, credential('later'))
+        await store.propose(id, later, credentialWith('later'))
         expect(await labels(id)).toEqual({ current: next, pending: later, previous: first })
         await store.promote(id, later, next)
         expect(await labels(id)).toEqual({ current: later, pending: undefined, previous: next })
@@ -365,7 +367,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         const { id, first, next } = await proposed()
         const rival = randomUUID()
         await store.discard(id, next)
-        await store.propose(id, rival, credential('rival'))
+        await store.propose(id, rival, credentialWith('rival'))
         await store.promote(id, rival, first)
         await expect(store.promote(id, next, first)).rejects.toThrow(Superseded)
         expect(await labels(id)).toEqual({ current: rival, pending: undefined, previous: first })
@@ -375,7 +377,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         const { id, first, next } = await proposed()
         await store.promote(id, next, first)
         const later = randomUUID()
-        await store.propose(id, later, credential('later'))
+        await store.propose(id, later, credentialWith('later'))
         await store.promote(id, later, next)
         await expect(store.promote(id, next, first)).rejects.toThrow(Superseded)
         expect(await labels(id)).toEqual({ current: later, pending: undefined, previous: next })
@@ -388,7 +390,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
           await store.discard(id, next)
           await expect(store.promote(id, next, first, true)).rejects.toThrow(Superseded)
           const rival = randomUUID()
-          await store.propose(id, rival, credential('rival'))
+          await store.propose(id, rival, credentialWith('rival'))
           await expect(store.promote(id, next, first, true)).rejects.toThrow(Superseded)
           expect(await labels(id)).toEqual({ current: first, pending: rival, previous: undefined })
           for (const _ of [1, 2]) await store.promote(id, rival, first, true)
@@ -407,7 +409,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('takes pending away and keeps the value readable by token', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
         expect(await labels(id)).toEqual({ current: first, pending: undefined, previous: undefined })
         expect(await store.read(id, { stage: 'pending' })).toBeUndefined()
@@ -417,7 +419,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('a second time is success', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
         await store.discard(id, next)
         expect(await labels(id)).toEqual({ current: first, pending: undefined, previous: undefined })
@@ -432,7 +434,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('of one version leaves another pending', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.discard(id, first)
         await store.discard(id, randomUUID())
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
@@ -441,7 +443,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('of what became current meanwhile leaves it current', async () => {
         const { id, first } = await secret()
         const next = randomUUID()
-        await store.propose(id, next, credential('next'))
+        await store.propose(id, next, credentialWith('next'))
         await store.promote(id, next, first)
         await store.discard(id, next)
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
@@ -452,34 +454,34 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       promise('tells every version, also those without a label', async () => {
         const { id, first } = await secret()
         const [early, next] = [randomUUID(), randomUUID()]
-        await store.propose(id, early, credential('early'))
+        await store.propose(id, early, credentialWith('early'))
         await store.discard(id, early)
-        await store.propose(id, next, credential('next'))
-        expect(new Set(await store.tokens(id))).toEqual(new Set([first, early, next]))
-        expect(await store.tokens(id)).toHaveLength(3)
+        await store.propose(id, next, credentialWith('next'))
+        expect(new Set(await store.listTokens(id))).toEqual(new Set([first, early, next]))
+        expect(await store.listTokens(id)).toHaveLength(3)
       })
 
       promise('newest first, whatever holds which label', async () => {
         const { id, first } = await secret()
         const [early, next] = [randomUUID(), randomUUID()]
-        await store.propose(id, early, credential('early'))
+        await store.propose(id, early, credentialWith('early'))
         await store.discard(id, early)
-        await store.propose(id, next, credential('next'))
-        expect(await store.tokens(id)).toEqual([next, early, first])
+        await store.propose(id, next, credentialWith('next'))
+        expect(await store.listTokens(id)).toEqual([next, early, first])
         await store.promote(id, next, first)
         await store.discard(id, next)
         const late = randomUUID()
-        await store.propose(id, late, credential('late'))
+        await store.propose(id, late, credentialWith('late'))
         await store.discard(id, late)
-        expect(await store.tokens(id)).toEqual([late, next, early, first])
+        expect(await store.listTokens(id)).toEqual([late, next, early, first])
       })
     })
 
     describe('values that are not AWS’s JSON', () => {
       const connection = '{"engine":"postgres","host":"db.example.com","username":"app"}'
-      const formats: [string, Format][] = [
-        ['a password alone', Credential.passwordOnly(connection)],
-        ['opaque', Credential.opaque],
+      const formats: [string, ValueParser][] = [
+        ['a password alone', Credential.passwordOnlyParser(connection)],
+        ['opaque', Credential.parseOpaque],
       ]
       const texts = ['first-{"%', '{"engine":"postgres","password":"none"}', 'zweitens ☂ $&\n']
 
@@ -487,7 +489,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         async function bare(text: string) {
           const [id, first] = [`contract/${randomUUID()}`, randomUUID()]
           await subject.create(id, first, format(text), {})
-          return { id, first, bare: store.as(format) }
+          return { id, first, bare: store.withParser(format) }
         }
 
         promise(`${what}: each text comes back as it went, at every stage`, async () => {

@@ -4,34 +4,40 @@ import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
 import { startGateway } from '../../../local/servers/documentdbGateway.ts'
 import type { MongodbServer } from '../../../local/servers/mongodb.ts'
-import { admits, behind, createUser, credentialFor, makeApp } from '../../../local/servers/mongodbDatabase.ts'
-import { hex } from '../../../local/servers/postgresDatabase.ts'
+import {
+  admits,
+  createUserStatement,
+  credentialFor,
+  makeApp,
+  runBehindGateway,
+} from '../../../local/servers/mongodbDatabase.ts'
+import { randomHex } from '../../../local/servers/postgresDatabase.ts'
 import { Mongodb } from '../../../rotation/engines/mongodb/mongodb.ts'
-import type { Subject } from '../contracts/engine.ts'
+import type { EngineSubject } from '../contracts/engine.ts'
 
 /** DocumentDB's engine for the contract of engines. */
-export function subjectOf(server: MongodbServer): Subject {
+export function subjectOf(server: MongodbServer): EngineSubject {
   const notHere = () => Promise.reject(new Error('not to be had of this server'))
   return {
-    without: ['missing databases', 'answers without TLS', 'superusers'],
+    lacks: ['missing databases', 'answers without TLS', 'superusers'],
     engine: options => new Mongodb({ caFile: server.caFile, ...options }),
     makeApp: options => makeApp(server, options),
     admits: credential => admits(server, credential),
-    say: value => behind(server, `select '${value}'`),
+    logText: value => runBehindGateway(server, `select '${value}'`),
     logged: () => readFileSync(server.logFile, 'utf8'),
     strangeCaFile: inject('postgres')[0]?.caFile ?? '',
-    longest: {
+    maxLengths: {
       password: 900,
-      name: () => `${'ü'.repeat(25)}_${hex()}`,
-      cloned: () => `${'ü'.repeat(22)}_${hex()}`,
+      name: () => `${'ü'.repeat(25)}_${randomHex()}`,
+      cloned: () => `${'ü'.repeat(22)}_${randomHex()}`,
     },
-    async encrypted(user) {
+    async isEncrypted(user) {
       const logins = readFileSync(server.logFile, 'utf8').matchAll(/^login of (.*), (.*)$/gm)
       return [...logins].findLast(([, name]) => name === user)?.[2] === 'TLS'
     },
-    async plain() {
-      const user = `plain_${hex()}`
-      await behind(server, createUser(user, 'p', 'readAnyDatabase'))
+    async plainTextUser() {
+      const user = `plain_${randomHex()}`
+      await runBehindGateway(server, createUserStatement(user, 'p', 'readAnyDatabase'))
       return credentialFor(server, user, 'p', { ssl: false })
     },
     // As mongod does when it is greeted in TLS and has none.
@@ -44,7 +50,7 @@ export function subjectOf(server: MongodbServer): Subject {
         })
       }),
     disconnect: user =>
-      behind(
+      runBehindGateway(
         server,
         `select pg_terminate_backend(pid) from pg_stat_activity where application_name = ${text(user)}`,
       ),
@@ -56,14 +62,14 @@ export function subjectOf(server: MongodbServer): Subject {
     },
     // The user is in another role of PostgreSQL then, which the engine takes for MongoDB's readWriteAnyDatabase.
     change: ({ user, admin }) =>
-      behind(server, `grant documentdb_readwrite_role to ${name(user)}`, admin.username),
+      runBehindGateway(server, `grant documentdb_readwrite_role to ${name(user)}`, admin.username),
     changeBack: ({ user, admin }) =>
-      behind(server, `revoke documentdb_readwrite_role from ${name(user)}`, admin.username),
+      runBehindGateway(server, `revoke documentdb_readwrite_role from ${name(user)}`, admin.username),
     giveStrayRole: ({ admin }, clone) =>
-      behind(server, `grant documentdb_readwrite_role to ${name(clone)}`, admin.username),
+      runBehindGateway(server, `grant documentdb_readwrite_role to ${name(clone)}`, admin.username),
     // The gateway says of itself what a secondary does; the engine has none.
     async standby() {
-      const secondary = await startGateway({ ...server.gateway, primary: `localhost:${server.port}` })
+      const secondary = await startGateway({ ...server.gatewayOptions, primary: `localhost:${server.port}` })
       const { current } = await makeApp(server)
       return {
         engine: new Mongodb({ caFile: server.caFile }),
@@ -72,7 +78,11 @@ export function subjectOf(server: MongodbServer): Subject {
       }
     },
     makeStranger: ({ admin }, clone, password) =>
-      behind(server, createUser(clone, password, 'readWriteAnyDatabase', 'clusterAdmin'), admin.username),
+      runBehindGateway(
+        server,
+        createUserStatement(clone, password, 'readWriteAnyDatabase', 'clusterAdmin'),
+        admin.username,
+      ),
     makeSuperuser: notHere,
   }
 }

@@ -1,28 +1,28 @@
 import mysql from 'mysql2/promise'
 import type { MysqlServer } from '../../../local/servers/mysql.ts'
-import { asSuperuser } from '../../../local/servers/mysqlDatabase.ts'
-import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { runStatements } from '../../../local/servers/mysqlDatabase.ts'
+import { type App, randomHex } from '../../../local/servers/postgresDatabase.ts'
 import type { Engine } from '../../../rotation/engines/engine.ts'
 import { Mariadb } from '../../../rotation/engines/mysql/mariadb.ts'
 import { Mysql } from '../../../rotation/engines/mysql/mysql.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 
 /** What the tests of MySQL and MariaDB do on a server. */
 export function sceneOf(server: MysqlServer) {
   const mysqlItself = server.engine === 'mysql'
   const engine = engineOf(server)
-  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  const sql = (...statements: string[]) => runStatements(server, statements)
   const grantsOf = async (account: string) =>
     (await sql(`show grants for ${account}`)).map(row => String(Object.values(row)[0]))
 
   async function makeClone(app: App) {
-    const both = pair(app.user)
-    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const both = pairOf(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
     const sync = async (by = engine) => {
       await using proof = await by.login(app.current)
-      await using session = await by.login(app.admin.with({ dbname: app.database }), proof.host)
+      await using session = await by.login(app.admin.with({ dbname: app.database }), proof.accountQualifier)
       await session.cloneUser(both, { user: clone.username, password: clone.password })
     }
     const differences = async () => {

@@ -5,24 +5,24 @@ import { inject } from 'vitest'
 import { type MysqlServer, startMysql } from '../../../local/servers/mysql.ts'
 import {
   admits,
-  asSuperuser,
   credentialFor,
-  identified,
+  identifiedClause,
   makeApp,
+  runStatements,
 } from '../../../local/servers/mysqlDatabase.ts'
-import { hex } from '../../../local/servers/postgresDatabase.ts'
+import { randomHex } from '../../../local/servers/postgresDatabase.ts'
 import { Mariadb } from '../../../rotation/engines/mysql/mariadb.ts'
 import { Mysql } from '../../../rotation/engines/mysql/mysql.ts'
 import { quoteName, quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
-import type { Subject } from '../contracts/engine.ts'
+import type { EngineSubject } from '../contracts/engine.ts'
 
 /** MySQL or MariaDB for the contract of engines. */
-export function subjectOf(server: MysqlServer): Subject {
+export function subjectOf(server: MysqlServer): EngineSubject {
   const mysql = server.engine === 'mysql'
   const Engine = mysql ? Mysql : Mariadb
   const longest = mysql ? 32 : 80
   const sql = async (...statements: string[]) => {
-    await asSuperuser(server, statements)
+    await runStatements(server, statements)
   }
   const at = (user: string) => `${quoteName(user)}@\`%\``
   const sessions = (user: string) =>
@@ -46,24 +46,24 @@ export function subjectOf(server: MysqlServer): Subject {
     engine: options => new Engine({ caFile: server.caFile, ...options }),
     makeApp: options => makeApp(server, options),
     admits: credential => admits(server, credential),
-    say: value => sql(`select '${value}'`, `create database db_${value}`),
+    logText: value => sql(`select '${value}'`, `create database db_${value}`),
     logged: () =>
       [server.logFile, join(dirname(server.logFile), 'binlog.000001')]
         .map(file => readFileSync(file, 'utf8'))
         .join('\n'),
     strangeCaFile: inject('postgres')[0]?.caFile ?? '',
-    longest: {
+    maxLengths: {
       password: 255,
-      name: () => `${'ü'.repeat(longest - 12)}${hex()}`,
-      cloned: () => `${'ü'.repeat(longest - 18)}${hex()}`,
+      name: () => `${'ü'.repeat(longest - 12)}${randomHex()}`,
+      cloned: () => `${'ü'.repeat(longest - 18)}${randomHex()}`,
     },
-    async encrypted(user) {
+    async isEncrypted(user) {
       const logins = readFileSync(server.logFile, 'utf8').matchAll(/Connect\t(.*)@\S+ on \S* ?using (.*)/g)
       return [...logins].findLast(([, name]) => name === user)?.[2] === 'SSL/TLS'
     },
-    async plain() {
-      const user = `plain_${hex()}`
-      await sql(`create user ${at(user)} ${identified(server, 'p')}`)
+    async plainTextUser() {
+      const user = `plain_${randomHex()}`
+      await sql(`create user ${at(user)} ${identifiedClause(server, 'p')}`)
       return credentialFor(server, user, 'p', { ssl: false })
     },
     withoutTls: received =>
@@ -73,7 +73,7 @@ export function subjectOf(server: MysqlServer): Subject {
       }),
     limitConnections: (user, to) => sql(`alter user ${at(user)} with max_user_connections ${to}`),
     async disconnect(user) {
-      const rows = await asSuperuser<{ id: number }>(server, sessions(user))
+      const rows = await runStatements<{ id: number }>(server, sessions(user))
       for (const { id } of rows) await sql(`kill ${id}`)
     },
     queries: {
@@ -139,7 +139,7 @@ export function subjectOf(server: MysqlServer): Subject {
       )
     },
     async giveStrayRole({ admin }, clone) {
-      const stray = `stray_${hex()}`
+      const stray = `stray_${randomHex()}`
       await sql(
         `create role ${stray}`,
         `grant ${stray} to ${at(admin.username)} with admin option`,
@@ -158,12 +158,12 @@ export function subjectOf(server: MysqlServer): Subject {
     },
     makeStranger: (_, clone, password) =>
       sql(
-        `create user ${at(clone)} ${identified(server, password)}`,
+        `create user ${at(clone)} ${identifiedClause(server, password)}`,
         `grant select on mysql.* to ${at(clone)}`,
       ),
     makeSuperuser: (_, clone) =>
       sql(
-        `create user ${at(clone)} ${identified(server, 'x')}`,
+        `create user ${at(clone)} ${identifiedClause(server, 'x')}`,
         `grant all on *.* to ${at(clone)} with grant option`,
       ),
   }

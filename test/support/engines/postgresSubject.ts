@@ -3,35 +3,41 @@ import { createServer } from 'node:net'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { inject } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../local/servers/postgres.ts'
-import { admits, asSuperuser, credentialFor, hex, makeApp } from '../../../local/servers/postgresDatabase.ts'
+import {
+  admits,
+  credentialFor,
+  makeApp,
+  randomHex,
+  runStatements,
+} from '../../../local/servers/postgresDatabase.ts'
 import { startStandbyOf } from '../../../local/servers/postgresStandby.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
-import type { Subject } from '../contracts/engine.ts'
+import type { EngineSubject } from '../contracts/engine.ts'
 
 /** PostgreSQL for the contract of engines. */
-export function subjectOf(server: PostgresServer): Subject {
+export function subjectOf(server: PostgresServer): EngineSubject {
   const activity = (columns: string, user: string) =>
     `select ${columns} from pg_stat_activity left join pg_stat_ssl using (pid) where usename = ${text(user)}`
   return {
     engine: options => new Postgres({ caFile: server.caFile, ...options }),
     makeApp: options => makeApp(server, options),
     admits: credential => admits(server, credential),
-    say: value => asSuperuser(server, `select '${value}'`).then(() => {}),
+    logText: value => runStatements(server, `select '${value}'`).then(() => {}),
     logged: () => readFileSync(server.logFile, 'utf8'),
     strangeCaFile: inject('postgres').find(({ version }) => version !== server.version)?.caFile ?? '',
-    longest: {
+    maxLengths: {
       password: 900,
-      name: () => `${'ü'.repeat(25)}_${hex()}`,
-      cloned: () => `${'ü'.repeat(22)}_${hex()}`,
+      name: () => `${'ü'.repeat(25)}_${randomHex()}`,
+      cloned: () => `${'ü'.repeat(22)}_${randomHex()}`,
     },
-    async encrypted(user) {
-      const [session] = await asSuperuser(server, activity('ssl', user))
+    async isEncrypted(user) {
+      const [session] = await runStatements(server, activity('ssl', user))
       return session?.ssl
     },
-    async plain() {
-      const [role] = await asSuperuser(server, `select 1 from pg_roles where rolname = 'plain'`)
-      if (!role) await asSuperuser(server, `create role plain login`)
-      await asSuperuser(server, `alter role plain password 'p'`)
+    async plainTextUser() {
+      const [role] = await runStatements(server, `select 1 from pg_roles where rolname = 'plain'`)
+      if (!role) await runStatements(server, `create role plain login`)
+      await runStatements(server, `alter role plain password 'p'`)
       return credentialFor(server, 'plain', 'p', { ssl: false })
     },
     withoutTls: received =>
@@ -42,8 +48,8 @@ export function subjectOf(server: PostgresServer): Subject {
         }),
       ),
     limitConnections: (user, to) =>
-      asSuperuser(server, `alter role ${name(user)} connection limit ${to}`).then(() => {}),
-    disconnect: user => asSuperuser(server, activity('pg_terminate_backend(pid)', user)).then(() => {}),
+      runStatements(server, `alter role ${name(user)} connection limit ${to}`).then(() => {}),
+    disconnect: user => runStatements(server, activity('pg_terminate_backend(pid)', user)).then(() => {}),
     queries: {
       good: 'select 1',
       slow: 'select pg_sleep(5)',
@@ -51,8 +57,8 @@ export function subjectOf(server: PostgresServer): Subject {
       forbidden: 'select * from pg_authid',
     },
     async change({ user, database }) {
-      const shared = `shared_${hex()}`
-      await asSuperuser(
+      const shared = `shared_${randomHex()}`
+      await runStatements(
         server,
         `create role ${shared}; grant ${shared} to ${name(user)};
          alter role ${name(user)} connection limit 7 valid until '2999-01-01' createdb;
@@ -61,19 +67,19 @@ export function subjectOf(server: PostgresServer): Subject {
       )
     },
     async changeBack({ user, database }) {
-      await asSuperuser(
+      await runStatements(
         server,
         `alter role ${name(user)} reset all; alter role ${name(user)} in database ${database} reset all;
          alter role ${name(user)} connection limit -1 valid until 'infinity' nocreatedb`,
       )
     },
     async giveStrayRole({ admin }, clone) {
-      const stray = `stray_${hex()}`
-      await asSuperuser(
+      const stray = `stray_${randomHex()}`
+      await runStatements(
         server,
         `create role ${stray}; grant ${stray} to ${name(admin.username)} with admin option`,
       )
-      await asSuperuser(server, `grant ${stray} to ${name(clone)}`, 'postgres', {
+      await runStatements(server, `grant ${stray} to ${name(clone)}`, 'postgres', {
         user: admin.username,
         password: admin.password,
       })
@@ -92,9 +98,9 @@ export function subjectOf(server: PostgresServer): Subject {
       }
     },
     makeStranger: (_, clone, password) =>
-      asSuperuser(server, `create role ${name(clone)} login password ${text(password)}`).then(() => {}),
+      runStatements(server, `create role ${name(clone)} login password ${text(password)}`).then(() => {}),
     makeSuperuser: ({ user }, clone) =>
-      asSuperuser(
+      runStatements(
         server,
         `create role ${name(clone)} login superuser; grant ${name(user)} to ${name(clone)}`,
       ).then(() => {}),

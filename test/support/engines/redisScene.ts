@@ -1,33 +1,33 @@
 import type { RedisArgument } from '@redis/client'
-import { type App, hex } from '../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex } from '../../../local/servers/postgresDatabase.ts'
 import type { RedisServer } from '../../../local/servers/redis.ts'
-import { asSuperuser, credentialFor } from '../../../local/servers/redisDatabase.ts'
+import { credentialFor, runCommands } from '../../../local/servers/redisDatabase.ts'
 import type { Credential } from '../../../rotation/credential.ts'
 import { Redis } from '../../../rotation/engines/redis/redis.ts'
-import { digest } from '../../../rotation/engines/redis/redisAcl.ts'
+import { passwordDigest } from '../../../rotation/engines/redis/redisAcl.ts'
 import { connect } from '../../../rotation/engines/redis/redisConnection.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 
 /** What the tests of Redis do on a server. */
 export function sceneOf(server: RedisServer) {
   const engine = new Redis({ caFile: server.caFile, testMayWrite: true })
-  const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
+  const run = <T = unknown>(...commands: string[][]) => runCommands<T>(server, commands)
   const alter = (user: string, ...rules: string[]) => run(['ACL', 'SETUSER', user, ...rules])
   const lineOf = async (user: string) =>
     (await run<string[]>(['ACL', 'LIST'])).find(line => line.startsWith(`user ${user} `))
 
   /** A user with these rules, and a value for it. */
   async function makeUser(...rules: string[]): Promise<Credential> {
-    const user = `user_${hex()}`
-    await alter(user, 'on', `#${digest('first')}`, ...rules)
+    const user = `user_${randomHex()}`
+    await alter(user, 'on', `#${passwordDigest('first')}`, ...rules)
     return credentialFor(server, user, 'first')
   }
 
   async function makeClone(app: App, by = engine) {
-    const both = pair(app.user)
-    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const both = pairOf(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
     const sync = async (open = clone) => {
       await using session = await by.login(app.admin)
       await session.cloneUser(both, { user: open.username, password: open.password })

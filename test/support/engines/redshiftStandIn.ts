@@ -2,17 +2,17 @@ import pg, { escapeIdentifier as name } from 'pg'
 import { inject } from 'vitest'
 import type { PostgresServer } from '../../../local/servers/postgres.ts'
 import {
+  ADMIN_ARN,
   type App,
-  adminArn,
-  asSuperuser,
   credentialFor,
-  hex,
+  randomHex,
+  runStatements,
 } from '../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../rotation/credential.ts'
-import { md5Verifier } from '../../../rotation/engines/postgres/scram.ts'
+import { md5PasswordHash } from '../../../rotation/engines/postgres/scram.ts'
 
 /** The server that stands in for Redshift; none where this system cannot have it. */
-export const standIns = () => inject('postgres').filter(({ version }) => version === 14)
+export const standInServers = () => inject('postgres').filter(({ version }) => version === 14)
 
 /** What Redshift's statements become, so that PostgreSQL 14 understands them. */
 const rewritings: [RegExp, string][] = [
@@ -54,36 +54,36 @@ export class StandInClient extends pg.Client {
  */
 export async function makeApp(
   server: PostgresServer,
-  { user = `app_${hex()}`, password = `first-${hex(12)}` } = {},
+  { user = `app_${randomHex()}`, password = `first-${randomHex(12)}` } = {},
 ): Promise<App> {
-  const database = `db_${hex()}`
-  const admin = { user: `admin_${hex()}`, password: `admin-${hex(12)}` }
+  const database = `db_${randomHex()}`
+  const admin = { user: `admin_${randomHex()}`, password: `admin-${randomHex(12)}` }
   const engine = 'redshift'
-  const current = credentialFor(server, user, password, { engine, dbname: database, masterarn: adminArn })
-  await asSuperuser(
+  const current = credentialFor(server, user, password, { engine, dbname: database, masterarn: ADMIN_ARN })
+  await runStatements(
     server,
-    `create user ${admin.user} superuser password '${md5Verifier(admin.user, admin.password)}';
-     create user ${name(user)}; ${setPassword(current)}`,
+    `create user ${admin.user} superuser password '${md5PasswordHash(admin.user, admin.password)}';
+     create user ${name(user)}; ${setPasswordStatement(current)}`,
   )
-  await asSuperuser(server, `create database ${database} owner ${admin.user}`)
+  await runStatements(server, `create database ${database} owner ${admin.user}`)
   await furnish(server, database)
-  await asSuperuser(server, `grant create, temp on database ${database} to ${name(user)}`)
+  await runStatements(server, `grant create, temp on database ${database} to ${name(user)}`)
   return {
     database,
     user,
     current,
     admin: credentialFor(server, admin.user, admin.password, { engine }),
-    drop: () => asSuperuser(server, `drop database ${database} with (force)`).then(() => {}),
+    drop: () => runStatements(server, `drop database ${database} with (force)`).then(() => {}),
   }
 }
 
 /** The statement by which a user gets its password, which the log does not show. */
-export const setPassword = ({ username, password }: Credential) =>
-  `alter user ${name(username)} password '${md5Verifier(username, password)}'`
+export const setPasswordStatement = ({ username, password }: Credential) =>
+  `alter user ${name(username)} password '${md5PasswordHash(username, password)}'`
 
 /** Gives a database what Redshift's catalogs have and PostgreSQL's do not. */
 async function furnish(server: PostgresServer, database: string): Promise<void> {
-  await asSuperuser(
+  await runStatements(
     server,
     `set allow_system_table_mods = on;
      set search_path = pg_catalog;

@@ -1,16 +1,16 @@
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import type { PostgresServer } from '../../../local/servers/postgres.ts'
-import { asSuperuser, credentialFor, hex } from '../../../local/servers/postgresDatabase.ts'
-import { md5Verifier } from '../../../rotation/engines/postgres/scram.ts'
+import { credentialFor, randomHex, runStatements } from '../../../local/servers/postgresDatabase.ts'
+import { md5PasswordHash } from '../../../rotation/engines/postgres/scram.ts'
 import { Redshift } from '../../../rotation/engines/redshift/redshift.ts'
-import type { Subject } from '../contracts/engine.ts'
+import type { EngineSubject } from '../contracts/engine.ts'
 import { subjectOf as postgresSubjectOf } from './postgresSubject.ts'
 import { makeApp, StandInClient } from './redshiftStandIn.ts'
 
 /** Redshift for the contract of engines, on the server that stands in for it. */
-export function subjectOf(server: PostgresServer): Subject {
+export function subjectOf(server: PostgresServer): EngineSubject {
   const sql = (statements: string, database?: string) =>
-    asSuperuser(server, statements, database).then(() => {})
+    runStatements(server, statements, database).then(() => {})
   // A cluster has no copy that people log in to.
   const { standby: _, ...subject } = postgresSubjectOf(server)
   return {
@@ -18,17 +18,17 @@ export function subjectOf(server: PostgresServer): Subject {
     engine: options => new Redshift({ caFile: server.caFile, Client: StandInClient, ...options }),
     makeApp: options => makeApp(server, options),
     // The stand-in's; Redshift's names may have 127 bytes.
-    longest: {
+    maxLengths: {
       password: 900,
-      name: () => `${'ü'.repeat(25)}_${hex()}`,
-      cloned: () => `${'ü'.repeat(22)}_${hex()}`,
+      name: () => `${'ü'.repeat(25)}_${randomHex()}`,
+      cloned: () => `${'ü'.repeat(22)}_${randomHex()}`,
     },
-    async plain() {
-      await subject.plain()
+    async plainTextUser() {
+      await subject.plainTextUser()
       return credentialFor(server, 'plain', 'p', { engine: 'redshift', ssl: false })
     },
     async change({ user, database }) {
-      const group = `group_${hex()}`
+      const group = `group_${randomHex()}`
       await sql(
         `create group ${group}; alter group ${group} add user ${name(user)};
          alter user ${name(user)} connection limit 7 valid until '2999-01-01' createdb;
@@ -50,7 +50,7 @@ export function subjectOf(server: PostgresServer): Subject {
       sql(`insert into svv_user_grants values (${text(clone)}, 'a stray one', false)`, database),
     makeStranger: ({ database }, clone, password) =>
       sql(
-        `create user ${name(clone)} password '${md5Verifier(clone, password)}';
+        `create user ${name(clone)} password '${md5PasswordHash(clone, password)}';
          create schema strange; grant usage on schema strange to ${name(clone)}`,
         database,
       ),

@@ -19,7 +19,7 @@ const SSL = 0x800
 const SSL_REQUEST = 36
 
 /** What a server begins with; `change` may spoil it. */
-export function hello({
+export function greetingPacket({
   tls = true,
   plugin = 'caching_sha2_password',
   change = (bytes: Buffer) => bytes,
@@ -32,10 +32,10 @@ export function hello({
   return packet(0, change(packet(0, ...parts, challenge.subarray(8), [0], `${plugin}\0`).subarray(4)))
 }
 
-export const ok = (sequence: number) => packet(sequence, [0, 0, 0, 2, 0, 0, 0])
+export const okPacket = (sequence: number) => packet(sequence, [0, 0, 0, 2, 0, 0, 0])
 
 /** A result of one row, of one column. */
-export const result = (name: string, value: string): Buffer => {
+export const resultPackets = (name: string, value: string): Buffer => {
   const text = (string: string) => Buffer.concat([Buffer.from([string.length]), Buffer.from(string)])
   const column = [text('def'), text(''), text(''), text(''), text(name), text('')]
   const end = (sequence: number) => packet(sequence, [254, 0, 0, 2, 0])
@@ -49,7 +49,7 @@ export const result = (name: string, value: string): Buffer => {
 }
 
 /** A server that plays the script to everybody who comes, whatever they say, over TLS once it is asked for. */
-export async function playScript(
+export async function startScriptedMysql(
   { first, replies = [] }: Script,
   certificate?: { caFile: string; keyFile: string },
 ) {

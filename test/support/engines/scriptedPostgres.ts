@@ -13,23 +13,24 @@ export const uint32 = (value: number) => {
   bytes.writeUInt32BE(value)
   return bytes
 }
-export const message = (kind: string, ...parts: (Buffer | string)[]) => {
+export const serverMessage = (kind: string, ...parts: (Buffer | string)[]) => {
   const body = Buffer.concat(parts.map(part => Buffer.from(part as string)))
   return Buffer.concat([Buffer.from(kind), uint32(body.length + 4), body])
 }
 /** What a server asks for at a login, by its number. */
-export const asks = (way: number, ...parts: (Buffer | string)[]) => message('R', uint32(way), ...parts)
-export const welcome = asks(0)
-export const ready = message('Z', 'I')
-export const error = (code: string, text: string, routine = '') =>
-  message('E', `SFATAL\0VFATAL\0C${code}\0M${text}\0R${routine}\0\0`)
+export const authenticationRequest = (way: number, ...parts: (Buffer | string)[]) =>
+  serverMessage('R', uint32(way), ...parts)
+export const authenticationOk = authenticationRequest(0)
+export const readyForQuery = serverMessage('Z', 'I')
+export const errorResponse = (code: string, text: string, routine = '') =>
+  serverMessage('E', `SFATAL\0VFATAL\0C${code}\0M${text}\0R${routine}\0\0`)
 /** One row of texts, by their columns, and that this is all. */
-export const row = (values: Record<string, string>) => {
+export const rowMessages = (values: Record<string, string>) => {
   const count = Buffer.from([0, Object.keys(values).length])
   return [
-    message('T', count, ...Object.keys(values).map(column)),
-    message('D', count, ...Object.values(values).flatMap(value => [uint32(value.length), value])),
-    message('C', 'SELECT 1\0'),
+    serverMessage('T', count, ...Object.keys(values).map(column)),
+    serverMessage('D', count, ...Object.values(values).flatMap(value => [uint32(value.length), value])),
+    serverMessage('C', 'SELECT 1\0'),
   ]
 }
 const column = (name: string) =>
@@ -44,7 +45,7 @@ const column = (name: string) =>
 export type Script = (stream: Duplex, next: () => Promise<Buffer>) => Promise<void> | void
 
 /** A server that plays a script to whoever comes, over TLS if `tls`; `answer` is what it says to the question for TLS; it hangs up when the client does, if it `hangsUp`. */
-export async function scripted(
+export async function startScriptedPostgres(
   script: Script,
   { tls = false, answer = 'S' as Buffer | string, hangsUp = true } = {},
 ) {

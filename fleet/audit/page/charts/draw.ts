@@ -1,27 +1,27 @@
 import type { PlotOptions } from '@observablehq/plot'
-import { Markup, undirected } from '../markup.ts'
+import { Markup, withoutDirectionMarks } from '../markup.ts'
 
 type Plot = typeof import('@observablehq/plot')
 
 /** Units of a chart's width: half of the page, and all of a phone. */
-export const WIDTH = 540
+export const CHART_WIDTH = 540
 
-export type Draw = (options: PlotOptions & { ariaLabel: string }) => Markup
+export type DrawChart = (options: PlotOptions & { ariaLabel: string }) => Markup
 
 /**
  * What draws charts, and the library that they are described with: it is loaded when a page is written, not when the
  * command starts.
  */
-export async function drawing(): Promise<{ plot: Plot; draw: Draw }> {
+export async function loadDrawing(): Promise<{ plot: Plot; draw: DrawChart }> {
   const [plot, { parseHTML }] = await Promise.all([import('@observablehq/plot'), import('linkedom')])
   const { document } = parseHTML('<!doctype html><html><body></body></html>')
-  const draw: Draw = options => {
+  const draw: DrawChart = options => {
     const svg = plot.plot({
       document: document as unknown as Document,
       className: 'chart',
-      width: WIDTH,
+      width: CHART_WIDTH,
       ...options,
-      ariaLabel: undirected(options.ariaLabel),
+      ariaLabel: withoutDirectionMarks(options.ariaLabel),
     })
     svg.setAttribute('role', 'img')
     // The page's own style sheet has what is in it: the page's policy forbids all others.

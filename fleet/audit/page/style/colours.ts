@@ -1,5 +1,5 @@
 /** Colours for light, dark and paper. Each pair of a text and its ground has a contrast of 4.5 at least. */
-export const colours = `
+export const COLOUR_STYLES = `
 :root {
   color-scheme: light dark;
   --paper: #faf9f7; --card: #ffffff; --ink: #1d232b; --muted: #59636f; --line: #e2dfd9; --link: #1f5680;

@@ -1,5 +1,5 @@
 /** Tables, the lists of rules and findings, and what narrows them. */
-export const lists = `
+export const LIST_STYLES = `
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; vertical-align: top; padding: 9px 14px 9px 0; border-bottom: 1px solid var(--line); font-weight: 400; }
 th:last-child, td:last-child { padding-right: 0; }

@@ -1,13 +1,14 @@
-import { heads } from '../words.ts'
+import { CREDENTIAL_COLUMNS } from '../format.ts'
 
 /** There each cell has the head of its column in it, but for the name. */
-const cellHeads = heads
-  .map((head, place) => `  .credentials td:nth-child(${place + 1})::before { content: '${head}'; }`)
+const cellHeads = CREDENTIAL_COLUMNS.map(
+  (head, place) => `  .credentials td:nth-child(${place + 1})::before { content: '${head}'; }`,
+)
   .slice(1)
   .join('\n')
 
 /** A tablet's width, and a phone's: there each row of the table of credentials is a card, and its head a row of choices. */
-export const narrow = `
+export const NARROW_STYLES = `
 @media screen and (max-width: 900px) {
   .figures, .pair, .findings li { grid-template-columns: minmax(0, 1fr); }
   .tiles { grid-template-columns: repeat(3, 1fr); } .tiles li:nth-child(4) { border-left: 0; padding-left: 0; } .tiles li:nth-child(n + 4) { border-top: 1px solid var(--line); }

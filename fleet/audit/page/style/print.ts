@@ -1,5 +1,5 @@
 /** On paper: what is shown, without what can only be pressed. */
-export const print = `
+export const PRINT_STYLES = `
 @media print {
   @page { margin: 14mm; }
   @page wide { size: landscape; }

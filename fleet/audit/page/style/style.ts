@@ -1,8 +1,14 @@
-import { colours } from './colours.ts'
-import { lists } from './lists.ts'
-import { narrow } from './narrow.ts'
-import { parts } from './parts.ts'
-import { print } from './print.ts'
+import { COLOUR_STYLES } from './colours.ts'
+import { LIST_STYLES } from './lists.ts'
+import { NARROW_STYLES } from './narrow.ts'
+import { PART_STYLES } from './parts.ts'
+import { PRINT_STYLES } from './print.ts'
 
 /** The page's one style sheet. */
-export const style: string = [colours, parts, lists, narrow, print].join('')
+export const STYLE_SHEET: string = [
+  COLOUR_STYLES,
+  PART_STYLES,
+  LIST_STYLES,
+  NARROW_STYLES,
+  PRINT_STYLES,
+].join('')

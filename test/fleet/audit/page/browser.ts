@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, inject } from 'vitest'
-import { page as written } from '../../../../fleet/audit/page/page.ts'
-import type { Report } from '../../../../fleet/audit/report.ts'
+import { renderPage as written } from '../../../../fleet/audit/page/page.ts'
+import type { AuditReport } from '../../../../fleet/audit/report.ts'
 
 /** None where this system cannot have one: test/support/servers.ts says so. */
 export const [browserServer] = inject('chromium')
@@ -18,7 +18,7 @@ export function browsing() {
   let browser: Browser
   let folder = ''
   let files = 0
-  const kept = new Map<Report, string>()
+  const kept = new Map<AuditReport, string>()
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'keyturn-page-'))
     if (browserServer) browser = await chromium.connect(browserServer.endpoint)
@@ -36,7 +36,7 @@ export function browsing() {
   }
 
   /** The report's file; it is written once, however often it is opened. */
-  const fileOf = async (report: Report): Promise<string> => {
+  const fileOf = async (report: AuditReport): Promise<string> => {
     const file = kept.get(report) ?? (await save(await written(report)))
     kept.set(report, file)
     return file
@@ -63,7 +63,7 @@ export function browsing() {
     save,
     openFile,
     /** Opens a report as its reader does: by its file. */
-    open: async (report: Report, options: BrowserContextOptions = {}): Promise<Opened> =>
+    open: async (report: AuditReport, options: BrowserContextOptions = {}): Promise<Opened> =>
       openFile(await fileOf(report), options),
   }
 }

@@ -3,12 +3,12 @@ import { createRequire } from 'node:module'
 import type { AxeResults, RunOptions } from 'axe-core'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
-import { reportOf } from '../../../../bench/audit/reports.ts'
+import { sampleReportOf } from '../../../../bench/audit/sampleReports.ts'
 import { browserServer, browsing, expectQuiet, laidOut } from './browser.ts'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const report = reportOf(300)
-const large = reportOf(10_000)
+const report = sampleReportOf(300)
+const large = sampleReportOf(10_000)
 
 /** What axe holds against a page: each rule, with the first place. */
 async function violations(page: Page, options: RunOptions = {}): Promise<string[]> {

@@ -1,18 +1,24 @@
 import { parseHTML } from 'linkedom'
 import { expect, test } from 'vitest'
-import { reportOf } from '../../../../bench/audit/reports.ts'
+import { sampleReportOf } from '../../../../bench/audit/sampleReports.ts'
 import { billSection } from '../../../../fleet/audit/page/bill.ts'
-import { breakdown } from '../../../../fleet/audit/page/breakdown.ts'
+import { breakdownTables } from '../../../../fleet/audit/page/breakdown.ts'
 import { ageCharts } from '../../../../fleet/audit/page/charts/age.ts'
-import { candid, html, Markup, outside, undirected } from '../../../../fleet/audit/page/markup.ts'
-import { page } from '../../../../fleet/audit/page/page.ts'
+import { formatAmount, formatDollars, formatPrice, isOverAge } from '../../../../fleet/audit/page/format.ts'
+import {
+  html,
+  isolateText,
+  Markup,
+  showDirectionMarks,
+  withoutDirectionMarks,
+} from '../../../../fleet/audit/page/markup.ts'
+import { renderPage } from '../../../../fleet/audit/page/page.ts'
 import { rulesSection } from '../../../../fleet/audit/page/rules.ts'
-import { summary } from '../../../../fleet/audit/page/summary.ts'
-import { amount, isOver, money, priced } from '../../../../fleet/audit/page/words.ts'
-import type { Finding, Report, Row } from '../../../../fleet/audit/report.ts'
+import { summarySection } from '../../../../fleet/audit/page/summary.ts'
+import type { AuditReport, CredentialRow, Finding } from '../../../../fleet/audit/report.ts'
 
-const empty: Report = {
-  ...reportOf(0),
+const empty: AuditReport = {
+  ...sampleReportOf(0),
   counts: {
     credentials: 0,
     secrets: 0,
@@ -35,9 +41,9 @@ function read({ text }: Markup, selector: string): string[] {
   )
 }
 
-const [sample] = reportOf(1).credentials
-const aged = (place: number, ageDays: number, maxAgeDays = 90): Row => ({
-  ...(sample as Row),
+const [sample] = sampleReportOf(1).credentials
+const aged = (place: number, ageDays: number, maxAgeDays = 90): CredentialRow => ({
+  ...(sample as CredentialRow),
   kind: 'primary',
   name: `aged-${place}`,
   arn: `arn-${place}`,
@@ -50,29 +56,33 @@ test('markup writes text as text, in elements and in attributes', () => {
   expect(html`<p title="${`"'`}">${'<b>&'}${[1, undefined, false, html`<i>`]}</p>`.text).toBe(
     '<p title="&quot;&#39;">&lt;b&gt;&amp;1<i></p>',
   )
-  expect(outside('a\u0000\u001b[31mb\ud800').text).toBe('<bdi>a[31mb\ufffd</bdi>')
-  expect(undirected('a\u202eb\u0007')).toBe('ab ')
-  expect(candid('rm \u2066x')).toBe('rm <U+2066>x')
+  expect(isolateText('a\u0000\u001b[31mb\ud800').text).toBe('<bdi>a[31mb\ufffd</bdi>')
+  expect(withoutDirectionMarks('a\u202eb\u0007')).toBe('ab ')
+  expect(showDirectionMarks('rm \u2066x')).toBe('rm <U+2066>x')
 })
 
 test('an amount of money shows what is not confirmed apart, and a price every digit', () => {
-  expect(amount({ confirmed: 1234.5, estimated: 0 })).toBe('$1,234.50')
-  expect(amount({ confirmed: 0, estimated: 2 })).toBe('~$2.00')
-  expect(amount({ confirmed: 0.4, estimated: 2 })).toBe('$0.40 + ~$2.00')
-  expect(money(0)).toBe('$0.00')
-  expect(money(0.0004)).toBe('<\u00a0$0.01')
-  expect([priced(0.4), priced(0.025), priced(0.0000002)]).toEqual(['$0.40', '$0.025', '$0.0000002'])
+  expect(formatAmount({ confirmed: 1234.5, estimated: 0 })).toBe('$1,234.50')
+  expect(formatAmount({ confirmed: 0, estimated: 2 })).toBe('~$2.00')
+  expect(formatAmount({ confirmed: 0.4, estimated: 2 })).toBe('$0.40 + ~$2.00')
+  expect(formatDollars(0)).toBe('$0.00')
+  expect(formatDollars(0.0004)).toBe('<\u00a0$0.01')
+  expect([formatPrice(0.4), formatPrice(0.025), formatPrice(0.0000002)]).toEqual([
+    '$0.40',
+    '$0.025',
+    '$0.0000002',
+  ])
 })
 
 test('an age of exactly what is allowed is within it; a replica has none of its own', () => {
-  expect(isOver(aged(0, 90))).toBe(false)
-  expect(isOver(aged(0, 91))).toBe(true)
-  expect(isOver({ ...aged(0, 91), kind: 'replica' })).toBeUndefined()
+  expect(isOverAge(aged(0, 90))).toBe(false)
+  expect(isOverAge(aged(0, 91))).toBe(true)
+  expect(isOverAge({ ...aged(0, 91), kind: 'replica' })).toBeUndefined()
   const { maxAgeDays: _, ...unlimited } = aged(0, 91)
-  expect(isOver(unlimited)).toBeUndefined()
+  expect(isOverAge(unlimited)).toBeUndefined()
 })
 
-const head = (report: Report) => read(summary(report), 'h1')
+const head = (report: AuditReport) => read(summarySection(report), 'h1')
 
 test('the head counts by the worst, and never rounds up to all', () => {
   expect(head(empty)).toEqual(['No finding in 0 credentials'])
@@ -85,20 +95,20 @@ test('the head counts by the worst, and never rounds up to all', () => {
     '7 high and 1,200 low findings in 300 credentials',
   ])
   const one = Array.from({ length: 300 }, (_, place) => aged(place, place ? 1 : 91))
-  expect(read(summary({ ...empty, credentials: one }), '.facts p')).toContain(
+  expect(read(summarySection({ ...empty, credentials: one }), '.facts p')).toContain(
     '99 % of those that have a limit are within it',
   )
 })
 
 test('a report with nothing in it is a page too', async () => {
-  const whole = new Markup(await page(withoutCost))
+  const whole = new Markup(await renderPage(withoutCost))
   expect(read(whole, 'h2')).toEqual(['What was found', 'Ages and rotations', 'All credentials'])
   expect(read(whole, '#rules > p')).toEqual(['Nothing: no rule is broken.'])
   expect(read(whole, 'svg[role=img]')).toEqual([])
 })
 
 test('a rule counts what counts, and says apart what is excepted, new or could not be read', () => {
-  const [finding] = reportOf(300).findings
+  const [finding] = sampleReportOf(300).findings
   if (!finding) throw new Error('there is no finding')
   const [open, unread] = [finding, { ...finding, status: 'unread' as const }]
   const excepted = { ...finding, excepted: { until: '2027-01-01', reason: 'x' } }
@@ -108,7 +118,7 @@ test('a rule counts what counts, and says apart what is excepted, new or could n
 })
 
 test('with a baseline it says how many of its findings are gone, and without one nothing of that', () => {
-  const [one] = reportOf(300).findings
+  const [one] = sampleReportOf(300).findings
   const says = (gone?: Finding[]) => read(rulesSection({ ...empty, ...(gone && { gone }) }), '.remark')
   expect(says([one as Finding])).toContain("Of the baseline's findings 1 is gone.")
   expect(says([])).toContain("Of the baseline's findings none is gone.")
@@ -154,16 +164,16 @@ test('2,000 are dots and one more are bars, which keep the two sides of the limi
 })
 
 test('teams and servers share the credentials among them', () => {
-  const report = reportOf(300)
+  const report = sampleReportOf(300)
   const sum = (cells: string[]) => cells.reduce((total, cell) => total + Number(cell.replace(',', '')), 0)
-  const cells = read(breakdown(report), '.pair > section:first-child tbody tr td:nth-child(2)')
-  const servers = read(breakdown(report), '.pair > section:nth-child(2) tbody tr td:nth-child(2)')
+  const cells = read(breakdownTables(report), '.pair > section:first-child tbody tr td:nth-child(2)')
+  const servers = read(breakdownTables(report), '.pair > section:nth-child(2) tbody tr td:nth-child(2)')
   expect(sum(cells)).toBe(300)
   expect(sum(servers)).toBe(report.credentials.filter(({ kind, host }) => kind !== 'replica' && host).length)
 })
 
 test('the bill names its day, its prices and what is not confirmed', () => {
-  const report = reportOf(300)
+  const report = sampleReportOf(300)
   const bill = billSection(report.cost)
   const [lead] = read(bill, '.lead')
   expect(lead).toContain('in US dollars, as of 2026-11-30')

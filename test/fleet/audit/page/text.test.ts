@@ -2,13 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { reportOf } from '../../../../bench/audit/reports.ts'
-import { page as written } from '../../../../fleet/audit/page/page.ts'
-import type { Finding, Report } from '../../../../fleet/audit/report.ts'
-import { bundle } from '../../../../scripts/pack.ts'
+import { sampleReportOf } from '../../../../bench/audit/sampleReports.ts'
+import { renderPage as written } from '../../../../fleet/audit/page/page.ts'
+import type { AuditReport, Finding } from '../../../../fleet/audit/report.ts'
+import { bundleProgram } from '../../../../scripts/pack.ts'
 import { browserServer, browsing, expectQuiet, names } from './browser.ts'
 
-const report = reportOf(300)
+const report = sampleReportOf(300)
 
 const hostile = [
   '<script>alert(1)</script>',
@@ -26,9 +26,9 @@ const hostile = [
 ]
 
 /** A report in which everything that others wrote is hostile text. */
-function hostileReport(): Report {
+function hostileReport(): AuditReport {
   const at = (place: number) => hostile[place % hostile.length] as string
-  const made = reportOf(2 * hostile.length, (row, place) => ({
+  const made = sampleReportOf(2 * hostile.length, (row, place) => ({
     ...row,
     kind: 'primary',
     name: at(place),
@@ -106,7 +106,7 @@ describe.skipIf(!browserServer)("the page's text", () => {
   })
 
   test('what its policy does not name does not run, nor is it fetched', async () => {
-    const html = await written(reportOf(3))
+    const html = await written(sampleReportOf(3))
     const evil =
       '<script>alert(1)</script><p style="color:red" onclick="alert(2)">x</p><img src="http://127.0.0.1:9/x">'
     const { page, seen, close } = await openFile(await save(html.replace('<main>', `<main>${evil}`)))
@@ -125,7 +125,7 @@ describe.skipIf(!browserServer)("the page's text", () => {
     try {
       const entry = join(import.meta.dirname, '../../../../fleet/audit/page/page.ts')
       await writeFile(join(folder, 'package.json'), '{"type":"module"}')
-      await bundle(entry, folder)
+      await bundleProgram(entry, folder)
       const { page: packed } = await import(join(folder, 'page.js'))
       const { page, seen, close } = await openFile(await save(await packed(report)))
       await page.locator('#credentials input').fill('ledger')

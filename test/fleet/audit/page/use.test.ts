@@ -1,10 +1,10 @@
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
-import { reportOf } from '../../../../bench/audit/reports.ts'
+import { sampleReportOf } from '../../../../bench/audit/sampleReports.ts'
 import { browserServer, browsing, expectQuiet, laidOut, names } from './browser.ts'
 
-const report = reportOf(300)
-const large = reportOf(10_000)
+const report = sampleReportOf(300)
+const large = sampleReportOf(10_000)
 const rowOf = (name: string) => report.credentials.find(row => row.name === name)
 
 const count = (page: Page, section = 'credentials') => page.locator(`#${section} output`).textContent()
@@ -154,7 +154,7 @@ describe.skipIf(!browserServer)('the page at work', () => {
   })
 
   test('the keyboard alone reaches everything that can be used, in the order of the page, and sees where it is', async () => {
-    const { page, close } = await open(reportOf(20))
+    const { page, close } = await open(sampleReportOf(20))
     const usable = await page.evaluate(() => {
       const all = document.querySelectorAll<HTMLElement>('a, button, input, select, summary, [tabindex="0"]')
       const shown = [...all].filter(element => element.checkVisibility())

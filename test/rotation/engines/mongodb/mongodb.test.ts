@@ -12,17 +12,17 @@ import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { startGateway } from '../../../../local/servers/documentdbGateway.ts'
 import {
   admits,
-  behind,
-  createUser,
+  createUserStatement,
   lockSlowCollection,
   makeApp,
+  runBehindGateway,
 } from '../../../../local/servers/mongodbDatabase.ts'
 import { Credential } from '../../../../rotation/credential.ts'
 import { Mongodb } from '../../../../rotation/engines/mongodb/mongodb.ts'
 import { translate, translateLogin } from '../../../../rotation/engines/mongodb/mongodbErrors.ts'
 import { Standby } from '../../../../rotation/engines/standby.ts'
 import { certificateContract } from '../../../support/contracts/certificate.ts'
-import { engineContract, other } from '../../../support/contracts/engine.ts'
+import { engineContract, withChange } from '../../../support/contracts/engine.ts'
 import { subjectOf } from '../../../support/engines/mongodbSubject.ts'
 
 const both = { user: 'shop', clone: 'shop_clone' }
@@ -36,9 +36,9 @@ describe.each(inject('mongodb'))('$name', server => {
 
   test('what a replica is asked, its primary is asked instead, before the password is tried', async () => {
     const app = await makeApp(server)
-    const replica = await startGateway({ ...server.gateway, primary: `localhost:${server.port}` })
+    const replica = await startGateway({ ...server.gatewayOptions, primary: `localhost:${server.port}` })
     const before = subjectOf(server).logged().length
-    const there = other(app.current, { port: replica.port })
+    const there = withChange(app.current, { port: replica.port })
     {
       await using session = await engine.login(there)
       await session.setPassword(app.user, 'next')
@@ -54,19 +54,19 @@ describe.each(inject('mongodb'))('$name', server => {
 
   test('a replica that knows no primary, or names another replica, is Unreachable', async () => {
     const { current } = await makeApp(server)
-    const lost = await startGateway({ ...server.gateway, primary: 'localhost:1' })
-    const astray = await startGateway({ ...server.gateway, primary: `localhost:${lost.port}` })
-    const odd = await startGateway({ ...server.gateway, primary: 'localhost:1/?authSource=x' })
+    const lost = await startGateway({ ...server.gatewayOptions, primary: 'localhost:1' })
+    const astray = await startGateway({ ...server.gatewayOptions, primary: `localhost:${lost.port}` })
+    const odd = await startGateway({ ...server.gatewayOptions, primary: 'localhost:1/?authSource=x' })
     for (const { port } of [lost, astray, odd]) {
-      const login = engine.login(other(current, { port }))
+      const login = engine.login(withChange(current, { port }))
       await expect(login).rejects.toMatchObject({ name: 'Unreachable' })
       // So that it is told from a server that is not there at all.
       await expect(login).rejects.toBeInstanceOf(Standby)
     }
-    await expect(engine.login(other(current, { port: lost.port }))).rejects.toThrow(
+    await expect(engine.login(withChange(current, { port: lost.port }))).rejects.toThrow(
       'its primary, localhost:1: ECONNREFUSED',
     )
-    await expect(engine.login(other(current, { port: 1 }))).rejects.not.toBeInstanceOf(Standby)
+    await expect(engine.login(withChange(current, { port: 1 }))).rejects.not.toBeInstanceOf(Standby)
     lost.stop()
     astray.stop()
     odd.stop()
@@ -75,9 +75,9 @@ describe.each(inject('mongodb'))('$name', server => {
   test('a server that knows SCRAM-SHA-1 alone and does not say so, as most clusters of Amazon DocumentDB', async () => {
     const { user, current, admin } = await makeApp(server)
     const sha1 = new Map([current, admin].map(({ username, password }) => [username, password]))
-    const old = await startGateway({ ...server.gateway, sha1 })
+    const old = await startGateway({ ...server.gatewayOptions, sha1Passwords: sha1 })
     const [app, boss] = [current, admin].map(value =>
-      other(value, { port: old.port, dbname: undefined }),
+      withChange(value, { port: old.port, dbname: undefined }),
     ) as [Credential, Credential]
     const before = subjectOf(server).logged().length
     const tried = () =>
@@ -120,7 +120,7 @@ describe.each(inject('mongodb'))('$name', server => {
     const { current } = await makeApp(server)
     const before = subjectOf(server).logged().length
     await expect(
-      engine.login(other(current, { password: 'wrong', dbname: undefined })),
+      engine.login(withChange(current, { password: 'wrong', dbname: undefined })),
     ).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(
       subjectOf(server)
@@ -150,13 +150,13 @@ describe.each(inject('mongodb'))('$name', server => {
       ])
     expect(await session.wouldDropUser(pair)).toEqual([expect.stringMatching(/may run dropUser/)])
     await own.wouldSetPassword(app.user, 'never-used')
-    expect(await own.roomFor()).toBeUndefined()
+    expect(await own.countFreeConnections()).toBeUndefined()
     const sent = subjectOf(server).logged().slice(before)
     expect(sent).toContain('usersInfo')
     expect(sent).not.toMatch(/(create|update|drop)User"|never-used/)
-    await behind(
+    await runBehindGateway(
       server,
-      createUser(pair.clone, 'x', 'readWriteAnyDatabase', 'clusterAdmin'),
+      createUserStatement(pair.clone, 'x', 'readWriteAnyDatabase', 'clusterAdmin'),
       app.admin.username,
     )
     for (const open of [pair.user, pair.clone])
@@ -168,7 +168,7 @@ describe.each(inject('mongodb'))('$name', server => {
     const { current } = await makeApp(server)
     await using session = await engine.login(current)
     for (const query of ['health', '.health', 'keyturn.', '{"ping":1}'])
-      await expect(session.run(query)).rejects.toMatchObject({
+      await expect(session.runTestQuery(query)).rejects.toMatchObject({
         name: 'TestFailed',
         message: expect.stringContaining('shop.orders'),
       })
@@ -176,7 +176,11 @@ describe.each(inject('mongodb'))('$name', server => {
 
   test('a clone as AWS’s templates make it is taken over', async () => {
     const app = await makeApp(server)
-    await behind(server, createUser(`${app.user}_clone`, 'theirs', 'readAnyDatabase'), app.admin.username)
+    await runBehindGateway(
+      server,
+      createUserStatement(`${app.user}_clone`, 'theirs', 'readAnyDatabase'),
+      app.admin.username,
+    )
     const pair = { user: app.user, clone: `${app.user}_clone` }
     await using session = await engine.login(app.admin)
     await session.cloneUser(pair, { user: pair.clone, password: 'ours' })
@@ -262,7 +266,7 @@ describe('as MongoDB has it', () => {
   test('a user in the database of the value is found there, and its clone is made there', async () => {
     const { login, changes } = mongodb([user('shop', { db: 'shop' })], { source: 'shop' })
     const session = await login()
-    expect(session.host).toBe('shop')
+    expect(session.accountQualifier).toBe('shop')
     await session.setPassword('shop', 'next')
     await session.cloneUser(both, open)
     expect(changes).toEqual([
@@ -298,7 +302,7 @@ describe('as MongoDB has it', () => {
 
   test('the server gives a test query up as well, after the time that it has', async () => {
     const { login, changes } = mongodb([user('shop')])
-    await (await login()).run('shop.orders')
+    await (await login()).runTestQuery('shop.orders')
     const find = { find: 'orders', limit: 1, singleBatch: true, maxTimeMS: 15_000 }
     expect(changes).toEqual([{ ...find, $db: 'shop' }])
   })
@@ -405,9 +409,9 @@ describe('as MongoDB has it', () => {
 
   test('how many connections are free', async () => {
     const { login } = mongodb([user('shop')], { free: 7 })
-    expect(await (await login()).roomFor()).toBe(7)
+    expect(await (await login()).countFreeConnections()).toBe(7)
     const { login: refused } = mongodb([user('shop')], { refuse: { serverStatus: 13 } })
-    expect(await (await refused()).roomFor()).toBeUndefined()
+    expect(await (await refused()).countFreeConnections()).toBeUndefined()
   })
 
   test.each([
@@ -503,7 +507,7 @@ describe('as MongoDB has it', () => {
     })
     const session = await login()
     await expect(session.cloneUser(both, open)).rejects.toMatchObject({ name: 'Conflict' })
-    await expect(session.dropUser(both)).resolves.toBeUndefined()
+    await expect(session.dropClone(both)).resolves.toBeUndefined()
   })
 
   test('every difference is a sentence', async () => {
@@ -531,7 +535,7 @@ describe('as MongoDB has it', () => {
       const session = await login()
       const refused = { name: 'NotPermitted', message: expect.stringContaining('superuser') }
       await expect(session.cloneUser(both, open)).rejects.toMatchObject(refused)
-      await expect(session.dropUser(both)).rejects.toMatchObject(refused)
+      await expect(session.dropClone(both)).rejects.toMatchObject(refused)
       expect(changes).toEqual([])
       const equals = mongodb([user('shop', { roles }), user('shop_clone', { roles })])
       await expect((await equals.login()).cloneUser(both, open)).resolves.toEqual([])

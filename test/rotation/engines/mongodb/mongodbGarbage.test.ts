@@ -7,14 +7,20 @@ import { BSON, type Document } from 'mongodb'
 import { afterAll, describe, expect, inject, test } from 'vitest'
 import { makeCertificate } from '../../../../local/servers/certificate.ts'
 import { makeApp } from '../../../../local/servers/mongodbDatabase.ts'
-import { hex } from '../../../../local/servers/postgresDatabase.ts'
+import { randomHex } from '../../../../local/servers/postgresDatabase.ts'
 import { Credential } from '../../../../rotation/credential.ts'
-import type { Pair } from '../../../../rotation/engines/engine.ts'
+import type { UserPair } from '../../../../rotation/engines/engine.ts'
 import { Mongodb } from '../../../../rotation/engines/mongodb/mongodb.ts'
 import { RotationError } from '../../../../rotation/errors.ts'
-import { other } from '../../../support/contracts/engine.ts'
-import { expectNames } from '../../../support/engines/named.ts'
-import { between, breaking, garbage, listen, seeded } from '../../../support/garbler.ts'
+import { withChange } from '../../../support/contracts/engine.ts'
+import { expectNamedErrors } from '../../../support/engines/expectNamedErrors.ts'
+import {
+  garbage,
+  listenLocally,
+  makeGarble,
+  seededRandom,
+  startProxy,
+} from '../../../support/garblingProxy.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'keyturn-garbage-'))
 afterAll(() => rm(folder, { recursive: true }))
@@ -31,18 +37,18 @@ const value = (more: Document) =>
 type MongodbSession = Awaited<ReturnType<Mongodb['login']>>
 
 /** All that a session does, each on a session of its own. */
-const doings = (pair: Pair, credential: Credential) =>
+const doings = (pair: UserPair, credential: Credential) =>
   [
     session => session.setPassword(pair.user, 'next'),
     session => session.cloneUser(pair, { user: pair.clone, password: 'turn' }),
     session => session.cloneUser(pair, { user: pair.user, password: 'back' }),
     session => session.lockUser(pair.clone, pair),
     session => session.differences(pair, async () => credential),
-    session => session.run('keyturn.health'),
-    session => session.dropUser(pair),
+    session => session.runTestQuery('keyturn.health'),
+    session => session.dropClone(pair),
   ] satisfies ((session: MongodbSession) => Promise<unknown>)[]
 
-async function attempt(credential: Credential, pair: Pair, by = engine): Promise<unknown[]> {
+async function attempt(credential: Credential, pair: UserPair, by = engine): Promise<unknown[]> {
   const errors: unknown[] = []
   await Promise.all(
     doings(pair, credential).map(async act => {
@@ -107,7 +113,7 @@ describe.each([
   ['over TLS', true],
 ] as const)('%s', (_, tls) => {
   async function play(script: (socket: Socket) => void): Promise<unknown[]> {
-    const server = await listen(script, tls ? certificate : undefined)
+    const server = await listenLocally(script, tls ? certificate : undefined)
     try {
       await using _ = await engine.login(value({ port: server.port, ssl: tls }))
       return []
@@ -129,7 +135,7 @@ describe.each([
             .once('data', () => socket.write(message(hello)))
             .on('data', () => setImmediate(() => socket.write(said))),
       ]
-      await expectNames(async () => (await Promise.all(scripts.map(play))).flat(), name)
+      await expectNamedErrors(async () => (await Promise.all(scripts.map(play))).flat(), name)
     }
   })
 
@@ -141,7 +147,7 @@ describe.each([
           let told = 0
           socket.on('data', () => socket.write(message(told++ ? { ok: 1 } : greeting)))
         }
-        await expectNames(() => play(script), name)
+        await expectNamedErrors(() => play(script), name)
       }),
     )
     expect(Date.now() - begun).toBeLessThan(15_000)
@@ -155,14 +161,14 @@ if (documentdb)
     ['inside TLS', certificate, true],
     ['of TLS itself', undefined, true],
   ] as const)('real answers that are broken on the way, %s: every error has a name', async (_, own, ssl) => {
-    const seed = hex()
+    const seed = randomHex()
     const app = await makeApp(documentdb)
     const pair = { user: app.user, clone: `${app.user}_clone` }
     let run = 0
-    const proxy = await between(documentdb.port, () => breaking(seeded(`${seed} ${run++}`)), own)
-    const admin = other(app.admin, { port: proxy.port, ssl, dbname: undefined })
+    const proxy = await startProxy(documentdb.port, () => makeGarble(seededRandom(`${seed} ${run++}`)), own)
+    const admin = withChange(app.admin, { port: proxy.port, ssl, dbname: undefined })
     const trusting = own ? engine : engineWith(documentdb.caFile)
-    await expectNames(async () => {
+    await expectNamedErrors(async () => {
       const errors: unknown[] = []
       for (let n = 0; n < 5; n++) errors.push(...(await attempt(admin, pair, trusting)))
       return errors

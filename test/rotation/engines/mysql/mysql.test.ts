@@ -1,21 +1,21 @@
 import mysql from 'mysql2/promise'
 import { describe, expect, inject, test } from 'vitest'
-import { admits, identified, makeApp } from '../../../../local/servers/mysqlDatabase.ts'
-import { hex } from '../../../../local/servers/postgresDatabase.ts'
+import { admits, identifiedClause, makeApp } from '../../../../local/servers/mysqlDatabase.ts'
+import { randomHex } from '../../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../../rotation/credential.ts'
 import { Mariadb } from '../../../../rotation/engines/mysql/mariadb.ts'
-import { ed25519Verifier } from '../../../../rotation/engines/mysql/mariadbPlugins.ts'
+import { ed25519PasswordHash } from '../../../../rotation/engines/mysql/mariadbPlugins.ts'
 import { Mysql } from '../../../../rotation/engines/mysql/mysql.ts'
-import { nativeVerifier } from '../../../../rotation/engines/mysql/mysqlVerifiers.ts'
+import { nativePasswordHash } from '../../../../rotation/engines/mysql/mysqlPasswordHashes.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
 import { TemporaryClone } from '../../../../rotation/strategies/temporaryClone.ts'
 import { certificateContract } from '../../../support/contracts/certificate.ts'
-import { engineContract, other } from '../../../support/contracts/engine.ts'
+import { engineContract, withChange } from '../../../support/contracts/engine.ts'
 import { sceneOf } from '../../../support/engines/mysqlScene.ts'
 import { subjectOf } from '../../../support/engines/mysqlSubject.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const servers = inject('mysql')
 
 describe.skipIf(!servers.length).each(servers)('$name', server => {
@@ -51,7 +51,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     const { current } = await makeApp(server)
     await sql(`alter user ${current.username} require ssl`)
     await using _ = await engine.login(current)
-    await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({
+    await expect(engine.login(withChange(current, { ssl: false }))).rejects.toMatchObject({
       name: 'LoginRefused',
       message: expect.stringContaining('ssl: false'),
     })
@@ -68,8 +68,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     const { user, admin } = await makeApp(server)
     await sql(`create user ${user}@'10.%' require ${what}`)
     await using session = await engine.login(admin)
-    expect(await session.wantsCertificate?.(user)).toBe(wants)
-    expect(await session.wantsCertificate?.(user.toUpperCase())).toBe(false)
+    expect(await session.requiresClientCertificate?.(user)).toBe(wants)
+    expect(await session.requiresClientCertificate?.(user.toUpperCase())).toBe(false)
   })
 
   test('the server gives a statement up as well, after the time that it has', async () => {
@@ -113,7 +113,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sql(`create table ${app.database}.t (a int)`)
       await makeFor(both.clone)
       await using session = await engine.login(app.admin, '%')
-      await expect(session.dropUser(both)).rejects.toMatchObject({
+      await expect(session.dropClone(both)).rejects.toMatchObject({
         name: 'NotPermitted',
         message: expect.stringContaining(`is the DEFINER of ${kind}, which`),
       })
@@ -121,7 +121,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await makeFor(app.user)
       await sql(`create definer = ${both.clone}@'10.%' view ${app.database}.elsewhere as select 1`)
       await sql(`create definer = ${both.clone.toUpperCase()} view ${app.database}.capital as select 1`)
-      await session.dropUser(both)
+      await session.dropClone(both)
       expect(await admits(server, clone)).toBe(false)
     })
 
@@ -133,8 +133,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const retire = (taken?: Credential) =>
         new TemporaryClone().retire(engine, {
           current: app.current,
-          admin: async () => app.admin,
-          takenUp: async () => taken,
+          readAdmin: async () => app.admin,
+          reusedBy: async () => taken,
           drop: true,
         })
       const refused = { name: 'NotPermitted', message: expect.stringContaining('is the DEFINER of views') }
@@ -147,7 +147,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('where the admin does not see it: MySQL drops it not, MariaDB does', async () => {
       const app = await makeApp(server)
-      const hidden = `db_${hex()}`
+      const hidden = `db_${randomHex()}`
       const { both, clone, sync } = await makeClone(app)
       await sync()
       await sql(
@@ -156,7 +156,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         `create definer = ${both.clone} trigger ${hidden}.tr before insert on ${hidden}.t for each row set @x = 1`,
       )
       await using session = await engine.login(app.admin, '%')
-      const dropped = session.dropUser(both)
+      const dropped = session.dropClone(both)
       if (mysqlItself)
         await expect(dropped).rejects.toMatchObject({
           name: 'NotPermitted',
@@ -168,7 +168,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('what a clone can make, an admin sees that can grant what it takes', async () => {
       const app = await makeApp(server)
-      const made = `db_${hex()}`
+      const made = `db_${randomHex()}`
       const { both, sync } = await makeClone(app)
       await sync()
       await sql(
@@ -183,7 +183,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         ].map(rest => `create definer = ${both.clone} ${rest.replaceAll('{}', made)}`),
       )
       await using session = await engine.login(app.admin, '%')
-      const refused = await session.dropUser(both).catch((error: Error) => error.message)
+      const refused = await session.dropClone(both).catch((error: Error) => error.message)
       for (const kind of ['views', 'routines', 'triggers', 'events']) expect(refused).toContain(kind)
     })
   })
@@ -192,7 +192,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     test('the one that the login came in by is changed, cloned and locked; the others stay', async () => {
       const app = await makeApp(server, { host: '127.%' })
       const elsewhere = `${app.user}@'10.%'`
-      await sql(`create user ${elsewhere} ${identified(server, 'theirs')}`)
+      await sql(`create user ${elsewhere} ${identifiedClause(server, 'theirs')}`)
       const stored = async (host: string) =>
         sql(
           `select authentication_string as verifier from mysql.user where user = '${app.user}' and host = '${host}'`,
@@ -211,8 +211,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, next)).toBe(true)
       expect(await stored('10.%')).toEqual(before)
       await using proof = await engine.login(clone)
-      await using session = await engine.login(app.admin, proof.host)
-      await session.lockUser(app.user, pair(app.user))
+      await using session = await engine.login(app.admin, proof.accountQualifier)
+      await session.lockUser(app.user, pairOf(app.user))
       expect(await admits(server, next)).toBe(false)
       expect(await stored('10.%')).toEqual(before)
     })
@@ -225,15 +225,15 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const turn = async (current: Credential, pending: Credential) => {
         const rds = () => Promise.reject(new Error('this is not on RDS'))
         await strategy.apply(engine, {
-          ...{ current, pending, admin, rds },
-          previous: async () => undefined,
-          async *stored() {},
+          ...{ current, pending, readAdmin: admin, rds },
+          readPrevious: async () => undefined,
+          async *storedValues() {},
         })
         expect(await admits(server, pending)).toBe(true)
         await strategy.retire(engine, {
           current: pending,
-          admin,
-          takenUp: async () => undefined,
+          readAdmin: admin,
+          reusedBy: async () => undefined,
           drop: false,
         })
         expect(await admits(server, current)).toBe(false)
@@ -251,7 +251,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const { clone, both, sync, differences } = await makeClone(app)
       await sync()
       await sql(
-        `create user ${both.clone}@'127.0.0.1' ${identified(server, clone.password)}`,
+        `create user ${both.clone}@'127.0.0.1' ${identifiedClause(server, clone.password)}`,
         `grant select on ${app.database}.* to ${both.clone}@'127.0.0.1'`,
         `grant select on ${app.database}.* to ${app.user}@'127.%'`,
       )
@@ -265,7 +265,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sql(`alter user ${app.user} identified by 'newer' retain current password`)
       expect(await admits(server, app.current)).toBe(true)
       await using session = await engine.login(app.admin, '%')
-      await session.lockUser(app.user, pair(app.user))
+      await session.lockUser(app.user, pairOf(app.user))
       for (const password of [app.current.password, 'newer'])
         expect(await admits(server, app.current.with({ password }))).toBe(false)
     })
@@ -290,9 +290,16 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     ])('a single user with %s turns, as a rollback could take it back: %s', async (rule, may) => {
       const { current, user } = await makeApp(server)
       await sql(`alter user ${user} ${rule}`)
-      const pending = current.with({ password: `second-${hex(8)}` })
+      const pending = current.with({ password: `second-${randomHex(8)}` })
       const none = () => Promise.reject(new Error('not needed'))
-      const change = { current, pending, previous: none, async *stored() {}, admin: none, rds: none }
+      const change = {
+        current,
+        pending,
+        readPrevious: none,
+        async *storedValues() {},
+        readAdmin: none,
+        rds: none,
+      }
       const turned = new SingleUser().apply(engine, change)
       if (may) {
         await turned
@@ -314,7 +321,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const none = () => Promise.reject(new Error('not needed'))
       const change = {
         ...{ current, pending: current.with({ password: 'next' }) },
-        ...{ previous: none, async *stored() {}, admin: none, rds: none },
+        ...{ readPrevious: none, async *storedValues() {}, readAdmin: none, rds: none },
       }
       await expect(new SingleUser().apply(engine, change)).rejects.toMatchObject({
         name: 'NotPermitted',
@@ -333,8 +340,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     if (!mysqlItself)
       test.each(own)('%s: the account keeps it, the clone gets it, and both log in', async plugin => {
         const app = await makeApp(server)
-        const password = `'\\pässwörd of ${plugin} ${hex()}`
-        const made = `'${hex()}'`
+        const password = `'\\pässwörd of ${plugin} ${randomHex()}`
+        const made = `'${randomHex()}'`
         await sql(`alter user ${app.user} identified via ${plugin} using password(${made})`)
         const current = app.current.with({ password: made.slice(1, -1) })
         const { both, clone } = await makeClone(app)
@@ -345,7 +352,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const next = current.with({ password })
         await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
         await using proof = await engine.login(next)
-        await using session = await engine.login(app.admin, proof.host)
+        await using session = await engine.login(app.admin, proof.accountQualifier)
         await session.cloneUser(both, { user: clone.username, password: clone.password })
         await using partner = await engine.login(clone)
         expect(await partner.differences(both, async () => next)).toEqual([])
@@ -355,7 +362,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           `select distinct plugin from mysql.user where user in ('${both.user}', '${both.clone}')`,
         )
         expect(plugins).toEqual([{ plugin }])
-        await session.lockUser(app.user, pair(app.user))
+        await session.lockUser(app.user, pairOf(app.user))
         await expect(engine.login(next)).rejects.toMatchObject({ name: 'LoginRefused' })
         expect(subjectOf(server).logged()).not.toMatch(new RegExp(`${clone.password}|pässwörd of ${plugin}`))
       })
@@ -368,7 +375,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           const [row] = await sql(
             `select authentication_string as stored from mysql.user where user = '${user}'`,
           )
-          expect(ed25519Verifier(password)).toBe(row?.stored)
+          expect(ed25519PasswordHash(password)).toBe(row?.stored)
         }
       })
 
@@ -394,16 +401,16 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       ? ['identified with sha256_password']
       : [
           'identified via unix_socket',
-          `identified via mysql_native_password using '${nativeVerifier('p')}' or unix_socket`,
+          `identified via mysql_native_password using '${nativePasswordHash('p')}' or unix_socket`,
         ]
     test.each(unfit)('%s cannot be rotated: NotPermitted, and nothing changes', async clause => {
       const app = await makeApp(server)
       await using session = await engine.login(app.admin, '%')
       await sql(`alter user ${app.user} ${clause}`)
-      const both = pair(app.user)
+      const both = pairOf(app.user)
       for (const change of [
         session.setPassword(app.user, 'x'),
-        session.lockUser(app.user, pair(app.user)),
+        session.lockUser(app.user, pairOf(app.user)),
         session.cloneUser(both, { user: both.clone, password: 'x' }),
       ])
         await expect(change).rejects.toMatchObject({

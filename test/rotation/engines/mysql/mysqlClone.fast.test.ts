@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { type Dialect, readAccount } from '../../../../rotation/engines/mysql/mysqlAccount.ts'
-import { refuseStranger, syncStatements } from '../../../../rotation/engines/mysql/mysqlClone.ts'
-import { Stranger } from '../../../../rotation/engines/stranger.ts'
+import { type AccountSyntax, readAccount } from '../../../../rotation/engines/mysql/mysqlAccount.ts'
+import { requireClone, syncStatements } from '../../../../rotation/engines/mysql/mysqlClone.ts'
+import { NotAClone } from '../../../../rotation/engines/notAClone.ts'
 
-const dialect: Dialect = {
-  plugin: 'caching_sha2_password',
-  limits: ['MAX_QUERIES_PER_HOUR'],
-  clauses: { require: 'REQUIRE NONE', expire: 'PASSWORD EXPIRE DEFAULT' },
-  defaultRoles: () => '',
+const dialect: AccountSyntax = {
+  defaultPlugin: 'caching_sha2_password',
+  limitNames: ['MAX_QUERIES_PER_HOUR'],
+  defaultClauses: { require: 'REQUIRE NONE', expire: 'PASSWORD EXPIRE DEFAULT' },
+  defaultRolesStatement: () => '',
 }
 const made = "CREATE USER `app`@`%` IDENTIFIED WITH 'caching_sha2_password' AS 'secret' REQUIRE NONE"
 const granted = 'GRANT SELECT ON `shop`.* TO `app`@`%`'
@@ -59,7 +59,7 @@ test.each([
   ['SELECT ON `shop`.`t`', 'SELECT ON `shop`.*', false],
 ])('who may %s may have begun a clone that may %s: %s', (users, clones, may) => {
   const grant = (what: string) => read(made, `GRANT ${what} TO \`app\`@\`%\``)
-  const refuse = () => refuseStranger(grant(users), grant(clones), false)
+  const refuse = () => requireClone(grant(users), grant(clones), false)
   if (may) expect(refuse).not.toThrow()
-  else expect(refuse).toThrow(Stranger)
+  else expect(refuse).toThrow(NotAClone)
 })

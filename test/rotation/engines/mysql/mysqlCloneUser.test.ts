@@ -1,12 +1,12 @@
 import { describe, expect, inject, test } from 'vitest'
 import { admits, makeApp } from '../../../../local/servers/mysqlDatabase.ts'
-import { type App, hex } from '../../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex } from '../../../../local/servers/postgresDatabase.ts'
 import { quoteText } from '../../../../rotation/engines/mysql/mysqlAccount.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { engineOf, sceneOf } from '../../../support/engines/mysqlScene.ts'
 import { subjectOf } from '../../../support/engines/mysqlSubject.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const servers = inject('mysql')
 
 describe.skipIf(!servers.length).each(servers)('$name', server => {
@@ -54,7 +54,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const { both, clone, sync } = await makeClone(app)
       await sql(`create user ${both.clone}@'%'`)
       await using proof = await engine.login(app.current)
-      await using session = await engine.login(app.admin, proof.host)
+      await using session = await engine.login(app.admin, proof.accountQualifier)
       const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
       await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
         refused,
@@ -116,7 +116,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const statements: string[] = []
       await using session = await engineOf(server, statement => statements.push(statement)).login(
         app.admin,
-        proof.host,
+        proof.accountQualifier,
       )
       expect(await session.cloneUser(both, { user: both.user, password: 'next' })).toEqual([])
       expect(await told()).toEqual(before)
@@ -128,7 +128,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('a clone that is gone is not made to open the user', async () => {
       const app = await makeApp(server)
-      const both = pair(app.user)
+      const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
       await session.cloneUser(both, { user: both.user, password: 'next' })
       expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
@@ -181,7 +181,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('names of objects and patterns stay what they are', async () => {
       const app = await makeApp(server)
-      const odd = `o\`dd'"${hex()}`
+      const odd = `o\`dd'"${randomHex()}`
       const quoted = `\`${odd.replaceAll('`', '``')}\``
       await sql(`create database ${quoted}`, `create table ${quoted}.\`ta\`\`ble\` (\`co\`\`l\` int)`)
       await sql(
@@ -196,7 +196,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sync()
       expect(await differences()).toEqual([])
       await using session = await engine.login(clone)
-      await session.run(`select \`co\`\`l\` from ${quoted}.\`ta\`\`ble\``)
+      await session.runTestQuery(`select \`co\`\`l\` from ${quoted}.\`ta\`\`ble\``)
     })
 
     if (mysqlItself)
@@ -220,7 +220,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
       const app = await makeApp(server)
-      const [role, proxied] = [`role_${hex()}`, `for_${hex()}`]
+      const [role, proxied] = [`role_${randomHex()}`, `for_${randomHex()}`]
       const kinds = [role, `proxy on ${proxied}`, ...(mysqlItself ? ['role_admin on *.*'] : [])]
       const give = (what: string, to: string) => `grant ${what} to ${to}`
       const giveOption = (what: string, to: string) =>
@@ -271,7 +271,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('a default role that was dropped since is nothing to the clone', async () => {
       const app = await makeApp(server)
-      const role = `role_${hex()}`
+      const role = `role_${randomHex()}`
       await sql(
         `create role ${role}`,
         `grant ${role} to ${app.user}`,
@@ -289,7 +289,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('a proxy that the admin may not grant is NotPermitted', async () => {
       const app = await makeApp(server)
-      const proxied = `for_${hex()}`
+      const proxied = `for_${randomHex()}`
       await sql(`create user ${proxied}`, `grant proxy on ${proxied} to ${app.user}`)
       const { sync } = await makeClone(app)
       await expect(sync()).rejects.toMatchObject({
@@ -301,7 +301,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     // The session is the admin's, as the user cannot log in without the certificate.
     test('REQUIRE follows, whatever the certificate must be', async () => {
       const app = await makeApp(server)
-      const both = pair(app.user)
+      const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
       const required = async (user: string) => {
         const [row] = await sql(

@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest'
-import { admits, asSuperuser, identified, makeApp } from '../../../../local/servers/mysqlDatabase.ts'
-import { type App, hex, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import { admits, identifiedClause, makeApp, runStatements } from '../../../../local/servers/mysqlDatabase.ts'
+import { type App, randomHex, rejectRds } from '../../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../../rotation/credential.ts'
 import { Mariadb } from '../../../../rotation/engines/mysql/mariadb.ts'
 import { Mysql } from '../../../../rotation/engines/mysql/mysql.ts'
@@ -61,18 +61,18 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
   const failed = (app: App, pending: Credential): FailedChange => ({
     current: app.current,
     pending,
-    previous: none,
-    admin: async () => app.admin,
-    rds: noRds,
-    rival: none,
-    previousIsOpen: async () => false,
-    untouched: async () => false,
-    async *stored() {},
+    readPrevious: none,
+    readAdmin: async () => app.admin,
+    rds: rejectRds,
+    otherRotation: none,
+    isPreviousOpen: async () => false,
+    hasChangedNothing: async () => false,
+    async *storedValues() {},
   })
   /** Without a database, as a clone that may not use it can be asked for no more than its password. */
   const opens = async ({ username, password }: Credential) => {
     const login = { user: username, password }
-    return asSuperuser(server, 'do 1', login).then(
+    return runStatements(server, 'do 1', login).then(
       () => true,
       (error: { errno?: number }) => {
         // Its password was right.
@@ -87,31 +87,31 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
     '%s: a rollback closes it, and the next rotation completes it',
     async (_, make, { open }) => {
       const app = await makeApp(server)
-      const { clone } = strategy.pair(app.user)
-      const pending = app.current.with({ username: clone, password: `half-${hex(8)}` })
-      const statements = make(clone, identified(server, pending.password), app)
-      await asSuperuser(server, statements)
+      const { clone } = strategy.pairOf(app.user)
+      const pending = app.current.with({ username: clone, password: `half-${randomHex(8)}` })
+      const statements = make(clone, identifiedClause(server, pending.password), app)
+      await runStatements(server, statements)
       expect(await opens(pending)).toBe(open)
       expect(await strategy.undo(engine, failed(app, pending))).toBe('intact')
       expect(await opens(pending)).toBe(false)
       expect(await admits(server, app.current)).toBe(true)
-      const next = pending.with({ password: `next-${hex(8)}` })
+      const next = pending.with({ password: `next-${randomHex(8)}` })
       expect(await strategy.apply(engine, failed(app, next))).toEqual({
         address: app.current.address,
         left: [],
       })
       await using session = await engine.login(next)
-      expect(await session.differences(strategy.pair(app.user), async () => app.current)).toEqual([])
+      expect(await session.differences(strategy.pairOf(app.user), async () => app.current)).toEqual([])
     },
   )
 
   test('what may use another database alone is somebody else’s: it is left open, and that is told', async () => {
     const app = await makeApp(server)
-    const { clone } = strategy.pair(app.user)
-    const pending = app.current.with({ username: clone, password: `half-${hex(8)}` })
-    await asSuperuser(server, [
+    const { clone } = strategy.pairOf(app.user)
+    const pending = app.current.with({ username: clone, password: `half-${randomHex(8)}` })
+    await runStatements(server, [
       `create database other_${clone}`,
-      `create user ${clone} ${identified(server, pending.password)}`,
+      `create user ${clone} ${identifiedClause(server, pending.password)}`,
       `grant select on other_${clone}.* to ${clone}`,
     ])
     // Whether it lets everybody in is asked, and it does not.

@@ -8,7 +8,14 @@ import { Credential } from '../../../../rotation/credential.ts'
 import { Mariadb } from '../../../../rotation/engines/mysql/mariadb.ts'
 import { Mysql } from '../../../../rotation/engines/mysql/mysql.ts'
 import { RotationError } from '../../../../rotation/errors.ts'
-import { hello, ok, packet, playScript, result, type Script } from '../../../support/engines/scriptedMysql.ts'
+import {
+  greetingPacket,
+  okPacket,
+  packet,
+  resultPackets,
+  type Script,
+  startScriptedMysql,
+} from '../../../support/engines/scriptedMysql.ts'
 
 const uncaught: unknown[] = []
 const note = (error: unknown) => uncaught.push(error)
@@ -36,7 +43,7 @@ type How = { tls?: boolean; host?: string; caFile?: string; patience?: number; c
 async function loginTo(script: Script, how: How = {}): Promise<string[]> {
   const { tls = false, host = 'localhost', certificate = trusted, patience = 5000 } = how
   const { caFile = certificate.caFile } = how
-  await using server = await playScript(script, tls ? certificate : undefined)
+  await using server = await startScriptedMysql(script, tls ? certificate : undefined)
   const names = [Mysql, Mariadb].map(async (Engine, i) => {
     const engine = ['mysql', 'mariadb'][i]
     const { port } = server
@@ -76,7 +83,11 @@ describe.each([false, true])('with TLS: %s', tls => {
     ['a reset', { first: 'reset' }, 'Unreachable'],
     ['nothing at all', { first: Buffer.alloc(0), replies: ['nothing'] }, 'Unreachable'],
     ['an empty packet', { first: packet(0) }, 'Unreachable'],
-    ['a hello that ends early', { first: hello({ change: bytes => bytes.subarray(0, 9) }) }, 'Unreachable'],
+    [
+      'a hello that ends early',
+      { first: greetingPacket({ change: bytes => bytes.subarray(0, 9) }) },
+      'Unreachable',
+    ],
     ['a refusal before the hello', { first: packet(0, [255, 16, 4], 'Too many connections') }, 'Unreachable'],
     ['a refusal that ends early', { first: packet(0, [255, 1]) }, 'Unreachable'],
     ['a refusal, and another that ends early', { first: secondFailure }, 'Unreachable'],
@@ -86,66 +97,74 @@ describe.each([false, true])('with TLS: %s', tls => {
       { first: packet(0, [255, 28, 0], 'why') },
       'DatabaseFailed',
     ],
-    ['an end after the hello', { first: hello(), replies: ['end'] }, 'Unreachable'],
-    ['a reset after the hello', { first: hello(), replies: ['reset'] }, 'Unreachable'],
-    ['silence after the hello', { first: hello(), replies: ['nothing'] }, 'Unreachable'],
-    ['what is no answer to a login', { first: hello(), replies: [packet(after, [77])] }, 'Unreachable'],
+    ['an end after the hello', { first: greetingPacket(), replies: ['end'] }, 'Unreachable'],
+    ['a reset after the hello', { first: greetingPacket(), replies: ['reset'] }, 'Unreachable'],
+    ['silence after the hello', { first: greetingPacket(), replies: ['nothing'] }, 'Unreachable'],
     [
-      'more data for no plugin',
-      { first: hello({ plugin: 'x' }), replies: [packet(after, [1, 4])] },
+      'what is no answer to a login',
+      { first: greetingPacket(), replies: [packet(after, [77])] },
       'Unreachable',
     ],
-    ['more data that is none', { first: hello(), replies: [packet(after, [1, 99])] }, 'Unreachable'],
+    [
+      'more data for no plugin',
+      { first: greetingPacket({ plugin: 'x' }), replies: [packet(after, [1, 4])] },
+      'Unreachable',
+    ],
+    ['more data that is none', { first: greetingPacket(), replies: [packet(after, [1, 99])] }, 'Unreachable'],
     [
       'a plugin that nobody knows',
-      { first: hello(), replies: [packet(after, [254], 'dialog\0')] },
+      { first: greetingPacket(), replies: [packet(after, [254], 'dialog\0')] },
       'NotPermitted',
     ],
     [
       'a plugin named as what every object has',
-      { first: hello(), replies: [packet(after, [254], 'toString\0')] },
+      { first: greetingPacket(), replies: [packet(after, [254], 'toString\0')] },
       'NotPermitted',
     ],
     [
       'a password in clear text',
-      { first: hello(), replies: [packet(after, [254], 'mysql_clear_password\0')] },
+      { first: greetingPacket(), replies: [packet(after, [254], 'mysql_clear_password\0')] },
       'NotPermitted',
     ],
     [
       'a second factor',
-      { first: hello(), replies: [packet(after, [2], 'authentication_webauthn_client\0')] },
+      { first: greetingPacket(), replies: [packet(after, [2], 'authentication_webauthn_client\0')] },
       'NotPermitted',
     ],
     [
       'a challenge that is too short',
-      { first: hello(), replies: [packet(after, [254], 'mysql_native_password\0x')] },
+      { first: greetingPacket(), replies: [packet(after, [254], 'mysql_native_password\0x')] },
       'Unreachable',
     ],
     [
       'a connection error',
-      { first: hello(), replies: [packet(after, [255, 19, 4], '#08S01Bad handshake')] },
+      { first: greetingPacket(), replies: [packet(after, [255, 19, 4], '#08S01Bad handshake')] },
       'Unreachable',
     ],
-    ['a result with nothing in it', { first: hello(), replies: [ok(after), ok(1)] }, 'Unreachable'],
+    [
+      'a result with nothing in it',
+      { first: greetingPacket(), replies: [okPacket(after), okPacket(1)] },
+      'Unreachable',
+    ],
     [
       'a result with another thing in it',
-      { first: hello(), replies: [ok(after), result('what', 'MariaDB')] },
+      { first: greetingPacket(), replies: [okPacket(after), resultPackets('what', 'MariaDB')] },
       'Unreachable',
     ],
-    ['half a result', { first: hello(), replies: [ok(after), packet(1, [1])] }, 'Unreachable'],
+    ['half a result', { first: greetingPacket(), replies: [okPacket(after), packet(1, [1])] }, 'Unreachable'],
     [
       'a result that asks for a file',
-      { first: hello(), replies: [ok(after), packet(1, [251], '/etc/passwd')] },
+      { first: greetingPacket(), replies: [okPacket(after), packet(1, [251], '/etc/passwd')] },
       'Unreachable',
     ],
     [
       'a refusal that ends early, instead of a result',
-      { first: hello(), replies: [ok(after), packet(1, [255])] },
+      { first: greetingPacket(), replies: [okPacket(after), packet(1, [255])] },
       'Unreachable',
     ],
     [
       'a good answer and a refusal that ends early',
-      { first: hello(), replies: [Buffer.concat([ok(after), packet(0, [255, 1])])] },
+      { first: greetingPacket(), replies: [Buffer.concat([okPacket(after), packet(0, [255, 1])])] },
       'Unreachable',
     ],
   ])('%s', async (_, script, name) => {
@@ -181,32 +200,38 @@ function anything(seed: number, tls: boolean): Script {
   }
   const after = tls ? 3 : 2
   const more = [Buffer.concat([some(1), some(2), some(3)]), bytes(60), some(1), some(1)]
-  const spoiltResult = spoilt(result('account', 'app@%'))
+  const spoiltResult = spoilt(resultPackets('account', 'app@%'))
   const scripts: Script[] = [
     { first: bytes(100), replies: more },
     { first: packet(0, bytes(100)), replies: more },
     { first: Buffer.concat([packet(0, [255], bytes(20)), some(1), some(2)]) },
-    { first: hello({ change: spoilt }), replies: [some(after), ...more] },
-    { first: hello(), replies: [some(after), some(after + 2), ...more] },
-    { first: hello(), replies: [Buffer.concat([some(after), some(after + 1)]), ...more] },
-    { first: hello(), replies: [ok(after), some(1), ...more] },
-    { first: hello(), replies: [ok(after), spoiltResult, ...more] },
-    { first: hello(), replies: [ok(after), Buffer.concat([result('account', 'app@%'), some(0), some(1)])] },
+    { first: greetingPacket({ change: spoilt }), replies: [some(after), ...more] },
+    { first: greetingPacket(), replies: [some(after), some(after + 2), ...more] },
+    { first: greetingPacket(), replies: [Buffer.concat([some(after), some(after + 1)]), ...more] },
+    { first: greetingPacket(), replies: [okPacket(after), some(1), ...more] },
+    { first: greetingPacket(), replies: [okPacket(after), spoiltResult, ...more] },
+    {
+      first: greetingPacket(),
+      replies: [okPacket(after), Buffer.concat([resultPackets('account', 'app@%'), some(0), some(1)])],
+    },
   ]
   return scripts[below(scripts.length)] as Script
 }
 
 describe('TLS', () => {
-  const secure: Script = { first: hello(), replies: ['end'] }
+  const secure: Script = { first: greetingPacket(), replies: ['end'] }
 
   test('what is not TLS is TlsFailed', async () => {
-    const script: Script = { first: hello(), replies: [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')] }
-    await using server = await playScript(script)
+    const script: Script = {
+      first: greetingPacket(),
+      replies: [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
+    }
+    await using server = await startScriptedMysql(script)
     expect(await loginAt(server.port)).toEqual(expect.objectContaining({ name: 'TlsFailed' }))
   })
 
   test.each(['end', 'reset'] as const)('an %s in the place of TLS is Unreachable', async how => {
-    await using server = await playScript({ first: hello(), replies: [how] })
+    await using server = await startScriptedMysql({ first: greetingPacket(), replies: [how] })
     expect(await loginAt(server.port)).toEqual(expect.objectContaining({ name: 'Unreachable' }))
   })
 
@@ -271,7 +296,7 @@ async function loginAt(port: number): Promise<unknown> {
 test('a key to encrypt the password with that is none is Unreachable, as all that is not understood', async () => {
   const full = packet(2, [1, 4])
   for (const key of ['no key', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', ''])
-    expect(await loginTo({ first: hello(), replies: [full, packet(4, [1], key)] })).toEqual(
+    expect(await loginTo({ first: greetingPacket(), replies: [full, packet(4, [1], key)] })).toEqual(
       both('Unreachable'),
     )
 })

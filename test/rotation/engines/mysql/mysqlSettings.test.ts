@@ -1,36 +1,38 @@
 import { readFileSync } from 'node:fs'
 import mysql from 'mysql2/promise'
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
-import { flavours, startMysql } from '../../../../local/servers/mysql.ts'
+import { MYSQL_FLAVOURS, startMysql } from '../../../../local/servers/mysql.ts'
 import {
   admits,
-  asSuperuser,
   credentialFor,
-  identified,
+  identifiedClause,
   makeApp,
+  runStatements,
 } from '../../../../local/servers/mysqlDatabase.ts'
-import { hex } from '../../../../local/servers/postgresDatabase.ts'
+import { randomHex } from '../../../../local/servers/postgresDatabase.ts'
 import type { Engine } from '../../../../rotation/engines/engine.ts'
 import { Mariadb } from '../../../../rotation/engines/mysql/mariadb.ts'
 import { Mysql } from '../../../../rotation/engines/mysql/mysql.ts'
 import { quoteText } from '../../../../rotation/engines/mysql/mysqlAccount.ts'
-import { ruleAgainst } from '../../../../rotation/engines/mysql/mysqlRules.ts'
-import { Unproven } from '../../../../rotation/engines/unproven.ts'
+import { findBrokenRule } from '../../../../rotation/engines/mysql/mysqlPasswordRules.ts'
+import { PasswordNotChecked } from '../../../../rotation/engines/passwordNotChecked.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
 import { tryLogin } from '../../../../rotation/strategies/login.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
-import { other } from '../../../support/contracts/engine.ts'
+import { withChange } from '../../../support/contracts/engine.ts'
 import { engineOf } from '../../../support/engines/mysqlScene.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const servers = inject('mysql')
 
-const possible = flavours.filter(({ engine }) => servers.some(server => server.engine === engine)).slice(0, 2)
+const possible = MYSQL_FLAVOURS.filter(({ engine }) =>
+  servers.some(server => server.engine === engine),
+).slice(0, 2)
 describe.each(possible)('a $engine of its own, whose settings matter', flavour => {
   let server: Awaited<ReturnType<typeof startMysql>>
   let engine: Engine
-  const sql = (...statements: string[]) => asSuperuser(server, statements)
+  const sql = (...statements: string[]) => runStatements(server, statements)
   beforeAll(async () => {
     server = await startMysql(flavour, { performance_schema: 'on' })
     engine = engineOf(server)
@@ -47,7 +49,9 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       for (const session of [before, own]) expect(await session.isStandby?.()).toBe(true)
       await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
       await using session = await engine.login(app.admin, '%')
-      await expect(session.lockUser(app.user, pair(app.user))).rejects.toMatchObject({ name: 'Unreachable' })
+      await expect(session.lockUser(app.user, pairOf(app.user))).rejects.toMatchObject({
+        name: 'Unreachable',
+      })
       expect(await admits(server, app.current)).toBe(true)
     } finally {
       await sql('set global read_only = off')
@@ -59,7 +63,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     await sql('set global sql_quote_show_create = off')
     try {
       const app = await makeApp(server)
-      const both = pair(app.user)
+      const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
       await session.cloneUser(both, { user: both.clone, password: 'p' })
       await sql(`set global ${variable} = on`)
@@ -74,7 +78,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     const { current } = await makeApp(server)
     await sql('set global require_secure_transport = on')
     try {
-      await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({
+      await expect(engine.login(withChange(current, { ssl: false }))).rejects.toMatchObject({
         name: server.name.startsWith('MariaDB 10') ? 'LoginRefused' : 'TlsFailed',
         message: expect.stringContaining('ssl: false'),
       })
@@ -87,7 +91,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     await sql("set global sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'")
     try {
       const app = await makeApp(server, { user: `o'br"ien` })
-      const both = pair(app.user)
+      const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
       await session.cloneUser(both, { user: both.clone, password: `'\\"` })
       const clone = app.current.with({ username: both.clone, password: `'\\"` })
@@ -103,7 +107,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       const app = await makeApp(server)
       await sql("install soname 'simple_password_check'")
       try {
-        const both = pair(app.user)
+        const both = pairOf(app.user)
         await using session = await engine.login(app.admin, '%')
         await using own = await engine.login(app.current)
         for (const change of [
@@ -124,23 +128,29 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
 
   if (flavour.engine === 'mariadb')
     test('a clone that is not there, whom the server asks for what some other account needs, is not open', async () => {
-      const others = Array.from({ length: 20 }, () => `create user pam_${hex()} identified via pam`)
+      const others = Array.from({ length: 20 }, () => `create user pam_${randomHex()} identified via pam`)
       await sql("install soname 'auth_pam'", ...others)
       for (let tries = 0; tries < 100; tries++) {
-        const user = `app_${hex()}`
-        const pending = credentialFor(server, pair(user).clone, 'p')
+        const user = `app_${randomHex()}`
+        const pending = credentialFor(server, pairOf(user).clone, 'p')
         const name = await engine.login(pending).catch((error: Error) => error.name)
         if (name !== 'NotPermitted') continue
         const { current, admin } = await makeApp(server, { user })
         const none = async () => undefined
         const no = async () => false
-        const failed = { current, previous: none, rival: none, previousIsOpen: no, untouched: no }
+        const failed = {
+          current,
+          readPrevious: none,
+          otherRotation: none,
+          isPreviousOpen: no,
+          hasChangedNothing: no,
+        }
         const undone = new AlternatingUsers().undo(engine, {
           ...failed,
           pending: current.with({ username: pending.username, password: 'p' }),
-          admin: async () => admin,
+          readAdmin: async () => admin,
           rds: () => Promise.reject(new Error('RDS is not asked')),
-          async *stored() {},
+          async *storedValues() {},
         })
         return expect(await undone).toBe('intact')
       }
@@ -155,21 +165,21 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       "update performance_schema.setup_instruments set enabled = 'YES' where name like 'statement/%'",
       ...(itself ? [`grant application_password_admin on *.* to ${app.user}`] : []),
     )
-    const both = pair(app.user)
+    const both = pairOf(app.user)
     const [set, added, opened, cloned, running] = ['set', 'added', 'opened', 'cloned', 'running'].map(
-      word => `${word}${hex()}`,
+      word => `${word}${randomHex()}`,
     ) as [string, string, string, string, string]
     await using session = await engine.login(app.admin, '%')
     await using own = await engine.login(app.current)
-    const { passwords } = itself ? own : session
+    const { dualPassword } = itself ? own : session
     await own.setPassword(app.user, set)
-    await passwords?.add(app.user, added, set)
-    await passwords?.keep(app.user, added)
+    await dualPassword?.add(app.user, added, set)
+    await dualPassword?.keepOnly(app.user, added)
     await session.setPassword(app.user, opened)
     await session.cloneUser(both, { user: both.clone, password: cloned })
     await session.lockUser(both.clone, both)
     await using last = await engine.login(app.current.with({ password: opened }))
-    const mark = `mark${hex()}`
+    const mark = `mark${randomHex()}`
     const { host, port, caFile, superuser } = server
     const connect = () =>
       mysql.createConnection({ host, port, ...superuser, ssl: { ca: readFileSync(caFile) } })
@@ -228,7 +238,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         for (const kind of ['mixed_case', 'number', 'special_char']) await rule(`${kind}_count`, 1)
         await rule('length', 8)
       }
-      const strong = () => `Aa1!${hex(12)}`
+      const strong = () => `Aa1!${randomHex(12)}`
       const none = () => Promise.reject(new Error('not needed'))
       const makeOwn = async (password: string) => {
         const { user, current } = await makeApp(server, { password })
@@ -237,13 +247,13 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       }
 
       test.each<[string, string | number, () => string, boolean]>([
-        ['policy', 'LOW', () => hex(4), true],
-        ['length', 20, () => `Aa1!${hex(7)}`, false],
-        ['mixed_case_count', 2, () => `Aa1!${hex(12)}`, false],
-        ['number_count', 40, () => `Aa1!${hex(12)}`, false],
-        ['special_char_count', 2, () => `Aa1!${hex(12)}`, false],
+        ['policy', 'LOW', () => randomHex(4), true],
+        ['length', 20, () => `Aa1!${randomHex(7)}`, false],
+        ['mixed_case_count', 2, () => `Aa1!${randomHex(12)}`, false],
+        ['number_count', 40, () => `Aa1!${randomHex(12)}`, false],
+        ['special_char_count', 2, () => `Aa1!${randomHex(12)}`, false],
         ['policy', 'STRONG', strong, true],
-        ['changed_characters_percentage', 100, () => `Aa1!${hex(12)}`, false],
+        ['changed_characters_percentage', 100, () => `Aa1!${randomHex(12)}`, false],
       ])(
         '%s %s, %#: neither a single user nor two passwords are begun with what could not be taken back',
         async (name, value, password, may) => {
@@ -252,15 +262,26 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
           try {
             for (const strategy of [new SingleUser(), new DualPassword()]) {
               const pending = current.with({
-                password: `bB2?${'bB2?'.repeat(12)}${hex(20)}1234567890`.slice(0, 90),
+                password: `bB2?${'bB2?'.repeat(12)}${randomHex(20)}1234567890`.slice(0, 90),
               })
-              const change = { current, pending, previous: none, async *stored() {}, admin: none, rds: none }
+              const change = {
+                current,
+                pending,
+                readPrevious: none,
+                async *storedValues() {},
+                readAdmin: none,
+                rds: none,
+              }
               const applied = strategy.apply(engine, change)
               if (may) {
                 await applied
-                const failed = { ...change, previous: async () => undefined, rival: async () => undefined }
+                const failed = {
+                  ...change,
+                  readPrevious: async () => undefined,
+                  otherRotation: async () => undefined,
+                }
                 const no = async () => false
-                const rest = { previousIsOpen: no, untouched: no }
+                const rest = { isPreviousOpen: no, hasChangedNothing: no }
                 await strategy.undo(engine, { ...failed, ...rest })
               } else
                 await expect(applied).rejects.toMatchObject({
@@ -312,8 +333,8 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
               ],
               ...['x'.repeat(99), `aA1!${'x'.repeat(97)}`, `aaAA111${'x'.repeat(90)}`],
             ])
-              if (!ruleAgainst(settings, 'nobody', password, 'other'))
-                await sql(`create user u${hex()} identified by ${quoteText(password)}`)
+              if (!findBrokenRule(settings, 'nobody', password, 'other'))
+                await sql(`create user u${randomHex()} identified by ${quoteText(password)}`)
           } finally {
             await relax()
           }
@@ -324,7 +345,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
 
   test('an anonymous account that takes the login is NotPermitted', async () => {
     // It goes before all others, being for one address only.
-    await sql(`create user ''@'127.0.0.1' ${identified(server, 'p')}`)
+    await sql(`create user ''@'127.0.0.1' ${identifiedClause(server, 'p')}`)
     await expect(engine.login(credentialFor(server, 'nobody', 'p'))).rejects.toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining('takes it for'),
@@ -345,7 +366,7 @@ test.each(possible)(
       const engine = new Engine({ caFile, connect })
       for (const password of ['any', 'another']) {
         const login = tryLogin(engine, credentialFor(server, 'app', password))
-        await expect(login).rejects.toBeInstanceOf(Unproven)
+        await expect(login).rejects.toBeInstanceOf(PasswordNotChecked)
         await expect(login).rejects.toMatchObject({ message: expect.stringContaining('skip-grant-tables') })
       }
     } finally {

@@ -8,28 +8,31 @@ import { describe, expect, inject, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../local/servers/postgres.ts'
 import {
   admits,
-  asSuperuser,
   credentialFor,
-  hex,
   makeApp,
+  randomHex,
+  runStatements,
 } from '../../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../../rotation/credential.ts'
 import type { Engine } from '../../../../rotation/engines/engine.ts'
 import { Postgres } from '../../../../rotation/engines/postgres/postgres.ts'
-import { md5Verifier, scramVerifier } from '../../../../rotation/engines/postgres/scram.ts'
+import { md5PasswordHash, scramVerifier } from '../../../../rotation/engines/postgres/scram.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
-import { engineContract, other } from '../../../support/contracts/engine.ts'
+import { engineContract, withChange } from '../../../support/contracts/engine.ts'
 import { subjectOf } from '../../../support/engines/postgresSubject.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 /** PostgreSQL lets every user look at every role. */
 const unused = () => Promise.reject(new Error('another login was asked for'))
 
 /** An app whose user has an md5 verifier, as it was made before PostgreSQL 14. */
 async function makeMd5App(server: PostgresServer) {
   const app = await makeApp(server)
-  const password = `old-${hex(8)}`
-  await asSuperuser(server, `alter role ${name(app.user)} password '${md5Verifier(app.user, password)}'`)
+  const password = `old-${randomHex(8)}`
+  await runStatements(
+    server,
+    `alter role ${name(app.user)} password '${md5PasswordHash(app.user, password)}'`,
+  )
   return { ...app, password }
 }
 
@@ -40,7 +43,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
   describe('login', () => {
     test('a user who may not log in is LoginRefused', async () => {
       const { current } = await makeApp(server)
-      await asSuperuser(server, `alter role ${name(current.username)} nologin password 'x'`)
+      await runStatements(server, `alter role ${name(current.username)} nologin password 'x'`)
       await expect(engine.login(current.with({ password: 'x' }))).rejects.toMatchObject({
         name: 'LoginRefused',
       })
@@ -48,7 +51,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
 
     test('a certificate for another address is TlsFailed, also if it is for localhost', async () => {
       const { current } = await makeApp(server)
-      await using _ = await engine.login(other(current, { host: '127.0.0.1' }))
+      await using _ = await engine.login(withChange(current, { host: '127.0.0.1' }))
       const relay = createServer(socket => {
         const onward = connect(server.port, '127.0.0.1')
         for (const end of [socket, onward]) end.on('error', () => {})
@@ -60,7 +63,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const onCertificate = (certificate: PeerCertificate) => shown.push(certificate)
       const looking = new Postgres({ caFile: server.caFile, onCertificate })
       for (const each of [engine, looking])
-        await expect(each.login(other(current, { host, port }))).rejects.toMatchObject({
+        await expect(each.login(withChange(current, { host, port }))).rejects.toMatchObject({
           name: 'TlsFailed',
           message: expect.stringContaining('ERR_TLS_CERT_ALTNAME_INVALID'),
         })
@@ -75,7 +78,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const onCertificate = ({ subjectaltname, valid_to }: PeerCertificate) =>
         shown.push(`${subjectaltname} until ${new Date(valid_to).getFullYear()}`)
       const looking = new Postgres({ caFile: server.caFile, onCertificate })
-      await using _ = await looking.login(other(current, { host: 'localhost' }))
+      await using _ = await looking.login(withChange(current, { host: 'localhost' }))
       await expect(looking.login(current.with({ password: 'wrong' }))).rejects.toMatchObject({
         name: 'LoginRefused',
       })
@@ -89,12 +92,14 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
 
     test('a server that wants TLS is TlsFailed without', async () => {
       const { current } = await makeApp(server)
-      await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({ name: 'TlsFailed' })
+      await expect(engine.login(withChange(current, { ssl: false }))).rejects.toMatchObject({
+        name: 'TlsFailed',
+      })
     })
 
     test('the search_path of the role cannot slip other functions in', async () => {
       const { current, database } = await makeApp(server)
-      await asSuperuser(
+      await runStatements(
         server,
         `create schema evil; grant usage on schema evil to public;
          create function evil.current_setting(text) returns text language sql as $$ select 'md5' $$;
@@ -104,7 +109,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       )
       await using session = await engine.login(current)
       await session.setPassword(current.username, 'next')
-      const [stored] = await asSuperuser(
+      const [stored] = await runStatements(
         server,
         `select rolpassword from pg_authid where rolname = ${text(current.username)}`,
       )
@@ -140,9 +145,9 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('the verifier is what the server itself would have stored', async () => {
       const { current } = await makeApp(server)
       const password = 'ﬁ\u00a0Ⅸ ä'
-      await asSuperuser(server, `alter role ${name(current.username)} password ${text(password)}`)
+      await runStatements(server, `alter role ${name(current.username)} password ${text(password)}`)
       const query = `select rolpassword from pg_authid where rolname = ${text(current.username)}`
-      const [stored] = await asSuperuser(server, query)
+      const [stored] = await runStatements(server, query)
       const [, iterations, salt] = /\$(\d+):([^$]+)\$/.exec(stored?.rolpassword) ?? []
       const ours = await scramVerifier(password, Number(iterations), Buffer.from(salt ?? '', 'base64'))
       expect(ours).toBe(stored?.rolpassword)
@@ -153,7 +158,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       await using session = await engine.login(current.with({ password }))
       await session.setPassword(current.username, 'next')
       const query = `select rolpassword from pg_authid where rolname = ${text(current.username)}`
-      const [stored] = await asSuperuser(server, query)
+      const [stored] = await runStatements(server, query)
       expect(stored?.rolpassword).toMatch(/^md5[0-9a-f]{32}$/)
       expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
     })
@@ -167,9 +172,9 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
           database: `alter database ${database} set`,
           'user in the database': `alter role ${name(user)} in database ${database} set`,
         }[whose]
-        await asSuperuser(server, `${readOnly} default_transaction_read_only = on`)
+        await runStatements(server, `${readOnly} default_transaction_read_only = on`)
         await using session = await engine.login(current)
-        await expect(session.run('create table public.t (n int)')).rejects.toMatchObject({
+        await expect(session.runTestQuery('create table public.t (n int)')).rejects.toMatchObject({
           message: expect.stringContaining('read-only'),
         })
         await session.setPassword(user, 'next')
@@ -180,23 +185,25 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
 
   describe('cloneUser', () => {
     test('the admin sees no differences, and what the clone creates is the user’s', async () => {
-      const { user, current, admin, database } = await makeApp(server, { user: ` lead and trail ${hex()} ` })
-      const both = pair(user)
-      const clone = current.with({ username: both.clone, password: `clone-${hex(8)}` })
+      const { user, current, admin, database } = await makeApp(server, {
+        user: ` lead and trail ${randomHex()} `,
+      })
+      const both = pairOf(user)
+      const clone = current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
       {
         await using session = await engine.login(admin.with({ dbname: database }))
         await session.cloneUser(both, { user: both.clone, password: clone.password })
         expect(await session.differences(both, unused)).toEqual([])
       }
       const as = (statements: string, { username: user, password }: Credential) =>
-        asSuperuser(server, statements, database, { user, password })
+        runStatements(server, statements, database, { user, password })
       await as('create table public.made_by_clone (n int)', clone)
       await as('insert into public.made_by_clone values (1); drop table public.made_by_clone', current)
     })
 
     const makeClone = async (app: Awaited<ReturnType<typeof makeApp>>) => {
-      const both = pair(app.user)
-      const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+      const both = pairOf(app.user)
+      const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
       const sync = async (admin = app.admin) => {
         await using session = await engine.login(admin.with({ dbname: app.database }))
         await session.cloneUser(both, { user: clone.username, password: clone.password })
@@ -226,12 +233,12 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       await reader.query('begin; table orders')
       const synced = sync().catch((error: Error) => error)
       const waiting = `select from pg_locks where mode = 'AccessExclusiveLock' and not granted and relation = 'orders'::regclass`
-      await expect.poll(() => asSuperuser(server, waiting, app.database)).toHaveLength(1)
+      await expect.poll(() => runStatements(server, waiting, app.database)).toHaveLength(1)
       await worker.query('create table orders_2027 ()')
       await reader.query('commit')
       expect(await synced).toBeUndefined()
       const owners = `select tablename, tableowner from pg_tables where tablename like 'orders%' order by 1`
-      expect(await asSuperuser(server, owners, app.database)).toEqual([
+      expect(await runStatements(server, owners, app.database)).toEqual([
         { tablename: 'orders', tableowner: both.user },
         { tablename: 'orders_2027', tableowner: both.user },
       ])
@@ -241,11 +248,11 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('the clone acts as what the user acts as, whoever sets that', async () => {
       const app = await makeApp(server)
       const { clone, sync, differences, u } = await makeClone(app)
-      const owner = `owner_${hex()}`
+      const owner = `owner_${randomHex()}`
       const acting = async ({ username, password }: { username: string; password: string }) =>
-        asSuperuser(server, 'select current_user as who', app.database, { user: username, password })
+        runStatements(server, 'select current_user as who', app.database, { user: username, password })
       await sync()
-      await asSuperuser(
+      await runStatements(
         server,
         `create role ${owner}; grant ${owner} to ${u}; alter database ${app.database} set role = ${owner}`,
       )
@@ -254,7 +261,10 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toEqual([])
       expect(await acting(clone)).toEqual([{ who: owner }])
       expect(await acting(app.current)).toEqual([{ who: owner }])
-      await asSuperuser(server, `alter database ${app.database} reset role; alter role ${u} set role = none`)
+      await runStatements(
+        server,
+        `alter database ${app.database} reset role; alter role ${u} set role = none`,
+      )
       await sync()
       expect(await differences()).toEqual([])
       expect(await acting(clone)).toEqual([{ who: app.user }])
@@ -263,16 +273,16 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('an admin acts as itself whatever the database says, but as its own setting says', async () => {
       const app = await makeApp(server)
       const { sync, differences } = await makeClone(app)
-      const [acting, admin] = [`acting_${hex()}`, app.admin.username]
-      await asSuperuser(
+      const [acting, admin] = [`acting_${randomHex()}`, app.admin.username]
+      await runStatements(
         server,
         `create role ${acting}; grant ${acting} to ${admin}; alter database ${app.database} set role = ${acting}`,
       )
       await sync()
       expect(await differences()).toEqual([])
-      await asSuperuser(server, `alter role ${admin} set role = ${acting}; alter role ${app.user} createdb`)
+      await runStatements(server, `alter role ${admin} set role = ${acting}; alter role ${app.user} createdb`)
       await expect(sync()).rejects.toMatchObject({ name: 'NotPermitted' })
-      await asSuperuser(
+      await runStatements(
         server,
         `alter role ${acting} createrole createdb; grant ${app.user}, ${app.user}_clone to ${acting} with admin option`,
       )
@@ -284,7 +294,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const app = await makeApp(server)
       const { clone, sync, differences, u } = await makeClone(app)
       await sync()
-      await asSuperuser(
+      await runStatements(
         server,
         `alter role ${u} connection limit 7 valid until '2999-01-01' createdb;
          alter role ${u} set search_path = "$user", "Odd ""Name""", public;
@@ -294,7 +304,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).not.toEqual([])
       await sync()
       expect(await differences()).toEqual([])
-      const seen = await asSuperuser(
+      const seen = await runStatements(
         server,
         `select current_user as who, current_setting('search_path') as path, current_setting('statement_timeout') as timeout,
                 current_setting('work_mem') as mem`,
@@ -310,10 +320,10 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         },
       ])
       const attributes = `select rolconnlimit, rolvaliduntil::text, rolcreatedb from pg_roles where rolname = `
-      expect(await asSuperuser(server, attributes + text(clone.username))).toEqual(
-        await asSuperuser(server, attributes + text(app.user)),
+      expect(await runStatements(server, attributes + text(clone.username))).toEqual(
+        await runStatements(server, attributes + text(app.user)),
       )
-      await asSuperuser(
+      await runStatements(
         server,
         `alter role ${u} reset all; alter role ${u} in database ${app.database} reset all;
          alter role ${u} connection limit -1 valid until 'infinity' nocreatedb`,
@@ -326,17 +336,17 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const app = await makeApp(server)
       const { both, clone, sync, differences, u } = await makeClone(app)
       for (const role of [u, name(app.admin.username)])
-        await asSuperuser(server, `alter role ${role} set default_transaction_read_only = on`)
+        await runStatements(server, `alter role ${role} set default_transaction_read_only = on`)
       await sync()
       expect(await differences()).toEqual([])
       const asClone = { user: clone.username, password: clone.password }
-      const [seen] = await asSuperuser(server, 'show transaction_read_only', app.database, asClone)
+      const [seen] = await runStatements(server, 'show transaction_read_only', app.database, asClone)
       expect(seen).toEqual({ transaction_read_only: 'on' })
       await using session = await engine.login(app.admin.with({ dbname: app.database }))
       await session.lockUser(clone.username, both)
       expect(await admits(server, clone)).toBe(false)
-      await session.dropUser(both)
-      expect(await asSuperuser(server, `select from pg_roles where rolname = ${text(both.clone)}`)).toEqual(
+      await session.dropClone(both)
+      expect(await runStatements(server, `select from pg_roles where rolname = ${text(both.clone)}`)).toEqual(
         [],
       )
     })
@@ -344,13 +354,13 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('a setting that only a superuser may give takes a superuser as admin', async () => {
       const app = await makeApp(server)
       const { sync, u, clone } = await makeClone(app)
-      await asSuperuser(
+      await runStatements(
         server,
         `alter role ${u} set "app.tenant" = 'it''s; drop'; alter role ${u} set log_statement = 'ddl'`,
       )
       await expect(sync()).rejects.toMatchObject({ name: 'NotPermitted' })
       await sync(credentialFor(server, server.superuser.user, server.superuser.password))
-      const seen = await asSuperuser(
+      const seen = await runStatements(
         server,
         `select current_setting('app.tenant') as tenant, current_setting('log_statement') as log`,
         app.database,
@@ -364,7 +374,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const { sync, differences, both, clone, u, c } = await makeClone(app)
       await sync()
       const logsStatements = `set log_statement = 'ddl'`
-      await asSuperuser(
+      await runStatements(
         server,
         `alter role ${c} ${logsStatements}; alter role ${c} in database ${app.database} set app.tenant = 'x'`,
       )
@@ -378,24 +388,24 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await told()).toEqual([log, tenant])
       expect(await differences()).toEqual([])
       // The user has one of them as well, and something else changes.
-      await asSuperuser(server, `alter role ${u} ${logsStatements}; alter role ${u} set work_mem = '7MB'`)
+      await runStatements(server, `alter role ${u} ${logsStatements}; alter role ${u} set work_mem = '7MB'`)
       expect(await differences()).not.toEqual([])
       expect(await told()).toEqual([tenant])
       expect(await differences()).toEqual([])
-      await asSuperuser(server, `alter role ${u} reset all`)
+      await runStatements(server, `alter role ${u} reset all`)
       if (server.version >= 15)
-        await asSuperuser(server, `grant set on parameter log_statement to ${name(app.admin.username)}`)
+        await runStatements(server, `grant set on parameter log_statement to ${name(app.admin.username)}`)
       expect(await told()).toEqual(server.version >= 15 ? [tenant] : [log, tenant])
       expect(await differences()).toEqual([])
       if (server.version >= 15)
-        await asSuperuser(server, `revoke set on parameter log_statement from ${name(app.admin.username)}`)
+        await runStatements(server, `revoke set on parameter log_statement from ${name(app.admin.username)}`)
     })
 
     test('a grant that the admin may not take back stays a difference', async () => {
       const app = await makeApp(server)
       const { sync, differences, c } = await makeClone(app)
       await sync()
-      await asSuperuser(
+      await runStatements(
         server,
         `create table public.granted (n int); grant select on public.granted to ${c}`,
         app.database,
@@ -407,12 +417,12 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('a setting whose value is written to break out of its list stays a value', async () => {
       const app = await makeApp(server)
       const { sync, u, clone } = await makeClone(app)
-      await asSuperuser(
+      await runStatements(
         server,
         `select set_config('search_path', 'a;create_role_evil;--', false); alter role ${u} set search_path from current`,
       )
       await sync()
-      const [seen] = await asSuperuser(server, 'show search_path', app.database, {
+      const [seen] = await runStatements(server, 'show search_path', app.database, {
         user: clone.username,
         password: clone.password,
       })
@@ -425,7 +435,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const reset = `alter role ${u} reset all; alter role ${u} in database ${app.database} reset all`
       const seen = async () => {
         const asClone = { user: clone.username, password: clone.password }
-        const [row] = await asSuperuser(server, 'show search_path', app.database, asClone)
+        const [row] = await runStatements(server, 'show search_path', app.database, asClone)
         return row?.search_path
       }
       for (const [value = '', is] of [
@@ -434,7 +444,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         ['"a b",C', '"a b", c'],
       ])
         for (const where of ['', `in database ${app.database}`]) {
-          await asSuperuser(
+          await runStatements(
             server,
             `select set_config('search_path', ${text(value)}, false), set_config('temp_tablespaces', '', false);
              ${reset};
@@ -446,11 +456,11 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
           expect(await differences()).toEqual([])
           expect(await seen()).toBe(is)
         }
-      await asSuperuser(server, `${reset}; alter role ${u} set search_path to ''`)
+      await runStatements(server, `${reset}; alter role ${u} set search_path to ''`)
       await sync()
       expect(await differences()).toEqual([])
       expect(await seen()).toBe('""')
-      await asSuperuser(server, `alter role ${u} set session_preload_libraries from current`)
+      await runStatements(server, `alter role ${u} set session_preload_libraries from current`)
       await sync(credentialFor(server, server.superuser.user, server.superuser.password))
       expect(await differences()).toEqual([])
       expect(await seen()).toBe('""')
@@ -459,12 +469,12 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('memberships: the clone has the user’s through it, and no others', async () => {
       const app = await makeApp(server)
       const { sync, differences, u, c } = await makeClone(app)
-      const [shared, stray] = [`shared_${hex()}`, `stray_${hex()}`]
-      await asSuperuser(server, `create role ${shared}; create role ${stray}; grant ${shared} to ${u}`)
+      const [shared, stray] = [`shared_${randomHex()}`, `stray_${randomHex()}`]
+      await runStatements(server, `create role ${shared}; create role ${stray}; grant ${shared} to ${u}`)
       await sync()
       const adminName = name(app.admin.username)
-      await asSuperuser(server, `grant ${stray} to ${adminName} with admin option`)
-      await asSuperuser(server, `grant ${stray} to ${c}`, 'postgres', {
+      await runStatements(server, `grant ${stray} to ${adminName} with admin option`)
+      await runStatements(server, `grant ${stray} to ${c}`, 'postgres', {
         user: app.admin.username,
         password: app.admin.password,
       })
@@ -477,14 +487,14 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const app = await makeApp(server)
       const { sync, differences, u, c } = await makeClone(app)
       await sync()
-      const shared = `shared_${hex()}`
-      await asSuperuser(
+      const shared = `shared_${randomHex()}`
+      await runStatements(
         server,
         `create role ${shared}; grant ${shared} to ${u};
          grant ${shared} to ${name(app.admin.username)} with admin option`,
       )
       const asAdmin = { user: app.admin.username, password: app.admin.password }
-      await asSuperuser(server, `grant ${shared} to ${c} with admin option`, 'postgres', asAdmin)
+      await runStatements(server, `grant ${shared} to ${c} with admin option`, 'postgres', asAdmin)
       expect(await differences()).toEqual([`revoke ${name(shared)} from ${c}`])
       await sync()
       expect(await differences()).toEqual([])
@@ -494,7 +504,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const app = await makeApp(server)
       const { sync, clone, c } = await makeClone(app)
       await sync()
-      await asSuperuser(server, `alter role ${c} nologin`)
+      await runStatements(server, `alter role ${c} nologin`)
       await sync()
       await using _ = await engine.login(clone)
     })
@@ -505,7 +515,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       await sync()
       class Client extends pg.Client {
         override query = (async (statement: string) => {
-          if (statement.includes(' login password ')) await asSuperuser(server, `drop role ${c}`)
+          if (statement.includes(' login password ')) await runStatements(server, `drop role ${c}`)
           return super.query(statement)
         }) as unknown as pg.Client['query']
       }
@@ -524,17 +534,17 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       async (_, drops) => {
         const app = await makeApp(server)
         const { both, sync, differences, u, c, clone } = await makeClone(app)
-        const elsewhere = `db_${hex()}`
-        await asSuperuser(server, `create database ${elsewhere} owner ${name(app.admin.username)}`)
+        const elsewhere = `db_${randomHex()}`
+        await runStatements(server, `create database ${elsewhere} owner ${name(app.admin.username)}`)
         // As AWS's templates leave it: a member of the user, which owns what it made.
-        await asSuperuser(
+        await runStatements(
           server,
           `create role ${c} login password ${text(clone.password)}; grant ${u} to ${c}`,
           'postgres',
           { user: app.admin.username, password: app.admin.password },
         )
         for (const database of [app.database, elsewhere])
-          await asSuperuser(
+          await runStatements(
             server,
             `create table public.owned (n int); alter table public.owned owner to ${c};
            create table public.granted (n int); alter table public.granted owner to ${name(app.admin.username)};
@@ -544,17 +554,21 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         expect(await differences()).toContainEqual(expect.stringContaining(elsewhere))
         if (drops) {
           await using session = await engine.login(app.admin.with({ dbname: app.database }))
-          await session.dropUser(both)
+          await session.dropClone(both)
           expect(await admits(server, clone)).toBe(false)
         } else {
           await sync()
           expect(await differences()).toEqual([])
         }
         const keeps = `select pg_has_role(${text(app.admin.username)}, ${text(app.user)}, 'usage') as rights`
-        expect(await asSuperuser(server, keeps)).toEqual([{ rights: false }])
+        expect(await runStatements(server, keeps)).toEqual([{ rights: false }])
         for (const database of [app.database, elsewhere])
           expect(
-            await asSuperuser(server, `select tableowner from pg_tables where tablename = 'owned'`, database),
+            await runStatements(
+              server,
+              `select tableowner from pg_tables where tablename = 'owned'`,
+              database,
+            ),
           ).toEqual([{ tableowner: app.user }])
       },
     )
@@ -563,15 +577,15 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const app = await makeApp(server)
       const { sync, clone, u } = await makeClone(app)
       await sync()
-      const reader = `reader_${hex()}`
-      await asSuperuser(
+      const reader = `reader_${randomHex()}`
+      await runStatements(
         server,
         `create role ${reader}; alter default privileges for role ${u} grant select on tables to ${reader}`,
         app.database,
       )
       const asClone = { user: clone.username, password: clone.password }
-      await asSuperuser(server, 'create table public.t (n int)', app.database, asClone)
-      const [may] = await asSuperuser(
+      await runStatements(server, 'create table public.t (n int)', app.database, asClone)
+      const [may] = await runStatements(
         server,
         `select has_table_privilege('${reader}', 'public.t', 'select') as read, tableowner from pg_tables where tablename = 't'`,
         app.database,
@@ -582,15 +596,15 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('a user that acts as another role by itself: the clone does too', async () => {
       const app = await makeApp(server)
       const { sync, differences, clone, u } = await makeClone(app)
-      const owner = `owner_${hex()}`
-      await asSuperuser(
+      const owner = `owner_${randomHex()}`
+      await runStatements(
         server,
         `create role ${owner}; grant ${owner} to ${u}; alter role ${u} set role = ${owner}`,
       )
       await sync()
       expect(await differences()).toEqual([])
       const asClone = { user: clone.username, password: clone.password }
-      expect(await asSuperuser(server, 'select current_user as who', app.database, asClone)).toEqual([
+      expect(await runStatements(server, 'select current_user as who', app.database, asClone)).toEqual([
         { who: owner },
       ])
     })
@@ -598,7 +612,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     test('a superuser with the clone’s name is NotPermitted', async () => {
       const app = await makeApp(server)
       const { sync, u, c } = await makeClone(app)
-      await asSuperuser(server, `create role ${c} login superuser; grant ${u} to ${c}`)
+      await runStatements(server, `create role ${c} login superuser; grant ${u} to ${c}`)
       await expect(
         sync(credentialFor(server, server.superuser.user, server.superuser.password)),
       ).rejects.toMatchObject({
@@ -625,7 +639,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       await client.query('create table public.after (n int)')
       await client.end()
       const owners = `select tablename, tableowner from pg_tables where tablename in ('before', 'after') order by 1 desc`
-      expect(await asSuperuser(server, owners, app.database)).toEqual([
+      expect(await runStatements(server, owners, app.database)).toEqual([
         { tablename: 'before', tableowner: app.user },
         { tablename: 'after', tableowner: app.user },
       ])
@@ -641,16 +655,16 @@ describe('a server that is read-only is Unreachable', () => {
     const server = await startPostgres(18, options)
     try {
       if (!options.standby) {
-        await asSuperuser(server, 'alter system set default_transaction_read_only = on')
-        await asSuperuser(server, 'select pg_reload_conf()')
+        await runStatements(server, 'alter system set default_transaction_read_only = on')
+        await runStatements(server, 'select pg_reload_conf()')
         await expect
-          .poll(() => asSuperuser(server, 'show transaction_read_only'))
+          .poll(() => runStatements(server, 'show transaction_read_only'))
           .toEqual([{ transaction_read_only: 'on' }])
       }
       const { user, password } = server.superuser
       const superuser = credentialFor(server, user, password)
       await using session = await new Postgres({ caFile: server.caFile }).login(superuser)
-      const both = pair(user)
+      const both = pairOf(user)
       for (const change of [
         () => session.setPassword(user, 'x'),
         () => session.wouldSetPassword(user, 'x'),

@@ -1,11 +1,11 @@
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
-import { admits, asSuperuser, hex, makeApp } from '../../../../local/servers/postgresDatabase.ts'
+import { admits, makeApp, randomHex, runStatements } from '../../../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../../../rotation/engines/postgres/postgres.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
-import { failure } from '../../../support/observe.ts'
+import { rejectionOf } from '../../../support/observe.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 
 /**
  * Something that a clone can own. In its statements C is the clone, U its user, D the database, A the admin, and X a name
@@ -411,17 +411,20 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
 
   async function makeTurn() {
     const app = await makeApp(server)
-    const both = pair(app.user)
-    const mark = `x${hex()}`
-    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const both = pairOf(app.user)
+    const mark = `x${randomHex()}`
+    const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
     const open = async (credential = clone) => {
       await using proof = await engine.login(app.current)
-      await using session = await engine.login(app.admin.with({ dbname: app.database }), proof.host)
+      await using session = await engine.login(
+        app.admin.with({ dbname: app.database }),
+        proof.accountQualifier,
+      )
       return await session.cloneUser(both, { user: credential.username, password: credential.password })
     }
     const drop = async () => {
       await using session = await engine.login(app.admin.with({ dbname: app.database }))
-      await session.dropUser(both)
+      await session.dropClone(both)
     }
     const differences = async () => {
       await using session = await engine.login(clone)
@@ -442,7 +445,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
         .replaceAll('"C"', '"c"')
         .replace(/\b[CUDAX](?=\b|[1_])/g, letter => names[letter] ?? letter)
         .replaceAll('"c"', '"C"')
-    const sql = (statements: string) => asSuperuser(server, fill(statements), app.database)
+    const sql = (statements: string) => runStatements(server, fill(statements), app.database)
     const make = async (statements: string) => {
       for (const message of statements.split(';;')) await sql(message)
     }
@@ -489,7 +492,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
         return
       }
       const held = await belongs()
-      expect(await failure(drop())).toMatchObject({
+      expect(await rejectionOf(drop())).toMatchObject({
         name: 'NotPermitted',
         message: expect.stringContaining(words),
       })
@@ -532,7 +535,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
         // Nobody but a superuser takes it back.
         await open()
         expect(await differences()).not.toEqual([])
-        expect(await failure(drop())).toMatchObject({ name: 'NotPermitted' })
+        expect(await rejectionOf(drop())).toMatchObject({ name: 'NotPermitted' })
         await sql('revoke set on parameter log_statement from C')
         expect(await differences()).toEqual([])
         expect(await belongs()).toEqual([])
@@ -540,7 +543,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
   })
 
   test('the tables are complete, by the server’s own word', async () => {
-    const [catalogs] = await asSuperuser<{ owners: string[]; acls: string[] }>(
+    const [catalogs] = await runStatements<{ owners: string[]; acls: string[] }>(
       server,
       `select array(select distinct fktable::text from pg_get_catalog_foreign_keys()
          where pktable = 'pg_authid'::regclass order by 1) as owners,

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { syncStatements } from '../../../../rotation/engines/postgres/postgresClone.ts'
-import { actingForBoth } from '../../../../rotation/engines/postgres/postgresLoan.ts'
-import { newRole, type Role } from '../../../../rotation/engines/postgres/postgresRoles.ts'
+import { NEW_ROLE, type Role } from '../../../../rotation/engines/postgres/postgresRoles.ts'
+import { withRightsOfBoth } from '../../../../rotation/engines/postgres/postgresTemporaryMembership.ts'
 
 const pair = { user: 'app', clone: 'app_clone' }
-const role: Role = { ...newRole, name: 'app', ours: true }
+const role: Role = { ...NEW_ROLE, name: 'app', ours: true }
 const membership = { role: 'app', admin: false, inherit: true, set: true, shared: true }
 const clone: Role = {
   ...role,
@@ -56,7 +56,7 @@ test('a clone that does not inherit what its roles may does so again', () => {
 
 describe('what has to be borrowed for handing over is given back', () => {
   const acting = (loan: Role['loan'], version: number) =>
-    actingForBoth(
+    withRightsOfBoth(
       { user: { ...role, ours: false, loan }, clone: { ...clone, ours: true }, database: 'shop', version },
       ['reassign'],
     )

@@ -2,18 +2,24 @@ import { readFileSync } from 'node:fs'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
 import { startPostgres } from '../../../../local/servers/postgres.ts'
-import { type App, admits, asSuperuser, hex, makeApp } from '../../../../local/servers/postgresDatabase.ts'
-import type { Engine, Pair, Session } from '../../../../rotation/engines/engine.ts'
+import {
+  type App,
+  admits,
+  makeApp,
+  randomHex,
+  runStatements,
+} from '../../../../local/servers/postgresDatabase.ts'
+import type { Engine, Session, UserPair } from '../../../../rotation/engines/engine.ts'
 import { Postgres } from '../../../../rotation/engines/postgres/postgres.ts'
-import { md5Verifier } from '../../../../rotation/engines/postgres/scram.ts'
+import { md5PasswordHash } from '../../../../rotation/engines/postgres/scram.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { pooledPlace } from '../../../pooler/place.ts'
-import { type End, endOf, foretold } from '../../../support/contracts/foretold.ts'
+import { expectForetold, type Outcome, outcomeOf } from '../../../support/contracts/expectForetold.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const versions = inject('postgres').filter(({ version }) => [18, 14].includes(version))
 
-async function wouldClone(session: Session, both: Pair, open = both.clone) {
+async function wouldClone(session: Session, both: UserPair, open = both.clone) {
   return await session.wouldClone(both, open)
 }
 
@@ -28,7 +34,7 @@ describe.each(versions)('PostgreSQL $version', server => {
   /** An app with what a DBA did to it before: U the user, C the clone, A the admin, D the database. */
   async function makeScene(statements = '', { cloned = false } = {}) {
     const app = await makeApp(server)
-    const both = pair(app.user)
+    const both = pairOf(app.user)
     const asAdmin = (host?: string) => engine.login(app.admin.with({ dbname: app.database }), host)
     const cloneUser = async (open: string, password: string) => {
       await using session = await asAdmin()
@@ -42,7 +48,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       D: app.database,
     }
     const sql = (part: string) =>
-      asSuperuser(
+      runStatements(
         server,
         part.replace(/\b[UCAD]\b|(?<=_)D\b/g, letter => names[letter] ?? letter),
         app.database,
@@ -53,9 +59,9 @@ describe.each(versions)('PostgreSQL $version', server => {
 
   /** All that the server keeps of user, clone and admin, and of what is theirs. */
   function stateOf({ user, admin, database }: Pick<App, 'user' | 'admin' | 'database'>) {
-    const roles = [user, pair(user).clone, admin.username].map(text).join(', ')
+    const roles = [user, pairOf(user).clone, admin.username].map(text).join(', ')
     const ours = `select oid from pg_roles where rolname in (${roles})`
-    return asSuperuser(
+    return runStatements(
       server,
       `select
          array(select to_jsonb(r) from pg_authid r where oid in (${ours}) order by oid) as roles,
@@ -82,7 +88,7 @@ describe.each(versions)('PostgreSQL $version', server => {
 
   describe('wouldSetPassword', () => {
     /** Each: a state; whose password who sets; what a DBA did before; and how that ends. */
-    const cases: [string, 'U' | 'A' | 'nobody', 'itself' | 'the admin', string, End][] = [
+    const cases: [string, 'U' | 'A' | 'nobody', 'itself' | 'the admin', string, Outcome][] = [
       ['its own', 'U', 'itself', '', goesWell],
       ['a user’s, by the admin', 'U', 'the admin', '', goesWell],
       ['it reads only', 'U', 'itself', 'alter role U set default_transaction_read_only = on', goesWell],
@@ -120,9 +126,9 @@ describe.each(versions)('PostgreSQL $version', server => {
     test.concurrent.each(cases)('%s', async (_, whose, who, statements, end) => {
       const { app, asAdmin, sql, state } = await makeScene(statements)
       await using session = who === 'itself' ? await engine.login(app.current) : await asAdmin()
-      const user = { U: app.user, A: app.admin.username, nobody: `nobody_${hex()}` }[whose]
+      const user = { U: app.user, A: app.admin.username, nobody: `nobody_${randomHex()}` }[whose]
       expect(
-        await foretold({
+        await expectForetold({
           would: () => wouldSetPassword(session, user, 'never used'),
           does: () => session.setPassword(user, 'next'),
           state,
@@ -140,22 +146,22 @@ describe.each(versions)('PostgreSQL $version', server => {
         does: () => session.setPassword(app.user, 'x'),
         state,
       }
-      expect(await foretold(acts)).toEqual(threw(/^NotPermitted: .*scram_iterations of 200000/))
-      await asSuperuser(server, `alter role ${app.user} password '${md5Verifier(app.user, 'old')}'`)
+      expect(await expectForetold(acts)).toEqual(threw(/^NotPermitted: .*scram_iterations of 200000/))
+      await runStatements(server, `alter role ${app.user} password '${md5PasswordHash(app.user, 'old')}'`)
       await using itself = await engine.login(app.current.with({ password: 'old' }))
       await wouldSetPassword(itself, app.user, 'x')
-      expect(said(app.user)).toContain(md5Verifier(app.user, 'x'))
+      expect(said(app.user)).toContain(md5PasswordHash(app.user, 'x'))
     })
 
     test('a library of the server does not take the password; the log has a verifier alone', async () => {
-      const generated = `generated-${hex(8)}`
+      const generated = `generated-${randomHex(8)}`
       const { app, state } = await makeScene(`alter role U set session_preload_libraries = 'passwordcheck'`)
       await using session = await engine.login(app.current)
       await wouldSetPassword(session, app.user, generated)
       expect(said(app.user)).toContain(`"${app.user}" password 'SCRAM-SHA-256$4096:`)
       expect(said(app.user)).not.toContain(generated)
       expect(
-        await foretold({
+        await expectForetold({
           would: () => wouldSetPassword(session, app.user, app.user),
           does: () => session.setPassword(app.user, app.user),
           state,
@@ -169,7 +175,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     const toClone = (cloned: boolean) => ({ cloned, open: 'clone' as const })
     const back = { cloned: true, open: 'user' as const }
     /** Each: a state, how the turn begins, what a DBA did before it, and how it ends. */
-    const cases: [string, { cloned: boolean; open: 'clone' | 'user' }, string, End][] = [
+    const cases: [string, { cloned: boolean; open: 'clone' | 'user' }, string, Outcome][] = [
       ['there is no clone yet', toClone(false), '', none],
       ['the clone equals the user', toClone(true), '', none],
       ['the user is opened', back, '', none],
@@ -254,7 +260,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       const { both, asAdmin, state } = await makeScene(statements, { cloned })
       await using session = await asAdmin()
       expect(
-        await foretold({
+        await expectForetold({
           would: () => wouldClone(session, both, both[open]),
           does: () => session.cloneUser(both, { user: both[open], password: 'next' }),
           state,
@@ -275,30 +281,30 @@ describe.each(versions)('PostgreSQL $version', server => {
           state,
         }
         const stays = expect.stringMatching(/keeps table (public\.)?owned: .*permission denied to grant role/)
-        expect(await foretold(acts)).toEqual({ returned: [stays] })
+        expect(await expectForetold(acts)).toEqual({ returned: [stays] })
         await sql('grant U to C with inherit false')
-        expect(await foretold(acts)).toEqual(threw(/^NotPermitted: .*permission denied to grant role/))
+        expect(await expectForetold(acts)).toEqual(threw(/^NotPermitted: .*permission denied to grant role/))
       })
 
     test('in other databases it only reads, also where the admin may not enter', async () => {
       const { app, both, asAdmin, state } = await makeScene('', { cloned: true })
-      const [open, closed] = [`open_${hex()}`, `closed_${hex()}`]
+      const [open, closed] = [`open_${randomHex()}`, `closed_${randomHex()}`]
       for (const database of [open, closed]) {
-        await asSuperuser(server, `create database ${database}`)
-        await asSuperuser(server, `grant create on database ${database} to ${name(both.user)}`)
-        await asSuperuser(server, `create schema own authorization ${name(both.clone)}`, database)
+        await runStatements(server, `create database ${database}`)
+        await runStatements(server, `grant create on database ${database} to ${name(both.user)}`)
+        await runStatements(server, `create schema own authorization ${name(both.clone)}`, database)
       }
-      await asSuperuser(server, `revoke connect on database ${closed} from public`)
+      await runStatements(server, `revoke connect on database ${closed} from public`)
       const owner = () =>
-        asSuperuser(server, `select nspowner::regrole from pg_namespace where nspname = 'own'`, open)
+        runStatements(server, `select nspowner::regrole from pg_namespace where nspname = 'own'`, open)
       const owned = await owner()
       await using session = await asAdmin()
-      const told = await endOf(wouldClone(session, both))
+      const told = await outcomeOf(wouldClone(session, both))
       const takes = `reassign owned by "${both.clone}"`
       expect(said(both.clone)).not.toContain(takes)
       expect(await owner()).toEqual(owned)
       expect(
-        await foretold({
+        await expectForetold({
           would: () => wouldClone(session, both),
           does: () => session.cloneUser(both, { user: both.clone, password: 'next' }),
           state,
@@ -309,7 +315,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         expect.stringContaining(`${both.clone} keeps what it holds in the database ${closed}: `),
       ])
       expect(await owner()).toEqual([{ nspowner: app.user }])
-      for (const database of [open, closed]) await asSuperuser(server, `drop database ${database}`)
+      for (const database of [open, closed]) await runStatements(server, `drop database ${database}`)
     })
 
     test('a user that is let in no more, whatever its password, is told of before the turn back to it', async () => {
@@ -341,13 +347,13 @@ describe.each(versions)('PostgreSQL $version', server => {
         const { app, both, asAdmin, sql, state } = await makeScene('', { cloned })
         await sql('alter role U connection limit 7')
         const before = await state()
-        const held = endOf(sql(`begin; ${statement}; select pg_sleep(20)`))
+        const held = outcomeOf(sql(`begin; ${statement}; select pg_sleep(20)`))
         const holds = `from pg_stat_activity where wait_event = 'PgSleep' and datname = '${app.database}'`
         await expect.poll(() => sql(`select ${holds}`)).toHaveLength(1)
         await using session = await asAdmin()
         const since = Date.now()
         let over = false
-        const told = endOf(wouldClone(session, both)).finally(() => {
+        const told = outcomeOf(wouldClone(session, both)).finally(() => {
           over = true
         })
         while (!over) expect(await admits(server, app.current)).toBe(true)
@@ -356,7 +362,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         await sql(`select pg_terminate_backend(pid) ${holds}`)
         await held
         expect(await state()).toEqual(before)
-        expect(await endOf(wouldClone(session, both))).toEqual(none)
+        expect(await outcomeOf(wouldClone(session, both))).toEqual(none)
       },
     )
 
@@ -366,7 +372,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       await using session = await asAdmin()
       const looking = looks.map(async look => {
         for (let i = 0; i < 8; i++) {
-          const { threw: error = '' } = await endOf(wouldClone(look, both))
+          const { threw: error = '' } = await outcomeOf(wouldClone(look, both))
           expect(error).toMatch(/^(Conflict: .*)?$/)
         }
       })
@@ -393,10 +399,10 @@ describe.each(versions)('PostgreSQL $version', server => {
       const { both, asAdmin, state } = await makeScene(statements, { cloned: true })
       await using session = await asAdmin()
       const before = await state()
-      const told = await endOf(session.wouldDropUser(both))
+      const told = await outcomeOf(session.wouldDropUser(both))
       expect(await state()).toEqual(before)
       expect(told).toEqual(says ? threw(says) : { returned: [] })
-      expect((await endOf(session.dropUser(both))).threw).toEqual(told.threw)
+      expect((await outcomeOf(session.dropClone(both))).threw).toEqual(told.threw)
     })
   })
 
@@ -406,37 +412,37 @@ describe.each(versions)('PostgreSQL $version', server => {
     )
     await using session = await engine.login(app.current)
     await using admin = await asAdmin()
-    expect(await session.roomFor(app.user)).toBe(2)
+    expect(await session.countFreeConnections(app.user)).toBe(2)
     await sql('alter database D connection limit 3')
-    expect(await session.roomFor(app.user)).toBe(1)
-    expect(await admin.roomFor(app.user)).toBe(1)
+    expect(await session.countFreeConnections(app.user)).toBe(1)
+    expect(await admin.countFreeConnections(app.user)).toBe(1)
     {
       await using _ = await engine.login(app.current)
-      expect(await session.roomFor(app.user)).toBe(0)
-      expect(await endOf(engine.login(app.current))).toEqual(threw(/^Unreachable: .*no room/))
+      expect(await session.countFreeConnections(app.user)).toBe(0)
+      expect(await outcomeOf(engine.login(app.current))).toEqual(threw(/^Unreachable: .*no room/))
     }
     await sql('alter role U superuser')
-    expect(await session.roomFor(app.user)).toBeGreaterThan(50)
+    expect(await session.countFreeConnections(app.user)).toBeGreaterThan(50)
   })
 })
 
 test('roomFor knows which slots of the server are kept from the user', async () => {
   const server = await startPostgres(18)
   try {
-    await asSuperuser(server, 'alter system set superuser_reserved_connections = 190')
-    await asSuperuser(server, 'alter system set reserved_connections = 3')
+    await runStatements(server, 'alter system set superuser_reserved_connections = 190')
+    await runStatements(server, 'alter system set reserved_connections = 3')
     await server.restart()
     const { current, user } = await makeApp(server)
     const engine = new Postgres({ caFile: server.caFile })
     const sessions = [await engine.login(current)]
-    const roomNow = () => sessions[0]?.roomFor(user)
+    const roomNow = () => sessions[0]?.countFreeConnections(user)
     await expect.poll(roomNow).toBe(6)
     while (await roomNow()) sessions.push(await engine.login(current))
     expect(sessions).toHaveLength(7)
-    expect(await endOf(engine.login(current))).toEqual({
+    expect(await outcomeOf(engine.login(current))).toEqual({
       threw: expect.stringMatching(/^Unreachable: .*no room/),
     })
-    await asSuperuser(server, `grant pg_use_reserved_connections to ${name(user)}`)
+    await runStatements(server, `grant pg_use_reserved_connections to ${name(user)}`)
     expect(await roomNow()).toBe(3)
     sessions.push(await engine.login(current))
     await Promise.all(sessions.map(session => session[Symbol.asyncDispose]()))
@@ -445,25 +451,25 @@ test('roomFor knows which slots of the server are kept from the user', async () 
   }
 })
 
-const poolers = inject('pgbouncer').filter(({ users }) => users === 'static list')
+const poolers = inject('pgbouncer').filter(({ userLookup }) => userLookup === 'static list')
 
 test.concurrent.each(poolers)(
   '$name: what is asked beforehand comes through, and is undone',
   async pgbouncer => {
     const place = pooledPlace(pgbouncer)
     const { current, admin, user, database } = await place.makeApp('alternating-users')
-    const both = pair(user)
+    const both = pairOf(user)
     const engine = new Postgres({ caFile: pgbouncer.pooled.caFile })
     const state = () =>
-      asSuperuser(
+      runStatements(
         pgbouncer.server,
         `select to_jsonb(r) as role from pg_authid r where rolname in (${text(user)}, ${text(both.clone)})`,
       )
     const before = await state()
     await using session = await engine.login(current)
     await using acting = await engine.login(admin.with({ dbname: database }))
-    expect(session.pooled).toBe(true)
-    expect(await session.roomFor(user)).toBeUndefined()
+    expect(session.behindPooler).toBe(true)
+    expect(await session.countFreeConnections(user)).toBeUndefined()
     await wouldSetPassword(session, user, 'never used')
     expect(await wouldClone(acting, both)).toEqual([])
     expect(await state()).toEqual(before)

@@ -2,24 +2,24 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../local/servers/postgres.ts'
-import { admits, asSuperuser, makeApp, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import { admits, makeApp, rejectRds, runStatements } from '../../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../../rotation/credential.ts'
 import { Postgres } from '../../../../rotation/engines/postgres/postgres.ts'
-import { md5Verifier, scramVerifier } from '../../../../rotation/engines/postgres/scram.ts'
+import { md5PasswordHash, scramVerifier } from '../../../../rotation/engines/postgres/scram.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
 import {
-  asks,
-  message,
-  ready,
-  row,
+  authenticationOk,
+  authenticationRequest,
+  readyForQuery,
+  rowMessages,
   type Script,
-  scripted,
-  welcome,
+  serverMessage,
+  startScriptedPostgres,
 } from '../../../support/engines/scriptedPostgres.ts'
-import { failure } from '../../../support/observe.ts'
+import { rejectionOf } from '../../../support/observe.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 
 // Each a server of its own, as what it asks for is changed.
 describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', version => {
@@ -27,18 +27,18 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
   let hba = ''
   beforeAll(async () => {
     server = await startPostgres(version)
-    const [found] = await asSuperuser(server, 'show hba_file')
+    const [found] = await runStatements(server, 'show hba_file')
     hba = found?.hba_file
     // Without, it cannot ask for a certificate.
-    await asSuperuser(server, `alter system set ssl_ca_file = ${text(server.caFile)}`)
+    await runStatements(server, `alter system set ssl_ca_file = ${text(server.caFile)}`)
     await reload()
   })
   afterAll(() => server.stop())
 
-  const reload = () => asSuperuser(server, 'select pg_reload_conf()')
+  const reload = () => runStatements(server, 'select pg_reload_conf()')
   const engine = () => new Postgres({ caFile: server.caFile })
   const stored = async (user: string) => {
-    const [found] = await asSuperuser(
+    const [found] = await runStatements(
       server,
       `select rolpassword as kept from pg_authid where rolname = ${text(user)}`,
     )
@@ -50,7 +50,7 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
     writeFileSync(hba, `hostssl all ${user} 127.0.0.1/32 ${method}\n${readFileSync(hba, 'utf8')}`)
     await reload()
     const rules = `select auth_method from pg_hba_file_rules where ${text(user)} = any(user_name)`
-    await expect.poll(() => asSuperuser(server, rules)).not.toEqual([])
+    await expect.poll(() => runStatements(server, rules)).not.toEqual([])
   }
 
   const turn = async (
@@ -58,8 +58,8 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
     open: Credential,
   ) => {
     await using proof = await engine().login(current)
-    await using session = await engine().login(admin.with({ dbname: database }), proof.host)
-    await session.cloneUser(pair(current.username), { user: open.username, password: open.password })
+    await using session = await engine().login(admin.with({ dbname: database }), proof.accountQualifier)
+    await session.cloneUser(pairOf(current.username), { user: open.username, password: open.password })
   }
 
   test.each([
@@ -78,12 +78,16 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
       async (_: string, password: string) => scramVerifier(password, 100_000),
       /^SCRAM-SHA-256\$100000:/,
     ],
-    ['an md5 verifier', async (user: string, password: string) => md5Verifier(user, password), /^md5\w{32}$/],
+    [
+      'an md5 verifier',
+      async (user: string, password: string) => md5PasswordHash(user, password),
+      /^md5\w{32}$/,
+    ],
   ] as const)(
     'the verifiers of a user and of its clone are like the one that current has: %s',
     async (_, made, like) => {
       const app = await makeApp(server)
-      await asSuperuser(
+      await runStatements(
         server,
         `alter role ${app.user} password ${text(await made(app.user, app.current.password))};
          alter role ${app.user} set password_encryption = ${like.source.includes('md5') ? "'scram-sha-256'" : "'md5'"};
@@ -104,7 +108,7 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
     const app = await makeApp(server)
     await ask(app.user, 'scram-sha-256')
     await ask(`${app.user}_clone`, 'scram-sha-256')
-    await asSuperuser(server, `alter database ${app.database} set password_encryption = 'md5'`)
+    await runStatements(server, `alter database ${app.database} set password_encryption = 'md5'`)
     const clone = app.current.with({ username: `${app.user}_clone`, password: 'the clone' })
     await turn(app, clone)
     expect(await admits(server, clone)).toBe(true)
@@ -118,14 +122,14 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
       'scram_iterations that drivers do not allow, by a setting of the %s, are not taken',
       async whose => {
         const app = await makeApp(server)
-        const shown = () => asSuperuser(server, 'show scram_iterations')
+        const shown = () => runStatements(server, 'show scram_iterations')
         const set = {
           server: 'alter system',
           database: `alter database ${app.database}`,
           user: `alter role ${app.user}`,
-          admin: `alter role ${app.admin.username}`,
+          readAdmin: `alter role ${app.admin.username}`,
         }[whose]
-        await asSuperuser(server, `${set} set scram_iterations = 200000`)
+        await runStatements(server, `${set} set scram_iterations = 200000`)
         await reload()
         if (whose === 'server') await expect.poll(shown).toEqual([{ scram_iterations: '200000' }])
         const clone = app.current.with({ username: `${app.user}_clone`, password: 'the clone' })
@@ -134,7 +138,7 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
         await using session = await engine().login(app.current)
         await session.setPassword(app.user, 'next')
         await using _next = await engine().login(app.current.with({ password: 'next' }))
-        await asSuperuser(server, 'alter system reset scram_iterations')
+        await runStatements(server, 'alter system reset scram_iterations')
         await reload()
         await expect.poll(shown).toEqual([{ scram_iterations: '4096' }])
       },
@@ -143,18 +147,18 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
     test('a user that is asked in clear text: they are NotPermitted, and nothing changes', async () => {
       const app = await makeApp(server)
       await ask(app.user, 'password')
-      await asSuperuser(server, `alter role ${app.user} set scram_iterations = 200000`)
+      await runStatements(server, `alter role ${app.user} set scram_iterations = 200000`)
       const before = await stored(app.user)
       await using session = await engine().login(app.current)
       const clone = app.current.with({ username: `${app.user}_clone` })
       for (const act of [() => session.setPassword(app.user, 'next'), () => turn(app, clone)])
-        expect(await failure(act())).toMatchObject({
+        expect(await rejectionOf(act())).toMatchObject({
           name: 'NotPermitted',
           message: expect.stringContaining('scram_iterations of 200000'),
         })
       expect(await stored(app.user)).toBe(before)
       expect(
-        await asSuperuser(server, `select from pg_roles where rolname = ${text(clone.username)}`),
+        await runStatements(server, `select from pg_roles where rolname = ${text(clone.username)}`),
       ).toEqual([])
     })
   }
@@ -162,8 +166,8 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
   test('a user that has a verifier of too many iterations is NotPermitted, which names the setting', async () => {
     const app = await makeApp(server)
     const verifier = await scramVerifier(app.current.password, 100_001)
-    await asSuperuser(server, `alter role ${app.user} password ${text(verifier)}`)
-    expect(await failure(engine().login(app.current))).toMatchObject({
+    await runStatements(server, `alter role ${app.user} password ${text(verifier)}`)
+    expect(await rejectionOf(engine().login(app.current))).toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining('scram_iterations of 100001'),
     })
@@ -175,12 +179,12 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
   ])('a user that is asked in clear text gets what the server is set to make: %s', async (kind, like) => {
     const app = await makeApp(server)
     await ask(app.user, 'password')
-    await asSuperuser(server, `alter role ${app.user} set password_encryption = '${kind}'`)
+    await runStatements(server, `alter role ${app.user} set password_encryption = '${kind}'`)
     const clone = app.current.with({ username: `${app.user}_clone`, password: 'the clone' })
     await turn(app, clone)
     expect(await stored(clone.username)).toMatch(like)
     await using session = await engine().login(app.current)
-    await session.proven()
+    await session.requirePasswordCheck()
     await session.setPassword(app.user, 'next')
     expect(await stored(app.user)).toMatch(like)
   })
@@ -189,12 +193,12 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
     const app = await makeApp(server)
     await ask(app.user, 'trust')
     for (const password of [app.current.password, 'any other'])
-      expect(await failure(engine().login(app.current.with({ password })))).toMatchObject({
+      expect(await rejectionOf(engine().login(app.current.with({ password })))).toMatchObject({
         name: 'NotPermitted',
         message: expect.stringContaining('asked for no password'),
       })
     await ask(app.admin.username, 'trust')
-    expect(await failure(engine().login(app.admin))).toMatchObject({ name: 'NotPermitted' })
+    expect(await rejectionOf(engine().login(app.admin))).toMatchObject({ name: 'NotPermitted' })
   })
 
   test.each([
@@ -206,18 +210,18 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
       const { current, user, admin } = await makeApp(server)
       const pending = current.with({ password: 'pending' })
       const change = {
-        ...{ current, pending, rds: noRds },
-        previous: async () => undefined,
-        async *stored() {},
-        admin: async () => admin,
+        ...{ current, pending, rds: rejectRds },
+        readPrevious: async () => undefined,
+        async *storedValues() {},
+        readAdmin: async () => admin,
       }
       await new SingleUser().apply(engine(), change)
       await ask(user, 'trust')
       const undone = new SingleUser().undo(engine(), {
         ...change,
-        rival: async () => undefined,
-        previousIsOpen: async () => false,
-        untouched: async () => false,
+        otherRotation: async () => undefined,
+        isPreviousOpen: async () => false,
+        hasChangedNothing: async () => false,
         wasSet: async () => known,
       })
       expect(await undone.catch(error => error.name)).toBe(outcome)
@@ -234,13 +238,13 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
   ])('a user that is asked for %s is NotPermitted', async (_, method) => {
     const app = await makeApp(server)
     await ask(app.user, method)
-    expect(await failure(engine().login(app.current))).toMatchObject({ name: 'NotPermitted' })
+    expect(await rejectionOf(engine().login(app.current))).toMatchObject({ name: 'NotPermitted' })
   })
 
   test('a database that accepts no connections is Unreachable', async () => {
     const app = await makeApp(server)
-    await asSuperuser(server, `alter database ${name(app.database)} allow_connections false`)
-    expect(await failure(engine().login(app.current))).toMatchObject({
+    await runStatements(server, `alter database ${name(app.database)} allow_connections false`)
+    expect(await rejectionOf(engine().login(app.current))).toMatchObject({
       name: 'Unreachable',
       message: expect.stringContaining('accepts no connections'),
     })
@@ -250,18 +254,24 @@ describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', versio
 test.each(['ldap', 'pam', 'radius', 'bsd'])('a password that %s looks at proves nothing', async method => {
   const script: Script = async (stream, next) => {
     await next()
-    stream.write(asks(3))
+    stream.write(authenticationRequest(3))
     await next()
-    stream.write(Buffer.concat([welcome, message('S', 'server_version\x0018.1 (Debian)\0'), ready]))
+    stream.write(
+      Buffer.concat([
+        authenticationOk,
+        serverMessage('S', 'server_version\x0018.1 (Debian)\0'),
+        readyForQuery,
+      ]),
+    )
     await next()
     // Before it comes what settles the transaction.
-    const settled = Array(5).fill(message('C', 'SET\0'))
-    const found = row({ kind: 'md5', iterations: '4096', who: `${method}:app` })
-    stream.write(Buffer.concat([...settled, ...found, ready]))
+    const settled = Array(5).fill(serverMessage('C', 'SET\0'))
+    const found = rowMessages({ kind: 'md5', iterations: '4096', who: `${method}:app` })
+    stream.write(Buffer.concat([...settled, ...found, readyForQuery]))
   }
-  await using server = await scripted(script)
+  await using server = await startScriptedPostgres(script)
   await using session = await new Postgres({ caFile: server.caFile }).login(server.credential())
-  expect(await failure(session.proven())).toMatchObject({
+  expect(await rejectionOf(session.requirePasswordCheck())).toMatchObject({
     name: 'NotPermitted',
     message: expect.stringContaining(`leaves this user's password to ${method}`),
   })

@@ -6,28 +6,31 @@ import type { EngineName } from '../../../../rotation/engines/traits.ts'
 import { RotationError } from '../../../../rotation/errors.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import {
-  asks,
-  error,
-  message,
-  ready,
-  row,
+  authenticationOk,
+  authenticationRequest,
+  errorResponse,
+  readyForQuery,
+  rowMessages,
   type Script,
-  scripted,
+  serverMessage,
+  startScriptedPostgres,
   uint32,
-  welcome,
 } from '../../../support/engines/scriptedPostgres.ts'
-import { failure } from '../../../support/observe.ts'
+import { rejectionOf } from '../../../support/observe.ts'
 
-const { pair } = new AlternatingUsers()
-const both = pair('app')
+const { pairOf } = new AlternatingUsers()
+const both = pairOf('app')
 /** A statement has 300 ms until it counts as unanswered: a second more than what is given here. */
 const hasty = { connectTimeout: 300, statementTimeout: -700 }
 
 /** What a login at such a server ends with. */
-async function loginAt(script: Script, options: Parameters<typeof scripted>[1] = {}): Promise<Error> {
-  await using server = await scripted(script, options)
+async function loginAt(
+  script: Script,
+  options: Parameters<typeof startScriptedPostgres>[1] = {},
+): Promise<Error> {
+  await using server = await startScriptedPostgres(script, options)
   const engine = new Postgres({ caFile: server.caFile, ...hasty })
-  return await failure(engine.login(server.credential()))
+  return await rejectionOf(engine.login(server.credential()))
 }
 
 /** After the client's first message, which is not a password yet. */
@@ -49,14 +52,16 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     ['the way of number 99', 99],
     ['the way of number -1', 0xffffffff],
   ])('a login by %s (%i) is NotPermitted', async (way, number) => {
-    expect(await loginAt(says(asks(number, 'xxxx')), { tls })).toMatchObject({
+    expect(await loginAt(says(authenticationRequest(number, 'xxxx')), { tls })).toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining(way),
     })
   })
 
   test('mechanisms that the driver has not are NotPermitted', async () => {
-    expect(await loginAt(says(asks(10, 'OAUTHBEARER\0SCRAM-SHA-512\0\0')), { tls })).toMatchObject({
+    expect(
+      await loginAt(says(authenticationRequest(10, 'OAUTHBEARER\0SCRAM-SHA-512\0\0')), { tls }),
+    ).toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining('OAUTHBEARER or SCRAM-SHA-512'),
     })
@@ -65,9 +70,9 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
   test('a password of too many iterations is NotPermitted, and names the setting', async () => {
     const script: Script = async (stream, next) => {
       await next()
-      stream.write(asks(10, 'SCRAM-SHA-256\0\0'))
+      stream.write(authenticationRequest(10, 'SCRAM-SHA-256\0\0'))
       const nonce = /r=(.*)$/.exec((await next()).toString())?.[1]
-      stream.write(asks(11, `r=${nonce}x,s=c2FsdA==,i=100001`))
+      stream.write(authenticationRequest(11, `r=${nonce}x,s=c2FsdA==,i=100001`))
     }
     expect(await loginAt(script, { tls })).toMatchObject({
       name: 'NotPermitted',
@@ -76,9 +81,12 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
   })
 
   test.each([
-    ['no question for a password', [welcome, ready]],
-    ['a question for none in particular', [asks(10, 'SCRAM-SHA-256\0\0'), welcome, ready]],
-    ['no word of a login at all', [ready]],
+    ['no question for a password', [authenticationOk, readyForQuery]],
+    [
+      'a question for none in particular',
+      [authenticationRequest(10, 'SCRAM-SHA-256\0\0'), authenticationOk, readyForQuery],
+    ],
+    ['no word of a login at all', [readyForQuery]],
   ])('%s is Unproven', async (_, answer) => {
     expect(await loginAt(says(...answer), { tls })).toMatchObject({
       name: 'NotPermitted',
@@ -90,7 +98,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     ['HTTP', 'HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\n\r\n400'],
     ['SSH', 'SSH-2.0-OpenSSH_9.9\r\n'],
     ['Redis', "-ERR unknown command '', with args beginning with:\r\n"],
-    ['MySQL', message('\x4a\0\0\0', '\x0a8.4.0\0')],
+    ['MySQL', serverMessage('\x4a\0\0\0', '\x0a8.4.0\0')],
     ['SMTP', '220 mail ESMTP\r\n'],
     ['TLS', Buffer.from([21, 3, 3, 0, 2, 2, 10])],
     ['a server that cannot fork', 'Ecould not fork new process for connection: Cannot allocate memory\n\0'],
@@ -102,19 +110,19 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
       'a message of a login that is too long',
       Buffer.concat([Buffer.from('S'), uint32(40_000), Buffer.alloc(50_000)]),
     ],
-    ['an error without an end', message('E', 'SFATAL\0C28P01\0')],
-    ['an error with an open text', message('E', 'SFATAL')],
-    ['an empty error', message('E', '')],
-    ['rows at a login', Buffer.concat(row({ one: '1' }))],
-    ['a question without a number', message('R', '')],
-    ['half a question', message('R', 'ab')],
-    ['half a salt', asks(5, 'ab')],
-    ['an answer to nothing', asks(11, 'r=x,s=c2FsdA==,i=4096')],
-    ['an end of nothing', asks(12, 'v=x')],
-    ['key data without a key', message('K', 'ab')],
-    ['a parameter without an end', message('S', 'server_version')],
-    ['mechanisms without an end', asks(10, 'SCRAM-SHA-256')],
-    ['a copy', message('G', '\x01')],
+    ['an error without an end', serverMessage('E', 'SFATAL\0C28P01\0')],
+    ['an error with an open text', serverMessage('E', 'SFATAL')],
+    ['an empty error', serverMessage('E', '')],
+    ['rows at a login', Buffer.concat(rowMessages({ one: '1' }))],
+    ['a question without a number', serverMessage('R', '')],
+    ['half a question', serverMessage('R', 'ab')],
+    ['half a salt', authenticationRequest(5, 'ab')],
+    ['an answer to nothing', authenticationRequest(11, 'r=x,s=c2FsdA==,i=4096')],
+    ['an end of nothing', authenticationRequest(12, 'v=x')],
+    ['key data without a key', serverMessage('K', 'ab')],
+    ['a parameter without an end', serverMessage('S', 'server_version')],
+    ['mechanisms without an end', authenticationRequest(10, 'SCRAM-SHA-256')],
+    ['a copy', serverMessage('G', '\x01')],
   ])('%s has a name', async (_, bytes) => {
     const found = await loginAt(says(bytes), { tls })
     expect(found).toBeInstanceOf(RotationError)
@@ -123,7 +131,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
 
   test.each([
     ['at a login', [], 40_000],
-    ['after it', [asks(3), welcome, ready], 2 ** 29],
+    ['after it', [authenticationRequest(3), authenticationOk, readyForQuery], 2 ** 29],
   ])('a message that says %s that it is too long is not waited for', async (_, before, length) => {
     const long = Buffer.concat([Buffer.from('R'), uint32(length)])
     const found = await loginAt(says(...before, long), { tls })
@@ -141,9 +149,9 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     ]) {
       const script: Script = async (stream, next) => {
         await next()
-        stream.write(asks(10, 'SCRAM-SHA-256\0\0'))
+        stream.write(authenticationRequest(10, 'SCRAM-SHA-256\0\0'))
         const nonce = /r=(.*)$/.exec((await next()).toString())?.[1] ?? ''
-        stream.write(asks(11, answer.replace('NONCE', nonce)))
+        stream.write(authenticationRequest(11, answer.replace('NONCE', nonce)))
       }
       expect(await loginAt(script, { tls })).toMatchObject({ name: 'Unreachable' })
     }
@@ -153,56 +161,61 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     for (const final of ['v=AAAA', 'e=other-error', 'v=', 'rubbish']) {
       const script: Script = async (stream, next) => {
         await next()
-        stream.write(asks(10, 'SCRAM-SHA-256\0\0'))
+        stream.write(authenticationRequest(10, 'SCRAM-SHA-256\0\0'))
         const nonce = /r=(.*)$/.exec((await next()).toString())?.[1] ?? ''
-        stream.write(asks(11, `r=${nonce}x,s=c2FsdA==,i=1`))
+        stream.write(authenticationRequest(11, `r=${nonce}x,s=c2FsdA==,i=1`))
         await next()
-        stream.write(Buffer.concat([asks(12, final), welcome, ready]))
+        stream.write(Buffer.concat([authenticationRequest(12, final), authenticationOk, readyForQuery]))
       }
       expect(await loginAt(script, { tls })).toMatchObject({ name: 'Unreachable' })
     }
   })
 
   test.each([
-    ['a missing column', [message('D', '\0\x01'), ready]],
-    ['a row of nothing', [message('D', '\0\x05'), message('C', 'SELECT 1\0'), ready]],
-    ['a negative number of columns', [message('T', '\xff\xff'), ready]],
-    ['a kind of message that there is not', [message('~', 'x'), ready]],
+    ['a missing column', [serverMessage('D', '\0\x01'), readyForQuery]],
+    ['a row of nothing', [serverMessage('D', '\0\x05'), serverMessage('C', 'SELECT 1\0'), readyForQuery]],
+    ['a negative number of columns', [serverMessage('T', '\xff\xff'), readyForQuery]],
+    ['a kind of message that there is not', [serverMessage('~', 'x'), readyForQuery]],
     ['an impossible length', ['D', uint32(1), Buffer.alloc(10)]],
     ['nothing', []],
-    ['an error of nothing', [message('E', '\0'), ready]],
-    ['an error with a code of another kind', [error('constructor', 'x'), ready]],
-    ['ready at once', [ready]],
-    ['fewer results than statements', [...row({ one: '1' }), ready]],
-    ['rows of texts that are not what they should be', [...row({ name: 'app', memberOf: '{' }), ready]],
-    ['a question for a password', [asks(3)]],
-    ['a way that there is not', [asks(7)]],
+    ['an error of nothing', [serverMessage('E', '\0'), readyForQuery]],
+    ['an error with a code of another kind', [errorResponse('constructor', 'x'), readyForQuery]],
+    ['ready at once', [readyForQuery]],
+    ['fewer results than statements', [...rowMessages({ one: '1' }), readyForQuery]],
+    [
+      'rows of texts that are not what they should be',
+      [...rowMessages({ name: 'app', memberOf: '{' }), readyForQuery],
+    ],
+    ['a question for a password', [authenticationRequest(3)]],
+    ['a way that there is not', [authenticationRequest(7)]],
   ] as const)('%s in a session has a name', async (_, bytes) => {
     let statements = 0
     const script: Script = async (stream, next) => {
       await next()
-      stream.write(asks(3))
+      stream.write(authenticationRequest(3))
       await next()
-      stream.write(Buffer.concat([welcome, message('S', 'server_version\x018.1\0'), ready]))
+      stream.write(
+        Buffer.concat([authenticationOk, serverMessage('S', 'server_version\x018.1\0'), readyForQuery]),
+      )
       for (;;) {
         await next()
         // The first one settles the session.
         stream.write(
           statements++
             ? Buffer.concat(bytes.map(part => Buffer.from(part as string)))
-            : Buffer.concat([...row({ kind: 'x' }), ready]),
+            : Buffer.concat([...rowMessages({ kind: 'x' }), readyForQuery]),
         )
       }
     }
-    await using server = await scripted(script, { tls })
+    await using server = await startScriptedPostgres(script, { tls })
     const acts: ((session: Session, engine: EngineName) => Promise<unknown>)[] = [
       session => session.setPassword('app', 'x'),
       session => session.cloneUser(both, { user: both.clone, password: 'x' }),
       session => session.cloneUser(both, { user: both.user, password: 'x' }),
       (session, engine) => session.differences(both, async () => server.credential({ engine })),
-      session => session.dropUser(both),
+      session => session.dropClone(both),
       session => session.lockUser('app', both),
-      session => session.run('select 1'),
+      session => session.runTestQuery('select 1'),
     ]
     const outcomes: unknown[] = []
     for (const [name, Class] of [
@@ -245,7 +258,7 @@ describe('bytes at random', () => {
     /** Of a kind that there is, with a length that is right as a rule, and a body of anything. */
     const likely = () => {
       const body = below(2) ? bytes(40) : Buffer.concat([uint32(below(14)), bytes(40)])
-      const whole = message('RRRRRSKZENTDC1Gnt~'[below(18)] ?? 'R', body)
+      const whole = serverMessage('RRRRRSKZENTDC1Gnt~'[below(18)] ?? 'R', body)
       if (!below(4)) whole.writeUInt32BE(below(3) ? below(60) : below(2 ** 32), 1)
       return whole
     }
@@ -255,7 +268,7 @@ describe('bytes at random', () => {
         stream.write(below(8) ? Buffer.concat(Array.from({ length: 1 + below(4) }, likely)) : bytes(200))
       }
     }
-    await using server = await scripted(script)
+    await using server = await startScriptedPostgres(script)
     const engine = new Postgres({ caFile: server.caFile, connectTimeout: 40, statementTimeout: -960 })
     const outcomes: unknown[] = []
     for (let tries = 0; tries < 60; tries++)
@@ -282,7 +295,7 @@ describe('before a login', () => {
     ['HTTP', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'Unreachable', 'does not speak'],
     ['more than an answer', 'SSFATAL', 'Unreachable', 'does not speak'],
     ['a banner of SSH', 'SSH-2.0-OpenSSH_9.9\r\n', 'Unreachable', 'does not speak'],
-    ['a greeting of MySQL', message('\x4a\0\0\0', '\x0a8.4.0\0'), 'Unreachable', 'does not speak'],
+    ['a greeting of MySQL', serverMessage('\x4a\0\0\0', '\x0a8.4.0\0'), 'Unreachable', 'does not speak'],
   ])('the answer to the question for TLS: %s', async (_, answer, name, words) => {
     expect(await loginAt(() => {}, { tls: true, answer })).toMatchObject({
       name,
@@ -292,7 +305,7 @@ describe('before a login', () => {
 
   test('a server that says that it has TLS and has not is TlsFailed', async () => {
     const answer = Buffer.from('S')
-    const server = await scripted(
+    const server = await startScriptedPostgres(
       async (stream, next) => {
         await next()
         stream.write(answer)
@@ -303,7 +316,9 @@ describe('before a login', () => {
     )
     await using _ = server
     const engine = new Postgres({ caFile: server.caFile, ...hasty })
-    expect(await failure(engine.login(server.credential({ ssl: true })))).toMatchObject({ name: 'TlsFailed' })
+    expect(await rejectionOf(engine.login(server.credential({ ssl: true })))).toMatchObject({
+      name: 'TlsFailed',
+    })
   })
 
   test.each([
@@ -313,9 +328,9 @@ describe('before a login', () => {
     ['with blanks', 'a b'],
     ['that is empty but for a dot', '.'],
   ])('a host %s has a name', async (_, host) => {
-    await using server = await scripted(() => {})
+    await using server = await startScriptedPostgres(() => {})
     const engine = new Postgres({ caFile: server.caFile, ...hasty })
-    const found = await failure(engine.login(server.credential({ host, ssl: true })))
+    const found = await rejectionOf(engine.login(server.credential({ host, ssl: true })))
     expect(found).toBeInstanceOf(RotationError)
     expect(['Unreachable', 'InvalidCredential']).toContain(found.name)
   })
@@ -324,13 +339,13 @@ describe('before a login', () => {
 test('a server that never says goodbye is left', async () => {
   const script: Script = async (stream, next) => {
     await next()
-    stream.write(asks(3))
+    stream.write(authenticationRequest(3))
     await next()
-    stream.write(Buffer.concat([welcome, ready]))
+    stream.write(Buffer.concat([authenticationOk, readyForQuery]))
     await next()
-    stream.write(Buffer.concat([...row({ kind: 'md5' }), ready]))
+    stream.write(Buffer.concat([...rowMessages({ kind: 'md5' }), readyForQuery]))
   }
-  await using server = await scripted(script, { hangsUp: false })
+  await using server = await startScriptedPostgres(script, { hangsUp: false })
   const engine = new Postgres({ caFile: server.caFile, ...hasty })
   const session = await engine.login(server.credential())
   const began = Date.now()

@@ -1,11 +1,11 @@
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, test } from 'vitest'
-import { admits, asSuperuser, hex, makeApp } from '../../../../local/servers/postgresDatabase.ts'
+import { admits, makeApp, randomHex, runStatements } from '../../../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../../../rotation/engines/postgres/postgres.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
-import { failure } from '../../../support/observe.ts'
+import { rejectionOf } from '../../../support/observe.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const versions = inject('postgres').filter(({ version }) => [18, 16, 14].includes(version))
 
 describe.each(versions)('PostgreSQL $version', server => {
@@ -14,16 +14,19 @@ describe.each(versions)('PostgreSQL $version', server => {
 
   async function makeTurns() {
     const app = await makeApp(server)
-    const both = pair(app.user)
-    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const both = pairOf(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
     const open = async (credential = clone, proof = app.current) => {
       await using proven = await engine.login(proof)
-      await using session = await engine.login(app.admin.with({ dbname: app.database }), proven.host)
+      await using session = await engine.login(
+        app.admin.with({ dbname: app.database }),
+        proven.accountQualifier,
+      )
       return await session.cloneUser(both, { user: credential.username, password: credential.password })
     }
     const drop = async () => {
       await using session = await engine.login(app.admin.with({ dbname: app.database }))
-      await session.dropUser(both)
+      await session.dropClone(both)
     }
     const differences = async () => {
       await using session = await engine.login(clone)
@@ -32,9 +35,9 @@ describe.each(versions)('PostgreSQL $version', server => {
       return found.filter(text => !text.includes(' in database ') || text.includes(app.database))
     }
     const [u, c, a] = [both.user, both.clone, app.admin.username].map(name) as [string, string, string]
-    const sql = (statements: string) => asSuperuser(server, statements, app.database)
+    const sql = (statements: string) => runStatements(server, statements, app.database)
     const asAdmin = (statements: string) =>
-      asSuperuser(server, statements, app.database, {
+      runStatements(server, statements, app.database, {
         user: app.admin.username,
         password: app.admin.password,
       })
@@ -105,11 +108,11 @@ describe.each(versions)('PostgreSQL $version', server => {
         `create table public.owned (n int); alter table public.owned owner to ${name(clone.username)}`,
       )
       await using session = await engine.login(superuser.with({ dbname: app.database }))
-      await session.cloneUser(pair(app.user), { user: clone.username, password: clone.password })
+      await session.cloneUser(pairOf(app.user), { user: clone.username, password: clone.password })
       expect(await stateOf(app.user)).toEqual(before)
       await sql(statements.replace(/\bU\b/g, u).replace(/\bD\b/g, app.database))
       const changed = await stateOf(app.user)
-      await session.cloneUser(pair(app.user), { user: clone.username, password: clone.password })
+      await session.cloneUser(pairOf(app.user), { user: clone.username, password: clone.password })
       expect(await stateOf(app.user)).toEqual(changed)
     },
   )
@@ -124,7 +127,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     ])
     const writing = new Postgres({ caFile: server.caFile, testMayWrite: true })
     await using session = await writing.login(clone)
-    await session.run('drop table public.owned')
+    await session.runTestQuery('drop table public.owned')
   })
 
   test('a clone in use that does not inherit keeps what it owns', async () => {
@@ -197,9 +200,9 @@ describe.each(versions)('PostgreSQL $version', server => {
   test('what the clone holds in a database that the admin may not enter stays, and stops no turn', async () => {
     const { clone, open, drop, differences, c } = await makeTurns()
     await open()
-    const closed = `closed_${hex()}`
-    await asSuperuser(server, `create database ${closed}`)
-    await asSuperuser(
+    const closed = `closed_${randomHex()}`
+    await runStatements(server, `create database ${closed}`)
+    await runStatements(
       server,
       `revoke connect on database ${closed} from public; create schema own authorization ${c};
        alter default privileges for role ${c} grant select on tables to public`,
@@ -207,14 +210,14 @@ describe.each(versions)('PostgreSQL $version', server => {
     )
     expect(await open()).toEqual([expect.stringContaining(`holds in the database ${closed}`)])
     expect(await differences()).toEqual([])
-    expect(await failure(drop())).toMatchObject({
+    expect(await rejectionOf(drop())).toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining(closed),
     })
     expect(await admits(server, clone)).toBe(true)
-    await asSuperuser(server, `alter database ${closed} allow_connections false`)
+    await runStatements(server, `alter database ${closed} allow_connections false`)
     expect(await open()).toEqual([expect.stringContaining(`holds in the database ${closed}`)])
-    await asSuperuser(server, `drop database ${closed}`)
+    await runStatements(server, `drop database ${closed}`)
     expect(await open()).toEqual([])
     await drop()
   })
@@ -222,16 +225,16 @@ describe.each(versions)('PostgreSQL $version', server => {
   test('default privileges of the clone in another database stop no turn', async () => {
     const { app, open, drop, differences, c } = await makeTurns()
     await open()
-    const other = `other_${hex()}`
-    await asSuperuser(server, `create database ${other} owner ${name(app.admin.username)}`)
-    await asSuperuser(
+    const other = `other_${randomHex()}`
+    await runStatements(server, `create database ${other} owner ${name(app.admin.username)}`)
+    await runStatements(
       server,
       `alter default privileges for role ${c} in schema public grant all on tables to ${name(app.admin.username)}`,
       other,
     )
     expect(await open()).toEqual([expect.stringContaining('keeps default privileges on new relations')])
     expect(await differences()).toEqual([])
-    expect(await failure(drop())).toMatchObject({
+    expect(await rejectionOf(drop())).toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining('default privileges on new relations'),
     })
@@ -260,7 +263,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     ])('a role that the clone may %s and the user may not is taken from it', async (_, clones, users) => {
       const { open, differences, sql, asAdmin, u, c, a } = await makeTurns()
       await open()
-      const role = `role_${hex()}`
+      const role = `role_${randomHex()}`
       await sql(
         `create role ${role}; grant ${role} to ${a} with admin option; grant ${role} to ${u} with ${users}`,
       )

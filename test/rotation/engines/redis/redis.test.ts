@@ -1,18 +1,18 @@
 import { describe, expect, inject, test } from 'vitest'
-import { hex, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import { randomHex, rejectRds } from '../../../../local/servers/postgresDatabase.ts'
 import { admits, makeApp } from '../../../../local/servers/redisDatabase.ts'
 import type { Credential } from '../../../../rotation/credential.ts'
 import { Redis } from '../../../../rotation/engines/redis/redis.ts'
-import { digest } from '../../../../rotation/engines/redis/redisAcl.ts'
+import { passwordDigest } from '../../../../rotation/engines/redis/redisAcl.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
 import { certificateContract } from '../../../support/contracts/certificate.ts'
-import { engineContract, other } from '../../../support/contracts/engine.ts'
+import { engineContract, withChange } from '../../../support/contracts/engine.ts'
 import { sceneOf } from '../../../support/engines/redisScene.ts'
 import { subjectOf } from '../../../support/engines/redisSubject.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const servers = inject('redis')
 
 describe.skipIf(!servers.length).each(servers)('$name', server => {
@@ -24,19 +24,19 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   describe('login', () => {
     test('sends AUTH alone, so that a user who may do nothing logs in; and SELECT for another database than 0', async () => {
       const current = await makeUser()
-      for (const value of [current, other(current, { dbname: '0' })]) {
+      for (const value of [current, withChange(current, { dbname: '0' })]) {
         await using _ = await engine.login(value)
       }
       expect(JSON.stringify(await run(['ACL', 'LOG']))).not.toContain(current.username)
-      await expect(engine.login(other(current, { dbname: '3' }))).rejects.toMatchObject({
+      await expect(engine.login(withChange(current, { dbname: '3' }))).rejects.toMatchObject({
         name: 'NotPermitted',
         message: expect.stringContaining("'select'"),
       })
       await alter(current.username, '+select', '+set', '+exists', '~*')
-      const key = hex()
+      const key = randomHex()
       {
-        await using session = await engine.login(other(current, { dbname: '3' }))
-        await session.run(`SET ${key} 1`)
+        await using session = await engine.login(withChange(current, { dbname: '3' }))
+        await session.runTestQuery(`SET ${key} 1`)
       }
       expect(await run(['SELECT', '3'], ['EXISTS', key])).toBe(1)
       expect(await run(['EXISTS', key])).toBe(0)
@@ -44,7 +44,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
 
     test('a database that there is not is InvalidCredential, and names the field', async () => {
       const current = await makeUser('+select')
-      await expect(engine.login(other(current, { dbname: '16' }))).rejects.toMatchObject({
+      await expect(engine.login(withChange(current, { dbname: '16' }))).rejects.toMatchObject({
         name: 'InvalidCredential',
         field: 'dbname',
       })
@@ -59,11 +59,11 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     test('a server that speaks no TLS is silent: Unreachable, and the message says what that may be', async () => {
       const current = await makeUser()
       const hasty = new Redis({ caFile: server.caFile, connectTimeout: 500 })
-      await expect(hasty.login(other(current, { port: server.plainPort }))).rejects.toMatchObject({
+      await expect(hasty.login(withChange(current, { port: server.plainPort }))).rejects.toMatchObject({
         name: 'Unreachable',
         message: expect.stringContaining('"ssl": false'),
       })
-      await expect(engine.login(other(current, { ssl: false }))).rejects.toMatchObject({
+      await expect(engine.login(withChange(current, { ssl: false }))).rejects.toMatchObject({
         name: 'Unreachable',
       })
     })
@@ -73,17 +73,17 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     const app = await makeApp(server)
     const { sent, watching } = watched()
     const { both } = await makeClone(app)
-    const passwords = Array.from({ length: 5 }, () => `Secret-${hex()}`)
+    const passwords = Array.from({ length: 5 }, () => `Secret-${randomHex()}`)
     const [first = '', second = '', third = '', fourth = '', wrong = ''] = passwords
     {
       await using session = await watching.login(app.admin)
       await session.setPassword(both.user, first)
-      await session.passwords.add(both.user, second, first)
-      await session.passwords.keep(both.user, second)
+      await session.dualPassword.add(both.user, second, first)
+      await session.dualPassword.keepOnly(both.user, second)
       await session.cloneUser(both, { user: both.clone, password: third })
       await session.cloneUser(both, { user: both.user, password: fourth })
       await session.lockUser(both.user, both)
-      await session.dropUser(both)
+      await session.dropClone(both)
     }
     await expect(watching.login(app.current.with({ password: wrong }))).rejects.toMatchObject({
       name: 'LoginRefused',
@@ -106,7 +106,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(others).not.toContain(password)
       expect(told + subjectOf(server).logged()).not.toContain(password)
     }
-    for (const password of [first, second, third, fourth]) expect(others).toContain(`#${digest(password)}`)
+    for (const password of [first, second, third, fourth])
+      expect(others).toContain(`#${passwordDigest(password)}`)
   })
 
   describe('what a user may not', () => {
@@ -119,8 +120,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const { both, clone } = await makeClone(app)
         for (const change of [
           (session: Awaited<ReturnType<Redis['login']>>) => session.setPassword(app.user, 'x'),
-          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user, pair(app.user)),
-          (session: Awaited<ReturnType<Redis['login']>>) => session.passwords.add(app.user, 'x', 'y'),
+          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user, pairOf(app.user)),
+          (session: Awaited<ReturnType<Redis['login']>>) => session.dualPassword.add(app.user, 'x', 'y'),
           (session: Awaited<ReturnType<Redis['login']>>) =>
             session.cloneUser(both, { user: both.clone, password: 'x' }),
         ]) {
@@ -141,7 +142,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const { both } = await makeClone(app)
       await using session = await engine.login(app.admin)
       await session.cloneUser(both, { user: both.clone, password: 'x' })
-      await expect(session.dropUser(both)).rejects.toMatchObject({ name: 'NotPermitted' })
+      await expect(session.dropClone(both)).rejects.toMatchObject({ name: 'NotPermitted' })
       await session.setPassword(app.user, 'next')
       expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
     })
@@ -150,11 +151,11 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const app = await makeApp(server)
       const before = await run<string[]>(['ACL', 'USERS'])
       await using session = await engine.login(app.admin)
-      for (const name of [`nobody_${hex()}`, 'two words', `${app.user} on`, 'line\nfeed', ''])
+      for (const name of [`nobody_${randomHex()}`, 'two words', `${app.user} on`, 'line\nfeed', ''])
         for (const change of [
           session.setPassword(name, 'x'),
-          session.lockUser(name, pair(name)),
-          session.passwords.add(name, 'x', 'y'),
+          session.lockUser(name, pairOf(name)),
+          session.dualPassword.add(name, 'x', 'y'),
         ])
           await expect(change).rejects.toMatchObject({
             name: 'NotPermitted',
@@ -190,19 +191,19 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const change = {
         current: app.current,
         pending: clone.with({ password: 'pending' }),
-        previous: async () => undefined,
-        async *stored() {},
-        rds: noRds,
-        admin: async () => app.admin,
+        readPrevious: async () => undefined,
+        async *storedValues() {},
+        rds: rejectRds,
+        readAdmin: async () => app.admin,
       }
       await expect(new AlternatingUsers().apply(engine, change)).rejects.toMatchObject({
         name: 'NotPermitted',
       })
       const outcome = await new AlternatingUsers().undo(engine, {
         ...change,
-        rival: async () => undefined,
-        previousIsOpen: async () => false,
-        untouched: async () => false,
+        otherRotation: async () => undefined,
+        isPreviousOpen: async () => false,
+        hasChangedNothing: async () => false,
       })
       expect(await lineOf(both.clone)).toBe(before)
       return outcome
@@ -213,7 +214,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     test('no clone’s any more, but has the password that was to be closed', async () => {
-      expect(await undo(`#${digest('pending')}`)).toBe('open')
+      expect(await undo(`#${passwordDigest('pending')}`)).toBe('open')
     })
   })
 
@@ -228,16 +229,16 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         .undo(engine, {
           current,
           pending: pending(clone),
-          previous: async () => undefined,
-          async *stored() {},
-          rds: noRds,
-          admin: async () => {
+          readPrevious: async () => undefined,
+          async *storedValues() {},
+          rds: rejectRds,
+          readAdmin: async () => {
             asked++
             return app.admin
           },
-          rival: async () => undefined,
-          previousIsOpen: async () => false,
-          untouched: async () => false,
+          otherRotation: async () => undefined,
+          isPreviousOpen: async () => false,
+          hasChangedNothing: async () => false,
         })
         .catch(error => error.name)
       return { outcome, asked, back: await admits(server, current), made: await lineOf(both.clone) }
@@ -268,20 +269,20 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       async (_, rules, asked) => {
         const current = await makeUser(...rules)
         await using session = await engine.login(current)
-        await session.proven()
+        await session.requirePasswordCheck()
         expect(await noted(current.username)).toBe(asked)
         await alter(current.username, 'nopass')
-        await expect(session.proven()).rejects.toMatchObject(unproven)
-        await alter(current.username, 'resetpass', `#${digest('second')}`, '+acl|whoami', '+ping')
-        await session.proven()
-        await session.run('PING')
+        await expect(session.requirePasswordCheck()).rejects.toMatchObject(unproven)
+        await alter(current.username, 'resetpass', `#${passwordDigest('second')}`, '+acl|whoami', '+ping')
+        await session.requirePasswordCheck()
+        await session.runTestQuery('PING')
       },
     )
 
     test('a wrong password leaves the session as the user that it is', async () => {
       const current = await makeUser('+acl|setuser', '+acl|save', '+multi', '+exec')
       await using session = await engine.login(current)
-      await session.proven()
+      await session.requirePasswordCheck()
       await session.setPassword(current.username, 'next')
       expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
     })
@@ -293,47 +294,47 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const change = (username = app.user) => ({
         current: app.current,
         pending: app.current.with({ username, password: 'pending' }),
-        previous: async () => undefined,
-        async *stored() {},
-        rds: noRds,
-        admin: async () => app.admin,
+        readPrevious: async () => undefined,
+        async *storedValues() {},
+        rds: rejectRds,
+        readAdmin: async () => app.admin,
       })
       const failed = {
-        rival: async () => undefined,
-        previousIsOpen: async () => false,
-        untouched: async () => false,
+        otherRotation: async () => undefined,
+        isPreviousOpen: async () => false,
+        hasChangedNothing: async () => false,
       }
       for (const [strategy, asked] of [
         [new SingleUser(), change()],
         [new DualPassword(), change()],
-        [new AlternatingUsers(), change(pair(app.user).clone)],
+        [new AlternatingUsers(), change(pairOf(app.user).clone)],
       ] as const) {
         await expect(strategy.apply(engine, asked)).rejects.toMatchObject(unproven)
         await expect(strategy.undo(engine, { ...asked, ...failed })).rejects.toMatchObject(unproven)
       }
       expect(await lineOf(app.user)).toBe(before)
-      expect(await lineOf(pair(app.user).clone)).toBeUndefined()
+      expect(await lineOf(pairOf(app.user).clone)).toBeUndefined()
     })
 
     test('comes after a single user’s password was set: it gets back the one that it had', async () => {
       const { current, user, admin } = await makeApp(server)
       const pending = current.with({ password: 'pending' })
       const change = {
-        ...{ current, pending, rds: noRds },
-        previous: async () => undefined,
-        async *stored() {},
-        admin: async () => admin,
+        ...{ current, pending, rds: rejectRds },
+        readPrevious: async () => undefined,
+        async *storedValues() {},
+        readAdmin: async () => admin,
       }
       await new SingleUser().apply(engine, change)
       await alter(user, 'nopass')
       const failed = {
         ...change,
-        rival: async () => undefined,
-        previousIsOpen: async () => false,
-        untouched: async () => false,
+        otherRotation: async () => undefined,
+        isPreviousOpen: async () => false,
+        hasChangedNothing: async () => false,
         wasSet: async () => true,
       }
-      const busy = { ...failed, rival: async () => ({ pending: false }) }
+      const busy = { ...failed, otherRotation: async () => ({ pending: false }) }
       await expect(new SingleUser().undo(engine, busy)).rejects.toMatchObject({ name: 'Conflict' })
       expect(await new SingleUser().undo(engine, failed)).toBe('restored')
       expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
@@ -375,12 +376,12 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const before = await rules()
       await admin.setPassword(app.user, 'next')
       expect(await rules()).toBe(before)
-      await admin.passwords.add(app.user, 'another', 'next')
-      await admin.passwords.keep(app.user, 'another')
+      await admin.dualPassword.add(app.user, 'another', 'next')
+      await admin.dualPassword.keepOnly(app.user, 'another')
       expect(await rules()).toBe(before)
-      await admin.lockUser(app.user, pair(app.user))
+      await admin.lockUser(app.user, pairOf(app.user))
       expect(await rules()).toBe(before?.replace('# ', ''))
-      await session.run('PING')
+      await session.runTestQuery('PING')
       await alter(app.user, 'off')
       await admin.setPassword(app.user, 'next')
       expect(await lineOf(app.user)).toContain(`user ${app.user} off `)

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { findUser } from '../../../../rotation/engines/redis/redisAcl.ts'
+import { findWritableUser } from '../../../../rotation/engines/redis/redisAcl.ts'
 
 test('rules that are not UTF-8 are refused, as they could not be written again; other users’ do not matter', () => {
   const lines = ['user other on ~\ufffd* &* +@all', 'user app on #0 ~app:* +get']
-  expect(findUser(lines, 'app')).toMatchObject({ rules: ['~app:*', '+get'] })
-  expect(() => findUser(lines, 'other')).toThrow(expect.objectContaining({ name: 'DatabaseFailed' }))
+  expect(findWritableUser(lines, 'app')).toMatchObject({ rules: ['~app:*', '+get'] })
+  expect(() => findWritableUser(lines, 'other')).toThrow(expect.objectContaining({ name: 'DatabaseFailed' }))
 })

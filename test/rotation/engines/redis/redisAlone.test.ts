@@ -2,17 +2,17 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, inject, test } from 'vitest'
-import { type App, hex, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex, rejectRds } from '../../../../local/servers/postgresDatabase.ts'
 import { type RunningRedis, startRedis } from '../../../../local/servers/redis.ts'
-import { admits, asSuperuser, credentialFor, makeApp } from '../../../../local/servers/redisDatabase.ts'
+import { admits, credentialFor, makeApp, runCommands } from '../../../../local/servers/redisDatabase.ts'
 import { Redis } from '../../../../rotation/engines/redis/redis.ts'
-import { digest } from '../../../../rotation/engines/redis/redisAcl.ts'
+import { passwordDigest } from '../../../../rotation/engines/redis/redisAcl.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { DualPassword } from '../../../../rotation/strategies/dualPassword.ts'
 import { SingleUser } from '../../../../rotation/strategies/singleUser.ts'
-import { other } from '../../../support/contracts/engine.ts'
+import { withChange } from '../../../support/contracts/engine.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const servers = inject('redis')
 
 /** Servers of their own, as these tests restart them or bring them to a halt. */
@@ -24,7 +24,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
   async function start(options: Parameters<typeof startRedis>[1] = {}) {
     const server = await startRedis(packages, options)
     started.push(server)
-    const run = <T = unknown>(...commands: string[][]) => asSuperuser<T>(server, commands)
+    const run = <T = unknown>(...commands: string[][]) => runCommands<T>(server, commands)
     return { server, run, engine: new Redis({ caFile: server.caFile, testMayWrite: true }) }
   }
 
@@ -32,7 +32,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     test.each(['aclfile', 'config file'] as const)(
       'with users in the %s: what every strategy did is still there',
       async users => {
-        const { server, run, engine } = await start({ users })
+        const { server, run, engine } = await start({ usersIn: users })
         const [single, dual, turns, retired] = [
           await makeApp(server),
           await makeApp(server),
@@ -43,14 +43,14 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
           await run(['ACL', 'SETUSER', admin.username, '+config|rewrite'])
         await run(['ACL', 'SETUSER', single.user, '+config|rewrite'])
         const change = (app: App, username: string) => {
-          const pending = app.current.with({ username, password: `next-${hex()}` })
+          const pending = app.current.with({ username, password: `next-${randomHex()}` })
           return {
             current: app.current,
             pending,
-            previous: async () => undefined,
-            async *stored() {},
-            admin: async () => app.admin,
-            rds: noRds,
+            readPrevious: async () => undefined,
+            async *storedValues() {},
+            readAdmin: async () => app.admin,
+            rds: rejectRds,
           }
         }
         const changes = [
@@ -67,7 +67,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
           ...changes[3],
           current: changes[3].pending,
           drop: false,
-          takenUp: async () => undefined,
+          reusedBy: async () => undefined,
         })
         const before = await run<string[]>(['ACL', 'LIST'])
         await server.restart()
@@ -81,7 +81,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     )
 
     test('that would undo a change is NotPermitted before there is one', async () => {
-      const { server, run, engine } = await start({ users: 'memory' })
+      const { server, run, engine } = await start({ usersIn: 'memory' })
       const app = await makeApp(server)
       await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
       const before = await run(['ACL', 'LIST'])
@@ -108,7 +108,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     })
 
     test('a config file that cannot be written is NotPermitted, without the right to write it too', async () => {
-      const { server, run, engine } = await start({ users: 'config file' })
+      const { server, run, engine } = await start({ usersIn: 'config file' })
       const app = await makeApp(server)
       await using session = await engine.login(app.current)
       await expect(session.setPassword(app.user, 'next')).rejects.toMatchObject({
@@ -133,16 +133,16 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
   ] as const)(
     'a rollback that cannot save the %s: current logs in all the same, and %s',
     async (users, name) => {
-      const { server, run, engine } = await start({ users })
+      const { server, run, engine } = await start({ usersIn: users })
       const app = await makeApp(server)
       await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
       const change = {
         current: app.current,
         pending: app.current.with({ password: 'pending' }),
-        previous: async () => undefined,
-        async *stored() {},
-        rds: noRds,
-        admin: async () => app.admin,
+        readPrevious: async () => undefined,
+        async *storedValues() {},
+        rds: rejectRds,
+        readAdmin: async () => app.admin,
       }
       await new SingleUser().apply(engine, change)
       const [, aclfile = ''] = await run<string[]>(['CONFIG', 'GET', 'aclfile'])
@@ -151,9 +151,9 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       await mkdir(file)
       const undone = new SingleUser().undo(engine, {
         ...change,
-        rival: async () => undefined,
-        previousIsOpen: async () => false,
-        untouched: async () => false,
+        otherRotation: async () => undefined,
+        isPreviousOpen: async () => false,
+        hasChangedNothing: async () => false,
       })
       await expect(undone).rejects.toMatchObject({ name })
       expect([await admits(server, app.current), await admits(server, change.pending)]).toEqual([true, false])
@@ -163,7 +163,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
   test('a server without room is Unreachable, over TLS and without', async () => {
     const { server, run, engine } = await start()
     const app = await makeApp(server)
-    const plain = other(app.current, { ssl: false, port: server.plainPort })
+    const plain = withChange(app.current, { ssl: false, port: server.plainPort })
     // The log's own connection, and one more.
     await run(['CONFIG', 'SET', 'maxclients', '2'])
     await using _ = await engine.login(app.current)
@@ -202,8 +202,8 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     await master.run(['SET', 'from', 'the master'])
     await expect.poll(() => replica.run(['GET', 'from']), { timeout: 20_000 }).toBe('the master')
     const narrow = async ({ server, run }: typeof replica, ...rules: string[]) => {
-      const user = `user_${hex()}`
-      await run(['ACL', 'SETUSER', user, 'on', `#${digest('p')}`, ...rules])
+      const user = `user_${randomHex()}`
+      await run(['ACL', 'SETUSER', user, 'on', `#${passwordDigest('p')}`, ...rules])
       return credentialFor(server, user, 'p')
     }
     {
@@ -228,12 +228,12 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     const { server, run, engine } = await start({ settings: { replicaof: ['127.0.0.1', '1'] } })
     const app = await makeApp(server)
     await using session = await engine.login(app.current)
-    await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+    await expect(session.runTestQuery('SET shared:key 1')).rejects.toMatchObject({
       name: 'TestFailed',
       message: expect.stringContaining('READONLY'),
     })
     await run(['CONFIG', 'SET', 'replica-serve-stale-data', 'no'])
-    await expect(session.run('GET shared:key')).rejects.toMatchObject({
+    await expect(session.runTestQuery('GET shared:key')).rejects.toMatchObject({
       name: 'Unreachable',
       message: expect.stringContaining('MASTERDOWN'),
     })
@@ -247,18 +247,18 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     const change = {
       current: app.current,
       pending: app.current.with({ password: 'pending' }),
-      previous: async () => undefined,
-      async *stored() {},
-      rds: noRds,
-      admin: async () => app.admin,
-      rival: async () => undefined,
-      previousIsOpen: async () => false,
-      untouched: async () => false,
+      readPrevious: async () => undefined,
+      async *storedValues() {},
+      rds: rejectRds,
+      readAdmin: async () => app.admin,
+      otherRotation: async () => undefined,
+      isPreviousOpen: async () => false,
+      hasChangedNothing: async () => false,
     }
     await new SingleUser().apply(engine, change)
     await run(['CONFIG', 'SET', 'maxmemory', '1'])
     await using session = await engine.login(change.pending)
-    await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+    await expect(session.runTestQuery('SET shared:key 1')).rejects.toMatchObject({
       name: 'Unreachable',
       message: expect.stringContaining('OOM'),
     })
@@ -278,7 +278,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       await run(['BGSAVE'])
       while (/rdb_bgsave_in_progress:1/.test(await run<string>(['INFO', 'persistence']))) await sleep(20)
       await using session = await engine.login(app.current)
-      await expect(session.run('SET shared:key 1')).rejects.toMatchObject({
+      await expect(session.runTestQuery('SET shared:key 1')).rejects.toMatchObject({
         name: 'TestFailed',
         message: expect.stringContaining('MISCONF'),
       })
@@ -296,7 +296,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       const { server, run, engine } = await start({ settings: { acl_pubsub_default: [channels] } })
       for (const rules of [['resetchannels'], ['allchannels'], ['resetchannels', '&news']]) {
         const { username, password } = server.superuser
-        const both = pair(`app_${hex()}`)
+        const both = pairOf(`app_${randomHex()}`)
         await run(['ACL', 'SETUSER', both.user, 'on', ...rules, '+get'])
         await using session = await engine.login(credentialFor(server, username, password))
         await session.cloneUser(both, { user: both.clone, password: 'turn' })
@@ -325,16 +325,16 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     const current = credentialFor(server, username, password)
     {
       await using session = await engine.login(current)
-      await session.proven()
+      await session.requirePasswordCheck()
     }
     await run(['ACL', 'SETUSER', username, 'nopass'])
     await using session = await engine.login(current.with({ password: 'any' }))
-    await expect(session.proven()).rejects.toMatchObject({ name: 'NotPermitted' })
+    await expect(session.requirePasswordCheck()).rejects.toMatchObject({ name: 'NotPermitted' })
   })
 
   test('a server whose provider withholds ACL is NotPermitted', async () => {
     const { server, engine } = await start({
-      users: 'memory',
+      usersIn: 'memory',
       settings: { rename_command: ['ACL', 'hidden'] },
     })
     const admin = credentialFor(server, server.superuser.username, server.superuser.password)

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { createClient, type RedisArgument } from '@redis/client'
 import { describe, expect, inject, test } from 'vitest'
-import { hex, noRds } from '../../../../local/servers/postgresDatabase.ts'
+import { randomHex, rejectRds } from '../../../../local/servers/postgresDatabase.ts'
 import { admits, makeApp } from '../../../../local/servers/redisDatabase.ts'
 import { Redis } from '../../../../rotation/engines/redis/redis.ts'
-import { digest } from '../../../../rotation/engines/redis/redisAcl.ts'
+import { passwordDigest } from '../../../../rotation/engines/redis/redisAcl.ts'
 import { connect } from '../../../../rotation/engines/redis/redisConnection.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { sceneOf } from '../../../support/engines/redisScene.ts'
@@ -27,7 +27,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     test('any rules that the server takes are the clone’s', async () => {
       const app = await makeApp(server, { ordinary: true })
       const { both, sync } = await makeClone(app)
-      const seed = hex()
+      const seed = randomHex()
       let drawn = 0
       /** From 0 to 1, the same again for the same seed. */
       const random = () => createHash('sha256').update(`${seed} ${drawn++}`).digest().readUInt32BE() / 2 ** 32
@@ -208,7 +208,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sync(app.current.with({ password: 'next' }))
       await using session = await engine.login(app.admin)
       await session.lockUser(both.clone, both)
-      await session.dropUser(both)
+      await session.dropClone(both)
       await binary(both.user)
       await expect(sync()).rejects.toMatchObject({ name: 'DatabaseFailed' })
       await session.lockUser(both.user, both)
@@ -226,15 +226,15 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const change = {
           current: app.current,
           pending: clone,
-          previous: async () => undefined,
-          async *stored() {},
-          rds: noRds,
-          admin: async () => app.admin,
-          rival: async () => undefined,
-          previousIsOpen: async () => false,
-          untouched: async () => false,
+          readPrevious: async () => undefined,
+          async *storedValues() {},
+          rds: rejectRds,
+          readAdmin: async () => app.admin,
+          otherRotation: async () => undefined,
+          isPreviousOpen: async () => false,
+          hasChangedNothing: async () => false,
         }
-        await alter(both.clone, 'on', `#${digest(clone.password)}`, ...rules)
+        await alter(both.clone, 'on', `#${passwordDigest(clone.password)}`, ...rules)
         expect(await new AlternatingUsers().undo(engine, change)).toBe('intact')
         expect(await admits(server, clone)).toBe(false)
         await sync()
@@ -255,12 +255,12 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     test.each(strangers)('who %s is a stranger: neither taken over nor dropped', async (_, rules) => {
       const app = await makeApp(server, { ordinary: true })
       const { both, sync } = await makeClone(app)
-      await alter(both.clone, 'on', `#${digest('its own')}`, ...rules)
+      await alter(both.clone, 'on', `#${passwordDigest('its own')}`, ...rules)
       const before = await lineOf(both.clone)
       const stranger = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
       await expect(sync()).rejects.toMatchObject(stranger)
       await using session = await engine.login(app.admin)
-      await expect(session.dropUser(both)).rejects.toMatchObject(stranger)
+      await expect(session.dropClone(both)).rejects.toMatchObject(stranger)
       expect(await lineOf(both.clone)).toBe(before)
     })
 
@@ -271,7 +271,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     ])('who %s is taken for a clone', async (_, rules) => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
-      await alter(both.clone, 'on', `#${digest('its own')}`, ...rules)
+      await alter(both.clone, 'on', `#${passwordDigest('its own')}`, ...rules)
       await sync()
       expect(await differences()).toEqual([])
     })
@@ -286,7 +286,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const app = await makeApp(server, { ordinary: true })
         await alter(app.user, 'allchannels')
         const { both, sync } = await makeClone(app)
-        await alter(both.clone, 'on', `#${digest('its own')}`, ...rules)
+        await alter(both.clone, 'on', `#${passwordDigest('its own')}`, ...rules)
         const before = [await lineOf(both.user), await lineOf(both.clone)]
         const stranger = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
         await expect(sync(app.current.with({ password: 'taken' }))).rejects.toMatchObject(stranger)
@@ -297,9 +297,9 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     )
 
     test('a user whose rules are everybody’s takes turns with its clone', async () => {
-      const user = `app_${hex()}`
+      const user = `app_${randomHex()}`
       const app = await makeApp(server, { user })
-      await alter(user, 'reset', 'on', `#${digest(app.current.password)}`, '~*', '&*', '+ping')
+      await alter(user, 'reset', 'on', `#${passwordDigest(app.current.password)}`, '~*', '&*', '+ping')
       const { both, clone, sync } = await makeClone(app)
       await sync()
       await sync(app.current.with({ password: 'next' }))
@@ -323,8 +323,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sync()
       await using theirs = await engine.login(clone)
       await using session = await engine.login(app.admin)
-      await session.dropUser(both)
-      await expect(theirs.run('PING')).rejects.toMatchObject({ name: 'Unreachable' })
+      await session.dropClone(both)
+      await expect(theirs.runTestQuery('PING')).rejects.toMatchObject({ name: 'Unreachable' })
     })
   })
 })

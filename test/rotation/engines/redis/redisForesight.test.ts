@@ -2,31 +2,31 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, inject, test } from 'vitest'
 import type { App } from '../../../../local/servers/postgresDatabase.ts'
-import { redisPackages, startRedis } from '../../../../local/servers/redis.ts'
+import { REDIS_PACKAGES, startRedis } from '../../../../local/servers/redis.ts'
 import { makeApp } from '../../../../local/servers/redisDatabase.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
-import { type Deed, does, outcome, would } from '../../../support/engines/deeds.ts'
+import { type Change, foretell, perform, resultOrError } from '../../../support/engines/changes.ts'
 import { sceneOf } from '../../../support/engines/redisScene.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 const servers = inject('redis')
 
-const deeds: Deed[] = ['clone', 'user', 'admin', 'own', 'add', 'drop']
+const deeds: Change[] = ['clone', 'user', 'admin', 'own', 'add', 'drop']
 
 type State = {
   name: string
   rules?: string[]
   of?: (app: App) => string
-  only?: Deed[]
+  only?: Change[]
   /** Which deeds are refused, with which words; all go well if it is unset. */
   says?: RegExp
-  refused?: Deed[]
+  refused?: Change[]
 }
 
-const byAdmin: Deed[] = ['clone', 'user', 'admin', 'add']
+const byAdmin: Change[] = ['clone', 'user', 'admin', 'add']
 const admin = ({ admin }: App) => admin.username
 const user = ({ user }: App) => user
-const clone = (app: App) => pair(user(app)).clone
+const clone = (app: App) => pairOf(user(app)).clone
 const states: State[] = [
   { name: 'nothing is in the way' },
   ...['acl|setuser', 'acl|save', 'multi', 'exec'].flatMap((command): State[] => [
@@ -103,15 +103,15 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
       const app = await makeApp(server)
       if (deed === 'drop') {
         await using session = await engine.login(app.admin)
-        await does.clone(session, app)
+        await perform.clone(session, app)
       }
       if (rules && of) await alter(of(app), ...rules)
       await using session = await engine.login(deed === 'own' ? app.current : app.admin)
       const before = await usersOf(app)
-      const foreseen = await outcome(async () => would[deed](session, app))
+      const foreseen = await resultOrError(async () => foretell[deed](session, app))
       expect(await usersOf(app), `${deed} changes nothing`).toEqual(before)
       await using anew = await engine.login(deed === 'own' ? app.current : app.admin)
-      const real = await outcome(async () => does[deed](anew, app))
+      const real = await resultOrError(async () => perform[deed](anew, app))
       expect(foreseen.name, `${deed}: ${foreseen.message}; then ${real.message}`).toBe(real.name)
       if (foreseen.name) expect(`${deed}: ${foreseen.message}`).toMatch(says)
       if (foreseen.name) told.push(deed)
@@ -122,17 +122,17 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
   test('a session can go on to make the change after it was told', async () => {
     const app = await makeApp(server)
     await using session = await engine.login(app.admin)
-    await would.clone(session, app)
-    await would.admin(session, app)
-    expect(await does.clone(session, app)).toEqual([])
+    await foretell.clone(session, app)
+    await foretell.admin(session, app)
+    expect(await perform.clone(session, app)).toEqual([])
   })
 
   test('how many connections are free, to who may ask', async () => {
     const app = await makeApp(server)
     await using session = await engine.login(app.current)
-    expect(await session.roomFor()).toBeUndefined()
+    expect(await session.countFreeConnections()).toBeUndefined()
     await alter(app.user, '+info')
-    const free = (await session.roomFor()) ?? 0
+    const free = (await session.countFreeConnections()) ?? 0
     expect(free).toBeGreaterThan(100)
     expect(free).toBeLessThan(10_000)
   })
@@ -141,13 +141,13 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
 describe.skipIf(!servers.length)('whether users can be saved', () => {
   const stops: (() => Promise<void>)[] = []
   afterAll(() => Promise.all(stops.map(stop => stop())))
-  const packages = redisPackages.at(-1)
+  const packages = REDIS_PACKAGES.at(-1)
   if (!packages) throw new Error('there is no Redis')
 
   test.each(['aclfile', 'config file', 'memory'] as const)(
     'a server that keeps users in: %s',
     async users => {
-      const server = await startRedis(packages, { users })
+      const server = await startRedis(packages, { usersIn: users })
       stops.push(() => server.stop())
       const { engine, alter, run } = sceneOf(server)
       const app = await makeApp(server)
@@ -161,7 +161,7 @@ describe.skipIf(!servers.length)('whether users can be saved', () => {
         if (rules.length) await alter(app.admin.username, ...rules)
         const before = await told()
         await using session = await engine.login(app.admin)
-        const found = await outcome(async () => would.clone(session, app))
+        const found = await resultOrError(async () => foretell.clone(session, app))
         expect(await told()).toEqual(before)
         return found
       }
@@ -177,7 +177,7 @@ describe.skipIf(!servers.length)('whether users can be saved', () => {
       if (users === 'memory') expect(allowed).toMatchObject(missing)
       else expect(allowed).toEqual({ says: [] })
       await using session = await engine.login(app.admin)
-      const done = await outcome(async () => does.clone(session, app))
+      const done = await resultOrError(async () => perform.clone(session, app))
       expect(done.name).toBe(users === 'memory' ? 'NotPermitted' : undefined)
     },
   )

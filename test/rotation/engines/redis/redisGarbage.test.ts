@@ -5,15 +5,21 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, inject, test } from 'vitest'
 import { makeCertificate } from '../../../../local/servers/certificate.ts'
-import { hex } from '../../../../local/servers/postgresDatabase.ts'
+import { randomHex } from '../../../../local/servers/postgresDatabase.ts'
 import { credentialFor, makeApp } from '../../../../local/servers/redisDatabase.ts'
 import type { Credential } from '../../../../rotation/credential.ts'
-import type { Pair } from '../../../../rotation/engines/engine.ts'
+import type { UserPair } from '../../../../rotation/engines/engine.ts'
 import { Redis } from '../../../../rotation/engines/redis/redis.ts'
 import { RotationError } from '../../../../rotation/errors.ts'
-import { other } from '../../../support/contracts/engine.ts'
-import { expectNames } from '../../../support/engines/named.ts'
-import { between, breaking, garbage, listen, seeded } from '../../../support/garbler.ts'
+import { withChange } from '../../../support/contracts/engine.ts'
+import { expectNamedErrors } from '../../../support/engines/expectNamedErrors.ts'
+import {
+  garbage,
+  listenLocally,
+  makeGarble,
+  seededRandom,
+  startProxy,
+} from '../../../support/garblingProxy.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'keyturn-garbage-'))
 afterAll(() => rm(folder, { recursive: true }))
@@ -29,21 +35,21 @@ const ways = [
 ] as const
 
 /** All that a session does, each on a session of its own. */
-const doings = (pair: Pair) =>
+const doings = (pair: UserPair) =>
   [
-    session => session.proven(),
+    session => session.requirePasswordCheck(),
     session => session.isStandby(),
     session => session.setPassword(pair.user, 'next'),
     session => session.cloneUser(pair, { user: pair.clone, password: 'turn' }),
     session => session.cloneUser(pair, { user: pair.user, password: 'back' }),
-    session => session.passwords.add(pair.user, 'next', 'back'),
+    session => session.dualPassword.add(pair.user, 'next', 'back'),
     session => session.lockUser(pair.clone, pair),
     session => session.differences(pair),
-    session => session.run('PING'),
-    session => session.dropUser(pair),
+    session => session.runTestQuery('PING'),
+    session => session.dropClone(pair),
   ] satisfies ((session: Awaited<ReturnType<Redis['login']>>) => Promise<unknown>)[]
 
-async function attempt(credential: Credential, pair: Pair, by = engine): Promise<unknown[]> {
+async function attempt(credential: Credential, pair: UserPair, by = engine): Promise<unknown[]> {
   const errors: unknown[] = []
   await Promise.all(
     doings(pair).map(async act => {
@@ -76,7 +82,7 @@ describe.each(ways)('%s', (_, tls) => {
   test('what is none of its answers, at every point of a session: every error has a name', async () => {
     const pair = { user: 'app', clone: 'app_clone' }
     const play = async (script: (socket: Socket) => void) => {
-      const server = await listen(script, tls ? certificate : undefined)
+      const server = await listenLocally(script, tls ? certificate : undefined)
       try {
         return await attempt(value(server.port), pair)
       } finally {
@@ -90,7 +96,7 @@ describe.each(ways)('%s', (_, tls) => {
         (socket: Socket) => void socket.end(said),
         ...before.map(answers => playing(...answers, said)),
       ]
-      await expectNames(async () => (await Promise.all(scripts.map(play))).flat(), name)
+      await expectNamedErrors(async () => (await Promise.all(scripts.map(play))).flat(), name)
     }
   })
 
@@ -98,7 +104,7 @@ describe.each(ways)('%s', (_, tls) => {
     'what does not tell of a command says nothing of it, and it is not run: %j',
     async told => {
       const sent: string[] = []
-      const server = await listen(
+      const server = await listenLocally(
         socket =>
           socket.on('data', data => {
             sent.push(`${data}`)
@@ -107,7 +113,7 @@ describe.each(ways)('%s', (_, tls) => {
         tls ? certificate : undefined,
       )
       await using session = await new Redis({ caFile }).login(value(server.port))
-      await expect(session.run('PING')).rejects.toMatchObject({ name: 'TestFailed' })
+      await expect(session.runTestQuery('PING')).rejects.toMatchObject({ name: 'TestFailed' })
       expect(sent.at(-1)).toContain('COMMAND')
       server.stop()
     },
@@ -116,7 +122,10 @@ describe.each(ways)('%s', (_, tls) => {
   test.each(['*0', '*1\r\n+role', '*2\r\n+role\r\n+constructor', '*2\r\n+role\r\n*0', '+OK'])(
     'what tells no role is not believed to take changes: %j',
     async told => {
-      const server = await listen(playing(ok, Buffer.from(`${told}\r\n`)), tls ? certificate : undefined)
+      const server = await listenLocally(
+        playing(ok, Buffer.from(`${told}\r\n`)),
+        tls ? certificate : undefined,
+      )
       await using session = await new Redis({ caFile }).login(value(server.port))
       await expect(session.isStandby()).rejects.toMatchObject({ name: 'DatabaseFailed' })
       server.stop()
@@ -124,7 +133,7 @@ describe.each(ways)('%s', (_, tls) => {
   )
 
   test('a byte now and then is no answer', async () => {
-    const server = await listen(
+    const server = await listenLocally(
       socket => {
         const drip = setInterval(() => socket.write('+'), TIMEOUT / 5)
         socket.on('close', () => clearInterval(drip))
@@ -145,15 +154,15 @@ if (redis)
     ['inside TLS', redis.plainPort, certificate],
     ['of TLS itself', redis.port, undefined],
   ] as const)('real answers that are broken on the way, %s: every error has a name', async (_, port, own) => {
-    const seed = hex()
+    const seed = randomHex()
     const app = await makeApp(redis)
     const pair = { user: app.user, clone: `${app.user}_clone` }
     let run = 0
-    const proxy = await between(port, () => breaking(seeded(`${seed} ${run++}`)), own)
+    const proxy = await startProxy(port, () => makeGarble(seededRandom(`${seed} ${run++}`)), own)
     const ssl = own !== undefined || port === redis.port
-    const admin = other(app.admin, { host: 'localhost', port: proxy.port, ssl })
+    const admin = withChange(app.admin, { host: 'localhost', port: proxy.port, ssl })
     const trusting = own ? engine : engineWith(redis.caFile)
-    await expectNames(async () => {
+    await expectNamedErrors(async () => {
       const all = Array.from({ length: 25 }, () => attempt(admin, pair, trusting))
       return (await Promise.all(all)).flat()
     }, `seed ${seed}`)

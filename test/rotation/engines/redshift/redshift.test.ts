@@ -2,21 +2,21 @@ import { readFileSync } from 'node:fs'
 import type pg from 'pg'
 import { escapeIdentifier as name } from 'pg'
 import { describe, expect, test } from 'vitest'
-import { type App, asSuperuser, hex } from '../../../../local/servers/postgresDatabase.ts'
+import { type App, randomHex, runStatements } from '../../../../local/servers/postgresDatabase.ts'
 import { Redshift } from '../../../../rotation/engines/redshift/redshift.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { engineContract } from '../../../support/contracts/engine.ts'
-import { type End, endOf, foretold } from '../../../support/contracts/foretold.ts'
-import { makeApp, StandInClient, standIns } from '../../../support/engines/redshiftStandIn.ts'
+import { expectForetold, type Outcome, outcomeOf } from '../../../support/contracts/expectForetold.ts'
+import { makeApp, StandInClient, standInServers } from '../../../support/engines/redshiftStandIn.ts'
 import { subjectOf } from '../../../support/engines/redshiftSubject.ts'
 
-const { pair } = new AlternatingUsers()
+const { pairOf } = new AlternatingUsers()
 
-const refused: End = {
+const refused: Outcome = {
   threw: expect.stringMatching(/^NotPermitted: .*(permission denied|must be superuser)/),
 }
 
-const servers = standIns()
+const servers = standInServers()
 
 describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $version standing in', server => {
   engineContract(subjectOf(server))
@@ -25,8 +25,8 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
 
   async function makeClone(options: { user?: string } = {}) {
     const app = await makeApp(server, options)
-    const both = pair(app.user)
-    const clone = app.current.with({ username: both.clone, password: `clone-${hex(8)}` })
+    const both = pairOf(app.user)
+    const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
     const asAdmin = (dbname = app.database, host?: string) => engine.login(app.admin.with({ dbname }), host)
     const sync = async () => {
       await using session = await asAdmin()
@@ -37,8 +37,8 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       return await session.differences(both, async () => app.current)
     }
     const as = ({ username: user, password }: App['current'], statements: string) =>
-      asSuperuser(server, statements, app.database, { user, password })
-    const sql = (statements: string) => asSuperuser(server, statements, app.database)
+      runStatements(server, statements, app.database, { user, password })
+    const sql = (statements: string) => runStatements(server, statements, app.database)
     const [u, c] = [name(both.user), name(both.clone)]
     return { app, user: app.current, clone, both, asAdmin, sync, differences, as, sql, u, c }
   }
@@ -84,9 +84,9 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       'alter default privileges for user U grant execute on functions to public',
     ],
   ])('%s follows, and goes again', async (_, give, take) => {
-    const odd = `o'dd "${hex(4)}"\\$1`
+    const odd = `o'dd "${randomHex(4)}"\\$1`
     const { app, sync, differences, sql, u } = await makeClone({ user: odd })
-    const mark = hex(4)
+    const mark = randomHex(4)
     const fill = (statement: string) =>
       statement
         .replaceAll(/\bU\b/g, () => u)
@@ -162,7 +162,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       { tablename: 'made', tableowner: app.user },
       { tablename: 'stays', tableowner: clone.username },
     ])
-    await expect(session.dropUser(both)).rejects.toMatchObject({ name: 'NotPermitted' })
+    await expect(session.dropClone(both)).rejects.toMatchObject({ name: 'NotPermitted' })
     expect(await subjectOf(server).admits(clone)).toBe(true)
   })
 
@@ -174,7 +174,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await differences()).toEqual([])
     await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
     await using session = await asAdmin()
-    await session.dropUser(both)
+    await session.dropClone(both)
   })
 
   test('a failed statement leaves everything as it was, and the session is of use', async () => {
@@ -185,14 +185,14 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await expect(
       session.cloneUser(both, { user: clone.username, password: clone.password }),
     ).rejects.toMatchObject({ name: 'NotPermitted' })
-    await session.run('select 1')
+    await session.runTestQuery('select 1')
     await session.setPassword(user.username, 'next')
     expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
   })
 
   test('a clone that is dropped leaves what it owned to the user', async () => {
     const { clone, both, asAdmin, sync, as, sql, u } = await makeClone()
-    const group = `group_${hex()}`
+    const group = `group_${randomHex()}`
     await sql(
       `create group ${group}; alter group ${group} add user ${u}; alter default privileges for user ${u} grant select on tables to group ${group}`,
     )
@@ -204,7 +204,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
        create procedure public.p() language sql as 'select 1'`,
     )
     await using session = await asAdmin()
-    await session.dropUser(both)
+    await session.dropClone(both)
     expect(await sql(`select tableowner from pg_tables where tablename = 'left'`)).toEqual([
       { tableowner: both.user },
     ])
@@ -213,7 +213,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
 
   test('a stranger that owns something, and was granted nothing, is refused like any other', async () => {
     const { clone, sync, sql, u, c } = await makeClone()
-    const schema = `strange_${hex()}`
+    const schema = `strange_${randomHex()}`
     await sql(`create table public.t_${schema} (n int); grant select on public.t_${schema} to ${u};
                create user ${c}; create schema ${schema} authorization ${c}`)
     await expect(sync()).rejects.toMatchObject({
@@ -227,7 +227,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
 
   test('a user that may do nothing is no clone if its own password was proven', async () => {
     const { app, both, asAdmin, sql, u, c } = await makeClone()
-    const table = `t_${hex()}`
+    const table = `t_${randomHex()}`
     await sql(
       `create table public.${table} (n int); grant select on public.${table} to ${u}; create user ${c}`,
     )
@@ -245,14 +245,14 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     const { app, clone, both, asAdmin, sync, c } = await makeClone()
     await sync()
     const elsewhere = await makeApp(server)
-    await asSuperuser(server, `alter database ${elsewhere.database} owner to ${app.admin.username}`)
-    await asSuperuser(
+    await runStatements(server, `alter database ${elsewhere.database} owner to ${app.admin.username}`)
+    await runStatements(
       server,
       `create schema theirs; grant usage on schema theirs to ${c}`,
       elsewhere.database,
     )
     await using session = await asAdmin()
-    await expect(session.dropUser(both)).rejects.toMatchObject({
+    await expect(session.dropClone(both)).rejects.toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining(elsewhere.database),
     })
@@ -278,7 +278,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     const changed = `create group g_D; alter group g_D add user U; alter user U connection limit 7 valid until '2999-01-01' createdb;
       alter user U set statement_timeout = '17s'; create table of_users (n int); alter table of_users owner to U;
       create table of_clones (n int); alter table of_clones owner to C; grant select on pg_authid to U`
-    test.each<[string, { cloned?: boolean; open?: 'user' | 'clone' }, string, End]>([
+    test.each<[string, { cloned?: boolean; open?: 'user' | 'clone' }, string, Outcome]>([
       ['there is no clone yet', {}, '', goesWell],
       ['the user has changed', { cloned: true }, changed, goesWell],
       ['the user is opened', { cloned: true, open: 'user' }, changed, goesWell],
@@ -309,7 +309,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       await sql(statements.replace(/\b[UCAD]\b|(?<=_)D\b/g, letter => names[letter] ?? letter))
       await using session = await asAdmin()
       expect(
-        await foretold({
+        await expectForetold({
           would: () => session.wouldClone(both, both[open]),
           does: () => session.cloneUser(both, { user: both[open], password: 'next' }),
           state: () => stateOf(scene),
@@ -317,7 +317,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       ).toEqual(end)
     })
 
-    test.each<[string, string, string, End]>([
+    test.each<[string, string, string, Outcome]>([
       ['there is no clone yet', 'none', '', { returned: [] }],
       ['there is one, which owns something', 'clone', changed, { returned: [] }],
       ['the admin is no superuser', 'clone', 'alter user A nosuperuser', refused],
@@ -336,11 +336,11 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       await sql(statements.replace(/\b[UCAD]\b|(?<=_)D\b/g, letter => names[letter] ?? letter))
       await using session = await asAdmin()
       const before = await stateOf(scene)
-      expect(await endOf(session.wouldDropUser(both))).toEqual(end)
+      expect(await outcomeOf(session.wouldDropUser(both))).toEqual(end)
       expect(await stateOf(scene)).toEqual(before)
       // Of a clone that there is not, nothing is refused.
       const there = which === 'clone' || statements.includes('create user C')
-      if (there) expect((await endOf(session.dropUser(both))).threw).toEqual(end.threw)
+      if (there) expect((await outcomeOf(session.dropClone(both))).threw).toEqual(end.threw)
     })
 
     test('wouldSetPassword: of oneself, and of others by who may change them, and the log has no password', async () => {
@@ -351,7 +351,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       await using itself = await engine.login(app.current)
       await using admin = await asAdmin()
       const sets = (session: typeof admin, user: string) =>
-        foretold({
+        expectForetold({
           would: () => session.wouldSetPassword(user),
           does: () => session.setPassword(user, app.current.password),
           state,
@@ -359,7 +359,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       for (const session of [itself, admin])
         expect(await sets(session, app.user)).toEqual({ returned: undefined })
       expect(await sets(itself, app.admin.username)).toEqual(refused)
-      expect(await sets(admin, `nobody_${hex()}`)).toEqual({
+      expect(await sets(admin, `nobody_${randomHex()}`)).toEqual({
         threw: expect.stringMatching(/^NotPermitted: .*does not exist/),
       })
       const tried = readFileSync(server.logFile, 'utf8')
@@ -375,14 +375,14 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       const { app, asAdmin, sql, u } = await makeClone()
       await using itself = await engine.login(app.current)
       await using admin = await asAdmin()
-      expect(await itself.roomFor(app.user)).toBeUndefined()
+      expect(await itself.countFreeConnections(app.user)).toBeUndefined()
       await sql(`alter user ${u} connection limit 2`)
-      for (const session of [itself, admin]) expect(await session.roomFor(app.user)).toBe(1)
+      for (const session of [itself, admin]) expect(await session.countFreeConnections(app.user)).toBe(1)
       await using _ = await engine.login(app.current)
-      for (const session of [itself, admin]) expect(await session.roomFor(app.user)).toBe(0)
-      expect((await endOf(engine.login(app.current))).threw).toContain('no room')
+      for (const session of [itself, admin]) expect(await session.countFreeConnections(app.user)).toBe(0)
+      expect((await outcomeOf(engine.login(app.current))).threw).toContain('no room')
       await sql(`alter user ${u} superuser`)
-      expect(await itself.roomFor(app.user)).toBeUndefined()
+      expect(await itself.countFreeConnections(app.user)).toBeUndefined()
     })
   })
 

@@ -8,10 +8,10 @@ import {
   readAccount,
 } from '../../../../rotation/engines/redshift/redshiftAccount.ts'
 import {
-  followStatements,
-  handOverStatements,
-  leaveStatements,
-  shareStatements,
+  grantOwnedStatements,
+  revokeAllStatements,
+  syncStatements,
+  transferStatements,
 } from '../../../../rotation/engines/redshift/redshiftClone.ts'
 
 const plain = { superuser: false, createdb: false, validUntil: null, settings: null }
@@ -48,7 +48,7 @@ function account({
 }
 
 const clone = newAccount('app_clone')
-const follow = (given: Parameters<typeof account>[0], of = clone) => followStatements(account(given), of)
+const follow = (given: Parameters<typeof account>[0], of = clone) => syncStatements(account(given), of)
 
 test('a user without anything: nothing is to be done, and there may be no such user', () => {
   expect(follow({})).toEqual([])
@@ -116,7 +116,7 @@ describe('what the clone follows', () => {
   test('names in an ACL: quoted where they are odd, and a group is no user', () => {
     const odd = 'group "x"=y/z'
     const acl = `"group ""x""=y/z"=r/"ad""min/="\ngroup "group ""x""=y/z"=w/dwadmin\n"x"=a/dwadmin`
-    expect(followStatements(account({ name: odd, things: [{ acl }] }), clone)).toEqual([
+    expect(syncStatements(account({ name: odd, things: [{ acl }] }), clone)).toEqual([
       'grant select on table "sales"."orders" to "app_clone"',
     ])
   })
@@ -227,7 +227,7 @@ describe('what the user lost, the clone loses', () => {
   })
 
   test('before it is dropped: everything, but for what goes with it', () => {
-    const statements = leaveStatements(account({}), had)
+    const statements = revokeAllStatements(account({}), had)
     expect(statements).toHaveLength(follow({}, had).length - 3)
     expect(statements.filter(statement => !/^(revoke|alter group|alter default)/.test(statement))).toEqual([])
   })
@@ -252,7 +252,7 @@ describe('what the two own', () => {
   })
 
   test('is the user’s, and the clone may do with it what can be granted', () => {
-    expect([...other.owned.keys()].map(key => handOverStatements(user, other, key))).toEqual([
+    expect([...other.owned.keys()].map(key => transferStatements(user, other, key))).toEqual([
       ['alter table "sales"."new" owner to "app"', `grant ${all} on table "sales"."new" to "app_clone"`],
       [
         'alter function "sales"."f"() owner to "app"',
@@ -263,13 +263,13 @@ describe('what the two own', () => {
         'grant execute on procedure "sales"."p"(integer) to "app_clone"',
       ],
     ])
-    expect(shareStatements(user, other)).toEqual([
+    expect(grantOwnedStatements(user, other)).toEqual([
       'grant update, delete, references, drop, truncate, alter on table "sales"."orders" to "app_clone"',
       'grant create, usage on schema "s" to "app_clone"',
     ])
   })
 
   test('is no difference: both may make things while a rotation is under way', () => {
-    expect(followStatements(user, other)).toEqual([])
+    expect(syncStatements(user, other)).toEqual([])
   })
 })

@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Credential } from '../../../../rotation/credential.ts'
 import { Redshift } from '../../../../rotation/engines/redshift/redshift.ts'
-import { sha256Verifier } from '../../../../rotation/engines/redshift/redshiftDigest.ts'
+import { sha256PasswordHash } from '../../../../rotation/engines/redshift/redshiftDigest.ts'
 
 const sha256 = (...parts: (Buffer | string)[]) =>
   createHash('sha256')
@@ -18,7 +18,7 @@ const message = (kind: string, ...parts: (Buffer | string)[]) => {
 
 test('the verifier is that of the example in AWS’s page on CREATE USER', () => {
   const salt = 'c721bff5d9042cf541ff7b9d48fa8a6e545c19a763e3710151f9513038b0f6c6'
-  expect(sha256Verifier('Mypassword1', Buffer.from(salt, 'hex'))).toBe(
+  expect(sha256PasswordHash('Mypassword1', Buffer.from(salt, 'hex'))).toBe(
     `sha256|821708135fcc42eb3afda85286dee0ed15c2c461d000291609f77eb113073ec2|${salt}`,
   )
 })
@@ -87,7 +87,7 @@ describe('a user whose password Redshift keeps as sha256', () => {
   test.each([1, 7])('logs in, also if the request comes in %i pieces, and keeps its kind', async pieces => {
     const { port, statements } = await startServer('pässword', pieces)
     await using session = await engine.login(credentialAt(port, 'pässword'))
-    expect(session.host).toBe('sha256')
+    expect(session.accountQualifier).toBe('sha256')
     await session.setPassword('app', 'Mypassword1')
     const [, digest, salt = ''] =
       /^alter user "app" password 'sha256\|(\w{64})\|(\w{64})'; commit$/.exec(statements.at(-1) ?? '') ?? []

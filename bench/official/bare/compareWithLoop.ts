@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto'
+import { cp, mkdtempDisposable } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { bundleHandlerFile } from '../../../bundleFunction.ts'
+import { formatCount, formatTable } from '../../markdown.ts'
+import { median } from '../../median.ts'
+import type { Package } from '../../rotation/start.ts'
+import { type Conditions, conditionsSentence } from '../conditions.ts'
+import { FunctionsProcess, KeyturnRotator } from '../keyturnRotator.ts'
+import { ratioOf } from '../ratio.ts'
+import type { Scene } from '../scene.ts'
+import { type Pairs, takeInTurns } from '../takeInTurns.ts'
+import type { LoopEvent, LoopStep } from './loop.ts'
+import {
+  LOGGED_PASSWORD,
+  type RecordedRotation,
+  recordCallsDuring,
+  recordRotation,
+} from './recordRotation.ts'
+
+/** Rotations in a row that are timed together, so that one pause of the machine does not decide a pair. */
+const ROTATIONS_PER_TIMING_COUNT = 5
+
+/** A single user's rotations by a loop, which stands where AWS's side does elsewhere, and by Keyturn: how many a second. */
+export type LoopComparison = {
+  database: string
+  calls: number
+  logins: number
+  statements: number
+  rates: Pairs<number>
+}
+
+/**
+ * Rotates one secret by Keyturn and another by a loop of the same calls, logins and statements, by turns.
+ * @throws if the loop does not do the same as Keyturn
+ */
+export async function compareWithLoop(
+  scene: Scene,
+  packages: Package[],
+  pairs: number,
+): Promise<LoopComparison> {
+  await using stack = new AsyncDisposableStack()
+  const [ours, looped] = [await scene.enrol(false), await scene.enrol(false)]
+  const recorded = await recordRotation(scene, packages, looped)
+  const called = new Set(recorded.steps.map(step => step.function))
+  const keyturn = stack.use(
+    await KeyturnRotator.start(
+      scene,
+      packages.filter(({ name }) => called.has(name)),
+    ),
+  )
+  const { path } = stack.use(await mkdtempDisposable(join(tmpdir(), 'keyturn-loop-')))
+  const loop = stack.use(await Loop.start(scene, looped, recorded, path))
+  await loop.check()
+  const rates = await takeInTurns(pairs, {
+    official: () => rateOf(() => loop.rotate()),
+    keyturn: () => rateOf(async () => (await keyturn.rotate(ours)).work.wall),
+  })
+  const { calls, logins, statements } = loop
+  return { database: scene.name, calls, logins, statements, rates }
+}
+
+/** Rotations a second. `rotate` tells its milliseconds. */
+async function rateOf(rotate: () => Promise<number>): Promise<number> {
+  let sum = 0
+  for (let i = 0; i < ROTATIONS_PER_TIMING_COUNT; i++) sum += await rotate()
+  return (ROTATIONS_PER_TIMING_COUNT * 1000) / sum
+}
+
+/**
+ * The loop, in a process of its own, with the secret that it rotates. Each step is done by a function with a package of its own,
+ * made as Keyturn's are: so on both sides it has its own code, clients and connections.
+ */
+class Loop implements AsyncDisposable {
+  readonly #scene: Scene
+  readonly #secret: string
+  readonly #steps: LoopStep[]
+  readonly #child: FunctionsProcess
+  #current: string
+
+  private constructor(scene: Scene, secret: string, { steps, token }: RecordedRotation) {
+    this.#scene = scene
+    this.#secret = secret
+    this.#steps = steps
+    this.#current = token
+    this.#child = new FunctionsProcess(scene)
+  }
+
+  /** Its packages are made in `folder`, which has to last as long as it does. */
+  static async start(
+    scene: Scene,
+    secret: string,
+    recorded: RecordedRotation,
+    folder: string,
+  ): Promise<Loop> {
+    const loop = new Loop(scene, secret, recorded)
+    const bundle = join(folder, 'bundle')
+    await bundleHandlerFile('bench/official/bare/loop.ts', bundle)
+    for (const name of new Set(recorded.steps.map(step => step.function))) {
+      await cp(bundle, join(folder, name), { recursive: true })
+      await loop.#child.load(name, pathToFileURL(join(folder, name, 'index.mjs')).href)
+    }
+    return loop
+  }
+
+  get calls(): number {
+    return this.#steps.flatMap(({ calls }) => calls).length
+  }
+
+  get logins(): number {
+    return this.#steps.flatMap(({ logins }) => logins).length
+  }
+
+  get statements(): number {
+    return this.#steps.flatMap(({ logins }) => logins.flat()).length
+  }
+
+  /** @returns milliseconds that the steps took. @throws if one fails */
+  async rotate(): Promise<number> {
+    let wall = 0
+    await this.#eachStep(async event => {
+      const { error, ...spent } = await this.#child.call(event.step.function, event)
+      if (error) throw new Error(`the loop failed with ${error.name}`)
+      wall += spent.wall
+    })
+    return wall
+  }
+
+  /** Rotates once. @throws if what it calls and sends is not what Keyturn does, but for passwords and processes */
+  async check(): Promise<void> {
+    await this.#eachStep(async event => {
+      const { error, step } = await recordCallsDuring(this.#scene, event.tokens.pending, () =>
+        this.#child.call(event.step.function, event),
+      )
+      if (error) throw new Error(`the loop failed with ${error.name}`)
+      const { loginStage: _, function: __, ...recorded } = event.step
+      if (comparableTextOf(step) !== comparableTextOf(recorded))
+        throw new Error(
+          `the loop does not do what Keyturn does: ${comparableTextOf(step)}, not ${comparableTextOf(recorded)}`,
+        )
+    })
+  }
+
+  async #eachStep(run: (event: LoopEvent) => Promise<void>): Promise<void> {
+    const tokens = { current: this.#current, pending: randomUUID() }
+    for (const step of this.#steps)
+      await run({ engine: this.#scene.engine, secret: this.#secret, tokens, step })
+    this.#current = tokens.pending
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#child[Symbol.asyncDispose]()
+  }
+}
+
+/** As one text that is the same for two that do the same. */
+const comparableTextOf = (step: Pick<LoopStep, 'calls' | 'logins'>) =>
+  JSON.stringify(step)
+    .split(LOGGED_PASSWORD)
+    .join('')
+    .replaceAll(/(?<=pg_backend_pid\(\) <> )\d+/g, '')
+
+export const LOOP_HEADING = '## Beside a loop of the same calls'
+
+/** The section of TIMES.md about what Keyturn's own code takes. */
+export const loopReport = (all: LoopComparison[], conditions: Conditions) => `${LOOP_HEADING}
+
+${formatTable(
+  ['', 'calls', 'logins', 'statements', 'the loop, a second', 'Keyturn, a second', 'ratio'],
+  all.map(({ database, calls, logins, statements, rates }) => [
+    `${database}, one user`,
+    ...[calls, logins, statements].map(formatCount),
+    ...[rates.official, rates.keyturn].map(some => median(some).toFixed(1)),
+    ratioOf(rates),
+  ]),
+)}
+
+${conditionsSentence(conditions)}
+The loop sends the calls, logins and statements that a rotation by Keyturn was seen to send, in their order, over the same SDK
+and drivers, and compares, checks and logs nothing. Its functions are as many as Keyturn's, and packed alike: each has its own code,
+clients and connections, as on Lambda. It makes its passwords from random bytes, and their verifiers as Keyturn does.
+The rates are those of one warm process at its rotations, one after the other: medians of ${Math.min(...all.map(({ rates }) => rates.keyturn.length))} pairs of ${ROTATIONS_PER_TIMING_COUNT} rotations each. A
+ratio is Keyturn's rate by the loop's: 1.00 would be no work of its own at all.
+`

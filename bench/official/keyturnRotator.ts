@@ -1,0 +1,187 @@
+import { randomUUID } from 'node:crypto'
+import type { StateName } from '../../fleet/states.ts'
+import { functionsOfRotate } from '../../local/embedded/embedded.ts'
+import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
+import { arnOf, runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
+import type { Package } from '../rotation/start.ts'
+import { Child, type ProcessCost } from './child.ts'
+import { type MeasuredWork, type Rotation, type Rotator, sumWork } from './rotator.ts'
+import type { Scene, Seen } from './scene.ts'
+import { makeSerialRunner } from './serialRunner.ts'
+
+type Outcome = ProcessCost & { answer?: unknown; error: { name: string; message: string } | null }
+
+/** Runs in the process that is measured: imports files, and calls their handlers as Lambda does. */
+const MEASURED_PROCESS_SCRIPT = `
+  import { readFileSync, writeSync } from 'node:fs'
+  import { createInterface } from 'node:readline'
+  const handlers = new Map()
+  const orders = {
+    ready: () => {},
+    load: async (name, entry) => void handlers.set(name, (await import(entry)).handler),
+    call: (name, event) => handlers.get(name)(event, {
+      functionName: name,
+      awsRequestId: crypto.randomUUID(),
+      getRemainingTimeInMillis: () => 900_000,
+    }),
+    login: async (entry, value) => {
+      const [Engine] = Object.values(await import(entry))
+      const session = await new Engine({ caFile: process.env.KEYTURN_CA_FILE }).login({ ssl: true, ...value })
+      session[Symbol.asyncDispose]()
+    },
+  }
+  const mostMemory = () => {
+    try {
+      return Number(/VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) * 1024
+    } catch {
+      return process.resourceUsage().maxRSS * 1024
+    }
+  }
+  for await (const line of createInterface({ input: process.stdin })) {
+    const order = JSON.parse(line)
+    const before = process.cpuUsage()
+    const began = performance.now()
+    const result = await (async () => orders[order.do](...order.with))().then(
+      answer => ({ answer, error: null }),
+      ({ name, message }) => ({ error: { name, message } }),
+    )
+    const wall = performance.now() - began
+    const { user, system } = process.cpuUsage(before)
+    const spent = { wall, cpu: (user + system) / 1000, memory: mostMemory() }
+    writeSync(1, JSON.stringify({ ...spent, ...result }) + '\\n')
+  }`
+
+/** Keyturn's functions, as they are packed, in a process of its own. */
+export class FunctionsProcess implements AsyncDisposable {
+  readonly #child: Child
+
+  /** `more` is what its environment has besides. */
+  constructor({ secretsManager, stepFunctions, issuer, roots }: Scene, more: NodeJS.ProcessEnv = {}) {
+    this.#child = new Child([process.execPath, '--input-type=module', '--eval', MEASURED_PROCESS_SCRIPT], {
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
+      AWS_ENDPOINT_URL_SFN: stepFunctions.url,
+      NODE_EXTRA_CA_CERTS: issuer,
+      AWS_REGION: 'eu-west-1',
+      AWS_ACCESS_KEY_ID: 'local',
+      AWS_SECRET_ACCESS_KEY: 'local',
+      KEYTURN_EXECUTIONS: arnOf('states', 'execution:keyturn-local-rotate'),
+      KEYTURN_CA_FILE: roots,
+      POWERTOOLS_SERVICE_NAME: 'keyturn',
+      POWERTOOLS_LOG_LEVEL: 'SILENT',
+      POWERTOOLS_METRICS_DISABLED: 'true',
+      ...more,
+    })
+  }
+
+  /** All that an execution of the state machine calls. */
+  async loadAll(packages: Package[]): Promise<void> {
+    const used = new Set<string>(functionsOfRotate.values())
+    for (const { name, entry } of packages) if (used.has(name)) await this.load(name, entry)
+  }
+
+  /** Imports a file; what has a handler is known by this name from then on. @throws if it cannot be imported */
+  async load(name: string, entry: string): Promise<ProcessCost> {
+    const { error, ...spent } = await this.#child.ask<Outcome>({ do: 'load', with: [name, entry] })
+    if (error) throw new Error(`${name} cannot be loaded: ${error.message}`)
+    return spent
+  }
+
+  /** Waits until the process can import, and has imported nothing yet: as far as Lambda is before a cold start counts. */
+  async ready(): Promise<void> {
+    await this.#child.ask({ do: 'ready', with: [] })
+  }
+
+  /** Logs in to the database by an engine, which is imported if it is not there yet. @throws if it is not let in */
+  async login(entry: string, value: object): Promise<ProcessCost> {
+    const { error, ...spent } = await this.#child.ask<Outcome>({ do: 'login', with: [entry, value] })
+    if (error) throw new Error(`Keyturn could not log in: ${error.name}`)
+    return spent
+  }
+
+  /** Calls a function's handler. What it throws is in the outcome. */
+  call(name: string, event: unknown): Promise<Outcome> {
+    return this.#child.ask({ do: 'call', with: [name, event] })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#child[Symbol.asyncDispose]()
+  }
+}
+
+/** Keyturn's side: an execution of the state machine, which runs here, calls one function after the other, there. */
+export class KeyturnRotator implements Rotator {
+  readonly title = 'Keyturn'
+  readonly #scene: Scene
+  readonly #functions: FunctionsProcess
+
+  private constructor(scene: Scene, functions: FunctionsProcess) {
+    this.#scene = scene
+    this.#functions = functions
+  }
+
+  static async start(scene: Scene, packages: Package[]): Promise<KeyturnRotator> {
+    const functions = new FunctionsProcess(scene)
+    await functions.loadAll(packages)
+    return new KeyturnRotator(scene, functions)
+  }
+
+  async rotate(id: string): Promise<Rotation> {
+    const works: StateWork[] = []
+    const tasks = makeFunctionTasks(this.#functions, recordWorkIn(this.#scene, works))
+    await rotateWithTasks(tasks, id)
+    return sumRotationWork(works)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#functions[Symbol.asyncDispose]()
+  }
+}
+
+/** Runs an execution whose states do this. @throws if it fails */
+export async function rotateWithTasks(tasks: Tasks, id: string, token: string = randomUUID()): Promise<void> {
+  const { failure } = await runRotation(tasks, token, { store: 'secrets-manager', id })
+  if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
+}
+
+/** What a handler gave back. @throws what it threw, by that name */
+export function answerOrThrow({ answer, error }: Outcome): unknown {
+  if (error) throw Object.assign(new Error(error.message), { name: error.name })
+  return answer
+}
+
+/** What the function of one state did. */
+export type StateWork = { state: string; work: MeasuredWork }
+
+/** Calls a function, and sees what comes of it. */
+type CallWrapper = (state: StateName<'rotate'>, call: () => Promise<Outcome>) => Promise<Outcome>
+
+/** What the states of an execution do: each calls its function by `around`, one after the other. */
+export function makeFunctionTasks(functions: FunctionsProcess, around: CallWrapper): Tasks {
+  const tasks: Tasks = { ...makeEventBusTasks() }
+  const inOrder = makeSerialRunner()
+  for (const [state, name] of functionsOfRotate)
+    tasks[state] = async event =>
+      answerOrThrow(await inOrder(() => around(state, () => functions.call(name, event))))
+  return tasks
+}
+
+/** Leaves what each function did in `works`. `before` is told of what was seen before each. */
+export const recordWorkIn =
+  (scene: Scene, works: StateWork[], before: (seen: Seen) => void = () => {}): CallWrapper =>
+  async (state, call) => {
+    before(scene.takeSeen())
+    const outcome = await call()
+    const { answer: _, error: __, ...spent } = outcome
+    works.push({ state, work: { ...spent, ...scene.takeSeen() } })
+    return outcome
+  }
+
+/** The retirement apart from the rest. */
+export function sumRotationWork(works: StateWork[]): Pick<Rotation, 'work' | 'retirement'> {
+  const { true: retirement, false: rest = [] } = Object.groupBy(
+    works,
+    ({ state }) => `${state === 'RetireSecret'}`,
+  )
+  const all = (some: StateWork[]) => sumWork(some.map(({ work }) => work))
+  return { work: all(rest), ...(retirement && { retirement: all(retirement) }) }
+}

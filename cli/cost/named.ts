@@ -1,2 +1,0 @@
-/** What a bill calls each credential, by its ARN, and whose it is. */
-export type Named = Map<string, { name: string; team: string }>

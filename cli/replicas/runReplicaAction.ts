@@ -1,0 +1,216 @@
+import { explainFailure } from '../awsErrors.ts'
+import { canAsk, confirm } from '../confirm.ts'
+import type { Context } from '../context.ts'
+import type { FoundSecret } from '../credential.ts'
+import { CommandError, EXIT, type ExitCode, worstExitCode } from '../exit.ts'
+import { listenForInterrupt } from '../interrupt.ts'
+import { mapInBatches } from '../mapInBatches.ts'
+import { sanitize } from '../output.ts'
+import { placeOf, type Stack } from '../stack.ts'
+import type { Say } from '../watch/runJobs.ts'
+import { addAction } from './add.ts'
+import { SecretCalls } from './calls.ts'
+import { listedReplica } from './copies.ts'
+import { findSecrets } from './findSecrets.ts'
+import { canBeGivenUp, giveUpAction } from './giveUp.ts'
+import { removeAction } from './remove.ts'
+import { mayRenew, renewAction, repairAction } from './repair.ts'
+import {
+  type ActionContext,
+  type ActionResult,
+  actionCommand,
+  type ReplicaAction,
+  type ReplicaOutcome,
+  type ReplicaPlan,
+  usageError,
+} from './replicaAction.ts'
+import { ACTION_FLAGS, type ActionName, type ReplicaRequest } from './request.ts'
+import { requireStacksUpToDate } from './requireStacksUpToDate.ts'
+
+const replicaActions: Record<ActionName, ReplicaAction> = {
+  add: addAction,
+  remove: removeAction,
+  repair: repairAction,
+  giveUp: giveUpAction,
+}
+
+/** Does what was asked for with the replicas in one Region, after a question where it needs one. */
+export async function runReplicaAction(
+  context: Context,
+  stack: Stack,
+  request: ReplicaRequest,
+): Promise<ExitCode> {
+  const { action, region } = request
+  if (region === placeOf(stack).region)
+    throw usageError(
+      `${region} is the Region of the stack ${stack.name}, where the primaries are`,
+      'Name the other Region.',
+    )
+  const found = await findTargets(context, stack, request)
+  const notes = replicaActions[action].setsTags
+    ? await requireStacksUpToDate(context, stack, regionsOf(found, region))
+    : []
+  if (!context.json) for (const note of notes) context.output.note(note)
+  const work = {
+    context,
+    stack,
+    request,
+    calls: await SecretCalls.of(context),
+    signal: new AbortController().signal,
+  }
+  const planned = await planAll(work, replicaActions[action], found)
+  if (planned.plans.length && (replicaActions[action].mustBeConfirmed || 'tags' in request.chosen))
+    await confirmPlans(work, planned)
+  const going = { ...work, signal: listenForInterrupt() }
+  let outcomes = [...planned.refusals, ...(await runAll(going, replicaActions[action], planned.plans))]
+  if (action === 'repair') outcomes = await renewHanging(going, outcomes)
+  report(context, request, outcomes, notes)
+  return worstExitCode(outcomes.map(({ code }) => code))
+}
+
+/** What is chosen, as far as it has a replica there, or as it is to get one. */
+async function findTargets(context: Context, stack: Stack, request: ReplicaRequest): Promise<FoundSecret[]> {
+  const { action, region, chosen } = request
+  const all = await findSecrets(context, stack, chosen)
+  if ('id' in chosen) return all
+  const amongMany = async (all: FoundSecret[]) => {
+    if (action === 'add') return all
+    if (action !== 'giveUp') return all.filter(({ secret }) => listedReplica(secret, region))
+    const there = await mapInBatches(all, ({ secret }) => canBeGivenUp({ context, request }, secret))
+    return all.filter((_, n) => there[n])
+  }
+  const targets = await amongMany(all)
+  if (targets.length) return targets
+  throw usageError(
+    all.length ? `none of the ${all.length} secrets has a replica in ${region}` : 'there is no such secret',
+    all.length
+      ? 'keyturn replicas with the same --tag and --prefix shows those they have.'
+      : 'See --tag and --prefix; a secret needs every tag, and names are case-sensitive.',
+  )
+}
+
+const regionsOf = (found: FoundSecret[], region: string): string[] => {
+  const listed = found.flatMap(({ secret }) =>
+    (secret.ReplicationStatus ?? []).map(each => each.Region ?? ''),
+  )
+  return [...new Set([region, ...listed])]
+}
+
+type PlannedActions = { plans: ReplicaPlan[]; refusals: ReplicaOutcome[] }
+
+/** What can be done, and what cannot. */
+async function planAll(
+  work: ActionContext,
+  { plan }: ReplicaAction,
+  found: FoundSecret[],
+): Promise<PlannedActions> {
+  const planned = await mapInBatches(found, one =>
+    plan(work, one).catch((error): ReplicaOutcome => ({ ...resultOfError(error, 'refused'), found: one })),
+  )
+  const isRefusal = (each: ReplicaPlan | ReplicaOutcome): each is ReplicaOutcome => 'code' in each
+  return {
+    plans: planned.filter(each => !isRefusal(each)) as ReplicaPlan[],
+    refusals: planned.filter(isRefusal),
+  }
+}
+
+async function confirmPlans(
+  { context, request }: ActionContext,
+  { plans, refusals }: PlannedActions,
+): Promise<void> {
+  const { action, region, isConfirmed, chosen } = request
+  const many = 'tags' in chosen
+  const about = [
+    `${ACTION_FLAGS[action]} ${region}: ${plans.length} ${plans.length === 1 ? 'secret' : 'secrets'}`,
+    ...plans.flatMap(plan => linesOf(plan)),
+    ...refusals.map(({ found, says }) => `  not ${sanitize(found.name)}: ${says}`),
+  ]
+  const word = many || plans.some(({ typed }) => typed) ? { word: region } : {}
+  await confirm(context, { details: about, ...word, flag: `--confirm ${region}`, isConfirmed })
+}
+
+const linesOf = ({ found, details }: ReplicaPlan): string[] => [
+  `  secret:${sanitize(found.name)}`,
+  ...details.map(line => `    ${line}`),
+]
+
+/** Some at a time; what goes wrong with one does not stop the others. Ctrl-C has none begin that has not begun. */
+function runAll(
+  work: ActionContext,
+  { run }: ReplicaAction,
+  plans: ReplicaPlan[],
+): Promise<ReplicaOutcome[]> {
+  const { output, json } = work.context
+  const progress = (count: number, all: number) => {
+    if (output.isInteractive && !json && count < all) output.progress(`${count} of ${all}`)
+  }
+  const one = async ({ found }: ReplicaPlan): Promise<ReplicaOutcome> => {
+    if (work.signal.aborted) return { ...NOT_BEGUN, found }
+    const line = (text: string) => {
+      if (!json)
+        output.line(`${new Date().toISOString().slice(11, 19)} ${sanitize(found.name)}: ${sanitize(text)}`, 2)
+    }
+    const say: Say = plans.length === 1 ? line : () => {}
+    const told = await run(work, found, say).catch(error => resultOfError(error, 'failed'))
+    if (told.code === EXIT.done) line(told.says)
+    return { ...told, found }
+  }
+  return mapInBatches(plans, one, progress)
+}
+
+const NOT_BEGUN: ActionResult = {
+  ...{ code: EXIT.stopped, result: 'not-begun' },
+  says: 'not begun, as it was stopped before: nothing was changed',
+}
+
+/** Asks about those that replicating again has not mended, and makes them anew if that is confirmed. */
+async function renewHanging(work: ActionContext, outcomes: ReplicaOutcome[]): Promise<ReplicaOutcome[]> {
+  const { context, request, signal } = work
+  const hanging = outcomes.filter(mayRenew)
+  if (!hanging.length || signal.aborted) return outcomes
+  const { region } = request
+  const left = (why: string) =>
+    outcomes.map(outcome =>
+      hanging.includes(outcome)
+        ? {
+            ...outcome,
+            remedy: `${why}Removing it and adding it again may help: ${actionCommand('repair', region, outcome.found)} --confirm ${region}, for a time without the secret there.`,
+          }
+        : outcome,
+    )
+  if (!request.isConfirmed && !canAsk(context)) return left('')
+  const planned = await planAll(
+    work,
+    renewAction,
+    hanging.map(({ found }) => found),
+  )
+  try {
+    if (planned.plans.length) await confirmPlans(work, planned)
+  } catch (error) {
+    if (error instanceof CommandError) return left('It was not confirmed. ')
+    throw error
+  }
+  const anew = [...planned.refusals, ...(await runAll(work, renewAction, planned.plans))]
+  return outcomes.map(outcome => anew.find(({ found }) => found.arn === outcome.found.arn) ?? outcome)
+}
+
+const resultOfError = (error: unknown, result: string): ActionResult => ({ ...explainFailure(error), result })
+
+function report(
+  { output, json }: Context,
+  request: ReplicaRequest,
+  outcomes: ReplicaOutcome[],
+  notes: string[],
+): void {
+  const { action, region } = request
+  if (json) {
+    const secrets = outcomes.map(({ code, found, followed: _, ...told }) => ({
+      secret: found.name,
+      ...told,
+      exitCode: code,
+    }))
+    output.json({ action: ACTION_FLAGS[action].slice(2), region, notes, secrets })
+  }
+  for (const { code, found, says, remedy } of outcomes)
+    if (code !== EXIT.done) output.error({ message: `${found.name}: ${says}`, remedy })
+}

@@ -1,0 +1,45 @@
+import * as errors from '../../rotation/errors.ts'
+import type { Failure } from './failure.ts'
+
+/** The entry of docs/runbook.md for a failure. There is one for each of our errors, by its name. */
+export function runbookAnchorOf({ headline, error = '', whatFailed = '' }: Failure): string {
+  const anchors: Partial<Record<typeof headline, string>> = {
+    lockout: 'lockedout',
+    before: 'lockedout',
+    retire: 'retiresecret-failed',
+    stay: 'retiresecret-failed',
+    announce: 'announcesuccess-failed',
+    behind: 'replicasbehind',
+    several: anchorOfSeveral(error),
+    parked: 'rotations-parked',
+    run: 'run-failed',
+    late: 'late-credentials',
+    lagging: 'replicasbehind',
+    promoted: 'promotedelsewhere',
+    elsewhere: 'promotedelsewhere',
+    managed: 'managed-rotation-failed',
+    abandoned: 'managed-rotation-failed',
+    alarm: anchorOfCloudWatchAlarm(whatFailed),
+    promotion: 'promotion-failed',
+    promotionEnded: 'promotion-failed',
+    notReady: 'promotion-not-ready',
+    denied: 'event-check-failed',
+  }
+  return anchors[headline] ?? anchorOfError(error)
+}
+
+const anchorOfError = (error: string) => (error in errors ? error.toLowerCase() : 'execution-failed')
+
+/** Of one error, that error's entry. */
+function anchorOfSeveral(error: string): string {
+  if (!error) return 'several-rotations-failed'
+  if (error === 'NotKnown') return 'start-or-watch-failed'
+  return anchorOfError(error)
+}
+
+function anchorOfCloudWatchAlarm(what: string): string {
+  if (what.includes('-locked-out')) return 'lockedout'
+  if (what.includes('-late')) return 'late-credentials'
+  if (what.includes('-record-')) return 'recording-failed'
+  return what.includes('-start-') ? 'start-or-watch-failed' : 'telling-failed'
+}

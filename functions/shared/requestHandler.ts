@@ -1,6 +1,0 @@
-/** Of every AWS client, in milliseconds; the SDK itself would wait without end. */
-export const requestHandler = {
-  connectionTimeout: 2_000,
-  requestTimeout: 5_000,
-  throwOnRequestTimeout: true,
-}

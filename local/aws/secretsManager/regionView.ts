@@ -1,0 +1,25 @@
+import type { Account } from './account.ts'
+import { invalidParameterError } from './errors.ts'
+import type { Replication } from './replication.ts'
+import type { Request, Secret } from './secret.ts'
+
+/** Where a call is made: the account, as one Region sees it. */
+export class RegionView {
+  readonly region: string
+  readonly account: Account
+  readonly replication: Replication
+
+  constructor(region: string, account: Account, replication: Replication) {
+    this.region = region
+    this.account = account
+    this.replication = replication
+  }
+
+  /** Begins the replicas that a request asks for. */
+  replicate(secret: Secret, { AddReplicaRegions = [], ForceOverwriteReplicaSecret = false }: Request): void {
+    if (AddReplicaRegions.some(({ Region }) => Region === this.region))
+      throw invalidParameterError("The replica region can't be the same as the primary secret region.")
+    for (const wanted of AddReplicaRegions)
+      this.replication.startReplica(secret, wanted, ForceOverwriteReplicaSecret)
+  }
+}

@@ -1,4 +1,0 @@
-import { NotPermitted } from '../errors.ts'
-
-/** The server's own rules for passwords do not take one. */
-export class AgainstRules extends NotPermitted {}

@@ -1,0 +1,50 @@
+import { createHash, hash, randomInt } from 'node:crypto'
+
+/** What MySQL and MariaDB store under mysql_native_password. */
+export function nativePasswordHash(password: string): string {
+  const once = createHash('sha1').update(password).digest()
+  return `*${hash('sha1', once).toUpperCase()}`
+}
+
+const CRYPT_ALPHABET = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+/** In thousands; what the server's own default is, and what it understands at any setting. */
+const THOUSANDS_OF_ROUNDS_COUNT = 5
+
+/**
+ * What MySQL stores under caching_sha2_password: `$A$005$`, 20 characters of salt, and the digest of SHA-crypt
+ * (https://www.akkadia.org/drepper/SHA-crypt.txt), whose salt would else be 16 characters at most.
+ */
+export function cachingSha2PasswordHash(password: string, salt = randomSalt()): string {
+  return `$A$00${THOUSANDS_OF_ROUNDS_COUNT}$${salt}${shaCrypt(Buffer.from(password), Buffer.from(salt), THOUSANDS_OF_ROUNDS_COUNT * 1000)}`
+}
+
+const randomSalt = () => Array.from({ length: 20 }, () => CRYPT_ALPHABET[randomInt(64)]).join('')
+
+const sha256 = (...parts: Buffer[]): Buffer => hash('sha256', Buffer.concat(parts), 'buffer')
+
+/** `bytes` over and over, `length` in all. */
+const repeat = (bytes: Buffer, length: number) => Buffer.alloc(length, bytes)
+
+function shaCrypt(key: Buffer, salt: Buffer, rounds: number): string {
+  const mixed = repeat(sha256(key, salt, key), key.length)
+  const bits: Buffer[] = []
+  for (let n = key.length; n > 0; n >>= 1) bits.push(n & 1 ? sha256(key, salt, key) : key)
+  let digest = sha256(key, salt, mixed, ...bits)
+  const p = repeat(sha256(repeat(key, key.length ** 2)), key.length)
+  const s = repeat(sha256(repeat(salt, salt.length * (16 + (digest[0] ?? 0)))), salt.length)
+  for (let i = 0; i < rounds; i++) {
+    const odd = i % 2 === 1
+    digest = sha256(odd ? p : digest, ...(i % 3 ? [s] : []), ...(i % 7 ? [p] : []), odd ? digest : p)
+  }
+  return encode(digest)
+}
+
+/** SHA-crypt's own base 64: three bytes from far apart become four characters, the lowest bits first. */
+function encode(digest: Buffer): string {
+  const characters = (value: number, count: number) =>
+    Array.from({ length: count }, (_, i) => CRYPT_ALPHABET[(value >> (6 * i)) & 63]).join('')
+  let text = ''
+  for (let i = 0, [a, b, c] = [0, 10, 20]; i < 10; i++, [a, b, c] = [c + 1, a + 1, b + 1])
+    text += characters(digest.readUInt8(a) * 65536 + digest.readUInt8(b) * 256 + digest.readUInt8(c), 4)
+  return text + characters(digest.readUInt8(31) * 256 + digest.readUInt8(30), 3)
+}

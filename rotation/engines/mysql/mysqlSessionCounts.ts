@@ -1,0 +1,49 @@
+import { undefinedIfNotReadable } from '../userInUse.ts'
+import { type Account, quoteText } from './mysqlAccount.ts'
+import type { SessionAccess } from './mysqlFlavour.ts'
+
+/**
+ * The open sessions of a user: those that are seen, and all of them, which are told only to who sees those of others.
+ * Without the right PROCESS, which a role may have brought, a session sees its own user's alone.
+ */
+export async function countSessions(
+  session: SessionAccess,
+  user: string,
+): Promise<{ seen: number; all: number | undefined } | undefined> {
+  const name = (column: string) => `cast(${column} as binary)`
+  const query = `select sum(${name('user')} = ${name(quoteText(user))}) as count,
+    sum(${name('user')} <> ${name(quoteText(session.user))}) as others,
+    (select count(*) from information_schema.user_privileges
+     where privilege_type = 'PROCESS' and replace(grantee, '\\'', '') = replace(current_user(), '\\'', '')) as mayLook
+    from information_schema.processlist`
+  const [row] = (await session.query(query).catch(undefinedIfNotReadable)) ?? []
+  if (!row) return undefined
+  const seen = Number(row.count)
+  return { seen, all: Number(row.others) + Number(row.mayLook) > 0 ? seen : undefined }
+}
+
+/** A limit of SHOW CREATE USER; 0 is none. */
+const limitOf = ({ clauses: { limits = '' } }: Account, name: string) =>
+  Number(new RegExp(String.raw`${name} (-?\d+)`).exec(limits)?.[1] ?? 0)
+
+/**
+ * How many more sessions the server lets this account open now. How many it has opened within this hour nobody is told.
+ * @returns undefined if that is not told
+ */
+export async function countFreeConnections(
+  session: SessionAccess,
+  user: string,
+  account: Account,
+): Promise<number | undefined> {
+  const [variables] = await session.query(
+    'select @@global.max_connections as most, @@global.max_user_connections as mostOfOne',
+  )
+  const [status] = await session.query(`show global status like 'Threads_connected'`)
+  const free = Number(variables?.most) - Number(status?.Value)
+  const limit = limitOf(account, 'MAX_USER_CONNECTIONS') || Number(variables?.mostOfOne)
+  const sessions = limit > 0 ? await countSessions(session, user) : undefined
+  const open = user === session.user ? sessions?.seen : sessions?.all
+  const room = Math.max(0, Math.min(free, limit > 0 && open !== undefined ? limit - open : free))
+  const untold = limitOf(account, 'MAX_CONNECTIONS_PER_HOUR') > 0 || (limit > 0 && open === undefined)
+  return Number.isNaN(room) || (untold && room > 0) ? undefined : room
+}

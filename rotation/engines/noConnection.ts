@@ -1,8 +1,0 @@
-import { Unreachable } from '../errors.ts'
-
-/** The server has no room for another connection, or none for this user's. */
-export class NoConnection extends Unreachable {
-  constructor(where: string) {
-    super(`${where}: the server has no room for another connection`)
-  }
-}

@@ -1,5 +1,0 @@
-/** One line of at most `most` characters: what comes from outside may have any length, and line breaks. */
-export function short(text: string, most = 300): string {
-  const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length > most ? `${line.slice(0, most - 3)}...` : line
-}

@@ -1,0 +1,191 @@
+import { describe, expect, test, vi } from 'vitest'
+import { Credential } from '../../../rotation/credential.ts'
+import type { DualPasswordCalls, Session } from '../../../rotation/engines/engine.ts'
+import { Opaque } from '../../../rotation/engines/opaque.ts'
+import { watchEngine, watchRds } from '../../../rotation/engines/watchChanges.ts'
+
+const credential = Credential.parse(
+  JSON.stringify({ engine: 'mysql', host: 'db.example.com', username: 'app', password: 'p' }),
+)
+const pair = { user: 'app', clone: 'app_clone' }
+
+/** A session as those of drivers are: a class with private fields and getters, some of whose members are left out. */
+class Real implements Session {
+  #calls: string[] = []
+  readonly dualPassword: DualPasswordCalls = {
+    add: async () => this.#called('add'),
+    keepOnly: async () => this.#called('keep'),
+    wouldAdd: async () => this.#called('wouldAdd'),
+  }
+  get calls() {
+    return this.#calls
+  }
+  get behindPooler() {
+    return this.#calls.length > 0
+  }
+  #called(name: string) {
+    this.#calls.push(name)
+  }
+  async setPassword(user: string, password: string) {
+    this.#called(`setPassword ${user} ${password}`)
+  }
+  async wouldSetPassword() {
+    this.#called('wouldSetPassword')
+  }
+  async cloneUser() {
+    this.#called('cloneUser')
+    return ['left']
+  }
+  async wouldClone() {
+    this.#called('wouldClone')
+    return []
+  }
+  async lockUser() {
+    this.#called('lockUser')
+  }
+  async countSessions() {
+    this.#called('sessionsOf')
+    return 3
+  }
+  async countFreeConnections() {
+    this.#called('roomFor')
+    return 3
+  }
+  async dropClone() {
+    this.#called('dropUser')
+  }
+  async wouldDropUser() {
+    this.#called('wouldDropUser')
+    return []
+  }
+  async differences() {
+    this.#called('differences')
+    return []
+  }
+  async requirePasswordCheck() {
+    this.#called('proven')
+  }
+  async isStandby() {
+    this.#called('isStandby')
+    return true
+  }
+  async runTestQuery(query: string) {
+    this.#called(`run ${query}`)
+  }
+  async [Symbol.asyncDispose]() {
+    this.#called('dispose')
+  }
+}
+
+async function watchedSession(real: Session = new Real()) {
+  const touch = vi.fn()
+  const login = vi.fn(async () => real)
+  const session = await watchEngine({ login }, touch).login(credential, '%')
+  expect(login).toHaveBeenCalledWith(credential, '%')
+  return { session, touch }
+}
+
+describe('a watched session', () => {
+  test.each<[string, (session: Session) => Promise<unknown>]>([
+    ['setPassword app new', session => session.setPassword('app', 'new', { reversibly: true })],
+    ['cloneUser', session => session.cloneUser(pair, { user: 'app', password: 'new' })],
+    ['lockUser', session => session.lockUser('app', pair)],
+    ['dropUser', session => session.dropClone(pair)],
+    ['add', async session => session.dualPassword?.add('app', 'new', 'p')],
+    ['keep', async session => session.dualPassword?.keepOnly('app', 'new')],
+  ])('%s changes the database, which is told before it is done', async (name, act) => {
+    const real = new Real()
+    const { session, touch } = await watchedSession(real)
+    touch.mockImplementation(() => expect(real.calls).toEqual([]))
+    await act(session)
+    expect(touch).toHaveBeenCalledOnce()
+    expect(real.calls).toEqual([name])
+  })
+
+  test('everything else is done by the real session, and changes nothing', async () => {
+    const real = new Real()
+    const { session, touch } = await watchedSession(real)
+    {
+      await using used = session
+      expect(used.behindPooler).toBe(false)
+      expect(await used.countSessions('app')).toBe(3)
+      expect(used.behindPooler).toBe(true)
+      await used.wouldSetPassword('app', 'new')
+      await used.wouldClone(pair, 'app')
+      await used.countFreeConnections('app')
+      await used.wouldDropUser(pair)
+      await used.differences(pair, async () => credential)
+      await used.requirePasswordCheck?.()
+      expect(await used.isStandby?.()).toBe(true)
+      await used.runTestQuery('select 1')
+    }
+    expect(real.calls).toEqual([
+      'sessionsOf',
+      'wouldSetPassword',
+      'wouldClone',
+      'roomFor',
+      'wouldDropUser',
+      'differences',
+      'proven',
+      'isStandby',
+      'run select 1',
+      'dispose',
+    ])
+    expect(touch).not.toHaveBeenCalled()
+  })
+
+  test('what the real one has not, it has not either; to ask for two passwords counts all the same', async () => {
+    const { session, touch } = await watchedSession(await new Opaque().login())
+    const {
+      accountQualifier,
+      behindPooler,
+      requirePasswordCheck,
+      requiresClientCertificate,
+      failedLoginsUntilLock,
+      isStandby,
+      requireTransactions,
+    } = session
+    expect([
+      accountQualifier,
+      behindPooler,
+      requirePasswordCheck,
+      requiresClientCertificate,
+      failedLoginsUntilLock,
+      isStandby,
+      requireTransactions,
+    ]).toEqual(Array(7).fill(undefined))
+    expect(touch).not.toHaveBeenCalled()
+    expect(session.dualPassword).toBeUndefined()
+    expect(touch).toHaveBeenCalledOnce()
+  })
+})
+
+test('a client of RDS that many rotations share stays as it is, however often it is watched', async () => {
+  class Shared {
+    #asked = 0
+    stack = ''
+    async sharesUsers() {
+      this.#asked++
+      return true
+    }
+    async isSettingPassword() {
+      return this.#asked > 0
+    }
+    async wouldSetMasterPassword() {}
+    async setMasterPassword() {
+      this.stack = new Error().stack ?? ''
+    }
+  }
+  const shared = new Shared()
+  const members = Object.getOwnPropertyNames(shared)
+  const touches = Array.from({ length: 100 }, () => vi.fn())
+  const watched = touches.map(touch => watchRds(shared, touch))
+  expect(await watched[0]?.sharesUsers('a:1', 'b:1')).toBe(true)
+  expect(await watched[1]?.isSettingPassword(credential)).toBe(true)
+  expect(touches.map(({ mock }) => mock.calls.length)).toEqual(Array(100).fill(0))
+  await watched[99]?.setMasterPassword(credential)
+  expect(touches.map(({ mock }) => mock.calls.length)).toEqual([...Array(99).fill(0), 1])
+  // A call goes through the one wrapper it was made on, and not through those of the others.
+  expect(shared.stack.match(/watched\.ts/g)).toHaveLength(1)
+  expect(Object.getOwnPropertyNames(shared)).toEqual(members)
+})
