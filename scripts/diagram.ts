@@ -27,7 +27,7 @@ type Choice = { Next: string } & (Comparison | { And: Comparison[] })
 
 /** The pages that show state machines. */
 export const MACHINES_BY_PAGE = {
-  'README.md': ['rotate'],
+  'docs/rotation.md': ['rotate'],
   'docs/schedules.md': ['rotate-due', 'rotate-server'],
   'docs/disaster-recovery.md': ['promote'],
 } as const

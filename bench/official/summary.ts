@@ -22,20 +22,24 @@ export function summaryTable(results: string, times: string): string {
   return formatTable(
     ['', "AWS's", 'Keyturn'],
     [
-      ['calls of AWS, one user', official[1], ours[1]],
+      ['AWS API calls, one user', official[1], ours[1]],
       ['logins, one user', official[2], ours[2]],
-      ['calls of AWS, two users', officialTwo[1], withRetirement(1)],
+      ['AWS API calls, two users', officialTwo[1], withRetirement(1)],
       ['logins, two users', officialTwo[2], withRetirement(2)],
-      ['all calls, one user, Secrets Manager starts it', called, `${ourCalled}, and 1 for each further look`],
-      ['a warm rotation, one user', wall, ourWall],
-      ['its processor time', cpu, ourCpu],
+      [
+        'AWS API calls, one user, started by Secrets Manager',
+        called,
+        `${ourCalled}, and 1 for each further poll`,
+      ],
+      ['a whole rotation, warm functions, one user', wall, ourWall],
+      ['its CPU time', cpu, ourCpu],
       ['the start of a function', start, ourStart],
-      ['one user locked out, warm functions', ...timed('locked out, warm')],
-      ['one user locked out, cold functions', ...timed('locked out, cold')],
-      ['a whole rotation by cold functions, one user', ...timed('a whole rotation, cold')],
+      ['the password refused, warm functions, one user', ...timed('locked out, warm')],
+      ['the password refused, cold functions, one user', ...timed('locked out, cold')],
+      ['a whole rotation, cold functions, one user', ...timed('a whole rotation, cold')],
       ['memory of one function', coldMemory, ourColdMemory],
       ['memory, with all functions in one process', memory, ourMemory],
-      ['a zip of one function, bytes', zip, ourZip],
+      ['the package of one function (zip), bytes', zip, ourZip],
     ].map(cells => cells.map(cell => cell ?? '')),
   )
 }
