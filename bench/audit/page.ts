@@ -1,9 +1,10 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { renderPage } from '../../fleet/audit/page/page.ts'
 import { startChromium } from '../../local/servers/chromium.ts'
+import { measuredHere } from '../machine.ts'
 import { median } from '../median.ts'
 import { sampleReportOf } from './sampleReports.ts'
 
@@ -21,8 +22,8 @@ async function medianOf(measure: () => Promise<number>): Promise<string> {
 }
 
 /** Milliseconds until a list has been narrowed to these words and what is shown of it is laid out. */
-const measureSearch = (words: string) => (page: Page) =>
-  page.evaluate(words => {
+const measureSearch = (words: string) => (renderPage: Page) =>
+  renderPage.evaluate(words => {
     const input = document.querySelector<HTMLInputElement>('#credentials input')
     if (!input) throw new Error('there is no search')
     const began = performance.now()
@@ -33,8 +34,8 @@ const measureSearch = (words: string) => (page: Page) =>
   }, words)
 
 /** Milliseconds until a column is sorted, and what is shown of it is laid out. */
-const measureSort = (page: Page) =>
-  page.evaluate(() => {
+const measureSort = (renderPage: Page) =>
+  renderPage.evaluate(() => {
     const began = performance.now()
     document.querySelectorAll<HTMLElement>('#credentials thead button')[3]?.click()
     document.body.getBoundingClientRect()
@@ -74,19 +75,35 @@ try {
     await tab.close()
   }
   await browser.close()
-  const text = [
-    "# What an audit's page takes",
+  const rowsOf = (columns: string[][]) => columns.map(cells => `| ${cells.join(' | ')} |`)
+  const size = [
+    "# How large an audit's page is",
     '',
-    `By \`npm run bench:page\`: the median of ${TURN_COUNT} turns on ${cpus().length} cores, Node ${process.versions.node}, Chromium ${server.version}`,
-    'without a window. Milliseconds; a search, its clearing and a sort end when what is shown of the table is laid out.',
+    'Written by `npm run bench:page`; do not edit. [PAGE_TIMES.md](PAGE_TIMES.md) says how long it takes to write and to search.',
     '',
-    '| credentials | megabytes | write | open | search two words | clear | sort by age |',
-    '| ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
-    ...columns.map(cells => `| ${cells.join(' | ')} |`),
+    '| credentials | megabytes |',
+    '| ---: | ---: |',
+    ...rowsOf(columns.map(([count = '', megabytes = '']) => [count, megabytes])),
     '',
   ].join('\n')
-  await writeFile(join(import.meta.dirname, 'PAGE.md'), text)
-  console.log(text)
+  const times = [
+    "# How long an audit's page takes",
+    '',
+    'Written by `npm run bench:page`, beside [PAGE.md](PAGE.md); do not edit.',
+    '',
+    measuredHere(),
+    '',
+    `The median of ${TURN_COUNT} turns, in Chromium ${server.version} without a window. Milliseconds; a search, its clearing and a sort end`,
+    'when what is shown of the table is laid out.',
+    '',
+    '| credentials | write | open | search two words | clear | sort by age |',
+    '| ---: | ---: | ---: | ---: | ---: | ---: |',
+    ...rowsOf(columns.map(([count = '', , ...others]) => [count, ...others])),
+    '',
+  ].join('\n')
+  await writeFile(join(import.meta.dirname, 'PAGE.md'), size)
+  await writeFile(join(import.meta.dirname, 'PAGE_TIMES.md'), times)
+  console.log(`${size}\n${times}`)
 } finally {
   await server.stop()
   await rm(folder, { recursive: true, force: true })

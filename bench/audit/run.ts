@@ -1,5 +1,4 @@
 import { writeFile } from 'node:fs/promises'
-import { arch, availableParallelism, loadavg, type } from 'node:os'
 import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { AccessAnalyzerClient } from '@aws-sdk/client-accessanalyzer'
@@ -15,6 +14,7 @@ import { type AuditClients, collectFacts } from '../../fleet/audit/collect.ts'
 import { RateLimiter } from '../../fleet/audit/rateLimiter.ts'
 import { declareFleet } from '../../local/aws/audited/fleet.ts'
 import { startAuditedAccount } from '../../local/aws/audited.ts'
+import { measuredHere } from '../machine.ts'
 
 const SECRET_COUNTS = [500, 5000]
 /** So many times what AWS allows, on both sides. */
@@ -54,6 +54,7 @@ function clientsAt(
 }
 
 const rows: string[] = []
+const timeRows: string[] = []
 for (const size of SECRET_COUNTS) {
   const account = await startAuditedAccount(declareFleet(size, 12), { throttle: RATE_LIMIT_FACTOR })
   let planned = 0
@@ -72,7 +73,8 @@ for (const size of SECRET_COUNTS) {
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   const throttled = account.calls.filter(({ error }) => error).length
   const { length: calls } = account.calls
-  rows.push(`| ${size} + ${size} | ${seconds} | ${calls} | ${throttled} | ${Math.ceil(planned)} |`)
+  rows.push(`| ${size} + ${size} | ${calls} | ${Math.ceil(planned)} |`)
+  timeRows.push(`| ${size} + ${size} | ${seconds} | ${throttled} |`)
   await account.stop()
 }
 
@@ -83,12 +85,25 @@ await writeFile(
 Written by \`npm run bench:audit\`; do not edit. The account is played in the same process, and throttles by ${RATE_LIMIT_FACTOR} times AWS's
 limits, so that this takes no minutes. Each credential has twelve rotations in the table. The last column is what the
 command says beforehand about AWS's own limits: seconds for what is asked of each credential, once the lists are read.
+[TIMES.md](TIMES.md) says how long it took.
 
-| secrets + parameters | seconds here | calls | throttled | seconds on AWS |
-| --- | --: | --: | --: | --: |
+| secrets + parameters | calls | seconds on AWS |
+| --- | --: | --: |
 ${rows.join('\n')}
+`,
+)
+await writeFile(
+  join(import.meta.dirname, 'TIMES.md'),
+  `# How long gathering the facts of an audit takes
 
-- Memory at most, with the account that is played: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB
-- On ${type()}, ${arch()}, ${availableParallelism()} processors, load ${loadavg()[0]?.toFixed(1)}
+Written by \`npm run bench:audit\`, beside [RESULTS.md](RESULTS.md); do not edit. Each was measured once.
+
+${measuredHere()}
+
+| secrets + parameters | seconds here | throttled calls |
+| --- | --: | --: |
+${timeRows.join('\n')}
+
+Memory at most, with the account that is played: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB
 `,
 )

@@ -14,13 +14,12 @@ import {
   type PoolTarget,
 } from './measurePools.ts'
 import { installPools } from './pools.ts'
-import { loginsSection, poolsSection } from './report.ts'
+import { loginsSection, type Pages, poolsSection } from './report.ts'
 import { makeMysqlTarget, makePostgresTarget, makeRedisTarget } from './targets.ts'
 
 const SETTINGS = { rotationCount: 20, queriesPerSecond: 200, cacheMs: 5_000, graceMs: 6_000 }
 const POOL_GRACE_MS = 2_000
-const file = join(import.meta.dirname, 'RESULTS.md')
-/** Each part is measured if it is named, or none is; the other stays in the file as it was. */
+/** Each part is measured if it is named, or none is; the other stays in the files as it was. */
 const [part] = process.argv.slice(2)
 if (part !== undefined && part !== 'logins' && part !== 'pools')
   throw new Error(`there is no part ${part}: name logins or pools, or neither for both`)
@@ -76,8 +75,7 @@ async function measureLogins(): Promise<boolean> {
     found.push(await measureAvailability(embedded, target, SETTINGS))
     console.log(found.at(-1))
   }
-  const [, pools = ''] = (await readFile(file, 'utf8')).split(/^(?=## Pools$)/m)
-  await writeFile(file, [loginsSection(found, SETTINGS), pools].filter(Boolean).join('\n'))
+  await writePart('logins', loginsSection(found, SETTINGS))
   return found.some(
     ({ strategy, refused, failed }) => failed > 0 || (strategy !== 'single-user' && refused > 0),
   )
@@ -104,7 +102,25 @@ async function measureInPools(pgbouncer: Pgbouncer): Promise<boolean> {
   for (const server of [mysql, mariadb])
     for (const strategy of ['single-user', 'alternating-users', 'temporary-clone', 'dual-password'] as const)
       await measure(await makeMysqlPoolTarget(embedded, strategy, server))
-  const [logins = ''] = (await readFile(file, 'utf8')).split(/^## Pools$/m)
-  await writeFile(file, [logins.trimEnd(), poolsSection(rows, made)].join('\n\n'))
+  await writePart('pools', poolsSection(rows, made))
   return rows.some(({ reopenedCount, failed }) => reopenedCount > 0 || failed > 0)
+}
+
+/** Writes a part of both pages; the other part stays as it was. */
+async function writePart(name: 'logins' | 'pools', pages: Pages): Promise<void> {
+  for (const [page, text] of [
+    ['RESULTS.md', pages.results],
+    ['TIMES.md', pages.times],
+  ] as const) {
+    const file = join(import.meta.dirname, page)
+    const [logins = '', pools = ''] = (await readFile(file, 'utf8')).split(/^(?=## Pools$)/m)
+    const parts = name === 'logins' ? [text, pools] : [logins, text]
+    await writeFile(
+      file,
+      `${parts
+        .map(part => part.trim())
+        .filter(Boolean)
+        .join('\n\n')}\n`,
+    )
+  }
 }

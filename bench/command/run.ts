@@ -3,9 +3,10 @@ import { once } from 'node:events'
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { cpus, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
+import { measuredHere } from '../machine.ts'
 
 const execute = promisify(execFile)
 const projectFolder = join(import.meta.dirname, '../..')
@@ -78,11 +79,23 @@ try {
         const time = await timeOf(file, words, env)
         if (turn) times[way]?.[call]?.push(time)
       }
+  const results = [
+    '# How large the command is',
+    '',
+    'Written by `npm run bench:command`; do not edit. [TIMES.md](TIMES.md) says what a call takes.',
+    '',
+    `The package is ${(await stat(tarball)).size} bytes, and its code ${await sumBytesIn(dirname(bundle))}.`,
+    '',
+  ]
   const lines = [
     '# What a call of the command takes',
     '',
-    `By \`npm run bench:command\`: ${TURN_COUNT} turns on ${cpus().length} cores, Node ${process.versions.node}, against a server on the same`,
-    'machine that answers at once. Milliseconds from the start of the process to its end: the median, and the shortest.',
+    'Written by `npm run bench:command`, beside [RESULTS.md](RESULTS.md); do not edit.',
+    '',
+    measuredHere(),
+    '',
+    'Milliseconds from the start of the process to its end, against a server on the same machine that answers at once: the',
+    `median of ${TURN_COUNT} turns, and the shortest.`,
     '',
     `| call | ${ways.map(([name]) => name).join(' | ')} |`,
     `| --- | ${ways.map(() => '---').join(' | ')} |`,
@@ -90,11 +103,10 @@ try {
       ([name], call) => `| ${name} | ${times.map(way => medianText(way[call] ?? [])).join(' | ')} |`,
     ),
     '',
-    `The package is ${(await stat(tarball)).size} bytes, and its code ${await sumBytesIn(dirname(bundle))}.`,
-    '',
   ]
-  await writeFile(join(import.meta.dirname, 'RESULTS.md'), lines.join('\n'))
-  console.log(lines.join('\n'))
+  await writeFile(join(import.meta.dirname, 'RESULTS.md'), results.join('\n'))
+  await writeFile(join(import.meta.dirname, 'TIMES.md'), lines.join('\n'))
+  console.log([...results, ...lines].join('\n'))
 } finally {
   server.close()
   server.closeAllConnections()

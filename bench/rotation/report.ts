@@ -1,5 +1,4 @@
-import { loadavg } from 'node:os'
-import { describeMachine, overloadNote } from '../machine.ts'
+import { measuredHere } from '../machine.ts'
 import { formatCount, formatMs, formatTable } from '../markdown.ts'
 import { median } from '../median.ts'
 import type { Counts, LimitCheck, MeasuredRotation } from './counts.ts'
@@ -17,22 +16,26 @@ export type Results = {
   limits: LimitCheck[]
 }
 
-/** The text of RESULTS.md. */
-export function report({ times, measured, packages, starts, drivers, node, limits }: Results): string {
+/** The text of RESULTS.md: what is the same on every machine. */
+export function report({
+  measured,
+  packages,
+  limits,
+}: Pick<Results, 'measured' | 'packages' | 'limits'>): string {
   return `# What one rotation costs
 
 Written by \`npm run bench\`; do not edit. It needs \`npm ci\` and nothing else: it starts a PostgreSQL of its own and a
 local Secrets Manager, and runs the functions and the state machine that are deployed to AWS. It fails if a limit is
 broken.
 
-Counts and sizes depend only on the code and on package-lock.json, and must be the same on every machine. Times depend
-on the machine and on what else it is doing: compare them only with times from the same machine.
+Counts and sizes depend only on the code and on package-lock.json, and are the same on every machine.
+[TIMES.md](TIMES.md) has what was measured in milliseconds.
 
 ## Limits
 
-${limitsTable(limits)}
+${limitsTable(limits.filter(({ unit }) => unit !== 'ms'))}
 
-## Counts: the same on every machine
+## Counts
 
 ${countsTable(measured)}
 
@@ -47,20 +50,36 @@ ${countsTable(measured)}
 
 The same beside AWS's own rotation functions: [bench/official/RESULTS.md](../official/RESULTS.md).
 
-## Packages: the same on every machine
+## Packages
 
 ${packagesTable(packages)}
 
 Bytes. The last four columns are parts of the unpacked ones; the drivers are those of all engines together. The others are
 the clients of SSM and RDS, loaded when a credential needs them, and a source of credentials that nothing loads.
+`
+}
 
-## Times: of this machine
+/** The text of TIMES.md: what depends on the machine. */
+export function timesReport({
+  times,
+  measured,
+  starts,
+  drivers,
+  node,
+  limits,
+}: Omit<Results, 'packages'>): string {
+  return `# How long one rotation takes
 
-${describeMachine()}.
-The load average of the last minute was ${loadavg()[0]?.toFixed(1)} at the end${overloadNote(loadavg()[0] ?? 0)}.
-Each time is the median of ${times}.
+Written by \`npm run bench\`, beside [RESULTS.md](RESULTS.md); do not edit.
 
-### Start of a function
+${measuredHere()}
+Each time is the median of ${times}; beside some of them is the fastest.
+
+## Limits
+
+${limitsTable(limits.filter(({ unit }) => unit === 'ms'))}
+
+## Start of a function
 
 ${startsTable(starts)}
 
@@ -68,14 +87,14 @@ In a fresh process, from before the import of index.mjs until it is evaluated, w
 Manager. The functions were started in turns. \`node -e 0\`, from
 outside, takes ${formatMs(median(node))}. Lambda has other processors, and a runtime that has loaded a part of Node before.
 
-### Start with each engine
+## Start with each engine
 
 ${driversTable(drivers)}
 
 SetSecret's function, and then the engine with its driver, which is loaded at the first login. Bytes are what the engine
 loads beyond the start; MySQL and MariaDB, and PostgreSQL and Redshift, share a driver.
 
-### One rotation
+## One rotation
 
 ${timesTable(measured)}
 
