@@ -22,8 +22,8 @@ async function medianOf(measure: () => Promise<number>): Promise<string> {
 }
 
 /** Milliseconds until a list has been narrowed to these words and what is shown of it is laid out. */
-const measureSearch = (words: string) => (renderPage: Page) =>
-  renderPage.evaluate(words => {
+const measureSearch = (words: string) => (page: Page) =>
+  page.evaluate(words => {
     const input = document.querySelector<HTMLInputElement>('#credentials input')
     if (!input) throw new Error('there is no search')
     const began = performance.now()
@@ -34,8 +34,8 @@ const measureSearch = (words: string) => (renderPage: Page) =>
   }, words)
 
 /** Milliseconds until a column is sorted, and what is shown of it is laid out. */
-const measureSort = (renderPage: Page) =>
-  renderPage.evaluate(() => {
+const measureSort = (page: Page) =>
+  page.evaluate(() => {
     const began = performance.now()
     document.querySelectorAll<HTMLElement>('#credentials thead button')[3]?.click()
     document.body.getBoundingClientRect()
