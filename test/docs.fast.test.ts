@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
 import { EXIT_MEANINGS } from '../cli/exit.ts'
@@ -31,12 +31,7 @@ import {
 
 const project = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(project, path), 'utf8')
-const pages = [
-  'README.md',
-  ...readdirSync(join(project, 'docs'))
-    .filter(name => name.endsWith('.md'))
-    .map(name => `docs/${name}`),
-]
+const pages = ['README.md', ...globSync('docs/**/*.md', { cwd: project }).sort()]
 const headings = (page: string) => [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading ?? '')
 
 const anchor = (heading: string) =>
@@ -192,4 +187,55 @@ test.each(pages)('%s: every link leads somewhere', page => {
     expect(existsSync(join(project, file)), target).toBe(true)
     if (fragment) expect(headings(file).map(anchor), target).toContain(fragment)
   }
+})
+
+/** The pages that are about the code. */
+const codePages = pages.filter(page => /^docs\/(architecture|design\/.*)\.md$/.test(page))
+
+test('the pages about the code are found', () => {
+  expect(codePages).toContain('docs/architecture.md')
+  expect(codePages).toContain('docs/design/failures.md')
+})
+
+const files = globSync('**/*.*', { cwd: project, exclude: ['node_modules', '.*'] }).map(file => `/${file}`)
+const looksLikeFile = (name: string) => /^\w[\w/.-]*(\/|\.(ts|json|md|yml|py))$/.test(name)
+
+test.each(codePages)('%s: every file and folder that it names exists', page => {
+  const names = [...read(page).matchAll(/`([^`\n]+)`/g)].map(([, name]) => name ?? '').filter(looksLikeFile)
+  // By its path, or by the end of that.
+  for (const name of names)
+    expect(
+      files.some(file => file.includes(`/${name}`)),
+      name,
+    ).toBe(true)
+})
+
+test('every file and folder in the tree of docs/architecture.md exists', () => {
+  const [, tree = ''] = /^## Where things are\n+```\n([^`]*)```/m.exec(read('docs/architecture.md')) ?? []
+  let top = ''
+  for (const line of tree.trimEnd().split('\n')) {
+    const names = line.split(/[\s,:;()]+/).filter(looksLikeFile)
+    const [first = ''] = names
+    if (!line.startsWith(' ')) top = first.endsWith('/') ? first : ''
+    // A name is that of something in the project's folder, in the folder that the lines are under, or in the line's own.
+    for (const name of names) {
+      const paths = ['', top, `${top}${first}`].map(folder => join(project, folder, name))
+      expect(paths.some(existsSync), `${name} in ${line}`).toBe(true)
+    }
+  }
+  expect(top).toBe('docs/')
+})
+
+test.each(codePages)('%s: no line is wider than 132 characters, but for rows of tables', page => {
+  const wide = read(page)
+    .split('\n')
+    .filter(line => line.length > 132 && !line.startsWith('|'))
+  expect(wide).toEqual([])
+})
+
+test('each page in docs/design/ is in the table of docs/architecture.md', () => {
+  const links = [...read('docs/architecture.md').matchAll(/^\| \[[^\]]*\]\((design\/[^)]*)\) \|/gm)]
+  expect(links.map(([, link]) => `docs/${link}`).sort()).toEqual(
+    pages.filter(page => page.startsWith('docs/design/')),
+  )
 })
