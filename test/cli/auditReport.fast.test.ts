@@ -45,7 +45,7 @@ async function run(facts: Facts, given: Partial<AuditOptions> = {}, { json = fal
   const context = {
     stage: 'dev',
     json,
-    clients: { cloudFormation: async () => client, in: elsewhere },
+    clients: { cloudFormation: async () => client, forRegion: elsewhere },
     output: new Output(stream('out'), stream('err'), { NO_COLOR: '1' }),
   } as unknown as Context
   const journal = { close: () => (printed.closed = true) }

@@ -35,7 +35,9 @@ const facts = (more: Partial<StandingFacts> = {}, tags: Record<string, string> =
 const stateOf = (more: Partial<StandingFacts>, tags?: Record<string, string>) =>
   standingOf(facts(more, tags), now, hour).state
 const every = { 'keyturn:every': '30d' }
-const at = (since: string) => ({ credential: { ...facts({}, every).credential, since: new Date(since) } })
+const at = (since: string) => ({
+  credential: { ...facts({}, every).credential, currentSince: new Date(since) },
+})
 const pending = (running: boolean) => ({ pending: { token: 'token', running } })
 
 describe('a credential', () => {

@@ -16,7 +16,9 @@ export function namesIn(folder: string): Record<NameKind, string[]> {
       .join('\n')
   const [code, definitions] = [read('{functions,fleet,rotation}/**/*.ts'), read('statemachines/*.asl.json')]
   const all = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map(([, name = '']) => name)
-  const options = all(read('rotation/options.ts'), /const expected\b[^=]*= \{\n(.*?)\n\}/gs).join('')
+  const options = all(read('rotation/options.ts'), /const OPTION_EXPECTATIONS\b[^=]*= \{\n(.*?)\n\}/gs).join(
+    '',
+  )
   const settings = read('{functions/**/*,rotation/password}.ts')
   const outcomes = all(code, /type Outcome = ([^\n]+)/g).join(' ')
   const names: Record<NameKind, string[]> = {

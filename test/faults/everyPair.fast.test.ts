@@ -5,14 +5,14 @@ import type { EngineName } from '../../rotation/engines/traits.ts'
 import { engineTraits } from '../../rotation/engines/traits.ts'
 
 /** How a file here names the servers of an engine. */
-const places: Record<EngineName, string> = {
-  postgres: 'postgresPlaces()',
-  redshift: 'redshiftPlaces()',
-  mysql: `mysqlPlaces('mysql')`,
-  mariadb: `mysqlPlaces('mariadb')`,
-  mongo: 'mongodbPlaces()',
-  redis: 'redisPlaces()',
-  opaque: `postgresPlaces(), { value: 'opaque'`,
+const servers: Record<EngineName, string> = {
+  postgres: 'postgresTestServers()',
+  redshift: 'redshiftTestServers()',
+  mysql: `mysqlTestServers('mysql')`,
+  mariadb: `mysqlTestServers('mariadb')`,
+  mongo: 'mongodbTestServers()',
+  redis: 'redisTestServers()',
+  opaque: `postgresTestServers(), { value: 'opaque'`,
 }
 
 test('every strategy that an engine allows has a fault matrix of its own', () => {
@@ -20,5 +20,5 @@ test('every strategy that an engine allows has a fault matrix of its own', () =>
   const written = here.map(file => readFileSync(join(import.meta.dirname, file), 'utf8')).join('')
   for (const [engine, { actorByStrategy }] of Object.entries(engineTraits))
     for (const strategy of Object.keys(actorByStrategy))
-      expect(written).toContain(`\nfaultMatrix('${strategy}', ${places[engine as EngineName]}`)
+      expect(written).toContain(`\nfaultMatrix('${strategy}', ${servers[engine as EngineName]}`)
 })

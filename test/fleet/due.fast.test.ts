@@ -79,7 +79,7 @@ describe('which try it is', () => {
   ])('due for %f hours: number %i, for %f hours', (hours, attempt, waits) => {
     const since = new Date(Date.parse('2026-11-03T12:00:00Z') - (24 + hours) * 3_600_000)
     const found = look('2026-11-03T12:00:00Z', { 'keyturn:every': '1d' }, { currentSince: since })
-    const rank = { attempt, due: hours * 3_600_000, waits: waits * 3_600_000 }
+    const rank = { attempt, dueForMs: hours * 3_600_000, attemptDueForMs: waits * 3_600_000 }
     expect(found).toMatchObject({ state: 'due', rank })
   })
 })

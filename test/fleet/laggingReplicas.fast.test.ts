@@ -67,7 +67,9 @@ test('an answer that is none of the service, as of a firewall, holds up the secr
     Number.POSITIVE_INFINITY,
   )
   const lags = [...(await replicas.find(secrets(1), now)).values()]
-  expect(lags).toEqual([{ reason: expect.stringMatching(/ cannot be asked: SyntaxError$/), blocks: true }])
+  expect(lags).toEqual([
+    { reason: expect.stringMatching(/ cannot be asked: SyntaxError$/), blocksRotation: true },
+  ])
 })
 
 test('one that stands alone in a Region was promoted there: it blocks, also what has something pending', async () => {
@@ -76,7 +78,7 @@ test('one that stands alone in a Region was promoted there: it blocks, also what
     own.describe = async () => ({ ...described('new'), pending, replicas: [] })
     const lags = await new LaggingReplicas(own, Number.POSITIVE_INFINITY).find(secrets(1), now)
     expect([...lags.values()]).toEqual([
-      { reason: expect.stringContaining('stands alone in us-east-1'), blocks: true, promoted: true },
+      { reason: expect.stringContaining('stands alone in us-east-1'), blocksRotation: true, promoted: true },
     ])
   }
 })

@@ -50,7 +50,7 @@ test('strategy and grace time are told as they stand', () => {
 
 test('nobody else reads a tag of ours by its key', () => {
   const cwd = fileURLToPath(new URL('../..', import.meta.url))
-  const reads = /\[\s*(['"`]keyturn:|`\$\{PREFIX\})|['"`]keyturn:[\w-]+['"`] in /
+  const reads = /\[\s*(['"`]keyturn:|`\$\{TAG_PREFIX\})|['"`]keyturn:[\w-]+['"`] in /
   const files = globSync('{rotation,fleet,functions,local}/**/*.ts', { cwd })
   expect(files.length).toBeGreaterThan(100)
   expect(files.filter(file => reads.test(readFileSync(`${cwd}/${file}`, 'utf8')))).toEqual([

@@ -7,8 +7,8 @@ import { EndlessList, readAllPages } from '../../../fleet/wholeList.ts'
 const kind = { service: 'secretsmanager', operation: 'ListSecrets', region: 'eu-west-1' } as const
 const collector = () =>
   ({
-    asking: new AwsReader('eu-west-1'),
-    units: { take: () => undefined, keep() {} },
+    reader: new AwsReader('eu-west-1'),
+    keptAnswers: { take: () => undefined, keep() {} },
     advance() {},
   }) as unknown as Collector
 

@@ -89,7 +89,7 @@ describe('names', () => {
   test('an execution has its own, and the credential is told by it as well', () => {
     expect(read(rotationFailedEvent)).toMatchObject({
       key: `execution ${name}`,
-      also: ['secret secrets-manager shop/database'],
+      otherKeys: ['secret secrets-manager shop/database'],
       incident: 'keyturn secrets-manager shop/database',
       credential: 'secrets-manager shop/database',
     })
@@ -111,9 +111,9 @@ describe('names', () => {
   test('what is not proven silences nothing, joins nothing and opens nothing', () => {
     for (const worth of ['denied', 'early', 'unknown'] as const) {
       const alarm = read(lockedOutEvent, worth)
-      expect(alarm).toMatchObject({ key: 'event event-2', also: [] })
+      expect(alarm).toMatchObject({ key: 'event event-2', otherKeys: [] })
       expect(alarm).not.toHaveProperty('credential')
-      expect(alarm).not.toHaveProperty('reported')
+      expect(alarm).not.toHaveProperty('reportedExecution')
       expect(alarm.incident).toMatch(/^keyturn event event-2/)
       expect(alarm.severity).toBe(worth === 'unknown' ? 'critical' : 'error')
     }
@@ -219,11 +219,11 @@ describe('rotations that a run of what was due started', () => {
     const undone = structuredClone(lockedOutEvent)
     undone.detail.rotation.lockout.Error = 'Unreachable'
     for (const event of [lockedOutEvent, undone, executionEndedEvent('ABORTED', null, null)])
-      expect(read(event)).not.toHaveProperty('reported')
+      expect(read(event)).not.toHaveProperty('reportedExecution')
     for (const state of ['RollbackFailed', 'RetireSecret', 'AnnounceSuccess'])
       expect(
         read(executionEndedEvent('FAILED', 'Unreachable', ''), 'proven', endedIn(state)),
-      ).not.toHaveProperty('reported')
+      ).not.toHaveProperty('reportedExecution')
   })
 
   test('nothing in the input makes a group', () => {
@@ -268,7 +268,7 @@ describe('rotations that a run of what was due started', () => {
       severity: 'error',
       subject: 'ERROR Unreachable: 52 rotations on db.example.com:5432 failed',
       runbook: 'docs/runbook.md#unreachable',
-      outdone: false,
+      secondHand: false,
     })
     const { failures } = runReportEvent.detail.report
     const other = { error: 'TestFailed', reason: '', count: 1, names: ['secrets-manager c'] }
@@ -307,16 +307,16 @@ describe('rotations that a run of what was due started', () => {
     const alarm = read(credentialsLateEvent)
     expect(alarm).toMatchObject({
       severity: 'error',
-      at: Date.parse('2026-11-21T00:00:00Z'),
+      happenedAt: Date.parse('2026-11-21T00:00:00Z'),
       subject: 'ERROR: 60 credentials are late',
       headline: 'Credentials should have rotated and have not.',
       facts: expect.arrayContaining([['Late', 'parameter-store /a, secrets-manager b and 58 more']]),
       runbook: 'docs/runbook.md#late-credentials',
-      late: ['parameter-store /a', 'secrets-manager b'],
+      findings: ['parameter-store /a', 'secrets-manager b'],
     })
     expect(read({ ...credentialsLateEvent, id: 'again', time: '2026-11-21T23:59:00Z' })).toMatchObject({
       key: alarm.key,
-      at: alarm.happenedAt,
+      happenedAt: alarm.happenedAt,
     })
     expect(read({ ...credentialsLateEvent, time: '2026-11-22T00:01:00Z' }).key).not.toBe(alarm.key)
     expect(alarm.key.length).toBeLessThan(100)
@@ -325,7 +325,7 @@ describe('rotations that a run of what was due started', () => {
   test('a run that failed is told of as such', () => {
     expect(read(runFailedEvent)).toMatchObject({
       key: 'run failed HostLost',
-      at: Date.parse('2026-11-21T00:00:00Z'),
+      happenedAt: Date.parse('2026-11-21T00:00:00Z'),
       severity: 'error',
       subject: 'ERROR HostLost: a run of what was due failed',
       runbook: 'docs/runbook.md#run-failed',

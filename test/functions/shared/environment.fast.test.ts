@@ -11,8 +11,8 @@ const unset = { strategy: undefined, testQuery: undefined }
 test('nothing set', () => {
   expect(parseEnvironment({})).toEqual({
     caFile: '/var/runtime/ca-cert.pem',
-    executions: undefined,
-    servers: '',
+    executionArnPrefix: undefined,
+    serverStateMachineArn: '',
     defaults: { ...unset, grace: 86_400, password: {} },
   })
 })
@@ -35,8 +35,8 @@ test('all set', () => {
   }
   expect(parseEnvironment(variables)).toEqual({
     caFile: '/opt/ca.pem',
-    executions: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
-    servers: 'arn:aws:states:eu-west-1:123456789012:stateMachine:rotate-server',
+    executionArnPrefix: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
+    serverStateMachineArn: 'arn:aws:states:eu-west-1:123456789012:stateMachine:rotate-server',
     testMayWrite: true,
     defaults: {
       ...unset,
@@ -98,7 +98,7 @@ test('checkCredential: no key is none', () => {
   })
   expect(parseOwnershipEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: 'arn:key' })).toEqual({
     rotationFunction,
-    key: 'arn:key',
+    kmsKeyArn: 'arn:key',
   })
   expect(
     parseOwnershipEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_ADMIN_SECRET_ARNS: 'arn:a,arn:b' }),
@@ -112,13 +112,13 @@ test('checkCredential: no key is none', () => {
 describe('findDue', () => {
   test('all set', () => {
     expect(parseFindDueEnvironment(due)).toEqual({
-      runs: `${machine}-due`,
-      rotations: machine,
-      servers: `${machine}-server`,
+      runStateMachineArn: `${machine}-due`,
+      rotationStateMachineArn: machine,
+      serverStateMachineArn: `${machine}-server`,
       rotationFunction: due.KEYTURN_ROTATION_FUNCTION,
       maxRotations: 20,
       maxRotationsPerHost: 5,
-      interval: 300_000,
+      intervalMs: 300_000,
       tagSchedules: false,
     })
     expect(parseFindDueEnvironment({ ...due, KEYTURN_TAG_SCHEDULES: 'true' }).tagSchedules).toBe(true)

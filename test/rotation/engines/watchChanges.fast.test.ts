@@ -186,6 +186,6 @@ test('a client of RDS that many rotations share stays as it is, however often it
   await watched[99]?.setMasterPassword(credential)
   expect(touches.map(({ mock }) => mock.calls.length)).toEqual([...Array(99).fill(0), 1])
   // A call goes through the one wrapper it was made on, and not through those of the others.
-  expect(shared.stack.match(/watched\.ts/g)).toHaveLength(1)
+  expect(shared.stack.match(/watchChanges\.ts/g)).toHaveLength(1)
   expect(Object.getOwnPropertyNames(shared)).toEqual(members)
 })

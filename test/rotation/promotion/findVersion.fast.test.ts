@@ -17,7 +17,7 @@ const looking = (isStandby: boolean, tried: string[], more = {}) =>
       read: async (_: string, { token = '' }) => ({ token, credential: value(token, more) }),
     },
     admin: async () => value('1', { host: 'writer' }),
-    engine: async () =>
+    loadEngine: async () =>
       ({
         async login({ password, host }: Credential) {
           tried.push(`${password}@${host}`)

@@ -76,7 +76,7 @@ test('a host that is in no Region stays, and RDS is not asked', async () => {
 test('one global cluster says the host where the map does not', async () => {
   const by = hosts({}, { endpointInGlobalCluster: copy })
   expect((await moveToThisRegion(stored(), {}, from, by)).host).toBe(copy)
-  expect(by.asked).toEqual([`inGlobalCluster ${old} ${from}`])
+  expect(by.asked).toEqual([`endpointInGlobalCluster ${old} ${from}`])
 })
 
 test.each([

@@ -36,7 +36,7 @@ const engine: Engine = {
     if (passwords[username] !== password) throw new LoginRefused('no')
     open++
     const session = {
-      host: username === 'app' ? 'its host' : undefined,
+      accountQualifier: username === 'app' ? 'its host' : undefined,
       async cloneUser(_: unknown, { user, password }: { user: string; password: string }) {
         passwords[user] = password
         return ['a view stays']
@@ -45,7 +45,7 @@ const engine: Engine = {
         if (user === username && refusal) throw refusal
         passwords[user] = password
       },
-      passwords: { add: async () => {}, keep: async () => {} },
+      dualPassword: { add: async () => {}, keep: async () => {} },
       async [Symbol.asyncDispose]() {
         open--
       },
