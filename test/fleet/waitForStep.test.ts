@@ -24,17 +24,17 @@ type Times = Partial<Record<ServiceStep | 'end', number>>
 /** Waits for such a rotation, with so much time; `looks` are when it was looked at. */
 async function wait(times: Times, { remaining = 900_000, look = (_looks: number) => {} } = {}) {
   const looks: number[] = []
-  const progress = async (): Promise<AttemptProgress | undefined> => {
+  const progressOf = async (): Promise<AttemptProgress | undefined> => {
     looks.push(Math.round(now))
     look(looks.length)
     const isPast = (time = Number.POSITIVE_INFINITY) => now >= time
     const passed = SERVICE_STEPS.filter(step => isPast(times[step]))
     return { enteredStates: new Set(passed.map(step => STATE_AFTER_STEP[step])), hasEnded: isPast(times.end) }
   }
-  const failure = async () => new ExecutionFailed('TestFailed', 'no')
+  const failureOf = async () => new ExecutionFailed('TestFailed', 'no')
   const clock = { getRemainingTimeInMillis: () => remaining - now }
   const waited = waitForCreateSecretThenEnd(
-    { progress, failure } as unknown as Executions,
+    { progressOf, failureOf } as unknown as Executions,
     attempt,
     clock,
     60_000,

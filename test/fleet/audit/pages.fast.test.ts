@@ -9,7 +9,7 @@ const collector = () =>
   ({
     reader: new AwsReader('eu-west-1'),
     keptAnswers: { take: () => undefined, keep() {} },
-    advance() {},
+    reportProgress() {},
   }) as unknown as Collector
 
 /** Reads a list whose pages have these tokens of the next. */

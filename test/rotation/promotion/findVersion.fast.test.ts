@@ -16,7 +16,7 @@ const looking = (isStandby: boolean, tried: string[], more = {}) =>
       describe: async () => ({ current: '2', previous: '1', pending: undefined, tags: {} }),
       read: async (_: string, { token = '' }) => ({ token, credential: value(token, more) }),
     },
-    admin: async () => value('1', { host: 'writer' }),
+    readAdmin: async () => value('1', { host: 'writer' }),
     loadEngine: async () =>
       ({
         async login({ password, host }: Credential) {

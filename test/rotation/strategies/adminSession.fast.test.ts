@@ -45,7 +45,7 @@ const engine: Engine = {
         if (user === username && refusal) throw refusal
         passwords[user] = password
       },
-      dualPassword: { add: async () => {}, keep: async () => {} },
+      dualPassword: { add: async () => {}, keepOnly: async () => {} },
       async [Symbol.asyncDispose]() {
         open--
       },
