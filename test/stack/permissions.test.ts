@@ -105,7 +105,10 @@ async function meetAnother(start: { store: string; id: string }): Promise<void> 
   const login = vi.spyOn(Mysql.prototype, 'login').mockImplementation(
     async () =>
       ({
-        dualPassword: { add: () => Promise.reject(new Conflict('another is the first')), keepOnly: async () => {} },
+        dualPassword: {
+          add: () => Promise.reject(new Conflict('another is the first')),
+          keepOnly: async () => {},
+        },
         [Symbol.asyncDispose]: async () => {},
       }) as never,
   )
