@@ -12,7 +12,8 @@ import { giveToUnprivileged, unprivilegedCommand } from './unprivileged.ts'
 
 /** The versions that come with `npm ci`, each an npm package of its own; the newest first. 14 is for Linux on x64 only. */
 export const POSTGRES_VERSIONS = [18, 17, 16, 15, 14] as const
-type PostgresVersion = (typeof POSTGRES_VERSIONS)[number]
+/** The major version of a PostgreSQL. */
+export type PostgresVersion = (typeof POSTGRES_VERSIONS)[number]
 
 export type PostgresServer = {
   version: PostgresVersion

@@ -5,6 +5,8 @@ import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
+import { leaveOut } from '../../local/servers/required.ts'
+import { checkMaven } from '../support/maven.ts'
 
 const run = promisify(execFile)
 const folder = join(import.meta.dirname, 'ruler')
@@ -12,15 +14,14 @@ const cache = join(import.meta.dirname, '../../node_modules/.cache')
 
 /**
  * AWS's own matcher of event patterns, by Maven, in a folder that is kept. Undefined where there is no Java: that is
- * said aloud, and is an error where CI is set.
+ * said aloud, and is an error in CI if this system must have it (local/servers/required.ts).
  */
 async function matcher(): Promise<string | undefined> {
   try {
-    await run('java', ['-version'])
-    await run('mvn', ['-v'])
-  } catch {
+    await checkMaven()
+  } catch (reason) {
+    leaveOut([{ server: 'Java and Maven', reason }])
     const words = "test/stack: java or mvn is missing, so the rules were NOT tried on AWS's own matcher"
-    if (process.env.CI === 'true') throw new Error(words)
     console.warn(`\n${'!'.repeat(80)}\n${words}\n${'!'.repeat(80)}\n`)
     return undefined
   }

@@ -1,10 +1,13 @@
 import type { TestProject } from 'vitest/node'
+import { checkPython } from '../../local/prerequisites.ts'
 import { type Chromium, startChromium } from '../../local/servers/chromium.ts'
 import { type MongodbServer, startMongodb } from '../../local/servers/mongodb.ts'
 import { MYSQL_FLAVOURS, type MysqlServer, startMysql } from '../../local/servers/mysql.ts'
 import { type Pgbouncer, POOLER_OPTIONS, startPgbouncer } from '../../local/servers/pgbouncer.ts'
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
 import { REDIS_PACKAGES, type RedisServer, startRedis } from '../../local/servers/redis.ts'
+import { leaveOut, type Missing, type TestServer } from '../../local/servers/required.ts'
+import { checkMaven } from './maven.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -25,23 +28,47 @@ declare module 'vitest' {
 type Stoppable = { restart?(): Promise<void>; kill?(): Promise<void>; stop(): Promise<void> }
 
 /**
- * Every server, started once for all test files: `inject('postgres')`, which comes with `npm ci`, the newest first, and
- * `inject('mysql')`, `inject('mongodb')`, `inject('redis')` and `inject('chromium')`, fetched from the system's own Debian mirror.
+ * Starts every server once for all test files: `inject('postgres')`, which comes with `npm ci`, has the newest first;
+ * `inject('mysql')`, `inject('mongodb')`, `inject('redis')` and `inject('chromium')` are fetched from the system's own Debian mirror.
+ * @returns what stops them, and says in the end which of them this system did not have
+ * @throws Error, in CI, if one is missing that this system must have: see local/servers/required.ts
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const missing: Missing[] = []
   const [postgres, mysql, mongodb, redis, chromium] = await Promise.all([
-    startable(POSTGRES_VERSIONS.map(version => startPostgres(version))),
-    startable(MYSQL_FLAVOURS.map(flavour => startMysql(flavour))),
-    startable([startMongodb()]),
-    startable(REDIS_PACKAGES.map(packages => startRedis(packages))),
-    startable([startChromium()]),
+    available(
+      missing,
+      POSTGRES_VERSIONS.map(version => [`PostgreSQL ${version}`, startPostgres(version)]),
+    ),
+    available(
+      missing,
+      MYSQL_FLAVOURS.map(flavour => [flavour.engine === 'mysql' ? 'MySQL' : 'MariaDB', startMysql(flavour)]),
+    ),
+    available(missing, [['DocumentDB', startMongodb()]]),
+    available(
+      missing,
+      REDIS_PACKAGES.map(packages => [
+        packages.packageName === 'valkey-server' ? 'Valkey' : 'Redis',
+        startRedis(packages),
+      ]),
+    ),
+    available(missing, [['Chromium', startChromium()]]),
+    available(missing, [
+      ['Python', checkPython()],
+      ['Java and Maven', checkMaven()],
+    ]),
   ])
-  const [newest] = postgres
-  if (!newest) throw new Error('there is no PostgreSQL for a pooler')
   // One after the other: they come from one package, and start at once.
   const pgbouncer: Awaited<ReturnType<typeof startPgbouncer>>[] = []
-  for (const options of POOLER_OPTIONS)
-    pgbouncer.push(...(await startable([startPgbouncer(plain(newest), options)])))
+  const [newest] = postgres
+  if (newest)
+    for (const options of POOLER_OPTIONS)
+      pgbouncer.push(...(await available(missing, [['PgBouncer', startPgbouncer(plain(newest), options)]])))
+  const leftOut = leaveOut(missing)
+  if (!newest) throw new Error(`there is no PostgreSQL, which most tests need:\n${leftOut.join('\n')}`)
+  tell(leftOut)
+  // A file may have no tests but those of a server that is left out. Vitest takes such a file for a mistake otherwise.
+  if (leftOut.length) project.config.passWithNoTests = true
   project.provide('pgbouncer', pgbouncer.map(plain))
   project.provide('postgres', postgres.map(plain))
   project.provide(
@@ -55,7 +82,14 @@ export default async function setup(project: TestProject): Promise<() => Promise
     await Promise.all(
       [...postgres, ...mysql, ...mongodb, ...redis, ...pgbouncer, ...chromium].map(server => server.stop()),
     )
+    tell(leftOut)
   }
+}
+
+/** Says which servers the tests do without: as they start, and again after the summary of the run. */
+function tell(leftOut: string[]): void {
+  if (leftOut.length)
+    console.warn(`SKIPPED: the tests of what this system does not have:\n${leftOut.join('\n')}\n`)
 }
 
 /** A server's facts alone: what it does cannot be handed to another process. */
@@ -66,13 +100,13 @@ const plain = <T extends Stoppable>({
   ...server
 }: T): Omit<T, 'stop' | 'restart' | 'kill'> => server
 
-/** Those that this system can have. @throws in CI instead, so that no test is left out there unseen */
-async function startable<T>(starting: Promise<T>[]): Promise<T[]> {
-  const found: T[] = []
-  for (const result of await Promise.allSettled(starting)) {
-    if (result.status === 'fulfilled') found.push(result.value)
-    else if (process.env.CI === 'true') throw result.reason
-    else console.warn(`SKIPPED: the tests of one server, which this system cannot have. ${result.reason}`)
-  }
-  return found
+/** Waits for each of these. @returns what started; what did not is added to `missing` */
+async function available<T>(missing: Missing[], starting: [TestServer, Promise<T>][]): Promise<T[]> {
+  const results = await Promise.allSettled(starting.map(([, started]) => started))
+  return results.flatMap((result, index) => {
+    if (result.status === 'fulfilled') return [result.value]
+    const [server] = starting[index] as [TestServer, Promise<T>]
+    missing.push({ server, reason: result.reason })
+    return []
+  })
 }

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, inject, test } from 'vitest'
 import { startPostgres } from '../../local/servers/postgres.ts'
 import { runStatements } from '../../local/servers/postgresDatabase.ts'
 import { postgresTestServer } from '../support/testServers.ts'
@@ -10,12 +10,13 @@ type Version = NonNullable<Parameters<typeof startPostgres>[0]>
 
 /**
  * Plays the world of a server of its own, as some states are a server's, and asks it for what a role consists of. What the
- * one \`beside\` it plays too is shared between the two.
+ * one `beside` it plays too is shared between the two. It plays nothing where this system does not have that version.
  */
 export async function postgresWorld(
   version: Version,
   { beside, half }: { beside: Version; half: 0 | 1 },
 ): Promise<void> {
+  if (!inject('postgres').some(server => server.version === version)) return
   const server = await startPostgres(version)
   afterAll(() => server.stop())
   const entries = postgresEntries(server)

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { type PostgresServer, startPostgres } from '../../../../local/servers/postgres.ts'
 import { admits, makeApp, rejectRds, runStatements } from '../../../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../../../rotation/credential.ts'
@@ -21,8 +21,9 @@ import { rejectionOf } from '../../../support/observe.ts'
 
 const { pairOf } = new AlternatingUsers()
 
+const versions = inject('postgres').flatMap(({ version }) => ([18, 14].includes(version) ? [version] : []))
 // Each a server of its own, as what it asks for is changed.
-describe.each([18, 14] as const)('how PostgreSQL %i asks for a password', version => {
+describe.each(versions)('how PostgreSQL %i asks for a password', version => {
   let server: PostgresServer & { stop(): Promise<void> }
   let hba = ''
   beforeAll(async () => {
