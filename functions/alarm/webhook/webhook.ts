@@ -10,7 +10,8 @@ export class WebhookFailed extends Error {
   override readonly name = 'WebhookFailed'
 }
 
-const services: WebhookService[] = [slack, teams, pagerDuty]
+/** Every service that a webhook may belong to. */
+export const services: WebhookService[] = [slack, teams, pagerDuty]
 
 /** Milliseconds: of one request; and of a pause where the service says that it is too much, but not until when. */
 const REQUEST_TIMEOUT_MS = 5_000

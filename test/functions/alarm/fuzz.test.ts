@@ -8,6 +8,7 @@ import type { Verdict } from '../../../functions/alarm/verifyEvent.ts'
 import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
 import { slack } from '../../../functions/alarm/webhook/slack.ts'
 import { teams } from '../../../functions/alarm/webhook/teams.ts'
+import { services } from '../../../functions/alarm/webhook/webhook.ts'
 import {
   cloudWatchAlarmEvent,
   credentialsLateEvent,
@@ -105,7 +106,7 @@ test('whatever is in an event, what is told of it can be read, and each service 
       for (const key of [alarm.key, ...alarm.otherKeys, alarm.credential ?? ''])
         expect(Buffer.byteLength(itemIdOf(key))).toBeLessThanOrEqual(2048)
       expect(Number.isFinite(alarm.happenedAt)).toBe(true)
-      for (const service of [slack, teams, pagerDuty])
+      for (const service of services)
         for (const alarms of [[alarm], [alarm, alarm]])
           for (const { body } of service.messages(alarms, url)) {
             const text = JSON.stringify(body)

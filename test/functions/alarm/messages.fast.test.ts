@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest'
 import { type Alarm, downgradeToError, mailTextOf, recoveryAlarmOf } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
-import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
-import { slack } from '../../../functions/alarm/webhook/slack.ts'
-import { teams } from '../../../functions/alarm/webhook/teams.ts'
+import { services } from '../../../functions/alarm/webhook/webhook.ts'
 import { LockedOut } from '../../../rotation/errors.ts'
 import {
   causeOf,
@@ -194,7 +192,7 @@ test.each(Object.entries(alarms))('%s: as a mail', async (name, alarm) => {
 })
 
 test.each(Object.entries(alarms))('%s: to the webhook', async (name, alarm) => {
-  const messages = [slack, teams, pagerDuty].map(service => [
+  const messages = services.map(service => [
     service.name,
     service.messages([alarm], url).map(({ body }) => body),
   ])
@@ -204,9 +202,6 @@ test.each(Object.entries(alarms))('%s: to the webhook', async (name, alarm) => {
 test('many at once, to the webhook', async () => {
   const { critical = [], error = [] } = Object.groupBy(Object.values(alarms), ({ severity }) => severity)
   const all = [...critical, ...error]
-  const messages = [slack, teams, pagerDuty].map(service => [
-    service.name,
-    service.messages(all, url).map(({ body }) => body),
-  ])
+  const messages = services.map(service => [service.name, service.messages(all, url).map(({ body }) => body)])
   await expect(pretty(Object.fromEntries(messages))).toMatchFileSnapshot(`${file('many at once')}.json`)
 })
