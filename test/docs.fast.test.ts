@@ -31,7 +31,10 @@ import {
 
 const project = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(project, path), 'utf8')
-const pages = ['README.md', ...globSync('docs/**/*.md', { cwd: project }).sort()]
+const pages = [
+  ...['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md'],
+  ...globSync('docs/**/*.md', { cwd: project }).sort(),
+]
 const headings = (page: string) => [...read(page).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading ?? '')
 
 const anchor = (heading: string) =>
