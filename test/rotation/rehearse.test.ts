@@ -281,7 +281,7 @@ describe('a rehearsal', () => {
 })
 
 describe('tryOut', () => {
-  const session = (more: Partial<Session>) => ({ run: vi.fn(), ...more }) as unknown as Session
+  const session = (more: Partial<Session>) => ({ runTestQuery: vi.fn(), ...more }) as unknown as Session
   const said = () => ({ nextUser: app.user })
 
   test('a pooler that may have a list of its own is refused where the user gets another password', async () => {

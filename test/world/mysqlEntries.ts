@@ -365,7 +365,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
   }))
 
   /** What was set cannot be taken back while it lasts. */
-  const unwritable = { locksOut: ({ strategy }: World) => strategy === 'single-user', blind: true }
+  const unwritable = { locksOut: ({ strategy }: World) => strategy === 'single-user', isUndecidable: true }
   let held: Connection | undefined
   const settings: MysqlEntry[] = [
     variable('read_only', 'on', unwritable),

@@ -98,7 +98,7 @@ async function postOne(
 }
 
 const serviceDownError = (message: string): PostFailure =>
-  Object.assign(new WebhookFailed(message), { down: true })
+  Object.assign(new WebhookFailed(message), { isServiceDown: true })
 
 /** Milliseconds, of what is either seconds or a time. */
 function retryPauseOf(value: string | null): number {
