@@ -526,7 +526,7 @@ describe('alarms', () => {
       ...properties(full, 'FindDueLambdaFunction').Environment.Variables,
     }))
       vi.stubEnv(name, `${value}`)
-    vi.doMock('../../rotation/steps.ts', () => ({ finish: async () => {} }))
+    vi.doMock('../../rotation/steps.ts', () => ({ finishSecret: async () => {} }))
     vi.doMock('../../rotation/rollback.ts', () => ({
       rollback: async () => ({ outcome: 'restored' }),
       rollbackAbandoned: async () => {
