@@ -17,14 +17,14 @@ let hostOf: (credential: ScheduledCredential) => string
 let adminOf: Record<string, string>
 vi.mock('../../fleet/inventory.ts', () => ({
   Inventory: class {
-    scheduled = async () => scheduled
-    atHome = async () => []
+    listScheduled = async () => scheduled
+    listAtHome = async () => []
   },
 }))
 vi.mock('../../fleet/targets.ts', () => ({
-  targetsOf: async (some: ScheduledCredential[]) =>
-    new Map(some.map(credential => [credential, { host: hostOf(credential) }])),
-  adminsAmong: (targets: Map<ScheduledCredential, object>) => {
+  findTargets: async (some: ScheduledCredential[]) =>
+    new Map(some.map(credential => [credential, { address: hostOf(credential) }])),
+  matchAdmins: (targets: Map<ScheduledCredential, object>) => {
     const byId = new Map([...targets.keys()].map(credential => [credential.id, credential]))
     const named = [...targets.keys()].map(credential => [credential, byId.get(adminOf[credential.id] ?? '')])
     return new Map(named.filter(([, admin]) => admin) as [ScheduledCredential, ScheduledCredential][])
