@@ -1,6 +1,6 @@
 import type { StateName } from './states.ts'
 
-/** The states of rotate that announce something, by the type of the event that each puts on the bus. */
+/** The states of the state machine rotate that put an event on the event bus, by the event's detail type. */
 export const ANNOUNCING_STATES = {
   'Credential Rotated': ['AnnounceSuccess'],
   'Credential Rotation Failed': ['AnnounceFailure', 'AnnounceLockout'],

@@ -1,19 +1,20 @@
-type Watched = { middlewareStack: { add(middleware: never, options: never): void } }
-type Next = (args: unknown) => Promise<{ response?: { headers?: Record<string, string> } }>
+type AwsClient = { middlewareStack: { add(middleware: never, options: never): void } }
+type Handler = (args: unknown) => Promise<{ response?: { headers?: Record<string, string> } }>
 
 /**
- * AWS's clock, whatever this machine's one shows: what the Date header of the first answer says that a client gets from now on, in
- * ISO 8601. Until there is one, and of a service that sends none, it is this machine's clock.
+ * Reads the time from AWS instead of from this machine's clock, which may be wrong. The time is the Date header of the first
+ * answer that `client` gets after this call.
+ * @returns gives that time in ISO 8601; this machine's time as long as no answer had such a header
  */
-export function watchClock(client: Watched): () => string {
-  let first: string | undefined
-  const watch = (next: Next) => async (args: unknown) => {
+export function watchClock(client: AwsClient): () => string {
+  let firstDate: string | undefined
+  const watch = (next: Handler) => async (args: unknown) => {
     const result = await next(args)
     const date = new Date(result.response?.headers?.date ?? '')
-    if (!Number.isNaN(date.getTime())) first ??= date.toISOString()
+    if (!Number.isNaN(date.getTime())) firstDate ??= date.toISOString()
     return result
   }
-  const place = { step: 'deserialize', priority: 'low', name: 'watchClock', override: true }
-  client.middlewareStack.add(watch as never, place as never)
-  return () => first ?? new Date().toISOString()
+  const options = { step: 'deserialize', priority: 'low', name: 'watchClock', override: true }
+  client.middlewareStack.add(watch as never, options as never)
+  return () => firstDate ?? new Date().toISOString()
 }

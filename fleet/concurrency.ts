@@ -1,13 +1,14 @@
-/** As `Promise.allSettled`, so many at once. */
+/** Works on all items as `Promise.allSettled` does, but on at most `most` of them at a time. Results are in the items' order. */
 export async function settleConcurrently<Item, Result>(
   items: Item[],
   most: number,
   work: (item: Item) => Promise<Result>,
 ): Promise<PromiseSettledResult<Result>[]> {
   const results: PromiseSettledResult<Result>[] = []
-  const rest = items.entries()
+  // All workers take from the same iterator, so each item is worked on once.
+  const remaining = items.entries()
   const worker = async () => {
-    for (const [index, item] of rest)
+    for (const [index, item] of remaining)
       results[index] = await work(item).then(
         value => ({ status: 'fulfilled', value }) as const,
         reason => ({ status: 'rejected', reason }) as const,
@@ -17,7 +18,11 @@ export async function settleConcurrently<Item, Result>(
   return results
 }
 
-/** As `Promise.all`, so many at once; but each is waited for. @throws what the first of them has thrown */
+/**
+ * Works on all items as `Promise.all` does, but on at most `most` of them at a time. All of them are worked on and waited for,
+ * also when one fails.
+ * @throws what the first item in their order that failed has thrown
+ */
 export async function mapConcurrently<Item, Result>(
   items: Item[],
   most: number,

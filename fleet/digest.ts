@@ -4,16 +4,20 @@ import { createHash } from 'node:crypto'
 export const digest = (text: string) => createHash('sha256').update(text).digest('hex')
 
 /**
- * In an order that is another one in each run: of what there is no room for, or may fail for good, the same would otherwise always
- * come last.
+ * The items in an order that differs from run to run. A run may have no room for the last items, and the first ones may fail in
+ * every run: with a fixed order the same items would always be left out.
+ * @param run the run's name, which decides on the order
  */
 export function shuffledByRun<Item>(items: Item[], run: string, nameOf: (item: Item) => string): Item[] {
   return items
-    .map(item => ({ item, lot: digest(`${run} ${nameOf(item)}`) }))
-    .sort((a, b) => (a.lot < b.lot ? -1 : 1))
+    .map(item => ({ item, sortKey: digest(`${run} ${nameOf(item)}`) }))
+    .sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1))
     .map(({ item }) => item)
 }
 
-/** A key of at most `most` characters. Two long ones that begin alike stay two. */
+/**
+ * A key of at most `most` characters: the text itself, or the beginning of a longer text with the text's digest. Two long texts
+ * that begin alike have different keys.
+ */
 export const boundedKey = (text: string, most: number) =>
   text.length > most ? `${text.slice(0, most - 65)} ${digest(text)}` : text

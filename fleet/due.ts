@@ -6,17 +6,18 @@ import { digest } from './digest.ts'
 import type { ScheduledCredential } from './inventory.ts'
 import { type Opening, openingAt } from './window.ts'
 
-/** What the names of a credential's rotations are made from. */
+/** What the tokens of a credential's rotations are made from. */
 type TokenSource = Pick<ScheduledCredential, 'store' | 'id' | 'currentSince'>
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** What the deployment's defaults are has no bearing on a schedule. */
+/** The tags are parsed without the deployment's defaults: none of these changes when a credential is due. */
 const noDeploymentDefaults = parseOptions({})
 
 /**
- * What is to happen to a credential now. `late` is set where it should have rotated long ago, or never will as its tags
- * are: a day after it could have been, or after its interval if that is shorter, but an hour at least.
+ * What is to happen to a credential now: its rotation is due, it waits, or it is skipped for the reason that is given.
+ * `late` is true if the credential never rotates with the tags that it has, or if its rotation is overdue: by a day, or by its
+ * interval if that is shorter, but by at least an hour. `until` is when the window closes in which the rotation may begin.
  */
 type Verdict = { late: boolean } & (
   | { state: 'due'; token: string; rank: Rank; until?: Date }
@@ -24,12 +25,12 @@ type Verdict = { late: boolean } & (
   | { state: 'skipped'; reason: string }
 )
 
-/** Which try it is; and for how many milliseconds the credential has been due, and this try of it. */
+/** Which attempt at the rotation is due (0 for the first), and for how many milliseconds the credential and this attempt are. */
 type Rank = { attempt: number; dueForMs: number; attemptDueForMs: number }
 
 /**
- * Whether a credential is to rotate at the moment `now`, as its tags say. `interval` is how many milliseconds lie between
- * two runs, an hour at most. Never throws.
+ * Whether a credential is to rotate at the moment `now`, by its tags. Wrong tags make it `skipped`; nothing is thrown for them.
+ * @param interval milliseconds between two runs of the schedule, an hour at most
  */
 export function evaluateSchedule(credential: ScheduledCredential, now: Date, interval = HOUR_MS): Verdict {
   const { tags, currentSince, nextByService } = credential
@@ -46,27 +47,31 @@ export function evaluateSchedule(credential: ScheduledCredential, now: Date, int
   if (every === undefined) return { state: 'waiting', late: false }
   if (isHomeElsewhere(credential.arn, home))
     return { state: 'skipped', reason: `keyturn:home: it rotates in ${home}`, late: false }
-  // The schedule's concern alone: a rotation by hand goes on.
+  // createSecret does not check this: a rotation that is started by hand needs no schedule.
   if (jitter > every)
     return { state: 'skipped', reason: 'keyturn:jitter: should be no longer than keyturn:every', late: true }
   const time = now.getTime()
-  const from = currentSince.getTime() + every * 1000
-  const mayBegin = createStartTimeIn(credential, from, jitter * 1000, interval)
-  const opens = mayBegin(window && openingAt(window, from))
-  if (time < opens) return { state: 'waiting', late: false }
-  const late = time > opens + Math.max(HOUR_MS, Math.min(every * 1000, DAY_MS))
+  const dueFrom = currentSince.getTime() + every * 1000
+  const startTimeIn = createStartTimeIn(credential, dueFrom, jitter * 1000, interval)
+  const firstStart = startTimeIn(window && openingAt(window, dueFrom))
+  if (time < firstStart) return { state: 'waiting', late: false }
+
+  const late = time > firstStart + Math.max(HOUR_MS, Math.min(every * 1000, DAY_MS))
   const opening = window && openingAt(window, time)
-  if (time < mayBegin(opening)) return { state: 'waiting', late }
-  const due = time - opens
-  const attempt = attemptAfter(due)
-  const rank = { attempt, dueForMs: due, attemptDueForMs: due - msUntilAttempt(attempt) }
+  if (time < startTimeIn(opening)) return { state: 'waiting', late }
+
+  const dueForMs = time - firstStart
+  const attempt = attemptAfter(dueForMs)
+  const rank = { attempt, dueForMs, attemptDueForMs: dueForMs - msUntilAttempt(attempt) }
   const verdict = { state: 'due', late, rank, token: tokenFor(credential, attempt) } as const
   return opening ? { ...verdict, until: new Date(opening.closes) } : verdict
 }
 
 /**
- * When a credential is to rotate next by its tags: `now` if it is due. Undefined if nothing says when, or its tags are
- * wrong. A try that failed, and the next one, make no difference here.
+ * When a credential is to rotate next by its tags: `now` if it is due. Failed attempts, and the wait before the next one, are
+ * not taken into account.
+ * @param interval milliseconds between two runs of the schedule
+ * @returns undefined if the tags ask for no rotation on a schedule, or are wrong
  */
 export function nextRotationTime(
   credential: ScheduledCredential,
@@ -77,46 +82,56 @@ export function nextRotationTime(
   if (!options || options instanceof InvalidOption || options.every === undefined) return undefined
   const { every, window, jitter = 0, home } = options
   if (jitter > every || isHomeElsewhere(credential.arn, home)) return undefined
-  const from = credential.currentSince.getTime() + every * 1000
-  const mayBegin = createStartTimeIn(credential, from, jitter * 1000, interval)
+  const dueFrom = credential.currentSince.getTime() + every * 1000
+  const startTimeIn = createStartTimeIn(credential, dueFrom, jitter * 1000, interval)
   const time = now.getTime()
-  return new Date(Math.ceil(Math.max(time, mayBegin(window && openingAt(window, Math.max(from, time))))))
+  const opening = window && openingAt(window, Math.max(dueFrom, time))
+  return new Date(Math.ceil(Math.max(time, startTimeIn(opening))))
 }
 
 /**
- * When a credential that is due from `from` on may begin in a window that is open then or later, or without one: as late
- * as its part of the jitter says, but so that one run is still to come before the window closes. The part is the same
- * whenever we look, and another one for each version and credential.
+ * Tells when the rotation of a credential may begin in an opening of its window, or without a window. The rotation is delayed by
+ * a fraction of `jitter`, but by no more than leaves one further run before the window closes. The fraction follows from the
+ * credential and its current version: it is the same in each run, and differs from credential to credential.
+ * @param dueFrom milliseconds since 1970, as the result
+ * @param jitter milliseconds
+ * @param interval milliseconds between two runs
  */
-function createStartTimeIn(credential: ScheduledCredential, from: number, jitter: number, interval: number) {
-  const part = fractionOf(identityOf(credential))
+function createStartTimeIn(
+  credential: ScheduledCredential,
+  dueFrom: number,
+  jitter: number,
+  interval: number,
+) {
+  const fraction = fractionOf(identityOf(credential))
   return (opening: Opening | undefined): number => {
-    if (!opening) return from + jitter * part
-    const start = Math.max(from, opening.opens)
-    return start + Math.min(jitter, Math.max(0, opening.closes - start - interval)) * part
+    if (!opening) return dueFrom + jitter * fraction
+    const start = Math.max(dueFrom, opening.opens)
+    return start + Math.min(jitter, Math.max(0, opening.closes - start - interval)) * fraction
   }
 }
 
 /**
- * Which try of a rotation it is, by the milliseconds that it has been due. A rotation that failed changes nothing that
- * we look at. So there is one try at once, then after 1, 2, 4, 8 and 16 hours, then once a day.
+ * The number of the latest attempt at a rotation that is due for so many milliseconds: 0 is due at once, the next ones after 1,
+ * 2, 4, 8 and 16 hours, all later ones once a day. The time alone decides, as a failed rotation leaves no trace in the
+ * credential.
  */
-function attemptAfter(due: number): number {
-  const hours = due / HOUR_MS
+function attemptAfter(dueForMs: number): number {
+  const hours = dueForMs / HOUR_MS
   if (hours < 1) return 0
   return hours < 16 ? Math.floor(Math.log2(hours)) + 1 : 5 + Math.floor((hours - 16) / 24)
 }
 
-/** The milliseconds that a credential has been due when this try of it begins. */
+/** For how many milliseconds a credential has been due when this attempt becomes due. */
 function msUntilAttempt(attempt: number): number {
   if (attempt === 0) return 0
   return (attempt <= 5 ? 2 ** (attempt - 1) : 16 + 24 * (attempt - 5)) * HOUR_MS
 }
 
-/** How many of a credential's tries are looked for: those of some weeks. */
+/** How many earlier attempts of a credential are looked for: those of about four weeks. */
 const MAX_EARLIER_ATTEMPT_COUNT = 30
 
-/** The tokens of the tries before this one, the latest first. */
+/** The tokens of the attempts before this one, the latest first; at most 30. */
 export function earlierTokens(credential: TokenSource, attempt: number): string[] {
   const attempts = Array.from(
     { length: Math.min(attempt, MAX_EARLIER_ATTEMPT_COUNT) },
@@ -125,10 +140,13 @@ export function earlierTokens(credential: TokenSource, attempt: number): string[
   return attempts.map(earlier => tokenFor(credential, earlier))
 }
 
-/** Names the rotation that the policies of a parameter's version ask for, however many of them do so, and how often. */
+/**
+ * The token of the rotation that the policies of a parameter's current version ask for. The token is the same for all of these
+ * policies and each of their events, so one version is rotated once.
+ */
 export const policyTokenFor = (parameter: TokenSource) => tokenFor(parameter, 'policy')
 
-/** A UUID. Whoever looks at the same credential gets the same one for the same try, so that it begins once. */
+/** A UUID that follows from the credential's current version and the attempt, so that several runs start an attempt once. */
 function tokenFor(credential: TokenSource, attempt: number | 'policy'): string {
   const digits = digest(`${identityOf(credential)} ${attempt}`).slice(0, 32)
   return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
@@ -136,8 +154,11 @@ function tokenFor(credential: TokenSource, attempt: number | 'policy'): string {
 
 const identityOf = ({ store, id, currentSince }: TokenSource) =>
   `${store} ${id} ${currentSince.toISOString()}`
+
+/** A number from 0 to 1 that follows from the text. */
 const fractionOf = (text: string) => Number.parseInt(digest(text).slice(0, 8), 16) / 2 ** 32
 
+/** The options that the tags set; what is wrong with the tags if they cannot be parsed. */
 function optionsOf(tags: Tags): Options | InvalidOption {
   try {
     return parseTags(tags, noDeploymentDefaults)

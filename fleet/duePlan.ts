@@ -4,19 +4,22 @@ import { earlierTokens, evaluateSchedule } from './due.ts'
 import type { ScheduledCredential } from './inventory.ts'
 import { type AdminByCredential, turnsOf } from './turns.ts'
 
-/** A credential whose rotation may begin, under this token; not after `until`, if there is such a time. */
+/** A credential whose rotation may begin, and the token of that rotation. Its window closes at `until`, if it has one. */
 export type DueRotation = { credential: ScheduledCredential; token: string; until?: Date }
 
-/** Which rotations have begun lately: when, by their tokens. All that began after `since` are among them. */
+/**
+ * Rotations that have begun lately, as milliseconds since 1970 by token. All rotations that began after `knownSince`, also in
+ * milliseconds, are among them.
+ */
 export type RecentRotations = { startTimes: Map<string, number>; knownSince: number }
 
-/** What a run finds to do, before it is known how much of it has room. */
+/** What a run finds to do. Its state may have no room for all of that. */
 export type DuePlan = {
-  /** What may begin, in the order in which runs take it up. */
+  /** The rotations that may begin, in the order in which they are to be started. */
   due: DueRotation[]
-  /** The names of what should have rotated long ago, or never will as its tags are. */
+  /** The credentials, as `store id`, whose rotation is overdue, or never comes with the tags that they have. */
   late: string[]
-  /** What has the tag, but is not for this run to rotate, each with the reason. */
+  /** The credentials with the tag keyturn:every that this run does not rotate, as `store id: reason`. */
   skipped: string[]
 }
 
@@ -24,56 +27,65 @@ export type DuePlan = {
 type RunTime = { run: string; now: Date; interval: number }
 
 /**
- * What is due, in an order in which nothing starves, whatever fails:
+ * Finds out which credentials are due, in an order in which each of them gets its turn, whatever other rotations fail:
  *
- * 1. what was never tried, what has been due for longest first;
- * 2. what is to be tried again, what was tried longest ago first.
+ * 1. credentials without an attempt since they became due; the one that has been due for longest comes first;
+ * 2. credentials whose next attempt is due; the one with the oldest attempt comes first;
+ * 3. credentials of which nobody can tell whether the attempt that is due has begun already, as more rotations have begun since
+ *    than `recent` has. These come alternately with (2), in an order that differs from run to run.
  *
- * What was tried and waits for its next try takes no place. 3. Where so many rotations have begun since a try became due
- * that nobody knows whether it was one of them, its credential takes turns with (2), in another order in each run.
+ * A credential whose latest attempt has begun, and whose next one is not due yet, is left out.
  */
 export function planDue(
   credentials: ScheduledCredential[],
-  tried: RecentRotations,
+  recent: RecentRotations,
   { run, now, interval }: RunTime,
 ): DuePlan {
-  const found: Record<Precedence, RankedRotation[]> = { 1: [], 2: [], 3: [] }
+  const ranked: Record<Precedence, RankedRotation[]> = { 1: [], 2: [], 3: [] }
   const late: string[] = []
   const skipped: string[] = []
-  const done: string[] = []
+  const attempted: string[] = []
   for (const credential of credentials) {
     const name = storeAndIdOf(credential)
     const verdict = evaluateSchedule(credential, now, interval)
     if (verdict.late) late.push(name)
     if (verdict.state === 'skipped') skipped.push(`${name}: ${verdict.reason}`)
     if (verdict.state !== 'due') continue
+
     const { token, until, rank } = verdict
-    if (tried.startTimes.has(token)) {
-      done.push(`${name}: it was tried already; the next try comes later`)
+    if (recent.startTimes.has(token)) {
+      attempted.push(`${name}: it was tried already; the next try comes later`)
       continue
     }
-    const [last] = earlierTokens(credential, rank.attempt).flatMap(token => tried.startTimes.get(token) ?? [])
-    const due = { credential, token, ...(until && { until }) }
+    const [lastAttempt] = earlierTokens(credential, rank.attempt).flatMap(
+      token => recent.startTimes.get(token) ?? [],
+    )
     const dueSince = now.getTime() - rank.dueForMs
-    const order = precedenceOf(last, dueSince, now.getTime() - rank.attemptDueForMs, tried.knownSince)
-    found[order].push({ due, since: last ?? dueSince, lot: digest(`${run} ${name}`) })
+    const attemptDueSince = now.getTime() - rank.attemptDueForMs
+    const precedence = precedenceOf(lastAttempt, dueSince, attemptDueSince, recent.knownSince)
+    const due = { credential, token, ...(until && { until }) }
+    ranked[precedence].push({ due, since: lastAttempt ?? dueSince, sortKey: digest(`${run} ${name}`) })
   }
-  const again = found[2].sort(byWaitingTime)
-  const unknown = found[3].sort((a, b) => (a.lot < b.lot ? -1 : 1))
+  const first = ranked[1].sort(byWaitingTime)
+  const again = ranked[2].sort(byWaitingTime)
+  const unknown = ranked[3].sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1))
   return {
-    due: [...found[1].sort(byWaitingTime), ...alternate(again, unknown)].map(({ due }) => due),
+    due: [...first, ...alternate(again, unknown)].map(({ due }) => due),
     late: late.sort(),
-    // What a person has to mend comes first.
-    skipped: [...skipped, ...done],
+    // The list may be cut, and a person has to mend the skipped ones.
+    skipped: [...skipped, ...attempted],
   }
 }
 
-/** Credentials that one run looks at, to learn where they rotate. */
+/** Of how many credentials one run finds out on which server they rotate. */
 const MAX_LOOKED_AT_COUNT = 2000
 
 /**
- * In which order a run looks at what is due. Where that is more than it looks at, all behind the first `room` come by lot,
- * other ones in each run: else what is due on servers that are taken or down could hide the rest for good.
+ * The order in which a run finds out on which servers its due credentials rotate, at most 2000 of them. If more are due, those
+ * behind the first `room` come in an order that differs from run to run. Otherwise credentials on servers that are taken or down
+ * could fill the 2000 in every run, and keep the others from rotating.
+ * @param room how many rotations the run can start
+ * @param run the run's name
  */
 export function orderForLookup(due: DueRotation[], room: number, run: string): DueRotation[] {
   if (due.length <= MAX_LOOKED_AT_COUNT) return due
@@ -82,8 +94,9 @@ export function orderForLookup(due: DueRotation[], room: number, run: string): D
 }
 
 /**
- * What of it may begin, by its server: on a server that is taken, nothing. On one that did not answer last time, one, by
- * which that is found out; the others are `parked`, and come into a run only where that has room left.
+ * Parts the due rotations by the state of their servers. On a server that an earlier run still rotates on (`taken`), none
+ * begins. On a server that did not answer last time (`down`), one begins, to find out whether it answers now; the others are
+ * `parked`: they come into the run only if it has room left.
  */
 export function splitByServer(
   due: DueRotation[],
@@ -101,12 +114,12 @@ export function splitByServer(
   return { open, parked }
 }
 
-/** One rotation to start; not after `until`, if there is such a time. */
+/** One rotation to start, as a run's state has it. Its window closes at `until`, in ISO 8601; null if it has none. */
 export type PlannedRotation = { store: StoreName; id: string; token: string; until: string | null }
 
 /**
- * The rotations on one database server. `name` is this group's alone. `turns` are the same rotations where some have to
- * end before others begin, as they are of the others' admins; `rotations` is then in this order.
+ * The rotations that one run starts on one database server. `name` is unique to the group. `turns` has the same rotations, and
+ * is set where some credentials are admins of others: a turn begins when the one before has ended. `rotations` is in that order.
  */
 export type ServerGroup = {
   name: string
@@ -115,7 +128,7 @@ export type ServerGroup = {
   turns?: PlannedRotation[][]
 }
 
-/** Where each rotates, who is whose admin, and how much the groups may be as JSON. */
+/** The run's name, where each credential rotates, who is whose admin, and how many bytes the groups may have as JSON. */
 type GroupingOptions = {
   run: string
   hostOf: (credential: ScheduledCredential) => string
@@ -123,7 +136,7 @@ type GroupingOptions = {
   bytes: number
 }
 
-/** What is planned, by its database server: the first of it, as much as there is room for. */
+/** Groups the due rotations by database server. The last ones are left out if `bytes` has no room for all of them. */
 export function groupByServer(
   due: DueRotation[],
   { run, hostOf, admins, bytes }: GroupingOptions,
@@ -134,7 +147,7 @@ export function groupByServer(
     const { store, id } = credential
     const rotation = { store, id, token, until: until?.toISOString() ?? null }
     const host = hostOf(credential)
-    // As much again for what a host of its own would need, and for what is told twice.
+    // Counted twice, for the names that a group of its own takes; three times where `turns` repeats the rotation.
     room -= (inTurns.has(host) ? 3 : 2) * JSON.stringify({ ...rotation, host }).length
     return room > 0 ? [{ host, credential, rotation }] : []
   })
@@ -148,28 +161,34 @@ export function groupByServer(
   })
 }
 
-/** `since` is when it was last tried, or became due. */
-type RankedRotation = { due: DueRotation; since: number; lot: string }
+/** `since` is when the last attempt began, or else when the credential became due, in milliseconds since 1970. */
+type RankedRotation = { due: DueRotation; since: number; sortKey: string }
+
+/** The numbers of the list at planDue. */
 type Precedence = 1 | 2 | 3
 
-/** `last` is when it was last tried, as far as that is known: what began before `known` may have been forgotten. */
+/**
+ * All parameters are milliseconds since 1970. `lastAttempt` is when the last attempt began, if it is known: attempts before
+ * `knownSince` may be missing.
+ */
 function precedenceOf(
-  last: number | undefined,
+  lastAttempt: number | undefined,
   dueSince: number,
-  thisTrySince: number,
-  known: number,
+  attemptDueSince: number,
+  knownSince: number,
 ): Precedence {
-  if (last !== undefined) return 2
-  if (dueSince > known) return 1
-  return thisTrySince > known ? 2 : 3
+  if (lastAttempt !== undefined) return 2
+  if (dueSince > knownSince) return 1
+  return attemptDueSince > knownSince ? 2 : 3
 }
 
 const byWaitingTime = (a: RankedRotation, b: RankedRotation) => a.since - b.since
 
+/** The first of each list, then the second of each, and so on. */
 function alternate<T>(some: T[], others: T[]): T[] {
   const pairs = Array.from({ length: Math.max(some.length, others.length) }, (_, n) => n)
   return pairs.flatMap(n => [...some.slice(n, n + 1), ...others.slice(n, n + 1)])
 }
 
-/** By which a credential is told. */
+/** A credential's name in lists and reasons, such as `secrets-manager app/db`. */
 export const storeAndIdOf = ({ store, id }: ScheduledCredential) => `${store} ${id}`

@@ -1,6 +1,6 @@
 import type { StateName } from './states.ts'
 
-/** What it means for the application that a rotation did not come to its end, in a sentence. */
+/** What it means for the application that a rotation did not come to its normal end, in a sentence. */
 export const ENDING_MEANINGS = {
   failed: 'The rotation failed; the application is unharmed.',
   lockout: 'The rotation failed, and so did its rollback: the application may be locked out.',
@@ -19,16 +19,19 @@ export const ENDING_MEANINGS = {
   promoted:
     'The credential was rotated, but stands alone in another Region as well, as after a promotion there: what was replaced stays open.',
 }
+
+/** A key of ENDING_MEANINGS. */
 export type EndingMeaning = keyof typeof ENDING_MEANINGS
 
+/** What it means that an execution failed in a state, and that it was stopped there from outside. */
 type Ending = { failed: EndingMeaning; stopped: EndingMeaning }
 type StateOfRotate = StateName<'rotate'>
-/** Whether the application can still log in when an execution ends in one of these, nobody can tell. */
+/** When an execution ends in one of these states, nobody can tell whether the application can still log in. */
 type UnclearState = Extract<StateOfRotate, 'SetSecret' | 'TestSecret' | 'FinishSecret'>
 
 /**
- * What it means that an execution of rotate ended in a state, whether it failed there or was stopped. Any other state:
- * nobody can tell.
+ * What it means that an execution of rotate ended in a state, by the state's name. For a state that is not listed, see
+ * meaningOfEnding.
  */
 export const ENDINGS_BY_STATE: Record<string, Ending> = {
   __proto__: null as never,
@@ -51,7 +54,7 @@ export const ENDINGS_BY_STATE: Record<string, Ending> = {
   Rehearsed: { failed: 'execution', stopped: 'harmless' },
   DiscardSecret: { failed: 'execution', stopped: 'harmless' },
   NoObject: { failed: 'execution', stopped: 'harmless' },
-  // These have announced that the rotation was rolled back.
+  // In these states the rotation has been rolled back.
   HadFinished: { failed: 'failed', stopped: 'failed' },
   AnnounceFailure: { failed: 'failed', stopped: 'failed' },
   RotationFailed: { failed: 'failed', stopped: 'failed' },
@@ -59,7 +62,7 @@ export const ENDINGS_BY_STATE: Record<string, Ending> = {
   RollbackAbandoned: { failed: 'lockout', stopped: 'stopped' },
   AnnounceLockout: { failed: 'lockout', stopped: 'lockout' },
   RollbackFailed: { failed: 'lockout', stopped: 'lockout' },
-  // From here on the application has its new credential, in the own Region at least.
+  // In these states the application has its new credential, at least in the stack's own Region.
   AnnounceSuccess: { failed: 'announce', stopped: 'retire' },
   MustRetire: { failed: 'retire', stopped: 'retire' },
   AwaitReplicas: { failed: 'retire', stopped: 'retire' },
@@ -81,12 +84,15 @@ export const ENDINGS_BY_STATE: Record<string, Ending> = {
   AtRetireSecret: { failed: 'retire', stopped: 'retire' },
   AtMayMoveBack: { failed: 'stay', stopped: 'stay' },
   AtMoveBack: { failed: 'stay', stopped: 'stay' },
-  // Which of the three it was is in their input.
+  // Their input tells which of the three states above failed.
   AnnounceRetirementFailure: { failed: 'retire', stopped: 'retire' },
   RetirementFailed: { failed: 'retire', stopped: 'retire' },
   Rotated: { failed: 'retire', stopped: 'retire' },
 } satisfies Record<Exclude<StateOfRotate, UnclearState> | '__proto__', Ending>
 
-/** What it means that an execution of rotate ended in `state`: it failed there, or it was stopped from outside. */
+/**
+ * What it means that an execution of rotate ended in `state`: that it failed there, or that it was stopped there from outside.
+ * @returns `unclear` or `stopped` for a state that is not listed, as one of another release
+ */
 export const meaningOfEnding = (state: string, how: 'failed' | 'stopped'): EndingMeaning =>
   ENDINGS_BY_STATE[state]?.[how] ?? (how === 'failed' ? 'unclear' : 'stopped')

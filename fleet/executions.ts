@@ -7,22 +7,26 @@ import type { StateName } from './states.ts'
 import { createStateTracker } from './statesOfEvents.ts'
 import { isToken } from './token.ts'
 
-/** One rotation's execution; `number` is 1 for the first that its token had. */
+/** One execution of the state machine rotate. A token may have several, one after the other; `number` is 1 for the first. */
 export type Attempt = { token: string; number: number }
+
 /**
- * An execution's input. `group` names those that a run of what was due started on one database server, `event` the event
- * that asked for the rotation.
+ * The input of an execution. `group` is the name of the rotations that one run of the schedule started on one database server;
+ * `event` is the id of the event that asked for the rotation.
  */
 export type RotationInput = { store: StoreName; id: string; token: string; group?: string; event?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'
 
-/** The last attempt that a token had, and when it began. */
+/** The last attempt of a token, its status, and when it began. */
 type LatestAttempt = Attempt & { status: Status; started: Date | undefined }
 
 /** The states that an attempt has entered, and whether it has ended. */
 export type AttemptProgress = { enteredStates: Set<StateName<'rotate'>>; hasEnded: boolean }
 
-/** What tells that a function was not run: Lambda's own refusals, and ours of an event that it does not take. */
+/**
+ * The errors of a state that tell that its function did nothing: Lambda did not run the code, or the code refused the event.
+ * https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html lists Lambda's errors.
+ */
 const NOT_RUN_ERRORS = [
   /^Lambda\.(CodeArtifactUser|EC2|EFSMount|ENI|Invalid|KMS|Resource|SubnetIP)\w+Exception$/,
   /^Lambda\.(AccessDenied|TooManyRequests)Exception$/,
@@ -30,10 +34,10 @@ const NOT_RUN_ERRORS = [
   /^InvalidInput$/,
 ]
 
-/** The name of an execution: its token, and from the second attempt on its number behind it. */
+/** The name of an execution: `TOKEN` for the first attempt, `TOKEN-2` for the second, and so on. */
 export const executionName = ({ token, number }: Attempt) => (number === 1 ? token : `${token}-${number}`)
 
-/** A rotation's execution did not succeed: `name` is what it failed with. */
+/** A rotation's execution did not succeed. `name` is the name of the error that it failed with. */
 export class ExecutionFailed extends RotationError {
   override readonly name: string
   constructor(name: string, message: string) {
@@ -43,28 +47,31 @@ export class ExecutionFailed extends RotationError {
 }
 
 /**
- * The executions of this stack's rotate state machine. The client is loaded only when used, as rotations that go well
- * never need it. Every method may throw NotPermitted, Throttled, or InvalidInput if the environment does not name the
- * executions.
+ * The executions of this stack's state machine rotate. The client of Step Functions is loaded when it is first used, as most
+ * rotations never need it.
+ *
+ * Every method may throw NotPermitted, Throttled, StoreFailed, or InvalidInput if the environment does not name the state
+ * machine's executions.
  */
 export class Executions {
   readonly #prefix: string | undefined
   readonly #settings: SFNClientConfig
   #client: SFNClient | undefined
 
-  /** `prefix` is what the executions' ARNs begin with, up to the name. */
+  /** @param prefix what the ARNs of all executions begin with, up to the colon before the name */
   constructor(prefix: string | undefined, settings: SFNClientConfig) {
     this.#prefix = prefix
     this.#settings = settings
   }
 
   /**
-   * The last attempt under `token`. A name is taken for 90 days once its execution failed, so the next attempt gets
-   * the next name; none follows on one that runs or has succeeded.
+   * The last attempt of `token`. An execution that failed keeps its name for 90 days, so the next attempt gets the next name
+   * (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html). No attempt follows one that runs
+   * or has succeeded.
    */
   async findLatestAttempt(token: string): Promise<LatestAttempt | undefined> {
-    const prefix = this.#arns()
-    // No execution of ours has such a name: another tool left this version pending.
+    const prefix = this.#executionArnPrefix()
+    // Keyturn names no execution like that: another tool has made this version.
     if (!isToken(token)) return undefined
     return latestAttempt<LatestAttempt>(async number => {
       const attempt = { token, number }
@@ -78,11 +85,11 @@ export class Executions {
   }
 
   /**
-   * Starts an attempt, or joins the one of this name and input that runs.
-   * @returns false if the name is taken: by one that has ended, or that has another input
+   * Starts an attempt, or joins the running one that has this name and input.
+   * @returns false if the name is taken by an execution that has ended or has another input
    */
   async startOrJoin(attempt: Attempt, rotation: RotationInput): Promise<boolean> {
-    const stateMachineArn = this.#arns().replace(':execution:', ':stateMachine:')
+    const stateMachineArn = this.#executionArnPrefix().replace(':execution:', ':stateMachine:')
     const settings = { stateMachineArn, name: executionName(attempt), input: JSON.stringify(rotation) }
     const begun = await this.#ask(
       ({ StartExecutionCommand }, client) => client.send(new StartExecutionCommand(settings)),
@@ -92,20 +99,20 @@ export class Executions {
   }
 
   /**
-   * Starts an attempt. Success as well if there is one of this name and input, be it over: another caller was faster, or
-   * our last try's answer was lost.
-   * @returns false if there is one with another input
+   * Starts an attempt. It is a success as well if there is an execution of this name and input already, even an ended one:
+   * another caller was faster, or the answer to an earlier call was lost.
+   * @returns false if there is an execution of this name with another input
    */
   async ensureStarted(attempt: Attempt, rotation: RotationInput): Promise<boolean> {
     if (await this.startOrJoin(attempt, rotation)) return true
-    const executionArn = `${this.#arns()}:${executionName(attempt)}`
+    const executionArn = `${this.#executionArnPrefix()}:${executionName(attempt)}`
     const found = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
     return found.input === JSON.stringify(rotation)
   }
 
-  /** How far an attempt has come; undefined if there is none. Mostly one call, as few histories have a thousand events. */
+  /** How far an attempt has come; undefined if there is no such attempt. It takes one call for every 1000 events of its history. */
   progressOf(attempt: Attempt): Promise<AttemptProgress | undefined> {
     return this.#read(attempt, async events => {
       const progress: AttemptProgress = { enteredStates: new Set(), hasEnded: false }
@@ -118,8 +125,8 @@ export class Executions {
   }
 
   /**
-   * Whether no attempt under `token` can have changed a database: each of its tries of SetSecret failed, with an error
-   * that says so. False if that is not known.
+   * Whether no attempt of `token` can have changed a database: every call of the state SetSecret failed with an error that says
+   * that it changed nothing. False if that is not known.
    */
   async leftDatabaseUntouched(token: string): Promise<boolean> {
     if (!isToken(token)) return false
@@ -129,32 +136,33 @@ export class Executions {
     }
   }
 
-  /** Undefined if there is no such attempt. */
+  /** The same of one attempt. Undefined if there is no such attempt. */
   #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
-      let last: EventInState['state'] = ''
-      let open = 0
-      let ended = false
+      let lastState: EventInState['state'] = ''
+      /** Calls of the function that may have changed the database: those begun, without those that failed without a change. */
+      let unclearCount = 0
+      let hasEnded = false
       for await (const { event, state } of events) {
-        last = state
-        ended = isExecutionEnd(event)
+        lastState = state
+        hasEnded = isExecutionEnd(event)
         if (state !== 'SetSecret') continue
-        // By which kind of resource the state machine calls its functions makes no difference here.
-        if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) open++
+        // The events are named after the way in which the state machine calls the function.
+        if (/^(LambdaFunction|Task)Scheduled$/.test(event.type ?? '')) unclearCount++
         const failed =
           event.lambdaFunctionFailedEventDetails ??
           event.lambdaFunctionStartFailedEventDetails ??
           event.taskFailedEventDetails ??
           event.taskStartFailedEventDetails
         const neverRan = NOT_RUN_ERRORS.some(name => name.test(failed?.error ?? ''))
-        if (neverRan || hasChangedNothingMark(errorMessageIn(failed?.cause) ?? '')) open--
+        if (neverRan || hasChangedNothingMark(errorMessageIn(failed?.cause) ?? '')) unclearCount--
       }
-      // While it runs and is in SetSecret, the history may lack its last try.
-      return open === 0 && (ended || last !== 'SetSecret')
+      // While the execution is in SetSecret, the history may not have its last call yet.
+      return unclearCount === 0 && (hasEnded || lastState !== 'SetSecret')
     })
   }
 
-  /** Whether a try of SetSecret went well, of any attempt under `token`. */
+  /** Whether SetSecret has succeeded in any attempt of `token`. */
   async hasSetSecret(token: string): Promise<boolean> {
     if (!isToken(token)) return false
     for (let number = 1; ; number++) {
@@ -163,7 +171,7 @@ export class Executions {
     }
   }
 
-  /** Undefined if there is no such attempt. */
+  /** The same of one attempt. Undefined if there is no such attempt. */
   #hasSet(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
       for await (const { event, state } of events)
@@ -172,21 +180,24 @@ export class Executions {
     })
   }
 
-  /** What `read` makes of an attempt's history, from its beginning; undefined if there is no such attempt. */
+  /** Gives an attempt's history, from its beginning, to `read`. @returns what `read` does; undefined if there is no such attempt */
   #read<T>(
     attempt: Attempt,
     read: (events: AsyncIterable<EventInState>) => Promise<T>,
   ): Promise<T | undefined> {
-    const query = { executionArn: `${this.#arns()}:${executionName(attempt)}`, maxResults: 1000 }
+    const query = {
+      executionArn: `${this.#executionArnPrefix()}:${executionName(attempt)}`,
+      maxResults: 1000,
+    }
     return this.#ask(({ paginateGetExecutionHistory }, client) => {
       const pages = paginateGetExecutionHistory({ client }, { ...query, includeExecutionData: false })
       return read(withStates(pages))
     }, undefinedIfMissing)
   }
 
-  /** What an attempt that has ended failed with, in one line. */
+  /** The error that an ended attempt failed with; its message is one line. */
   async failureOf(attempt: Attempt): Promise<ExecutionFailed> {
-    const executionArn = `${this.#arns()}:${executionName(attempt)}`
+    const executionArn = `${this.#executionArnPrefix()}:${executionName(attempt)}`
     const { status, error, cause } = await this.#ask(({ DescribeExecutionCommand }, client) =>
       client.send(new DescribeExecutionCommand({ executionArn })),
     )
@@ -194,19 +205,19 @@ export class Executions {
     return new ExecutionFailed(error ?? 'ExecutionFailed', message.replaceAll(/\s+/g, ' '))
   }
 
-  #arns(): string {
+  #executionArnPrefix(): string {
     if (!this.#prefix) throw new InvalidInput('environment variable KEYTURN_EXECUTIONS: is not set')
     return this.#prefix
   }
 
   async #ask<T, Else = never>(
     call: StepFunctionsCall<T>,
-    meanings: ErrorHandlers<Else> = {},
+    errorHandlers: ErrorHandlers<Else> = {},
   ): Promise<T | Else> {
     const sfn = await import('./stepFunctions.ts')
     this.#client ??= new sfn.SFNClient(this.#settings)
     const client = this.#client
-    return callAws('Step Functions', () => call(sfn, client), { ...refusedArnErrors, ...meanings })
+    return callAws('Step Functions', () => call(sfn, client), { ...refusedArnErrors, ...errorHandlers })
   }
 }
 
@@ -220,11 +231,14 @@ const refusedArnErrors = {
 }
 const undefinedIfMissing = { ExecutionDoesNotExist: () => undefined }
 
-/** Whether an execution ended with this event, should it be the last: one that was redriven goes on after it ended. */
+/**
+ * Whether an execution that has no later event ended with this one. A redriven execution goes on after such an event.
+ * https://docs.aws.amazon.com/step-functions/latest/dg/redrive-executions.html
+ */
 const isExecutionEnd = ({ type }: HistoryEvent) =>
   /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type ?? '')
 
-/** An event of a history, and the state that the execution was in. */
+/** An event of a history, and the state that the execution was in; '' before the first state. */
 type EventInState = { event: HistoryEvent; state: StateName<'rotate'> | '' }
 
 async function* withStates(
@@ -238,8 +252,9 @@ async function* withStates(
 type StepFunctionsCall<T> = (sfn: typeof import('./stepFunctions.ts'), client: SFNClient) => Promise<T>
 
 /**
- * The last attempt that a token had, by what `find` tells of its first, second and so on. None follows on one that runs or
- * has succeeded.
+ * The last attempt of a token. `find` is asked for the first attempt, the second and so on, until one is missing, runs or has
+ * succeeded: no attempt follows such a one.
+ * @returns undefined if the token had no attempt
  */
 export async function latestAttempt<Found extends { status: string | undefined }>(
   find: (number: number) => Promise<Found | undefined>,
@@ -253,7 +268,11 @@ export async function latestAttempt<Found extends { status: string | undefined }
   }
 }
 
-/** Step Functions keeps Lambda's whole answer as the cause; its message is ours, and begins with the step's name. */
+/**
+ * The message of the error that a function threw. Step Functions keeps Lambda's whole answer, a JSON text with the key
+ * errorMessage, as the `cause` (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html).
+ * @returns `cause` itself if it is no JSON; undefined if there is none
+ */
 export function errorMessageIn(cause = ''): string | undefined {
   try {
     return JSON.parse(cause).errorMessage

@@ -25,37 +25,39 @@ import {
 import { findModificationDates } from './parameters.ts'
 import { currentVersionIn, pendingVersionIn } from './versionLabels.ts'
 
-/** A credential that is to rotate by itself. */
+/** A credential that rotates on a schedule, without its value. */
 export type ScheduledCredential = {
   store: StoreName
+  /** The name of the parameter or of the secret. */
   id: string
-  /** Of a secret, by which others name it as their admin's. */
+  /** The ARN of a secret. Other credentials name their admin's secret by it. */
   arn?: string
   tags: Tags
   /** When its current version was made. */
   currentSince: Date
-  /** By when Secrets Manager means to rotate it; unset if that has no schedule for it. */
+  /** The date by which Secrets Manager is going to rotate the secret. Unset if Secrets Manager has no schedule for it. */
   nextByService?: Date
-  /** The schedule of a secret that Secrets Manager rotates by this stack, as a tag keeps it. */
+  /** The schedule by which Secrets Manager rotates the secret with this stack, in the form of the tag keyturn:service-schedule. */
   serviceSchedule?: string
-  /** The versions of a secret that are current, and pending and not current. */
+  /** The id of the secret's current version. */
   current?: string
+  /** The id of the secret's pending version, unless that is current as well. */
   pending?: string
 }
 
 type Clients = { ssm: SSMClient; secrets: SecretsManagerClient; tagging: ResourceGroupsTaggingAPIClient }
 
-/** For a schedule that names no next date. */
+/** Stands for the next date of a secret whose schedule names none: the latest date that there is. */
 export const NO_NEXT_DATE = new Date(8.64e15)
 
-/** The credentials of this account and Region that are to rotate by themselves, without their values. */
+/** The credentials of this account and Region that rotate on a schedule, without their values. */
 export class Inventory {
   readonly #clients: Clients
   readonly #rotationFunction: string
-  /** When a secret's version was made, by its id. That never changes, so it is asked for once. */
-  readonly #made = new Map<string, Date>()
+  /** When each version of a secret was made, by the version's id. The date never changes, so it is asked for once. */
+  readonly #creationDates = new Map<string, Date>()
 
-  /** `rotationFunction` is the ARN of this stack's rotateSecret. */
+  /** @param rotationFunction ARN of this stack's function rotateSecret */
   constructor(clients: Clients, rotationFunction: string) {
     this.#clients = clients
     this.#rotationFunction = rotationFunction
@@ -70,21 +72,21 @@ export class Inventory {
   }
 
   /**
-   * The same, and those that Keyturn may rotate though nothing says when.
+   * The same, and the credentials with the tag keyturn:managed=true, which Keyturn may rotate but which have no schedule.
    * @throws NotPermitted, Throttled, StoreFailed
    */
   async listRotatable(): Promise<ScheduledCredential[]> {
-    const lots = await Promise.all([
+    const lists = await Promise.all([
       this.#parameters(EVERY_TAG),
       this.#parameters(MANAGED_TAG),
       this.#secrets(tags => isScheduled(tags) || isManaged(tags)),
     ])
-    return [...new Map(lots.flat().map(found => [`${found.store} ${found.id}`, found])).values()]
+    return [...new Map(lists.flat().map(found => [`${found.store} ${found.id}`, found])).values()]
   }
 
   /**
-   * The secrets whose tag keyturn:home says this Region, as those with replicas have it: what Keyturn may rotate, whoever
-   * says when.
+   * The secrets that Keyturn may rotate and whose tag keyturn:home names this Region, with or without a schedule. Secrets with
+   * replicas have that tag.
    * @throws NotPermitted, Throttled, StoreFailed
    */
   async listAtHome(): Promise<ScheduledCredential[]> {
@@ -93,6 +95,7 @@ export class Inventory {
     return found.filter(({ tags }) => homeIn(tags) === region)
   }
 
+  /** The parameters that have the tag of this key. */
   async #parameters(tag: string): Promise<ScheduledCredential[]> {
     const { ssm, tagging } = this.#clients
     const query = { TagFilters: [{ Key: tag }], ResourceTypeFilters: ['ssm:parameter'] }
@@ -110,6 +113,7 @@ export class Inventory {
     }))
   }
 
+  /** The secrets that Secrets Manager rotates by this stack, and those whose tags are `wanted`. */
   async #secrets(wanted: (tags: Tags) => boolean): Promise<ScheduledCredential[]> {
     const { secrets } = this.#clients
     const region = await secrets.config.region()
@@ -118,8 +122,8 @@ export class Inventory {
     for (const { SecretList = [] } of await callAws('Secrets Manager', () => Array.fromAsync(pages))) {
       // A replica has its primary's tags, and only the primary can rotate.
       const primaries = SecretList.filter(({ PrimaryRegion = region }) => PrimaryRegion === region)
-      const some = primaries.filter(secret => this.#isRotatedByUs(secret) || wanted(tagsIn(secret.Tags)))
-      found.push(...(await Promise.all(some.map(secret => this.toScheduledCredential(secret)))))
+      const selected = primaries.filter(secret => this.#isRotatedByUs(secret) || wanted(tagsIn(secret.Tags)))
+      found.push(...(await Promise.all(selected.map(secret => this.toScheduledCredential(secret)))))
     }
     return found
   }
@@ -127,7 +131,10 @@ export class Inventory {
   #isRotatedByUs = ({ RotationEnabled, RotationLambdaARN }: SecretListEntry) =>
     RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
 
-  /** A secret as the service lists it. */
+  /**
+   * The credential of a secret as ListSecrets or DescribeSecret gives it. Asks for the date of its current version.
+   * @throws Throttled
+   */
   async toScheduledCredential(secret: SecretListEntry): Promise<ScheduledCredential> {
     const { Name: id = '', ARN: arn = '', RotationEnabled, NextRotationDate = NO_NEXT_DATE } = secret
     const since = RotationEnabled ? secret.LastRotatedDate : await this.#currentSince(secret)
@@ -150,28 +157,29 @@ export class Inventory {
   }
 
   /**
-   * LastChangedDate is later, as a new tag counts as a change there. It has to do for a secret whose versions we may not
-   * list, or that is gone since it was listed: one secret does not stop the others.
+   * When the current version of a secret was made. Where its versions cannot be listed, as they are not permitted or the secret
+   * was deleted meanwhile, it is LastChangedDate, so that one secret does not stop the others. That date may be later: every
+   * change of the secret sets it (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_SecretListEntry.html).
    */
   async #currentSince(secret: SecretListEntry): Promise<Date | undefined> {
     const { ARN, LastChangedDate, SecretVersionsToStages = {} } = secret
     const current = currentVersionIn(SecretVersionsToStages) ?? ''
-    if (!this.#made.has(current)) {
+    if (!this.#creationDates.has(current)) {
       const client = this.#clients.secrets
       const pages = paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: ARN })
       try {
         for (const { Versions = [] } of await callAws('Secrets Manager', () => Array.fromAsync(pages)))
           for (const { VersionId = '', CreatedDate } of Versions)
-            if (CreatedDate) this.#made.set(VersionId, CreatedDate)
+            if (CreatedDate) this.#creationDates.set(VersionId, CreatedDate)
       } catch (error) {
         if (error instanceof Throttled) throw error
       }
     }
-    return this.#made.get(current) ?? LastChangedDate
+    return this.#creationDates.get(current) ?? LastChangedDate
   }
 }
 
-/** The parameters `foo` and `/foo` have the same ARN. */
+/** The names that a parameter of this ARN may have: `foo` and `/foo` have the same ARN. */
 function parameterNamesIn(arn: string): string[] {
   const name = arn.slice(arn.indexOf(':parameter/') + ':parameter'.length)
   return name.lastIndexOf('/') === 0 ? [name, name.slice(1)] : [name]

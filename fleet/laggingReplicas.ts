@@ -6,47 +6,52 @@ import type { Description } from '../rotation/stores/store.ts'
 import { mapConcurrently } from './concurrency.ts'
 import type { ScheduledCredential } from './inventory.ts'
 
-/** Asks the own Region for a secret, and others for what they have of it. `peers` are those that may be asked. */
+/** The way to ask Secrets Manager in several Regions. */
 export type RegionAccess = {
+  /** Describes a secret in the stack's own Region. */
   describe(id: string): Promise<Description>
+  /** Describes what another Region has of the secret with this ARN. */
   askRegionFor(arn: string): DescribeCopyIn
+  /** The Regions that may be asked. */
   peers: string[]
 }
 
 /**
- * Why a replica does not follow. `blocks`: a rotation that began would be refused, and do nothing else. `promoted`: the secret
- * stands alone in another Region, which is no matter of replicas any more.
+ * Why a replica of a secret does not follow its primary. `blocksRotation`: a rotation that begins now is refused. `promoted`:
+ * the secret was promoted in another Region, so it is a secret of its own there and no replica.
  */
 export type ReplicaLag = { reason: string; blocksRotation: boolean; promoted?: true }
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
-/** Secrets that are looked at at once. */
+/** How many secrets are looked at at the same time. */
 const CONCURRENT_SECRET_COUNT = 50
-/** Milliseconds. A Region that failed after a longer wait is not asked again. */
+/** A Region that failed after a longer wait is not asked again. */
 const SLOW_ANSWER_MS = 1500
 
 /**
- * Whether a run looks at the replicas of all secrets, to tell of those that do not follow. Two runs of a day do so at
- * least: one that is late by less than what lies between two of them misses no day.
+ * Whether the run that begins `now` looks at the replicas of all secrets: so does each run in the first two intervals of a day
+ * (UTC). They are two, so that no day is left out when a run comes late.
+ * @param interval milliseconds between two runs
  */
 export const isDailyReplicaCheck = (now: Date, interval: number) => now.getTime() % DAY_MS < 2 * interval
 
-/** How the replicas of secrets stand, as one run sees it until `deadline`, by performance.now(). */
+/** Finds the replicas that do not follow their primaries. An instance belongs to one run. */
 export class LaggingReplicas {
   readonly #regions: RegionAccess
   readonly #deadline: number
-  /** The Regions that did not answer, each with what it failed with: each costs its long wait once. */
-  readonly #silent = new Map<string, RotationError>()
+  /** The Regions that failed after a long wait, each with its error: a run waits for each of them once. */
+  readonly #failuresByRegion = new Map<string, RotationError>()
 
+  /** @param deadline when the run asks no further question, by performance.now() */
   constructor(regions: RegionAccess, deadline: number) {
     this.#regions = regions
     this.#deadline = deadline
   }
 
   /**
-   * Those of the credentials of which a replica does not follow. What the own Region does not tell, and what there is no
-   * time for, is not among them.
+   * The credentials of which a replica does not follow. Those that the own Region could not describe, and those left at the
+   * deadline, are not among them.
    */
   async find(credentials: ScheduledCredential[], now: Date): Promise<Map<ScheduledCredential, ReplicaLag>> {
     const secrets = credentials.filter(({ store }) => store === 'secrets-manager')
@@ -60,7 +65,7 @@ export class LaggingReplicas {
   async #lagOf({ id, currentSince }: ScheduledCredential, now: Date): Promise<ReplicaLag | undefined> {
     const primary = await this.#describe(id)
     if (!primary?.current) return undefined
-    // What is on its way is given an hour: InProgress is also what follows each change of a tag.
+    // A replica is InProgress after each change, also of a tag: a version has an hour to arrive.
     const young = now.getTime() - currentSince.getTime() < HOUR_MS
     const replicas = awaitedReplicas(primary).filter(({ status }) => !(young && status === 'InProgress'))
     const { current: token, pending, arn = id } = primary
@@ -72,7 +77,7 @@ export class LaggingReplicas {
         peers,
         this.#asking(arn),
       )
-      // It has the current version, and will not get the next.
+      // A replica that has the current version but failed since does not get the next version.
       const stuck = laggingReplicas({ replicas }, empty).find(({ status }) => status !== 'InProgress')
       if (stuck) return { reason: describeReplica(stuck), blocksRotation: !pending }
       return empty.length
@@ -81,13 +86,13 @@ export class LaggingReplicas {
     } catch (error) {
       if (error instanceof PromotedElsewhere)
         return { reason: error.message, blocksRotation: true, promoted: true }
-      // What an abandoned rotation left is rolled back first, whatever replicas do: its application may be refused.
+      // With a pending version a rotation begins all the same: it rolls back what an abandoned rotation left.
       if (error instanceof RotationError) return { reason: error.message, blocksRotation: !pending }
       throw error
     }
   }
 
-  /** Undefined where it cannot be told: why that is, the rotation itself will say. */
+  /** Undefined if the secret cannot be described, or after the deadline. A rotation of the secret reports the reason. */
   async #describe(id: string): Promise<Description | undefined> {
     if (performance.now() > this.#deadline) return undefined
     try {
@@ -98,17 +103,18 @@ export class LaggingReplicas {
     }
   }
 
+  /** Asks other Regions for a secret, but no Region that failed after a long wait. */
   #asking(arn: string): DescribeCopyIn {
     const ask = this.#regions.askRegionFor(arn)
     return async region => {
-      const silent = this.#silent.get(region)
-      if (silent) throw silent
+      const knownFailure = this.#failuresByRegion.get(region)
+      if (knownFailure) throw knownFailure
       const began = performance.now()
       try {
         return await ask(region)
       } catch (error) {
         if (error instanceof RotationError && performance.now() - began > SLOW_ANSWER_MS)
-          this.#silent.set(region, error)
+          this.#failuresByRegion.set(region, error)
         throw error
       }
     }

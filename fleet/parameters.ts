@@ -18,11 +18,14 @@ import { isToken } from './token.ts'
 
 export { pendingPathOf }
 
-/** As many names as DescribeParameters takes in one filter. */
+/**
+ * How many names one filter of DescribeParameters takes, and how many parameters one page of its answer has.
+ * https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ParameterStringFilter.html
+ */
 const NAMES_PER_FILTER = 50
 
 /**
- * When the newest version of each of these parameters was made; one that does not exist is left out.
+ * When the newest version of each of these parameters was made, by name. A parameter that does not exist is left out.
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function findModificationDates(ssm: SSMClient, names: string[]): Promise<Map<string, Date>> {
@@ -40,27 +43,28 @@ export async function findModificationDates(ssm: SSMClient, names: string[]): Pr
   return found
 }
 
-/** The tags of a parameter that exists. @throws NotPermitted, Throttled, StoreFailed */
+/** The tags of a parameter, which has to exist. @throws NotPermitted, Throttled, StoreFailed */
 export async function fetchParameterTags(ssm: SSMClient, name: string): Promise<Tags> {
   const command = new ListTagsForResourceCommand({ ResourceType: 'Parameter', ResourceId: name })
   return tagsIn((await callAws('Parameter Store', () => ssm.send(command))).TagList)
 }
 
 /**
- * The tokens of the rotations that may still run of a parameter: the one that has its lock, and those that made its two
- * newest versions, as they may be in their grace time. A version that was written by hand has none.
+ * The tokens of the rotations of a parameter that may still run: the one that holds the parameter's lock, and those that made
+ * its two newest versions, as they may be in their grace time.
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function findRunningTokens(ssm: SSMClient, name: string): Promise<string[]> {
   const pages = paginateGetParameterHistory({ client: ssm, pageSize: 50 }, { Name: name })
-  const [found, pending] = await Promise.all([
+  const [history, lockToken] = await Promise.all([
     callAws('Parameter Store', () => Array.fromAsync(pages)),
     fetchLockToken(ssm, name),
   ])
-  const versions = found.flatMap(({ Parameters = [] }) => Parameters)
-  return [...new Set([...(pending ? [pending] : []), ...versions.slice(-2).map(tokenOf)])]
+  const versions = history.flatMap(({ Parameters = [] }) => Parameters)
+  return [...new Set([...(lockToken ? [lockToken] : []), ...versions.slice(-2).map(tokenOf)])]
 }
 
+/** The token of the rotation that holds the lock of a parameter, if one does. */
 async function fetchLockToken(ssm: SSMClient, name: string): Promise<string | undefined> {
   const command = new GetParameterCommand({ Name: lockNameOf(name) })
   const found = await callAws('Parameter Store', () => ssm.send(command), {
@@ -69,13 +73,14 @@ async function fetchLockToken(ssm: SSMClient, name: string): Promise<string | un
   return found?.Parameter?.Value
 }
 
-/** The token of what is pending of one parameter, if anything is. No value is read. */
+/** The token of the pending version of one parameter, if it has one. No value is read. @throws NotPermitted, Throttled, StoreFailed */
 export const findPendingToken = async (ssm: SSMClient, name: string): Promise<string | undefined> =>
   (await findPendingTokens(ssm, name)).get(pendingPathOf(name))
 
 /**
- * The tokens of all that is pending of parameters, by that path: of `name` alone, if one is given. No value is read. What a
- * rotation has discarded is kept for a while: pending is what was written after the lock that is there.
+ * The tokens of the pending versions of all parameters, or of the parameter `name` alone, by the path under which the pending
+ * versions of a parameter are stored. No value is read. Discarded versions are stored there for a while, too: a version is
+ * pending if it was written after the lock beside it.
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function findPendingTokens(ssm: SSMClient, name?: string): Promise<Map<string, string>> {
@@ -93,9 +98,10 @@ export async function findPendingTokens(ssm: SSMClient, name?: string): Promise<
   )
   const found = new Map<string, string>()
   for (const { Name = '' } of all) {
-    const [, above = '', token = ''] = /^(.+)\/([^/]+)$/.exec(Name) ?? []
-    const since = times.get(`${above}/${LOCK_NAME}`)
-    if (isToken(token) && since !== undefined && (times.get(Name) ?? 0) >= since) found.set(above, token)
+    const [, pendingPath = '', token = ''] = /^(.+)\/([^/]+)$/.exec(Name) ?? []
+    const lockedAt = times.get(`${pendingPath}/${LOCK_NAME}`)
+    if (isToken(token) && lockedAt !== undefined && (times.get(Name) ?? 0) >= lockedAt)
+      found.set(pendingPath, token)
   }
   return found
 }

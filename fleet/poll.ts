@@ -4,18 +4,19 @@ import { RotationInProgress } from '../rotation/errors.ts'
 /** Milliseconds between two looks at an execution: the first pause, and the longest that it grows to. */
 export const PAUSE_MS = { first: 200, longest: 5_000 }
 
-/** How many milliseconds a function still has; of Lambda's context. */
+/** Tells how many milliseconds the Lambda function still has. Lambda's context object is one. */
 export type RemainingTime = { getRemainingTimeInMillis(): number }
 
 /**
- * Looks at an execution again and again, until `look` gives something back.
- * @param reserve milliseconds of the function's time that are left for an answer
- * @param nextPause milliseconds until the next look; without it, each pause is half as long again as the one before
- * @throws RotationInProgress with `notPassedMessage` if time runs out
+ * Calls `look` again and again, until it returns something.
+ * @param timeoutMessage message of the error if time runs out
+ * @param reserve milliseconds of the function's time that are kept for its answer
+ * @param nextPause gives the milliseconds until the next call; by default each pause is 1.5 times as long as the one before
+ * @throws RotationInProgress if time runs out
  */
 export async function poll<T>(
   look: () => Promise<T | undefined>,
-  goesOn: string,
+  timeoutMessage: string,
   { getRemainingTimeInMillis }: RemainingTime,
   reserve: number,
   nextPause = createGrowingPause(),
@@ -24,7 +25,7 @@ export async function poll<T>(
     const found = await look()
     if (found !== undefined) return found
     const pause = nextPause()
-    if (getRemainingTimeInMillis() - pause < reserve) throw new RotationInProgress(goesOn)
+    if (getRemainingTimeInMillis() - pause < reserve) throw new RotationInProgress(timeoutMessage)
     await setTimeout(pause)
   }
 }

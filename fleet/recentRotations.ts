@@ -2,11 +2,14 @@ import { type ExecutionListItem, ListExecutionsCommand, type SFNClient } from '@
 import { callAws } from '../rotation/callAws.ts'
 import type { RecentRotations } from './duePlan.ts'
 
-/** Calls, and executions that each tells: so many are known, the newest ones, whatever the number due. */
+/** How many calls of ListExecutions a run makes at most, and how many executions each of them gives, the newest first. */
 const MAX_PAGE_COUNT = 5
 const EXECUTIONS_PER_PAGE = 1000
 
-/** The newest executions of a state machine, and whether there are no others. @throws NotPermitted, Throttled, StoreFailed */
+/**
+ * The newest executions of a state machine, the newest first. `all` tells whether these are all of its executions.
+ * @throws NotPermitted, Throttled, StoreFailed
+ */
 export async function listNewestExecutions(
   stepFunctions: SFNClient,
   stateMachineArn: string,
@@ -25,20 +28,22 @@ export async function listNewestExecutions(
 }
 
 /**
- * Which rotations have begun lately. An execution's name is the token of its rotation, with a number behind it from the
- * second attempt on. @throws NotPermitted, Throttled, StoreFailed
+ * Finds the rotations that have begun lately, by the names of their executions: the token, with a number behind it from the
+ * second attempt on.
+ * @param stateMachineArn ARN of the state machine rotate
+ * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function findRecentRotations(
   stepFunctions: SFNClient,
   stateMachineArn: string,
 ): Promise<RecentRotations> {
   const { executions, all } = await listNewestExecutions(stepFunctions, stateMachineArn)
-  const began = new Map<string, number>()
-  let since = Number.POSITIVE_INFINITY
+  const startTimes = new Map<string, number>()
+  let oldest = Number.POSITIVE_INFINITY
   for (const { name = '', startDate } of executions) {
     const token = name.replace(/-\d{1,3}$/, '')
-    since = Math.min(since, Number(startDate))
-    began.set(token, Math.max(Number(startDate), began.get(token) ?? 0))
+    oldest = Math.min(oldest, Number(startDate))
+    startTimes.set(token, Math.max(Number(startDate), startTimes.get(token) ?? 0))
   }
-  return { startTimes: began, knownSince: all ? Number.NEGATIVE_INFINITY : since }
+  return { startTimes, knownSince: all ? Number.NEGATIVE_INFINITY : oldest }
 }

@@ -1,8 +1,8 @@
 import { promotionRemedy } from './promotion/remedies.ts'
 
 /**
- * What to do about each thing that can go wrong, in a sentence or two, by the anchor of its entry in docs/runbook.md, which
- * says more.
+ * What to do about each failure, in a sentence or two. A key is the anchor of the failure's entry in docs/runbook.md, where the
+ * remedy is told at length.
  */
 export const REMEDIES: Record<string, string> = {
   // No prototype, as a name may come from an event.
@@ -70,5 +70,5 @@ export const REMEDIES: Record<string, string> = {
     'Look at the status of each that is named: the reason is a tag, a window, or tries that failed.',
 }
 
-/** What to do about an error, by its name; undefined for one that is none of ours. */
+/** What to do about an error, by its name. Undefined for an error that is not one of Keyturn's. */
 export const remedyOf = (error: string): string | undefined => REMEDIES[error.toLowerCase()]

@@ -2,8 +2,8 @@ const LONGEST_INTERVAL_MS = 3_600_000
 const UNITS_MS = { minute: 60_000, hour: LONGEST_INTERVAL_MS }
 
 /**
- * The milliseconds between two runs of a schedule, such as `rate(15 minutes)`. An hour where it does not say that, as
- * `cron(…)`: no more is allowed.
+ * The milliseconds between two runs of a schedule such as `rate(15 minutes)`; at most an hour, which is the longest interval that
+ * a deployment may have. It is an hour as well for a schedule in another form, as `cron(…)`.
  */
 export function scheduleIntervalMs(schedule: string): number {
   const { count, unit } = /^rate\((?<count>\d+) (?<unit>minute|hour)s?\)$/.exec(schedule)?.groups ?? {}

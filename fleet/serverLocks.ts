@@ -9,14 +9,19 @@ import { callAws } from '../rotation/callAws.ts'
 import { digest } from './digest.ts'
 import { listNewestExecutions } from './recentRotations.ts'
 
-/** The last execution for something that is taken: its number, whether it runs, and whether its server did not answer. */
+/**
+ * The last execution by which a server or a slot was taken: the number at the end of its name, whether it runs, and whether the
+ * server was found down by it.
+ */
 export type LastExecution = { number: number; isRunning: boolean; isServerDown: boolean }
 
-/** Places that are looked at in one try. */
+/** How many slots one try looks at, at most. */
 const MAX_SLOTS_PER_TRY = 20
 
 /**
- * The last executions of rotate-server, by the server's id or `slot-<k>`, as far as the newest ones tell, which may lag.
+ * The last executions of the state machine rotate-server, by the server's id or `slot-<k>`. They are taken from the list of the
+ * newest executions, which may lag behind.
+ * @param pages how many pages of that list are read
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function findLastExecutions(
@@ -39,10 +44,13 @@ export async function findLastExecutions(
   return found
 }
 
-/** What a database server is called in the names of executions. */
+/** What a database server is called in the names of executions: the beginning of a digest of its `host:port`. */
 export const serverIdOf = (host: string) => digest(host).slice(0, 16)
 
-/** What a run found due on one database server, and how many rotations may go on at once: servers in all, and on one. */
+/**
+ * The rotations that a run found due on one database server. `caps` has how many servers may be rotated on at the same time,
+ * and how many rotations may run on one server at the same time.
+ */
 export type ServerWork = {
   run: string
   group: {
@@ -55,7 +63,10 @@ export type ServerWork = {
   caps: { hosts: number; perHost: number }
 }
 
-/** What the execution of rotate-server gets that has this name. What has no server cannot be found down. */
+/**
+ * The input of the execution of rotate-server that has this `name`. For credentials without a server, `server` is null: there is
+ * no server that could be down.
+ */
 export function serverInputOf({ run, group, caps: { hosts, perHost } }: ServerWork, name: string) {
   const { host, server, rotations, turns = [rotations] } = group
   return {
@@ -68,22 +79,23 @@ export function serverInputOf({ run, group, caps: { hosts, perHost } }: ServerWo
   }
 }
 
-/** One begins alone, by which a server that does not answer is found out. */
+/** Lets the first rotation begin alone: if the server does not answer, only that one fails. */
 const startWithOne = <T>([first = [], ...turns]: T[][]): T[][] =>
   [first.slice(0, 1), first.slice(1), ...turns].filter(turn => turn.length)
 
-/** Tells the server or place from the number, in the names of executions. */
+/** The name of an execution that takes a server or a slot: what it takes, and a number. */
 const EXECUTION_NAME_PATTERN = /^(?<taken>[\da-f]{16}|slot-\d+)-(?<number>\d+)$/
 
 /**
- * Who rotates on which database server, over all runs. There is no table: Step Functions gives a name to one execution
- * alone, so a name is a right.
+ * Locks by which each database server is rotated on by one run at a time. The locks are the names of executions of the state
+ * machine rotate-server, so no table is needed: Step Functions gives a name to only one execution.
+ * (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html)
  *
- * - `<server>-<n>` rotates on that server for as long as it runs. The next one, n + 1, begins when it has ended.
- * - `slot-<k>-<n>` is one of so many places as there may be servers at once. It ends at once, and its input names the
- *   server's execution that holds the place for as long as that one runs.
- * - `<server>-<n>-down` says that the server did not answer `<server>-<n>`. Its input names the group by which whoever
- *   is on call was told.
+ * - `<server>-<n>` is the execution that rotates on the server. The server is taken while it runs; then n + 1 may begin.
+ * - `slot-<k>-<n>` takes the slot k. There are as many slots as servers that may be rotated on at the same time. This execution
+ *   ends at once; its input names the execution `<server>-<n>` that has the slot for as long as that one runs.
+ * - `<server>-<n>-down` notes that the server did not answer `<server>-<n>`. Its input names the group in whose name an alarm
+ *   told that.
  *
  * Every method may throw NotPermitted, Throttled, StoreFailed.
  */
@@ -91,20 +103,21 @@ export class ServerLocks {
   readonly #stateMachineArn: string
   readonly #client: SFNClient
 
-  /** `stateMachineArn` is of rotate-server. */
+  /** @param stateMachineArn ARN of the state machine rotate-server */
   constructor(stateMachineArn: string, settings: SFNClientConfig) {
     this.#stateMachineArn = stateMachineArn
     this.#client = new SFNClient(settings)
   }
 
-  /** The last executions, by the server's id or `slot-<k>`, as far as the newest ones tell, which may lag. */
+  /** As the function findLastExecutions, for this state machine. */
   findLastExecutions = (pages?: number) => findLastExecutions(this.#client, this.#stateMachineArn, pages)
 
   /**
-   * Takes a server or a place by the first name that is free, from number `last` on, which others may have passed
-   * meanwhile: then that one is looked at, and counting goes on. `serverInputOf` makes the input for a name, by which another
-   * try of the same caller finds what it has.
-   * @returns the name; undefined if somebody else has it, or nobody can tell yet
+   * Takes a server or a slot: starts an execution with the first number after `last` that is free. Each number from `last` on that
+   * is used already is looked at first. If its execution has this caller's input, an earlier try of the caller has taken the lock.
+   * @param taken the server's id, or `slot-<k>`
+   * @param inputOf makes the input of the execution with a name
+   * @returns the execution's name; undefined if another execution has the lock, or Step Functions does not know that yet
    */
   async take(taken: string, last: number, inputOf: (name: string) => string): Promise<string | undefined> {
     for (let number = Math.max(1, last); ; number++) {
@@ -113,38 +126,43 @@ export class ServerLocks {
       if (number > last && (await this.#start(name, input))) return name
       const found = await this.findExecution(name)
       if (found?.input === input) return name
-      if (!found || (await this.#goesOn(found))) return undefined
+      if (!found || (await this.#isHeld(found))) return undefined
     }
   }
 
-  /** Takes one of so many places for a server's execution. @returns false if there is none now */
+  /**
+   * Takes one of the slots 1 to `slots` for the execution that rotates on a server.
+   * @param execution the name of that execution
+   * @returns false if no slot is free now
+   */
   async takeSlot(execution: string, slots: number): Promise<boolean> {
     const last = await this.findLastExecutions(1)
     const first = Number.parseInt(digest(execution).slice(0, 8), 16)
     const input = JSON.stringify({ record: 'slot', holder: execution })
-    // In the same order at each try, so that it finds what an earlier one has, also where the list lags.
-    const places = Array.from({ length: Math.min(slots, MAX_SLOTS_PER_TRY) }, (_, n) => {
+    // The order is the same at each try, so that a try finds the slot of an earlier one, also where the list lags behind.
+    const candidates = Array.from({ length: Math.min(slots, MAX_SLOTS_PER_TRY) }, (_, n) => {
       const slot = `slot-${((first + n) % slots) + 1}`
       return { slot, number: last.get(slot)?.number ?? 0 }
     })
-    // One that became free meanwhile may come before its own: it would have both.
-    for (const { slot, number } of places)
+    // An earlier try may have taken a slot that comes after one that is free now: without a look the execution would get both.
+    for (const { slot, number } of candidates)
       if (number && (await this.findExecution(`${slot}-${number}`))?.input === input) return true
-    for (const { slot, number } of places) if (await this.take(slot, number, () => input)) return true
+    for (const { slot, number } of candidates) if (await this.take(slot, number, () => input)) return true
     return false
   }
 
-  /** Notes that the server of this execution does not answer. `group` is by which that is told. */
+  /** Notes that the server of this execution does not answer. `group` is the group in whose name an alarm tells that. */
   async recordServerDown(execution: string, group: string): Promise<void> {
     await this.#start(`${execution}-down`, JSON.stringify({ record: 'down', group }))
   }
 
-  /** By which group it was told that the server of this execution does not answer; undefined if it did. */
+  /** The group in whose name an alarm told that the server of this execution does not answer; undefined if the server answered. */
   async outageOf(execution: string): Promise<string | undefined> {
     const found = await this.findExecution(`${execution}-down`)
     return found && JSON.parse(found.input ?? '{}').group
   }
 
+  /** The execution of this name; undefined if there is none. */
   async findExecution(name: string): Promise<DescribeExecutionOutput | undefined> {
     const executionArn = `${this.#stateMachineArn.replace(':stateMachine:', ':execution:')}:${name}`
     const command = new DescribeExecutionCommand({ executionArn })
@@ -153,6 +171,7 @@ export class ServerLocks {
     })
   }
 
+  /** Starts an execution. @returns false if its name is taken */
   async #start(name: string, input: string): Promise<boolean> {
     const command = new StartExecutionCommand({ stateMachineArn: this.#stateMachineArn, name, input })
     const started = await callAws('Step Functions', () => this.#client.send(command), {
@@ -161,8 +180,8 @@ export class ServerLocks {
     return started !== undefined
   }
 
-  /** Whether what an execution has taken is still taken: by itself, or by who holds it. */
-  async #goesOn({ status, input }: DescribeExecutionOutput): Promise<boolean> {
+  /** Whether the lock that an execution took is still held: by that execution, or by the one that its input names. */
+  async #isHeld({ status, input }: DescribeExecutionOutput): Promise<boolean> {
     const { holder } = JSON.parse(input ?? '{}')
     if (status === 'RUNNING' || !holder) return status === 'RUNNING'
     const found = await this.findExecution(holder)

@@ -1,10 +1,14 @@
 import type { StateName } from './states.ts'
 
-/** The steps that Secrets Manager asks for, in their order. */
+/**
+ * The steps for which Secrets Manager calls a secret's rotation function, in their order.
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+ */
 export const SERVICE_STEPS = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
+/** One of SERVICE_STEPS. */
 export type ServiceStep = (typeof SERVICE_STEPS)[number]
 
-/** A step is passed once the state after it was entered: no failure leads there. */
+/** For each step, the state of rotate that follows it. The step has succeeded once that state is entered: no failure leads there. */
 export const STATE_AFTER_STEP: Record<ServiceStep, StateName<'rotate'>> = {
   createSecret: 'SetSecret',
   setSecret: 'TestSecret',

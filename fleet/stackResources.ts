@@ -1,10 +1,10 @@
 import { type CloudFormationClient, paginateListStackResources } from '@aws-sdk/client-cloudformation'
 import { readAllPages } from './wholeList.ts'
 
-/** A resource that a stack made. `id` is what the service knows it by: a name, an ARN or a URL, as the type has it. */
+/** A resource of a stack. `id` is its physical id: a name, an ARN or a URL, depending on `type`, such as `AWS::IAM::Role`. */
 export type StackResource = { logicalId: string; type: string; id: string }
 
-/** What a stack of Keyturn consists of, as CloudFormation lists it. @throws what AWS throws */
+/** The resources of a stack, as CloudFormation lists them. @throws what AWS throws; EndlessList */
 export async function listStackResources(
   client: CloudFormationClient,
   StackName: string,
@@ -18,6 +18,6 @@ export async function listStackResources(
   return found
 }
 
-/** The names of the roles among them. */
+/** The names of the IAM roles among the resources. */
 export const roleNamesIn = (resources: StackResource[]): string[] =>
   resources.filter(({ type }) => type === 'AWS::IAM::Role').map(({ id }) => id)

@@ -4,19 +4,25 @@ import type { CloudFormationClient, Stack as Described } from '@aws-sdk/client-c
 export type Stack = {
   name: string
   stage: string
-  /** The version of Keyturn that was deployed. */
+  /** The version of Keyturn that was deployed; '' if the stack is of a release that did not tell it. */
   version: string
   outputs: Record<string, string>
 }
 
-/** The other Regions that a stack was deployed with; undefined if it is older than that output. */
+/** The peer Regions that a stack was deployed with; undefined if the stack is of a release without that output. */
 export const peerRegionsOf = ({ outputs }: Stack): string[] | undefined =>
   outputs.PeerRegions?.split(',').filter(Boolean)
 
-/** As many pages of stacks are read: an account has 2000 stacks, unless it asked for more. */
+/**
+ * How many pages of stacks are read. By default an account has at most 2000 stacks in a Region.
+ * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+ */
 const MAX_PAGE_COUNT = 100
 
-/** Every stack of Keyturn. One from before stacks told their stage has that of its name, and no version. */
+/**
+ * Every stack of Keyturn in the client's Region. A stack of a release that did not tell its stage gets the stage from its name.
+ * @throws what AWS throws
+ */
 export async function listStacks(client: CloudFormationClient): Promise<Stack[]> {
   const { paginateDescribeStacks } = await import('@aws-sdk/client-cloudformation')
   const found: Stack[] = []
@@ -28,6 +34,7 @@ export async function listStacks(client: CloudFormationClient): Promise<Stack[]>
   return found
 }
 
+/** One stack, or none if it is not Keyturn's. */
 function toStack({ StackName: name = '', Outputs = [] }: Described): Stack[] {
   const outputs = Object.fromEntries(
     Outputs.map(({ OutputKey = '', OutputValue = '' }) => [OutputKey, OutputValue]),

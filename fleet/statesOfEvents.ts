@@ -1,4 +1,4 @@
-/** What of an event of a history tells where it belongs. */
+/** The fields of a history's event that tell in which state it happened. */
 type Event = {
   id?: number | undefined
   previousEventId?: number | undefined
@@ -6,9 +6,9 @@ type Event = {
 }
 
 /**
- * Tells of each event of an execution's history, from its beginning on, in which state it happened. Those of a Parallel are in one
- * another's midst; each names the event before it in its own branch.
- * @returns '' before the first state
+ * Makes a function that tells in which state each event of an execution's history happened. It has to be called for all events
+ * from the first one on. The events of a Parallel's branches are mixed, but each names the event before it in its own branch.
+ * @returns gives the state's name; '' before the first state
  */
 export function createStateTracker(): (event: Event) => string {
   const states = new Map<number, string>()

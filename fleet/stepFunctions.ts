@@ -1,6 +1,6 @@
 /**
- * The client of Step Functions, and what is asked of it, for those who load it when they use it. Of a package that is
- * imported so, a bundle has to take the whole; of this file, what it names.
+ * The client and the commands of Step Functions, for files that load them by `await import()` when they need them. A bundle takes
+ * the whole of a package that is imported in this way, but of this file only what is named here.
  */
 export {
   DescribeExecutionCommand,

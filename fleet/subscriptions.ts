@@ -1,10 +1,14 @@
 import { paginateListSubscriptionsByTopic, type SNSClient } from '@aws-sdk/client-sns'
 import { readAllPages } from './wholeList.ts'
 
-/** How many subscribers of a topic have confirmed that they want what it tells, and how many have still to. */
+/** How many subscriptions of a topic are confirmed, and how many still wait for their confirmation. */
 export type SubscriptionCounts = { confirmed: number; pending: number }
 
-/** Counts a topic's subscribers. SNS says something else than an ARN of those who have not confirmed. @throws what AWS throws */
+/**
+ * Counts the subscriptions of a topic. SNS gives the text `PendingConfirmation` in place of the ARN of one that is not confirmed.
+ * https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html
+ * @throws what AWS throws; EndlessList
+ */
 export async function countSubscriptions(
   client: SNSClient,
   TopicArn: string | undefined,

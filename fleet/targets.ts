@@ -8,20 +8,21 @@ import { isHost } from '../rotation/host.ts'
 import { connectionIn, isOpaque } from '../rotation/tags.ts'
 import type { ScheduledCredential } from './inventory.ts'
 
-/** As many names as GetParameters takes. */
+/** How many names GetParameters takes. https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameters.html */
 const NAMES_PER_CALL = 10
 
 type Clients = { ssm: SSMClient; secrets: SecretsManagerClient }
 
 /**
- * Where a credential rotates: the database server, `host:port`, '' where there is none or it cannot be found out, and the
- * ARN of the admin's secret, if it names one.
+ * Where a credential rotates: its database server as `host:port`, and the ARN of its admin's secret, if it names one. The
+ * address is '' if there is no server, or it cannot be found out.
  */
 type RotationTarget = { address: string; adminArn?: string | undefined }
 
 /**
- * Where each credential rotates, which only its value tells, or the parameter that its tag keyturn:connection names. Why
- * something cannot be found out, the rotation itself will say. What is no host is not repeated: it may be anything.
+ * Finds out where each credential rotates. This is read from its value, or from the parameter that its tag keyturn:connection
+ * names. Where it cannot be read the address is '', as the rotation itself will report the reason. A host that has not the form
+ * of one is left out as well: the text may be a password in the wrong field.
  * @throws Throttled
  */
 export async function findTargets(
@@ -40,18 +41,19 @@ export async function findTargets(
   return targets
 }
 
-/** Which of the credentials is whose admin. */
+/** The admin of each credential that names one of the others as its admin. */
 export function matchAdmins(
   targets: Map<ScheduledCredential, RotationTarget>,
 ): Map<ScheduledCredential, ScheduledCredential> {
   const secrets = new Map<string, ScheduledCredential>()
-  // Secrets Manager takes an ARN without the hyphen and the six characters that it ends with, too.
+  // A value may name the admin by an ARN without the hyphen and the six random characters at its end:
+  // https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html
   for (const credential of targets.keys())
     for (const arn of credential.arn ? [credential.arn, credential.arn.slice(0, -7)] : [])
       secrets.set(arnInRegion(arn, ''), credential)
   const admins = new Map<ScheduledCredential, ScheduledCredential>()
   for (const [credential, { adminArn }] of targets) {
-    // Whichever Region it names, it is read in this one.
+    // The ARN may name another Region: a rotation reads the admin's secret in this one.
     const admin = adminArn && secrets.get(arnInRegion(adminArn, ''))
     if (admin) admins.set(credential, admin)
   }
@@ -73,7 +75,7 @@ async function fetchParameterValues(ssm: SSMClient, names: string[]): Promise<Ma
   return found
 }
 
-/** Parameter Store refuses all of them for the sake of one; then each is asked for by itself. */
+/** The names and values of parameters. Parameter Store refuses the whole call if one is not permitted: then each is asked for alone. */
 async function fetchValues(ssm: SSMClient, Names: string[]): Promise<[string, string][]> {
   const command = new GetParametersCommand({ Names, WithDecryption: true })
   const answer = await callAws('Parameter Store', () => ssm.send(command)).catch(unlessThrottled)
@@ -93,6 +95,7 @@ async function fetchSecretValue(
   return answer?.SecretString
 }
 
+/** Rethrows Throttled, and ignores other errors. */
 function unlessThrottled(error: unknown): undefined {
   if (error instanceof Throttled) throw error
 }

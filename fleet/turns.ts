@@ -1,7 +1,10 @@
 /** Who is whose admin: the credential of the admin, by the credential that needs it. */
 export type AdminByCredential<T> = ReadonlyMap<T, T>
 
-/** The same without circles, in which everybody would wait for everybody: the first of each circle needs nobody. */
+/**
+ * The same without circles, in which each credential would wait for another one: the first credential of each circle is taken to
+ * have no admin.
+ */
 export function withoutAdminCycles<T>(named: AdminByCredential<T>): AdminByCredential<T> {
   const admins = new Map(named)
   for (const credential of named.keys())
@@ -9,32 +12,38 @@ export function withoutAdminCycles<T>(named: AdminByCredential<T>): AdminByCrede
   return admins
 }
 
-/** The admin at the top, who needs nobody: the credential itself, if it needs none. */
+/** The last in the chain of a credential's admins, which has no admin itself. It is the credential, if that has no admin. */
 export const topAdminOf = <T>(credential: T, admins: AdminByCredential<T>): T =>
   [...adminsAbove(credential, admins)].at(-1) ?? credential
 
 /**
- * The turns in which credentials rotate, so that an admin's own password is settled before anybody needs it: an admin
- * comes a turn before the first who needs it, and whoever is nobody's admin comes last. Within a turn they keep their
- * order. `admins` is without circles, and those in it who do not rotate here do not count.
+ * Parts credentials into turns that rotate one after the other, so that an admin's own rotation has ended before it is needed: an
+ * admin comes at least a turn before the credentials that need it, and all that are nobody's admin come in the last turn. Within
+ * a turn the credentials keep their order.
+ * @param admins without circles; admins that are not among the credentials are left out of account
  */
 export function turnsOf<T>(credentials: T[], admins: AdminByCredential<T>): T[][] {
-  const here = new Set(credentials)
-  /** How many turns have to follow on that of an admin. */
-  const following = new Map<T, number>()
-  for (const credential of credentials)
-    for (const [i, admin] of [...adminsAbove(credential, admins)].filter(admin => here.has(admin)).entries())
-      following.set(admin, Math.max(following.get(admin) ?? 0, i + 1))
-  const most = Math.max(0, ...following.values())
-  const turns: T[][] = Array.from({ length: most + 1 }, () => [])
-  for (const credential of credentials) turns[most - (following.get(credential) ?? 0)]?.push(credential)
+  const rotating = new Set(credentials)
+  /** How many turns have to follow the turn of an admin. */
+  const followingCounts = new Map<T, number>()
+  for (const credential of credentials) {
+    const above = [...adminsAbove(credential, admins)].filter(admin => rotating.has(admin))
+    for (const [i, admin] of above.entries())
+      followingCounts.set(admin, Math.max(followingCounts.get(admin) ?? 0, i + 1))
+  }
+  const last = Math.max(0, ...followingCounts.values())
+  const turns: T[][] = Array.from({ length: last + 1 }, () => [])
+  for (const credential of credentials) turns[last - (followingCounts.get(credential) ?? 0)]?.push(credential)
   return turns
 }
 
-/** The admin, the admin's admin, and so on, up to somebody who needs nobody or was met before. */
+/** The admin of a credential, the admin's admin, and so on, up to one that has no admin or came before in the chain. */
 function adminsAbove<T>(credential: T, admins: AdminByCredential<T>): Set<T> {
-  const met = new Set<T>()
-  for (let admin = admins.get(credential); admin !== undefined && !met.has(admin); admin = admins.get(admin))
-    met.add(admin)
-  return met
+  const above = new Set<T>()
+  let admin = admins.get(credential)
+  while (admin !== undefined && !above.has(admin)) {
+    above.add(admin)
+    admin = admins.get(admin)
+  }
+  return above
 }

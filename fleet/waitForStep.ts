@@ -7,14 +7,14 @@ import { SERVICE_STEPS, type ServiceStep, STATE_AFTER_STEP } from './serviceStep
 const hasPassed = ({ enteredStates }: AttemptProgress, step: ServiceStep) =>
   enteredStates.has(STATE_AFTER_STEP[step])
 
-/** An attempt, and how far it had come if it was looked at already. */
+/** An attempt, and how far it had come when it was last looked at, if it was. */
 type SeenAttempt = Attempt & { progress?: AttemptProgress }
 
 /**
- * The last attempt that a token had, and how far it has come: one call, if its first attempt runs or has succeeded. One
- * that made its value current has succeeded, whatever becomes of what it replaced.
- * @param reserve milliseconds of the function's time that are left for an answer
- * @throws RotationInProgress if time runs out while Step Functions asks for fewer calls
+ * The last attempt of a token, and how far it has come. An attempt that has made its value current has succeeded, whatever
+ * becomes of the value that it replaced. It takes one call, if the first attempt runs or has succeeded.
+ * @param reserve milliseconds of the function's time that are kept for its answer
+ * @throws RotationInProgress if time runs out while Step Functions throttles the calls
  */
 export async function findLatestProgress(
   executions: Executions,
@@ -46,8 +46,8 @@ function statusOf(progress: AttemptProgress): 'SUCCEEDED' | 'FAILED' | 'RUNNING'
 
 /**
  * Waits until an attempt has passed `step`.
- * @param reserve milliseconds of the function's time that are left for an answer
- * @throws ExecutionFailed if it ended before; RotationInProgress if time runs out
+ * @param reserve milliseconds of the function's time that are kept for its answer
+ * @throws ExecutionFailed if the attempt ended before; RotationInProgress if time runs out
  */
 export async function waitForStep(
   executions: Executions,
@@ -67,10 +67,10 @@ export async function waitForStep(
 }
 
 /**
- * Waits until an attempt has passed createSecret and, as far as time allows, until it has made its value current or has
- * ended: the calls for the later steps are then answered by one look each.
- * @param reserve milliseconds of the function's time that are left for an answer
- * @throws ExecutionFailed if it ended before it passed createSecret; RotationInProgress if time runs out before that
+ * Waits until an attempt has passed createSecret and, as long as there is time, until it has made its value current or has ended.
+ * The function's calls for the later steps then need one look each.
+ * @param reserve milliseconds of the function's time that are kept for its answer
+ * @throws ExecutionFailed if the attempt ended before it passed createSecret; RotationInProgress if time runs out before that
  */
 export async function waitForCreateSecretThenEnd(
   executions: Executions,
@@ -94,10 +94,10 @@ export async function waitForCreateSecretThenEnd(
   if (!hasPassed(progress, 'createSecret')) throw await executions.failureOf(attempt)
 }
 
-/** How much of the time that a rotation has taken the rest may take, by how many of the steps it has passed. */
+/** Estimates of how long the rest of a rotation takes, as a multiple of the time so far, by how many steps it has passed. */
 const REMAINING_TIME_FACTORS = [3, 1, 0.4, 0.25]
 
-/** Milliseconds until the rest may be over, `elapsed` after the beginning. */
+/** The pause until the rest of the rotation may be over, `elapsed` milliseconds after its beginning. */
 function estimatePauseMs(progress: AttemptProgress, elapsed: number): number {
   const steps = SERVICE_STEPS.filter(step => hasPassed(progress, step)).length
   return Math.min(
@@ -109,22 +109,22 @@ function estimatePauseMs(progress: AttemptProgress, elapsed: number): number {
 const notPassedMessage = (step: ServiceStep) => `the execution has not passed ${step} yet, and goes on`
 
 /**
- * Tells how far an attempt has come: at first by what was seen already. Undefined if Step Functions does not say, or does
- * not know yet what has just begun.
+ * Makes a function that tells how far an attempt has come. Its first call gives what was seen before, if there is such.
+ * @returns gives undefined if Step Functions throttles the call, or does not know an attempt that has just begun
  */
 function createProgressReader(
   executions: Executions,
   { progress, ...attempt }: SeenAttempt,
 ): () => Promise<AttemptProgress | undefined> {
-  let first = progress
+  let seen = progress
   return async () => {
-    const known = first
-    first = undefined
+    const known = seen
+    seen = undefined
     return known ?? unlessThrottled(() => executions.progressOf(attempt))
   }
 }
 
-/** Whoever waits anyway asks again later. */
+/** Undefined if Step Functions throttles the call: the caller waits in any case, and asks again then. */
 async function unlessThrottled<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask()

@@ -4,15 +4,16 @@ const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
 
-/** One time that a window is open: from `opens` on, until before `closes`. */
+/** A time for which a window is open: from `opens` until just before `closes`, both in milliseconds since 1970. */
 export type Opening = { opens: number; closes: number }
 
 /**
- * The opening of a window at `time`; where it is closed then, the next one. It belongs to the day on which it opens, and
- * is an hour long at least, whatever is done to the clock meanwhile.
+ * The opening of a window at `time`, or the next one if the window is closed then. An opening that lasts past midnight belongs to
+ * the day on which it opens. It is at least an hour long, also on a day on which clocks are put forward.
+ * @param time milliseconds since 1970
  */
 export function openingAt({ from, to, days, zone = 'UTC' }: Window, time: number): Opening {
-  // One that is open now may have opened the day before, and the date before that may have been skipped.
+  // An opening at `time` may have begun the day before, and a time zone may have skipped the date before that.
   for (let date = dayNumberAt(time, zone) - 2; ; date++) {
     if (days && !days.includes(weekday(date))) continue
     const opens = timeOfLocal(date * DAY_MS + from * MINUTE_MS, zone)
@@ -22,17 +23,17 @@ export function openingAt({ from, to, days, zone = 'UTC' }: Window, time: number
   }
 }
 
-/** Days are counted from 1 January 1970, which was a Thursday. */
+/** The day of the week, 0 for Sunday, of a day that is counted from 1 January 1970, a Thursday. */
 const weekday = (date: number) => (date + 4) % 7
 
 const dayNumberAt = (time: number, zone: string) => Math.floor((time + offsetAt(time, zone)) / DAY_MS)
 
 /**
- * When the clock shows `local`, which is a date and time in milliseconds as if it were UTC. Of a time that comes twice
- * it is the first; of one that is skipped, the next minute that exists.
+ * When the clock of a time zone shows `local`, in milliseconds since 1970. `local` is a date and time written as if it were UTC. A
+ * time that comes twice, as clocks are put back, means its first occurrence; a time that is skipped means the next minute that exists.
  */
 function timeOfLocal(local: number, zone: string): number {
-  // A day is further than any clock is away from UTC.
+  // No time zone is a day or more away from UTC, so a change of its clock at `local` lies between these two times.
   const offsets = [local - DAY_MS, local + DAY_MS].map(time => offsetAt(time, zone))
   const shows = (time: number) => time + offsetAt(time, zone)
   const found = offsets.map(offset => local - offset).filter(time => shows(time) === local)
@@ -49,7 +50,7 @@ function timeOfLocal(local: number, zone: string): number {
 
 const formatsByZone = new Map<string, Intl.DateTimeFormat>()
 
-/** By how many milliseconds the clock of `zone` is ahead of UTC. */
+/** By how many milliseconds the clock of a time zone is ahead of UTC at `time`. */
 function offsetAt(time: number, timeZone: string): number {
   if (timeZone === 'UTC') return 0
   const format =

@@ -38,19 +38,19 @@ export function assumptionsOf(
   ]
 }
 
-/** What is missing, as it could not be read. */
+/** The Regions, stacks and tags that could not be read. */
 function unreadFacts({ regions, credentials }: Facts): string[] {
   const missing = Object.entries(regions).flatMap(([region, { secrets, parameters, stack }]) => [
     ...('unread' in secrets ? [`Secrets of ${region} may be missing: ${secrets.unread}.`] : []),
     ...('unread' in parameters ? [`Parameters of ${region} may be missing: ${parameters.unread}.`] : []),
     ...('unread' in stack ? [`Whether ${region} has a stack could not be read: ${stack.unread}.`] : []),
   ])
-  const untold = credentials.filter(({ tags }) => 'unread' in tags).length
+  const withoutTags = credentials.filter(({ tags }) => 'unread' in tags).length
   return [
     ...missing,
-    ...(untold
+    ...(withoutTags
       ? [
-          `The tags of ${countOf(untold, 'credential')} could not be read: team, and what tags say of rotations, are not known there.`,
+          `The tags of ${countOf(withoutTags, 'credential')} could not be read: team, and what tags say of rotations, are not known there.`,
         ]
       : []),
   ]
@@ -68,7 +68,7 @@ function pricesTexts(prices: PricesByRegion, lines: CostLine[]): string[] {
   ]
 }
 
-/** What is billed beside credentials. */
+/** The parameters in the bill that hold no credential. */
 function otherTexts(billed: BilledItem[]): string[] {
   const others = billed.filter(({ isCredential }) => !isCredential).length
   if (!others) return []

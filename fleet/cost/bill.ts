@@ -1,25 +1,25 @@
 import { type Amount, COST_GROUPS, type CostGroup, type CostLine } from './costReport.ts'
 import { PRICE_UNITS, type PriceName, type PricesByRegion, pricesForRegion } from './prices.ts'
 
-/** Something that is billed, and whose it is. */
+/** A use that AWS bills, such as a secret or calls of an API, each month, and whose it is. */
 export type BilledUse = {
   priceName: PriceName
   item: string
   group: CostGroup
   region: string
-  /** Of single things: not of what a price is for. */
+  /** How many single things or calls: 10,000 calls are 10,000 here, also where the price is for 10,000 calls. */
   quantity: number
-  /** Whether that many is a guess, or scaled up. */
+  /** Whether the quantity is a guess, or scaled up from some days. */
   estimated?: boolean
-  /** ARN of the credential that it is for; unset: what all share. */
+  /** ARN of the credential that the use is for; unset if all credentials share it. */
   credential?: string
   team?: string
 }
 
-/** What is known of a use wherever it is. */
+/** A use without its Region and its owner, which the caller adds. */
 export type UnplacedUse = Pick<BilledUse, 'priceName' | 'item' | 'group' | 'quantity' | 'estimated'>
 
-/** A use that is counted. */
+/** A use whose quantity is counted, unless `estimated` says otherwise. */
 export const countedUse = (
   priceName: PriceName,
   group: CostGroup,
@@ -28,22 +28,23 @@ export const countedUse = (
   estimated = false,
 ): UnplacedUse => ({ priceName, item, group, quantity, estimated })
 
-/** A use of which nobody has counted how many there are. */
+/** A use whose quantity is a guess. */
 export const estimatedUse = (
   ...[priceName, group, item, quantity]: Parameters<typeof countedUse>
 ): UnplacedUse => countedUse(priceName, group, item, quantity, true)
 
-/** What belongs to no credential, and so to no team. */
+/** Stands in place of a team for uses that belong to no credential. */
 const SHARED_TEAM_NAME = '(shared)'
 const ZERO_AMOUNT: Amount = { confirmed: 0, estimated: 0 }
 
-/** Smaller parts of a dollar are noise of adding up. */
+/** Rounds away the error of adding up fractions. */
 const roundDollars = (dollars: number) => Math.round(dollars * 1e8) / 1e8
 const roundAmount = ({ confirmed, estimated }: Amount): Amount => ({
   confirmed: roundDollars(confirmed),
   estimated: roundDollars(estimated),
 })
 
+/** The sum of amounts, confirmed and estimated parts apart. */
 export function sumAmounts(amounts: Iterable<Amount>): Amount {
   const total = { ...ZERO_AMOUNT }
   for (const amount of amounts) addAmount(total, amount)
@@ -55,10 +56,10 @@ function addAmount(total: Amount, { confirmed, estimated }: Amount): void {
   total.estimated += estimated
 }
 
-/** All of it, whatever is known of it. */
+/** The confirmed and the estimated part of an amount together. */
 export const totalDollars = ({ confirmed, estimated }: Amount): number => roundDollars(confirmed + estimated)
 
-/** What a use costs. @throws UnknownRegion */
+/** What a use costs. The amount is confirmed only if price and quantity are. @throws UnknownRegion */
 export function amountOf(
   { priceName: name, region, quantity, estimated }: BilledUse,
   prices: PricesByRegion,
@@ -68,20 +69,20 @@ export function amountOf(
   return confirmed && !estimated ? { confirmed: dollars, estimated: 0 } : { confirmed: 0, estimated: dollars }
 }
 
-/** The uses of one item in one Region that are equally certain, as one that is nobody's. */
+/** Merges the uses of the same item in the same Region, counted and estimated ones apart. The merged uses have no owner. */
 export function mergeUses(uses: Iterable<BilledUse>): BilledUse[] {
-  const together = new Map<string, BilledUse>()
+  const merged = new Map<string, BilledUse>()
   for (const { region, item, priceName, group, quantity, estimated = false } of uses) {
     if (quantity === 0) continue
     const key = `${region} ${priceName} ${estimated} ${item}`
-    const before = together.get(key)
+    const before = merged.get(key)
     if (before) before.quantity += quantity
-    else together.set(key, { region, item, priceName, group, quantity, estimated })
+    else merged.set(key, { region, item, priceName, group, quantity, estimated })
   }
-  return [...together.values()]
+  return [...merged.values()]
 }
 
-/** A line for each Region, item and certainty, by group and then by Region. @throws UnknownRegion */
+/** The lines of a bill: one for each Region and item, counted and estimated apart; ordered by group and Region. @throws UnknownRegion */
 export function linesOf(uses: Iterable<BilledUse>, prices: PricesByRegion): CostLine[] {
   const rank = ({ group }: CostLine) => COST_GROUPS.indexOf(group)
   return mergeUses(uses)
@@ -106,18 +107,18 @@ function lineOf(use: BilledUse, prices: PricesByRegion): CostLine {
   }
 }
 
-/** What each team's part is, the most expensive first, then what all share. @throws UnknownRegion */
+/** The amount of each team, the most expensive one first; uses of no credential come last, as `(shared)`. @throws UnknownRegion */
 export function amountsByTeam(uses: Iterable<BilledUse>, prices: PricesByRegion): Record<string, Amount> {
   const teams = amountsByName(uses, prices, ({ team = SHARED_TEAM_NAME }) => team)
   const rank = ([name, amount]: [string, Amount]) => (name === SHARED_TEAM_NAME ? -1 : totalDollars(amount))
   return Object.fromEntries([...teams].sort((a, b) => rank(b) - rank(a)))
 }
 
-/** What each credential's part is, by its ARN. @throws UnknownRegion */
+/** The amount of each credential, by its ARN. @throws UnknownRegion */
 export const amountsByCredential = (uses: Iterable<BilledUse>, prices: PricesByRegion): Map<string, Amount> =>
   amountsByName(uses, prices, ({ credential }) => credential)
 
-/** The sums of what has the same name; what has none is left out. A fleet has a hundred thousand uses: none is kept. */
+/** The amounts of the uses that have the same name; uses without one are left out. No use is kept: a fleet has very many. */
 function amountsByName(
   uses: Iterable<BilledUse>,
   prices: PricesByRegion,

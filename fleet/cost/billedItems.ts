@@ -9,61 +9,66 @@ import { everyTagSeconds, rateSeconds } from '../audit/schedule.ts'
 import { DEFAULT_TEAM_TAGS, NO_TEAM, teamOf } from '../audit/team.ts'
 import { MONTH_DAYS } from './month.ts'
 
-/** What AWS's bill depends on, of one credential. */
+/** What the bill for one secret or parameter depends on. */
 export type BilledItem = {
   arn: string
   store: StoreName
-  /** Whether it holds a credential; the others are settings, which cost what they cost and move nowhere. */
+  /** Whether it holds a credential. Other parameters are settings: they are billed, but stay in their store in a comparison. */
   isCredential: boolean
   region: string
   team: string
-  /** Of a secret that follows another Region's. */
+  /** Whether it is a secret's replica. */
   replica: boolean
+  /** Whether it is a parameter of the advanced tier. */
   advanced: boolean
   /** Whether each read decrypts, which KMS bills. */
   encrypted: boolean
   /** The customer's KMS key; unset: the key that AWS manages. */
   key?: string
-  /** Reads a month by others than Keyturn, and whether they were scaled up from some days. */
+  /** Reads a month by others than Keyturn. */
   reads: number
+  /** Whether these were scaled up from the days that CloudTrail was asked about. */
   readsEstimated: boolean
+  /** Unset if Keyturn does not rotate it on a schedule. */
   rotation?: BilledRotation
 }
 
-/** How Keyturn rotates a credential; what others rotate costs Keyturn nothing. */
+/** How Keyturn rotates a credential. */
 export type BilledRotation = {
-  /** Days from one to the next. */
+  /** Days from one rotation to the next. */
   everyDays: number
+  /** What starts the rotations: Secrets Manager's own schedule, or the tag keyturn:every. */
   by: 'service' | 'tag'
-  /** Whether what was replaced is closed later. */
+  /** Whether the replaced user or password is closed at the end of the grace time. */
   closes: boolean
-  /** Regions that are waited for. */
+  /** How many replicas a rotation waits for. */
   replicas: number
 }
 
+/** What decides on which items are credentials, whose they are, and how often they are read. */
 export type BillingOptions = {
-  /** The tags that name a team, the first that a credential has; unset: team, or else owner. */
+  /** Keys of tags that name a team: the first one that a credential has. By default team, then owner. */
   teamTags?: readonly string[] | undefined
-  /** Reads of each credential a day; unset: those that CloudTrail has seen. */
+  /** How often each credential is read a day. By default as often as CloudTrail tells. */
   readsPerDay?: number | undefined
-  /** By which names a plain parameter counts as a credential; unset: those of an audit without a policy. */
+  /** The audit's policy: its names tell which plain parameters are credentials. By default that of an audit without a policy. */
   policy?: Policy | undefined
 }
 
-/** What is billed of each credential. */
-export const billedItemsOf = (facts: Facts, reading: BillingOptions): BilledItem[] =>
+/** What is billed of each secret and parameter. */
+export const billedItemsOf = (facts: Facts, options: BillingOptions): BilledItem[] =>
   facts.credentials.map(credential => ({
     arn: credential.arn,
-    isCredential: isCredential(credential, reading.policy ?? DEFAULT_POLICY),
+    isCredential: isCredential(credential, options.policy ?? DEFAULT_POLICY),
     region: credential.region,
-    team: billedTeamOf(credential, reading),
+    team: billedTeamOf(credential, options),
     ...storeFieldsOf(credential),
     ...keyOf(credential),
-    ...readsOf(credential, facts, reading),
+    ...readsOf(credential, facts, options),
     ...rotationOf(credential, facts),
   }))
 
-/** Whose bill a credential is on. */
+/** The team whose bill a credential is on; a text that says so if it has none. */
 export const billedTeamOf = (
   credential: CredentialFacts,
   { teamTags }: Pick<BillingOptions, 'teamTags'>,
@@ -92,14 +97,14 @@ function readsOf({ readers, region }: CredentialFacts, facts: Facts, { readsPerD
   const sweep = facts.regions[region]?.sweep
   const since = sweep && 'is' in sweep ? sweep.is.completeSince : facts.moment
   const days = (Date.parse(facts.moment) - Date.parse(since)) / 86_400_000
-  // From less than an hour nothing can be told of a month.
+  // Less than an hour is too short to be scaled up to a month.
   if (!(days >= 1 / 24)) return { reads: 0, readsEstimated: true }
-  // A try that is refused is a call too.
+  // Refused calls are billed as well.
   const seen = readers.filter(({ own }) => !own).reduce((sum, { reads, denied }) => sum + reads + denied, 0)
   return { reads: (seen / days) * MONTH_DAYS, readsEstimated: true }
 }
 
-/** Strategies that leave the old user or password open for the grace time. */
+/** The strategies by which the replaced user or password can log in until the grace time ends. */
 const CLOSING_STRATEGIES = ['alternating-users', 'temporary-clone', 'dual-password']
 
 function rotationOf(credential: CredentialFacts, facts: Facts): { rotation?: BilledRotation } {
@@ -114,7 +119,7 @@ function rotationOf(credential: CredentialFacts, facts: Facts): { rotation?: Bil
   return { rotation: { everyDays, by: service ? 'service' : 'tag', closes, replicas } }
 }
 
-/** Whether Secrets Manager rotates it by the stack of its Region. */
+/** Whether Secrets Manager rotates a secret by the function of the stack in its Region. */
 export function isRotatedByStack(credential: CredentialFacts, { regions }: Facts): boolean {
   if (!isPrimary(credential)) return false
   const { rotation, region } = credential
@@ -133,13 +138,18 @@ function daysByService(secret: SecretFacts, facts: Facts): number | undefined {
     : rate / 86_400
 }
 
-/** Of a cron expression. Undefined where one of the days is not known, or they are in no order. */
+/**
+ * The days from the last rotation to the next one, in place of a cron expression's interval. Undefined if one of the dates is not
+ * known, or they are in the wrong order.
+ */
 function daysBetween(last = '', next = ''): number | undefined {
   const days = (Date.parse(next) - Date.parse(last)) / 86_400_000
-  // The service rotates no more often: what is closer together was begun by hand.
+  // Secrets Manager rotates every four hours at most, so a last rotation closer to the next one was started by hand:
+  // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
   return days > 0 ? Math.max(days, 4 / 24) : undefined
 }
 
+/** The days between two rotations by the tag keyturn:every; undefined if Keyturn does not rotate it here, or has no such tag. */
 function daysByTag(credential: CredentialFacts): number | undefined {
   const tags = tagsOf(credential)
   if (!isManaged(tags) || isHomeElsewhere(credential.arn, homeIn(tags))) return undefined

@@ -23,17 +23,21 @@ import { lossesIn } from './losses.ts'
 import { DEFAULT_ZONE_COUNT, networkUses } from './network.ts'
 import { type PricesByRegion, pricesForRegion } from './prices.ts'
 
-/** What a fleet costs a month. @throws UnknownRegion if there are no prices of a Region that has something */
+/** What a fleet costs a month. @throws UnknownRegion if there are no prices of a Region in which something is billed */
 export function costReportOf(facts: Facts, prices: PricesByRegion, options: CostOptions = {}): CostReport {
   const billed = billedItemsOf(facts, options)
   const credentials = new Set(billed.flatMap(({ arn, isCredential }) => (isCredential ? [arn] : [])))
-  const held = { ...facts, credentials: facts.credentials.filter(({ arn }) => credentials.has(arn)) }
-  const unread = options.unread ?? unreadArnsIn(held)
+  const credentialFacts = {
+    ...facts,
+    credentials: facts.credentials.filter(({ arn }) => credentials.has(arn)),
+  }
+  const unread = options.unread ?? unreadArnsIn(credentialFacts)
+  // The uses are made anew each time: a list of all of them would take much memory.
   const uses = () => allUses(facts, billed, options)
   const lines = linesOf(uses(), prices)
   const amounts = amountsByCredential(uses(), prices)
   const regions = [...new Set([...lines.map(({ region }) => region), facts.region])].sort()
-  const wanted = options.freeTier || options.trial || options.credits
+  const wantsDeductions = options.freeTier || options.trial || options.credits
   return {
     format: 'keyturn-cost/1',
     moment: facts.moment,
@@ -45,9 +49,9 @@ export function costReportOf(facts: Facts, prices: PricesByRegion, options: Cost
     byTeam: amountsByTeam(uses(), prices),
     byCredential: Object.fromEntries([...amounts].map(([arn, amount]) => [arn, totalDollars(amount)])),
     unread: costOfUnread(unread, amounts),
-    comparisons: STORE_NAMES.map(store => comparisonWith(store, held, billed, prices, options)),
+    comparisons: STORE_NAMES.map(store => comparisonWith(store, credentialFacts, billed, prices, options)),
     ...(options.change && { change: changeOf(options.change, facts, billed, unread, prices, options) }),
-    ...(wanted && { deductions: deductionsOf(mergeUses(uses()), facts, prices, options) }),
+    ...(wantsDeductions && { deductions: deductionsOf(mergeUses(uses()), facts, prices, options) }),
     assumptions: assumptionsOf(facts, prices, options, lines, billed),
   }
 }
@@ -64,11 +68,11 @@ function* credentialUses(
   billed: BilledItem[],
   { highThroughput = false }: CostOptions,
 ): Generator<BilledUse> {
-  for (const one of billed) yield* usesOf(one, highThroughput)
+  for (const item of billed) yield* usesOf(item, highThroughput)
   yield* customerKeyUses(billed)
 }
 
-/** Each key once, whatever else it is for. */
+/** The customer's keys, each once and as a whole, even if it encrypts other things too. */
 function customerKeyUses(billed: BilledItem[]): BilledUse[] {
   const keys = new Map(billed.flatMap(({ key, region }) => (key ? [[`${region} ${key}`, region]] : [])))
   return [...keys.values()].map(region => ({
@@ -81,20 +85,20 @@ function customerKeyUses(billed: BilledItem[]): BilledUse[] {
 }
 
 /**
- * Those that were there all the time that CloudTrail was asked about, and were read in no Region but by Keyturn, if that time is as
- * long as an audit takes it to have to be, and all of its events could be made out.
+ * The ARNs of credentials that nobody but Keyturn reads, by CloudTrail. A credential is among them only if CloudTrail was asked
+ * about at least the time that an audit asks for, if all of its events could be parsed, and if the credential existed all that time.
  */
 function unreadArnsIn(facts: Facts): Set<string> {
   const isRead = ({ readers }: CredentialFacts) => readers.some(({ own, reads }) => !own && reads > 0)
-  // Whoever reads a replica needs its primary.
+  // Who reads a replica needs its primary too, so the Region makes no difference.
   const read = new Set(facts.credentials.filter(isRead).map(({ arn }) => arnInRegion(arn, '')))
   const isUnread = (credential: CredentialFacts) => {
     const sweep = facts.regions[credential.region]?.sweep
     if (!sweep || !('is' in sweep) || sweep.is.unreadable) return false
     if (Date.parse(facts.moment) - Date.parse(sweep.is.completeSince) < MIN_SWEEP_MS) return false
     const since = credential.store === 'secrets-manager' ? credential.created : credential.changed
-    const old = since !== undefined && since < sweep.is.completeSince
-    return old && !read.has(arnInRegion(credential.arn, ''))
+    const existedBefore = since !== undefined && since < sweep.is.completeSince
+    return existedBefore && !read.has(arnInRegion(credential.arn, ''))
   }
   return new Set(facts.credentials.filter(isUnread).map(({ arn }) => arn))
 }
@@ -104,7 +108,7 @@ function costOfUnread(unread: ReadonlySet<string>, amounts: Map<string, Amount>)
   return { credentials: unread.size, amount: sumAmounts(some.map(([, amount]) => amount)) }
 }
 
-/** What the credentials alone would cost in one store: secrets and parameters, their reads, keys and rotations. */
+/** What all credentials would cost in one store, with their reads, keys and rotations; without the deployment and the network. */
 function comparisonWith(
   store: StoreName,
   facts: Facts,
@@ -113,12 +117,13 @@ function comparisonWith(
   options: CostOptions,
 ): Comparison {
   const { tier } = options.change ?? {}
-  const held = billed.filter(({ isCredential }) => isCredential)
-  const uses = credentialUses(applyChange(held, { store, tier }, new Set()), options)
+  const credentials = billed.filter(({ isCredential }) => isCredential)
+  const uses = credentialUses(applyChange(credentials, { store, tier }, new Set()), options)
   const total = sumAmounts(linesOf(uses, prices).map(({ amount }) => amount))
   return { store, total, losses: lossesIn(store, facts) }
 }
 
+/** What everything would cost after a change. */
 function changeOf(
   change: CostChange,
   facts: Facts,
@@ -127,7 +132,7 @@ function changeOf(
   prices: PricesByRegion,
   options: CostOptions,
 ): NonNullable<CostReport['change']> {
-  const after = { ...options, ...(change.network && { network: change.network }) }
-  const lines = linesOf(allUses(facts, applyChange(billed, change, unread), after), prices)
+  const changedOptions = { ...options, ...(change.network && { network: change.network }) }
+  const lines = linesOf(allUses(facts, applyChange(billed, change, unread), changedOptions), prices)
   return { what: describeChange(change), lines, total: sumAmounts(lines.map(({ amount }) => amount)) }
 }

@@ -1,33 +1,42 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 import type { BilledItem } from './billedItems.ts'
 
+/** The tiers of Parameter Store that a change can name. */
 export const PARAMETER_TIERS = ['standard', 'advanced'] as const
+/** Who manages the KMS keys, as a change can name it. */
 export const KEY_OWNERS = ['customer', 'aws'] as const
+/** The values of Network. */
 export const NETWORKS = ['none', 'nat', 'endpoints'] as const
-/** How functions in a VPC reach AWS's services; `none`: they are in no VPC, or what is there already serves them. */
+/**
+ * How functions in a VPC reach AWS's services: by NAT gateways or by interface endpoints. `none`: the functions are in no VPC, or use
+ * a network that is paid for already.
+ */
 export type Network = (typeof NETWORKS)[number]
 
-/** What could be done otherwise; what is unset stays as it is. */
+/** A change whose cost is asked for. What is unset stays as it is. */
 export type CostChange = {
-  /** All credentials in one store. */
+  /** Moves all credentials to one store. */
   store?: StoreName | undefined
-  /** Of all parameters. */
+  /** The tier of all parameters. */
   tier?: (typeof PARAMETER_TIERS)[number] | undefined
-  /** Days from one rotation to the next, of what rotates by itself. */
+  /** Days from one rotation to the next, of all credentials that rotate on a schedule. */
   everyDays?: number | undefined
-  /** Of each secret. */
+  /** How many replicas each secret has. */
   replicas?: number | undefined
-  /** One KMS key of the customer's in each Region, or the keys that AWS manages. */
+  /** `customer`: one KMS key of the customer's in each Region. `aws`: the keys that AWS manages. */
   key?: (typeof KEY_OWNERS)[number] | undefined
   network?: Network | undefined
-  /** Whether what nobody reads is gone. */
+  /** Whether the credentials that nobody reads are deleted. */
   withoutUnread?: boolean | undefined
 }
 
-/** The name of the key that a change would make. */
+/** Stands for the id of the key that a change adds in each Region. */
 const CHANGED_KEY_ID = 'one key'
 
-/** What is billed of each credential after a change, as far as it is about credentials. */
+/**
+ * What is billed of each credential after a change. The change of the network is left to the caller.
+ * @param unread ARNs of credentials that nobody reads
+ */
 export function applyChange(
   all: BilledItem[],
   change: CostChange,
@@ -52,7 +61,7 @@ function asParameter(billed: BilledItem): BilledItem {
     ...billed,
     store: 'parameter-store',
     encrypted: true,
-    // Only tags begin a parameter's rotation, and it has no replicas.
+    // Secrets Manager has no schedule for a parameter, and a parameter has no replicas.
     ...(rotation && { rotation: { ...rotation, by: 'tag', replicas: 0 } }),
   }
 }
@@ -62,7 +71,7 @@ const asSecret = (billed: BilledItem): BilledItem =>
     ? billed
     : { ...billed, store: 'secrets-manager', advanced: false, encrypted: billed.key !== undefined }
 
-/** Each replica at the prices of its primary's Region, read by nobody. */
+/** Gives each secret so many replicas, which cost what they cost in the primary's Region, and which nobody reads. */
 function withReplicas(all: BilledItem[], { replicas }: CostChange): BilledItem[] {
   if (replicas === undefined) return all
   return all
@@ -85,11 +94,11 @@ const withInterval = (billed: BilledItem, { everyDays }: CostChange): BilledItem
     ? billed
     : { ...billed, rotation: { ...billed.rotation, everyDays } }
 
-function withKey(billed: BilledItem, { key: whose }: CostChange): BilledItem {
-  if (whose === undefined) return billed
+function withKey(billed: BilledItem, { key: owner }: CostChange): BilledItem {
+  if (owner === undefined) return billed
   const { key: _, ...rest } = billed
   const isSecret = billed.store === 'secrets-manager'
-  if (whose === 'aws') return { ...rest, encrypted: isSecret ? false : billed.encrypted }
+  if (owner === 'aws') return { ...rest, encrypted: isSecret ? false : billed.encrypted }
   return {
     ...rest,
     encrypted: isSecret || billed.encrypted,
@@ -97,7 +106,7 @@ function withKey(billed: BilledItem, { key: whose }: CostChange): BilledItem {
   }
 }
 
-/** What a change is, in a few words each. */
+/** The parts of a change, each in a few words. */
 export function describeChange(change: CostChange): string[] {
   const { store, tier, everyDays, replicas, key, network, withoutUnread } = change
   const stores = { 'secrets-manager': 'Secrets Manager', 'parameter-store': 'Parameter Store' }

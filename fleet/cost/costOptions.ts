@@ -2,15 +2,16 @@ import type { BillingOptions } from './billedItems.ts'
 import type { CostChange, Network } from './costChange.ts'
 import type { DeductionOptions } from './deductions.ts'
 
+/** What a cost report takes into account. */
 export type CostOptions = BillingOptions &
   DeductionOptions & {
-    /** How the functions reach AWS's services; unset: as `none`, and the report says what the others would cost. */
+    /** How the functions reach AWS's services. Unset counts as `none`, and the report tells what the others would cost. */
     network?: Network | undefined
-    /** Availability zones that a network is in. */
+    /** In how many availability zones that network is; 2 by default. */
     zones?: number | undefined
-    /** Whether Parameter Store is set to higher throughput, at which calls of standard parameters cost something too. */
+    /** Whether Parameter Store is set to higher throughput. Calls of standard parameters are charged then as well. */
     highThroughput?: boolean | undefined
-    /** ARNs of credentials that nobody reads; unset: those that CloudTrail saw nobody else than Keyturn read. */
+    /** ARNs of the credentials that nobody reads. By default those that nobody but Keyturn reads, as far as CloudTrail tells. */
     unread?: ReadonlySet<string> | undefined
     change?: CostChange | undefined
   }

@@ -3,21 +3,22 @@ import { amountOf, type BilledUse, sumAmounts } from './bill.ts'
 import type { Amount, Deduction } from './costReport.ts'
 import { PRICE_NAMES, type PriceName, type PricesByRegion } from './prices.ts'
 
-/** What is taken off only where somebody asks for it. */
+/** Deductions, each of which is shown only if it is asked for. */
 export type DeductionOptions = {
-  /** What AWS gives every account each month for good. */
+  /** What AWS gives every account each month without a time limit. */
   freeTier?: boolean | undefined
   /** The trial of Secrets Manager of 30 days, which older texts name and the price page of September 2026 does not. */
   trial?: boolean | undefined
-  /** US dollars of credits that are left for a month. */
+  /** US dollars of credits for the month. */
   credits?: number | undefined
 }
 
+/** A quantity that is free each month. `confirmed`: it was read on a page of AWS. */
 type FreeAllowance = { what: string; quantity: number; confirmed: boolean }
 
 /**
- * What is free each month, of an account in all of its Regions together. Confirmed by aws.amazon.com/kms/pricing,
- * /step-functions/pricing and /cloudwatch/pricing in stored copies; the others are from memory.
+ * What is free each month, for an account in all of its Regions together. The confirmed ones were read in copies of
+ * https://aws.amazon.com/kms/pricing, /step-functions/pricing and /cloudwatch/pricing; the others have no source.
  */
 const FREE_TIER: Partial<Record<PriceName, FreeAllowance>> = {
   keyRequests: { what: '20,000 KMS requests', quantity: 20_000, confirmed: true },
@@ -34,7 +35,7 @@ const FREE_TIER: Partial<Record<PriceName, FreeAllowance>> = {
 }
 const TRIAL_MS = 30 * 86_400_000
 
-/** What would be taken off, each apart. Nobody knows here what else in the account uses the same. */
+/** The deductions that were asked for, each for this bill alone: the rest of the account may use the same allowances. */
 export function deductionsOf(
   uses: BilledUse[],
   facts: Facts,
@@ -51,29 +52,29 @@ export function deductionsOf(
 
 function freeTierDeduction(name: PriceName, uses: BilledUse[], prices: PricesByRegion): Deduction[] {
   const allowance = FREE_TIER[name]
-  const some = uses.filter(({ priceName }) => priceName === name)
-  const quantity = some.reduce((total, use) => total + use.quantity, 0)
+  const matching = uses.filter(({ priceName }) => priceName === name)
+  const quantity = matching.reduce((total, use) => total + use.quantity, 0)
   if (!allowance || quantity === 0) return []
   const share = Math.min(1, allowance.quantity / quantity)
-  const { confirmed, estimated } = sumAmounts(some.map(use => amountOf(use, prices)))
+  const { confirmed, estimated } = sumAmounts(matching.map(use => amountOf(use, prices)))
   const amount: Amount = allowance.confirmed
     ? { confirmed: confirmed * share, estimated: estimated * share }
     : { confirmed: 0, estimated: (confirmed + estimated) * share }
   return [{ what: `Free each month: ${allowance.what}`, amount: sumAmounts([amount]) }]
 }
 
-/** It was said to begin with the first secret of an account. */
+/** The trial of Secrets Manager, which begins with the first secret of an account. */
 function trialDeduction(
   uses: BilledUse[],
   { credentials, moment }: Facts,
   prices: PricesByRegion,
 ): Deduction {
-  const born = credentials.flatMap(createdAt).sort()
-  const left = born[0] !== undefined && Date.parse(moment) - Date.parse(born[0]) < TRIAL_MS
+  const [firstCreated] = credentials.flatMap(createdAt).sort()
+  const isRunning = firstCreated !== undefined && Date.parse(moment) - Date.parse(firstCreated) < TRIAL_MS
   const secrets = uses.filter(({ priceName }) => priceName === 'secret')
-  const amount = sumAmounts(left ? secrets.map(use => amountOf(use, prices)) : [])
+  const amount = sumAmounts(isRunning ? secrets.map(use => amountOf(use, prices)) : [])
   return {
-    what: left
+    what: isRunning
       ? 'Trial: secrets in the first 30 days after the first one; AWS no longer names it'
       : 'Trial: over, as the first secret is older than 30 days, or its day is not known',
     amount: { confirmed: 0, estimated: amount.confirmed + amount.estimated },

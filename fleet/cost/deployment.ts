@@ -4,22 +4,22 @@ import { type BilledUse, countedUse, estimatedUse, type UnplacedUse } from './bi
 import { ESTIMATES } from './itemUses.ts'
 import { MONTH_HOURS } from './month.ts'
 
-/** What a stack is made of and has to be paid for every month; a test compares it with resources/. */
+/** How many resources of a stack are billed by the month. A test compares the numbers with resources/. */
 export const STACK_RESOURCE_COUNTS = { alarms: 5, dashboards: 1, keys: 1, polledQueues: 3 } as const
 
-/** What a run in which nothing is due does: docs/schedules.md. */
+/** State transitions and calls of functions of a run in which nothing is due, as docs/schedules.md has them. */
 const IDLE_RUN_WORK = { transitions: 4, functions: 1 }
 const MONTH_MS = MONTH_HOURS * 3_600_000
-/** Requests by which Lambda asks one queue whether there is a message: docs/alerts.md. */
+/** How many requests Lambda makes a month to poll one queue, as docs/alerts.md has it. */
 const POLLS_PER_QUEUE_COUNT = 650_000
-/** A guess: bytes of log of a run. */
+/** How much log a run writes; a guess. */
 const RUN_LOG_BYTES = 5000
-/** Metrics of a stack, and of each engine with each strategy. A metric that nothing is written to costs nothing. */
+/** How many metrics a stack writes, and how many more for each pair of an engine and a strategy with which it rotates. */
 const METRIC_COUNTS = { stack: 2, pair: 2 }
-/** Secrets on a page of ListSecrets. */
+/** How many secrets a page of ListSecrets has. */
 const SECRETS_PER_PAGE = 100
 
-/** What a stack costs, whatever it rotates, in each Region that has one. */
+/** The uses of each stack that do not depend on its rotations: its runs, alarms, metrics and queues. */
 export const deploymentUses = (facts: Facts): BilledUse[] =>
   regionsWithStack(facts).flatMap(region =>
     [...runUses(facts, region), ...watchUses(facts, region)].map(use => ({ ...use, region })),
@@ -29,12 +29,13 @@ export const deploymentUses = (facts: Facts): BilledUse[] =>
 export const regionsWithStack = (facts: Facts): string[] =>
   Object.entries(facts.regions).flatMap(([region, { stack }]) => ('is' in stack && stack.is ? [region] : []))
 
-/** How often a stack looks what is due, as its schedule says. */
+/** The schedule of the runs of a stack, such as `rate(15 minutes)`, which is the default where it is not known. */
 export function dueScheduleOf(facts: Facts, region: string): string {
   const stack = facts.regions[region]?.stack
   return (stack && 'is' in stack && stack.is?.dueSchedule) || 'rate(15 minutes)'
 }
 
+/** What the runs of a month use when nothing is due. */
 function runUses(facts: Facts, region: string): UnplacedUse[] {
   const runs = MONTH_MS / scheduleIntervalMs(dueScheduleOf(facts, region))
   const secrets = facts.credentials.filter(
@@ -53,6 +54,7 @@ function runUses(facts: Facts, region: string): UnplacedUse[] {
   ]
 }
 
+/** What a stack's alarms, metrics and queues use in a month. */
 function watchUses(facts: Facts, region: string): UnplacedUse[] {
   const metrics = METRIC_COUNTS.stack + METRIC_COUNTS.pair * countEngineStrategyPairs(facts, region)
   return [
@@ -69,7 +71,7 @@ function watchUses(facts: Facts, region: string): UnplacedUse[] {
   ]
 }
 
-/** How many engines with how many strategies have rotated there. */
+/** How many pairs of an engine and a strategy have rotated in a Region. */
 function countEngineStrategyPairs({ credentials }: Facts, region: string): number {
   const pairs = credentials
     .filter(credential => credential.region === region)

@@ -2,43 +2,50 @@ import { type BilledUse, countedUse, estimatedUse, type UnplacedUse } from './bi
 import type { BilledItem, BilledRotation } from './billedItems.ts'
 import { MONTH_DAYS } from './month.ts'
 
-/** What one rotation that goes well does. */
+/** What one successful rotation does, as far as it is billed. */
 export type RotationWork = {
-  /** Of the store's API, and those among them that have KMS encrypt or decrypt. */
+  /** Calls of the store's API. */
   calls: number
+  /** Those of the calls for which KMS encrypts or decrypts. */
   encrypted: number
-  /** States that are entered. */
+  /** State transitions. */
   transitions: number
-  /** Of functions. */
+  /** Calls of functions. */
   functions: number
 }
 
 /**
- * Counted by `npm run bench` of a user whose password changes; what is closed later is done within the same execution. Where
- * nothing is, the steps after SetSecret are rehearsed, which an opaque value alone does without.
+ * The work of a rotation of a secret, as `npm run bench` counts it: of one user whose password changes, with a rehearsal; and of a
+ * strategy without one, by which the replaced user or password is closed later in the same execution.
  */
 const PASSWORD_CHANGE_WORK: RotationWork = { calls: 13, encrypted: 9, transitions: 14, functions: 7 }
 const CLOSING_WORK: RotationWork = { calls: 12, encrypted: 8, transitions: 10, functions: 5 }
-/** As docs/parameter-store.md counts them; that each has KMS at work is the most there can be. */
+/** The calls of a rotation of a parameter, as docs/parameter-store.md has them. Each is taken to use KMS, which is the upper limit. */
 const PARAMETER_CALL_COUNTS = { single: 44, closing: 26 }
 /**
- * Where there are replicas: looked at before, awaited twice, announced, and looked at again before something is closed; and it
- * is asked once more whether there is something to rehearse.
+ * What a rotation does in addition for a secret with replicas: it looks at them before, waits for them twice, announces that they
+ * follow, and looks again before it closes something. `calls` are those of the primary, and as many for each replica.
  */
 const REPLICA_WAIT_WORK: RotationWork = { calls: 4, encrypted: 0, transitions: 7, functions: 4 }
-/** What begins a rotation: rotateSecret, four times, or a run that takes the database server, as if for it alone. */
+/**
+ * What starts a rotation: four calls of rotateSecret by Secrets Manager, or a run of the schedule. The run's work on a database server
+ * is counted as if it were for one rotation.
+ */
 const START_WORK: Record<BilledRotation['by'], Pick<RotationWork, 'transitions' | 'functions'>> = {
   service: { transitions: 0, functions: 4 },
   tag: { transitions: 12, functions: 5 },
 }
 
-/** Guesses, for which nothing is measured on AWS: GB-seconds of a call, bytes of log and items written of a rotation. */
+/**
+ * Guesses, as these were not measured on AWS: `gbSeconds` of a call of a function; and for a rotation, the bytes of its logs, the writes
+ * to the table of rotations and the bytes of its item there.
+ */
 export const ESTIMATES = { gbSeconds: 0.5, logBytes: 20_000, tableWrites: 4, itemBytes: 2000 } as const
 const BYTES_PER_GB = 1e9
-/** Months for which logs are kept, and items of the table of rotations. */
+/** For how many months logs are kept, and items of the table of rotations. */
 const RETENTION_MONTHS = { logs: 3, items: 13 }
 
-/** What a rotation of this credential does. */
+/** The work of one rotation of this credential. */
 export function rotationWorkOf({ store }: BilledItem, { closes, replicas }: BilledRotation): RotationWork {
   const own = closes ? CLOSING_WORK : PASSWORD_CHANGE_WORK
   const calls = closes ? PARAMETER_CALL_COUNTS.closing : PARAMETER_CALL_COUNTS.single
@@ -52,11 +59,13 @@ export function rotationWorkOf({ store }: BilledItem, { closes, replicas }: Bill
   }
 }
 
-/** Rotations a month. */
 const rotationsPerMonth = ({ rotation }: BilledItem): number =>
   rotation ? MONTH_DAYS / rotation.everyDays : 0
 
-/** All that one credential or other parameter costs. `highThroughput`: calls of every parameter cost something. */
+/**
+ * The uses of one secret or parameter in a month.
+ * @param highThroughput whether calls of standard parameters are charged as well
+ */
 export function usesOf(billed: BilledItem, highThroughput: boolean): BilledUse[] {
   const { arn, region, team, store } = billed
   const uses = [
@@ -67,10 +76,10 @@ export function usesOf(billed: BilledItem, highThroughput: boolean): BilledUse[]
   return uses.map(use => ({ ...use, region, ...(billed.isCredential && { credential: arn }), team }))
 }
 
-/** Calls a month by rotations, of those that `which` counts. */
-function rotationCallsPerMonth(billed: BilledItem, which: keyof RotationWork): number {
+/** How much of one kind of work the rotations of a month do. */
+function rotationCallsPerMonth(billed: BilledItem, kind: keyof RotationWork): number {
   const { rotation } = billed
-  return rotation ? rotationsPerMonth(billed) * rotationWorkOf(billed, rotation)[which] : 0
+  return rotation ? rotationsPerMonth(billed) * rotationWorkOf(billed, rotation)[kind] : 0
 }
 
 function secretUses(billed: BilledItem): UnplacedUse[] {
@@ -102,7 +111,7 @@ function parameterUses(billed: BilledItem, highThroughput: boolean): UnplacedUse
   ]
 }
 
-/** A read has KMS decrypt; the key itself is shared. */
+/** The requests to KMS: one for each read. The key is not among them, as several credentials may share it. */
 function keyUses(billed: BilledItem): UnplacedUse[] {
   const { encrypted, reads, readsEstimated, store } = billed
   if (!encrypted) return []
@@ -117,12 +126,10 @@ function rotationUses(billed: BilledItem): UnplacedUse[] {
   const { rotation } = billed
   if (!rotation) return []
   const rotations = rotationsPerMonth(billed)
-  const begun = START_WORK[rotation.by]
-  const calls = rotationCallsPerMonth(billed, 'functions') + rotations * begun.functions
-  const [logged, items] = [
-    (rotations * ESTIMATES.logBytes) / BYTES_PER_GB,
-    (rotations * ESTIMATES.itemBytes) / BYTES_PER_GB,
-  ]
+  const start = START_WORK[rotation.by]
+  const calls = rotationCallsPerMonth(billed, 'functions') + rotations * start.functions
+  const logGigabytes = (rotations * ESTIMATES.logBytes) / BYTES_PER_GB
+  const itemGigabytes = (rotations * ESTIMATES.itemBytes) / BYTES_PER_GB
   return [
     countedUse(
       'transitions',
@@ -134,7 +141,7 @@ function rotationUses(billed: BilledItem): UnplacedUse[] {
       'transitions',
       'rotations',
       'State transitions of runs that begin rotations',
-      rotations * begun.transitions,
+      rotations * start.transitions,
     ),
     estimatedUse('functionCalls', 'rotations', 'Calls of functions', calls),
     estimatedUse('functionTime', 'rotations', 'Time of functions', calls * ESTIMATES.gbSeconds),
@@ -145,9 +152,9 @@ function rotationUses(billed: BilledItem): UnplacedUse[] {
       'Writes to the table of rotations',
       rotations * ESTIMATES.tableWrites,
     ),
-    estimatedUse('tableKept', 'rotations', 'Table of rotations', items * RETENTION_MONTHS.items),
-    estimatedUse('logsIn', 'logs and alarms', 'Logs written', logged),
-    estimatedUse('logsKept', 'logs and alarms', 'Logs kept', logged * RETENTION_MONTHS.logs),
+    estimatedUse('tableKept', 'rotations', 'Table of rotations', itemGigabytes * RETENTION_MONTHS.items),
+    estimatedUse('logsIn', 'logs and alarms', 'Logs written', logGigabytes),
+    estimatedUse('logsKept', 'logs and alarms', 'Logs kept', logGigabytes * RETENTION_MONTHS.logs),
     estimatedUse('traces', 'logs and alarms', 'Traces', rotations),
   ]
 }

@@ -5,7 +5,7 @@ import type { Comparison } from './costReport.ts'
 
 type Losses = Comparison['losses']
 
-/** What credentials would lose by a move into a store, and how many of those that are in the other one use it today. */
+/** The features that credentials of the other store would lose by a move into `store`, and how many of them use each now. */
 export const lossesIn = (store: StoreName, facts: Facts): Losses =>
   store === 'parameter-store' ? lossesOfSecrets(facts) : lossesOfParameters(facts)
 
@@ -56,14 +56,14 @@ function lossesOfParameters({ credentials }: Facts): Losses {
   ]
 }
 
-/** What was found, if all of it could be read. */
+/** What the facts found; undefined if one of them could not be read. */
 function allKnown<Found>(facts: Fact<Found>[]): Found[] | undefined {
   const found = facts.flatMap(fact => ('is' in fact ? [fact.is] : []))
   return found.length === facts.length ? found : undefined
 }
 const credentialCount = (found: unknown[] | undefined) => (found ? { credentials: found.length } : {})
 
-/** Whether a policy names an account that is not the own, as AWS writes principals: an ARN, or the twelve digits alone. */
+/** Whether a policy names another account as a principal: by an ARN of IAM or STS, or by its twelve digits alone. */
 const namesOthers = (policy = '', account: string): boolean =>
   [...policy.matchAll(/"(?:arn:[\w-]+:(?:iam|sts)::)?(\d{12})(?=[:"])/g)].some(
     ([, other]) => other !== account,

@@ -1,3 +1,4 @@
-/** Hours of a month, as AWS's own calculator has it, and its days. */
+/** How many hours a month has in AWS's Pricing Calculator, https://calculator.aws. */
 export const MONTH_HOURS = 730
+/** The same in days. */
 export const MONTH_DAYS = MONTH_HOURS / 24

@@ -2,12 +2,12 @@ import * as v from 'valibot'
 import { MONTH_HOURS } from './month.ts'
 import { PRICE_NAMES, PRICE_UNITS, type Price, type PriceName, type RegionPrices } from './prices.ts'
 
-/** Where AWS's Price List has a price: the service, and the product of it that a usage type ends with. */
+/** Where AWS's Price List has a price: the service code, and what the product's family, usage type and attributes have to be. */
 type PriceListEntry = { service: string; family?: string; usage: RegExp; attributes?: Record<string, string> }
 
 /**
- * Usage types begin with their Region's own short name, but in us-east-1, and `-` follows. Names of services and usage types are as
- * infracost asks for them (github.com/infracost/infracost, internal/resources/aws).
+ * The entry of each price. A usage type begins with a short name of its Region and `-`, except in us-east-1. The services and usage
+ * types are those of infracost (https://github.com/infracost/infracost, internal/resources/aws).
  */
 const PRICE_LIST_ENTRIES: Record<PriceName, PriceListEntry> = {
   secret: { service: 'AWSSecretsManager', usage: /AWSSecretsManager-Secrets?$/ },
@@ -46,8 +46,9 @@ const PRICE_LIST_ENTRIES: Record<PriceName, PriceListEntry> = {
   endpointHours: { service: 'AmazonVPC', family: 'VpcEndpoint', usage: /(^|-)VpcEndpoint-Hours$/ },
 }
 
-/** What has to be asked for a Region: each service, where it is large a part of it alone. */
+/** A query to the Price List: the products of a service, or of one product family of a large service. */
 export type PriceListQuery = { service: string; family?: string }
+/** The queries that give all prices of a Region. */
 export const priceListQueries: PriceListQuery[] = [
   ...new Map(
     Object.values(PRICE_LIST_ENTRIES).map(({ service, family }) => [
@@ -78,10 +79,10 @@ const product = v.object({
   }),
 })
 type Product = v.InferOutput<typeof product>
-/** By the service that was asked for. */
+/** The products of each service, by its service code. */
 export type ProductsByService = Map<string, Product[]>
 
-/** The products of a page that say what they cost in US dollars; the others are of no use here. */
+/** The products of a page of GetProducts, each a text of JSON. Those without a price in US dollars are left out. */
 export function parseProducts(page: readonly string[]): Product[] {
   return page.flatMap(text => {
     const found = v.safeParse(v.pipe(v.string(), v.parseJson(), product), text)
@@ -90,16 +91,16 @@ export function parseProducts(page: readonly string[]): Product[] {
 }
 
 /**
- * The price of what a bill counts by; undefined if there is none, or there are several. Of prices by quantity it is the first that
- * is not free.
+ * The price of PRICE_UNITS that the products have, for `per` units. Where the price depends on the quantity, it is that of the first
+ * quantity that is not free.
+ * @returns undefined if there is no price, or products that fit have different ones
  */
 function findPrice(name: PriceName, products: Product[]): number | undefined {
   const { usage, attributes = {} } = PRICE_LIST_ENTRIES[name]
   const found = new Set<number>()
   for (const { product, terms } of products) {
-    const { attributes: has } = product
-    if (!usage.test(has.usagetype)) continue
-    if (Object.entries(attributes).some(([key, value]) => has[key] !== value)) continue
+    if (!usage.test(product.attributes.usagetype)) continue
+    if (Object.entries(attributes).some(([key, value]) => product.attributes[key] !== value)) continue
     const [first] = Object.values(terms.OnDemand)
       .flatMap(({ priceDimensions }) => Object.values(priceDimensions))
       .filter(({ pricePerUnit }) => pricePerUnit.USD > 0)
@@ -110,13 +111,15 @@ function findPrice(name: PriceName, products: Product[]): number | undefined {
   return found.size === 1 && price !== undefined ? Number(price.toPrecision(9)) : undefined
 }
 
-/** What a bill counts by the month, the list may have by the hour. */
+/** How many units of the Price List are one of PRICE_UNITS: the list has some prices by the hour that are by the month here. */
 const hoursPerUnit = (name: PriceName, unit: string): number =>
   /^(hours?|hrs)$/i.test(unit) && PRICE_UNITS[name].unit !== 'hour' ? MONTH_HOURS : 1
 
 /**
- * The prices of a Region by what the list says. `before` has what is left where it says nothing, and then that is not confirmed.
- * `missing` names those.
+ * The prices of a Region by the Price List. A price that the list does not have is taken from `before`, and is not confirmed;
+ * `missing` names these.
+ * @param day of the query, such as 2026-11-29
+ * @param before earlier prices, of this Region or another one
  */
 export function pricesFromList(
   region: string,

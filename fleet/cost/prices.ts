@@ -3,7 +3,7 @@ import euCentral1 from './prices/eu-central-1.json' with { type: 'json' }
 import euWest1 from './prices/eu-west-1.json' with { type: 'json' }
 import usEast1 from './prices/us-east-1.json' with { type: 'json' }
 
-/** What is billed, and by what: a price is for `per` of these units. */
+/** What is billed. A price is for `per` single things or calls, which is called `unit`. */
 export const PRICE_UNITS = {
   secret: { per: 1, unit: 'secret' },
   secretCalls: { per: 10_000, unit: '10,000 calls' },
@@ -28,7 +28,9 @@ export const PRICE_UNITS = {
   natHours: { per: 1, unit: 'hour' },
   endpointHours: { per: 1, unit: 'hour' },
 } as const
+/** A key of PRICE_UNITS. */
 export type PriceName = keyof typeof PRICE_UNITS
+/** The keys of PRICE_UNITS. */
 export const PRICE_NAMES = Object.keys(PRICE_UNITS) as PriceName[]
 
 const day = v.pipe(v.string(), v.isoDate('a day, such as 2026-11-29'))
@@ -36,25 +38,27 @@ const day = v.pipe(v.string(), v.isoDate('a day, such as 2026-11-29'))
 const price = v.strictObject({
   /** US dollars. */
   price: v.pipe(v.number(), v.minValue(0), v.maxValue(10_000)),
-  /** Whether it was read on a page of AWS's own or in its Price List, on that day; else it is an estimate, whoever quotes it. */
+  /** Whether the price was read on a page of AWS or in its Price List. Otherwise it is an estimate. */
   confirmed: v.boolean(),
-  /** Of what is confirmed: the page's address, or the Price List. */
+  /** The page's address, the Price List, or where the estimate comes from. */
   source: v.pipe(v.string(), v.minLength(1), v.maxLength(300)),
-  /** When its source said so. */
+  /** The day on which the source had this price. */
   date: day,
 })
+/** The price of one kind of thing in a Region, and where it comes from. */
 export type Price = v.InferOutput<typeof price>
 
-/** The prices of a Region, as the files in prices/ and `keyturn cost --refresh` have them. */
+/** The schema of RegionPrices. */
 const regionPrices = v.strictObject({
   region: v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a Region, such as eu-west-1')),
   currency: v.literal('USD'),
-  /** When all of them were looked at. */
+  /** The day on which all of the prices were looked up. */
   date: day,
   prices: v.strictObject(
     Object.fromEntries(PRICE_NAMES.map(name => [name, price])) as Record<PriceName, typeof price>,
   ),
 })
+/** The prices of a Region, as the files in prices/ and those that `keyturn cost --refresh` writes have them. */
 export type RegionPrices = v.InferOutput<typeof regionPrices>
 
 /** Prices by Region. */
@@ -64,7 +68,7 @@ export type PricesByRegion = Record<string, RegionPrices>
 export class UnknownRegion extends Error {
   override readonly name = 'UnknownRegion'
   readonly region: string
-  /** The Regions that there are prices of. */
+  /** The Regions whose prices are known. */
   readonly known: string[]
   constructor(region: string, known: string[]) {
     super(`there are no prices of the Region ${region}, only of ${known.join(', ')}`)
@@ -76,7 +80,7 @@ export class UnknownRegion extends Error {
 /** The prices that Keyturn comes with. */
 export const bundledPrices: PricesByRegion = parsePrices([euCentral1, euWest1, usEast1])
 
-/** Prices by Region, from what files hold. @throws ValiError that says which field is not as it should be */
+/** Prices by Region, from the parsed JSON of files. @throws ValiError that names the wrong field */
 export function parsePrices(lists: unknown): PricesByRegion {
   const found = v.parse(v.pipe(v.array(regionPrices), v.maxLength(100)), lists)
   return Object.fromEntries(found.map(list => [list.region, list]))

@@ -7,7 +7,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { isTemporary } from '../../rotation/callAws.ts'
 
-/** What is looked at, in the order in which it is told: one, several, and what is said of all that are well. */
+/** The kinds of things that are checked, in the order of the report: what one and several are called, and what is said if all are ok. */
 export const CHECK_KINDS = {
   version: ['stack', 'stacks', 'of the same version as this command'],
   peer: ['peer', 'peers', 'of the same version, with the same settings'],
@@ -21,27 +21,29 @@ export const CHECK_KINDS = {
   webhook: ['webhook', 'webhooks', 'there'],
   alarm: ['alarm', 'alarms', 'quiet'],
 } as const satisfies Record<string, [one: string, many: string, well: string]>
+/** A key of CHECK_KINDS. */
 export type CheckKind = keyof typeof CHECK_KINDS
 
-/** What --fix can do: nothing but to enable a rule or a schedule of the stack. */
+/** What `keyturn doctor --fix` can do: enable a rule or a schedule of the stack. */
 export type CheckFix = { rule: string; bus?: string } | { schedule: string }
 
-/** How one thing of the deployment is. `unread`: it could not be looked at, and `says` why. */
+/** What was found of one thing of the deployment. `unread`: it could not be looked at, and `says` tells why. */
 export type Check = {
   kind: CheckKind
-  /** Its name. */
+  /** The name of the thing. */
   about: string
   state: 'ok' | 'warning' | 'failed' | 'unread'
-  /** In one sentence without its subject, such as `is disabled`. Empty if all is well. */
+  /** What is wrong, as a sentence without its subject, such as `is disabled`. Empty if nothing is. */
   says: string
-  /** A command to paste, or a sentence. */
+  /** What to do about it: a command to paste, or a sentence. */
   remedy?: string
   fix?: CheckFix
 }
 
-/** The deployment that is looked at, and when, in ISO 8601 by AWS's clock. */
+/** The stack that is examined. `moment` is the time of the examination by AWS's clock, in ISO 8601. */
 export type ExaminedStack = { region: string; stage: string; moment: string; outputs: Record<string, string> }
 
+/** The clients by which a stack is examined. */
 export type DoctorClients = {
   events: EventBridgeClient
   scheduler: SchedulerClient
@@ -52,15 +54,19 @@ export type DoctorClients = {
   ssm: SSMClient
 }
 
+/** The check of a thing with which nothing is wrong. */
 export const okCheck = (kind: CheckKind, about: string): Check => ({ kind, about, state: 'ok', says: '' })
 
-/** For what has gone, or is as no deployment leaves it. A parameter that is left out would go back to its default. */
+/**
+ * What to do about a resource that is gone, or is as no deployment leaves it. It asks for the same parameters: one that is left out
+ * of a deployment gets its default.
+ */
 export const deployAgainRemedy = ({ stage }: Pick<ExaminedStack, 'stage'>): string =>
   `Deploy again, with the same parameters as before: npx serverless deploy --stage ${stage}`
 
 /**
- * What a look at something finds. What is not there has failed; what cannot be read is said to be unread.
- * @throws what is no error of a call
+ * Runs a check. If its call finds that the thing is not there, the check has failed; if the call fails otherwise, it is `unread`.
+ * @throws an error of `look` that is not one of a call to AWS
  */
 export async function runCheck(
   kind: CheckKind,

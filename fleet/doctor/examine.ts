@@ -7,10 +7,10 @@ import { lookAtQueue } from './queues.ts'
 import { enableRule, lookAtRule } from './rules.ts'
 import { enableSchedule, lookAtSchedule } from './schedules.ts'
 
-/** Calls at once: some of these services take few. */
+/** How many checks run at the same time: some of these services allow few calls a second. */
 const CONCURRENT_CHECK_COUNT = 3
 
-/** Looks at each resource of a stack, and changes nothing. What could not be read is among what it finds. */
+/** Checks each resource of a stack, and changes nothing. A resource that could not be read has a check that is `unread`. */
 export async function examineStack(
   clients: DoctorClients,
   resources: StackResource[],

@@ -9,7 +9,7 @@ import { runtimeDeprecatedSince } from '../audit/runtimes.ts'
 import { minuteOf } from '../minute.ts'
 import { type Check, deployAgainRemedy, type ExaminedStack, okCheck } from './check.ts'
 
-/** Whether a function can run. */
+/** Checks whether a function can run. @param about the function's name */
 export async function lookAtFunction(
   lambda: LambdaClient,
   about: string,
@@ -19,6 +19,7 @@ export async function lookAtFunction(
   return [checkFunction(about, found, place)]
 }
 
+/** The check of a function, by what GetFunctionConfiguration gives of it. @param about the function's name */
 export function checkFunction(about: string, found: FunctionConfiguration, place: ExaminedStack): Check {
   const { Runtime, State, StateReason = '', LastUpdateStatus, LastUpdateStatusReason = '' } = found
   const kind = 'function'
@@ -40,7 +41,7 @@ export function checkFunction(about: string, found: FunctionConfiguration, place
   return okCheck(kind, about)
 }
 
-/** Whether a queue is read by its function. */
+/** Checks whether an event source mapping is enabled, so that its function reads the queue. @param UUID of the mapping */
 export async function lookAtEventSourceMapping(
   lambda: LambdaClient,
   UUID: string,
@@ -62,10 +63,13 @@ export async function lookAtEventSourceMapping(
   ]
 }
 
-/** Queries that one call takes. */
+/** How many queries one call takes. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html */
 const MAX_METRIC_QUERY_COUNT = 500
 
-/** Which functions had calls that failed in the last 24 hours. A rotation that fails is such a call of its step, too. */
+/**
+ * Checks which functions had failed calls in the last 24 hours. The failed step of a rotation is such a call as well.
+ * @param functions names
+ */
 export async function lookAtErrors(
   cloudWatch: CloudWatchClient,
   functions: string[],

@@ -6,12 +6,13 @@ import { minuteOf } from '../minute.ts'
 import { countSubscriptions, type SubscriptionCounts } from '../subscriptions.ts'
 import { type Check, deployAgainRemedy, type ExaminedStack, okCheck } from './check.ts'
 
-/** Whether somebody is told: who has subscribed to the topic, and has confirmed it. */
+/** Checks whether the alarms' topic has a confirmed subscription, so that its messages get to somebody. */
 export async function lookAtTopic(sns: SNSClient, TopicArn: string, place: ExaminedStack): Promise<Check[]> {
   const about = TopicArn.split(':').at(-1) ?? TopicArn
   return [checkTopic(about, await countSubscriptions(sns, TopicArn), TopicArn, place)]
 }
 
+/** The check of a topic, by the counts of its subscriptions. @param about the topic's name */
 export function checkTopic(
   about: string,
   { confirmed, pending }: SubscriptionCounts,
@@ -34,7 +35,11 @@ export function checkTopic(
   }
 }
 
-/** Whether the parameter with the webhook's URL is there. Its value is not read. */
+/**
+ * Checks whether the parameter with the webhook's URL exists, and is encrypted. Its value is not read.
+ * @param raiseAlarm name of the function raiseAlarm, whose environment names the parameter
+ * @returns none if the stack has no webhook
+ */
 export async function lookAtWebhook(
   { lambda, ssm }: { lambda: LambdaClient; ssm: SSMClient },
   raiseAlarm: string,
@@ -66,10 +71,10 @@ export async function lookAtWebhook(
   ]
 }
 
-/** Alarms that one call tells. */
+/** How many names one call takes. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html */
 const MAX_ALARM_COUNT = 100
 
-/** How CloudWatch's alarms of the stack stand. */
+/** Checks the state of the stack's CloudWatch alarms. */
 export async function lookAtAlarms(
   cloudWatch: CloudWatchClient,
   names: string[],
@@ -86,6 +91,7 @@ export async function lookAtAlarms(
   )
 }
 
+/** The check of an alarm, by what DescribeAlarms gives of it. @param about the alarm's name */
 export function checkAlarm(about: string, alarm: MetricAlarm | undefined, place: ExaminedStack): Check {
   const kind = 'alarm'
   if (!alarm) return { kind, about, state: 'failed', says: 'is not there', remedy: deployAgainRemedy(place) }

@@ -2,7 +2,7 @@ import { GetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import type { StackResource } from '../stackResources.ts'
 import { type Check, type ExaminedStack, okCheck } from './check.ts'
 
-/** Whether messages wait in a queue. In one for dead letters, each is something that did not come about. */
+/** Checks whether messages wait in a queue. In a dead-letter queue, each message is about something that did not happen. */
 export async function lookAtQueue(
   sqs: SQSClient,
   { id, logicalId }: StackResource,

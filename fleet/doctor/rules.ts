@@ -1,14 +1,14 @@
 import { DescribeRuleCommand, EnableRuleCommand, type EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { type Check, type CheckFix, type ExaminedStack, okCheck } from './check.ts'
 
-/** Whether a rule is enabled. @param id as CloudFormation has it: of a bus other than the default one, `bus|name` */
+/** Checks whether a rule is enabled. @param id CloudFormation's physical id: the rule's name, or `bus|name` on a custom event bus */
 export async function lookAtRule(
   events: EventBridgeClient,
   id: string,
   place: ExaminedStack,
 ): Promise<Check[]> {
-  const [about = '', inId] = id.split('|').toReversed()
-  const bus = inId ?? (await busOf(events, about, place))
+  const [about = '', busInId] = id.split('|').toReversed()
+  const bus = busInId ?? (await busOf(events, about, place))
   const { State } = await events.send(new DescribeRuleCommand({ Name: about, EventBusName: bus }))
   if (State !== 'DISABLED') return [okCheck('rule', about)]
   const onBus = bus ? ` --event-bus-name ${bus}` : ''
@@ -24,7 +24,7 @@ export async function lookAtRule(
   ]
 }
 
-/** A rule whose id names no bus is on the default one, or else on the stack's. */
+/** The bus of a rule whose id names none: undefined for the default bus, if the rule is there, or else the stack's own bus. */
 async function busOf(
   events: EventBridgeClient,
   Name: string,
@@ -39,6 +39,7 @@ async function busOf(
   return found ? undefined : own
 }
 
+/** Enables a rule. @throws what AWS throws */
 export async function enableRule(
   events: EventBridgeClient,
   { rule, bus }: Extract<CheckFix, { rule: string }>,

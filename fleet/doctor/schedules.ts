@@ -1,7 +1,7 @@
 import { GetScheduleCommand, type SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler'
 import { type Check, type ExaminedStack, okCheck } from './check.ts'
 
-/** Whether a schedule is enabled. */
+/** Checks whether a schedule is enabled. @param about the schedule's name */
 export async function lookAtSchedule(
   scheduler: SchedulerClient,
   about: string,
@@ -21,7 +21,11 @@ export async function lookAtSchedule(
   ]
 }
 
-/** Enables a schedule and leaves all else of it as it is: the service takes a schedule only as a whole. */
+/**
+ * Enables a schedule. All its settings are read and sent again, as UpdateSchedule sets those that are left out to their defaults:
+ * https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
+ * @throws what AWS throws
+ */
 export async function enableSchedule(scheduler: SchedulerClient, Name: string): Promise<void> {
   const found = await scheduler.send(new GetScheduleCommand({ Name }))
   const { Arn, CreationDate, LastModificationDate, $metadata, ...schedule } = found

@@ -11,61 +11,69 @@ import { givenUpIn, homeIn, isAdmin, isManaged, tagsIn } from '../../rotation/ta
 import { currentVersionIn } from '../versionLabels.ts'
 import type { PromotionNote } from './promotionTable.ts'
 
-/** A credential of the Region that is given up, as a promotion goes through them. */
+/** A secret that a promotion or its rehearsal looks at: its primary is, or was, in a Region that is lost or given up. */
 export type Candidate = {
-  /** Its ARN in this Region. */
+  /** The secret's ARN in this Region. */
   arn: string
   name: string
+  /** The Region of its primary. */
   from: string
-  /** An admin's: others may need it, so it comes first. */
+  /** Set for an admin's secret. Other credentials may need it, so it is promoted before them. */
   admin?: true
-  /** The logins that were refused before, `VERSION@host:port` each. */
+  /** The logins that a server refused in earlier promotions, each as `VERSION@host:port`. */
   refused: string[]
-  /** Known before anything is tried: it is named, and not promoted. */
+  /** An error that is known before anything is tried. It is reported, and the secret is not promoted. */
   problem?: { Error: string; Cause: string }
 }
 
-/** What is known of one Region that may be lost, seen from this one. Secrets are as ListSecrets tells them. */
+/** What is known of one Region that may be lost, seen from this one. Secrets are as ListSecrets gives them. */
 export type RegionSurvey = {
+  /** The Region that may be lost. */
   from: string
+  /** The secrets of this Region. */
   here: SecretListEntry[]
-  /** Those of the other Region; undefined if it does not answer. */
+  /** The secrets of the Region that may be lost; undefined if it does not answer. */
   there?: SecretListEntry[] | undefined
-  /** What earlier promotions and rehearsals have noted. */
+  /** The notes of earlier promotions. */
   promotions: PromotionNote[]
+  /** The notes of earlier rehearsals. */
   rehearsals: PromotionNote[]
+  /** Whether this survey is for a rehearsal, which promotes nothing. */
   rehearsal: boolean
   now: Date
 }
 
-/** Milliseconds that a change has to come to a replica before a rehearsal calls that late. */
+/** How long a change may take to come to a replica before a rehearsal reports that it has not. */
 const REPLICATION_SLACK_MS = 3_600_000
 
 /**
- * What there is to promote, of all that Keyturn may reach: the replicas of the other Region's secrets, what a promotion has
- * begun with, and what somebody promoted by hand.
+ * The secrets of this Region that are to be promoted, of those that Keyturn may reach: the replicas of the other Region's secrets,
+ * those whose promotion has begun but not ended well, and those at home in the other Region that somebody has promoted by hand.
  */
 export function candidatesOf(known: RegionSurvey): Candidate[] {
   const { from, promotions, here, rehearsal } = known
-  const noted = new Map(promotions.filter(one => one.from === from).map(one => [one.credential, one]))
+  const notes = new Map(promotions.filter(note => note.from === from).map(note => [note.credential, note]))
   const isWanted = (secret: SecretListEntry) => {
     if (!isPromotable(secret)) return false
     if (isReplica(secret)) return secret.PrimaryRegion === from
-    const outcome = noted.get(secret.ARN ?? '')?.outcome
+    const outcome = notes.get(secret.ARN ?? '')?.outcome
     return homeOf(secret) === from || outcome === 'begun' || outcome === 'failed'
   }
   return here.filter(isWanted).map(secret => {
     const { ARN: arn = '', Name: name = '' } = secret
     const problem = rehearsal ? findUnreadiness(secret, known) : undefined
     return {
-      ...{ arn, name, from, refused: noted.get(arn)?.refused ?? [] },
+      ...{ arn, name, from, refused: notes.get(arn)?.refused ?? [] },
       ...(isAdmin(tagsIn(secret.Tags)) && { admin: true as const }),
       ...(problem && { problem: toProblem(problem) }),
     }
   })
 }
 
-/** What a rehearsal can tell by the lists alone: nothing may be half done, nor this Region be one that nobody waits for. */
+/**
+ * Why a secret could not be promoted today, as far as the lists of secrets tell: its promotion is half done, its tags name a wrong
+ * home Region, the other Region has given up this one, or its replica is behind.
+ */
 function findUnreadiness(
   secret: SecretListEntry,
   { from, there, now }: RegionSurvey,
@@ -96,7 +104,7 @@ function findUnreadiness(
   )
 }
 
-/** The secrets of the other Region that are at home there, and have no replica here by the lists of both. */
+/** The secrets of the other Region that are at home there and have no replica here, as far as the lists of both Regions tell. */
 export function findUnreplicated({ from, here, there = [] }: RegionSurvey): SecretListEntry[] {
   const arns = new Set(here.map(({ ARN = '' }) => arnInRegion(ARN, from)))
   return there.filter(
@@ -105,7 +113,10 @@ export function findUnreplicated({ from, here, there = [] }: RegionSurvey): Secr
   )
 }
 
-/** What should have a replica here and has none. `region` is this one. */
+/**
+ * Candidates for secrets of the other Region that should have a replica in this one and have none.
+ * @param region this Region
+ */
 export function toMissingCandidates(
   secrets: SecretListEntry[],
   { from, here }: RegionSurvey,
@@ -116,17 +127,18 @@ export function toMissingCandidates(
   )
 }
 
-/** The same by the last rehearsal, for a Region that does not answer. */
+/** The same as the last rehearsal found them, for when the other Region does not answer. */
 export function missingInLastRehearsal({ from, here, rehearsals }: RegionSurvey): Candidate[] {
   const arns = new Set(here.map(({ ARN = '' }) => ARN))
   const errors: string[] = [new ReplicaMissing().name, new StandsAlone().name]
   return rehearsals
     .filter(
-      ({ error = '', ...one }) => one.from === from && errors.includes(error) && !arns.has(one.credential),
+      ({ error = '', ...note }) => note.from === from && errors.includes(error) && !arns.has(note.credential),
     )
     .map(({ credential: arn, name }) => toMissingCandidate({ arn, name, from }, here))
 }
 
+/** A candidate whose problem is that there is no replica, or that another secret has its name. */
 function toMissingCandidate(
   which: Pick<Candidate, 'arn' | 'name' | 'from'>,
   here: SecretListEntry[],
@@ -140,18 +152,19 @@ function toMissingCandidate(
 
 const homeOf = ({ Tags }: SecretListEntry) => homeIn(tagsIn(Tags))
 
-/** What Keyturn may promote. What another service manages has no replica. */
+/** Whether Keyturn may promote a secret, if it is a replica. A secret that another service manages cannot have one. */
 const isPromotable = ({ Tags, DeletedDate, OwningService }: SecretListEntry) =>
   (isManaged(tagsIn(Tags)) || isAdmin(tagsIn(Tags))) && !DeletedDate && !OwningService
 
 const toProblem = ({ name, message }: RotationError) => ({ Error: name, Cause: message })
 
-/** As many candidates as a state can hold, and the bytes that they may take there. */
+/** How many candidates one page has at most, and how many bytes they take as JSON, so that a state can hold them. */
 const PAGE_LIMITS = { most: 200, bytes: 100_000 }
 
 /**
- * The next candidates after one of an earlier page, by name: admins first, and never beside others, which may need them.
- * @returns also the key of the last one, by which the next page is asked for; none if there is no more
+ * The next page of candidates. Admins come first, and a page has either admins or others: those may need the admins' secrets.
+ * @param after the `after` of the page before; '' for the first page
+ * @returns `after` is unset on the last page
  */
 export function nextPageOf(all: Candidate[], after = ''): { items: Candidate[]; after?: string } {
   const rest = all
@@ -171,4 +184,5 @@ export function nextPageOf(all: Candidate[], after = ''): { items: Candidate[]; 
   return { items: page.map(({ candidate }) => candidate), ...(last !== undefined && { after: last }) }
 }
 
+/** The key by which candidates are ordered: admins before others, then by ARN. */
 const orderKeyOf = ({ admin, arn }: Candidate) => `${admin ? 0 : 1} ${arn}`

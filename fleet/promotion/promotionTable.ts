@@ -8,37 +8,41 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { callAws } from '../../rotation/callAws.ts'
 
-/** `promotion`: what became of a replica when its Region was lost. `rehearsal`: what would have. */
+/** `promotion`: a replica was promoted, or should have been. `rehearsal`: it was checked whether it could be. */
 export type PromotionKind = 'promotion' | 'rehearsal'
 
-/** What is noted of one credential: the latest of its kind. */
+/** What the table has of one credential's latest promotion, or of its latest rehearsal. */
 export type PromotionNote = {
   kind: PromotionKind
-  /** The ARN of the secret, in the Region of this stack. */
+  /** The ARN of the secret in this stack's Region. */
   credential: string
   name: string
-  /** The Region whose secret it is, or was, a replica of. */
+  /** The Region of the primary that the secret is, or was, a replica of. */
   from: string
-  /** ARN of the execution that noted it, and when, ISO 8601. */
+  /** ARN of the execution that wrote the note. */
   execution: string
+  /** When it wrote the note. ISO 8601. */
   at: string
-  /** `begun`: it may be half done. Of a rehearsal: `ready` or `unready`. */
+  /** Of a promotion: `begun` (it may be half done), `promoted` or `failed`. Of a rehearsal: `ready` or `unready`. */
   outcome: 'begun' | 'promoted' | 'failed' | 'ready' | 'unready'
-  /** Of a rehearsal that is `unready`: the first execution in a row that found it so for the same error. */
+  /** Of a rehearsal that is `unready`: the ARN of the first of the executions in a row that found the same error. */
   since?: string
-  /** Why it is not promoted, or not ready: the error's name, and a sentence. */
+  /** The name of the error for which the secret was not promoted, or is not ready. */
   error?: string
+  /** That error in a sentence. */
   reason?: string
-  /** What did not stop it, a sentence each. */
+  /** What is wrong but did not stop the promotion or rehearsal, a sentence each. */
   warnings: string[]
-  /** The logins that a server refused, `VERSION@host:port` each: none is tried again by itself, as servers lock accounts. */
+  /** The logins that a server refused, each as `VERSION@host:port`. None is tried again by itself, as servers lock accounts. */
   refused: string[]
 }
 
-/** Characters of a text, and texts in a list, that are kept. */
+/** How many characters of a text are kept, and how many texts of a list. */
 const KEPT_LIMITS = { text: 500, list: 20 }
 
-/** The table of promotions. Every method throws NotPermitted, Throttled or StoreFailed. */
+/**
+ * The table of promotions: one note for each credential and kind. Every method may throw NotPermitted, Throttled or StoreFailed.
+ */
 export class PromotionTable {
   readonly #client: DynamoDBClient
   readonly #name: string
@@ -48,22 +52,23 @@ export class PromotionTable {
     this.#name = name
   }
 
-  /** Takes the place of what was noted before of the same kind and credential. */
-  async note(noted: PromotionNote): Promise<void> {
-    const command = new PutItemCommand({ TableName: this.#name, Item: itemOf(noted) })
+  /** Writes a note, in place of an earlier one of the same kind and credential. */
+  async note(note: PromotionNote): Promise<void> {
+    const command = new PutItemCommand({ TableName: this.#name, Item: itemOf(note) })
     await callAws('DynamoDB', async () => {
       await this.#client.send(command)
     })
   }
 
-  /** What was noted last of one credential. */
+  /** The note of one credential, if there is one. `credential` is its ARN. */
   async latest(kind: PromotionKind, credential: string): Promise<PromotionNote | undefined> {
     const Key = keyOf(kind, credential)
     const command = new GetItemCommand({ TableName: this.#name, Key, ConsistentRead: true })
     const { Item } = await callAws('DynamoDB', () => this.#client.send(command))
-    return Item && notedIn(Item)
+    return Item && noteIn(Item)
   }
 
+  /** Deletes the note of one credential; that there is none is a success. */
   async forget(kind: PromotionKind, credential: string): Promise<void> {
     const Key = keyOf(kind, credential)
     await callAws('DynamoDB', async () => {
@@ -71,7 +76,7 @@ export class PromotionTable {
     })
   }
 
-  /** All of one kind, by the credential's ARN. */
+  /** All notes of one kind, ordered by the credential's ARN. */
   async list(kind: PromotionKind): Promise<PromotionNote[]> {
     const found: PromotionNote[] = []
     let ExclusiveStartKey: Record<string, AttributeValue> | undefined
@@ -80,12 +85,12 @@ export class PromotionTable {
         TableName: this.#name,
         KeyConditionExpression: 'kind = :kind',
         ExpressionAttributeValues: { ':kind': { S: kind } },
-        // A resumed run reads what the one before has just written.
+        // A promotion that is resumed has to see what the one before has just written.
         ConsistentRead: true,
         ...(ExclusiveStartKey && { ExclusiveStartKey }),
       })
       const { Items = [], LastEvaluatedKey } = await callAws('DynamoDB', () => this.#client.send(command))
-      found.push(...Items.map(notedIn))
+      found.push(...Items.map(noteIn))
       ExclusiveStartKey = LastEvaluatedKey
     } while (ExclusiveStartKey)
     return found
@@ -102,7 +107,7 @@ function itemOf({ warnings, refused, reason, ...texts }: PromotionNote): Record<
   return {
     ...Object.fromEntries(Object.entries(whole).map(([name, S]) => [name, { S }])),
     warnings: listOf(warnings.slice(0, KEPT_LIMITS.list)),
-    // The latest: those before are of versions that have no label any more.
+    // The latest ones are kept: the others are of versions that have no staging label any more.
     refused: listOf(refused.slice(-KEPT_LIMITS.list)),
   }
 }
@@ -111,7 +116,7 @@ const listOf = (texts: string[]): AttributeValue => ({
   L: texts.map(text => ({ S: text.slice(0, KEPT_LIMITS.text) })),
 })
 
-const notedIn = (item: Record<string, AttributeValue>): PromotionNote =>
+const noteIn = (item: Record<string, AttributeValue>): PromotionNote =>
   Object.fromEntries(
     Object.entries(item).map(([name, { S, L = [] }]) => [name, S ?? L.map(({ S = '' }) => S)]),
   ) as PromotionNote

@@ -1,4 +1,4 @@
-/** What to do where a replica was not promoted, or could not be today, by the name of what it failed with. */
+/** What to do where a replica was not promoted, or could not be promoted today, by the name of the error. */
 const PROMOTION_REMEDIES: Record<string, string> = {
   // No prototype, as a name comes from a table.
   __proto__: null as never,
@@ -35,5 +35,5 @@ const PROMOTION_REMEDIES: Record<string, string> = {
 
 const UNKNOWN_ERROR_REMEDY = "Look at the execution, and at the log of the stack's functions of promotion."
 
-/** What to do about an error of a promotion or of its rehearsal. */
+/** What to do about an error of a promotion or of its rehearsal, in a sentence or two, by the error's name. */
 export const promotionRemedy = (error = ''): string => PROMOTION_REMEDIES[error] ?? UNKNOWN_ERROR_REMEDY

@@ -5,36 +5,37 @@ import { settleConcurrently } from '../concurrency.ts'
 import { shuffledByRun } from '../digest.ts'
 import type { ScheduledCredential } from '../inventory.ts'
 
-/** Secrets that one run tags at most: each has its replicas on their way for a moment. */
+/** How many secrets one run tags at most: after each change of a tag, the replicas of the secret are updated. */
 const MAX_SECRETS_PER_RUN = 20
 const CONCURRENT_CALL_COUNT = 5
 
-/** A secret, and what its tag is to be. */
+/** A secret whose tag for Secrets Manager's schedule has to be written, and the value that it has to get. */
 export type OutdatedScheduleTag = { id: string; arn: string; value: string }
 
 /**
- * The secrets at home in `region` whose tag does not tell the schedule that Secrets Manager rotates them by with this stack;
- * not those that rotate or are `due`, as a new tag puts replicas on their way, which a rotation waits for. They come by lot:
- * else those that may not be tagged would keep the others from it.
+ * Finds the secrets at home in `region` whose tag does not have the schedule by which Secrets Manager rotates them with this stack.
+ * A promotion in another Region reads the schedule there. Secrets that rotate or are `due` are left out: a new tag makes their
+ * replicas update, and the rotation would have to wait for that. The order differs from run to run, as secrets that may not be
+ * tagged would otherwise keep the others from their turn.
  */
 export function findOutdatedScheduleTags(
   all: ScheduledCredential[],
   { region, run, due }: { region: string; run: string; due: Set<ScheduledCredential> },
 ): OutdatedScheduleTag[] {
-  const wanted = all.flatMap(credential => {
+  const outdated = all.flatMap(credential => {
     const { id, arn, tags, pending, serviceSchedule: value } = credential
-    const tells = value === undefined || tags[SERVICE_SCHEDULE_TAG] === value
-    if (!arn || tells || pending || due.has(credential) || homeIn(tags) !== region) return []
+    const isUpToDate = value === undefined || tags[SERVICE_SCHEDULE_TAG] === value
+    if (!arn || isUpToDate || pending || due.has(credential) || homeIn(tags) !== region) return []
     return [{ id, arn, value }]
   })
-  return shuffledByRun(wanted, run, ({ id }) => id).slice(0, MAX_SECRETS_PER_RUN)
+  return shuffledByRun(outdated, run, ({ id }) => id).slice(0, MAX_SECRETS_PER_RUN)
 }
 
-/** Tags these; `failed` is told of each that could not be. */
+/** Writes the tags of these secrets. `onFailure` is called for each that could not be tagged. */
 export async function writeScheduleTags(
   client: SecretsManagerClient,
   secrets: OutdatedScheduleTag[],
-  failed: (secret: OutdatedScheduleTag, error: unknown) => void,
+  onFailure: (secret: OutdatedScheduleTag, error: unknown) => void,
 ): Promise<void> {
   const outcomes = await settleConcurrently(secrets, CONCURRENT_CALL_COUNT, ({ arn, value }) =>
     callAws('Secrets Manager', () =>
@@ -44,5 +45,5 @@ export async function writeScheduleTags(
     ),
   )
   for (const [index, outcome] of outcomes.entries())
-    if (outcome.status === 'rejected') failed(secrets[index] as OutdatedScheduleTag, outcome.reason)
+    if (outcome.status === 'rejected') onFailure(secrets[index] as OutdatedScheduleTag, outcome.reason)
 }

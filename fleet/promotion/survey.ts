@@ -9,17 +9,17 @@ import { InvalidCredential } from '../../rotation/errors.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { settleConcurrently } from '../concurrency.ts'
 
-/** Secrets that are asked for at once. */
+/** How many secrets are described at the same time. */
 const CONCURRENT_SECRET_COUNT = 20
 
-/** Every secret of a Region, as it is listed there, also the replicas. @throws NotPermitted, Throttled, StoreFailed */
+/** Every secret of a Region, also the replicas, as ListSecrets gives them. @throws NotPermitted, Throttled, StoreFailed */
 export async function listAllSecrets(client: SecretsManagerClient): Promise<SecretListEntry[]> {
   const pages = paginateListSecrets({ client, pageSize: 100 }, {})
   const found = await callAws('Secrets Manager', () => Array.fromAsync(pages))
   return found.flatMap(({ SecretList = [] }) => SecretList)
 }
 
-/** Whether Secrets Manager in a Region answers at all, be it by a refusal. An error on its own side is no answer. */
+/** Whether Secrets Manager in a Region answers. A refusal is an answer too; a failure of the service is none. */
 export async function doesRegionAnswer(client: SecretsManagerClient): Promise<boolean> {
   try {
     await client.send(new ListSecretsCommand({ MaxResults: 1 }))
@@ -31,7 +31,9 @@ export async function doesRegionAnswer(client: SecretsManagerClient): Promise<bo
 }
 
 /**
- * Those of a Region's secrets that are to have a replica in another one, as their status lists it.
+ * Those of the secrets that have, or are to have, a replica in another Region, as DescribeSecret lists it.
+ * @param region the other Region
+ * @param client of the secrets' own Region
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function filterReplicatedTo(
@@ -46,7 +48,7 @@ export async function filterReplicatedTo(
   })
   return secrets.filter((_, index) => {
     const outcome = looked[index]
-    // One that is gone since has none.
+    // A secret that was deleted since it was listed has no replica.
     if (outcome?.status === 'rejected' && !(outcome.reason instanceof InvalidCredential)) throw outcome.reason
     return outcome?.status === 'fulfilled' && outcome.value
   })

@@ -1,10 +1,13 @@
 import type { Fact, RotationFacts } from '../audit/facts.ts'
 import type { StateName } from '../states.ts'
 
-/** CloudTrail tells of a call within about a quarter of an hour: what is older than this it has to know. */
+/**
+ * An event that is older than this must be in CloudTrail, which has most events after about five minutes and all after fifteen:
+ * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html
+ */
 const CLOUDTRAIL_DELAY_MS = 30 * 60_000
 
-/** A rotation that came so far has read its credential, however it ended. */
+/** The steps of a rotation that come after it has read its credential. */
 const STEPS_AFTER_READ: string[] = [
   'RehearseTest',
   'RehearseFinish',
@@ -16,7 +19,7 @@ const STEPS_AFTER_READ: string[] = [
 
 type EndedRotation = Partial<Pick<RotationFacts, 'began' | 'ended' | 'outcome' | 'step'>>
 
-/** How many of these rotations CloudTrail has to know reads of, from `since` to the moment. */
+/** How many of these rotations have read their credential between `since` and half an hour before `moment`, so that CloudTrail must know. */
 export function countReadingRotations(
   rotations: Iterable<EndedRotation>,
   since: string,
@@ -31,13 +34,15 @@ export function countReadingRotations(
 }
 
 /**
- * Why a sweep without one event is no proof that nobody reads, in a line; undefined: nothing speaks against it.
- * @param rotated how many rotations have read there meanwhile
+ * Why a sweep of CloudTrail that found no event does not prove that nobody reads, in a line. CloudTrail must at least know the reads
+ * of Keyturn's own rotations.
+ * @param rotationCount how many rotations have read a credential in the Region in that time
+ * @returns undefined if there is no reason to doubt
  */
-export function doubtAboutNoReads(rotated: Fact<number>): string | undefined {
-  if ('unread' in rotated)
-    return `CloudTrail tells of no read at all, and whether any rotation read meanwhile is not known (${rotated.unread})`
-  if (!rotated.is) return undefined
-  const rotations = rotated.is === 1 ? '1 rotation' : `${rotated.is} rotations`
+export function doubtAboutNoReads(rotationCount: Fact<number>): string | undefined {
+  if ('unread' in rotationCount)
+    return `CloudTrail tells of no read at all, and whether any rotation read meanwhile is not known (${rotationCount.unread})`
+  if (!rotationCount.is) return undefined
+  const rotations = rotationCount.is === 1 ? '1 rotation' : `${rotationCount.is} rotations`
   return `CloudTrail tells of no read at all, although ${rotations} ended there meanwhile, each of which reads: its event history has gaps, or is none`
 }

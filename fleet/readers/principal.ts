@@ -1,11 +1,14 @@
 import type { ReadEvent } from './readEvent.ts'
 
-/** Who called. `session` is the name of a role's session: of a Lambda function its name, of an EC2 instance its id. */
+/**
+ * Who made a call. `session` is the name of a role's session: a Lambda function's name, or the id of an EC2 instance.
+ */
 export type ReadCaller = { principal: string; session?: string }
 
 /**
- * The user; or the role that was assumed, apart from its session; or the name of a service of AWS; or, of another account, what
- * AWS tells of its callers: the account and the principal's id.
+ * Who made the call of an event: the ARN of a user or of an assumed role, or the name of a service of AWS. Of a caller from another
+ * account AWS may tell no ARN; then it is the account and the principal's id.
+ * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
  */
 export function callerOf({ userIdentity }: ReadEvent): ReadCaller {
   const { type, arn, accountId, principalId, userName, invokedBy, onBehalfOf } = userIdentity
@@ -21,11 +24,11 @@ export function callerOf({ userIdentity }: ReadEvent): ReadCaller {
 }
 
 function roleOf({ arn = '', principalId = '', sessionContext }: ReadEvent['userIdentity']): ReadCaller {
-  const [, partition, account, role, inArn] =
+  const [, partition, account, role, sessionInArn] =
     /^arn:([^:]+):sts::(\d+):assumed-role\/([^/]+)\/(.+)$/.exec(arn) ?? []
-  const session = inArn ?? principalId.split(':', 2)[1]
+  const session = sessionInArn ?? principalId.split(':', 2)[1]
   const issuer = sessionContext?.sessionIssuer?.arn
-  // Only the issuer's ARN has the role's path.
+  // The issuer's ARN is that of the role with its path, which the ARN of the session lacks.
   const principal = issuer ?? (role && `arn:${partition}:iam::${account}:role/${role}`)
   return { principal: principal ?? (arn || principalId || 'unknown'), ...(session && { session }) }
 }

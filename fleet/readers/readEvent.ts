@@ -1,8 +1,9 @@
 import * as v from 'valibot'
 
 /**
- * The events of CloudTrail that are reads of a secret or a parameter. BatchGetSecretValue is none of them: it writes a
- * GetSecretValue for each secret that it reads.
+ * The names of CloudTrail's events for reads of a secret or a parameter. BatchGetSecretValue is none of them, as it also writes a
+ * GetSecretValue for each secret that it reads:
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html
  */
 export const READ_EVENT_NAMES = [
   'GetSecretValue',
@@ -11,15 +12,16 @@ export const READ_EVENT_NAMES = [
   'GetParametersByPath',
   'GetParameterHistory',
 ] as const
+/** One of READ_EVENT_NAMES. */
 export type ReadEventName = (typeof READ_EVENT_NAMES)[number]
 
-/** Characters of a name or an ARN, as the services take them. */
+/** The services take no longer name or ARN. */
 const MAX_NAME_LENGTH = 2048
 const text = v.optional(v.pipe(v.string(), v.maxLength(MAX_NAME_LENGTH)))
 
 /**
- * What is looked at of an event. Parameter Store leaves `requestParameters` null where it refuses a call.
- * See https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+ * The fields of an event that are used. Parameter Store sets `requestParameters` to null where it refuses a call.
+ * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
  */
 const readEvent = v.object({
   eventName: v.picklist(READ_EVENT_NAMES),
@@ -47,9 +49,10 @@ const readEvent = v.object({
     sessionContext: v.optional(v.object({ sessionIssuer: v.optional(v.object({ type: text, arn: text })) })),
   }),
 })
+/** A read, with the fields of CloudTrail's event that are used. */
 export type ReadEvent = v.InferOutput<typeof readEvent>
 
-/** A read, as CloudTrail writes it into an event; undefined for what cannot be made out. */
+/** Parses the JSON of an event. Undefined if the event has not the form of a read. */
 export function readEventIn(json: string | undefined): ReadEvent | undefined {
   try {
     const { success, output } = v.safeParse(readEvent, JSON.parse(json ?? ''))
@@ -59,7 +62,7 @@ export function readEventIn(json: string | undefined): ReadEvent | undefined {
   }
 }
 
-/** Whether an event that cannot be made out may be of a call that went well: then somebody has read nobody knows what. */
+/** Whether an event that cannot be parsed may be of a successful call, so that a read is missing from the result. */
 export function mayHaveRead(json: string | undefined): boolean {
   try {
     return typeof (JSON.parse(json ?? '') as { errorCode?: unknown } | null)?.errorCode !== 'string'
@@ -69,8 +72,9 @@ export function mayHaveRead(json: string | undefined): boolean {
 }
 
 /**
- * What came of a call: the value was `read`; or it was by Parameter Store itself, `forwarded` for whoever asked that for
- * `/aws/reference/secretsmanager/…`; or AWS `denied` it. Undefined: it failed otherwise, and nobody got or was refused anything.
+ * How a call ended. `read`: the caller got the value. `forwarded`: Parameter Store read a secret for a caller that asked for
+ * `/aws/reference/secretsmanager/NAME`. `denied`: AWS refused the call.
+ * @returns undefined if the call failed for another reason
  */
 export function readResultOf(event: ReadEvent): 'read' | 'forwarded' | 'denied' | undefined {
   if (event.errorCode !== undefined) return isDenial(event.errorCode) ? 'denied' : undefined
@@ -79,5 +83,5 @@ export function readResultOf(event: ReadEvent): 'read' | 'forwarded' | 'denied' 
   return eventName === 'GetSecretValue' && forwarded ? 'forwarded' : 'read'
 }
 
-/** By the service, by the policy of an endpoint in a VPC, or by KMS. */
+/** Whether a call was refused: by the service, by the policy of a VPC endpoint, or by KMS. */
 const isDenial = (code: string) => /AccessDenied|UnauthorizedOperation/.test(code)

@@ -1,12 +1,15 @@
 import type { ReadEvent } from './readEvent.ts'
 
 /**
- * What a call asked for: `secret:` or `parameter:` with the name or ARN as the caller wrote it; or `below:` or `far-below:`
- * with a path, for the parameters right below it, or however deep.
+ * What a call asked for: `secret:` or `parameter:` with the name or ARN that the caller wrote; or a path of parameters, `below:` for
+ * those directly below it, and `far-below:` for those at any depth.
  */
 export type ReadTarget = `${'secret' | 'parameter' | 'below' | 'far-below'}:${string}`
 
-/** All that a call asked for. Empty for a further page of an answer, whose first page has counted; undefined: it is not told. */
+/**
+ * Everything that a call asked for. It is empty for a further page of an answer, as the call for the first page is counted.
+ * @returns undefined if the event does not tell
+ */
 export function readTargetsOf(event: ReadEvent): ReadTarget[] | undefined {
   const { eventName, requestParameters } = event
   if (requestParameters?.nextToken) return []
@@ -27,7 +30,7 @@ export function readTargetsOf(event: ReadEvent): ReadTarget[] | undefined {
 const oneTarget = (kind: 'secret' | 'parameter' | 'below' | 'far-below', id: string | undefined) =>
   id === undefined ? undefined : [`${kind}:${id}` as const]
 
-/** What IAM's sentence about a refusal names. */
+/** The ARN in the message of a refusal, such as `User: … is not authorized to perform: … on resource: ARN …`. */
 const refusedArnIn = ({ errorMessage = '' }: ReadEvent) =>
   / on resource: (\S{1,2048})/.exec(errorMessage)?.[1]
 

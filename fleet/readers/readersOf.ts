@@ -9,13 +9,14 @@ import type { CredentialFacts, Reader } from '../audit/facts.ts'
 import type { ReadTarget } from './readTarget.ts'
 import { newestSessions, type ReadRow, type ReadTally } from './tally.ts'
 
-/** A credential, as far as a read may name it. */
+/** The fields of a credential by which a call may name it. */
 type NamedCredential = Pick<CredentialFacts, 'store' | 'arn' | 'name'>
 
 /**
- * Who read which credential, by ARN: of those of one Region, as its sweep tells. One that nobody asked for is not there; those
- * that were asked for by the same paths alone have one list together.
- * @param ownRoles names of the roles that Keyturn's stacks made, in the account of the credentials
+ * Who read which credential, by the credential's ARN. A credential that nobody asked for is left out.
+ * @param tally the reads of one Region
+ * @param credentials those of the same Region
+ * @param ownRoles names of the roles that Keyturn's stacks made in the account of the credentials
  */
 export function readersOf(
   tally: ReadTally,
@@ -24,50 +25,57 @@ export function readersOf(
 ): Map<string, Reader[]> {
   const index = new CredentialIndex(credentials)
   const rows = Map.groupBy(tally.rows(), ({ target }) => target)
-  const asked = new Map<string, ReadTarget[]>()
+  const targetsByArn = new Map<string, ReadTarget[]>()
   for (const target of rows.keys())
     for (const arn of index.findArns(target)) {
-      const targets = asked.get(arn) ?? []
+      const targets = targetsByArn.get(arn) ?? []
       targets.push(target)
-      asked.set(arn, targets)
+      targetsByArn.set(arn, targets)
     }
-  const lists = new Map<string, Reader[]>()
-  const found = ([arn, targets]: [string, ReadTarget[]]) => {
-    const key = targets.join('\n')
-    const list = lists.get(key) ?? readersBy(targets.flatMap(target => rows.get(target) ?? []))
-    lists.set(key, list)
-    return [arn, list] as const
-  }
-  const readersBy = (about: ReadRow[]) =>
-    [...Map.groupBy(about, ({ principal }) => principal)]
-      .map(([principal, some]) => readerOf(principal, some, isOwn(principal)))
-      .sort(byMostReads)
+
   const isOwn = (principal: string) => {
     const [, account, role = ''] = /^arn:[^:]+:iam::(\d+):role\/(?:.+\/)?([^/]+)$/.exec(principal) ?? []
     return account !== undefined && account === accountIn(index.anyArn) && ownRoles.has(role)
   }
-  return new Map([...asked].map(found))
+  const readersIn = (credentialRows: ReadRow[]) =>
+    [...Map.groupBy(credentialRows, ({ principal }) => principal)]
+      .map(([principal, principalRows]) => readerOf(principal, principalRows, isOwn(principal)))
+      .sort(byMostReads)
+
+  // Many parameters are read by the same path: they share one list, which saves memory.
+  const sharedLists = new Map<string, Reader[]>()
+  const entryOf = ([arn, targets]: [string, ReadTarget[]]) => {
+    const key = targets.join('\n')
+    const list = sharedLists.get(key) ?? readersIn(targets.flatMap(target => rows.get(target) ?? []))
+    sharedLists.set(key, list)
+    return [arn, list] as const
+  }
+  return new Map([...targetsByArn].map(entryOf))
 }
 
 const byMostReads = (a: Reader, b: Reader) =>
   b.reads - a.reads || b.denied - a.denied || (a.principal < b.principal ? -1 : 1)
 
-/** A read by reference counts once, whether Parameter Store's event is there, that of Secrets Manager, or both. */
+/**
+ * The reads of one principal. A secret that is read by Parameter Store's name for it leaves two events, one of Parameter Store and
+ * one of Secrets Manager. Such a read counts once, also where one of the events is missing.
+ */
 function readerOf(principal: string, rows: ReadRow[], own: boolean): Reader {
   const denied = rows.filter(({ result }) => result === 'denied')
-  const well = rows.filter(({ result }) => result !== 'denied')
-  const forwarded = well.filter(({ result }) => result === 'forwarded')
-  const references = well.filter(({ target }) => referenceIn(target) !== undefined)
+  const successful = rows.filter(({ result }) => result !== 'denied')
+  const forwarded = successful.filter(({ result }) => result === 'forwarded')
+  const references = successful.filter(({ target }) => referenceIn(target) !== undefined)
   const indirect = [...forwarded, ...references]
-  const told = well.length ? well : denied
+  const dated = successful.length ? successful : denied
   return {
     principal,
     own,
-    reads: countReads(well) - countReads(indirect) + Math.max(countReads(forwarded), countReads(references)),
+    reads:
+      countReads(successful) - countReads(indirect) + Math.max(countReads(forwarded), countReads(references)),
     denied: countReads(denied),
-    first: told.map(({ first }) => first).sort()[0] ?? '',
+    first: dated.map(({ first }) => first).sort()[0] ?? '',
     last:
-      told
+      dated
         .map(({ last }) => last)
         .sort()
         .at(-1) ?? '',
@@ -77,29 +85,33 @@ function readerOf(principal: string, rows: ReadRow[], own: boolean): Reader {
 
 const countReads = (rows: ReadRow[]) => rows.reduce((count, row) => count + row.count, 0)
 
-/** The name of a parameter in a target, without the version or label that may stand behind it. */
+/** The name of a parameter in a target, without the version or label that may follow it after a colon. */
 function parameterIn(target: ReadTarget): string | undefined {
   if (!target.startsWith('parameter:')) return undefined
   const id = target.slice('parameter:'.length)
-  const [, inArn, name] = /^(?:arn:[^:]*:ssm:[^:]*:[^:]*:parameter(\/[^:]*)|([^:]*))/.exec(id) ?? []
-  return inArn ?? name
+  const [, nameInArn, name] = /^(?:arn:[^:]*:ssm:[^:]*:[^:]*:parameter(\/[^:]*)|([^:]*))/.exec(id) ?? []
+  return nameInArn ?? name
 }
 
-/** The secret that a target names by Parameter Store's name for it. */
+/** The secret that a target names by Parameter Store's name for it, `/aws/reference/secretsmanager/NAME`. */
 function referenceIn(target: ReadTarget): string | undefined {
   const name = parameterIn(target)
   return name?.startsWith(SECRET_REFERENCE_PREFIX) ? name.slice(SECRET_REFERENCE_PREFIX.length) : undefined
 }
 
-/** Finds credentials by whatever a caller may have written. */
+/** Finds the ARNs of credentials by the names and ARNs that callers may write for them. */
 class CredentialIndex {
-  /** By ARN, and by what else may be written for it. Another secret's ARN without its end may be the ARN of this one. */
+  /** The ARNs of the secrets. */
   readonly #secrets = new Map<string, string>()
-  readonly #others = new Map<string, string>()
+  /**
+   * The ARN of a secret by its name, and by its ARN without the suffix. They are looked up after #secrets, as one secret's ARN may be
+   * another one's ARN without its suffix.
+   */
+  readonly #secretsByOtherName = new Map<string, string>()
   readonly #parameters = new Set<string>()
-  /** Names of parameters as paths have them: each begins with a slash. */
+  /** The names of the parameters, each with a slash at the beginning as in a path. */
   readonly #paths: [name: string, arn: string][] = []
-  /** The ARN of one of them. */
+  /** The ARN of one of the credentials; '' if there are none. */
   readonly anyArn: string = ''
 
   constructor(credentials: Iterable<NamedCredential>) {
@@ -111,11 +123,11 @@ class CredentialIndex {
         continue
       }
       this.#secrets.set(arn, arn)
-      for (const id of [withoutSuffix(arn), name]) this.#others.set(id, arn)
+      for (const id of [withoutSuffix(arn), name]) this.#secretsByOtherName.set(id, arn)
     }
   }
 
-  /** The ARNs of all that a target means. */
+  /** The ARNs of all credentials that a target names. */
   findArns(target: ReadTarget): string[] {
     const kind = target.slice(0, target.indexOf(':'))
     const id = target.slice(kind.length + 1)
@@ -128,8 +140,8 @@ class CredentialIndex {
   }
 
   #secret(id: string): string[] {
-    const here = id.startsWith('arn:') ? arnInRegion(id, regionIn(this.anyArn) ?? '') : id
-    const arn = this.#secrets.get(here) ?? this.#others.get(here)
+    const localId = id.startsWith('arn:') ? arnInRegion(id, regionIn(this.anyArn) ?? '') : id
+    const arn = this.#secrets.get(localId) ?? this.#secretsByOtherName.get(localId)
     return arn ? [arn] : []
   }
 
@@ -144,5 +156,5 @@ class CredentialIndex {
   }
 }
 
-/** An ARN of a secret as far as its name: the service's six characters may be left out. */
+/** The ARN of a secret up to its name, without the hyphen and the six random characters that the service adds. */
 const withoutSuffix = (arn: string) => arn.replace(/-[^-]{6}$/, '')

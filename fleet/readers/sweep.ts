@@ -7,79 +7,88 @@ import { readTargetsOf } from './readTarget.ts'
 import { type ReadRow, ReadTally } from './tally.ts'
 
 /**
- * Asks CloudTrail in one Region. It answers two calls a second of an account there, with 50 events each, the newest first:
- * whoever gives this function keeps to that.
+ * A call of LookupEvents in one Region. CloudTrail answers it with at most 50 events, the newest first, and takes two calls a second
+ * of an account in a Region, a limit that this function has to keep to:
+ * https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
  */
 export type LookupEvents = (
   query: LookupEventsCommandInput,
 ) => Promise<Pick<LookupEventsCommandOutput, 'Events' | 'NextToken'>>
 
-/** What a page of events came to. It is JSON: kept, it lets a sweep go on where it stopped. */
+/** The result of one page of events. It can be stored as JSON, so that a sweep that was stopped goes on behind it. */
 export type SweepPage = {
   name: ReadEventName
-  /** The second of its oldest event, and the ids of all events of that second that have been seen. */
+  /** The time of its oldest event; CloudTrail's times are whole seconds. */
   until: string
+  /** The ids of all events at that time that have been seen. */
   seen: string[]
-  /** Whether it was the last of its name. */
+  /** Whether it is the last page of this event name. */
   done: boolean
+  /** How many of its events were not on an earlier page. */
   events: number
-  /** Events of which it cannot be told what they were about. */
+  /** How many events could not be parsed, or do not tell what was asked for. */
   unreadable: number
-  /** Those of them that may have been reads that went well. */
+  /** How many of those may be successful reads. */
   lost: number
   rows: ReadRow[]
 }
 
+/** What a sweep looks for. Times are ISO 8601 in UTC. */
 export type SweepOptions = {
-  /** The end of the window, by AWS's clock. ISO 8601, UTC, as all times here. */
+  /** The end of the time that is looked at, by AWS's clock. */
   moment: string
+  /** The beginning of the time that is looked at. */
   since: string
-  /** By performance.now(): no call is made after it. */
+  /** When the sweep makes no further call, by performance.now(). */
   deadline: number
-  /** What is looked for: all reads, if nothing else is said. */
+  /** The event names that are looked for; all reads by default. */
   names?: readonly ReadEventName[]
-  /** The pages of a sweep with the same moment that was stopped: this one goes on behind them. */
+  /** The pages of a stopped sweep with the same `moment`. This sweep goes on behind them. */
   pages?: Iterable<SweepPage>
+  /** Called for each page, before the next one is asked for. */
   onPage?: (page: SweepPage) => void | Promise<void>
 }
 
+/** What a sweep found. */
 export type SweepResult = {
   facts: SweepFacts
   tally: ReadTally
+  /** How many events could not be parsed, or do not tell what was asked for. */
   unreadable: number
-  /** Why it ended before the window did, in a line. */
+  /** Why the sweep ended before it reached `since`, in a line. */
   stopped?: string
 }
 
-/** Milliseconds for which CloudTrail remembers what was called. */
+/** For how long LookupEvents knows events. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html */
 export const CLOUDTRAIL_RETENTION_MS = 90 * 24 * 3_600_000
 const EVENTS_PER_PAGE = 50
 
 /**
- * Who read what in one Region: a sweep over CloudTrail by the name of the event, as one by each credential would take longer and
- * miss those who ask by another name. It goes back in time with all names at once, as far as the deadline lets it. What was
- * read in the last minutes may be missing: CloudTrail tells of a call within about a quarter of an hour.
- * @throws what `lookup` throws, unless that may pass by itself
+ * Finds out who read what in one Region, by CloudTrail. It looks for the names of the events: to look for each credential would take
+ * longer, and miss the callers that use another name for it. It goes back in time, evenly for all event names, until the deadline.
+ * Reads of the last fifteen minutes may be missing, as CloudTrail does not have them yet.
+ * @throws the errors of `lookup`, except temporary ones, which stop the sweep
  */
 export async function sweepCloudTrail(lookup: LookupEvents, options: SweepOptions): Promise<SweepResult> {
   const { moment, since, deadline, names = READ_EVENT_NAMES, pages = [], onPage } = options
-  const tracks = names.map(name => new EventNameSweep(name, moment, since))
+  const sweeps = names.map(name => new EventNameSweep(name, moment, since))
   const tally = new ReadTally()
   let events = 0
   let unreadable = 0
   let lost = 0
-  const take = (page: SweepPage) => {
-    tracks.find(({ name }) => name === page.name)?.moveBehind(page)
+  const addPage = (page: SweepPage) => {
+    sweeps.find(({ name }) => name === page.name)?.moveBehind(page)
     for (const row of page.rows) tally.add(row)
     events += page.events
     unreadable += page.unreadable
     lost += page.lost
   }
-  for (const page of pages) take(page)
-  const end = (stopped?: string): SweepResult => {
+  for (const page of pages) addPage(page)
+
+  const resultOf = (stopped?: string): SweepResult => {
     const completeSince =
-      tracks
-        .map(track => track.completeSince)
+      sweeps
+        .map(sweep => sweep.completeSince)
         .sort()
         .at(-1) ?? since
     return {
@@ -89,32 +98,38 @@ export async function sweepCloudTrail(lookup: LookupEvents, options: SweepOption
       ...(stopped && { stopped }),
     }
   }
+
   for (;;) {
-    const [track] = tracks
+    const [latest] = sweeps
       .filter(({ done }) => !done)
       .sort((a, b) => Date.parse(b.until) - Date.parse(a.until))
-    if (!track) return end()
-    if (performance.now() >= deadline) return end('its time was over')
+    if (!latest) return resultOf()
+    if (performance.now() >= deadline) return resultOf('its time was over')
     try {
-      const page = await track.fetchPage(lookup)
+      const page = await latest.fetchPage(lookup)
       await onPage?.(page)
-      take(page)
+      addPage(page)
     } catch (error) {
       if (!(error instanceof Error) || !isTemporary(error)) throw error
-      return end(`CloudTrail did not answer any more (${error.name})`)
+      return resultOf(`CloudTrail did not answer any more (${error.name})`)
     }
   }
 }
 
-/** How far back a sweep has come with one name. */
+/** The part of a sweep that looks for one event name. It goes back in time page by page. */
 class EventNameSweep {
   readonly name: ReadEventName
   readonly #moment: string
   readonly #since: string
+  /** The time of the oldest event so far. */
   until: string
+  /** Whether there is no further page. */
   done = false
+  /** The ids of the events at `until` that have been seen. */
   #seen = new Set<string>()
+  /** The end of the time that the current query looks at. */
   #end: string
+  /** CloudTrail's token for the next page of that query. */
   #token: string | undefined
 
   constructor(name: ReadEventName, moment: string, since: string) {
@@ -125,7 +140,7 @@ class EventNameSweep {
     this.#end = moment
   }
 
-  /** The rest of the second that it stopped in has not been seen. */
+  /** The time since which all events have been seen. It is a second after `until`, as other events of that second may be missing. */
   get completeSince(): string {
     const oldest = new Date(Date.parse(this.#moment) - CLOUDTRAIL_RETENTION_MS).toISOString()
     if (this.done) return oldest > this.#since ? oldest : this.#since
@@ -133,32 +148,35 @@ class EventNameSweep {
     return next < this.#moment ? next : this.#moment
   }
 
+  /** Asks for the next page. The sweep stays where it is until moveBehind is called. */
   async fetchPage(lookup: LookupEvents): Promise<SweepPage> {
     const { Events = [], NextToken } = await this.#ask(lookup)
     this.#token = NextToken
-    const fresh = Events.filter(({ EventId = '' }) => !this.#seen.has(EventId))
+    const newEvents = Events.filter(({ EventId = '' }) => !this.#seen.has(EventId))
     const until =
-      [this.until, ...fresh.flatMap(({ EventTime }) => EventTime?.toISOString() ?? [])].sort()[0] ?? ''
-    const ofThatSecond = fresh.filter(({ EventTime }) => EventTime?.toISOString() === until)
-    const before = until === this.until ? this.#seen : []
+      [this.until, ...newEvents.flatMap(({ EventTime }) => EventTime?.toISOString() ?? [])].sort()[0] ?? ''
+    const newAtUntil = newEvents.filter(({ EventTime }) => EventTime?.toISOString() === until)
+    const seenBefore = until === this.until ? this.#seen : []
     return {
       name: this.name,
       until,
-      seen: [...before, ...ofThatSecond.flatMap(({ EventId }) => EventId ?? [])],
+      seen: [...seenBefore, ...newAtUntil.flatMap(({ EventId }) => EventId ?? [])],
       done: NextToken === undefined,
-      events: fresh.length,
-      ...rowsIn(fresh),
+      events: newEvents.length,
+      ...rowsIn(newEvents),
     }
   }
 
+  /** Goes on behind a page, so that the next one follows on it. */
   moveBehind({ until, seen, done }: SweepPage): void {
     this.until = until
     this.#seen = new Set(seen)
     this.done = done
-    // What goes on after a stop begins anew, at the second in which it stopped.
+    // Without a token, as after a stop, the next query ends at the second in which this page ended.
     if (!this.#token) this.#end = until
   }
 
+  /** Asks CloudTrail. A token that it does not take any more is replaced by a new query for the rest of the time. */
   async #ask(lookup: LookupEvents) {
     const query = {
       LookupAttributes: [{ AttributeKey: 'EventName' as const, AttributeValue: this.name }],
@@ -177,6 +195,7 @@ class EventNameSweep {
   }
 }
 
+/** The reads in a page of events, added up, and how many events could not be used. */
 function rowsIn(events: Event[]): Pick<SweepPage, 'rows' | 'unreadable' | 'lost'> {
   const tally = new ReadTally()
   let unreadable = 0

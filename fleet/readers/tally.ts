@@ -1,6 +1,6 @@
 import type { ReadTarget } from './readTarget.ts'
 
-/** What one principal did about one target. It is JSON: what a sweep keeps of reads. Times are ISO 8601 in UTC. */
+/** How often one principal asked for one target with the same result. It can be stored as JSON. Times are ISO 8601 in UTC. */
 export type ReadRow = {
   target: ReadTarget
   principal: string
@@ -8,24 +8,25 @@ export type ReadRow = {
   count: number
   first: string
   last: string
-  /** The newest sessions, the newest first: each with when it was last seen. */
+  /** The newest sessions of a role, at most five, the newest first. `last` is when a session was last seen. */
   sessions: [name: string, last: string][]
 }
 
-/** Sessions that are kept of a principal. */
+/** How many sessions of a principal are kept. */
 const MAX_SESSION_COUNT = 5
 
-/** Reads, added up: so it needs memory by how many ask for how many things, and not by how often. */
+/** Adds up reads by target, principal and result, so that its memory does not grow with the number of reads. */
 export class ReadTally {
   readonly #rows = new Map<string, ReadRow>()
 
-  /** In any order, and added up before or not: it comes to the same. */
+  /** Adds a row. The order of the rows, and whether some were added up before, make no difference. */
   add(row: ReadRow): void {
     const key = JSON.stringify([row.target, row.principal, row.result])
     const before = this.#rows.get(key)
     this.#rows.set(key, before ? addRows(before, row) : row)
   }
 
+  /** One row for each target, principal and result. */
   rows(): ReadRow[] {
     return [...this.#rows.values()]
   }
@@ -39,7 +40,7 @@ const addRows = (a: ReadRow, b: ReadRow): ReadRow => ({
   sessions: newestSessions([...a.sessions, ...b.sessions]),
 })
 
-/** The newest of several lists of sessions. */
+/** The newest sessions, at most five, the newest first, each name once. */
 export function newestSessions(sessions: ReadRow['sessions']): ReadRow['sessions'] {
   const last = new Map<string, string>()
   for (const [name, at] of sessions) if (at > (last.get(name) ?? '')) last.set(name, at)

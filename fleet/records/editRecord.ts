@@ -3,8 +3,8 @@ import { STORE_NAMES } from '../../rotation/stores/store.ts'
 import type { HistoryEvent } from './rotationRecord.ts'
 
 /**
- * What is kept of a version that an execution of set-admin made: it has the password of the version that it replaced, so its own
- * date says nothing of that one's age.
+ * An edit: what an execution of the state machine set-admin changed. It makes a version of the credential with another admin but
+ * the same password, so the version's date does not tell how old the password is.
  */
 export type EditRecord = {
   store: StoreName
@@ -13,17 +13,23 @@ export type EditRecord = {
   arn?: string
   /** The execution's ARN. */
   execution: string
-  /** The id of the version that it made, and of the one that it replaced. */
+  /** The id of the version that the execution made. */
   version: string
+  /** The id of the version that was replaced. */
   replaced: string
-  /** ARN of the admin's secret that the value names since. */
+  /** ARN of the admin's secret that the new version names. */
   admin: string
-  /** When the version was made, and when the replaced one was. ISO 8601, UTC. */
+  /** When the version was made. ISO 8601, UTC. */
   made: string
+  /** When the replaced version was made, and with it the password. ISO 8601, UTC. */
   passwordSince: string
 }
 
-/** What an execution's history says of the edit. Undefined if it made none. */
+/**
+ * The edit that an execution made, by its history.
+ * @param execution the execution's ARN
+ * @returns undefined if it made none
+ */
 export function editRecordOf(execution: string, history: HistoryEvent[]): EditRecord | undefined {
   const announced = history.find(
     ({ stateEnteredEventDetails: entered }) => entered?.name === 'AnnounceAdminSet',
@@ -38,7 +44,7 @@ export function editRecordOf(execution: string, history: HistoryEvent[]): EditRe
   return { ...Object.fromEntries(texts), execution, ...(typeof arn === 'string' && { arn }) } as EditRecord
 }
 
-/** Characters of a text: an ARN has 2048 at most. */
+/** An ARN has at most 2048 characters, and a longer text is none of ours. */
 const MAX_TEXT_LENGTH = 2048
 
 function parseObject(json = ''): Record<string, unknown> {
@@ -49,11 +55,13 @@ function parseObject(json = ''): Record<string, unknown> {
   }
 }
 
-/** Milliseconds by which two answers of a service may name the same moment. */
+/** Two times of a service that differ by no more are taken for the same moment. */
 const SAME_MOMENT_MS = 1000
 
 /**
- * Whether the current version is the one that the edit made: by its id, or where that is not known (Parameter Store) by its date.
+ * Whether the current version is the one that the edit made. They are compared by their ids, or by their dates where the id is not
+ * known, as in Parameter Store.
+ * @param current the current version's id, and when it was made, in ISO 8601
  */
 export const isEditCurrent = (
   { version, made }: Pick<EditRecord, 'version' | 'made'>,

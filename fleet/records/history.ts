@@ -2,8 +2,9 @@ import type { HistoryEvent, SFNClient } from '@aws-sdk/client-sfn'
 import { callAws } from '../../rotation/callAws.ts'
 
 /**
- * The history of an execution from its beginning, as far as there is one by now; empty if there is no such execution. It has
- * 25,000 events at most. Nobody can write one: so it is believed, and the event that led to it is not.
+ * All events of an execution's history up to now, from the first on; none if there is no such execution. A history has at most
+ * 25,000 events (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html). Only Step Functions writes it, so it can
+ * be trusted, unlike the event on the bus that named the execution.
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function fetchHistory(client: SFNClient, executionArn: string): Promise<HistoryEvent[]> {

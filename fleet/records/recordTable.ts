@@ -14,13 +14,19 @@ import { boundedKey } from '../digest.ts'
 import type { EditRecord } from './editRecord.ts'
 import type { RotationRecord } from './rotationRecord.ts'
 
-/** Seconds for which a record is kept. */
+/** For how long a record is kept: DynamoDB deletes it by its field expiresAt. */
 const RETENTION_SECONDS = 400 * 24 * 3600
-/** Bytes of a partition's key that DynamoDB takes are 2048; a character has at most four of them. */
+/**
+ * Characters of a partition key. DynamoDB takes 2048 bytes, and a character has at most four.
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+ */
 const MAX_KEY_LENGTH = 500
-/** As many items are scanned at once: a whole megabyte of them, as an answer may have, would take many of memory. */
+/** How many items one answer to a scan has. The service's limit, a megabyte of items, would take several megabytes of memory. */
 const ITEMS_PER_SCAN = 400
-/** The index by day of the outcome, and the one of retirements that failed. resources/records.yml makes them. */
+/**
+ * The table's indexes, each with its name, partition key and sort key: rotations by the day of their outcome, and failed retirements
+ * by their day. resources/records.yml makes them.
+ */
 const INDEXES = {
   outcomes: ['byDay', 'day', 'ended'],
   retirements: ['byRetirement', 'retiredDay', 'retired'],
@@ -29,13 +35,14 @@ const INDEXES = {
 type Item = Record<string, AttributeValue>
 
 type Field = keyof RotationRecord | keyof EditRecord
+/** A record, of a rotation or an edit, with the fields that were asked for, and its partition key. */
 type ScannedRecord = { credential: string; record: Partial<RotationRecord & EditRecord> }
-/** Pages of a scan, one after the other. */
+/** The pages of a scan, one after the other. A call of `next` that failed can be made again: it asks for the same page. */
 export type RecordPages = { next(): Promise<{ done: true } | { done: false; value: ScannedRecord[] }> }
 
 /**
- * The table of rotations: an item each, by credential and then by when it began. Nothing decides on it. Every method
- * throws NotPermitted, Throttled or StoreFailed.
+ * The table of rotations. It has an item for each rotation, by credential and then by when the rotation began. It is for people
+ * to read: no rotation depends on it. Every method may throw NotPermitted, Throttled or StoreFailed.
  */
 export class RecordTable {
   readonly #client: DynamoDBClient
@@ -47,8 +54,9 @@ export class RecordTable {
   }
 
   /**
-   * Writes a whole item, unless there is one that was made of more of the same history. So records may come in any
-   * order, late and twice. `events` is the number of events that `record` was made of.
+   * Writes the record of a rotation, unless the table has one that was made of more events of the same history. So records may be
+   * written in any order, late and twice.
+   * @param events how many events of the history the record was made of
    */
   async writeRotation(record: RotationRecord, events: number): Promise<void> {
     const command = new PutItemCommand({
@@ -67,22 +75,22 @@ export class RecordTable {
   }
 
   /**
-   * The newest `most` rotations of a credential, the latest first. Those of a secret that failed before it was read are
-   * under its name; a parameter's ARN follows from its name.
+   * The newest `most` rotations of a credential, the latest first. A secret's rotations are looked for by its ARN and by its name:
+   * one that failed before the secret was read is stored by the name.
    */
   async listRotations(store: StoreName, arn: string, name: string, most: number): Promise<RotationRecord[]> {
     const names = store === 'secrets-manager' ? [arn, name] : [arn]
-    const lots = names.map(name =>
+    const queries = names.map(name =>
       this.#query(most, {
         KeyConditionExpression: 'credential = :credential',
         ExpressionAttributeValues: { ':credential': { S: partitionKeyOf(store, name) } },
         ScanIndexForward: false,
       }),
     )
-    return (await Promise.all(lots)).flat().sort(latestFirst).slice(0, most)
+    return (await Promise.all(queries)).flat().sort(latestFirst).slice(0, most)
   }
 
-  /** The newest `most` rotations whose outcome, or whose retirement's failure, came after `from`, the latest first. */
+  /** The newest `most` rotations that ended, or whose retirement failed, between `from` and `now`, the latest first. */
   async listSince(from: Date, now: Date, most: number): Promise<RotationRecord[]> {
     const found = new Map<string, RotationRecord>()
     for (const [IndexName, day, time] of Object.values(INDEXES))
@@ -100,7 +108,7 @@ export class RecordTable {
     return [...found.values()].sort((a, b) => latestTimeOf(b).localeCompare(latestTimeOf(a))).slice(0, most)
   }
 
-  /** Writes what an edit was, beside the rotations: these are read without it. */
+  /** Writes the record of an edit, under a key of its own: a query for a credential's rotations does not find it. */
   async writeEdit(edit: EditRecord): Promise<void> {
     const { store, id, arn, execution, made } = edit
     const keys = {
@@ -125,8 +133,8 @@ export class RecordTable {
   }
 
   /**
-   * Every record in no order, a page of DynamoDB at a time, with these fields alone; `credential` is the key that partitionKeyOf
-   * makes, or of an edit, editsPartitionKeyOf that. Asked again after an error, it goes on with the page that failed.
+   * Every record in no particular order, page by page, with these fields only. `credential` is the partition key: partitionKeyOf for
+   * a rotation, editsPartitionKeyOf for an edit.
    */
   scanPages(fields: readonly Field[]): RecordPages {
     const names = ['credential', ...fields]
@@ -154,6 +162,7 @@ export class RecordTable {
     }
   }
 
+  /** The first `most` records that a query finds. */
   async #query<Kept = RotationRecord>(
     most: number,
     query: Omit<QueryCommandInput, 'TableName'>,
@@ -175,11 +184,12 @@ export class RecordTable {
   }
 }
 
+/** When the last thing of a rotation happened that a person has to know: its end, or the failure of its retirement. */
 const latestTimeOf = ({ ended = '', retirement, retired = '' }: RotationRecord) =>
   retirement === 'not-closed' && retired > ended ? retired : ended
 const latestFirst = (a: RotationRecord, b: RotationRecord) => b.began.localeCompare(a.began)
 
-/** The days from `now` back to `from`, UTC. */
+/** The days from `now` back to `from` in UTC, such as `2026-11-30`. */
 function daysFrom(from: Date, now: Date): string[] {
   const days: string[] = []
   for (let at = now.getTime(); ; at -= 24 * 3_600_000) {
@@ -189,15 +199,16 @@ function daysFrom(from: Date, now: Date): string[] {
   }
 }
 
-/** Under which key the records of a credential are, by its ARN, or else its name. */
+/** The partition key of a credential's rotations. `id` is its ARN, or its name where the ARN is not known. */
 export const partitionKeyOf = (store: string, id: string) => `${store} ${boundedKey(id, MAX_KEY_LENGTH)}`
 
-/** Under which key its edits are. */
+/** The partition key of the same credential's edits. */
 export const editsPartitionKeyOf = (partition: string) => `edits of ${partition}`
 
 /**
- * An ARN wherever it is known: a secret that is deleted and made again under its name is another one. A parameter's
- * follows from its name. A secret whose rotation failed before it was read is kept by the name that was asked for.
+ * The partition key of a record: by the credential's ARN, as a secret that is deleted and made again with the same name is another
+ * credential. The ARN of a parameter follows from its name. A rotation that failed before its secret was read does not know the
+ * ARN: its key has the id that the execution was started with.
  */
 function credentialKeyOf({
   store,
@@ -209,7 +220,7 @@ function credentialKeyOf({
   return partitionKeyOf(store, parameterArn(id, execution))
 }
 
-/** A record as the table has it, made of so many events. */
+/** The table's item of a rotation. `events` is how many events of the history the record was made of. */
 export function itemOf(record: RotationRecord, events: number): Item {
   const { began, ended, retirement, retired, execution } = record
   const keys = {
@@ -233,7 +244,7 @@ const attributesOf = (fields: Record<string, string | number>): Item =>
     ]),
   )
 
-/** What only the table has: its keys, what it expires by, and how much of the history an item was made of. */
+/** The fields of an item that are not in the record: the keys, the expiry, and the number of events it was made of. */
 const TABLE_ONLY_FIELDS = ['credential', 'rotation', 'day', 'retiredDay', 'events', 'expiresAt']
 
 function recordIn<Kept = RotationRecord>(item: Item): Kept {

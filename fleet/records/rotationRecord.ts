@@ -1,12 +1,15 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 
-/** What started a rotation, as its input says, which whoever may start executions can make. `by-hand` is whoever may start executions, also the `keyturn` command. */
+/**
+ * What started a rotation, by the execution's input. Whoever may start executions can make any input, so it is not proven.
+ * `way-back`: the second half of a rotation by a temporary clone. `by-hand`: a person, or the `keyturn` command.
+ */
 export type Starter = 'schedule' | 'secrets-manager' | 'policy' | 'way-back' | 'by-hand'
 
 /**
- * What is kept of one rotation, which is one execution of rotate. No value is in it: every field is in the execution's
- * history too, which Step Functions forgets after 90 days. What came before the execution knew it, as the user before
- * createSecret has read the value, is left out.
+ * What is kept of one rotation, which is one execution of the state machine rotate. Every field comes from the execution's history,
+ * which Step Functions deletes after 90 days (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html). No secret
+ * value is in it. A field that the execution did not come to know is left out, such as the user if createSecret failed.
  */
 export type RotationRecord = {
   store: StoreName
@@ -16,7 +19,7 @@ export type RotationRecord = {
   arn?: string
   /** The execution's ARN. */
   execution: string
-  /** The id of the version that it makes. */
+  /** The rotation's token: the id of the version that it makes. */
   token: string
   startedBy: Starter
   strategy?: string
@@ -28,40 +31,50 @@ export type RotationRecord = {
   nextUser?: string
   /** ARN of the admin's secret that the value names. */
   admin?: string
-  /** When it began, and when its outcome was settled. ISO 8601, UTC. */
+  /** When the rotation began. ISO 8601, UTC, as all times here. */
   began: string
+  /** When its outcome was known. The execution may go on after that, as in the grace time. */
   ended?: string
-  /** From one to the other. */
+  /** From `began` to `ended`. */
   milliseconds?: number
   outcome: Outcome
-  /** What it failed with, the state that failed, and the error's message in one line. */
+  /** The name of the error that the rotation failed with. */
   error?: string
+  /** The state that failed. */
   step?: string
+  /** The error's message, in one line. */
   reason?: string
-  /** How the rollback ended: the table in docs/events.md. */
+  /** How the rollback ended: the table in docs/events.md has the texts. */
   rollback?: string
   retirement?: Retirement
-  /** When what was replaced is closed, while it is `open`. ISO 8601, UTC. */
+  /** When the replaced user or password is going to be closed; set while the retirement is `open`. */
   openUntil?: string
-  /** When the retirement was settled, and what it failed with. */
+  /** When the retirement ended. */
   retired?: string
+  /** The name of the error that the retirement failed with. */
   retirementError?: string
-  /** Since when it is known that a replica does not have the new value, and what is known of that; unset once all have it. */
+  /** Since when a replica is known not to have the new value; unset once all replicas have it. */
   behindSince?: string
+  /** The message that tells which replica that is, and why. */
   behind?: string
 }
 
-/** Of records with the latest first, the last rotation that went well. */
+/** The latest successful rotation. The records have to be ordered with the latest first. */
 export const latestSuccess = <Kept extends Pick<RotationRecord, 'outcome'>>(
   records: Kept[],
 ): Kept | undefined => records.find(({ outcome }) => outcome === 'rotated')
 
-/** `locked-out`: the rollback failed too. `stopped`: it ended without a word on how, as when somebody stopped it. */
+/**
+ * How a rotation ended. `locked-out`: the rollback failed too, so the application may be locked out. `stopped`: the execution ended
+ * before it announced an outcome, as when somebody stopped it.
+ */
 export type Outcome = 'running' | 'rotated' | 'failed' | 'locked-out' | 'stopped'
 
 /**
- * What became of what was replaced. `open`: its grace time runs. `never`: the grace time has no end. `not-closed`: closing
- * failed, or the execution ended before. `taken-up`: a later rotation has to close it.
+ * What became of the user or password that a rotation replaced. `open`: it can still log in, until the grace time ends. `closed`: it
+ * cannot log in any more. `not-dropped`: the same, but the temporary clone still exists. `not-closed`: it could not be closed, or
+ * the execution ended before that, or a replica did not follow in time. `taken-up`: a later rotation closes it. `moved-back`: the application is moved back from the
+ * temporary clone by a rotation of its own. `never`: it stays open, as the grace time has no end.
  */
 export type Retirement =
   | 'open'
@@ -72,7 +85,7 @@ export type Retirement =
   | 'moved-back'
   | 'never'
 
-/** An event of an execution's history, as far as it is read here. */
+/** An event of an execution's history, with the fields that are read here. */
 export type HistoryEvent = {
   id?: number | undefined
   type?: string | undefined
@@ -86,16 +99,18 @@ export type HistoryEvent = {
 }
 type Problem = { error?: string | undefined; cause?: string | undefined } | undefined
 
-/** What the states of an execution hold; anything may be in it, as an input can be made by whoever may start one. */
+/** The input of a state, as it is in a history. It may hold anything: whoever may start an execution can choose its input. */
 type StateInput = Record<string, unknown>
+/** What the events so far have told: the record, the input and name of the last state, and the state that failed, or ''. */
 type RecordInProgress = { record: RotationRecord; state: StateInput; lastState: string; failedStep: string }
 
-/** Characters that are kept of a text: a history may hold any. */
+/** How many characters of a text are kept: a history may hold texts of any length. */
 const MAX_TEXT_LENGTH = 300
 
 /**
- * What an execution's history, from its beginning and as far as there is one, says of its rotation. Undefined if it does
- * not tell which credential it is about.
+ * Makes the record of a rotation from the history of its execution, from the first event up to now.
+ * @param execution the execution's ARN
+ * @returns undefined if the execution's input does not name a credential
  */
 export function rotationRecordOf(execution: string, history: HistoryEvent[]): RotationRecord | undefined {
   const [first] = history
@@ -122,7 +137,7 @@ export function rotationRecordOf(execution: string, history: HistoryEvent[]): Ro
   return { ...seen.record, ...(ended && { milliseconds: Date.parse(ended) - Date.parse(began) }) }
 }
 
-/** Which key of the input each starter leaves. Only rotateSecret gives a token without any of the others. */
+/** Who started the execution, by the keys of its input. Only rotateSecret gives a token and none of the other keys. */
 function starterOf({ store, moveBack, event, group, token }: StateInput): Starter {
   if (moveBack) return 'way-back'
   if (event && store === 'parameter-store') return 'policy'
@@ -134,7 +149,7 @@ function applyEvent(seen: RecordInProgress, event: HistoryEvent): void {
   const { stateEnteredEventDetails: entered } = event
   if (entered?.name) {
     seen.state = parseObject(entered.input)
-    // Until then the state is the input, which anybody may have made.
+    // Only from these states on the input has what createSecret found out, and no longer only what the starter wrote.
     if (['Rehearse', 'SetSecret'].includes(entered.name)) Object.assign(seen.record, factsInState(seen.state))
     applyState(seen, entered.name, timeOf(event))
     seen.lastState = entered.name
@@ -147,13 +162,13 @@ function applyEvent(seen: RecordInProgress, event: HistoryEvent): void {
   if (event.type === 'ExecutionTimedOut') applyStop(seen, event, event.executionTimedOutEventDetails)
 }
 
-/** An execution's name is its token, with a number behind it from the second attempt on, which names the token. */
+/** The token of a rotation. The execution's name is the token; from the second attempt on, a number follows and the input has it. */
 function tokenOf(execution: string, { token }: StateInput): string {
   const name = execution.split(':').at(-1) ?? ''
   return typeof token === 'string' && token && name.startsWith(token) ? token : name
 }
 
-/** What createSecret has found out. */
+/** What createSecret has found out of the credential. */
 function factsInState(state: StateInput): Partial<RotationRecord> {
   const names = ['name', 'arn', 'strategy', 'engine', 'host', 'address', 'user', 'nextUser', 'admin'] as const
   return Object.fromEntries(
@@ -164,7 +179,7 @@ function factsInState(state: StateInput): Partial<RotationRecord> {
   )
 }
 
-/** What entering a state means for the rotation. */
+/** Notes what it tells of the rotation that a state was entered. */
 function applyState(seen: RecordInProgress, name: string, at: string): void {
   const { record, state, lastState } = seen
   if (['DiscardSecret', 'RollbackSecret', 'NoObject'].includes(name))
@@ -172,9 +187,9 @@ function applyState(seen: RecordInProgress, name: string, at: string): void {
   if (name === 'AnnounceSuccess') setOutcome(seen, 'rotated', at)
   if (name === 'AnnounceFailure' && record.outcome !== 'rotated') {
     setOutcome(seen, 'failed', at, state.failure)
-    // DiscardSecret may have failed, which had nothing of a database to take back.
-    const back = outcomeIn(state.rollback)
-    if (back) record.rollback = back
+    // There is no such outcome if DiscardSecret failed. It had no change of a database to take back.
+    const rollback = outcomeIn(state.rollback)
+    if (rollback) record.rollback = rollback
   }
   if (name === 'AnnounceLockout') {
     setOutcome(seen, 'locked-out', at, state.failure ?? state.lockout)
@@ -187,7 +202,7 @@ function applyState(seen: RecordInProgress, name: string, at: string): void {
     const { error, reason = error } = problemIn(state.replication)
     Object.assign(record, { behindSince: at, ...(reason && { behind: reason }) })
   }
-  // Whatever is announced, or not as a later version is current already: nothing is waited for any more.
+  // After these states no replica is waited for. The first one is left out if a later version is current already.
   if (name === 'AnnounceReplicated' || name === 'Followed') {
     delete record.behindSince
     delete record.behind
@@ -195,7 +210,7 @@ function applyState(seen: RecordInProgress, name: string, at: string): void {
   if (name === 'AnnounceRetirementFailure') setNotClosed(record, problemIn(state.retirement).error, at)
 }
 
-/** Whether a strategy leaves something open that another one logs in with. */
+/** Whether a strategy leaves the replaced user or password able to log in, beside the new one. */
 const leavesOldLoginOpen = (strategy: unknown) =>
   ['alternating-users', 'temporary-clone', 'dual-password'].includes(String(strategy))
 
@@ -226,7 +241,7 @@ const RETIREMENT_BY_OUTCOME: Record<string, Retirement> = {
   halfway: 'moved-back',
 }
 
-/** The execution's output is its last state's, with what retireSecret answered. */
+/** Notes that the execution succeeded. Its output is that of its last state, which has the outcome of the retirement. */
 function applySuccess({ record, state, lastState }: RecordInProgress, event: HistoryEvent): void {
   if (lastState === 'LeftOpen') setNotClosed(record, problemIn(state.replication).error, timeOf(event))
   if (record.retirement !== 'open') return
@@ -236,7 +251,7 @@ function applySuccess({ record, state, lastState }: RecordInProgress, event: His
   delete record.openUntil
 }
 
-/** It ended, and what it had not announced by then it never will. */
+/** Notes that the execution failed, timed out or was stopped from outside: what it did not announce before never happens. */
 function applyStop(seen: RecordInProgress, event: HistoryEvent, problem: Problem): void {
   const { record, state, lastState } = seen
   const at = timeOf(event)
@@ -255,7 +270,7 @@ function applyStop(seen: RecordInProgress, event: HistoryEvent, problem: Problem
     setNotClosed(record, error, at)
 }
 
-/** The error's name, and its message; a failed function's cause is JSON that holds the message. */
+/** The name and the message of a state's error. Where a function failed, the message is in the JSON of the error's cause. */
 function problemIn(failure: unknown): { error?: string; reason?: string } {
   const { Error: error, Cause: cause } = (failure ?? {}) as StateInput
   const message = typeof cause === 'string' ? (parseObject(cause).errorMessage ?? cause) : ''
@@ -265,6 +280,7 @@ function problemIn(failure: unknown): { error?: string; reason?: string } {
   }
 }
 
+/** The outcome in the result of a step or of a rollback. */
 function outcomeIn(result: unknown): string | undefined {
   const { outcome: found } = (result ?? {}) as StateInput
   return typeof found === 'string' ? toBoundedLine(found) : undefined
@@ -272,13 +288,13 @@ function outcomeIn(result: unknown): string | undefined {
 
 const timeOf = ({ timestamp }: HistoryEvent) => (timestamp ?? new Date(0)).toISOString()
 
-/** One line of bounded length. */
+/** The text in one line, cut to 300 characters. */
 function toBoundedLine(value: string): string {
   const line = value.replaceAll(/\s+/g, ' ').trim()
   return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH - 1)}…` : line
 }
 
-/** {} for what is no object. */
+/** The object of a JSON text; {} if it is no JSON, or no object. */
 function parseObject(json = ''): StateInput {
   try {
     const value: unknown = JSON.parse(json)
