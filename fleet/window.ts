@@ -30,7 +30,7 @@ const dayNumberAt = (time: number, zone: string) => Math.floor((time + offsetAt(
 
 /**
  * When the clock of a time zone shows `local`, in milliseconds since 1970. `local` is a date and time written as if it were UTC. A
- * time that comes twice, as clocks are put back, means its first occurrence; a time that is skipped means the next minute that exists.
+ * time that comes twice, as clocks are put back, means its first occurrence; one that is skipped means the next minute that exists.
  */
 function timeOfLocal(local: number, zone: string): number {
   // No time zone is a day or more away from UTC, so a change of its clock at `local` lies between these two times.

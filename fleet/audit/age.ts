@@ -5,13 +5,15 @@ import { isParameter } from './credentialKind.ts'
 import type { CredentialFacts, EditFacts } from './facts.ts'
 import { requireKnown } from './knownFact.ts'
 
-/** When a value came to be, and by what that is known. */
+/** When a value was stored, in ISO 8601, and where that date comes from: AGE_SOURCES says it in words. */
 export type ValueAge = { at: string; by: 'table' | 'version' | 'last-rotated' | 'last-changed' }
 
 const DAY_MS = 86_400_000
 
 /**
- * When the current password came to be: as `valueAgeOf`, but that a version which an edit made counts as the one that it replaced.
+ * When the current password was stored. It is as valueAgeOf, except for a version that an edit made: such a version has the password
+ * of the one that it replaced, so that one's date counts.
+ * @returns undefined if the credential has no value
  * @throws UnreadFact
  */
 export function passwordAgeOf(credential: CredentialFacts): ValueAge | undefined {
@@ -20,7 +22,7 @@ export function passwordAgeOf(credential: CredentialFacts): ValueAge | undefined
   return latestOf(credential, since ?? storedIn(credential))
 }
 
-/** The edit that made the current version, if one did. @throws UnreadFact */
+/** The edit that made the current version, if the version comes from an edit. @throws UnreadFact */
 export function editIn(credential: CredentialFacts): EditFacts | undefined {
   const { edit } = requireKnown(credential.history)
   const current = isParameter(credential)
@@ -30,15 +32,15 @@ export function editIn(credential: CredentialFacts): EditFacts | undefined {
 }
 
 /**
- * When the current value was stored, from which schedules count: by the last rotation that the table has, unless something else
- * has stored one since; by the version's own date; or else by when the credential was last changed, which a tag does too.
- * Undefined if it has no value.
+ * When the current value was stored. Schedules count from this date. It is the end of the last successful rotation in the table,
+ * unless a value was stored since; or else the version's own date; or else the date of the credential's last change of any kind.
+ * @returns undefined if the credential has no value
  * @throws UnreadFact
  */
 export const valueAgeOf = (credential: CredentialFacts): ValueAge | undefined =>
   latestOf(credential, storedIn(credential))
 
-/** Parameter Store tells of its newest version, and of nothing else that changed. */
+/** The date that the store has. A parameter's date is that of its newest version, as no other change of a parameter sets it. */
 const storedIn = (credential: CredentialFacts): ValueAge | undefined =>
   credential.current && {
     ...credential.current,
@@ -46,19 +48,19 @@ const storedIn = (credential: CredentialFacts): ValueAge | undefined =>
   }
 
 function latestOf({ history }: CredentialFacts, current: ValueAge | undefined): ValueAge | undefined {
-  const good = latestSuccess(requireKnown(history).rotations)
-  if (!good) return current
-  const table = { at: good.ended ?? good.began, by: 'table' } as const
-  // What was made by that rotation was stored a while before its end.
+  const success = latestSuccess(requireKnown(history).rotations)
+  if (!success) return current
+  const table = { at: success.ended ?? success.began, by: 'table' } as const
+  // The value of that rotation was stored before the rotation ended: a later date is that of another value.
   return current && current.by !== 'last-changed' && Date.parse(current.at) > Date.parse(table.at)
     ? current
     : table
 }
 
-/** Days between a time and a moment, rounded down. */
+/** The days from a time in ISO 8601 until `now` in milliseconds since 1970, rounded down. */
 export const daysSince = (time: string, now: number): number => Math.floor((now - Date.parse(time)) / DAY_MS)
 
-/** By what an age is known, in words. */
+/** Where the date of a value comes from, in words. */
 export const AGE_SOURCES: Record<ValueAge['by'], string> = {
   table: 'the table of rotations',
   version: "its version's own date",

@@ -2,16 +2,16 @@ import type { Facts } from './facts.ts'
 import type { Finding } from './report.ts'
 import { ruleTexts, worseRuleOf } from './rules/rules.ts'
 
-/** What makes two findings of two reports the same. */
+/** A key that is the same for the same finding in two reports. */
 export const findingKeyOf = (finding: Finding): string => `${finding.status} ${subjectOf(finding)}`
 
-/** The rule and what it is about, whether that was found or could not be read. */
+/** A key of the rule and of what the finding is about. Whether it was found or could not be read makes no difference. */
 const subjectOf = ({ rule, region, credential }: Finding): string =>
   JSON.stringify([rule, region, credential?.store, credential?.arn])
 
 /**
- * Says of a finding whether it is new since the findings of an earlier report, as is one that lets in somebody more; without one it
- * says nothing.
+ * Makes a function that sets `isNew` on a finding: whether it was not in the baseline, or gives access to somebody more than there.
+ * @param baseline the findings of an earlier report; without it, findings stay as they are
  */
 export function markNewFindings(baseline: Finding[] | undefined): (finding: Finding) => Finding {
   if (!baseline) return finding => finding
@@ -26,25 +26,29 @@ export function markNewFindings(baseline: Finding[] | undefined): (finding: Find
 }
 
 /**
- * The findings of an earlier report that are there no more, as they stood in it. What could not be read now, is excepted now, or
- * was not looked at, is not gone; nor is that of a rule which this version does not have.
+ * The findings of an earlier report that are gone, as they are in that report. A finding is not gone if it is excepted or could not
+ * be read now, if its credential was not looked at, or if this version does not have its rule.
  */
 export function findingsGoneSince(baseline: Finding[], findings: Finding[], facts: Facts): Finding[] {
-  const still = new Set(findings.map(subjectOf))
-  const isStill = (finding: Finding) => {
+  const currentSubjects = new Set(findings.map(subjectOf))
+  const isCurrent = (finding: Finding) => {
     const { rule } = finding
-    return [rule, worseRuleOf.get(rule) ?? rule].some(rule => still.has(subjectOf({ ...finding, rule })))
+    return [rule, worseRuleOf.get(rule) ?? rule].some(rule =>
+      currentSubjects.has(subjectOf({ ...finding, rule })),
+    )
   }
   const rules = new Set(ruleTexts.map(({ id }) => id))
   const seen = new Set(facts.credentials.map(({ region, arn }) => `${region} ${arn}`))
   const wasLookedAt = ({ region, credential }: Finding) => {
-    const there = Object.hasOwn(facts.regions, region) ? facts.regions[region] : undefined
-    if (!there || !credential || seen.has(`${region} ${credential.arn}`)) return there !== undefined
-    const list = credential.store === 'secrets-manager' ? there.secrets : there.parameters
+    const regionFacts = Object.hasOwn(facts.regions, region) ? facts.regions[region] : undefined
+    if (!regionFacts || !credential || seen.has(`${region} ${credential.arn}`))
+      return regionFacts !== undefined
+    // A credential that is in no list was deleted, if the list is complete.
+    const list = credential.store === 'secrets-manager' ? regionFacts.secrets : regionFacts.parameters
     return 'is' in list && list.is === 'all'
   }
   return baseline
     .filter(({ excepted }) => !excepted)
-    .filter(finding => rules.has(finding.rule) && !isStill(finding) && wasLookedAt(finding))
+    .filter(finding => rules.has(finding.rule) && !isCurrent(finding) && wasLookedAt(finding))
     .map(({ isNew: _, ...finding }) => finding)
 }

@@ -28,60 +28,68 @@ export type { AuditClients } from './collect/clients.ts'
 export type { KeptAnswers } from './collect/collector.ts'
 export type { SweepLimits } from './collect/sweep.ts'
 
-/** How far it is: pages while the lists are read, of which nobody knows how many there are, and then answers, `of` so many. */
+/**
+ * How far the gathering is. `lists`: how many pages of lists were read; how many there will be is not known. `details`: how many of
+ * the calls about single credentials were answered, and `of` how many.
+ */
 export type CollectProgress = { part: 'lists'; done: number } | { part: 'details'; done: number; of: number }
 
+/** What an audit is to look at, and how. */
 export type CollectOptions = {
   account: string
   stage: string
   /** The Region of the stack. */
   region: string
-  /** Regions beside that one, and beside those of the stack's peers, that are looked at as a whole. */
+  /** Further Regions to look at, beside the stack's own and its peers'. */
   regions?: string[]
+  /** Keeps to AWS's rate limits. */
   pace?: RateLimiter
-  /** What an earlier try of the same audit has found, and where this one keeps what it finds. */
+  /** The answers that an earlier, stopped try of the same audit has kept. This try adds its own. */
   units?: KeptAnswers
-  /** Without it nobody's reads are looked for. */
+  /** How far back, and for how long, CloudTrail is asked for reads. Without it, CloudTrail is not asked. */
   reads?: SweepLimits | undefined
-  /** Told once, when all lists are read. */
+  /** Called once, when all lists are read. */
   onPlan?: (plan: CallPlan) => void
   onProgress?: (progress: CollectProgress) => void
 }
 
-const noUnits: KeptAnswers = { take: () => undefined, keep() {} }
+const noKeptAnswers: KeptAnswers = { take: () => undefined, keep() {} }
 
 /**
- * All that an audit judges by, from AWS's services, the stacks' tables of rotations and CloudTrail. No value is read. What could
- * not be read is a fact that says so. The moment is that of the first answer, by AWS's clock.
- * @throws what ends every audit, such as credentials that have expired: another try goes on with what `units` have
+ * Gathers the facts that an audit judges by, from AWS's services, the stacks' tables of rotations and CloudTrail. No secret value is
+ * read. What could not be read becomes a fact that says so. The moment of the audit is that of the first answer, by AWS's clock.
+ * @throws errors that end every audit, such as expired credentials; another try goes on with what `units` has kept
  */
 export async function collectFacts(clients: AuditClients, options: CollectOptions): Promise<Facts> {
-  const { units = noUnits, pace = new RateLimiter(), account, stage, region: own } = options
+  const { units = noKeptAnswers, pace = new RateLimiter(), account, stage, region: own } = options
   const progress = new ProgressCounter(options.onProgress)
-  const advance: Collector['reportProgress'] = (what, count) => progress.advance(what, count)
   const collector: Collector = {
     clients,
     rateLimiter: pace,
     keptAnswers: units,
     reader: new AwsReader(own),
-    reportProgress: advance,
+    reportProgress: (what, count) => progress.advance(what, count),
   }
   const { moment, stack } = await readOwnStack(collector, own, stage)
   const histories = new RotationHistories(moment)
+
+  // First the lists of all Regions, which tell what further calls are needed.
   const names = [...new Set([own, ...((stack && peerRegionsOf(stack)) ?? []), ...(options.regions ?? [])])]
   const regions = await Promise.all(
     names.map(async region => {
-      const there = region === own ? { is: stack } : await readStackFact(collector, region, stage)
-      return listRegion(collector, { region, account, stack: there }, histories)
+      const stackFact = region === own ? { is: stack } : await readStackFact(collector, region, stage)
+      return listRegion(collector, { region, account, stack: stackFact }, histories)
     }),
   )
   for (const gathered of regions) addHistories(gathered, histories)
   const plan = planFor(regions)
   options.onPlan?.(plan)
   progress.plan(plan)
-  const sweepAll = (lots: GatheredRegion[]) =>
+
+  // Then what the lists do not tell of single credentials, and at the same time the reads.
+  const sweepAll = (gatheredRegions: GatheredRegion[]) =>
     Promise.all(
-      lots.map(
+      gatheredRegions.map(
         async ({ region }) => [region, await sweepRegion(collector, region, moment, options.reads)] as const,
       ),
     )
@@ -89,13 +97,15 @@ export async function collectFacts(clients: AuditClients, options: CollectOption
     sweepAll(regions),
     ...regions.map(gathered => readDetails(collector, gathered)),
   ])
-  const elsewhere = await Promise.all(
+
+  // The details tell which other Regions have replicas.
+  const replicaRegions = await Promise.all(
     otherReplicaRegions(regions).map(region => listReplicas(collector, region)),
   )
-  for (const gathered of elsewhere) addHistories(gathered, histories)
-  const all = [...regions, ...elsewhere]
+  for (const gathered of replicaRegions) addHistories(gathered, histories)
+  const all = [...regions, ...replicaRegions]
   copyFactsOfPrimaries(all)
-  addReaders(all, new Map([...swept, ...(await sweepAll(elsewhere))]), histories)
+  addReaders(all, new Map([...swept, ...(await sweepAll(replicaRegions))]), histories)
   return {
     ...{ moment, account, stage, region: own },
     regions: Object.fromEntries(all.map(({ region, facts }) => [region, facts] as const).sort(byName)),
@@ -104,7 +114,7 @@ export async function collectFacts(clients: AuditClients, options: CollectOption
   }
 }
 
-/** The first call: without an answer to it there is no audit. */
+/** Makes the audit's first call. @throws the service's own error if there is no answer: then there is no audit */
 async function readOwnStack(
   collector: Collector,
   region: string,
@@ -133,32 +143,33 @@ function planFor(regions: GatheredRegion[]): CallPlan {
   )
 }
 
-/** Counts what is there, and tells it. */
+/** Counts pages and answers, and reports how far the gathering is. */
 class ProgressCounter {
   readonly #tell: CollectOptions['onProgress']
   #pages = 0
   #answers = 0
-  #of: number | undefined
+  /** How many calls about single credentials there will be; undefined as long as the lists are read. */
+  #planned: number | undefined
 
   constructor(tell: CollectOptions['onProgress']) {
     this.#tell = tell
   }
 
   plan({ calls }: CallPlan): void {
-    this.#of = calls.reduce((sum, each) => sum + each.calls, 0)
-    this.#tell?.({ part: 'details', done: 0, of: this.#of })
+    this.#planned = calls.reduce((sum, each) => sum + each.calls, 0)
+    this.#tell?.({ part: 'details', done: 0, of: this.#planned })
   }
 
   advance(what: 'page' | 'answer', count: number): void {
     if (what === 'page') this.#pages += count
     else this.#answers += count
-    if (this.#of === undefined) this.#tell?.({ part: 'lists', done: this.#pages })
+    if (this.#planned === undefined) this.#tell?.({ part: 'lists', done: this.#pages })
     else if (what === 'answer')
-      this.#tell?.({ part: 'details', done: Math.min(this.#answers, this.#of), of: this.#of })
+      this.#tell?.({ part: 'details', done: Math.min(this.#answers, this.#planned), of: this.#planned })
   }
 }
 
-/** Puts what the sweeps have seen into the facts of the Regions and of their credentials. */
+/** Puts the reads that the sweeps of CloudTrail found into the facts of the Regions and of their credentials. */
 function addReaders(
   regions: GatheredRegion[],
   swept: Map<string, Fact<RegionSweep>>,

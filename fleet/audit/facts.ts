@@ -4,70 +4,74 @@ import type { EditRecord } from '../records/editRecord.ts'
 import type { Outcome, Retirement } from '../records/rotationRecord.ts'
 
 /**
- * What was asked for: what was found, or why it could not be read, in one line. Whoever judges by a fact that could not be
- * read has to say so: such a fact is never "fine".
+ * The answer to one question: what was found, or in one line, why it could not be read. A rule that needs an unread fact has to
+ * report that, and may not take it for "fine".
  */
 export type Fact<Found> = { is: Found } | { unread: string }
 
-/** All that one audit judges by. It is JSON, holds no value of any credential, and every time in it is ISO 8601 in UTC. */
+/** All that one audit judges by. It can be stored as JSON, and has no secret value. Every time in it is ISO 8601 in UTC. */
 export type Facts = {
-  /** When the audit began, by AWS's own clock. All ages count to it, however long the gathering took. */
+  /** When the audit began, by AWS's clock. All ages are ages at this moment, however long the gathering took. */
   moment: string
   account: string
   stage: string
-  /** The Region of the stack that was asked. */
+  /** The Region of the stack. */
   region: string
-  /** That Region, those of its peers, and those that only hold replicas, by name. */
+  /** The facts of each Region that was looked at, by its name: the stack's, its peers', and those that only have replicas. */
   regions: Record<string, RegionFacts>
   /** Every secret and parameter, replicas included; sorted by Region, store and name. */
   credentials: CredentialFacts[]
-  /** The rotations that ended in the ninety days before the moment, by UTC day, oldest first; of all Regions. */
+  /** The rotations of all Regions that ended in the ninety days before the moment, by UTC day, the oldest first. */
   days: Fact<DayOfRotations[]>
 }
 
 /** What is known of a Region, beside its credentials. */
 export type RegionFacts = {
-  /** Undefined: Keyturn has no stack of this stage there. */
+  /** The stack of the audit's stage; undefined if the Region has none. */
   stack: Fact<StackFacts | undefined>
-  /**
-   * What of its secrets and its parameters is among the credentials. Of a Region that is known by replicas alone, these are looked
-   * at and nothing else.
-   */
+  /** Which of the Region's secrets are among the credentials: in a Region that only has replicas, only the replicas are. */
   secrets: Fact<'all' | 'replicas'>
+  /** Which of the Region's parameters are among the credentials: none of a Region that only has replicas. */
   parameters: Fact<'all' | 'none'>
-  /** Of the functions that secrets name as their rotation function, by ARN; undefined: there is no such function. */
+  /** The rotation functions that the secrets name, by ARN; undefined for a function that does not exist. */
   functions: Record<string, Fact<FunctionFacts | undefined>>
-  /** ARNs of secrets that Access Analyzer says are open to others, each with whom it names; undefined: no analyzer. */
+  /** To whom each secret is open, by its ARN, as IAM Access Analyzer finds; undefined if the Region has no analyzer. */
   exposed: Fact<Record<string, string> | undefined>
-  /** What CloudTrail was asked about reads. */
+  /** How much CloudTrail was asked about reads. */
   sweep: Fact<SweepFacts>
-  /** How many of the alarm topic's subscribers have confirmed; undefined: no stack. */
+  /** How many subscriptions of the alarms' topic are confirmed; undefined if there is no stack. */
   subscribers: Fact<number | undefined>
 }
 
+/** A stack of Keyturn. */
 export type StackFacts = {
   name: string
+  /** The version of Keyturn that was deployed. */
   version: string
-  /** ARN of this stack's rotateSecret, which secrets name as their rotation function. */
+  /** ARN of the stack's function rotateSecret, which secrets name as their rotation function. */
   rotateSecret: string
-  /** Names of the roles that the stack made: who reads as one of them is Keyturn. */
+  /** Names of the IAM roles that the stack made. Reads by these roles are reads by Keyturn. */
   roles: string[]
-  /** How often it looks what is due, as its output DueSchedule says. */
+  /** The schedule of its runs, such as `rate(15 minutes)`: the stack's output DueSchedule. */
   dueSchedule?: string
 }
 
+/** A rotation function, as Lambda describes it. */
 export type FunctionFacts = { runtime?: string; state?: string; lastModified?: string }
 
+/** How much of a Region's reads a sweep of CloudTrail has seen. */
 export type SweepFacts = {
-  /** Every read from then to the audit's moment was seen. */
+  /** The sweep has seen every read between this time and the audit's moment. */
   completeSince: string
   /** How far back the sweep was to look. */
   wantedSince: string
+  /** How many events were read. */
   events: number
-  /** Events that may be reads that went well, of nobody knows what; unset: none. */
+  /** How many events could not be parsed but may be successful reads; unset if none. */
   unreadable?: number
 }
 
+/** A secret or a parameter. */
 export type CredentialFacts = SecretFacts | ParameterFacts
 
 type CommonFacts = {
@@ -76,25 +80,27 @@ type CommonFacts = {
   arn: string
   name: string
   tags: Fact<Tags>
-  /** When its current version was made: by that version's own date if it was asked for, else by what the list says. */
+  /** When its current version was made, and where that date comes from; unset if it has no value. */
   current?: { at: string; by: 'version' | 'last-rotated' | 'last-changed' }
-  /** The customer's KMS key; unset: the key that AWS manages. */
+  /** The customer's KMS key; unset if it is encrypted with the key that AWS manages, or not at all. */
   keyId?: string
-  /** The resource policy, as JSON; undefined: it has none. */
+  /** The resource policy, as JSON; undefined if it has none. */
   policy: Fact<string | undefined>
-  /** What the table of rotations knows. A credential that it does not know has `rotations: []`. */
+  /** What the table of rotations has of it. For a credential that is not in the table, `rotations` is empty. */
   history: Fact<HistoryFacts>
-  /** Who read it within the sweep, by CloudTrail. */
+  /** Who read it in the time of the sweep, by CloudTrail. */
   readers: Reader[]
 }
 
+/** A secret of Secrets Manager, as a primary or a replica. */
 export type SecretFacts = CommonFacts & {
   store: 'secrets-manager'
   created?: string
-  /** Of a replica: where its primary is. */
+  /** The Region of the primary, if this is a replica. */
   primaryRegion?: string
-  /** The service of AWS that manages it, such as rds. */
+  /** The service of AWS that manages the secret, such as rds. */
   owningService?: string
+  /** Secrets Manager's own schedule: its ARN of a function, its rule, and the dates of the last and the next rotation. */
   rotation: {
     enabled: boolean
     functionArn?: string
@@ -103,16 +109,17 @@ export type SecretFacts = CommonFacts & {
     last?: string
     next?: string
   }
-  /** A day: the service tells no more. Of this Region alone. */
+  /** The day on which it was last read in this Region, whoever read it. The service gives no time. */
   lastAccessed?: string
-  /** The labels of each version that has one. */
+  /** The staging labels of each version that has some, by version id. */
   labels: Record<string, string[]>
-  /** When the version that is pending and not current was made; `is: undefined`: nothing is pending. */
+  /** When the version that is pending and not current was made; undefined if nothing is pending. */
   pendingSince: Fact<string | undefined>
-  /** Of a primary: what it says of each of its replicas. */
+  /** The replicas of a primary; none for a replica. */
   replicas: Fact<ReplicaFacts[]>
 }
 
+/** A replica, as its primary describes it. */
 export type ReplicaFacts = {
   region: string
   status: string
@@ -121,6 +128,7 @@ export type ReplicaFacts = {
   keyId?: string
 }
 
+/** A parameter of Parameter Store. */
 export type ParameterFacts = CommonFacts & {
   store: 'parameter-store'
   type: 'String' | 'StringList' | 'SecureString'
@@ -129,16 +137,17 @@ export type ParameterFacts = CommonFacts & {
   changed?: string
   /** The types of its parameter policies, such as Expiration. */
   policies: string[]
-  /** Since when something is pending of it; `is: undefined`: nothing is. */
+  /** When its pending version was made; undefined if nothing is pending. */
   pendingSince: Fact<string | undefined>
 }
 
-/** The newest rotations that the table has of a credential: ten at most, the newest first; and the latest edit of its value. */
+/** The newest rotations of a credential in the table, at most ten, the newest first; and the latest edit of its value. */
 export type HistoryFacts = { rotations: RotationFacts[]; edit?: EditFacts }
 
-/** A version with the password of the one that it replaced, of which `passwordSince` is the date. */
+/** An edit: it made a version that has the password of the one it replaced. `passwordSince` is when that one was made. */
 export type EditFacts = Pick<EditRecord, 'version' | 'made' | 'passwordSince'>
 
+/** A rotation in the table: fields of RotationRecord. */
 export type RotationFacts = {
   began: string
   ended?: string
@@ -158,29 +167,32 @@ export type RotationFacts = {
   execution: string
 }
 
+/** How many rotations of one day succeeded, and how many did not. */
 export type DayOfRotations = {
+  /** Such as `2026-11-30`, in UTC. */
   day: string
   rotated: number
   failed: number
-  /** Of those that went well. */
+  /** The median duration of those that succeeded. */
   medianMilliseconds?: number
 }
 
 /** One principal's reads of one credential. */
 export type Reader = {
   /**
-   * ARN of the user, or of the role that was assumed; or the name of an AWS service; or `account NUMBER ID` of a caller of
-   * another account, of which AWS tells no more.
+   * ARN of the user, or of the role that was assumed; or the name of an AWS service; or `account NUMBER ID` for a caller of another
+   * account whose ARN AWS does not tell.
    */
   principal: string
-  /** Whether that is a role of this deployment. */
+  /** Whether the principal is a role of Keyturn's own stacks. */
   own: boolean
   reads: number
-  /** Tries that AWS refused. */
+  /** How many calls AWS refused. */
   denied: number
-  /** When it first and last read; of who was refused each time, when it first and last tried. */
+  /** The time of the first read; if all calls were refused, of the first call. */
   first: string
+  /** The time of the last read; if all calls were refused, of the last call. */
   last: string
-  /** The newest names of the role's sessions, five at most. */
+  /** The names of the role's newest sessions, at most five. */
   sessions: string[]
 }

@@ -8,18 +8,20 @@ import type { Policy, Settings } from './policy/policy.ts'
 import { settingsOf } from './policy/settings.ts'
 import { type OutsideAccess, outsideAccessOf } from './resourcePolicy.ts'
 
-/** All facts of an audit beside the policy, and what is found in many of them together. */
+/** The facts of an audit and the policy, with look-ups over all credentials that several rules need. */
 export class AuditedFleet {
   readonly facts: Facts
   readonly policy: Policy
   /** The moment of the audit in milliseconds. */
   readonly nowMs: number
+  /** The secrets by their ARN without the Region. */
   readonly #copies: Map<string, SecretFacts[]>
+  /** The credentials that name an admin, by the ARN of the admin's secret without the Region. */
   readonly #users = new Map<string, CredentialFacts[]>()
-  /** Why the rotations of some could not be read, of each: nobody knows which admins these name. */
+  /** For each credential whose rotations could not be read, the reason. Which admins these name is not known. */
   readonly #unread: string[]
   readonly #settings = new Map<CredentialFacts, Settings>()
-  /** By the policy: several rules ask, and many credentials may have the same. */
+  /** What each resource policy allows: several rules ask for it, and many credentials may have the same policy. */
   readonly #openness = new Map<string, OutsideAccess[]>()
 
   constructor(facts: Facts, policy: Policy) {
@@ -45,7 +47,7 @@ export class AuditedFleet {
     return settings
   }
 
-  /** Whom a credential's resource policy lets in from outside the account. @throws UnreadFact */
+  /** Who outside the account has access by a credential's resource policy. @throws UnreadFact */
   opennessOf(credential: CredentialFacts): OutsideAccess[] {
     const policy = requireKnown(credential.policy)
     if (policy === undefined) return []
@@ -54,34 +56,34 @@ export class AuditedFleet {
     return found
   }
 
-  /** What is known of a Region; of one that was not looked at, that. */
+  /** The facts of a Region; for one that was not looked at, facts that say so. */
   regionFacts(region: string): Pick<RegionFacts, 'secrets' | 'stack' | 'sweep' | 'exposed' | 'functions'> {
     const { regions } = this.facts
-    // A tag may name anything as a Region.
+    // The name may come from a tag, so it may be any text.
     return (Object.hasOwn(regions, region) && regions[region]) || NO_REGION_FACTS
   }
 
-  /** The secret in every Region that it was seen in, itself included. */
+  /** The secret in every Region where it was found, as primary and replicas, itself included. */
   copiesOf({ arn }: SecretFacts): SecretFacts[] {
     return this.#copies.get(withoutRegion(arn)) ?? []
   }
 
   /**
-   * The credentials that rotate by an admin: those whose last good rotation, or else newest one, names its secret. If there
-   * may be more of them, as some rotations could not be read, `more` says why and how many.
+   * The credentials that are rotated by an admin: those whose last successful rotation names the admin's secret, or the newest
+   * rotation if none succeeded. `more` is set if there may be others, as rotations could not be read: the reason, and how many.
    */
   credentialsRotatedBy({ arn }: SecretFacts): {
     users: CredentialFacts[]
     more?: { count: number; why: string }
   } {
-    const anywhere = withoutRegion(arn)
-    // A value may name it without the hyphen and the six characters that its ARN ends with.
-    const users = [anywhere, anywhere.slice(0, -7)].flatMap(name => this.#users.get(name) ?? [])
+    const ownArn = withoutRegion(arn)
+    // A value may name the admin by an ARN without the hyphen and the six random characters at its end.
+    const users = [ownArn, ownArn.slice(0, -7)].flatMap(name => this.#users.get(name) ?? [])
     const [why] = this.#unread
     return { users, ...(why && { more: { count: this.#unread.length, why } }) }
   }
 
-  /** Whether others rotate by this secret. @throws UnreadFact if that is not known */
+  /** Whether other credentials are rotated by this secret, or its tag says that it is an admin's. @throws UnreadFact if that is not known */
   isAdmin(secret: SecretFacts): boolean {
     const { users, more } = this.credentialsRotatedBy(secret)
     if (users.length > 0 || isAdmin(requireKnown(secret.tags))) return true
@@ -99,9 +101,10 @@ const NO_REGION_FACTS = {
   functions: {},
 }
 
-/** An ARN without its Region: whichever a value names, its admin is read in the Region of the stack. */
+/** An ARN without its Region. A value may name its admin in any Region, and a rotation reads it in the stack's Region. */
 const withoutRegion = (arn: string) => arnInRegion(arn, '')
 
+/** The ARN of the admin's secret that a credential's rotations name, without the Region. */
 function adminOf({ history }: CredentialFacts): string | undefined {
   if (!isKnown(history)) return undefined
   const { rotations } = history.is

@@ -15,8 +15,8 @@ import { credentialRules, regionRules, ruleTexts, worseRuleOf } from './rules/ru
 import { describeScope } from './scope.ts'
 
 /**
- * Judges facts by the rules and a policy. The same facts and policy give the same report. With a `baseline`, the findings of an
- * earlier report, it says what is new, and what is gone.
+ * Judges facts by the rules and a policy. The same facts and policy give the same report.
+ * @param baseline the findings of an earlier report; with it, the report tells which findings are new and which are gone
  */
 export function judgeFacts(facts: Facts, policy: Policy, baseline?: Finding[]): AuditReport {
   const fleet = new AuditedFleet(facts, policy)
@@ -25,7 +25,7 @@ export function judgeFacts(facts: Facts, policy: Policy, baseline?: Finding[]): 
     .map(finding => applyException(finding, fleet))
     .map(markNewFindings(baseline))
     .toSorted(byWeight)
-  const counted = Map.groupBy(
+  const countedBySubject = Map.groupBy(
     findings.filter(isCounted),
     ({ region, credential }) => `${region} ${credential?.arn}`,
   )
@@ -48,7 +48,11 @@ export function judgeFacts(facts: Facts, policy: Policy, baseline?: Finding[]): 
     findings,
     ...(baseline && { gone: findingsGoneSince(baseline, findings, facts) }),
     credentials: credentials.map(credential =>
-      credentialRowOf(credential, counted.get(`${credential.region} ${credential.arn}`) ?? [], fleet),
+      credentialRowOf(
+        credential,
+        countedBySubject.get(`${credential.region} ${credential.arn}`) ?? [],
+        fleet,
+      ),
     ),
     days: isKnown(facts.days) ? facts.days.is : [],
     readsKnownSince: Object.fromEntries(
@@ -59,7 +63,7 @@ export function judgeFacts(facts: Facts, policy: Policy, baseline?: Finding[]): 
   }
 }
 
-/** The report with what all of it costs. */
+/** The report with the cost of the fleet, and of each credential. */
 export const addCost = (report: AuditReport, cost: CostReport): AuditReport => ({
   ...report,
   credentials: report.credentials.map(row => {
@@ -69,7 +73,7 @@ export const addCost = (report: AuditReport, cost: CostReport): AuditReport => (
   cost,
 })
 
-/** The ARNs of what nobody needs, as nobody but Keyturn reads it. */
+/** The ARNs of the credentials that nobody but Keyturn reads, by the report's findings. */
 export const unreadArnsIn = ({ findings }: AuditReport): Set<string> =>
   new Set(
     findings
@@ -93,17 +97,21 @@ function findingsOfCredentials(fleet: AuditedFleet): Finding[] {
     const { store, name, arn, region } = credential
     const team = teamIn(credential, fleet.policy)
     const subject = { region, credential: { store, name, arn }, ...(team && { team }) }
-    const its = credentialRules.flatMap(rule => checkRule(rule, subject, () => rule.check(credential, fleet)))
-    return its.filter(finding => !isSaidByWorse(finding, its))
+    const found = credentialRules.flatMap(rule =>
+      checkRule(rule, subject, () => rule.check(credential, fleet)),
+    )
+    return found.filter(finding => !isIncludedInWorse(finding, found))
   })
 }
 
-/** Whether another finding about the same credential says the same and worse, so that it would be told and counted twice. */
-const isSaidByWorse = ({ rule }: Finding, its: Finding[]) =>
-  its.some(worse => worse.status === 'found' && worse.rule === worseRuleOf.get(rule))
+/** Whether a worse finding about the same credential includes this one, so that both would report the same. */
+const isIncludedInWorse = ({ rule }: Finding, all: Finding[]) =>
+  all.some(worse => worse.status === 'found' && worse.rule === worseRuleOf.get(rule))
 
+/** What a finding is about. */
 type Subject = Pick<Finding, 'region' | 'credential' | 'team'>
 
+/** Checks a rule. @returns none, or one finding: what breaks the rule, or which fact could not be read */
 function checkRule(
   { id: rule, severity, unseen = severity }: RuleText & { unseen?: Severity },
   subject: Subject,
@@ -122,13 +130,15 @@ function checkRule(
 const UNREAD_REMEDY =
   'If a permission is missing, give the caller the policy of docs/audit.md, "What it needs"; then audit again.'
 
+/** Marks a finding as excepted, if the policy has an exception for it. */
 function applyException(finding: Finding, { policy, facts }: AuditedFleet): Finding {
   const { rule, region, credential } = finding
-  const found = exceptionFor(policy, { rule, region, name: credential?.name ?? '' }, facts.moment)
-  return found ? { ...finding, excepted: { until: found.until, reason: found.reason } } : finding
+  const exception = exceptionFor(policy, { rule, region, name: credential?.name ?? '' }, facts.moment)
+  if (!exception) return finding
+  return { ...finding, excepted: { until: exception.until, reason: exception.reason } }
 }
 
-/** The worst first; then what was found before what could not be read, and by rule, Region and name. */
+/** Orders findings: excepted ones last; the worst first; found before unread; then by rule, Region and name. */
 function byWeight(a: Finding, b: Finding): number {
   return (
     Number(a.excepted !== undefined) - Number(b.excepted !== undefined) ||

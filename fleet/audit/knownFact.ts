@@ -1,11 +1,11 @@
 import type { Fact } from './facts.ts'
 
-/** Ends the look at a rule: a fact that it needs could not be read. Its message says why. */
+/** A fact that a rule needs could not be read. It ends the check of that rule; its message is the reason. */
 export class UnreadFact extends Error {
   override readonly name = 'UnreadFact'
 }
 
-/** What was found. @throws UnreadFact */
+/** What a fact found. @throws UnreadFact if the fact could not be read */
 export function requireKnown<Found>(fact: Fact<Found>): Found {
   if ('unread' in fact) throw new UnreadFact(fact.unread)
   return fact.is

@@ -7,18 +7,17 @@ import { scheduledCredentialOf } from './schedule.ts'
 
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000]
 
-/** As far back CloudTrail has to be known for a silence to mean anything. */
+/** How far back CloudTrail has to be known before it counts that nobody has read a credential. */
 export const MIN_SWEEP_MS = 7 * DAY_MS
 
 /**
- * Whether others than Keyturn read a credential. Secrets Manager's own date is a day in one Region, and does not say who: a
- * rotation reads the secret too, as does the look at what is due.
+ * Whether others than Keyturn read a credential.
  *
- * - `read`: they have, on that day.
- * - `not-read`: nobody has, not even Keyturn, since that day; undefined: never.
- * - `alone`: since then CloudTrail tells of nobody else. How it was before is not known.
- * - `young`: it has not been there for long enough.
- * - `unknown`: and why.
+ * - `read`: others have read it, the last time on the day `on`.
+ * - `not-read`: nobody has read it after the day `since`, not even Keyturn; if `since` is undefined, nobody ever has.
+ * - `alone`: CloudTrail has no read by others after `since`. Whether others read it before is not known.
+ * - `young`: the credential has not existed for long enough to tell.
+ * - `unknown`: it cannot be told, for the reason `why`.
  */
 export type ReadStatus =
   | { is: 'read'; on: string }
@@ -28,33 +27,39 @@ export type ReadStatus =
   | { is: 'unknown'; why: string }
 
 /**
- * The date counts for others only where it is later than the last day on which a rotation read the secret; where it is older
- * than `after` milliseconds, it counts as nobody's. In between CloudTrail decides, without this stack's roles, as far back
- * as it was asked. Parameter Store has no such date.
+ * Finds out whether others than Keyturn read a credential. There are two sources:
  *
+ * - CloudTrail, without the reads of the stacks' roles, as far back as it was asked.
+ * - For a secret, the day of the last read in each Region, which Secrets Manager keeps. It does not tell who read, and rotations
+ *   and the runs of the schedule read too. So a day before `after` shows that nobody reads; a later day shows a read by others only
+ *   if it comes after the last day on which Keyturn may have read. In all other cases CloudTrail decides.
+ *
+ * @param after milliseconds without a read after which a credential counts as not read
  * @throws UnreadFact
  */
 export function readStatusOf(credential: CredentialFacts, after: number, fleet: AuditedFleet): ReadStatus {
   const { nowMs } = fleet
   const copies: CredentialFacts[] = isSecret(credential) ? fleet.copiesOf(credential) : [credential]
-  const seen = newestTime(copies.flatMap(lastReadsByOthers))
-  if (seen && nowMs - Date.parse(seen) <= after) return { is: 'read', on: seen.slice(0, 10) }
+  const lastSeen = newestTime(copies.flatMap(lastReadsByOthers))
+  if (lastSeen && nowMs - Date.parse(lastSeen) <= after) return { is: 'read', on: lastSeen.slice(0, 10) }
+
   const days = isPrimary(credential) ? lastAccessDaysOf(credential, fleet) : undefined
-  const latest = days && newestTime([...days.values()])
-  const since = existsSince(credential)
-  // A day that is told may be over since its last second only.
-  if (latest && nowMs - Date.parse(latest) > after + DAY_MS) return { is: 'not-read', since: latest }
-  if (since !== undefined && nowMs - since <= Math.min(after, MIN_SWEEP_MS)) return { is: 'young' }
-  if (days && !latest)
-    return since !== undefined && nowMs - since <= after
+  const latestDay = days && newestTime([...days.values()])
+  const exists = existsSince(credential)
+  // The read may have been in the last second of that day.
+  if (latestDay && nowMs - Date.parse(latestDay) > after + DAY_MS) return { is: 'not-read', since: latestDay }
+  if (exists !== undefined && nowMs - exists <= Math.min(after, MIN_SWEEP_MS)) return { is: 'young' }
+  if (days && !latestDay)
+    return exists !== undefined && nowMs - exists <= after
       ? { is: 'young' }
       : { is: 'not-read', since: undefined }
-  const proven = days && isPrimary(credential) && newestTime(othersDays(credential, days, fleet))
-  if (proven) return { is: 'read', on: proven }
-  return readStatusByCloudTrail(copies, after, since, fleet)
+
+  const dayOfOthers = days && isPrimary(credential) && newestTime(othersDays(credential, days, fleet))
+  if (dayOfOthers) return { is: 'read', on: dayOfOthers }
+  return readStatusByCloudTrail(copies, after, exists, fleet)
 }
 
-/** What CloudTrail says where nobody else was seen. */
+/** The status by CloudTrail alone, for a credential that no other was seen to read. `exists` is as existsSince has it. */
 function readStatusByCloudTrail(
   copies: CredentialFacts[],
   after: number,
@@ -72,33 +77,34 @@ function readStatusByCloudTrail(
   return { is: 'unknown', why: `CloudTrail's reads are known since ${since} only` }
 }
 
-/** The last read of each principal that is no role of Keyturn. */
+/** The time of the last read by each principal that is not a role of Keyturn's stacks. */
 const lastReadsByOthers = ({ readers }: CredentialFacts) =>
   readers.flatMap(({ own, reads, last }) => (own || reads === 0 ? [] : [last]))
 
-/** The day of the last read by anybody, by Region. @throws UnreadFact */
+/** The day of the last read by anybody, Keyturn included, by Region. @throws UnreadFact */
 function lastAccessDaysOf(secret: SecretFacts, fleet: AuditedFleet): Map<string, string> {
-  const told = [
+  const daysOfCopies = [
     ...requireKnown(secret.replicas).map(({ region, lastAccessed }) => [region, lastAccessed] as const),
     ...fleet.copiesOf(secret).map(({ region, lastAccessed }) => [region, lastAccessed] as const),
   ]
   const days = new Map<string, string>()
-  for (const [region, day] of told)
+  for (const [region, day] of daysOfCopies)
     if (day && day > (days.get(region) ?? '')) days.set(region, day.slice(0, 10))
   return days
 }
 
-/** Those of the days on which it was not Keyturn. @throws UnreadFact */
+/** Those of the days on which Keyturn cannot have read, so that it was somebody else. @throws UnreadFact */
 function othersDays(secret: SecretFacts, days: Map<string, string>, fleet: AuditedFleet): string[] {
-  const touched = lastRotationDayOf(secret, fleet)
+  const lastRotationDay = lastRotationDayOf(secret, fleet)
   return [...days].flatMap(([region, day]) => {
-    // A stack there reads its replicas when it rehearses a promotion.
-    const rehearsed = region !== secret.region && requireKnown(fleet.regionFacts(region).stack) !== undefined
-    return !rehearsed && day > touched ? [day] : []
+    // A stack in the replica's Region reads the replica when it rehearses a promotion.
+    const hasRehearsals =
+      region !== secret.region && requireKnown(fleet.regionFacts(region).stack) !== undefined
+    return !hasRehearsals && day > lastRotationDay ? [day] : []
   })
 }
 
-/** The last day on which a rotation, of whatever outcome, may have read a secret; the beginning of time if none has. */
+/** The last day on which a rotation may have read a secret, however it ended; '' if none has, which is before every day. */
 function lastRotationDayOf(secret: SecretFacts, { nowMs }: AuditedFleet): string {
   const scheduled = scheduledCredentialOf(secret)
   if (scheduled && evaluateSchedule(scheduled, new Date(nowMs)).state === 'due')
@@ -106,16 +112,16 @@ function lastRotationDayOf(secret: SecretFacts, { nowMs }: AuditedFleet): string
   const times = requireKnown(secret.history).rotations.flatMap(({ began, ended, openUntil }) => [
     began,
     ended ?? '',
-    // What it replaced is closed then or some time later, and that reads it too.
+    // The user or password that it replaced is closed at that time or soon after, and that reads the secret too.
     openUntil && Date.parse(openUntil) <= nowMs ? hourAfter(openUntil) : '',
   ])
   return newestTime([...times, secret.rotation.last ?? ''])?.slice(0, 10) ?? ''
 }
 
-/** An hour later: so long may it take until what is to be closed then is closed. */
+/** The time an hour later: closing may take that long. */
 const hourAfter = (time: string) => new Date(Date.parse(time) + HOUR_MS).toISOString()
 
-/** Since when a credential has been there, at the latest, in milliseconds. @throws UnreadFact */
+/** The earliest time at which a credential is known to have existed, in milliseconds since 1970. @throws UnreadFact */
 function existsSince(credential: CredentialFacts): number | undefined {
   if (isSecret(credential)) return credential.created ? Date.parse(credential.created) : undefined
   const began = requireKnown(credential.history).rotations.map(({ began }) => began)

@@ -1,18 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type RateLimit, rateLimitOf } from './rateLimits.ts'
 
-/** The share of a limit that an audit takes in the long run, and the one that it takes at once: both together are all of it. */
+/** The share of a rate limit that an audit uses in the long run. */
 export const STEADY_SHARE = 0.9
+/** The share of a second's calls that an audit makes at once. With STEADY_SHARE it is the whole limit. */
 const BURST_SHARE = 1 - STEADY_SHARE
-/** What a throttled answer makes of the rate, and how low that may go; a call that went well takes some of it back. */
+/** A throttled answer multiplies the rate by the first, but no lower than the second of the full rate; each success adds the third. */
 const [THROTTLED_FACTOR, MIN_RATE_SHARE, REGAINED_SHARE] = [0.5, 1 / 16, 0.02]
 
-/** Any of the SDK's clients: each has types of its own for what it sends. */
+/** Any client of the SDK. The clients have different types for what they send. */
 type AnyClient = { middlewareStack: { addRelativeTo(middleware: never, options: never): void } }
-type Next = (args: unknown) => Promise<unknown>
+type Handler = (args: unknown) => Promise<unknown>
 
+/** The clock and the factor of a RateLimiter; tests set them. */
 export type RateLimiterOptions = {
-  /** Milliseconds that only grow, whatever is done to the machine's clock. */
+  /** Gives milliseconds that only grow, even if the machine's clock is set; by default performance.now. */
   now?: () => number
   wait?: (milliseconds: number) => Promise<unknown>
   /** All limits are multiplied by this. */
@@ -20,8 +22,8 @@ export type RateLimiterOptions = {
 }
 
 /**
- * Keeps all calls of an audit within the limits of AWS's services: a bucket of tokens for each call and Region. What is throttled
- * slows its bucket down.
+ * Keeps all calls of an audit within the rate limits of AWS's services. It has a token bucket for each operation and Region. A
+ * throttled call halves the rate of its bucket, and each success adds a little to it again.
  */
 export class RateLimiter {
   readonly #now: () => number
@@ -35,14 +37,18 @@ export class RateLimiter {
     this.#factor = factor
   }
 
-  /** The client, of which every try of a call, also the SDK's own, waits for its turn. Once is enough, twice does no harm. */
+  /**
+   * Makes every try of the client's calls wait for its turn, also the retries of the SDK. It does no harm to do so twice.
+   * @param service the name that request signatures have for the service: a key of SERVICE_NAMES
+   * @returns the same client
+   */
   limit<C extends AnyClient>(client: C, service: string, region: string): C {
-    const paced = (next: Next, { commandName = '' }) => {
+    const limited = (next: Handler, { commandName = '' }) => {
       const operation = commandName.replace(/Command$/, '')
       return (args: unknown) => this.#inTurn(service, operation, region, () => next(args))
     }
-    const place = { relation: 'after', toMiddleware: 'retryMiddleware', name: 'pace', override: true }
-    client.middlewareStack.addRelativeTo(paced as never, place as never)
+    const options = { relation: 'after', toMiddleware: 'retryMiddleware', name: 'pace', override: true }
+    client.middlewareStack.addRelativeTo(limited as never, options as never)
     return client
   }
 
@@ -71,24 +77,27 @@ export class RateLimiter {
   }
 }
 
-/** Tokens that come back with time. Who takes one that is not there yet waits for it, and those behind wait for the next. */
+/** A token bucket. Its tokens may become negative: a call that takes one in advance waits for it, and later calls wait longer. */
 class TokenBucket {
-  readonly #most: number
+  /** How many tokens it holds at most. */
+  readonly #capacity: number
   /** Calls a second, if nothing is throttled. */
-  readonly #full: number
+  readonly #fullRate: number
+  /** The share of the full rate that is used now. */
   #share = 1
   #tokens: number
-  #at = Number.NEGATIVE_INFINITY
+  /** When the bucket was last filled. */
+  #filledAt = Number.NEGATIVE_INFINITY
 
   constructor({ perSecond }: RateLimit, factor: number) {
-    this.#full = perSecond * STEADY_SHARE * factor
-    this.#most = Math.max(1, perSecond * BURST_SHARE * factor)
-    this.#tokens = this.#most
+    this.#fullRate = perSecond * STEADY_SHARE * factor
+    this.#capacity = Math.max(1, perSecond * BURST_SHARE * factor)
+    this.#tokens = this.#capacity
   }
 
-  /** Milliseconds after which the call may be made. */
+  /** Takes a token. @returns the milliseconds after which the call may be made */
   takeToken(now: number): number {
-    const rate = this.#full * this.#share
+    const rate = this.#fullRate * this.#share
     this.#fill(now)
     this.#tokens -= 1
     return this.#tokens >= 0 ? 0 : (-this.#tokens / rate) * 1000
@@ -98,7 +107,7 @@ class TokenBucket {
     this.#share = Math.min(1, this.#share + REGAINED_SHARE)
   }
 
-  /** Others use the limit too: whoever comes next waits for at least one turn. */
+  /** Lowers the rate, and takes the tokens away: others may use the same limit, so the next call waits. */
   slowDown(now: number): void {
     this.#fill(now)
     this.#share = Math.max(MIN_RATE_SHARE, this.#share * THROTTLED_FACTOR)
@@ -106,12 +115,12 @@ class TokenBucket {
   }
 
   #fill(now: number): void {
-    const seconds = Math.max(0, now - this.#at) / 1000
-    this.#tokens = Math.min(this.#most, this.#tokens + seconds * this.#full * this.#share)
-    this.#at = now
+    const seconds = Math.max(0, now - this.#filledAt) / 1000
+    this.#tokens = Math.min(this.#capacity, this.#tokens + seconds * this.#fullRate * this.#share)
+    this.#filledAt = now
   }
 }
 
-/** Whether a service says that it was asked too often. */
+/** Whether an error says that a service throttled the call. */
 export const isThrottlingError = (error: unknown): boolean =>
   error instanceof Error && /Throttl|TooManyRequests|RequestLimitExceeded|SlowDown/.test(error.name)

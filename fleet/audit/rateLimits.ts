@@ -1,8 +1,8 @@
-/** How many calls a service takes of an account in a Region. */
+/** The rate limit of an operation, for an account in a Region. */
 export type RateLimit = {
-  /** As many may come at once, too: of these AWS publishes no number for that. */
+  /** Calls a second. It is also taken for the size of a burst, for which AWS publishes no number here. */
   perSecond: number
-  /** Where AWS says so, and when that was looked up; or why it is no more than a guess. */
+  /** The page of AWS and the day on which it was read; or a text that says that the limit is a guess. */
   source: string
 }
 
@@ -11,7 +11,7 @@ const QUOTAS_PAGE =
 const UNPUBLISHED_LIMIT =
   'AWS publishes no number: a careful guess, which a throttled answer lowers, 2026-11-30'
 
-/** What each service is called, by the name that signatures have for it. */
+/** The name of each service for a reader, by the name that request signatures have for it. */
 export const SERVICE_NAMES = {
   secretsmanager: 'Secrets Manager',
   ssm: 'Parameter Store',
@@ -23,9 +23,10 @@ export const SERVICE_NAMES = {
   'access-analyzer': 'Access Analyzer',
   dynamodb: 'DynamoDB',
 }
+/** A key of SERVICE_NAMES. */
 export type ServiceKey = keyof typeof SERVICE_NAMES
 
-/** By the name that signatures have for the service, and then by operation. */
+/** The limits by service and operation. */
 const RATE_LIMITS: Record<ServiceKey, Record<string, [perSecond: number, source: string]>> = {
   secretsmanager: {
     ListSecrets: [
@@ -64,7 +65,7 @@ const RATE_LIMITS: Record<ServiceKey, Record<string, [perSecond: number, source:
   dynamodb: { Scan: [10, UNPUBLISHED_LIMIT] },
 }
 
-/** What limits an operation; undefined for one that an audit does not call. */
+/** The rate limit of an operation; undefined for one that has none here, as an audit does not call it. */
 export function rateLimitOf(service: string, operation: string): RateLimit | undefined {
   const found = RATE_LIMITS[service as ServiceKey]?.[operation]
   if (!found) return undefined

@@ -2,36 +2,38 @@ import type { StoreName } from '../../rotation/stores/store.ts'
 import type { CostReport } from '../cost/costReport.ts'
 import type { DayOfRotations } from './facts.ts'
 
+/** How bad a finding is, the worst first. */
 export const SEVERITIES = ['critical', 'high', 'medium', 'low'] as const
+/** One of SEVERITIES. */
 export type Severity = (typeof SEVERITIES)[number]
 
-/** One credential, or the deployment in a Region, that a rule is broken by. */
+/** A rule that is broken, or could not be checked, for one credential or for the deployment in a Region. */
 export type Finding = {
   /** The rule's id. */
   rule: string
   severity: Severity
-  /** `unread`: the rule could not be looked at, as a fact that it needs could not be read. */
+  /** `unread`: the rule could not be checked, as a fact that it needs could not be read. */
   status: 'found' | 'unread'
   region: string
-  /** Unset: the finding is about the deployment in that Region. */
+  /** Unset if the finding is about the deployment in the Region. */
   credential?: { store: StoreName; name: string; arn: string }
   team?: string
-  /** One sentence: what was found, with the dates and names that it was found by. */
+  /** What was found, with its dates and names, in one sentence. Of an `unread` finding, why the fact could not be read. */
   detail: string
-  /** Whom it is open to, of a rule about that: one more of them is news, though the rule was broken before. */
+  /** Who has access, for a rule about access. If one is added, the finding counts as new though the rule was broken before. */
   opensTo?: string[]
-  /** A command to paste, or one sentence where no command helps. */
+  /** A command to paste, or a sentence where no command helps. */
   remedy: string
-  /** An exception of the policy that holds on the day of the audit: such a finding is listed, and does not count. */
+  /** The exception of the policy that covers the finding on the day of the audit. The finding is listed, but does not count. */
   excepted?: { until: string; reason: string }
-  /** With a baseline: whether it was not there. */
+  /** Whether the finding is not in the baseline; unset if the audit has no baseline. */
   isNew?: boolean
 }
 
-/** What a rule is, as it is printed and published. */
+/** A rule in words, as it is printed and published. */
 export type RuleText = { id: string; title: string; severity: Severity; why: string; references: string[] }
 
-/** A credential as the page and the CSV list it. */
+/** A credential as the page and the CSV list it. What is not known is unset. */
 export type CredentialRow = {
   store: StoreName
   kind: 'primary' | 'replica' | 'parameter'
@@ -42,24 +44,27 @@ export type CredentialRow = {
   engine?: string
   strategy?: string
   host?: string
-  /** When its current version came to be, and by what that is known. */
+  /** When its password was stored. */
   rotatedAt?: string
+  /** Where that date comes from: AGE_SOURCES in age.ts has the words. */
   rotatedBy?: 'table' | 'version' | 'last-rotated' | 'last-changed'
-  /** Whole days, but for what may not get a whole number of days old. */
+  /** The age in whole days, or in hundredths of a day where the allowed age is not a whole number of days. */
   ageDays?: number
-  /** What the policy allows; unset: the policy says nothing of it. */
+  /** The age that the policy allows; unset if the policy allows any. */
   maxAgeDays?: number
+  /** When it is to rotate next. */
   next?: string
+  /** How its newest rotation ended. */
   lastOutcome?: string
-  /** The last day that somebody else than Keyturn read it, if that is known; `never` in the window that was looked at. */
+  /** The last day on which somebody else than Keyturn read it; `never` if nobody did in the time that was looked at. */
   lastRead?: string
-  /** What it costs a month in USD. */
+  /** What it costs a month in US dollars. */
   monthly?: number
-  /** How many findings count, by severity. */
+  /** How many findings count, by severity; severities without one are left out. */
   findings: Partial<Record<Severity, number>>
 }
 
-/** The audit's result: what `--json` prints and the page shows. A published format: docs/audit.md has its schema. */
+/** The result of an audit: what `keyturn audit --json` prints and the page shows. The format is published: docs/audit.md. */
 export type AuditReport = {
   format: 'keyturn-audit/1'
   moment: string
@@ -67,30 +72,32 @@ export type AuditReport = {
   stage: string
   /** The Regions that were looked at. */
   regions: string[]
-  /** The same in a sentence, which also says that no other was, and where replicas alone were. */
+  /** The Regions in a sentence, which also says in which of them only replicas were looked at. */
   scope?: string
   counts: {
     credentials: number
     secrets: number
     replicas: number
     parameters: number
-    /** Parameters that hold no credential. They are looked at too, but are in none of the other numbers, and have no row. */
+    /** Parameters that hold no credential. They are judged too, but are in no other number, and have no row. */
     otherParameters?: number
-    /** Findings with the status `found` that no exception covers. */
+    /** Findings with the status `found` that no exception covers, by severity. */
     findings: Record<Severity, number>
+    /** Findings with the status `unread` that no exception covers. */
     unread: number
+    /** Findings that an exception covers. */
     excepted: number
   }
-  /** What the policy asks of a credential that no section of it is for, in a line. */
+  /** What the policy asks of a credential for which it has no section, in a line. */
   policy?: string
   rules: RuleText[]
-  /** The worst first. */
+  /** All findings, the worst first. */
   findings: Finding[]
-  /** With a baseline: its findings that are there no more, as they stood in it. */
+  /** The findings of the baseline that are gone, as they are in it; unset if the audit has no baseline. */
   gone?: Finding[]
   credentials: CredentialRow[]
   days: DayOfRotations[]
-  /** Per Region: since when every read is known; unset: not known. */
+  /** For each Region, the time since which every read is known; Regions of which that is not known are left out. */
   readsKnownSince: Record<string, string>
   cost?: CostReport
 }

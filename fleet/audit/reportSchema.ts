@@ -104,7 +104,7 @@ const cost = v.object({
   assumptions: v.array(text),
 })
 
-/** A report as `keyturn audit --json` prints it. Later versions of the format may add fields, and take none away. */
+/** The schema of a report as `keyturn audit --json` prints it. Later releases may add fields to it, but remove none. */
 export const reportSchema = v.object({
   format: v.literal('keyturn-audit/1'),
   moment: v.pipe(text, v.description("When the audit began, by AWS's clock: ISO 8601, in UTC")),

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 
 /**
- * Whom a resource policy lets in for certain: everybody, another account, an organisation, a service of AWS, or nobody from
- * outside. Whatever is none of these, as most conditions, is `unclear`: it may be open or not.
+ * To whom outside the account a resource policy gives access: everybody, other accounts, organisations or services of AWS, by their
+ * names. `unclear`: it may give access or not, as with most conditions.
  */
 export type OutsideAccess =
   | { to: 'everybody' | 'unclear' }
@@ -17,7 +17,7 @@ const statement = v.object({
   NotAction: v.optional(oneOrMore),
   Resource: v.optional(oneOrMore),
   NotResource: v.optional(oneOrMore),
-  // An empty one asks for nothing.
+  // An empty condition is as good as none.
   Condition: v.pipe(
     v.optional(v.record(v.string(), v.record(v.string(), v.unknown()))),
     v.transform(given => (given && Object.keys(given).length ? given : undefined)),
@@ -30,13 +30,17 @@ const schema = v.pipe(
   v.object({ Statement: v.union([statement, v.array(statement)]) }),
 )
 
-/** These tell of a secret or a parameter, and neither its value nor change it. */
+/** Actions that neither read the value of a secret or parameter nor change it. */
 const HARMLESS_ACTIONS =
   /^(secretsmanager:(describesecret|listsecretversionids|getresourcepolicy)|ssm:(describeparameters|listtagsforresource|getresourcepolicies))$/i
 
 const READ_ACTION = 'secretsmanager:GetSecretValue'
 
-/** Whom a resource policy, as JSON, lets in from outside the account; nothing if it lets in nobody. */
+/**
+ * To whom outside the account a resource policy gives access; empty if to nobody.
+ * @param policy JSON
+ * @param account the twelve digits of the account
+ */
 export function outsideAccessOf(policy: string, account: string): OutsideAccess[] {
   const statements = statementsIn(policy)
   if (!statements) return [{ to: 'unclear' }]
@@ -46,29 +50,29 @@ export function outsideAccessOf(policy: string, account: string): OutsideAccess[
     .filter(each => each.Effect === 'Allow' && !isHarmless(each))
     .flatMap(each => {
       const open = opennessOfStatement(each, account)
-      // A denial may take back what is allowed, to whom it is hard to tell.
+      // A denial may take the access away again, but for whom is not evaluated here.
       return open.length && isTakenBack(each, denials) ? [{ to: 'unclear' as const }] : open
     })
 }
 
-/** Whoever may do all but a few things may read it. */
+/** Whether a statement allows harmless actions only. One with NotAction allows all actions but a few, so reading among them. */
 const isHarmless = ({ Action, NotAction }: Statement) =>
   NotAction === undefined && toList(Action).every(each => HARMLESS_ACTIONS.test(each))
 
-/** Whether one of these denials may be about what a statement allows: about reading, if it allows that. */
+/** Whether one of the denials may be about the actions of a statement. Of a statement that allows reading, only reading matters. */
 function isTakenBack(allowed: Statement, denials: Statement[]): boolean {
-  const matters = allowsReading(allowed) ? [READ_ACTION] : toList(allowed.Action)
+  const relevantActions = allowsReading(allowed) ? [READ_ACTION] : toList(allowed.Action)
   return denials.some(
     ({ Action, NotAction }) =>
       NotAction !== undefined ||
-      toList(Action).some(denied => matters.some(each => mayMeanTheSame(denied, each))),
+      toList(Action).some(denied => relevantActions.some(each => mayMeanTheSame(denied, each))),
   )
 }
 
 const allowsReading = ({ Action, NotAction }: Statement) =>
   NotAction !== undefined || toList(Action).some(each => mayMeanTheSame(each, READ_ACTION))
 
-/** Whether two names of actions, each with wildcards or without, have an action in common, as far as that is easily told. */
+/** Whether two names of actions, with or without wildcards, may have an action in common. Two with wildcards always may. */
 function mayMeanTheSame(one: string, other: string): boolean {
   const [a, b] = [one.toLowerCase(), other.toLowerCase()]
   const isPattern = (name: string) => /[*?]/.test(name)
@@ -76,18 +80,21 @@ function mayMeanTheSame(one: string, other: string): boolean {
   return isPattern(a) ? matchesPattern(b, a) : matchesPattern(a, b)
 }
 
-/** Whether a name fits a pattern of IAM. It goes once over the pattern, however many stars are in it. */
+/**
+ * Whether a name matches a pattern of IAM, where `*` is any text and `?` any character. Unlike a regular expression, it takes no
+ * longer for a pattern with many stars: it goes over the pattern once, with all positions in the name at which a match may be.
+ */
 function matchesPattern(name: string, pattern: string): boolean {
-  let ends = new Set([0])
-  for (const sign of pattern) {
-    const some = [...ends]
-    ends = new Set(
-      sign === '*'
-        ? Array.from({ length: name.length + 1 }, (_, n) => n).slice(Math.min(...some, name.length + 1))
-        : some.filter(n => n < name.length && (sign === '?' || name[n] === sign)).map(n => n + 1),
+  let positions = new Set([0])
+  for (const character of pattern) {
+    const before = [...positions]
+    positions = new Set(
+      character === '*'
+        ? Array.from({ length: name.length + 1 }, (_, n) => n).slice(Math.min(...before, name.length + 1))
+        : before.filter(n => n < name.length && (character === '?' || name[n] === character)).map(n => n + 1),
     )
   }
-  return ends.has(name.length)
+  return positions.has(name.length)
 }
 
 function statementsIn(policy: string): Statement[] | undefined {
@@ -95,12 +102,12 @@ function statementsIn(policy: string): Statement[] | undefined {
   return success ? [output.Statement].flat() : undefined
 }
 
-/** The denial of whatever does not come over TLS, which lets nobody out who does. */
+/** Whether a denial is about calls without TLS only. Such a denial takes no access away, as all callers can use TLS. */
 const asksForTls = ({ Condition = {} }: Statement) =>
   JSON.stringify(Condition).toLowerCase().replaceAll('["false"]', '"false"') ===
   '{"bool":{"aws:securetransport":"false"}}'
 
-/** Whether a denial leaves nothing to anybody. */
+/** Whether a denial takes all access away from everybody. */
 const deniesEverything = ({ Principal, NotPrincipal, Action, NotAction, Resource, Condition }: Statement) =>
   isEverybody(Principal) &&
   NotPrincipal === undefined &&
@@ -109,6 +116,7 @@ const deniesEverything = ({ Principal, NotPrincipal, Action, NotAction, Resource
   Condition === undefined &&
   toList(Action).some(action => /^(\*|(secretsmanager|ssm):\*)$/i.test(action))
 
+/** To whom outside the account a statement gives access, without regard to other statements. */
 function opennessOfStatement(
   { Principal, NotPrincipal, NotAction, Condition }: Statement,
   account: string,
@@ -133,7 +141,7 @@ function opennessOfStatement(
 const isEverybody = (principal: Statement['Principal']) =>
   principal === '*' || (principal !== undefined && toList(principal.AWS).includes('*'))
 
-/** The organisation that a condition names, and nothing else beside it. */
+/** The organisations that a condition requires; `unclear` if it requires anything else. */
 function organisationIn(condition: NonNullable<Statement['Condition']>): OutsideAccess {
   const [[operator = '', keys = {}] = [], ...others] = Object.entries(condition)
   const [[key = '', value] = [], ...more] = Object.entries(keys)
@@ -146,7 +154,7 @@ function organisationIn(condition: NonNullable<Statement['Condition']>): Outside
   return isOrganisation && !others.length && !more.length ? { to: 'organisation', names } : { to: 'unclear' }
 }
 
-/** The account of a principal: its number, or that of an ARN. Undefined for the id of a user or role that is gone. */
+/** The account of a principal, which is an account's number or an ARN. Undefined for the id of a deleted user or role. */
 function accountOf(principal: string): string | undefined {
   return /^(\d{12})$/.exec(principal)?.[1] ?? /^arn:[\w-]+:(?:iam|sts)::(\d{12}):/.exec(principal)?.[1]
 }

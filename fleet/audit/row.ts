@@ -12,11 +12,14 @@ import { teamOf } from './team.ts'
 
 const DAY_SECONDS = 86_400
 
-/** Whose a credential is, as the policy has it; undefined also if its tags could not be read. */
+/** The team of a credential, by the tags that the policy names; undefined if it has none, or its tags could not be read. */
 export const teamIn = ({ tags }: CredentialFacts, { teamTags }: Policy): string | undefined =>
   isKnown(tags) ? teamOf(tags.is, teamTags) : undefined
 
-/** A credential's row, with the findings about it that count. What is not known is left out. */
+/**
+ * The report's row of a credential. What is not known is left out.
+ * @param findings those about the credential that count
+ */
 export function credentialRowOf(
   credential: CredentialFacts,
   findings: Finding[],
@@ -27,7 +30,7 @@ export function credentialRowOf(
   const age = undefinedIfUnread(() => (isAgeRelevant(credential) ? passwordAgeOf(credential) : undefined))
   const settings = undefinedIfUnread(() => fleet.settingsOf(credential))
   const maxAge = settings?.maxAge === 'never' ? undefined : settings?.maxAge
-  const whole = maxAge === undefined || maxAge % DAY_SECONDS === 0
+  const isWholeDays = maxAge === undefined || maxAge % DAY_SECONDS === 0
   const row: { [Key in keyof CredentialRow]: CredentialRow[Key] | undefined } = {
     store,
     kind: kindOf(credential),
@@ -41,7 +44,8 @@ export function credentialRowOf(
     rotatedAt: age?.at,
     rotatedBy: age?.by,
     ageDays:
-      age && (whole ? daysSince(age.at, fleet.nowMs) : toHundredthsOfDays(fleet.nowMs - Date.parse(age.at))),
+      age &&
+      (isWholeDays ? daysSince(age.at, fleet.nowMs) : toHundredthsOfDays(fleet.nowMs - Date.parse(age.at))),
     maxAgeDays: age && maxAge && toHundredthsOfDays(maxAge * 1000),
     next: undefinedIfUnread(() => nextOf(credential, fleet)),
     lastOutcome: newest?.outcome,
@@ -56,26 +60,28 @@ export function credentialRowOf(
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined)) as CredentialRow
 }
 
+/** When a credential is to rotate next, by Secrets Manager's date or by its tags. @throws UnreadFact */
 function nextOf(credential: CredentialFacts, { nowMs }: AuditedFleet): string | undefined {
   const scheduled = scheduledCredentialOf(credential)
   const next = scheduled && (scheduled.nextByService ?? nextRotationTime(scheduled, new Date(nowMs)))
   return next?.toISOString()
 }
 
+/** The last day on which others read a credential, or `never`; undefined if that is not known, and for a replica. @throws UnreadFact */
 function lastReadOf(credential: CredentialFacts, fleet: AuditedFleet): string | undefined {
   if (credential.store === 'secrets-manager' && !isPrimary(credential)) return undefined
   const { unreadAfter } = fleet.settingsOf(credential)
   const after = unreadAfter === 'never' ? Number.POSITIVE_INFINITY : unreadAfter * 1000
-  const reading = readStatusOf(credential, after, fleet)
-  if (reading.is === 'read') return reading.on
-  if (reading.is === 'not-read') return reading.since ?? 'never'
-  return reading.is === 'alone' ? 'never' : undefined
+  const status = readStatusOf(credential, after, fleet)
+  if (status.is === 'read') return status.on
+  if (status.is === 'not-read') return status.since ?? 'never'
+  return status.is === 'alone' ? 'never' : undefined
 }
 
-/** Milliseconds in days, to the next hundredth that is no less: what is older than a part of a day is not called as old. */
+/** Milliseconds in days, rounded up to hundredths, so that an age above the limit is not shown as the limit. */
 const toHundredthsOfDays = (milliseconds: number) => Math.ceil(milliseconds / DAY_SECONDS / 10) / 100
 
-/** What was found, or nothing if a fact for it could not be read. */
+/** What `look` returns; undefined if a fact that it needs could not be read. */
 function undefinedIfUnread<Found>(look: () => Found): Found | undefined {
   try {
     return look()

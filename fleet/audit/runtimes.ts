@@ -1,5 +1,6 @@
 /**
- * The day from which AWS does not mend a runtime of Lambda any more, whether or not it still runs. As of November 2026, from
+ * The day on which AWS deprecates each runtime of Lambda: from then on the runtime gets no security updates, even if functions still
+ * run on it. As of November 2026, from
  * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
  */
 const DEPRECATION_DATES: Record<string, string> = {
@@ -52,8 +53,10 @@ const DEPRECATION_DATES: Record<string, string> = {
 }
 
 /**
- * The day on which a runtime was closed, if that was before the moment, in ISO 8601. Undefined as well for a runtime that is newer
- * than the table, and for a function that is a container image, which has none.
+ * The day on which a runtime was deprecated, if that was before `moment`.
+ * @param runtime undefined for a function that is a container image
+ * @param moment ISO 8601
+ * @returns undefined also for a runtime that is not in the table, as it is newer
  */
 export function runtimeDeprecatedSince(runtime: string | undefined, moment: string): string | undefined {
   const day =

@@ -8,8 +8,8 @@ import type { CredentialFacts } from './facts.ts'
 import { requireKnown } from './knownFact.ts'
 
 /**
- * Whether something rotates a credential by itself: Secrets Manager, the service that manages it, or Keyturn by its tags or,
- * of a parameter, by its policies.
+ * Whether a credential is rotated without a person: by Secrets Manager's schedule, by the service that manages it, or by Keyturn,
+ * which goes by its tags and by the policies of a parameter.
  * @throws UnreadFact
  */
 export function isRotatedAutomatically(credential: CredentialFacts): boolean {
@@ -19,16 +19,16 @@ export function isRotatedAutomatically(credential: CredentialFacts): boolean {
   return !isSecret(credential) && isManaged(tags) && credential.policies.some(asksForRotation)
 }
 
-/** The policies of a parameter whose events begin a rotation. */
+/** Whether the events of a parameter policy of this type start a rotation. */
 const asksForRotation = (type: string) => type === 'ExpirationNotification' || type === 'NoChangeNotification'
 
-/** The credential as the schedule knows it; undefined if nothing says when it rotates. @throws UnreadFact */
+/** The credential in the form in which evaluateSchedule takes it; undefined if it has no schedule. @throws UnreadFact */
 export function scheduledCredentialOf(credential: CredentialFacts): ScheduledCredential | undefined {
   const { store, name: id, arn } = credential
   if (isSecret(credential) && credential.rotation.enabled) {
     const { next } = credential.rotation
     const nextByService = new Date(next ?? '')
-    // What the tags say has no bearing on it.
+    // Where Secrets Manager has a schedule, the tags do not count.
     return next ? { store, id, arn, tags: {}, currentSince: nextByService, nextByService } : undefined
   }
   const tags = requireKnown(credential.tags)
@@ -36,7 +36,7 @@ export function scheduledCredentialOf(credential: CredentialFacts): ScheduledCre
   return age && { store, id, ...(isSecret(credential) && { arn }), tags, currentSince: new Date(age.at) }
 }
 
-/** Seconds from one rotation to the next, as far as that is said in days or hours. @throws UnreadFact */
+/** Seconds from one rotation to the next; undefined if there is no schedule, or it is a cron expression. @throws UnreadFact */
 export function rotationIntervalSeconds(credential: CredentialFacts): number | undefined {
   if (isSecret(credential) && credential.rotation.enabled) {
     const { schedule = '', everyDays } = credential.rotation
@@ -45,13 +45,13 @@ export function rotationIntervalSeconds(credential: CredentialFacts): number | u
   return everyTagSeconds(requireKnown(credential.tags))
 }
 
-/** The seconds of a rate of Secrets Manager, such as `rate(30 days)`; undefined for any other schedule. */
+/** The seconds of a schedule of Secrets Manager such as `rate(30 days)`; undefined for a cron expression. */
 export function rateSeconds(schedule: string): number | undefined {
   const { count, unit } = /^rate\((?<count>\d+) (?<unit>day|hour)s?\)$/.exec(schedule)?.groups ?? {}
   return unit ? Number(count) * (unit === 'day' ? 86_400 : 3600) : undefined
 }
 
-/** The seconds that the tag keyturn:every says; undefined if there is none, or it says none. */
+/** The seconds of the tag keyturn:every; undefined if there is no such tag, or its value is not valid. */
 export function everyTagSeconds(tags: Tags): number | undefined {
   const every = v.safeParse(durationSchema, ownTags(tags).every)
   return every.success ? every.output : undefined

@@ -1,10 +1,10 @@
 import type { RegionFacts } from './facts.ts'
 
-/** Which Regions were looked at, and that no other was: what there is in those, nobody has said to whoever looks. */
+/** Tells in a sentence which Regions were looked at, and that no other was. */
 export function describeScope(regions: Record<string, Pick<RegionFacts, 'secrets'>>): string {
-  const [whole, replicas] = [false, true].map(only =>
+  const [whole, replicas] = [false, true].map(onlyReplicas =>
     Object.entries(regions)
-      .filter(([, { secrets }]) => only === ('is' in secrets && secrets.is === 'replicas'))
+      .filter(([, { secrets }]) => onlyReplicas === ('is' in secrets && secrets.is === 'replicas'))
       .map(([region]) => region)
       .sort()
       .join(', '),

@@ -1,4 +1,8 @@
-/** The word by which the end of a name says that a secret is in it: `/shop/DB_PASSWORD`, and not `/shop/password-length`. */
+/**
+ * The word with which a name ends as names of secrets do: `/shop/DB_PASSWORD` ends with `password`, `/shop/password-length` does not.
+ * Case, separators and a number at the end make no difference.
+ * @param words in lower case, with hyphens, such as `api-key`
+ */
 export function secretWordIn(name: string, words: string[]): string | undefined {
   const last = name.split('/').at(-1) ?? ''
   const parts = last

@@ -6,21 +6,21 @@ const TIME_UNITS = [
   { seconds: 1, name: 'second' },
 ]
 
-/** A length of time of seconds in words, and in the largest unit that tells it whole: `90 days`, `36 hours`, `30 minutes`. */
+/** A length of time in words, in the largest unit in which it is a whole number: `90 days`, `36 hours`, `30 minutes`. */
 export const formatSpan = (seconds: number): string =>
   inUnits(seconds, unit => seconds % unit === 0 && (unit < DAY_SECONDS || seconds > DAY_SECONDS))
 
-/** How old something is that is older than `limit`: in the largest unit in which it is as old as that at least. */
+/** An age above `limit`, both in seconds, in words: rounded down in the largest unit in which it is not shown below the limit. */
 export const formatAge = (seconds: number, limit: number): string =>
   inUnits(seconds, unit => Math.floor(seconds / unit) * unit >= limit)
 
-/** The longest time that is no longer than this one and that the tag keyturn:every can say: `30d`, `12h` or `30m`. */
+/** The longest value of the tag keyturn:every that is at most so many seconds: such as `30d`, `12h` or `30m`. */
 export function everyTagWithin(seconds: number): string {
   if (seconds >= DAY_SECONDS) return `${Math.floor(seconds / DAY_SECONDS)}d`
   return seconds >= 3600 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 60)}m`
 }
 
-/** In the first of the units that fits, rounded down. */
+/** The time in the first unit that fits, from days down to seconds, rounded down. */
 function inUnits(seconds: number, fits: (unit: number) => boolean): string {
   const { seconds: unit, name } = TIME_UNITS.find(({ seconds }) => fits(seconds)) ?? {
     seconds: 1,

@@ -7,7 +7,7 @@ import type { SQSClient } from '@aws-sdk/client-sqs'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import { isTemporary } from '../../rotation/callAws.ts'
 
-/** The kinds of things that are checked, in the order of the report: what one and several are called, and what is said if all are ok. */
+/** The kinds of things that are checked, in the report's order: what one and several are called, and what is said if all are ok. */
 export const CHECK_KINDS = {
   version: ['stack', 'stacks', 'of the same version as this command'],
   peer: ['peer', 'peers', 'of the same version, with the same settings'],

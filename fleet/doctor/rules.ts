@@ -1,7 +1,7 @@
 import { DescribeRuleCommand, EnableRuleCommand, type EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { type Check, type CheckFix, type ExaminedStack, okCheck } from './check.ts'
 
-/** Checks whether a rule is enabled. @param id CloudFormation's physical id: the rule's name, or `bus|name` on a custom event bus */
+/** Checks whether a rule is enabled. @param id its physical id: the rule's name, or `bus|name` for a rule of a custom event bus */
 export async function lookAtRule(
   events: EventBridgeClient,
   id: string,

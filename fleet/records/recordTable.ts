@@ -24,8 +24,8 @@ const MAX_KEY_LENGTH = 500
 /** How many items one answer to a scan has. The service's limit, a megabyte of items, would take several megabytes of memory. */
 const ITEMS_PER_SCAN = 400
 /**
- * The table's indexes, each with its name, partition key and sort key: rotations by the day of their outcome, and failed retirements
- * by their day. resources/records.yml makes them.
+ * The table's indexes, each with its name, partition key and sort key: rotations by the day of their outcome, and failed
+ * retirements by their day. resources/records.yml makes them.
  */
 const INDEXES = {
   outcomes: ['byDay', 'day', 'ended'],
@@ -133,8 +133,8 @@ export class RecordTable {
   }
 
   /**
-   * Every record in no particular order, page by page, with these fields only. `credential` is the partition key: partitionKeyOf for
-   * a rotation, editsPartitionKeyOf for an edit.
+   * Every record in no particular order, page by page, with these fields only. `credential` is the partition key, as partitionKeyOf
+   * makes it for a rotation, and editsPartitionKeyOf for an edit.
    */
   scanPages(fields: readonly Field[]): RecordPages {
     const names = ['credential', ...fields]

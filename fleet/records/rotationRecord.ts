@@ -35,27 +35,22 @@ export type RotationRecord = {
   began: string
   /** When its outcome was known. The execution may go on after that, as in the grace time. */
   ended?: string
-  /** From `began` to `ended`. */
   milliseconds?: number
   outcome: Outcome
-  /** The name of the error that the rotation failed with. */
+  /** The name of the error that the rotation failed with, the state that failed, and the error's message in one line. */
   error?: string
-  /** The state that failed. */
   step?: string
-  /** The error's message, in one line. */
   reason?: string
   /** How the rollback ended: the table in docs/events.md has the texts. */
   rollback?: string
   retirement?: Retirement
   /** When the replaced user or password is going to be closed; set while the retirement is `open`. */
   openUntil?: string
-  /** When the retirement ended. */
+  /** When the retirement ended, and the name of the error that it failed with. */
   retired?: string
-  /** The name of the error that the retirement failed with. */
   retirementError?: string
-  /** Since when a replica is known not to have the new value; unset once all replicas have it. */
+  /** Since when a replica is known not to have the new value, and which one and why. Both are unset once all replicas have it. */
   behindSince?: string
-  /** The message that tells which replica that is, and why. */
   behind?: string
 }
 
@@ -71,10 +66,10 @@ export const latestSuccess = <Kept extends Pick<RotationRecord, 'outcome'>>(
 export type Outcome = 'running' | 'rotated' | 'failed' | 'locked-out' | 'stopped'
 
 /**
- * What became of the user or password that a rotation replaced. `open`: it can still log in, until the grace time ends. `closed`: it
- * cannot log in any more. `not-dropped`: the same, but the temporary clone still exists. `not-closed`: it could not be closed, or
- * the execution ended before that, or a replica did not follow in time. `taken-up`: a later rotation closes it. `moved-back`: the application is moved back from the
- * temporary clone by a rotation of its own. `never`: it stays open, as the grace time has no end.
+ * What became of the user or password that a rotation replaced. `open`: it can log in until the grace time ends. `closed`: it can
+ * log in no more. `not-dropped`: the same, but the temporary clone still exists. `not-closed`: it could not be closed, the
+ * execution ended before that, or a replica did not follow in time. `taken-up`: a later rotation closes it. `moved-back`: a rotation
+ * of its own moves the application back from the temporary clone. `never`: it stays open, as the grace time has no end.
  */
 export type Retirement =
   | 'open'
@@ -162,7 +157,7 @@ function applyEvent(seen: RecordInProgress, event: HistoryEvent): void {
   if (event.type === 'ExecutionTimedOut') applyStop(seen, event, event.executionTimedOutEventDetails)
 }
 
-/** The token of a rotation. The execution's name is the token; from the second attempt on, a number follows and the input has it. */
+/** The token of a rotation: the execution's name, or from the second attempt on, the name without the number at its end. */
 function tokenOf(execution: string, { token }: StateInput): string {
   const name = execution.split(':').at(-1) ?? ''
   return typeof token === 'string' && token && name.startsWith(token) ? token : name

@@ -3,22 +3,22 @@ import type { Fact } from '../facts.ts'
 import { isThrottlingError } from '../rateLimiter.ts'
 import { SERVICE_NAMES, type ServiceKey } from '../rateLimits.ts'
 
-/** A call that is throttled is made so many times; the SDK tries each of them three times. */
+/** How many times a throttled call is made. The SDK makes three tries each time. */
 const MAX_TRY_COUNT = 4
-/** After so many calls of one kind in a row without an answer, the others of that kind are not made. */
+/** After so many calls of one kind in a row without an answer, no further call of that kind is made. */
 const MAX_SILENT_CALL_COUNT = 5
 
-/** Errors by which no further call can go well: the same audit goes on once there are other credentials. */
+/** Errors after which every further call fails too, as the caller's credentials are not valid any more. */
 const EXPIRED_CREDENTIALS_ERROR =
   /^Expired|^RequestExpired|^UnrecognizedClient|^InvalidClientTokenId|^InvalidToken|^CredentialsProviderError|^TokenProviderError|^TokenRefreshRequired/
 
-/** By these a Region answers too that is not enabled for the account: its own credentials are none to that Region. */
+/** Those of the errors that a Region also gives if it is not enabled for the account. */
 const UNKNOWN_CREDENTIALS_ERROR = /^UnrecognizedClient|^InvalidClientTokenId|^AuthFailure/
 
-/** Which call is made: by the name that signatures have for the service. */
+/** The kind of a call: its service, operation (such as `ListSecrets`) and Region. */
 export type AwsCall = { service: ServiceKey; operation: string; region: string }
 
-/** What could not be read, and why, in one line. */
+/** A call got no answer, or a refusal. The message is one line, and has the operation and the error's name but no text of AWS. */
 export class ReadFailed extends Error {
   override readonly name = 'Unread'
   /** Whether what was asked for does not exist. */
@@ -29,26 +29,32 @@ export class ReadFailed extends Error {
   }
 }
 
-/** Asks AWS for one fact after another. An error leaves one fact unread, and never stops the others. */
+/** Makes an audit's calls to AWS. An error of a call leaves one fact unread, and does not stop the others. */
 export class AwsReader {
-  readonly #silent = new Map<string, { calls: number; why: ReadFailed }>()
+  /** For each kind of call, how many calls in a row got no answer, and the error of the last one. */
+  readonly #unanswered = new Map<string, { count: number; last: ReadFailed }>()
   readonly #home: string
+  /** The error that ended the audit. */
   #ended: unknown
 
-  /** @param home the Region of the stack: what it answers, it answers of the credentials */
+  /** @param home the Region of the stack. Only this Region's errors show that the caller's credentials are not valid */
   constructor(home: string) {
     this.#home = home
   }
 
-  /** @throws Unread; what ends the audit, as credentials that have expired, as it is, and then for every further call */
+  /**
+   * Makes a call, and makes it again if it is throttled.
+   * @throws ReadFailed if the call fails; an error that ends the audit, such as expired credentials, as it is, and again for
+   * every further call
+   */
   async read<T>(kind: AwsCall, call: () => Promise<T>): Promise<T> {
     if (this.#ended) throw this.#ended
     const key = `${kind.region} ${kind.service} ${kind.operation}`
-    const silent = this.#silent.get(key)
-    if (silent && silent.calls >= MAX_SILENT_CALL_COUNT) throw silent.why
+    const unanswered = this.#unanswered.get(key)
+    if (unanswered && unanswered.count >= MAX_SILENT_CALL_COUNT) throw unanswered.last
     try {
       const answer = await retryThrottled(call)
-      this.#silent.delete(key)
+      this.#unanswered.delete(key)
       return answer
     } catch (error) {
       if (!(error instanceof Error)) throw error
@@ -59,23 +65,23 @@ export class AwsReader {
         this.#ended = error
         throw error
       }
-      const why = readFailedOf(kind, error)
+      const failure = readFailedOf(kind, error)
       if (isThrottlingError(error) || isTemporary(error))
-        this.#silent.set(key, { calls: (this.#silent.get(key)?.calls ?? 0) + 1, why })
-      throw why
+        this.#unanswered.set(key, { count: (this.#unanswered.get(key)?.count ?? 0) + 1, last: failure })
+      throw failure
     }
   }
 
-  /** The same as a fact. */
+  /** The same as a fact, which is unread if the call fails. @throws an error that ends the audit */
   async readFact<T>(kind: AwsCall, call: () => Promise<T>): Promise<Fact<T>> {
     return factOf(this.read(kind, call))
   }
 }
 
-/** A fact, whether it could be read or not. @throws what is no Unread */
-export async function factOf<T>(asked: Promise<T>): Promise<Fact<T>> {
+/** The fact of an answer: what it is, or the message of a ReadFailed. @throws any other error */
+export async function factOf<T>(answer: Promise<T>): Promise<Fact<T>> {
   try {
-    return { is: await asked }
+    return { is: await answer }
   } catch (error) {
     if (error instanceof ReadFailed) return { unread: error.message }
     throw error
@@ -98,15 +104,15 @@ const readFailedOf = ({ service, operation }: AwsCall, error: Error) =>
     error,
   )
 
-/** What the SDK calls an error that the answer does not name, such as one of a proxy or of an emulator without that service. */
+/** The SDK's name of an error that an answer does not name, such as one of a proxy, or of an emulator without that service. */
 const UNNAMED_ERROR = /^Unknown(Error)?$/
 
-/** By one name for what services name differently; an error's text is not kept. */
+/** The name of an error. Errors that services name differently get one name. The error's message is not kept. */
 function reasonOf(error: SdkError & { $metadata?: { httpStatusCode?: number } }): string {
   if (isThrottlingError(error)) return 'Throttled'
   if (isAccessDenied(error) || ['AuthorizationError', 'NotPermitted'].includes(error.name))
     return 'AccessDenied'
-  // rotation/callAws.ts keeps the service's own name in its message.
+  // The message of a StoreFailed has the service's own name of the error: rotation/callAws.ts makes it.
   const [, name] = (error.name === 'StoreFailed' && /: (\w+), request/.exec(error.message)) || []
   if (UNNAMED_ERROR.test(error.name))
     return `HTTP ${error.$metadata?.httpStatusCode ?? 'without a status'}, and no error is named`

@@ -3,7 +3,7 @@ import { STEADY_SHARE } from '../rateLimiter.ts'
 import { rateLimitOf, SERVICE_NAMES, type ServiceKey } from '../rateLimits.ts'
 import { callsNeededFor } from './secrets.ts'
 
-/** How many calls of one kind there will be in a Region, and how many a second AWS takes. */
+/** How many calls of one kind are still to be made in a Region, and AWS's limit of calls a second. */
 export type PlannedCalls = {
   service: string
   operation: string
@@ -12,33 +12,37 @@ export type PlannedCalls = {
   perSecond: number
 }
 
-/** All that is still to be asked once the lists are read; the slowest of these takes so many seconds. */
+/** All calls that are still to be made once the lists are read. `seconds` is how long the slowest kind of them takes. */
 export type CallPlan = { calls: PlannedCalls[]; seconds: number }
 
-/** What is to be asked of each secret, of each function, and of each of these parameters. */
+/**
+ * Plans the calls about single credentials and functions.
+ * @param functions the rotation functions of the secrets
+ * @param parameters those that may have a resource policy
+ */
 export function planCalls(
   secrets: Iterable<SecretFacts>,
   functions: { region: string }[],
   parameters: Iterable<ParameterFacts>,
 ): CallPlan {
-  const counted = new Map<string, PlannedCalls>()
-  const count = (service: ServiceKey, operation: string, region: string) => {
+  const plannedByKind = new Map<string, PlannedCalls>()
+  const addCall = (service: ServiceKey, operation: string, region: string) => {
     const key = `${region} ${service} ${operation}`
     const { perSecond = 1 } = rateLimitOf(service, operation) ?? {}
-    const planned = counted.get(key) ?? {
+    const planned = plannedByKind.get(key) ?? {
       service: SERVICE_NAMES[service],
       operation,
       region,
       calls: 0,
       perSecond,
     }
-    counted.set(key, { ...planned, calls: planned.calls + 1 })
+    plannedByKind.set(key, { ...planned, calls: planned.calls + 1 })
   }
   for (const secret of secrets)
-    for (const operation of callsNeededFor(secret)) count('secretsmanager', operation, secret.region)
-  for (const { region } of functions) count('lambda', 'GetFunctionConfiguration', region)
-  for (const { region } of parameters) count('ssm', 'GetResourcePolicies', region)
-  const calls = [...counted.values()]
+    for (const operation of callsNeededFor(secret)) addCall('secretsmanager', operation, secret.region)
+  for (const { region } of functions) addCall('lambda', 'GetFunctionConfiguration', region)
+  for (const { region } of parameters) addCall('ssm', 'GetResourcePolicies', region)
+  const calls = [...plannedByKind.values()]
   return {
     calls,
     seconds: Math.max(0, ...calls.map(({ calls, perSecond }) => calls / (perSecond * STEADY_SHARE))),

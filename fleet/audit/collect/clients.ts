@@ -9,6 +9,7 @@ import type { SNSClient } from '@aws-sdk/client-sns'
 import type { SSMClient } from '@aws-sdk/client-ssm'
 import type { RateLimiter } from '../rateLimiter.ts'
 
+/** The clients of one Region. Each is a function, so that a client is loaded and made only if it is needed. */
 type RegionClients = {
   cloudFormation(): Promise<CloudFormationClient>
   secrets(): Promise<SecretsManagerClient>
@@ -21,24 +22,24 @@ type RegionClients = {
   sns(): Promise<SNSClient>
 }
 
-/** The clients of one Region that an audit asks, and those of other Regions. */
+/** The clients that an audit uses in one Region, and a way to those of other Regions. */
 export type AuditClients = RegionClients & { forRegion(region: string): AuditClients }
 
-/** Those of one Region, each of whose calls waits for its turn. */
+/** The clients of a Region, all of whose calls keep to AWS's rate limits. */
 export function rateLimitedClients(
   { clients, rateLimiter }: { clients: AuditClients; rateLimiter: RateLimiter },
   region: string,
 ): RegionClients {
-  const there = clients.forRegion(region)
+  const regional = clients.forRegion(region)
   return {
-    cloudFormation: async () => rateLimiter.limit(await there.cloudFormation(), 'cloudformation', region),
-    secrets: async () => rateLimiter.limit(await there.secrets(), 'secretsmanager', region),
-    parameters: async () => rateLimiter.limit(await there.parameters(), 'ssm', region),
-    tagging: async () => rateLimiter.limit(await there.tagging(), 'tagging', region),
-    dynamo: async () => rateLimiter.limit(await there.dynamo(), 'dynamodb', region),
-    lambda: async () => rateLimiter.limit(await there.lambda(), 'lambda', region),
-    cloudTrail: async () => rateLimiter.limit(await there.cloudTrail(), 'cloudtrail', region),
-    accessAnalyzer: async () => rateLimiter.limit(await there.accessAnalyzer(), 'access-analyzer', region),
-    sns: async () => rateLimiter.limit(await there.sns(), 'sns', region),
+    cloudFormation: async () => rateLimiter.limit(await regional.cloudFormation(), 'cloudformation', region),
+    secrets: async () => rateLimiter.limit(await regional.secrets(), 'secretsmanager', region),
+    parameters: async () => rateLimiter.limit(await regional.parameters(), 'ssm', region),
+    tagging: async () => rateLimiter.limit(await regional.tagging(), 'tagging', region),
+    dynamo: async () => rateLimiter.limit(await regional.dynamo(), 'dynamodb', region),
+    lambda: async () => rateLimiter.limit(await regional.lambda(), 'lambda', region),
+    cloudTrail: async () => rateLimiter.limit(await regional.cloudTrail(), 'cloudtrail', region),
+    accessAnalyzer: async () => rateLimiter.limit(await regional.accessAnalyzer(), 'access-analyzer', region),
+    sns: async () => rateLimiter.limit(await regional.sns(), 'sns', region),
   }
 }

@@ -2,24 +2,27 @@ import type { RateLimiter } from '../rateLimiter.ts'
 import { type AwsCall, type AwsReader, ReadFailed } from './awsReader.ts'
 import type { AuditClients } from './clients.ts'
 
-/** What was found so far, by the name of each unit: a page, or what one call said of one credential. It is JSON. */
+/**
+ * The answers that a stopped audit keeps, so that it can be resumed without asking again. A unit is a page of a list, or the answer to
+ * one call about one credential; answers can be stored as JSON.
+ */
 export type KeptAnswers = {
-  /** What was kept of a unit by an earlier try of the same audit, once. Undefined: it was not. */
+  /** The answer that an earlier try has kept under this name, once; undefined if there is none. */
   take(unit: string): unknown
   keep(unit: string, found: unknown): void
 }
 
-/** What every part of the gathering works with. */
+/** What every part of the gathering uses. */
 export type Collector = {
   clients: AuditClients
   reader: AwsReader
   rateLimiter: RateLimiter
   keptAnswers: KeptAnswers
-  /** Tells that so many more pages of lists, or answers about one credential, are there. */
+  /** Reports that so many further pages of lists, or answers about single credentials, have been read. */
   reportProgress(what: 'page' | 'answer', count: number): void
 }
 
-/** A unit as it was kept, or else as it is found now, which is kept. @throws what `find` throws */
+/** The kept answer of this name, or else what `find` gives, which is kept then. @throws what `find` throws */
 export async function readOnce<Found>(
   { keptAnswers }: Pick<Collector, 'keptAnswers'>,
   name: string,
@@ -33,8 +36,10 @@ export async function readOnce<Found>(
 }
 
 /**
- * A unit that is what one call says of something. With `absent` that is what it says of what does not exist.
- * @throws as Asking.ask
+ * The answer to one call about one thing: the kept one, or else that of the call, which is kept then.
+ * @param about the thing, such as an ARN, for the name of the kept answer
+ * @param absent the answer to keep if the thing does not exist; without it, that is a ReadFailed
+ * @throws ReadFailed; an error that ends the audit
  */
 export const askOnce = <Found>(
   { reader, keptAnswers }: Pick<Collector, 'reader' | 'keptAnswers'>,

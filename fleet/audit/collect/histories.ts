@@ -8,11 +8,11 @@ import { factOf } from './awsReader.ts'
 import { rateLimitedClients } from './clients.ts'
 import type { Collector } from './collector.ts'
 
-/** As many rotations of a credential are kept, and so many days are counted. */
+/** How many rotations of a credential are kept, and for how many days rotations are counted. */
 const [KEPT_ROTATION_COUNT, COUNTED_DAYS] = [10, 90]
 const DAY_MS = 86_400_000
 
-/** What is read of an item: what the facts need, and no more. */
+/** The fields of a record that are read: those that the facts need. */
 const RECORD_FIELDS = [
   ...['began', 'ended', 'outcome', 'milliseconds', 'error', 'step', 'strategy', 'engine', 'host', 'user'],
   ...['admin', 'retirement', 'openUntil', 'behindSince', 'execution'],
@@ -24,13 +24,16 @@ type DayCounts = { rotated: number; failed: number; milliseconds: number[] }
 /** The rotations of all Regions: the newest of each credential, and how many there were on each day. */
 export class RotationHistories {
   readonly #moment: string
+  /** The beginning of the days that are counted. */
   readonly #from: string
-  /** By Region, and then by the key of the table. */
+  /** The newest rotations of each credential, by Region and then by the table's partition key. */
   readonly #newest = new Map<string, Map<string, RotationFacts[]>>()
+  /** The latest edit of each credential, likewise. */
   readonly #edits = new Map<string, Map<string, EditFacts>>()
+  /** Whether the table of each Region could be read. */
   readonly #read = new Map<string, Fact<'all'>>()
   readonly #days = new Map<string, DayCounts>()
-  /** The same few texts, such as names of hosts, stand in very many records: each is kept once. */
+  /** Each text once: very many records have the same few texts, such as names of hosts. */
   readonly #texts = new Map<string, string>()
 
   constructor(moment: string) {
@@ -38,7 +41,7 @@ export class RotationHistories {
     this.#from = new Date(Date.parse(moment) - COUNTED_DAYS * DAY_MS).toISOString()
   }
 
-  /** Reads the table of a Region, a page at a time. It is read anew by an audit that goes on: a page takes no second. */
+  /** Reads the table of a Region page by page. The pages are not kept: a resumed audit reads them again, as that is fast. */
   async readTable(collector: Collector, region: string, table: string): Promise<void> {
     const newest = new Map<string, RotationFacts[]>()
     this.#newest.set(region, newest)
@@ -53,7 +56,7 @@ export class RotationHistories {
           const page = await collector.reader.read(kind, () => pages.next())
           if (page.done) return 'all' as const
           for (const { credential, record } of page.value) {
-            this.#take(newest, credential, record)
+            this.#addRecord(newest, credential, record)
             keepLatest(edits, credential, record)
           }
           collector.reportProgress('page', 1)
@@ -63,12 +66,12 @@ export class RotationHistories {
     this.#read.set(region, all)
   }
 
-  /** Nothing is known of a Region, for this reason. */
+  /** Notes that the table of a Region could not be read, and the reason. */
   markUnread(region: string, why: string): void {
     this.#read.set(region, { unread: why })
   }
 
-  /** What is known of one credential. A Region without a table knows of none. */
+  /** The rotations and the edit of one credential. In a Region without a table, it has none. */
   historyOf(region: string, store: StoreName, arn: string, name: string): Fact<HistoryFacts> {
     const all = this.#read.get(region)
     if (all && 'unread' in all) return all
@@ -82,7 +85,7 @@ export class RotationHistories {
     return { is: { rotations: rotations.slice(0, KEPT_ROTATION_COUNT), ...(edit && { edit }) } }
   }
 
-  /** How many rotations of a Region have read their credentials since then, at least. */
+  /** How many rotations of a Region have read their credentials since a time, as far as these are kept. */
   countReadingRotations(region: string, since: string): Fact<number> {
     const all = this.#read.get(region)
     if (all && 'unread' in all) return all
@@ -90,6 +93,7 @@ export class RotationHistories {
     return { is: countReadingRotations(rotations, since, this.#moment) }
   }
 
+  /** The rotations of all Regions by day, the oldest first. It is unread if one of the tables is. */
   rotationsByDay(): Fact<DayOfRotations[]> {
     const unread = [...this.#read.values()].find(all => 'unread' in all)
     if (unread && 'unread' in unread) return unread
@@ -102,7 +106,12 @@ export class RotationHistories {
     }
   }
 
-  #take(newest: Map<string, RotationFacts[]>, credential: string, record: Partial<RotationRecord>): void {
+  /** Counts a rotation, and keeps it if it is one of the newest of its credential. */
+  #addRecord(
+    newest: Map<string, RotationFacts[]>,
+    credential: string,
+    record: Partial<RotationRecord>,
+  ): void {
     const { began, outcome, execution } = record
     if (!began || !outcome || !execution || began > this.#moment) return
     this.#count(record)
@@ -112,7 +121,7 @@ export class RotationHistories {
     if (last && last.began >= began) return
     const rotation = { ...record, began, outcome, execution }
     for (const [field, text] of Object.entries(rotation))
-      if (typeof text === 'string') Object.assign(rotation, { [field]: this.#once(text) })
+      if (typeof text === 'string') Object.assign(rotation, { [field]: this.#shared(text) })
     list.push(rotation)
     list.sort(latestFirst)
     list.length = Math.min(list.length, KEPT_ROTATION_COUNT)
@@ -121,13 +130,14 @@ export class RotationHistories {
   #count({ ended, outcome, milliseconds }: Partial<RotationRecord>): void {
     if (!ended || outcome === 'running' || ended < this.#from || ended > this.#moment) return
     const day = ended.slice(0, 10)
-    const counted = this.#days.get(day) ?? { rotated: 0, failed: 0, milliseconds: [] }
-    this.#days.set(day, counted)
-    counted[outcome === 'rotated' ? 'rotated' : 'failed'] += 1
-    if (outcome === 'rotated' && milliseconds !== undefined) counted.milliseconds.push(milliseconds)
+    const counts = this.#days.get(day) ?? { rotated: 0, failed: 0, milliseconds: [] }
+    this.#days.set(day, counts)
+    counts[outcome === 'rotated' ? 'rotated' : 'failed'] += 1
+    if (outcome === 'rotated' && milliseconds !== undefined) counts.milliseconds.push(milliseconds)
   }
 
-  #once(text: string): string {
+  /** The same text, as one string for all records. */
+  #shared(text: string): string {
     const known = this.#texts.get(text)
     if (known === undefined) this.#texts.set(text, text)
     return known ?? text
@@ -147,7 +157,7 @@ function keepLatest(
 const latestFirst = (a: RotationFacts, b: RotationFacts) =>
   a.began === b.began ? (a.execution < b.execution ? 1 : -1) : a.began < b.began ? 1 : -1
 
-/** Of an even number, the lower of the two in the middle. */
+/** The median; of an even count of numbers, the lower of the two in the middle. */
 function medianOf(numbers: number[]): number {
   const sorted = numbers.toSorted((a, b) => a - b)
   return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0

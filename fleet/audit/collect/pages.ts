@@ -3,16 +3,18 @@ import { SERVICE_NAMES } from '../rateLimits.ts'
 import { type AwsCall, factOf, ReadFailed } from './awsReader.ts'
 import { type Collector, readOnce } from './collector.ts'
 
-/** What a call answers: what is on a page, as it is kept, and the token of the next. */
+/** A page of a list, as it is kept: its items, and the token of the next page. The last page has no token. */
 export type Page<Item> = { items: Item[]; next?: string | undefined }
 
-/** More pages no list has that an audit can hold. */
+/** A list with more pages would not fit into memory, or has no end. */
 const MAX_PAGE_COUNT = 20_000
 
 /**
- * All pages of a list, one after the other; `each` is given every item. An item may come twice, as a list that was stopped for so
- * long that its token does not hold any more is begun anew. A token that comes again would lead round and round.
- * @returns whether the list was read to its end
+ * Reads all pages of a list, one after the other. If a resumed audit has a kept token that the service does not take any more, the
+ * list is read from its beginning again, so an item may come twice. A token that comes twice would lead in a circle: it is an error.
+ * @param ask gives the page of a token, or the first page
+ * @param each is called with every item
+ * @returns `all` if the list was read to its end
  */
 export const readPages = <Item>(
   collector: Collector,
@@ -29,29 +31,30 @@ async function pagesOf<Item>(
 ): Promise<'all'> {
   const name = `${kind.operation} ${kind.region}`
   let token: string | undefined
-  let anew = ''
-  let seen = new Set<string>()
+  /** Is in the names of kept pages once the list is read from its beginning again. */
+  let restartMark = ''
+  let seenTokens = new Set<string>()
   for (let number = 0; number < MAX_PAGE_COUNT; number += 1) {
     const call = () => collector.reader.read(kind, () => ask(token))
     try {
-      const page = await readOnce(collector, `${name}${anew} ${number}`, call)
+      const page = await readOnce(collector, `${name}${restartMark} ${number}`, call)
       page.items.forEach(each)
       collector.reportProgress('page', 1)
       if (!page.next) return 'all'
-      if (seen.has(page.next)) break
-      seen.add(page.next)
+      if (seenTokens.has(page.next)) break
+      seenTokens.add(page.next)
       token = page.next
     } catch (error) {
-      if (anew || number === 0 || !isStale(error)) throw error
-      anew = ' anew'
+      if (restartMark || number === 0 || !isStaleToken(error)) throw error
+      restartMark = ' anew'
       token = undefined
-      seen = new Set()
+      seenTokens = new Set()
       number = -1
     }
   }
   throw new ReadFailed(`${SERVICE_NAMES[kind.service]} ${kind.operation}: EndlessList`, false)
 }
 
-/** Whether a service does not know a token that it gave. */
-const isStale = (error: unknown): boolean =>
+/** Whether an error says that a service does not take its own token any more. */
+const isStaleToken = (error: unknown): boolean =>
   error instanceof Error && /NextToken|PaginationToken|ValidationException/.test(error.message)

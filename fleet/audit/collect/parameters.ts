@@ -16,12 +16,15 @@ import { askOnce, type Collector } from './collector.ts'
 import { readPages } from './pages.ts'
 import { NOT_ASKED } from './secrets.ts'
 
-/** The parameters of a Region, and since when something is pending of one, by the path below which that lies. */
+/**
+ * The parameters of a Region by name; and when the newest pending version of a parameter was made, by the path under which Keyturn
+ * stores that parameter's pending versions.
+ */
 export type ListedParameters = { found: Map<string, ParameterFacts>; pending: Map<string, string> }
 
 /**
- * The parameters of a Region by name, without tags. What Keyturn keeps in parameters of its own is no credential: it tells what is
- * pending of others.
+ * Lists the parameters of a Region into `found`, without their tags. The parameters in which Keyturn stores pending versions are
+ * not among them.
  */
 export async function listParameters(
   collector: Collector,
@@ -47,7 +50,7 @@ export async function listParameters(
   return all
 }
 
-/** A discarded value stays for a day beside the one that is pending: the newest counts. */
+/** Notes a parameter in which Keyturn stores a pending version. Discarded ones stay there for a day: the newest one counts. */
 function notePending({ name, changed }: ParameterFacts, pending: Map<string, string>): void {
   const [, path = '', token = ''] = /^(.+)\/([^/]+)$/.exec(name) ?? []
   if (!isToken(token) || !changed) return
@@ -81,7 +84,7 @@ function parameterIn(metadata: ParameterMetadata, region: string, account: strin
   }
 }
 
-/** What tells the tags of a parameter. One that was never tagged is not in the service's list, and has none. */
+/** Lists the tags of all parameters of a Region. @returns gives the tags of one; a parameter that is not in the list has none */
 export async function readParameterTags(
   collector: Collector,
   region: string,
@@ -104,10 +107,13 @@ export async function readParameterTags(
   }
 }
 
-/** Whether a parameter can have a resource policy, by which other accounts read it: only one of the advanced tier can be shared. */
+/**
+ * Whether a parameter can have a resource policy. Only advanced parameters can be shared with other accounts:
+ * https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-shared-parameters.html
+ */
 export const isSharable = ({ tier }: ParameterFacts): boolean => tier !== 'Standard'
 
-/** Asks for the resource policy of a parameter, and puts it into its facts. One that was deleted since it was listed has none. */
+/** Reads the resource policy of a parameter into its facts. A parameter that was deleted since it was listed has none. */
 export async function readParameterPolicy(collector: Collector, parameter: ParameterFacts): Promise<void> {
   const { arn, region } = parameter
   const kind = { service: 'ssm', operation: 'GetResourcePolicies', region } as const
@@ -122,7 +128,7 @@ export async function readParameterPolicy(collector: Collector, parameter: Param
   collector.reportProgress('answer', 1)
 }
 
-/** Several policies as one. What is none of a known form stays so. */
+/** Several policies as one with all of their statements. If one is not JSON, it is their texts, which rules report as unclear. */
 function joinPolicies(policies: string[]): string | undefined {
   if (policies.length < 2) return policies[0]
   try {

@@ -16,10 +16,10 @@ import { countSubscribers, readExposedSecrets, readFunction, readStackFacts } fr
 import { callsNeededFor, copyFactsOfPrimary, listSecrets, readSecretDetails } from './secrets.ts'
 import { NOT_SWEPT } from './sweep.ts'
 
-/** So many credentials of a Region are asked about at the same time. */
+/** How many credentials of a Region are asked about at the same time. */
 const CONCURRENT_CREDENTIAL_COUNT = 16
 
-/** What was gathered of a Region. Secrets are by ARN, and parameters by name. */
+/** What was gathered of a Region: secrets by ARN, and parameters by name. */
 export type GatheredRegion = {
   region: string
   facts: RegionFacts
@@ -29,7 +29,7 @@ export type GatheredRegion = {
 
 type RegionPlace = { region: string; account: string; stack: Fact<Stack | undefined> }
 
-/** Reads the lists of a Region: its credentials as far as these tell of them, its stack, and the stack's table of rotations. */
+/** Reads the lists of a Region: its secrets and parameters, its stack's facts, and the stack's table of rotations. */
 export async function listRegion(
   collector: Collector,
   { region, account, stack }: RegionPlace,
@@ -58,7 +58,7 @@ export async function listRegion(
   }
 }
 
-/** Lists the replicas that a Region has of secrets of other ones, where nothing else is looked at. */
+/** Lists the replicas in a Region of which nothing else is looked at. */
 export async function listReplicas(collector: Collector, region: string): Promise<GatheredRegion> {
   const secrets = new Map<string, SecretFacts>()
   const [listed, exposed] = await Promise.all([
@@ -108,7 +108,7 @@ async function readTable(
   await histories.readTable(collector, region, table)
 }
 
-/** Asks for all that the lists do not tell of the secrets, of their functions, and of parameters. */
+/** Reads what the lists do not tell of the secrets, of their rotation functions, and of parameters. */
 export async function readDetails(
   collector: Collector,
   { secrets, parameters, facts }: GatheredRegion,
@@ -127,17 +127,17 @@ export async function readDetails(
   facts.functions = Object.fromEntries(Object.entries(facts.functions).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** ARNs of the functions that secrets name as their rotation function. */
+/** ARNs of the rotation functions of the secrets, each once. */
 export const rotationFunctionArnsOf = (secrets: GatheredRegion['secrets']): string[] =>
   [...new Set([...secrets.values()].flatMap(({ rotation }) => rotation.functionArn ?? []))].sort()
 
-/** All that a Region has of the fleet. */
+/** All secrets and parameters of a Region. */
 export const credentialsOf = ({ secrets, parameters }: GatheredRegion): CredentialFacts[] => [
   ...secrets.values(),
   ...parameters.values(),
 ]
 
-/** Puts what the tables know into each credential. */
+/** Puts what the tables of rotations have into the facts of each credential. */
 export function addHistories(gathered: GatheredRegion, histories: RotationHistories): void {
   for (const credential of credentialsOf(gathered))
     credential.history = histories.historyOf(
@@ -148,17 +148,19 @@ export function addHistories(gathered: GatheredRegion, histories: RotationHistor
     )
 }
 
-/** Gives each replica what only its primary is asked for. */
+/** Gives each replica the facts that are read of its primary only. */
 export function copyFactsOfPrimaries(regions: GatheredRegion[]): void {
-  const byName = new Map(regions.map(gathered => [gathered.region, gathered]))
+  const regionsByName = new Map(regions.map(gathered => [gathered.region, gathered]))
   for (const { secrets } of regions)
     for (const secret of secrets.values()) {
-      const { primaryRegion: home } = secret
-      if (home) copyFactsOfPrimary(secret, byName.get(home)?.secrets.get(arnInRegion(secret.arn, home)))
+      const { primaryRegion } = secret
+      if (!primaryRegion) continue
+      const primaryArn = arnInRegion(secret.arn, primaryRegion)
+      copyFactsOfPrimary(secret, regionsByName.get(primaryRegion)?.secrets.get(primaryArn))
     }
 }
 
-/** Regions that a primary has a replica in, and that are none of these. */
+/** The Regions that have a replica of one of the secrets, and are not among `regions`. */
 export function otherReplicaRegions(regions: GatheredRegion[]): string[] {
   const known = new Set(regions.map(({ region }) => region))
   const named = regions.flatMap(({ secrets }) =>

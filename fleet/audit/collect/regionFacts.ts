@@ -17,7 +17,7 @@ import { askOnce, type Collector, readOnce } from './collector.ts'
 
 const SECRET_RESOURCE_TYPE = 'AWS::SecretsManager::Secret'
 
-/** The stack of the stage in a Region, and when CloudFormation said so, by its own clock. */
+/** The stack of the stage in a Region, if it has one. `at` is the time of the answer by AWS's clock, in ISO 8601. */
 export async function readStack(
   collector: Collector,
   region: string,
@@ -32,7 +32,7 @@ export async function readStack(
   })
 }
 
-/** What a stack is to an audit: roles are those that CloudFormation made for it. */
+/** The facts of a stack. Its roles are those that CloudFormation made for it. */
 export async function readStackFacts(
   collector: Collector,
   region: string,
@@ -48,7 +48,7 @@ export async function readStackFacts(
   return { name, version, rotateSecret, roles, ...(dueSchedule && { dueSchedule }) }
 }
 
-/** How many have confirmed that they want the alarms. */
+/** How many subscriptions of the alarms' topic are confirmed. */
 export function countSubscribers(collector: Collector, region: string, stack: Stack): Promise<Fact<number>> {
   const TopicArn = stack.outputs.AlarmTopicArn
   const kind = { service: 'sns', operation: 'ListSubscriptionsByTopic', region } as const
@@ -60,8 +60,9 @@ export function countSubscribers(collector: Collector, region: string, stack: St
 }
 
 /**
- * The secrets that Access Analyzer says are open to others, with whom it names. An analyzer of another type, as of unused access,
- * does not tell of these. ListFindings names the principal, and ListFindingsV2 does not.
+ * The secrets that IAM Access Analyzer finds open to others, by ARN, each with the names of these others. Only an analyzer of external
+ * access is asked: those of other types, such as unused access, do not find that. ListFindings names the principals, ListFindingsV2
+ * does not: https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_FindingSummary.html
  */
 export function readExposedSecrets(collector: Collector, region: string): Promise<RegionFacts['exposed']> {
   const asked = readOnce(collector, `ListFindings ${region}`, async () => {
@@ -93,10 +94,11 @@ export function readExposedSecrets(collector: Collector, region: string): Promis
   return factOf(asked.then(found => found ?? undefined))
 }
 
+/** Who has access by a finding. */
 const principalIn = ({ isPublic, principal = {} }: FindingSummary) =>
   isPublic ? 'everybody' : Object.values(principal).sort().join(', ') || 'others'
 
-/** A rotation function, asked for in its own Region; undefined: there is none. */
+/** A rotation function; undefined if it does not exist. It is asked for in the Region that its ARN names. */
 export async function readFunction(
   collector: Collector,
   arn: string,

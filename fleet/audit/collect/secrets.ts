@@ -17,12 +17,12 @@ import { rateLimitedClients } from './clients.ts'
 import { askOnce, type Collector } from './collector.ts'
 import { readPages } from './pages.ts'
 
-/** What stands for a fact until it was asked for. */
+/** Stands for a fact that was not asked for yet. */
 export const NOT_ASKED = { unread: 'it was not asked for' }
 
 /**
- * The secrets of a Region, as far as their list tells of them; `secrets` is filled by ARN. The list may be five minutes behind, and
- * has neither policies nor what a primary says of its replicas.
+ * Lists the secrets of a Region into `secrets`, by ARN. The list has neither resource policies nor the state of replicas, and may not
+ * have the changes of the last five minutes: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
  */
 export async function listSecrets(
   collector: Collector,
@@ -69,7 +69,7 @@ function secretIn(entry: SecretListEntry, region: string): SecretFacts {
 
 const dayOf = (date: Date) => date.toISOString().slice(0, 10)
 
-/** Which calls are still to be made about a secret: those that change with each are asked for where they matter. */
+/** The calls that are still to be made about a secret once it is listed: none for a replica. */
 export function callsNeededFor(
   secret: SecretFacts,
 ): ('DescribeSecret' | 'GetResourcePolicy' | 'ListSecretVersionIds')[] {
@@ -81,21 +81,25 @@ export function callsNeededFor(
   ]
 }
 
-/** Milliseconds between the end of a rotation and when it is recorded. */
+/** A change of a secret so soon after the end of a rotation is taken for a part of that rotation. */
 const RECORDING_DELAY_MS = 60_000
 
-/** Only a version's own date tells the age of a value of which nobody has kept a rotation, and of what is pending. */
+/**
+ * Whether the dates of a secret's versions are needed: for the age of a pending version, and for the age of a current value that no
+ * known rotation made.
+ */
 function needsVersions({ history, rotation, pendingSince, current }: SecretFacts): boolean {
   if ('unread' in pendingSince) return true
   if (rotation.last !== undefined) return false
-  const good = 'is' in history ? latestSuccess(history.is.rotations) : undefined
-  // What was changed since the rotation may be its value.
-  return !good || Date.parse(current?.at ?? '') > Date.parse(good.ended ?? good.began) + RECORDING_DELAY_MS
+  const success = 'is' in history ? latestSuccess(history.is.rotations) : undefined
+  if (!success) return true
+  // The change since that rotation may be a new value.
+  return Date.parse(current?.at ?? '') > Date.parse(success.ended ?? success.began) + RECORDING_DELAY_MS
 }
 
 /**
- * Asks for all that the list does not tell of a primary, and puts it into its facts.
- * @returns whether it is still there: one that was deleted since is none of the fleet
+ * Reads what the list does not tell of a primary into its facts.
+ * @returns false if the secret was deleted since it was listed
  */
 export async function readSecretDetails(collector: Collector, secret: SecretFacts): Promise<boolean> {
   const calls = callsNeededFor(secret)
@@ -114,17 +118,19 @@ export async function readSecretDetails(collector: Collector, secret: SecretFact
   return true
 }
 
-/** The secret is no more. */
+/** The secret was deleted since it was listed. */
 class SecretGone extends Error {}
 
-async function orThrowGone<T>(asked: Promise<T>): Promise<T> {
+/** The answer. @throws SecretGone if it is that the secret does not exist */
+async function orThrowGone<T>(answer: Promise<T>): Promise<T> {
   try {
-    return await asked
+    return await answer
   } catch (error) {
     throw error instanceof ReadFailed && error.absent ? new SecretGone() : error
   }
 }
 
+/** The kind of a call about a secret. */
 const kindOf = (operation: string, { region }: SecretFacts) =>
   ({ service: 'secretsmanager', operation, region }) as const
 
@@ -152,25 +158,25 @@ async function policyOf(collector: Collector, secret: SecretFacts): Promise<stri
   return policy ?? undefined
 }
 
-/** When the version that is current was made, and the one that is pending. */
+/** Reads when the current version and the pending one were made into the facts of a secret. */
 async function readVersionDates(collector: Collector, secret: SecretFacts): Promise<void> {
   const [current, pending] = [currentVersionIn(secret.labels), pendingVersionIn(secret.labels)]
-  const made = await factOf(orThrowGone(readDatesByVersion(collector, secret)))
-  if ('unread' in made) {
-    if (pending) secret.pendingSince = made
+  const dates = await factOf(orThrowGone(readDatesByVersion(collector, secret)))
+  if ('unread' in dates) {
+    if (pending) secret.pendingSince = dates
     return
   }
-  const at = current && made.is[current]
+  const at = current && dates.is[current]
   if (at && secret.rotation.last === undefined) secret.current = { at, by: 'version' }
-  const since = pending && made.is[pending]
-  // The list of versions has another one by now, and whether that is pending nobody knows.
+  const since = pending && dates.is[pending]
+  // Without a date, the pending version has changed since the secret was listed.
   if (pending)
     secret.pendingSince = since
       ? { is: since }
       : { unread: 'Secrets Manager ListSecretVersionIds: it does not tell of what is pending' }
 }
 
-/** The dates of the versions that have a label: only these are asked for. */
+/** When each version that has a staging label was made, by version id. */
 function readDatesByVersion(collector: Collector, secret: SecretFacts): Promise<Record<string, string>> {
   const { arn, region, labels } = secret
   return askOnce(collector, kindOf('ListSecretVersionIds', secret), arn, async () => {
@@ -184,11 +190,12 @@ function readDatesByVersion(collector: Collector, secret: SecretFacts): Promise<
   })
 }
 
-/** A replica follows its primary in all that only a primary is asked for. */
+/** Copies the facts that are read of a primary only to its replica. They are unread if the primary was not looked at. */
 export function copyFactsOfPrimary(replica: SecretFacts, primary: SecretFacts | undefined): void {
-  const why = { unread: 'its primary was not looked at' }
-  replica.policy = primary?.policy ?? why
+  const unread = { unread: 'its primary was not looked at' }
+  replica.policy = primary?.policy ?? unread
   const pending = pendingVersionIn(replica.labels)
   if (!pending) return
-  replica.pendingSince = primary && pendingVersionIn(primary.labels) === pending ? primary.pendingSince : why
+  replica.pendingSince =
+    primary && pendingVersionIn(primary.labels) === pending ? primary.pendingSince : unread
 }

@@ -6,42 +6,46 @@ import { ReadFailed } from './awsReader.ts'
 import { rateLimitedClients } from './clients.ts'
 import type { Collector } from './collector.ts'
 
-/** How far back CloudTrail is asked for reads, and for how long in each Region; both in milliseconds. */
+/** How far back CloudTrail is asked for reads, and how long a sweep may take in each Region. */
 export type SweepLimits = { windowMs: number; budgetMs: number }
 
+/** The result of a sweep of CloudTrail in one Region. */
 export type RegionSweep = {
   facts: SweepFacts
-  /** Who read each credential of this Region, by ARN; `roles` are the names of those that Keyturn's stacks made. */
+  /** Who read each of these credentials of the Region, by ARN. `roles` are the names of the roles that Keyturn's stacks made. */
   readersByArn(credentials: CredentialFacts[], roles: ReadonlySet<string>): Map<string, Reader[]>
 }
 
-/** What stands for the reads of a Region until CloudTrail was asked for them. */
+/** Stands for the reads of a Region for which CloudTrail was not asked. */
 export const NOT_SWEPT = { unread: 'CloudTrail was not asked' }
 
-/** The sweep of one Region up to the moment, or why there is none. Pages that were kept are not asked for again. */
+/**
+ * Sweeps CloudTrail in one Region for reads up to `moment`, in ISO 8601. Pages that an earlier try has kept are not asked for again.
+ * @param limits without it, CloudTrail is not asked
+ */
 export async function sweepRegion(
   collector: Collector,
   region: string,
   moment: string,
-  wanted: SweepLimits | undefined,
+  limits: SweepLimits | undefined,
 ): Promise<Fact<RegionSweep>> {
-  if (!wanted) return NOT_SWEPT
+  if (!limits) return NOT_SWEPT
   const pages = keptPages(collector, region)
   let number = pages.length
   const onPage = (page: SweepPage) => {
     collector.keptAnswers.keep(unitOf(region, number), page)
     number += 1
   }
-  const asked = { last: undefined as ReadFailed | undefined }
+  const failure = { last: undefined as ReadFailed | undefined }
   try {
-    const lookup = await createLookup(collector, region, asked)
+    const lookup = await createLookup(collector, region, failure)
     const { facts, tally } = await sweepCloudTrail(lookup, {
-      ...{ moment, since: new Date(Date.parse(moment) - wanted.windowMs).toISOString() },
-      ...{ deadline: performance.now() + wanted.budgetMs, pages, onPage },
+      ...{ moment, since: new Date(Date.parse(moment) - limits.windowMs).toISOString() },
+      ...{ deadline: performance.now() + limits.budgetMs, pages, onPage },
     })
     return { is: { facts, readersByArn: (credentials, roles) => readersOf(tally, credentials, roles) } }
   } catch (error) {
-    if (asked.last?.cause === error) return { unread: asked.last?.message ?? '' }
+    if (failure.last?.cause === error) return { unread: failure.last?.message ?? '' }
     throw error
   }
 }
@@ -57,11 +61,14 @@ function keptPages({ keptAnswers }: Collector, region: string): SweepPage[] {
   }
 }
 
-/** Throws the service's own errors, by which a sweep knows whether it may keep what it has; `asked` has what they mean here. */
+/**
+ * Makes the call by which a sweep asks CloudTrail. The call throws the service's own errors, as the sweep tells temporary ones from
+ * others; `failure` gets the ReadFailed that belongs to the last one.
+ */
 async function createLookup(
   collector: Collector,
   region: string,
-  asked: { last: ReadFailed | undefined },
+  failure: { last: ReadFailed | undefined },
 ): Promise<LookupEvents> {
   const client = await rateLimitedClients(collector, region).cloudTrail()
   const kind = { service: 'cloudtrail', operation: 'LookupEvents', region } as const
@@ -70,7 +77,7 @@ async function createLookup(
       .read(kind, () => client.send(new LookupEventsCommand(query)))
       .catch(error => {
         if (!(error instanceof ReadFailed)) throw error
-        asked.last = error
+        failure.last = error
         throw error.cause
       })
 }

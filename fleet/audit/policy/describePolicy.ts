@@ -1,7 +1,7 @@
 import { formatSpan } from '../span.ts'
 import type { Policy } from './policy.ts'
 
-/** What a policy asks of a credential that no section is for, in a line. */
+/** What a policy asks of a credential for which it has no section, in a line. */
 export function describePolicy(policy: Policy): string {
   const { maxAge, unreadAfter, pendingAfter, mustRotate, customerKey, ownerTags, sections, exceptions } =
     policy

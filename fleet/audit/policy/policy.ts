@@ -1,56 +1,59 @@
 import type { StoreName } from '../../../rotation/stores/store.ts'
 import { DEFAULT_TEAM_TAGS } from '../team.ts'
 
-/** What a policy may ask of a credential. Durations are in seconds. */
+/** What a policy asks of a credential. Durations are in seconds. */
 export type Settings = {
-  /** How old a value may become; `never`: as old as it likes. */
+  /** How old a value may become; `never` allows any age. */
   maxAge: number | 'never'
-  /** Whether something has to rotate it. */
+  /** Whether the credential has to be rotated automatically. */
   mustRotate: boolean
-  /** After how long without a read by others than Keyturn it counts as not read; `never`: it does not matter. */
+  /** After how long without a read by others than Keyturn it counts as not read; `never` turns these rules off. */
   unreadAfter: number | 'never'
-  /** How long a value may be pending. */
+  /** How long a version may be pending. */
   pendingAfter: number
-  /** Whether it has to be encrypted with a key of the customer's own. */
+  /** Whether it has to be encrypted with a KMS key of the customer's own. */
   customerKey: boolean
-  /** It has to have one of these tags; none: it does not matter whose it is. */
+  /** The keys of tags of which it has to have at least one; empty: it needs none. */
   ownerTags: string[]
-  /** What the path of a SecureString has to begin with; none: it may be anywhere. */
+  /** What the name of a SecureString has to begin with; empty: any name is allowed. */
   parameterPaths: string[]
-  /** Words by which the end of a name says that a parameter holds a secret. */
+  /** Words with which the name of a parameter ends if it holds a secret. */
   secretNames: string[]
-  /** How many credentials one admin may be used for. */
+  /** How many credentials one admin may rotate. */
   adminUses: number
-  /** Accounts that its resource policy may name. */
+  /** The accounts that its resource policy may give access, each as twelve digits. */
   trustedAccounts: string[]
 }
 
-/** Where another setting holds than above. */
+/** Other settings for the credentials that match all of `for`. `prefix` is what their names begin with. */
 export type PolicySection = Partial<Settings> & {
   for: { prefix?: string; store?: StoreName; tag?: { key: string; value?: string } }
 }
 
-/** A finding that is known and accepted for a time. */
+/** Findings that are known, and accepted for a time. */
 export type PolicyException = {
+  /** The rule's id. */
   rule: string
-  /** A name, or what names begin with where it ends in `*`. */
+  /** The name of a credential; if it ends in `*`, what names begin with. */
   name: string
+  /** Unset: any Region. */
   region?: string
-  /** The last day on which it holds, by UTC. */
+  /** The last day on which the exception holds, in UTC, such as `2026-12-31`. */
   until: string
   reason: string
 }
 
+/** What an audit asks of a fleet: the settings of all credentials, those of some, and what is accepted. */
 export type Policy = Settings & {
   /** How many credentials of one Region may be due in the same minute. */
   sameMinute: number
-  /** The tags that say whose a credential is, the one that counts first. */
+  /** The keys of tags that name a credential's team; the first one that it has counts. */
   teamTags: string[]
   sections: PolicySection[]
   exceptions: PolicyException[]
 }
 
-/** What holds where no file says otherwise. */
+/** The policy without a file, and the values of settings that a file leaves out. */
 export const DEFAULT_POLICY: Policy = {
   maxAge: 90 * 86_400,
   mustRotate: true,

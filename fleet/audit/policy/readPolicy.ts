@@ -4,7 +4,7 @@ import { ruleTexts } from '../rules/rules.ts'
 import { DEFAULT_POLICY, type Policy } from './policy.ts'
 import { policyFromFile, policySchema } from './schema.ts'
 
-/** A policy file that is none. `line` is where, from 1 on, as far as that is known. */
+/** A policy file is not valid. `line` is the number of the wrong line, from 1 on, if it is known. */
 export class InvalidPolicy extends Error {
   override readonly name = 'InvalidPolicy'
   readonly line: number | undefined
@@ -14,14 +14,15 @@ export class InvalidPolicy extends Error {
   }
 }
 
-/** Characters of a file. */
+/** How many characters a policy file may have. */
 export const MAX_POLICY_LENGTH = 1024 * 1024
 
 const ruleIds = ruleTexts.map(({ id }) => id)
 
 /**
- * Reads a policy file over the defaults.
- * @throws InvalidPolicy naming the line, the field, and what it should be
+ * The policy of a file, with the defaults for what the file leaves out.
+ * @param text the file's YAML
+ * @throws InvalidPolicy that names the line, the field, and what it should be
  */
 export function readPolicy(text: string): Policy {
   if (text.length > MAX_POLICY_LENGTH)
@@ -53,7 +54,7 @@ export function readPolicy(text: string): Policy {
   return policy
 }
 
-/** @throws InvalidPolicy if its aliases make more of it than a file should hold */
+/** The document as values of JavaScript. @throws InvalidPolicy if its aliases expand to too much */
 function parseContent(document: ReturnType<typeof parseDocument>): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 })
@@ -74,7 +75,7 @@ function issueText(issue: v.BaseIssue<unknown>): string {
   return issue.type === 'strict_object' ? 'should hold settings, each with a name' : issue.message
 }
 
-/** Where in the text a node stands, or the key of what is missing or too much. */
+/** The offset in the text of the value at a path. Where the path ends early, as a key is missing, it is that of the last part found. */
 function offsetOf(contents: unknown, path: PropertyKey[]): number | undefined {
   let [node, offset]: [unknown, number | undefined] = [contents, rangeOf(contents)]
   for (const key of path) {

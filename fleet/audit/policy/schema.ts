@@ -3,15 +3,16 @@ import { durationSchema } from '../../../rotation/duration.ts'
 import { STORE_NAMES } from '../../../rotation/stores/store.ts'
 import { DEFAULT_POLICY, type Policy, type PolicySection } from './policy.ts'
 
-/** As many sections and exceptions a file may have. */
+/** How many sections a file may have, and how many exceptions. */
 const MAX_ENTRY_COUNT = 1000
 
 const text = (what: string) => v.pipe(v.string(what), v.minLength(1, what), v.maxLength(1024, what))
 const texts = (what: string) => v.pipe(v.array(text(what), what), v.maxLength(100, `${what}; 100 at most`))
 const isDuration = (text: string) => v.safeParse(durationSchema, text).success
 const time = (what: string) => v.pipe(v.string(what), v.check(isDuration, what), durationSchema)
-/** Engines take the 31st of a month with 30 days for the 1st of the next. */
+/** Whether a day exists: JavaScript takes the 31st of a month with 30 days for the 1st of the next. */
 const isDay = (text: string) => new Date(`${text}T00:00Z`).toJSON()?.slice(0, 10) === text
+/** A duration of at least `least` seconds, or `never`. */
 const orNever = (example: string, least = 0) => {
   const what = `should be a whole number with ${least ? '' : 's, '}m, h or d, such as ${example}, or never; 365d at most`
   return v.union([v.literal('never'), v.pipe(time(what), v.minValue(least, what))], what)
@@ -25,7 +26,7 @@ const flag = v.boolean('should be true or false')
 const ACCOUNT_HINT = 'should be the number of an account in quotes, such as "123456789012"'
 
 const settings = {
-  // No tag may ask for a rotation more than once a minute.
+  // The tag keyturn:every cannot be shorter than a minute.
   'max-age': v.exactOptional(orNever('90d', 60)),
   'must-rotate': v.exactOptional(flag),
   'unread-after': v.exactOptional(orNever('90d')),
@@ -85,7 +86,7 @@ const exception = v.strictObject({
   reason: text('should say why, in 1024 characters at most'),
 })
 
-/** What a policy file may hold, as it is written there. */
+/** The schema of a policy file. */
 export const policySchema = v.strictObject({
   ...settings,
   'same-minute': v.exactOptional(count),
@@ -104,7 +105,7 @@ export const policySchema = v.strictObject({
   ),
 })
 
-/** The file's names for settings, in the form that code has for them. */
+/** The settings with their names in camel case, such as maxAge for max-age. */
 function withCamelCaseKeys<Given extends object>(given: Given): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(given).map(([key, value]) => [
@@ -114,7 +115,7 @@ function withCamelCaseKeys<Given extends object>(given: Given): Record<string, u
   )
 }
 
-/** The policy that a file makes of the defaults. */
+/** The policy of a parsed file, with the defaults for what the file leaves out. */
 export function policyFromFile(file: v.InferOutput<typeof policySchema>): Policy {
   const { sections = [], exceptions = [], ...rest } = file
   return {

@@ -4,13 +4,13 @@ import type { Finding } from '../report.ts'
 import type { Policy, PolicyException, PolicySection, Settings } from './policy.ts'
 
 /**
- * What a policy asks of a credential. Of several sections that are for it, the later one counts.
- * @throws UnreadFact if a section goes by a tag, and the tags could not be read
+ * What a policy asks of a credential. If several sections apply to it and have the same setting, the last one counts.
+ * @throws UnreadFact if a section depends on a tag, and the credential's tags could not be read
  */
 export function settingsOf(credential: CredentialFacts, policy: Policy): Settings {
   const { sections, ...settings } = policy
-  const its = sections.filter(section => appliesTo(section, credential))
-  return Object.assign({ ...settings }, ...its.map(({ for: _, ...own }) => own))
+  const applying = sections.filter(section => appliesTo(section, credential))
+  return Object.assign({ ...settings }, ...applying.map(({ for: _, ...own }) => own))
 }
 
 function appliesTo({ for: { prefix, store, tag } }: PolicySection, credential: CredentialFacts): boolean {
@@ -21,19 +21,19 @@ function appliesTo({ for: { prefix, store, tag } }: PolicySection, credential: C
   return value !== undefined && (tag.value === undefined || tag.value === value)
 }
 
-/** The exception that covers a finding on the day of `moment`, if there is one. The one that holds longest counts. */
+/** The exception that covers a finding on the day of `moment`, in ISO 8601. If there are several, it is the one that holds longest. */
 export function exceptionFor(
   { exceptions }: Policy,
   finding: { rule: string; region: string; name: string },
   moment: string,
 ): PolicyException | undefined {
-  const its = exceptions.filter(
+  const covering = exceptions.filter(
     exception => exception.until >= moment.slice(0, 10) && covers(exception, finding),
   )
-  return its.toSorted((a, b) => b.until.localeCompare(a.until))[0]
+  return covering.toSorted((a, b) => b.until.localeCompare(a.until))[0]
 }
 
-/** The exceptions that cover none of these findings, or whose last day is past. */
+/** The exceptions that cover none of the findings, or that have ended. */
 export const findUnusedExceptions = (
   { exceptions }: Policy,
   findings: Finding[],
