@@ -73,7 +73,10 @@ async function fetchLockToken(ssm: SSMClient, name: string): Promise<string | un
   return found?.Parameter?.Value
 }
 
-/** The token of the pending version of one parameter, if it has one. No value is read. @throws NotPermitted, Throttled, StoreFailed */
+/**
+ * The token of the pending version of one parameter, if it has one. No value is read.
+ * @throws NotPermitted, Throttled, StoreFailed
+ */
 export const findPendingToken = async (ssm: SSMClient, name: string): Promise<string | undefined> =>
   (await findPendingTokens(ssm, name)).get(pendingPathOf(name))
 

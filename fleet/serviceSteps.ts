@@ -8,7 +8,9 @@ export const SERVICE_STEPS = ['createSecret', 'setSecret', 'testSecret', 'finish
 /** One of SERVICE_STEPS. */
 export type ServiceStep = (typeof SERVICE_STEPS)[number]
 
-/** For each step, the state of rotate that follows it. The step has succeeded once that state is entered: no failure leads there. */
+/**
+ * For each step, the state of rotate that follows it. The step has succeeded once that state is entered: no failure leads there.
+ */
 export const STATE_AFTER_STEP: Record<ServiceStep, StateName<'rotate'>> = {
   createSecret: 'SetSecret',
   setSecret: 'TestSecret',

@@ -75,7 +75,10 @@ async function fetchParameterValues(ssm: SSMClient, names: string[]): Promise<Ma
   return found
 }
 
-/** The names and values of parameters. Parameter Store refuses the whole call if one is not permitted: then each is asked for alone. */
+/**
+ * The names and values of parameters. Parameter Store refuses the whole call if one is not permitted: then each is asked for
+ * alone.
+ */
 async function fetchValues(ssm: SSMClient, Names: string[]): Promise<[string, string][]> {
   const command = new GetParametersCommand({ Names, WithDecryption: true })
   const answer = await callAws('Parameter Store', () => ssm.send(command)).catch(unlessThrottled)

@@ -11,8 +11,8 @@ export type ValueAge = { at: string; by: 'table' | 'version' | 'last-rotated' | 
 const DAY_MS = 86_400_000
 
 /**
- * When the current password was stored. It is as valueAgeOf, except for a version that an edit made: such a version has the password
- * of the one that it replaced, so that one's date counts.
+ * When the current password was stored. It is as valueAgeOf, except for a version that an edit made: such a version has the
+ * password of the one that it replaced, so that one's date counts.
  * @returns undefined if the credential has no value
  * @throws UnreadFact
  */

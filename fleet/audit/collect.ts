@@ -56,8 +56,9 @@ export type CollectOptions = {
 const noKeptAnswers: KeptAnswers = { take: () => undefined, keep() {} }
 
 /**
- * Gathers the facts that an audit judges by, from AWS's services, the stacks' tables of rotations and CloudTrail. No secret value is
- * read. What could not be read becomes a fact that says so. The moment of the audit is that of the first answer, by AWS's clock.
+ * Gathers the facts that an audit judges by, from AWS's services, the stacks' tables of rotations and CloudTrail. No secret value
+ * is read. What could not be read becomes a fact that says so. The moment of the audit is that of the first answer, by AWS's
+ * clock.
  * @throws errors that end every audit, such as expired credentials; another try goes on with what `units` has kept
  */
 export async function collectFacts(clients: AuditClients, options: CollectOptions): Promise<Facts> {

@@ -83,7 +83,10 @@ export class AuditedFleet {
     return { users, ...(why && { more: { count: this.#unread.length, why } }) }
   }
 
-  /** Whether other credentials are rotated by this secret, or its tag says that it is an admin's. @throws UnreadFact if that is not known */
+  /**
+   * Whether other credentials are rotated by this secret, or its tag says that it is an admin's.
+   * @throws UnreadFact if that is not known
+   */
   isAdmin(secret: SecretFacts): boolean {
     const { users, more } = this.credentialsRotatedBy(secret)
     if (users.length > 0 || isAdmin(requireKnown(secret.tags))) return true

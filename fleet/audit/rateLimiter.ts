@@ -5,7 +5,9 @@ import { type RateLimit, rateLimitOf } from './rateLimits.ts'
 export const STEADY_SHARE = 0.9
 /** The share of a second's calls that an audit makes at once. With STEADY_SHARE it is the whole limit. */
 const BURST_SHARE = 1 - STEADY_SHARE
-/** A throttled answer multiplies the rate by the first, but no lower than the second of the full rate; each success adds the third. */
+/**
+ * A throttled answer multiplies the rate by the first, but no lower than the second of the full rate; each success adds the third.
+ */
 const [THROTTLED_FACTOR, MIN_RATE_SHARE, REGAINED_SHARE] = [0.5, 1 / 16, 0.02]
 
 /** Any client of the SDK. The clients have different types for what they send. */

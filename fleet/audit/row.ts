@@ -67,7 +67,10 @@ function nextOf(credential: CredentialFacts, { nowMs }: AuditedFleet): string | 
   return next?.toISOString()
 }
 
-/** The last day on which others read a credential, or `never`; undefined if that is not known, and for a replica. @throws UnreadFact */
+/**
+ * The last day on which others read a credential, or `never`; undefined if that is not known, and for a replica.
+ * @throws UnreadFact
+ */
 function lastReadOf(credential: CredentialFacts, fleet: AuditedFleet): string | undefined {
   if (credential.store === 'secrets-manager' && !isPrimary(credential)) return undefined
   const { unreadAfter } = fleet.settingsOf(credential)

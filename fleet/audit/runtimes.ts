@@ -1,7 +1,6 @@
 /**
- * The day on which AWS deprecates each runtime of Lambda: from then on the runtime gets no security updates, even if functions still
- * run on it. As of November 2026, from
- * https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
+ * The day on which AWS deprecates each runtime of Lambda: from then on the runtime gets no security updates, even if functions
+ * still run on it. As of November 2026, from https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtimes.html
  */
 const DEPRECATION_DATES: Record<string, string> = {
   'nodejs24.x': '2028-04-30',

@@ -82,7 +82,10 @@ export function mergeUses(uses: Iterable<BilledUse>): BilledUse[] {
   return [...merged.values()]
 }
 
-/** The lines of a bill: one for each Region and item, counted and estimated apart; ordered by group and Region. @throws UnknownRegion */
+/**
+ * The lines of a bill: one for each Region and item, counted and estimated apart; ordered by group and Region.
+ * @throws UnknownRegion
+ */
 export function linesOf(uses: Iterable<BilledUse>, prices: PricesByRegion): CostLine[] {
   const rank = ({ group }: CostLine) => COST_GROUPS.indexOf(group)
   return mergeUses(uses)

@@ -86,7 +86,8 @@ function customerKeyUses(billed: BilledItem[]): BilledUse[] {
 
 /**
  * The ARNs of credentials that nobody but Keyturn reads, by CloudTrail. A credential is among them only if CloudTrail was asked
- * about at least the time that an audit asks for, if all of its events could be parsed, and if the credential existed all that time.
+ * about at least the time that an audit asks for, if all of its events could be parsed, and if the credential existed all that
+ * time.
  */
 function unreadArnsIn(facts: Facts): Set<string> {
   const isRead = ({ readers }: CredentialFacts) => readers.some(({ own, reads }) => !own && reads > 0)

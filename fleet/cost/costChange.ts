@@ -8,8 +8,8 @@ export const KEY_OWNERS = ['customer', 'aws'] as const
 /** The values of Network. */
 export const NETWORKS = ['none', 'nat', 'endpoints'] as const
 /**
- * How functions in a VPC reach AWS's services: by NAT gateways or by interface endpoints. `none`: the functions are in no VPC, or use
- * a network that is paid for already.
+ * How functions in a VPC reach AWS's services: by NAT gateways or by interface endpoints. `none`: the functions are in no VPC, or
+ * use a network that is paid for already.
  */
 export type Network = (typeof NETWORKS)[number]
 

@@ -1,8 +1,8 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 
 /**
- * US dollars a month. `estimated` is the part that rests on a price that is not confirmed, or on a quantity that is a guess. The two
- * parts are added up apart.
+ * US dollars a month. `estimated` is the part that rests on a price that is not confirmed, or on a quantity that is a guess. The
+ * two parts are added up apart.
  */
 export type Amount = { confirmed: number; estimated: number }
 

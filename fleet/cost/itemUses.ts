@@ -20,7 +20,9 @@ export type RotationWork = {
  */
 const PASSWORD_CHANGE_WORK: RotationWork = { calls: 13, encrypted: 9, transitions: 14, functions: 7 }
 const CLOSING_WORK: RotationWork = { calls: 12, encrypted: 8, transitions: 10, functions: 5 }
-/** The calls of a rotation of a parameter, as docs/parameter-store.md has them. Each is taken to use KMS, which is the upper limit. */
+/**
+ * The calls of a rotation of a parameter, as docs/parameter-store.md has them. Each is taken to use KMS, which is the upper limit.
+ */
 const PARAMETER_CALL_COUNTS = { single: 44, closing: 26 }
 /**
  * What a rotation does in addition for a secret with replicas: it looks at them before, waits for them twice, announces that they
@@ -28,8 +30,8 @@ const PARAMETER_CALL_COUNTS = { single: 44, closing: 26 }
  */
 const REPLICA_WAIT_WORK: RotationWork = { calls: 4, encrypted: 0, transitions: 7, functions: 4 }
 /**
- * What starts a rotation: four calls of rotateSecret by Secrets Manager, or a run of the schedule. The run's work on a database server
- * is counted as if it were for one rotation.
+ * What starts a rotation: four calls of rotateSecret by Secrets Manager, or a run of the schedule. The run's work on a database
+ * server is counted as if it were for one rotation.
  */
 const START_WORK: Record<BilledRotation['by'], Pick<RotationWork, 'transitions' | 'functions'>> = {
   service: { transitions: 0, functions: 4 },
@@ -37,8 +39,8 @@ const START_WORK: Record<BilledRotation['by'], Pick<RotationWork, 'transitions' 
 }
 
 /**
- * Guesses, as these were not measured on AWS: `gbSeconds` of a call of a function; and for a rotation, the bytes of its logs, the writes
- * to the table of rotations and the bytes of its item there.
+ * Guesses, as these were not measured on AWS: `gbSeconds` of a call of a function; and for a rotation, the bytes of its logs, the
+ * writes to the table of rotations and the bytes of its item there.
  */
 export const ESTIMATES = { gbSeconds: 0.5, logBytes: 20_000, tableWrites: 4, itemBytes: 2000 } as const
 const BYTES_PER_GB = 1e9

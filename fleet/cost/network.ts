@@ -3,8 +3,8 @@ import type { Network } from './costChange.ts'
 import { MONTH_HOURS } from './month.ts'
 
 /**
- * How many interface endpoints functions in a VPC need: of Secrets Manager, Systems Manager and Step Functions. Where functions call
- * RDS, its endpoint comes in addition.
+ * How many interface endpoints functions in a VPC need: of Secrets Manager, Systems Manager and Step Functions. Where functions
+ * call RDS, its endpoint comes in addition.
  */
 export const ENDPOINT_COUNT = 3
 /** In how many availability zones a network is, unless an option says otherwise. */

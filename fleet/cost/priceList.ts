@@ -91,8 +91,8 @@ export function parseProducts(page: readonly string[]): Product[] {
 }
 
 /**
- * The price of PRICE_UNITS that the products have, for `per` units. Where the price depends on the quantity, it is that of the first
- * quantity that is not free.
+ * The price of PRICE_UNITS that the products have, for `per` units. Where the price depends on the quantity, it is that of the
+ * first quantity that is not free.
  * @returns undefined if there is no price, or products that fit have different ones
  */
 function findPrice(name: PriceName, products: Product[]): number | undefined {

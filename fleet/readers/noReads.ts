@@ -19,7 +19,10 @@ const STEPS_AFTER_READ: string[] = [
 
 type EndedRotation = Partial<Pick<RotationFacts, 'began' | 'ended' | 'outcome' | 'step'>>
 
-/** How many of these rotations have read their credential between `since` and half an hour before `moment`, so that CloudTrail must know. */
+/**
+ * How many of these rotations have read their credential between `since` and half an hour before `moment`, so that CloudTrail must
+ * know.
+ */
 export function countReadingRotations(
   rotations: Iterable<EndedRotation>,
   since: string,
@@ -34,8 +37,8 @@ export function countReadingRotations(
 }
 
 /**
- * Why a sweep of CloudTrail that found no event does not prove that nobody reads, in a line. CloudTrail must at least know the reads
- * of Keyturn's own rotations.
+ * Why a sweep of CloudTrail that found no event does not prove that nobody reads, in a line. CloudTrail must at least know the
+ * reads of Keyturn's own rotations.
  * @param rotationCount how many rotations have read a credential in the Region in that time
  * @returns undefined if there is no reason to doubt
  */

@@ -1,8 +1,8 @@
 import type { ReadEvent } from './readEvent.ts'
 
 /**
- * What a call asked for: `secret:` or `parameter:` with the name or ARN that the caller wrote; or a path of parameters, `below:` for
- * those directly below it, and `far-below:` for those at any depth.
+ * What a call asked for: `secret:` or `parameter:` with the name or ARN that the caller wrote; or a path of parameters, `below:`
+ * for those directly below it, and `far-below:` for those at any depth.
  */
 export type ReadTarget = `${'secret' | 'parameter' | 'below' | 'far-below'}:${string}`
 

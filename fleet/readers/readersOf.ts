@@ -104,8 +104,8 @@ class CredentialIndex {
   /** The ARNs of the secrets. */
   readonly #secrets = new Map<string, string>()
   /**
-   * The ARN of a secret by its name, and by its ARN without the suffix. They are looked up after #secrets, as one secret's ARN may be
-   * another one's ARN without its suffix.
+   * The ARN of a secret by its name, and by its ARN without the suffix. They are looked up after #secrets, as one secret's ARN may
+   * be another one's ARN without its suffix.
    */
   readonly #secretsByOtherName = new Map<string, string>()
   readonly #parameters = new Set<string>()

@@ -7,8 +7,8 @@ import { readTargetsOf } from './readTarget.ts'
 import { type ReadRow, ReadTally } from './tally.ts'
 
 /**
- * A call of LookupEvents in one Region. CloudTrail answers it with at most 50 events, the newest first, and takes two calls a second
- * of an account in a Region, a limit that this function has to keep to:
+ * A call of LookupEvents in one Region. CloudTrail answers it with at most 50 events, the newest first, and takes two calls a
+ * second of an account in a Region, a limit that this function has to keep to:
  * https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
  */
 export type LookupEvents = (
@@ -64,9 +64,9 @@ export const CLOUDTRAIL_RETENTION_MS = 90 * 24 * 3_600_000
 const EVENTS_PER_PAGE = 50
 
 /**
- * Finds out who read what in one Region, by CloudTrail. It looks for the names of the events: to look for each credential would take
- * longer, and miss the callers that use another name for it. It goes back in time, evenly for all event names, until the deadline.
- * Reads of the last fifteen minutes may be missing, as CloudTrail does not have them yet.
+ * Finds out who read what in one Region, by CloudTrail. It looks for the names of the events: to look for each credential would
+ * take longer, and miss the callers that use another name for it. It goes back in time, evenly for all event names, until the
+ * deadline. Reads of the last fifteen minutes may be missing, as CloudTrail does not have them yet.
  * @throws the errors of `lookup`, except temporary ones, which stop the sweep
  */
 export async function sweepCloudTrail(lookup: LookupEvents, options: SweepOptions): Promise<SweepResult> {
@@ -140,7 +140,9 @@ class EventNameSweep {
     this.#end = moment
   }
 
-  /** The time since which all events have been seen. It is a second after `until`, as other events of that second may be missing. */
+  /**
+   * The time since which all events have been seen. It is a second after `until`, as other events of that second may be missing.
+   */
   get completeSince(): string {
     const oldest = new Date(Date.parse(this.#moment) - CLOUDTRAIL_RETENTION_MS).toISOString()
     if (this.done) return oldest > this.#since ? oldest : this.#since

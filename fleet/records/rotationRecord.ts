@@ -68,8 +68,8 @@ export type Outcome = 'running' | 'rotated' | 'failed' | 'locked-out' | 'stopped
 /**
  * What became of the user or password that a rotation replaced. `open`: it can log in until the grace time ends. `closed`: it can
  * log in no more. `not-dropped`: the same, but the temporary clone still exists. `not-closed`: it could not be closed, the
- * execution ended before that, or a replica did not follow in time. `taken-up`: a later rotation closes it. `moved-back`: a rotation
- * of its own moves the application back from the temporary clone. `never`: it stays open, as the grace time has no end.
+ * execution ended before that, or a replica did not follow in time. `taken-up`: a later rotation closes it. `moved-back`: a
+ * rotation of its own moves the application back from the temporary clone. `never`: it stays open, as the grace time has no end.
  */
 export type Retirement =
   | 'open'

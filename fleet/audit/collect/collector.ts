@@ -3,8 +3,8 @@ import { type AwsCall, type AwsReader, ReadFailed } from './awsReader.ts'
 import type { AuditClients } from './clients.ts'
 
 /**
- * The answers that a stopped audit keeps, so that it can be resumed without asking again. A unit is a page of a list, or the answer to
- * one call about one credential; answers can be stored as JSON.
+ * The answers that a stopped audit keeps, so that it can be resumed without asking again. A unit is a page of a list, or the
+ * answer to one call about one credential; answers can be stored as JSON.
  */
 export type KeptAnswers = {
   /** The answer that an earlier try has kept under this name, once; undefined if there is none. */

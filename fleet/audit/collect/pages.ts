@@ -11,7 +11,8 @@ const MAX_PAGE_COUNT = 20_000
 
 /**
  * Reads all pages of a list, one after the other. If a resumed audit has a kept token that the service does not take any more, the
- * list is read from its beginning again, so an item may come twice. A token that comes twice would lead in a circle: it is an error.
+ * list is read from its beginning again, so an item may come twice. A token that comes twice would lead in a circle: it is an
+ * error.
  * @param ask gives the page of a token, or the first page
  * @param each is called with every item
  * @returns `all` if the list was read to its end

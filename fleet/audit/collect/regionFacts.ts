@@ -60,9 +60,9 @@ export function countSubscribers(collector: Collector, region: string, stack: St
 }
 
 /**
- * The secrets that IAM Access Analyzer finds open to others, by ARN, each with the names of these others. Only an analyzer of external
- * access is asked: those of other types, such as unused access, do not find that. ListFindings names the principals, ListFindingsV2
- * does not: https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_FindingSummary.html
+ * The secrets that IAM Access Analyzer finds open to others, by ARN, each with the names of these others. Only an analyzer of
+ * external access is asked: those of other types, such as unused access, do not find that. ListFindings names the principals,
+ * ListFindingsV2 does not: https://docs.aws.amazon.com/access-analyzer/latest/APIReference/API_FindingSummary.html
  */
 export function readExposedSecrets(collector: Collector, region: string): Promise<RegionFacts['exposed']> {
   const asked = readOnce(collector, `ListFindings ${region}`, async () => {

@@ -21,8 +21,9 @@ import { readPages } from './pages.ts'
 export const NOT_ASKED = { unread: 'it was not asked for' }
 
 /**
- * Lists the secrets of a Region into `secrets`, by ARN. The list has neither resource policies nor the state of replicas, and may not
- * have the changes of the last five minutes: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
+ * Lists the secrets of a Region into `secrets`, by ARN. The list has neither resource policies nor the state of replicas, and may
+ * not have the changes of the last five minutes:
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html
  */
 export async function listSecrets(
   collector: Collector,

@@ -20,7 +20,8 @@ export type RegionSweep = {
 export const NOT_SWEPT = { unread: 'CloudTrail was not asked' }
 
 /**
- * Sweeps CloudTrail in one Region for reads up to `moment`, in ISO 8601. Pages that an earlier try has kept are not asked for again.
+ * Sweeps CloudTrail in one Region for reads up to `moment`, in ISO 8601. Pages that an earlier try has kept are not asked for
+ * again.
  * @param limits without it, CloudTrail is not asked
  */
 export async function sweepRegion(

@@ -5,13 +5,13 @@ import { formatCount } from '../../formatCount.ts'
 import { dayOf, formatAmount, formatPrice } from './format.ts'
 import { html, type Markup } from './markup.ts'
 
-/** What the credentials cost a month, by what, and what they would cost in the other store. */
+/** The section with the cost: the lines of the bill, what the credentials would cost in either store, and what is assumed. */
 export function billSection(cost: CostReport | undefined): Markup {
   if (!cost) return html``
   const { total, lines, unread, comparisons, assumptions, pricesOf, moment } = cost
   const groups = Map.groupBy(lines, ({ group }) => group)
   const dates = [...Map.groupBy(Object.entries(pricesOf), ([, day]) => dayOf(day))].map(
-    ([day, some]) => `${day} in ${some.map(([region]) => region).join(' and ')}`,
+    ([day, entries]) => `${day} in ${entries.map(([region]) => region).join(' and ')}`,
   )
   return html`<section id="cost" aria-labelledby="cost-head"><h2 id="cost-head">Cost a month</h2>
 <p class="lead"><b>${formatAmount(total)}</b> a month in US dollars, as of ${dayOf(moment)}. By the prices of ${dates.join(', of ')}. What stands behind ~ is an estimate, or rests on a price that nobody has confirmed.</p>
@@ -21,8 +21,8 @@ ${
 }
 <div class="scroll" tabindex="0" role="region" aria-label="Cost by item"><table class="plain bill"><thead><tr><th scope="col">Item</th><th scope="col">Region</th><th scope="col" class="n">Quantity</th><th scope="col" class="n">Price</th><th scope="col" class="n">USD a month</th></tr></thead>${[
     ...groups,
-  ].map(([group, some]) =>
-    groupRows(group, some),
+  ].map(([group, groupLines]) =>
+    groupRows(group, groupLines),
   )}<tfoot><tr><th scope="row" colspan="4">Together</th><td class="n">${formatAmount(total)}</td></tr></tfoot></table></div>
 ${comparisons.length > 0 && html`<h3>The same credentials in either store</h3><div class="pair">${comparisons.map(comparisonCard)}</div>`}
 ${

@@ -5,18 +5,23 @@ import { NO_TEAM } from '../team.ts'
 import { formatAmount, hasLastRotationFailed, isOverAge } from './format.ts'
 import { html, isolateText, type Markup } from './markup.ts'
 
+/** The credentials of one team, or on one server. */
 type CredentialGroup = {
   name: string
+  /** How many there are. */
   credentials: number
+  /** How many are older than the policy allows. */
   over: number
+  /** How many have a last rotation that did not succeed. */
   failed: number
+  /** How many findings they have. */
   findings: number
 }
 
-/** So many are shown at once; the others are folded away. */
+/** How many rows a table shows; the others are in a details element. */
 const SHOWN_ROW_COUNT = 10
 
-/** The same credentials by team and by the server that they log in to. */
+/** The tables of the credentials by team, and by the server that they log in to. */
 export function breakdownTables({ credentials, cost }: AuditReport): Markup {
   const teams = groupsBy(credentials, ({ team = NO_TEAM }) => team)
   const hosts = groupsBy(
@@ -30,29 +35,33 @@ function groupsBy(
   rows: CredentialRow[],
   nameOf: (row: CredentialRow) => string | undefined,
 ): CredentialGroup[] {
-  const shares = [...Map.groupBy(rows, nameOf)].flatMap(([name, some]): CredentialGroup[] => {
+  const groups = [...Map.groupBy(rows, nameOf)].flatMap(([name, members]): CredentialGroup[] => {
     if (name === undefined) return []
-    const findings = some.flatMap(row => Object.values(row.findings)).reduce((sum, count) => sum + count, 0)
-    const [over, failed] = [some.filter(isOverAge).length, some.filter(hasLastRotationFailed).length]
-    return [{ name, credentials: some.length, over, failed, findings }]
+    const findings = members
+      .flatMap(row => Object.values(row.findings))
+      .reduce((sum, count) => sum + count, 0)
+    const [over, failed] = [members.filter(isOverAge).length, members.filter(hasLastRotationFailed).length]
+    return [{ name, credentials: members.length, over, failed, findings }]
   })
-  return shares.sort((a, b) => b.credentials - a.credentials || a.name.localeCompare(b.name, 'en'))
+  return groups.sort((a, b) => b.credentials - a.credentials || a.name.localeCompare(b.name, 'en'))
 }
 
-function groupTable(title: string, head: string, shares: CredentialGroup[], cost?: CostReport): Markup {
-  if (!shares.length) return html``
-  const most = Math.max(...shares.map(({ credentials }) => credentials))
-  const rows = (some: CredentialGroup[], label: string) =>
+/** A table of groups. `head` is the head of its first column. With `cost`, it has a column with what each team costs. */
+function groupTable(title: string, head: string, groups: CredentialGroup[], cost?: CostReport): Markup {
+  if (!groups.length) return html``
+  const most = Math.max(...groups.map(({ credentials }) => credentials))
+  const tableOf = (some: CredentialGroup[], label: string) =>
     html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table class="plain"><thead><tr><th scope="col">${head}</th><th scope="col" class="n">Credentials</th><th scope="col" class="n">Older</th><th scope="col" class="n">Failed last</th><th scope="col" class="n">Findings</th>${
       cost && html`<th scope="col" class="n">USD a month</th>`
-    }</tr></thead><tbody>${some.map(share => groupRow(share, most, cost))}</tbody></table></div>`
-  const [shown, folded] = [shares.slice(0, SHOWN_ROW_COUNT), shares.slice(SHOWN_ROW_COUNT)]
-  return html`<section><h3>${title}</h3>${rows(shown, title)}${
+    }</tr></thead><tbody>${some.map(group => groupRow(group, most, cost))}</tbody></table></div>`
+  const [shown, folded] = [groups.slice(0, SHOWN_ROW_COUNT), groups.slice(SHOWN_ROW_COUNT)]
+  return html`<section><h3>${title}</h3>${tableOf(shown, title)}${
     folded.length > 0 &&
-    html`<details data-print><summary>${formatCount(folded.length, 'more', 'more')}</summary>${rows(folded, `${title}, continued`)}</details>`
+    html`<details data-print><summary>${formatCount(folded.length, 'more', 'more')}</summary>${tableOf(folded, `${title}, continued`)}</details>`
   }</section>`
 }
 
+/** A row of such a table. Its bar is as long as the group's share of the largest group, which has `most` credentials. */
 function groupRow(
   { name, credentials, over, failed, findings }: CredentialGroup,
   most: number,

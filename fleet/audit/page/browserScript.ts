@@ -1,18 +1,24 @@
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
 
-/** A list whose rows are taken out, and the first matches put back. What is named `data-...` here is in facets.ts. */
+/**
+ * A list that can be searched, filtered and sorted. All rows are taken out of the document, and the first ones that match are put
+ * back. The elements and data attributes that it uses are written by facets.ts and the section's own file.
+ */
 class SearchableList {
   readonly section: HTMLElement
   readonly #body: HTMLElement
   readonly #input: HTMLInputElement
   readonly #selects: HTMLSelectElement[]
+  /** All rows in the order of the report. */
   readonly #all: HTMLElement[]
-  /** All of them, as they are sorted. */
+  /** All rows in the order in which the reader has sorted them. */
   #order: HTMLElement[]
+  /** The rows that match the search and the filters, in that order. */
   #matches: HTMLElement[] = []
+  /** How many matches are shown at most. */
   #shown = 200
-  /** What each row says, in small letters. Read when first searched. */
+  /** The text of each row in lower case, from the first search on. */
   #texts: Map<HTMLElement, string> | undefined
 
   constructor(section: HTMLElement, body: HTMLElement, input: HTMLInputElement) {
@@ -25,65 +31,67 @@ class SearchableList {
     for (const [place, head] of [...section.querySelectorAll<HTMLElement>('thead th')].entries())
       this.#makeSortable(head, place)
     input.form?.addEventListener('submit', event => event.preventDefault())
-    input.addEventListener('input', () => this.#narrow())
-    for (const select of this.#selects) select.addEventListener('change', () => this.#narrow())
-    for (const button of this.#buttons())
-      button.addEventListener('click', () => this.#forward(button.dataset.more === 'all'))
-    this.#narrow()
+    input.addEventListener('input', () => this.#filter())
+    for (const select of this.#selects) select.addEventListener('change', () => this.#filter())
+    for (const button of this.#moreButtons())
+      button.addEventListener('click', () => this.#showMore(button.dataset.more === 'all'))
+    this.#filter()
     section.classList.add('ready')
   }
 
-  /** Shows what has these words, whatever else it is. */
+  /** Shows the rows that have all of these words, without any other filter. */
   search(words: string): void {
-    this.#ask(words)
-    this.#narrow()
+    this.#resetTo(words)
+    this.#filter()
   }
 
-  /** Shows what is alike to one row in one choice, whatever else it is. */
-  chooseAs(id: string, facet: string): void {
-    this.#ask('')
+  /** Shows the rows that have the same value of a facet as the row with this id, without any other filter. */
+  filterLike(id: string, facet: string): void {
+    this.#resetTo('')
     const row = this.#all.find(row => row.id === id)
     const select = this.#selects.find(({ dataset }) => dataset.facet === facet)
     if (select) select.value = row?.dataset[facet] ?? ''
-    this.#narrow()
+    this.#filter()
   }
 
-  /** Sets the search to these words, and every choice to all. */
-  #ask(words: string): void {
+  /** Sets the search to these words, and removes every other filter. */
+  #resetTo(words: string): void {
     for (const select of this.#selects) select.value = ''
     this.#input.value = words
   }
 
-  #buttons(): HTMLElement[] {
+  #moreButtons(): HTMLElement[] {
     return [...this.section.querySelectorAll<HTMLElement>('[data-more]')]
   }
 
   #textOf(row: HTMLElement): string {
-    this.#texts ??= new Map(this.#all.map(each => [each, (each.textContent ?? '').toLowerCase()]))
+    this.#texts ??= new Map(this.#all.map(row => [row, (row.textContent ?? '').toLowerCase()]))
     return this.#texts.get(row) ?? ''
   }
 
-  #narrow(): void {
+  /** Finds the rows that match the search and the filters, and shows the first of them. */
+  #filter(): void {
     const words = this.#input.value.toLowerCase().split(/\s+/).filter(Boolean)
-    const wanted = this.#selects.filter(({ value }) => value !== '')
+    const active = this.#selects.filter(({ value }) => value !== '')
     this.#matches = this.#order.filter(
       row =>
-        wanted.every(({ dataset, value }) => row.dataset[dataset.facet ?? ''] === value) &&
+        active.every(({ dataset, value }) => row.dataset[dataset.facet ?? ''] === value) &&
         words.every(word => this.#textOf(row).includes(word)),
     )
     this.#shown = 200
     this.#show()
   }
 
-  #forward(every: boolean): void {
-    const next = this.#matches[this.#shown]
-    this.#shown = every ? this.#matches.length : this.#shown + 200
+  #showMore(all: boolean): void {
+    const firstNew = this.#matches[this.#shown]
+    this.#shown = all ? this.#matches.length : this.#shown + 200
     this.#show()
-    // To where reading goes on, as the button that was pressed has moved or gone.
-    next?.setAttribute('tabindex', '-1')
-    next?.focus({ preventScroll: true })
+    // The pressed button has moved or is hidden: the focus goes to the row where the reader goes on.
+    firstNew?.setAttribute('tabindex', '-1')
+    firstNew?.focus({ preventScroll: true })
   }
 
+  /** Puts the rows to show into the document, and says how many there are. */
   #show(): void {
     const rows = this.#matches.slice(0, this.#shown)
     for (const row of rows) addCopyButton(row)
@@ -95,13 +103,14 @@ class SearchableList {
     const shown = rows.length < this.#matches.length ? `, ${format(rows.length)} of them shown` : ''
     if (output) output.textContent = `${found} ${output.dataset.count}${shown}`
     const left = this.#matches.length - rows.length
-    for (const button of this.#buttons()) {
+    for (const button of this.#moreButtons()) {
       button.textContent =
         button.dataset.more === 'all' ? `Show all ${matches}` : `Show ${format(Math.min(200, left))} more`
       if (button.parentElement) button.parentElement.hidden = left === 0
     }
   }
 
+  /** Makes the head of a column a button that sorts by this column. `place` counts columns from 0. */
   #makeSortable(head: HTMLElement, place: number): void {
     const button = document.createElement('button')
     button.type = 'button'
@@ -109,7 +118,7 @@ class SearchableList {
     head.append(button)
     button.addEventListener('click', () => {
       const sorted = head.getAttribute('aria-sort')
-      // Numbers begin with the largest, names with the first.
+      // The first click sorts numbers from the largest down, and names from the first on.
       const ascending = sorted === null ? !head.classList.contains('n') : sorted !== 'ascending'
       for (const other of head.parentElement?.children ?? []) other.removeAttribute('aria-sort')
       head.setAttribute('aria-sort', ascending ? 'ascending' : 'descending')
@@ -128,18 +137,18 @@ class SearchableList {
       return { row, key, value: Number(key) }
     })
     keyed.sort((a, b) => {
-      // What is not known comes last, whichever way it is sorted.
+      // Rows without a value come last in both directions.
       if (!a.key || !b.key) return Number(!a.key) - Number(!b.key)
       const difference = a.value - b.value
       const compared = Number.isNaN(difference) ? compare(a.key, b.key) : difference
       return ascending ? compared : -compared
     })
     this.#order = keyed.map(({ row }) => row)
-    this.#narrow()
+    this.#filter()
   }
 }
 
-/** Gives a remedy that is shown for the first time the button that copies it. */
+/** Adds a button that copies the remedy to a row that has one, unless the row has the button already. */
 function addCopyButton(row: HTMLElement): void {
   const pre = row.querySelector('pre')
   if (!pre || row.querySelector('.copy')) return
@@ -153,23 +162,25 @@ function addCopyButton(row: HTMLElement): void {
   pre.after(button)
 }
 
+/** Copies a remedy, and says so on the button and to screen readers. */
 async function copyRemedy(pre: HTMLElement, button: HTMLElement): Promise<void> {
   const say = (word: string, sentence: string) => {
     button.textContent = word
-    const said = document.getElementById('said')
-    if (said) said.textContent = sentence
+    const status = document.getElementById('said')
+    if (status) status.textContent = sentence
   }
   try {
     await navigator.clipboard.writeText(pre.textContent ?? '')
     say('Copied', 'The remedy is copied.')
   } catch {
-    // Where the clipboard is out of reach, what is selected can be copied by hand.
+    // Without access to the clipboard the remedy is selected, so that the reader can copy it.
     getSelection()?.selectAllChildren(pre)
     say('Selected', 'The remedy is selected: copy it with Control C or Command C.')
   }
   setTimeout(() => say('Copy', ''), 2000)
 }
 
+/** Makes the lists searchable, and connects the links and printing with them. */
 function activatePage(): void {
   const lists = [...document.querySelectorAll<HTMLElement>('[data-list]')].flatMap(section => {
     const body = section.querySelector<HTMLElement>('[data-rows]')
@@ -177,13 +188,13 @@ function activatePage(): void {
     return body && input ? [new SearchableList(section, body, input)] : []
   })
   const findings = lists.find(({ section }) => section.id === 'findings')
-  // A count leads to what it counts.
+  // A click on a number of findings shows these findings in their list.
   document.addEventListener('click', event => {
     const link = (event.target as Element).closest<HTMLAnchorElement>('a[data-alike], a[data-name]')
     if (!link || !findings) return
     event.preventDefault()
     const { alike } = link.dataset
-    if (alike) findings.chooseAs(link.hash.slice(1), alike)
+    if (alike) findings.filterLike(link.hash.slice(1), alike)
     else findings.search(link.closest('tr')?.querySelector('.name')?.textContent ?? '')
     const head = findings.section.querySelector('h2')
     head?.scrollIntoView()
@@ -196,8 +207,8 @@ function activatePage(): void {
 }
 
 /**
- * What the page does in a browser, as the source that is written into it: all of it is in this file, and may use nothing
- * from another. A bundler may have renamed what is here, or taken a class's name from it.
+ * The script of the page: the source of the class and the functions above, which may use nothing from other files. Each is written
+ * under its `name`, as a bundler may have renamed it, or have made the class one without a name.
  */
 export const pageScript: string = `${[SearchableList, addCopyButton, copyRemedy, activatePage].map(part => `const ${part.name}=${part}`).join('\n')}
 ${activatePage.name}()`

@@ -13,18 +13,18 @@ import {
 } from './format.ts'
 import { html, isolateText, type Markup, type MarkupPart } from './markup.ts'
 
-/** How the day is known, where it is not by the table of rotations. */
+/** Where the date of a value comes from, if it is not the table of rotations. */
 const AGE_SOURCE_NOTES: Partial<Record<NonNullable<CredentialRow['rotatedBy']>, string>> = {
   version: "by the version's date",
   'last-rotated': "by the service's date",
   'last-changed': 'by its last change of any kind',
 }
 
-/** A number by which the worse sorts first: a finding of one severity outweighs any number of the next. */
+/** A number that is larger for worse findings: one finding weighs more than all of the next lower severity, up to 999 of them. */
 const findingsWeight = ({ findings }: CredentialRow) =>
   SEVERITIES.reduce((sum, severity) => sum * 1000 + Math.min(999, findings[severity] ?? 0), 0)
 
-/** In which order they are listed: by findings, then by how much of the allowed age is used up. */
+/** The order of the rows: by findings, then by the age as a share of the allowed age. */
 const worstFirst = (a: CredentialRow, b: CredentialRow) =>
   findingsWeight(b) - findingsWeight(a) ||
   (b.ageDays ?? 0) / (b.maxAgeDays ?? Number.POSITIVE_INFINITY) -
@@ -45,7 +45,7 @@ const worstOf = ({ findings }: CredentialRow) => {
   return worst ? SEVERITY_NAMES[worst] : 'None'
 }
 
-/** The table of all credentials: the data of every chart above it. */
+/** The section with the table of all credentials. */
 export function credentialsSection({ credentials, findings }: AuditReport): Markup {
   const rows = credentials.toSorted(worstFirst)
   const facets = facetsOf(rows, [
@@ -107,7 +107,7 @@ function findingMarks({ findings }: CredentialRow, first: number | undefined): M
   return first === undefined ? marks : html`<a href="#f${first}" data-name>${marks}</a>`
 }
 
-/** The place of each credential's first finding, by ARN. */
+/** The index of each credential's first finding, by the credential's ARN. */
 function firstFindings(findings: Finding[]): Map<string, number> {
   const firsts = new Map<string, number>()
   for (const [place, { credential }] of findings.entries())

@@ -1,16 +1,17 @@
 import { formatNumber } from '../../formatCount.ts'
 import { html, type Markup, truncate, withoutDirectionMarks } from './markup.ts'
 
-/** By what the items of a list are told apart. `key` is a letter of its own in its list. */
+/** A property by which a list can be filtered. `key` is a letter that no other trait of the list has. */
 type Trait<Item> = {
   key: string
   label: string
+  /** The value of an item, as the reader chooses it. */
   textOf(item: Item): string
-  /** The order of its values; without it the most frequent comes first. */
+  /** The order of the values; by default the most frequent comes first. */
   order?: string[]
 }
 
-/** A choice by which a list is narrowed: its values, and the attribute that each item's row gets for its own. */
+/** A filter of a list: the values to choose from, and the data attribute with its value that the row of an item gets. */
 type Facet<Item> = {
   key: string
   label: string
@@ -18,10 +19,10 @@ type Facet<Item> = {
   attributeOf(item: Item): Markup
 }
 
-/** Characters that a choice shows of a value. */
+/** How many characters of a value are shown in a filter. */
 const MAX_OPTION_LENGTH = 60
 
-/** The facets of those traits in which two items differ at least. */
+/** The facets of the traits that have at least two different values. */
 export const facetsOf = <Item>(items: Item[], traits: Trait<Item>[]): Facet<Item>[] =>
   traits.map(trait => facetOf(items, trait)).filter(({ options }) => options.length > 1)
 
@@ -39,10 +40,7 @@ function facetOf<Item>(items: Item[], { key, label, textOf, order = [] }: Trait<
   }
 }
 
-/**
- * What narrows a list: a search, and a choice for every facet. It is for browsers that run the page's script; others never
- * show it.
- */
+/** The search field and the filters of a list. They are hidden in a browser that does not run the page's script. */
 export function toolbar<Item>(name: string, hint: string, facets: Facet<Item>[]): Markup {
   const choices = facets.map(
     ({ key, label, options }) =>
@@ -54,8 +52,9 @@ export function toolbar<Item>(name: string, hint: string, facets: Facet<Item>[])
   return html`<form class="tools scripted" role="search" aria-label="${name}"><label class="wide">Search<input type="search" placeholder="${hint}" autocomplete="off" spellcheck="false"></label>${choices}</form>`
 }
 
-/** How many of a list are shown, and what shows more of them. */
+/** The line that says how many items of a list are shown. `many` is what they are called, such as `findings`. */
 export const countLine = (total: number, many: string): Markup =>
   html`<p class="count"><output data-count="${many}">${formatNumber(total)} ${many}</output></p>`
 
+/** The buttons below a list that show more of its items. The page's script gives them their texts. */
 export const moreButtons: Markup = html`<p class="more scripted" hidden><button type="button" data-more="200"></button> <button type="button" data-more="all"></button></p>`

@@ -11,7 +11,7 @@ const statusOf = ({ status, excepted }: Finding) => {
   return status === 'unread' ? 'Could not be read' : 'Found'
 }
 
-/** Every finding with its remedy, in the order of the report: the worst first. */
+/** The section with every finding and its remedy, in the order of the report: the worst first. */
 export function findingsSection({ rules, findings }: AuditReport): Markup {
   if (!findings.length) return html``
   const titles = new Map(rules.map(({ id, title }) => [id, title]))
@@ -37,7 +37,7 @@ ${toolbar('Findings', 'A name, a word', facets)}${countLine(findings.length, 'fi
   )}</ol>${moreButtons}</section>`
 }
 
-/** A word with hyphens is not broken at them, as an option or a Region's name would be. */
+/** The text with an element around each word that has hyphens, so that options and names of Regions are not broken at line ends. */
 const unbrokenWords = (text: string): MarkupPart[] =>
   text.split(/(\s+)/).map(word => (word.includes('-') ? html`<span>${word}</span>` : word))
 

@@ -1,4 +1,4 @@
-/** HTML or SVG that is safe to write as it is. */
+/** HTML or SVG that is written as it is. Text of others has to be escaped in it, as `html` does. */
 export class Markup {
   readonly text: string
   constructor(text: string) {
@@ -6,6 +6,7 @@ export class Markup {
   }
 }
 
+/** What a template can hold: markup, text that has to be escaped, nothing, or a list of these. */
 export type MarkupPart = Markup | string | number | undefined | false | MarkupPart[]
 
 const ENTITIES: Record<string, string> = {
@@ -16,9 +17,9 @@ const ENTITIES: Record<string, string> = {
   "'": '&#39;',
 }
 
-/** What no text shows and a page may not hold: control characters but tab and line feed. */
+/** Control characters except tab and line feed: they are not shown, and HTML does not allow them. */
 const CONTROL_CHARACTERS = /[\p{Cc}--[\t\n]]/gv
-/** What changes the direction of the text around it. */
+/** Unicode's characters that change the direction of the text around them. */
 const DIRECTION_MARKS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 const escapeHtml = (text: string) =>
@@ -33,25 +34,28 @@ const renderPart = (part: MarkupPart): string => {
   return part === undefined || part === false ? '' : escapeHtml(`${part}`)
 }
 
-/** A template of HTML. What stands in its places is written as text, unless it is markup; `undefined` and `false` are nothing. */
+/** A template tag for HTML. Its values are escaped, unless they are Markup; `undefined` and `false` are left out. */
 export function html(strings: TemplateStringsArray, ...parts: MarkupPart[]): Markup {
   return new Markup(strings.reduce((text, string, n) => text + renderPart(parts[n - 1]) + string))
 }
 
-/** Text that others wrote, such as a name or a tag: whatever direction it is written in, it does not change what stands around it. */
+/** Text of others, such as a name or a tag, in an element that keeps its direction from changing the text around it. */
 export const isolateText = (text: string): Markup => html`<bdi>${text}</bdi>`
 
-/** The same where there is no element to hold it: marks of direction are left out. */
+/** Text of others for a place that cannot hold an element, such as an option: it is without characters that change direction. */
 export const withoutDirectionMarks = (text: string): string =>
   text.replaceAll(DIRECTION_MARKS, '').replaceAll(CONTROL_CHARACTERS, ' ')
 
-/** Text to be copied into a terminal: marks of direction stand as their code points, so that what is read is what runs. */
+/**
+ * Text that is to be copied into a terminal. Characters that change direction are written as their code points, so that the text
+ * runs as it looks.
+ */
 export const showDirectionMarks = (text: string): string =>
   text.replaceAll(
     DIRECTION_MARKS,
     mark => `<U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}>`,
   )
 
-/** At most so many characters of a text. */
+/** The text, cut to at most `most` characters; a cut one ends with `…`. */
 export const truncate = (text: string, most: number): string =>
   text.length > most ? `${text.slice(0, most - 1).toWellFormed()}…` : text

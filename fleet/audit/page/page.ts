@@ -13,16 +13,18 @@ import { rulesSection } from './rules.ts'
 import { STYLE_SHEET } from './style/style.ts'
 import { summarySection } from './summary.ts'
 
-/** Runs before anything is laid out, so that of a long list no more than its first rows ever are. */
+/** Runs before the page is laid out: it hides the lists until the main script has reduced them to their first rows. */
 const EARLY_SCRIPT = "document.documentElement.classList.add('js')"
+/** The main script, which runs at the end of the page. */
 const lateScript = `{${pageScript}}`
 
+/** The page's icon, a key. */
 const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Ccircle cx='5' cy='8' r='3.5' fill='none' stroke='%23376a8c' stroke-width='2'/%3E%3Cpath d='M8 8h7M12 8v3' stroke='%23376a8c' stroke-width='2'/%3E%3C/svg%3E"
 
 /**
- * The report as one HTML file that opens anywhere and asks nothing of any network. All of it is there without a script;
- * with it, lists can be searched, filtered and sorted, and show their first 200 matches.
+ * The report as one HTML file, which loads nothing from a network. It is complete without its script; with the script, lists can be
+ * searched, filtered and sorted, and show their first 200 matches.
  */
 export async function renderPage(report: AuditReport): Promise<string> {
   const title = `Keyturn audit ${report.stage} ${dayOf(report.moment)}`
@@ -44,6 +46,7 @@ const trustedMarkup = (text: string) => new Markup(text)
 
 const sourceHash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 
+/** The page's Content-Security-Policy: it allows the page's own style sheet and scripts by their hashes, and nothing else. */
 const contentSecurityPolicy = [
   "default-src 'none'",
   `style-src ${sourceHash(STYLE_SHEET)}`,

@@ -4,35 +4,36 @@ import { SEVERITIES } from '../report.ts'
 import { severityMark } from './format.ts'
 import { html, type Markup } from './markup.ts'
 
+/** A rule with the numbers of its findings. */
 type RuleSummary = RuleText & {
   found: number
   unread: number
   excepted: number
   newCount: number
-  /** The place of its first finding among all. */
+  /** The index of its first finding among all findings; -1 if it has none. */
   first: number
 }
 
-/** Each rule with what it found, the worst first; and folded away, those that found nothing. */
+/** The section with the rules: each rule with its findings, the worst first; those without a finding are in a details element. */
 export function rulesSection({ rules, findings, gone, policy }: AuditReport): Markup {
   const byRule = new Map<string, RuleSummary>(
     rules.map(rule => [rule.id, { ...rule, found: 0, unread: 0, excepted: 0, newCount: 0, first: -1 }]),
   )
   for (const [place, { rule, status, excepted, isNew }] of findings.entries()) {
-    const judged = byRule.get(rule)
-    if (!judged) continue
-    if (judged.first === -1) judged.first = place
-    if (excepted) judged.excepted++
-    else judged[status]++
-    if (isNew) judged.newCount++
+    const summary = byRule.get(rule)
+    if (!summary) continue
+    if (summary.first === -1) summary.first = place
+    if (excepted) summary.excepted++
+    else summary[status]++
+    if (isNew) summary.newCount++
   }
   const rank = ({ severity }: RuleText) => SEVERITIES.indexOf(severity)
   const sorted = [...byRule.values()].sort((a, b) => rank(a) - rank(b) || b.found - a.found)
   const broken = sorted.filter(({ first }) => first !== -1)
-  const kept = sorted.filter(({ first }) => first === -1)
+  const unbroken = sorted.filter(({ first }) => first === -1)
   return html`<section id="rules" aria-labelledby="rules-head"><h2 id="rules-head">What was found</h2>${policy !== undefined && html`<p class="remark">By the policy: ${policy}.</p>`}${gone && html`<p class="remark">Of the baseline's findings ${gone.length ? formatNumber(gone.length) : 'none'} ${gone.length < 2 ? 'is' : 'are'} gone.</p>`}
 ${broken.length > 0 ? html`<ol class="rules">${broken.map(ruleItem)}</ol>` : html`<p>Nothing: no rule is broken.</p>`}
-${kept.length > 0 && html`<details data-print><summary>${formatCount(kept.length, 'rule')} without a finding</summary><ol class="rules kept">${kept.map(ruleItem)}</ol></details>`}</section>`
+${unbroken.length > 0 && html`<details data-print><summary>${formatCount(unbroken.length, 'rule')} without a finding</summary><ol class="rules kept">${unbroken.map(ruleItem)}</ol></details>`}</section>`
 }
 
 function ruleItem({

@@ -4,7 +4,7 @@ import { SEVERITIES } from '../report.ts'
 import { formatAmount, isOverAge, minuteOf, SEVERITY_NAMES } from './format.ts'
 import { html, type Markup } from './markup.ts'
 
-/** Who and when, and the whole in one sentence and a row of numbers. */
+/** The head of the page: what was audited and when, the result in one sentence, and the numbers of findings. */
 export function summarySection(report: AuditReport): Markup {
   const { moment, account, stage, regions, scope, counts } = report
   return html`<header><div><p class="over-title">Keyturn · credential audit</p><h1>${verdict(report)}</h1></div>
@@ -20,6 +20,7 @@ export function summarySection(report: AuditReport): Markup {
   }${scope !== undefined && html`<p>${scope}</p>`}</div></section>`
 }
 
+/** The result in one sentence: how many findings there are of the two worst severities that have some. */
 function verdict({ counts: { findings, credentials, unread } }: AuditReport): string {
   const worst = SEVERITIES.filter(severity => findings[severity] > 0).slice(0, 2)
   const all = formatCount(credentials, 'credential')
@@ -33,13 +34,13 @@ function verdict({ counts: { findings, credentials, unread } }: AuditReport): st
 const severityTile = (severity: Severity, count: number) =>
   html`<li class="${count > 0 && severity}"><b>${formatNumber(count)}</b><span>${SEVERITY_NAMES[severity].toLowerCase()}</span></li>`
 
-/** How much of what has a limit is within it, as words and as a bar. */
+/** The share of credentials with a limit of age that are within it, in words and as a bar. */
 function withinPolicyShare({ credentials }: AuditReport): Markup {
   const judged = credentials.map(isOverAge).filter(over => over !== undefined)
   if (judged.length === 0) return html``
-  const fine = judged.filter(over => !over).length
-  const share = (100 * fine) / judged.length
-  // Not all of them is never 100 %.
-  const percent = fine === judged.length ? 100 : Math.min(99, Math.round(share))
+  const within = judged.filter(over => !over).length
+  const share = (100 * within) / judged.length
+  // It is 100 % only if all of them are within their limit, and not by rounding.
+  const percent = within === judged.length ? 100 : Math.min(99, Math.round(share))
   return html`<p><b>${percent} %</b> of those that have a limit are within it<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="1" class="rest"/><rect width="${Math.round(share * 10) / 10}" height="1"/></svg></p>`
 }

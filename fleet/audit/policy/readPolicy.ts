@@ -75,7 +75,10 @@ function issueText(issue: v.BaseIssue<unknown>): string {
   return issue.type === 'strict_object' ? 'should hold settings, each with a name' : issue.message
 }
 
-/** The offset in the text of the value at a path. Where the path ends early, as a key is missing, it is that of the last part found. */
+/**
+ * The offset in the text of the value at a path. Where the path ends early, as a key is missing, it is that of the last part
+ * found.
+ */
 function offsetOf(contents: unknown, path: PropertyKey[]): number | undefined {
   let [node, offset]: [unknown, number | undefined] = [contents, rangeOf(contents)]
   for (const key of path) {

@@ -21,7 +21,9 @@ function appliesTo({ for: { prefix, store, tag } }: PolicySection, credential: C
   return value !== undefined && (tag.value === undefined || tag.value === value)
 }
 
-/** The exception that covers a finding on the day of `moment`, in ISO 8601. If there are several, it is the one that holds longest. */
+/**
+ * The exception that covers a finding on the day of `moment`, in ISO 8601. If there are several, it is the one that holds longest.
+ */
 export function exceptionFor(
   { exceptions }: Policy,
   finding: { rule: string; region: string; name: string },

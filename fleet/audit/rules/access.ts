@@ -5,13 +5,13 @@ import { requireKnown } from '../knownFact.ts'
 import { secretCommand, shellWord } from '../shellCommand.ts'
 import { type CredentialRule, forPolicyHolders, forPrimaries, type RuleBreach } from './rule.ts'
 
-/** A look: what is to be taken out of a policy depends on all that is in it. */
+/** A command that shows the policy, as what has to be removed from it depends on everything in it. */
 const remedyOf = (credential: CredentialFacts) =>
   isParameter(credential)
     ? `aws ssm get-resource-policies --region ${credential.region} --resource-arn ${shellWord(credential.arn)}`
     : secretCommand(credential, 'get-resource-policy')
 
-/** Who may read a credential by its resource policy. */
+/** Rules about who may read a credential by its resource policy. */
 export const accessRules: CredentialRule[] = [
   {
     id: 'open-to-everybody',
@@ -23,7 +23,7 @@ export const accessRules: CredentialRule[] = [
       fleet.opennessOf(credential).some(({ to }) => to === 'everybody')
         ? {
             detail: `It allows the principal * without a condition: take out each statement that does, and leave the others, by ${isParameter(credential) ? 'aws ssm put-resource-policy' : 'aws secretsmanager put-resource-policy'}.`,
-            // Others may read by the same policy: whoever deletes it takes that from them too.
+            // No command that deletes the policy, as others may need their access by the same policy.
             remedy: remedyOf(credential),
           }
         : undefined,
@@ -78,7 +78,7 @@ export const accessRules: CredentialRule[] = [
           detail: 'Access Analyzer, which could tell, does not look at parameters.',
           remedy: remedyOf(credential),
         }
-      // It weighs what is unclear here.
+      // Access Analyzer evaluates conditions, so the rule `exposed` decides.
       if (requireKnown(fleet.regionFacts(credential.region).exposed)) return undefined
       return {
         detail: 'No analyzer of Access Analyzer looks at that Region, which could tell.',
@@ -92,7 +92,7 @@ export const accessRules: CredentialRule[] = [
     severity: 'high',
     why: 'Somebody outside the zone that the analyzer trusts may read it.',
     references: ['IAM Access Analyzer: external access'],
-    // Without it the rules above decide, and what they cannot tell is low: so it is where there is no analyzer.
+    // Without an analyzer the rules above decide, and what they cannot tell is of severity low (open-unclear).
     unseen: 'low',
     check: forPrimaries((secret, fleet) => {
       if (requireKnown(secret.policy) === undefined) return undefined
@@ -102,18 +102,19 @@ export const accessRules: CredentialRule[] = [
   },
 ]
 
-/** @throws UnreadFact */
+/** The accounts, organisations or services to which the credential's policy gives access. @throws UnreadFact */
 const namesOf = (
   to: 'account' | 'organisation' | 'service',
   credential: CredentialFacts,
   fleet: AuditedFleet,
 ) => [...new Set(fleet.opennessOf(credential).flatMap(each => (each.to === to ? each.names : [])))]
 
+/** A breach whose detail is `verb` and the names; undefined if there are none. */
 function findingThatNames(
   credential: CredentialFacts,
   names: string[],
-  says: string,
+  verb: string,
 ): RuleBreach | undefined {
   if (!names.length) return undefined
-  return { detail: `${says} ${names.join(', ')}.`, opensTo: names, remedy: remedyOf(credential) }
+  return { detail: `${verb} ${names.join(', ')}.`, opensTo: names, remedy: remedyOf(credential) }
 }

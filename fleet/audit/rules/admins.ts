@@ -3,7 +3,7 @@ import { isRotatedAutomatically } from '../schedule.ts'
 import { ENROL_REMEDY } from './enrol.ts'
 import { type CredentialRule, forPrimaries, SECURITY_HUB_CONTROLS } from './rule.ts'
 
-/** The secrets that others rotate by. */
+/** Rules about the secrets of admins, by which other credentials are rotated. */
 export const adminRules: CredentialRule[] = [
   {
     id: 'admin-not-rotated',
@@ -34,7 +34,7 @@ export const adminRules: CredentialRule[] = [
           remedy:
             'Make an admin for each server, tag its secret keyturn:admin=true, and name that as masterarn in the values.',
         }
-      // Which admins the others name is not known.
+      // The credentials whose rotations could not be read may be rotated by this admin too.
       if (more && users.length + more.count > adminUses) throw new UnreadFact(more.why)
       return undefined
     }),

@@ -7,7 +7,7 @@ import { requireKnown, UnreadFact } from '../knownFact.ts'
 import { scheduledCredentialOf } from '../schedule.ts'
 import type { RegionRule } from './rule.ts'
 
-/** What is looked at once in a Region. */
+/** Rules about a Region, each of which is checked once in it. */
 export const deploymentRules: RegionRule[] = [
   {
     id: 'inventory',
@@ -34,7 +34,7 @@ export const deploymentRules: RegionRule[] = [
       const topic = `arn:${partition}:sns:${region}:${facts.account}:keyturn-${facts.stage}-alarms`
       return {
         detail: 'The topic of the alarms has no subscriber that has confirmed.',
-        // A deploy with one parameter alone would take the others back to their defaults.
+        // A deployment with one parameter alone would set the others to their defaults.
         remedy: `aws sns subscribe --region ${region} --topic-arn ${topic} --protocol email --notification-endpoint ADDRESS`,
       }
     },
@@ -59,8 +59,9 @@ export const deploymentRules: RegionRule[] = [
 ]
 
 /**
- * When most credentials of a Region are due next, and how many; `more`: that is not known of all.
- * @throws UnreadFact if that is not known of so many that it may be too many
+ * The time at which most credentials of a Region are due next, and how many are due then. `more`: of some it is not known when they
+ * are due.
+ * @throws UnreadFact if those of which it is not known could make the number too large
  */
 function busiestTimeIn(region: string, fleet: AuditedFleet): { when: string; count: number; more: boolean } {
   const counts = new Map<string, number>()
@@ -83,8 +84,9 @@ function busiestTimeIn(region: string, fleet: AuditedFleet): { when: string; cou
 }
 
 /**
- * When a credential is due next: a minute, or the schedule that it shares. The next date that Secrets Manager tells is the
- * last second of a day for every rate, and no time at which anything begins. What is due already begins one after the other.
+ * When a credential is due next: a minute, or for a secret with a cron expression of Secrets Manager, that expression. A secret
+ * with a rate has no such time, as Secrets Manager gives only the day's last second as its next date. A credential that is due
+ * already has none either, as such ones are started one after the other.
  */
 function nextOf(credential: CredentialFacts, { nowMs }: AuditedFleet): string | undefined {
   if (isPrimary(credential) && credential.rotation.enabled) {

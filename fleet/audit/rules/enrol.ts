@@ -1,6 +1,6 @@
 /**
- * What to do about what nothing rotates. It is no command: an audit reads no value, so nobody knows here whether Keyturn can
- * change it, nor whether whoever reads it takes a new one.
+ * What to do about a credential that nothing rotates. It is no command, as an audit reads no value: it cannot know whether Keyturn
+ * can rotate the credential, nor whether the applications that read it would notice a new value.
  */
 export const ENROL_REMEDY =
   'Look first whether Keyturn can rotate it, and rotate it once by hand before a schedule does: docs/audit.md, "What nothing rotates", has the steps.'

@@ -6,7 +6,7 @@ import { runtimeDeprecatedSince } from '../runtimes.ts'
 import { secretCommand, shellWord } from '../shellCommand.ts'
 import { type CredentialRule, forPrimaries, SECURITY_HUB_CONTROLS } from './rule.ts'
 
-/** The functions that Secrets Manager calls to rotate. */
+/** Rules about the rotation functions that Secrets Manager calls. */
 export const functionRules: CredentialRule[] = [
   {
     id: 'function-missing',
@@ -79,18 +79,18 @@ export const functionRules: CredentialRule[] = [
   },
 ]
 
-/** The function of a secret that rotates; none is where a service of AWS manages the secret. */
+/** The rotation function of a secret; undefined if its rotation is off, or a service of AWS manages it. */
 function functionOf({ rotation, owningService }: SecretFacts): string | undefined {
   return rotation.enabled && !owningService ? rotation.functionArn : undefined
 }
 
-/** The same, if it is in the account that is audited: nobody can look at another one's. */
+/** The same if the function is in the audited account: functions of other accounts cannot be looked at. */
 function functionInAccount(secret: SecretFacts, { facts }: AuditedFleet): string | undefined {
   const arn = functionOf(secret)
   return accountIn(arn) === facts.account ? arn : undefined
 }
 
-/** Undefined: there is no such function. @throws UnreadFact */
+/** The facts of a function; undefined if it does not exist. @throws UnreadFact */
 function configurationOf(
   { region }: SecretFacts,
   arn: string,
@@ -101,7 +101,7 @@ function configurationOf(
   return requireKnown(fact)
 }
 
-/** Without a version or an alias. */
+/** The ARN of a function without its version or alias. */
 const unqualified = (arn: string) => arn.split(':').slice(0, 7).join(':')
 
 const nameIn = (arn: string) => `The function ${arn.split(':').slice(6).join(':') || arn}`

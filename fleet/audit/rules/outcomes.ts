@@ -11,7 +11,7 @@ import { type CredentialRule, SECURITY_HUB_CONTROLS } from './rule.ts'
 
 const HOUR_MS = 3_600_000
 
-/** What became of rotations. */
+/** Rules about how rotations ended. */
 export const outcomeRules: CredentialRule[] = [
   {
     id: 'locked-out',
@@ -49,14 +49,14 @@ export const outcomeRules: CredentialRule[] = [
     why: 'It gets older with every try, and what keeps it from rotating stays until somebody looks.',
     references: SECURITY_HUB_CONTROLS.succeeds,
     check(credential) {
-      const tries = endedRotationsOf(credential)
-      const [last] = tries
+      const rotations = endedRotationsOf(credential)
+      const [last] = rotations
       if (last?.outcome !== 'failed' || isStoredSince(last, credential)) return undefined
-      const good = tries.findIndex(({ outcome }) => outcome !== 'failed')
-      const failed = good === -1 ? tries : tries.slice(0, good)
+      const firstOther = rotations.findIndex(({ outcome }) => outcome !== 'failed')
+      const failed = firstOther === -1 ? rotations : rotations.slice(0, firstOther)
       const since = failed.at(-1)?.began.slice(0, 10)
       return {
-        detail: `${failed.length === 1 ? 'The last one failed' : `Since ${since}${good === -1 ? ' or longer' : ''}, ${failed.length} in a row`}: ${failureOf(last)}.`,
+        detail: `${failed.length === 1 ? 'The last one failed' : `Since ${since}${firstOther === -1 ? ' or longer' : ''}, ${failed.length} in a row`}: ${failureOf(last)}.`,
         remedy: remedyFor(credential, last),
       }
     },
@@ -86,20 +86,23 @@ export const outcomeRules: CredentialRule[] = [
     references: [],
     check(credential, { nowMs }) {
       const { retirement, openUntil, user } = latestSuccess(requireKnown(credential.history).rotations) ?? {}
-      const old = user ? `The user ${user}` : 'What was replaced'
-      const found = (what: string) => ({
-        detail: `${old} ${what}.`,
+      const subject = user ? `The user ${user}` : 'What was replaced'
+      const breach = (predicate: string) => ({
+        detail: `${subject} ${predicate}.`,
         remedy: keyturnCommand(credential, 'rotate'),
       })
-      if (retirement === 'not-closed') return found('could not be closed')
+      if (retirement === 'not-closed') return breach('could not be closed')
       const isOver = openUntil !== undefined && nowMs > Date.parse(openUntil) + HOUR_MS
       if (retirement !== 'open' || !isOver) return undefined
-      return found(`was to be closed at ${minuteOf(openUntil)}, and nothing tells that it was`)
+      return breach(`was to be closed at ${minuteOf(openUntil)}, and nothing tells that it was`)
     },
   },
 ]
 
-/** What to do about a failure. Its message is not among the facts: a server wrote it, and it may be long. */
+/**
+ * What to do about a failed rotation. The facts do not have the error's message, as it may be long text of a server; a remedy that
+ * speaks of the message gets the command that shows it.
+ */
 function remedyFor(credential: CredentialFacts, { error = '' }: RotationFacts): string {
   const remedy = remedyOf(error)
   if (!remedy) return keyturnCommand(credential, 'history', '--last')
@@ -108,7 +111,7 @@ function remedyFor(credential: CredentialFacts, { error = '' }: RotationFacts): 
     : remedy
 }
 
-/** Rotations that have ended, without those that only gave way to another one. @throws UnreadFact */
+/** The rotations that have ended, except those that only found another one running. @throws UnreadFact */
 const endedRotationsOf = ({ history }: CredentialFacts): RotationFacts[] =>
   requireKnown(history).rotations.filter(
     ({ outcome, error }) =>
@@ -117,12 +120,12 @@ const endedRotationsOf = ({ history }: CredentialFacts): RotationFacts[] =>
 
 const lastEndedRotationOf = (credential: CredentialFacts) => endedRotationsOf(credential)[0]
 
-/** Whether another password was stored after a failure, by hand or by somebody else. */
+/** Whether another password was stored since a rotation, as by hand, so that its failure does not matter any more. */
 function isStoredSince({ began, ended = began }: RotationFacts, credential: CredentialFacts): boolean {
   const { store } = credential
   const edit = editIn(credential)
   const current = edit ? { at: edit.passwordSince, by: 'version' } : credential.current
-  // A tag changes a secret too, and so does a rollback.
+  // The date of a secret's last change does not show that: a new tag and a rollback set it, too.
   if (!current || (store === 'secrets-manager' && current.by === 'last-changed')) return false
   return Date.parse(current.at) > Date.parse(ended) + 60_000
 }

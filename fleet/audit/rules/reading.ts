@@ -8,7 +8,7 @@ import { type CredentialRule, SECURITY_HUB_CONTROLS } from './rule.ts'
 
 const UNREAD_WHY = 'What nobody needs can still leak, and costs money. Nobody notices when it is deleted.'
 
-/** Whether anybody reads what is stored. Admins are left out: they are there for Keyturn. */
+/** Rules about credentials that nobody reads. The secrets of admins are left out, as only Keyturn needs them. */
 export const readingRules: CredentialRule[] = [
   {
     id: 'never-read',
@@ -17,8 +17,8 @@ export const readingRules: CredentialRule[] = [
     why: UNREAD_WHY,
     references: [...SECURITY_HUB_CONTROLS.used, 'Prowler secretsmanager_secret_unused'],
     check(credential, fleet) {
-      const reading = relevantReadStatusOf(credential, fleet)
-      if (reading?.is !== 'not-read' || reading.since !== undefined || isAdmin(credential, fleet))
+      const status = relevantReadStatusOf(credential, fleet)
+      if (status?.is !== 'not-read' || status.since !== undefined || isAdmin(credential, fleet))
         return undefined
       return {
         detail: `It has not been read in any Region since it was made${creationDay(credential)}.`,
@@ -33,11 +33,11 @@ export const readingRules: CredentialRule[] = [
     why: UNREAD_WHY,
     references: [...SECURITY_HUB_CONTROLS.used, 'Prowler secretsmanager_secret_unused'],
     check(credential, fleet) {
-      const reading = relevantReadStatusOf(credential, fleet)
-      if (reading?.is !== 'not-read' || reading.since === undefined || isAdmin(credential, fleet))
+      const status = relevantReadStatusOf(credential, fleet)
+      if (status?.is !== 'not-read' || status.since === undefined || isAdmin(credential, fleet))
         return undefined
       return {
-        detail: `The last read in any Region, by whomever, was on ${reading.since}.`,
+        detail: `The last read in any Region, by whomever, was on ${status.since}.`,
         remedy: deleteCommand(credential),
       }
     },
@@ -49,19 +49,22 @@ export const readingRules: CredentialRule[] = [
     why: `${UNREAD_WHY} A rotation reads it, so its date of the last access never gets old.`,
     references: SECURITY_HUB_CONTROLS.used,
     check(credential, fleet) {
-      const reading = relevantReadStatusOf(credential, fleet)
-      if (reading?.is !== 'alone' && reading?.is !== 'unknown') return undefined
+      const status = relevantReadStatusOf(credential, fleet)
+      if (status?.is !== 'alone' && status?.is !== 'unknown') return undefined
       if (isAdmin(credential, fleet)) return undefined
-      if (reading.is === 'unknown') throw new UnreadFact(reading.why)
+      if (status.is === 'unknown') throw new UnreadFact(status.why)
       return {
-        detail: `CloudTrail tells of no read by others since ${reading.since.slice(0, 10)}; what was before is not known.`,
+        detail: `CloudTrail tells of no read by others since ${status.since.slice(0, 10)}; what was before is not known.`,
         remedy: keyturnCommand(credential, 'readers', '--since 90d'),
       }
     },
   },
 ]
 
-/** @throws UnreadFact */
+/**
+ * Whether others read a credential; undefined if the policy does not ask that of it, or a service of AWS manages it.
+ * @throws UnreadFact
+ */
 function relevantReadStatusOf(credential: CredentialFacts, fleet: AuditedFleet): ReadStatus | undefined {
   if (!holdsSecret(credential) || (isSecret(credential) && credential.owningService)) return undefined
   const { unreadAfter } = fleet.settingsOf(credential)

@@ -6,10 +6,13 @@ import { requireKnown } from '../knownFact.ts'
 import { keyturnCommand, tagCommand } from '../shellCommand.ts'
 import { type CredentialRule, forPrimaries, type RuleBreach } from './rule.ts'
 
-/** Milliseconds that a new version has to come to a replica, and to the lists that tell of it. */
+/** How long a new version may take to come to a replica, and into the lists of secrets. */
 const REPLICATION_SLACK_MS = 3_600_000
 
-/** Copies in other Regions. Each is looked at by its primary; one that was given up, by that rule alone. */
+/**
+ * Rules about replicas. Each is a rule about the primary, with one finding for all of its replicas. A replica that was given up is
+ * left to the rule replica-given-up.
+ */
 export const replicaRules: CredentialRule[] = [
   {
     id: 'replica-failed',
@@ -75,11 +78,11 @@ export const replicaRules: CredentialRule[] = [
     check: forPrimaries(secret => {
       const listed = requireKnown(secret.replicas).map(({ region }) => region)
       const givenUp = Object.entries(listed.length ? givenUpIn(requireKnown(secret.tags)) : {})
-      const its = givenUp.filter(([region]) => listed.includes(region))
-      const [[region] = ['']] = its
-      if (!its.length) return undefined
+      const replicas = givenUp.filter(([region]) => listed.includes(region))
+      const [[region] = ['']] = replicas
+      if (!replicas.length) return undefined
       return {
-        detail: its.map(([region, why]) => `${region}, ${why}`).join('; '),
+        detail: replicas.map(([region, why]) => `${region}, ${why}`).join('; '),
         remedy: keyturnCommand(secret, 'replicas', `--repair ${region}`),
       }
     }),
@@ -102,7 +105,7 @@ export const replicaRules: CredentialRule[] = [
   },
 ]
 
-/** What is found of its replicas, in one finding. @throws UnreadFact if one of them cannot be told */
+/** One breach with the details of all replicas that break a rule. @throws UnreadFact if one of them could not be checked */
 function findInReplicas(
   secret: SecretFacts,
   check: (replica: ReplicaFacts) => RuleBreach | undefined,
@@ -110,12 +113,12 @@ function findInReplicas(
   const all = requireKnown(secret.replicas)
   if (!all.length) return undefined
   const givenUp = givenUpIn(requireKnown(secret.tags))
-  const found = all.filter(({ region }) => !givenUp[region]).flatMap(replica => check(replica) ?? [])
-  if (!found[0]) return undefined
-  return { detail: found.map(({ detail }) => detail).join(' '), remedy: found[0].remedy }
+  const breaches = all.filter(({ region }) => !givenUp[region]).flatMap(replica => check(replica) ?? [])
+  if (!breaches[0]) return undefined
+  return { detail: breaches.map(({ detail }) => detail).join(' '), remedy: breaches[0].remedy }
 }
 
-/** The secret of that name in a Region. @throws UnreadFact if that Region's secrets are not known */
+/** The secret with the same ARN in another Region, if there is one. @throws UnreadFact if that Region's secrets are not known */
 function secretInRegion(secret: SecretFacts, region: string, fleet: AuditedFleet): SecretFacts | undefined {
   const copy = fleet.copiesOf(secret).find(copy => copy.region === region)
   if (!copy) requireKnown(fleet.regionFacts(region).secrets)
@@ -125,6 +128,6 @@ function secretInRegion(secret: SecretFacts, region: string, fleet: AuditedFleet
 const currentVersionOf = ({ labels }: SecretFacts) =>
   Object.keys(labels).find(version => labels[version]?.includes('AWSCURRENT'))
 
-/** Whether its value is so old that every list tells of it. */
+/** Whether the current version is so old that all replicas and lists should have it. */
 const isSettled = ({ current }: SecretFacts, { nowMs }: AuditedFleet) =>
   current === undefined || nowMs - Date.parse(current.at) > REPLICATION_SLACK_MS

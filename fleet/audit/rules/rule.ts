@@ -3,13 +3,12 @@ import type { CredentialFacts, ParameterFacts, RegionFacts, SecretFacts } from '
 import type { AuditedFleet } from '../fleet.ts'
 import type { RuleText, Severity } from '../report.ts'
 
-/** What breaks a rule, in a sentence, and what to do about it: see Finding. */
+/** How a rule is broken, in a sentence, and what to do about it. The fields are those of Finding. */
 export type RuleBreach = { detail: string; remedy: string; opensTo?: string[] }
 
 /**
- * Looks at one subject. It takes facts by `known` alone, which ends the look at one that could not be read: so a finding
- * depends on what was asked for, and on nothing else.
- *
+ * Checks one subject. A check gets every fact by `requireKnown`, so that it ends at a fact that could not be read.
+ * @returns undefined if the rule is not broken, or is not about this subject
  * @throws UnreadFact
  */
 type RuleCheck<Subject extends unknown[]> = (...subject: Subject) => RuleBreach | undefined
@@ -17,30 +16,30 @@ type RuleCheck<Subject extends unknown[]> = (...subject: Subject) => RuleBreach 
 /** A rule about each credential. */
 export type CredentialRule = RuleText & {
   check: RuleCheck<[credential: CredentialFacts, fleet: AuditedFleet]>
-  /** The rule that says the same and worse: where that one is found, this one is not listed as well. */
+  /** The id of a worse rule that includes this one: where that is broken, this one is not listed as well. */
   worseRule?: string
-  /** How much it weighs that it could not be looked at; unset: as much as what it finds. */
+  /** The severity if the rule could not be checked; by default that of the rule. */
   unseen?: Severity
 }
 
-/** A rule about what Keyturn and AWS have in a Region. */
+/** A rule about a Region, and what Keyturn has there. */
 export type RegionRule = RuleText & {
   check: RuleCheck<[region: string, facts: RegionFacts, fleet: AuditedFleet]>
 }
 
-/** Looks at the secrets that are no replicas, and at nothing else. */
+/** A check for secrets that are no replicas; other credentials do not break the rule. */
 export const forPrimaries =
   (check: RuleCheck<[secret: SecretFacts, fleet: AuditedFleet]>): CredentialRule['check'] =>
   (credential, fleet) =>
     isPrimary(credential) ? check(credential, fleet) : undefined
 
-/** Looks at what may have a resource policy of its own: parameters, and the secrets that are no replicas. */
+/** A check for credentials that may have a resource policy of their own: parameters, and secrets that are no replicas. */
 export const forPolicyHolders =
   (check: CredentialRule['check']): CredentialRule['check'] =>
   (credential, fleet) =>
     isPrimary(credential) || isParameter(credential) ? check(credential, fleet) : undefined
 
-/** Looks at parameters alone. */
+/** A check for parameters; secrets do not break the rule. */
 export const forParameters =
   (check: RuleCheck<[parameter: ParameterFacts, fleet: AuditedFleet]>): CredentialRule['check'] =>
   (credential, fleet) =>
@@ -49,7 +48,7 @@ export const forParameters =
 const NIST_CONTROLS = ['NIST 800-53 AC-2(1)', 'NIST 800-53 AC-3(15)']
 
 /**
- * What Security Hub's controls are called, and what AWS says that they are for.
+ * The controls of Security Hub for Secrets Manager, each with the requirements of other standards that AWS names beside it.
  *
  * @see https://docs.aws.amazon.com/securityhub/latest/userguide/secretsmanager-controls.html, read in November 2026
  */

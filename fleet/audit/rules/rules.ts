@@ -25,10 +25,10 @@ export const credentialRules: CredentialRule[] = [
 /** Every rule about a Region. */
 export const regionRules: RegionRule[] = deploymentRules
 
-/** Of a rule the one that says the same and worse, by their ids. */
+/** The id of the worse rule that includes a rule, by the rule's id; undefined for most rules. */
 export const worseRuleOf = new Map(credentialRules.map(({ id, worseRule }) => [id, worseRule]))
 
-/** What all of them say. */
+/** All rules in words, in the order in which they are listed. */
 export const ruleTexts: RuleText[] = [...credentialRules, ...regionRules].map(
   ({ id, title, severity, why, references }) => ({ id, title, severity, why, references }),
 )

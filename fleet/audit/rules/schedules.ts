@@ -21,13 +21,16 @@ import { type CredentialRule, forPrimaries, SECURITY_HUB_CONTROLS } from './rule
 
 const DAY_SECONDS = 86_400
 const HOUR_SECONDS = 3600
-/** Secrets Manager rotates no more often. https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html */
+/**
+ * The shortest interval of Secrets Manager's own schedule.
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
+ */
 const SERVICE_MIN_INTERVAL_SECONDS = 4 * HOUR_SECONDS
 
 const SWITCHED_OFF_REMEDY =
   'Find out why its rotation was switched off before you switch it on again, which rotates it at once: docs/audit.md, "What nothing rotates".'
 
-/** Whether credentials turn, and as often as they should. */
+/** Rules about whether credentials rotate, and as often as they should. */
 export const scheduleRules: CredentialRule[] = [
   {
     id: 'never-rotates',
@@ -158,7 +161,7 @@ export const scheduleRules: CredentialRule[] = [
   },
 ]
 
-/** What gives a credential a new value: nothing to paste where nothing is known to do that by itself. */
+/** How to give a credential a new value. It is a command only if something is known to rotate the credential. */
 function renewRemedy(credential: CredentialFacts): string {
   if (isSecret(credential) && (credential.rotation.enabled || credential.owningService))
     return secretCommand(credential, 'rotate-secret')
@@ -167,7 +170,7 @@ function renewRemedy(credential: CredentialFacts): string {
     : ENROL_REMEDY
 }
 
-/** What has a credential rotate so often that no value gets older than so many seconds. */
+/** How to make a credential rotate so often that no value gets older than `maxAge` seconds. */
 function rotateMoreOftenRemedy(credential: CredentialFacts, maxAge: number): string {
   if (!isSecret(credential) || !credential.rotation.enabled)
     return tagCommand(credential, EVERY_TAG, everyTagWithin(maxAge))

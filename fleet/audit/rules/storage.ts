@@ -7,7 +7,7 @@ import { secretWordIn } from '../secretName.ts'
 import { keyturnCommand, secretCommand, shellWord, tagCommand } from '../shellCommand.ts'
 import { type CredentialRule, forParameters, SECURITY_HUB_CONTROLS } from './rule.ts'
 
-/** How credentials are kept: encrypted, in which place, and whose they are. */
+/** Rules about how credentials are stored: their encryption, their names and their owner tags. */
 export const storageRules: CredentialRule[] = [
   {
     id: 'aws-key',
@@ -94,7 +94,10 @@ export const storageRules: CredentialRule[] = [
   },
 ]
 
-/** How it gets a key of the customer's own. A value comes from a file, as a shell keeps what is typed. */
+/**
+ * The command that encrypts a credential with a key of the customer's own. The value of a parameter comes from a file, as a shell
+ * keeps a history of what is typed.
+ */
 function customerKeyCommand(credential: CredentialFacts): string {
   const { region, name } = credential
   if (isParameter(credential))
@@ -105,5 +108,5 @@ function customerKeyCommand(credential: CredentialFacts): string {
   return `${replicas} --remove ${region} && ${replicas} --add ${region} --key KEY`
 }
 
-/** `foo` and `/foo` are the same parameter. */
+/** A name or path with a slash at its beginning, so that `foo` and `/foo` are compared as the same. */
 const withLeadingSlash = (path: string) => `/${path.replace(/^\//, '')}`

@@ -4,12 +4,12 @@ import { isOverAge, KIND_NAMES } from '../format.ts'
 import { html, type Markup, withoutDirectionMarks } from '../markup.ts'
 import { CHART_WIDTH, type DrawChart, loadDrawing } from './draw.ts'
 
-/** More than this would be a smear, and a page of megabytes: they are counted in bars instead. */
+/** With more credentials than this, a chart has bars instead of dots: dots would cover each other, and make a file of megabytes. */
 const MAX_DOT_COUNT = 2000
-/** Ages are drawn as multiples of what is allowed; whatever lies outside is drawn at the edge. */
+/** The range of the axis: ages as multiples of the allowed age. Ages outside of it are drawn at its ends. */
 const [MIN_AGE_RATIO, MAX_AGE_RATIO] = [1 / 8, 8]
 const CHART_HEIGHT = 190
-/** Of dots, in units of the chart: the largest that fit are taken. */
+/** The radii of dots in units of the chart: the largest one with which all dots fit is used. */
 const DOT_RADII = [5, 4, 3.4, 2.8, 2.3]
 const MIN_DOT_RADIUS = 1.8
 const DOT_GAP = 0.8
@@ -25,17 +25,21 @@ const TICK_LABELS = new Map([
 ])
 
 type Plot = Awaited<ReturnType<typeof loadDrawing>>['plot']
+/** A credential with its age as a multiple of the allowed age. `over`: it is older than allowed. */
 type AgedRow = { row: CredentialRow; ratio: number; over: boolean }
 
-/** Age against policy: a chart for secrets and one for parameters. Replicas are as old as their primaries, and left out. */
+/**
+ * The charts of ages as multiples of what the policy allows: one for secrets and one for parameters. Replicas are left out, as they
+ * are as old as their primaries.
+ */
 export async function ageCharts(rows: CredentialRow[]): Promise<Markup> {
   const { plot, draw } = await loadDrawing()
-  const chosen = (['primary', 'parameter'] as const).map(kind => ({
+  const kinds = (['primary', 'parameter'] as const).map(kind => ({
     kind,
     all: rows.filter(row => row.kind === kind),
   }))
   const dots = rows.filter(row => isOverAge(row) !== undefined).length <= MAX_DOT_COUNT
-  return html`${chosen.map(({ kind, all }) => all.length > 0 && ageFigure(KIND_NAMES[kind].many, all, dots, plot, draw))}`
+  return html`${kinds.map(({ kind, all }) => all.length > 0 && ageFigure(KIND_NAMES[kind].many, all, dots, plot, draw))}`
 }
 
 function ageFigure(title: string, all: CredentialRow[], dots: boolean, plot: Plot, draw: DrawChart): Markup {
@@ -75,7 +79,7 @@ function ageFigure(title: string, all: CredentialRow[], dots: boolean, plot: Plo
   }${!dots && html`<p class="remark">${formatCount(aged.length, 'credential')}, counted in bars.</p>`}</figure>`
 }
 
-/** How high the bars are. */
+/** The axis with the numbers of credentials that the bars stand for. */
 const countAxis = ({ axisY, gridY }: Plot) => [
   gridY({ ticks: 3, stroke: 'var(--line)', strokeOpacity: 1 }),
   axisY({ ticks: 3, tickSize: 0, label: null }),
@@ -91,7 +95,7 @@ function agedOf(row: CredentialRow): AgedRow[] {
   return [{ row, ratio, over }]
 }
 
-/** Dots, stacked where they would cover each other, as large as the highest stack allows. */
+/** A dot for each credential, in stacks so that none covers another one. The dots are as large as the highest stack allows. */
 function dotMarks(aged: AgedRow[], { dot }: Plot) {
   const room = CHART_HEIGHT - CHART_MARGINS.marginTop - CHART_MARGINS.marginBottom
   const stacked = DOT_RADII.map(radius => stackDots(aged, radius))
@@ -112,7 +116,7 @@ function dotMarks(aged: AgedRow[], { dot }: Plot) {
   ]
 }
 
-/** Where each dot of this radius stands: on none that came before. No column holds both sides of the limit. */
+/** Places dots of a radius in columns, each dot above those before it. No column has ages on both sides of the limit. */
 function stackDots(aged: AgedRow[], radius: number) {
   const columns =
     (CHART_WIDTH - CHART_MARGINS.marginLeft - CHART_MARGINS.marginRight) / (2 * radius + DOT_GAP)
@@ -128,7 +132,7 @@ function stackDots(aged: AgedRow[], radius: number) {
   return { radius, placed, highest: Math.max(1, ...heights.values()) }
 }
 
-/** Bars, four to each doubling of the age. None holds both sides of the limit. */
+/** Bars with the numbers of credentials, four bars for each doubling of the age. No bar has ages on both sides of the limit. */
 function barMarks(aged: AgedRow[], { rectY }: Plot) {
   const PARTS = 4
   const bins = new Map<number, { over: boolean; count: number }>()

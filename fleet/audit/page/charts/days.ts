@@ -5,10 +5,10 @@ import { loadDrawing } from './draw.ts'
 
 const CHART_LAYOUT = { height: 210, marginTop: 14, marginBottom: 34, marginLeft: 46, marginRight: 10 }
 
-/** As many days have a dot each. */
+/** With at most so many days, the line of durations also has a dot for each day. */
 const MAX_DOTTED_DAY_COUNT = 7
 
-/** Outcomes and duration of rotations, by day. */
+/** The charts of rotations by day: how many succeeded and failed, and how long they took. */
 export async function dayCharts(days: DayOfRotations[]): Promise<Markup> {
   const [first, last] = [days[0], days.at(-1)]
   if (!first || !last) return html``
@@ -48,7 +48,7 @@ export async function dayCharts(days: DayOfRotations[]): Promise<Markup> {
       plot.gridY({ ticks: 4, stroke: 'var(--line)', strokeOpacity: 1 }),
       plot.areaY(timed, { x: 'date', y: inSeconds, fill: 'var(--within)', fillOpacity: 0.14 }),
       plot.lineY(timed, { x: 'date', y: inSeconds, stroke: 'var(--within)', strokeWidth: 1.75 }),
-      // A line of one day is nothing that anybody sees.
+      // A line through one day or a few is hardly visible.
       ...(timed.length > MAX_DOTTED_DAY_COUNT
         ? []
         : [plot.dot(timed, { x: 'date', y: inSeconds, r: 3, fill: 'var(--within)' })]),
@@ -62,7 +62,7 @@ ${timed.length > 0 && html`<figure><figcaption><b>Median duration, by day</b><sp
 const inSeconds = ({ medianMilliseconds = 0 }: DayOfRotations) => medianMilliseconds / 1000
 const formatSeconds = (milliseconds: number) => `${formatNumber(Math.round(milliseconds / 100) / 10)} s`
 
-/** The numbers of both charts, which no other table of the page has. */
+/** The table with the numbers of both charts. */
 export const dayTable = (days: DayOfRotations[]): Markup =>
   days.length === 0
     ? html``

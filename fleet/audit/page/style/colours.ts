@@ -1,4 +1,4 @@
-/** Colours for light, dark and paper. Each pair of a text and its ground has a contrast of 4.5 at least. */
+/** The colours for light and dark screens and for print. Each text has a contrast of at least 4.5 with its background. */
 export const COLOUR_STYLES = `
 :root {
   color-scheme: light dark;

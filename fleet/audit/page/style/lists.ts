@@ -1,4 +1,4 @@
-/** Tables, the lists of rules and findings, and what narrows them. */
+/** The styles of tables, of the lists of rules and findings, and of the search and the filters. */
 export const LIST_STYLES = `
 table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th, td { text-align: left; vertical-align: top; padding: 9px 14px 9px 0; border-bottom: 1px solid var(--line); font-weight: 400; }

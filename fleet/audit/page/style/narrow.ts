@@ -1,13 +1,16 @@
 import { CREDENTIAL_COLUMNS } from '../format.ts'
 
-/** There each cell has the head of its column in it, but for the name. */
+/** On a narrow screen each cell shows the head of its column, except the cell with the name. */
 const cellHeads = CREDENTIAL_COLUMNS.map(
   (head, place) => `  .credentials td:nth-child(${place + 1})::before { content: '${head}'; }`,
 )
   .slice(1)
   .join('\n')
 
-/** A tablet's width, and a phone's: there each row of the table of credentials is a card, and its head a row of choices. */
+/**
+ * The styles for the widths of a tablet and a phone: the rows of the table of credentials are cards, and its head is a row of
+ * buttons.
+ */
 export const NARROW_STYLES = `
 @media screen and (max-width: 900px) {
   .figures, .pair, .findings li { grid-template-columns: minmax(0, 1fr); }

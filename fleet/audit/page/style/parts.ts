@@ -1,4 +1,4 @@
-/** Type, the head of the page, and what its sections are made of. */
+/** The styles of text, of the head of the page, and of the parts of its sections. */
 export const PART_STYLES = `
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }

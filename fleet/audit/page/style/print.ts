@@ -1,4 +1,4 @@
-/** On paper: what is shown, without what can only be pressed. */
+/** The styles for print: controls that only work on a screen are left out. */
 export const PRINT_STYLES = `
 @media print {
   @page { margin: 14mm; }

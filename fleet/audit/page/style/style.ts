@@ -4,7 +4,7 @@ import { NARROW_STYLES } from './narrow.ts'
 import { PART_STYLES } from './parts.ts'
 import { PRINT_STYLES } from './print.ts'
 
-/** The page's one style sheet. */
+/** The page's style sheet. */
 export const STYLE_SHEET: string = [
   COLOUR_STYLES,
   PART_STYLES,
