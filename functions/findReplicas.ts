@@ -9,7 +9,7 @@ import {
   toMissingCandidates,
 } from '../fleet/promotion/candidates.ts'
 import type { PromotionNote } from '../fleet/promotion/promotionTable.ts'
-import { doesRegionAnswer, filterReplicatedTo, listAllSecrets } from '../fleet/promotion/survey.ts'
+import { doesRegionAnswer, filterReplicatedTo, listAllSecrets } from '../fleet/promotion/regionSecrets.ts'
 import { InvalidInput, RegionAnswers } from '../rotation/errors.ts'
 import { functionHandler } from './shared/handler.ts'
 import { ownPromotionTable } from './shared/ownPromotionTable.ts'
