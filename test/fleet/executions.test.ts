@@ -187,7 +187,7 @@ test.each([
 ])('progress: one that %s: ended: %j', async (_, ended, events) => {
   execution = { status: 200, body: { events: [...created, ...events] } }
   const progress = await executions.progressOf({ token, number: 1 })
-  expect(progress).toEqual({ entered: new Set(['CreateSecret', 'SetSecret']), ended })
+  expect(progress).toEqual({ enteredStates: new Set(['CreateSecret', 'SetSecret']), hasEnded: ended })
 })
 
 test('progress: undefined of an attempt that there is not', async () => {

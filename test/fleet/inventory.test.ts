@@ -92,7 +92,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       id: 'shop/secret',
       arn: SecretId,
       tags: { ...every, team: 'shop' },
-      since,
+      currentSince: since,
       current: expect.any(String),
     })
     const next = { SecretId, SecretString: 'y', ClientRequestToken: randomUUID() }
@@ -178,7 +178,10 @@ describe.skipIf(!bin)('over MiniStack', () => {
       LastRotatedDate: last,
     })
     const found = await new Inventory({ ...clients, secrets }, rotationFunction).listScheduled()
-    expect(found.find(({ id }) => id === 'shop/ours')).toMatchObject({ since: last, nextByService: next })
+    expect(found.find(({ id }) => id === 'shop/ours')).toMatchObject({
+      currentSince: last,
+      nextByService: next,
+    })
     const elsewhere = await new Inventory({ ...clients, secrets }, 'arn:another').listScheduled()
     expect(elsewhere.find(({ id }) => id === 'shop/ours')).toBeUndefined()
   })

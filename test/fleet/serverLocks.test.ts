@@ -72,11 +72,19 @@ describe('a server', () => {
     await servers.recordServerDown(`${db}-1`, 'run-1 db:5432')
     await servers.recordServerDown(`${db}-1`, 'told already')
     expect(await servers.outageOf(`${db}-1`)).toBe('run-1 db:5432')
-    expect((await servers.findLastExecutions()).get(db)).toEqual({ number: 1, running: true, down: true })
+    expect((await servers.findLastExecutions()).get(db)).toEqual({
+      number: 1,
+      isRunning: true,
+      isServerDown: true,
+    })
     await sleep(10)
     await endAll()
     await take('run-2', 1)
-    expect((await servers.findLastExecutions()).get(db)).toEqual({ number: 2, running: true, down: false })
+    expect((await servers.findLastExecutions()).get(db)).toEqual({
+      number: 2,
+      isRunning: true,
+      isServerDown: false,
+    })
   })
 })
 
