@@ -49,7 +49,7 @@ describe.each(Object.entries(replicaFaults))(
       captureOutput()
       const victim = replicaRegions[0]
       const misbehave: Task = input => {
-        secret.misbehave(victim, conduct)
+        secret.setBehaviour(victim, conduct)
         return embedded.tasks[state]?.(input)
       }
       const tasks = { ...embedded.tasks, [state]: misbehave }
@@ -63,7 +63,7 @@ describe.each(Object.entries(replicaFaults))(
       }
       expect(states.slice(1, 4)).toEqual(['SetSecret', 'TestSecret', 'FinishSecret'])
       expect(tries).toMatchObject({ SetSecret: 1, TestSecret: 1, FinishSecret: 1 })
-      await secret.mend(victim)
+      await secret.repair(victim)
       await secret.expectNothingPending(where)
       await secret.expectServed(where)
       expect((await rotate(embedded.tasks)).output, where).toMatchObject({

@@ -62,7 +62,7 @@ afterAll(() => embedded?.stop())
 
 /** One that AWS refuses, such as to add a replica that is there, changes nothing. */
 async function happens(secret: ReplicatedSecret, one: Happening): Promise<void> {
-  if (one.what === 'misbehave') secret.misbehave(one.region, one.how)
+  if (one.what === 'misbehave') secret.setBehaviour(one.region, one.how)
   else if (one.what === 'edit') await secret.storeAgain(one.note)
   else await secret[one.what](one.region).catch(() => {})
 }
@@ -112,7 +112,7 @@ test('whatever happens to replicas, nothing is closed too early and nothing is s
       }
       for (const one of replicaRegions) {
         await secret.takeBack(one)
-        await secret.mend(one)
+        await secret.repair(one)
       }
       await rotate(secret, { happenings: [], dies: undefined })
       await secret.expectNothingPending('in the end')

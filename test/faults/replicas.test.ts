@@ -99,12 +99,12 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
       captureOutput()
       const victim = replicaRegions[count++ % 2] as string
       const where = `${fault}, ${state}`
-      const act = () => secret.misbehave(victim, conduct)
+      const act = () => secret.setBehaviour(victim, conduct)
       let looks = 0
       const AwaitReplicasLonger: Task = async input => {
         // But for one user, whose password is another one now, the old value is open for as long as the replica has it.
         if (strategy !== 'single-user') await secret.expectServed(where)
-        if (looks++ === LOOKS) await secret.mend(victim)
+        if (looks++ === LOOKS) await secret.repair(victim)
         return embedded.tasks.AwaitReplicasLonger?.(input)
       }
       try {
@@ -115,7 +115,7 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
           expectToldOnce(run)
         }
       } finally {
-        await secret.mend(victim)
+        await secret.repair(victim)
       }
       await secret.expectNothingPending(where)
       await secret.expectServed(where)

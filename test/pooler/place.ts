@@ -2,7 +2,7 @@ import { addListedUsers, appThroughPooler, type Pgbouncer } from '../../local/se
 import { type App, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
-import { callingClient, postgresTestServer, type TestServer } from '../support/testServers.ts'
+import { postgresTestServer, type TestServer, wrapClientClass } from '../support/testServers.ts'
 
 /**
  * A PgBouncer and the server behind it, for the fault matrix. Keyturn comes through the pooler; what the tests themselves
@@ -25,7 +25,7 @@ export function pooledPlace(
       ...(asks && { 'keyturn:pooler': 'auth-query' }),
       ...(testQuery && { 'keyturn:test-query': testQuery }),
     },
-    engine: call => new Postgres({ caFile: pooled.caFile, Client: callingClient(call) }),
+    engine: call => new Postgres({ caFile: pooled.caFile, Client: wrapClientClass(call) }),
     async makeApp() {
       const app = appThroughPooler(pgbouncer, await makeApp(server))
       const { current, admin } = app

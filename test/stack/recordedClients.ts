@@ -37,7 +37,7 @@ export function recordedClients(region: string, calls: Set<string>, answers: Ans
   const over = (clients: Clients): Clients =>
     new Proxy(clients, {
       get(target, name) {
-        if (name === 'in') return (elsewhere: string) => over(target.forRegion(elsewhere))
+        if (name === 'forRegion') return (elsewhere: string) => over(target.forRegion(elsewhere))
         const make = target[name as 'secrets']
         return async () => watch((await make()) as never)
       },

@@ -1,16 +1,18 @@
-/** An event of every shape that the rules in resources/alarms.yml are for. */
+/* Events of every shape that the rules in resources/alarms.yml match. */
+
 const name = '0a1b2c3d-0000-4000-8000-000000000001'
 const stateMachine = 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate'
 export const executionArn = `arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate:${name}`
 export const secretArn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop/database-AbCdEf'
 
 const envelope = { version: '0', account: '123456789012', region: 'eu-west-1', resources: [] }
-/** The cause that Step Functions makes of an error that a function threw. */
+/** @returns Error and Cause as Step Functions reports an error that a Lambda function threw */
 export const causeOf = (errorType: string, errorMessage: string) => ({
   Error: errorType,
   Cause: JSON.stringify({ errorType, errorMessage, trace: ['at somewhere'] }),
 })
 
+/** rotate's own event about a rotation that failed and was rolled back. */
 export const rotationFailedEvent = {
   ...envelope,
   id: 'event-1',
@@ -33,6 +35,7 @@ export const rotationFailedEvent = {
 }
 
 const { rollback, ...rotation } = rotationFailedEvent.detail.rotation
+/** The same event about a rotation whose rollback failed. */
 export const lockedOutEvent = {
   ...rotationFailedEvent,
   id: 'event-2',
@@ -43,12 +46,13 @@ export const lockedOutEvent = {
   },
 }
 
+/** Step Functions' event about an execution that ended with the error of a function. */
 export function executionFailedEvent(status: string, error?: string, message?: string) {
   const failure = error && message ? causeOf(error, message) : undefined
   return executionEndedEvent(status, failure?.Error ?? null, failure?.Cause ?? null)
 }
 
-/** The same, with a cause that is no function's. */
+/** The same event, with any error and cause. */
 export function executionEndedEvent(status: string, error: string | null, cause: string | null) {
   return {
     ...envelope,
@@ -74,6 +78,7 @@ export function executionEndedEvent(status: string, error: string | null, cause:
   }
 }
 
+/** CloudTrail's event about a rotation that Secrets Manager ran and that failed, with the secret in `additionalEventData`. */
 export const managedRotationFailedEvent = {
   ...envelope,
   id: 'event-4',
@@ -97,14 +102,14 @@ export const managedRotationFailedEvent = {
 }
 
 const { additionalEventData, errorMessage, ...detail } = managedRotationFailedEvent.detail
-/** The other shape, and the other event. */
+/** CloudTrail's event RotationAbandoned, in the other shape, with the secret in `serviceEventDetails`. */
 export const managedRotationAbandonedEvent = {
   ...managedRotationFailedEvent,
   id: 'event-5',
   detail: { ...detail, eventName: 'RotationAbandoned', serviceEventDetails: { secretId: secretArn } },
 }
 
-/** What a run of what was due says of one database server, and how Step Functions says that a run failed. */
+/** rotate-due's report on one database server on which rotations failed. */
 export const runReportEvent = {
   ...envelope,
   id: 'event-6',
@@ -133,7 +138,7 @@ export const runReportEvent = {
   },
 }
 
-/** The same of a server that does not answer. */
+/** The report on a server that does not answer, so that its other credentials were parked. */
 export const parkedReportEvent = {
   ...runReportEvent,
   detail: {
@@ -166,6 +171,7 @@ export const parkedReportEvent = {
 }
 
 const runEnded = executionFailedEvent('FAILED', 'HostLost', 'A child execution failed')
+/** Step Functions' event about a failed execution of rotate-due. */
 export const runFailedEvent = {
   ...runEnded,
   detail: {
@@ -176,7 +182,7 @@ export const runFailedEvent = {
   },
 }
 
-/** What a run says of credentials that should have rotated. */
+/** rotate-due's event about credentials that should have rotated. */
 export const credentialsLateEvent = {
   ...envelope,
   id: 'event-7',
@@ -189,7 +195,7 @@ export const credentialsLateEvent = {
   },
 }
 
-/** A run's report as it is now: the critical are marked. */
+/** A run's report in which each failure has a severity, one of them critical. */
 export const criticalReportEvent = {
   ...runReportEvent,
   detail: {
@@ -212,7 +218,7 @@ export const criticalReportEvent = {
   },
 }
 
-/** That what a rotation replaced could not be closed, by statemachines/rotate.asl.json. */
+/** rotate's event that what a rotation replaced could not be closed. */
 export const retirementFailedEvent = {
   ...rotationFailedEvent,
   id: 'event-8',
@@ -225,6 +231,7 @@ export const retirementFailedEvent = {
   },
 }
 
+/** rotate's event that a replica did not get the new value, so that what was replaced stays open. */
 export const replicasBehindEvent = {
   ...rotationFailedEvent,
   id: 'event-11',
@@ -243,7 +250,7 @@ export const replicasBehindEvent = {
   },
 }
 
-/** A rotation that was refused before its first change, for the same reason. */
+/** rotate's event about a rotation that CreateSecret refused, as a replica had failed. */
 export const rotationRefusedEvent = {
   ...rotationFailedEvent,
   id: 'event-12',
@@ -260,7 +267,7 @@ export const rotationRefusedEvent = {
   },
 }
 
-/** What a run finds once a day. */
+/** rotate-due's event about replicas that are behind, which a run looks for once a day. */
 export const laggingReplicasEvent = {
   ...credentialsLateEvent,
   id: 'event-13',
@@ -279,7 +286,7 @@ export const laggingReplicasEvent = {
 
 const standsAlone = 'the secret with this ARN stands alone in us-east-1, as after a promotion'
 
-/** That a rotation was refused, as the secret was promoted in another Region. */
+/** rotate's event about a rotation that was refused, as the secret was promoted in another Region. */
 export const promotedElsewhereEvent = {
   ...rotationRefusedEvent,
   id: 'event-15',
@@ -292,7 +299,7 @@ export const promotedElsewhereEvent = {
   },
 }
 
-/** That what a rotation replaced stays open, for the same reason. */
+/** rotate's event that what was replaced stays open, as the secret was promoted in another Region. */
 export const leftOpenEvent = {
   ...replicasBehindEvent,
   id: 'event-16',
@@ -305,7 +312,7 @@ export const leftOpenEvent = {
   },
 }
 
-/** What a run finds that was promoted in another Region. */
+/** rotate-due's event about secrets that were promoted in another Region. */
 export const promotedFoundEvent = {
   ...laggingReplicasEvent,
   id: 'event-17',
@@ -320,6 +327,7 @@ export const promotedFoundEvent = {
   },
 }
 
+/** rotate's event that all replicas have the new value. */
 export const replicatedEvent = {
   ...envelope,
   id: 'event-14',
@@ -329,6 +337,7 @@ export const replicatedEvent = {
   detail: { execution: executionArn, store: 'secrets-manager', id: 'shop/database' },
 }
 
+/** rotate's event about a rotation that succeeded. */
 export const rotatedEvent = {
   ...envelope,
   id: 'event-9',
@@ -349,7 +358,7 @@ export const rotatedEvent = {
   },
 }
 
-/** As the user guide of CloudWatch shows it. */
+/** CloudWatch's event about an alarm, as its user guide shows it. */
 export function cloudWatchAlarmEvent(alarmName: string, value: string, description: string) {
   return {
     ...envelope,
@@ -372,7 +381,7 @@ export function cloudWatchAlarmEvent(alarmName: string, value: string, descripti
   }
 }
 
-/** What the policy of a parameter sends, as the user guide of Parameter Store shows it. */
+/** The event that a parameter's policy sends, as the user guide of Parameter Store shows it. */
 export const parameterPolicyEvent = {
   version: '0',
   id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
@@ -411,7 +420,7 @@ const promoted500 = {
 }
 const promotion = executionArn.replace(/:execution:.*/, ':execution:keyturn-test-promote:0a1b')
 
-/** A Region was given up, and some of its credentials could not be promoted. */
+/** promote's event that it has promoted a lost Region's credentials, except some. */
 export const promotionFinishedEvent = {
   ...envelope,
   id: 'event-18',
@@ -421,7 +430,7 @@ export const promotionFinishedEvent = {
   detail: { execution: promotion, promotion: promoted500 },
 }
 
-/** A rehearsal found something for the first time. */
+/** promote's event that a rehearsal found new reasons for which credentials could not be promoted. */
 export const promotionNotReadyEvent = {
   ...promotionFinishedEvent,
   id: 'event-19',

@@ -6,7 +6,7 @@ import type { Task } from '../../local/embedded/stateMachine.ts'
 import type { Alarm } from '../../local/stack/deployed.ts'
 import { Queue } from '../../local/stack/queue.ts'
 
-/** Makes the alarm's table, `alarms`, on an emulator. */
+/** Makes raiseAlarm's table, `alarms`, on an emulator. */
 export async function makeLedgerTable(dynamo: DynamoDBClient): Promise<void> {
   await dynamo.send(
     new CreateTableCommand({
@@ -18,7 +18,7 @@ export async function makeLedgerTable(dynamo: DynamoDBClient): Promise<void> {
   )
 }
 
-/** Makes the table and the topic, both `alarms`, where the environment points. @returns a queue that is told every alarm */
+/** Makes raiseAlarm's table and topic, both `alarms`, where the environment points. @returns a queue of all alarms */
 export async function openAlarms(): Promise<Queue<Alarm>> {
   const [sns, sqs] = [new SNSClient(), new SQSClient({ useQueueUrlAsEndpoint: false })]
   const { TopicArn = '' } = await sns.send(new CreateTopicCommand({ Name: 'alarms' }))
@@ -28,7 +28,7 @@ export async function openAlarms(): Promise<Queue<Alarm>> {
   return queue
 }
 
-/** The event bus with the rules of the alarm: what failed comes to raiseAlarm, whose answers are put into `handed`. */
+/** An event bus that passes events whose type ends in "Failed" to raiseAlarm, and puts its answers into `handed`. */
 export const alarmBusTasks = (raiseAlarm: Task, handed: Promise<unknown>[]): Record<string, Task> =>
   makeEventBusTasks(({ Source, DetailType, Detail }) => {
     const event = {
@@ -40,15 +40,15 @@ export const alarmBusTasks = (raiseAlarm: Task, handed: Promise<unknown>[]): Rec
     if (/Failed$/.test(DetailType)) handed.push(Promise.resolve(raiseAlarm(event)))
   })
 
-/** Counts how many rotations went on at once at the most, in all and on one host. */
+/** Counts the most rotations that ran at once, in all and on one host. */
 export class ConcurrencyCounter {
   readonly most = { inAll: 0, perHost: 0 }
-  readonly #now = new Map<string, number>()
+  readonly #running = new Map<string, number>()
 
-  /** One more, or one less, goes on on this host. */
+  /** Notes that a rotation on this host has begun (1) or ended (-1). */
   count(host: string, by: 1 | -1): void {
-    this.#now.set(host, (this.#now.get(host) ?? 0) + by)
-    const counts = [...this.#now.values()]
+    this.#running.set(host, (this.#running.get(host) ?? 0) + by)
+    const counts = [...this.#running.values()]
     this.most.perHost = Math.max(this.most.perHost, ...counts)
     this.most.inAll = Math.max(
       this.most.inAll,

@@ -18,10 +18,10 @@ test.each([
   expect(act).toThrow(`a fast test may not ${what}`)
 })
 
-test('nor start a server of the project', async () => {
+test('a fast test may not start a database server of the project', async () => {
   await expect(startPostgres(18)).rejects.toThrow('a fast test may not')
 })
 
-test('there is no server to ask for', () => {
+test('inject finds no server in a fast test', () => {
   expect(inject('postgres')).toBeUndefined()
 })

@@ -2,8 +2,13 @@ import childProcess, { ChildProcess } from 'node:child_process'
 import { syncBuiltinESMExports } from 'node:module'
 import { Server, Socket } from 'node:net'
 
-/** Set up for what `npm run test:fast` runs: a test there that needs more than `npm ci` has brought fails. */
-function refused(what: string) {
+/*
+ * Set-up of the fast tests: makes each test fail that starts a process, listens on a port or connects to a server, as fast
+ * tests need only what `npm ci` installs.
+ */
+
+/** @returns a function that throws instead of doing `what` */
+function refuse(what: string) {
   return (): never => {
     throw new Error(
       `a fast test may not ${what}: name its file *.test.ts, without "fast", and it runs beside the servers`,
@@ -11,9 +16,13 @@ function refused(what: string) {
   }
 }
 
-const spawned = refused('start a process')
-Object.assign(ChildProcess.prototype, { spawn: spawned })
-Object.assign(childProcess, { spawnSync: spawned, execSync: spawned, execFileSync: spawned })
+const refuseProcess = refuse('start a process')
+Object.assign(ChildProcess.prototype, { spawn: refuseProcess })
+Object.assign(childProcess, {
+  spawnSync: refuseProcess,
+  execSync: refuseProcess,
+  execFileSync: refuseProcess,
+})
 syncBuiltinESMExports()
-Server.prototype.listen = refused('listen on a port')
-Socket.prototype.connect = refused('connect to a server')
+Server.prototype.listen = refuse('listen on a port')
+Socket.prototype.connect = refuse('connect to a server')

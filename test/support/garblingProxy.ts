@@ -3,19 +3,21 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 
-/** From 0 to 1, the same again for the same seed. */
+/** @returns a number from 0 up to 1 */
 export type Random = () => number
 
+/** Makes a source of numbers that are the same for the same seed. */
 export function seededRandom(seed: string): Random {
   let drawn = 0
   return () => createHash('sha256').update(`${seed} ${drawn++}`).digest().readUInt32BE() / 2 ** 32
 }
 
 const choose = <T>(random: Random, list: readonly T[]) => list[Math.floor(random() * list.length)] as T
+/** @returns so many random bytes */
 export const randomBytesOf = (random: Random, length: number) =>
   Buffer.from(Array.from({ length }, () => Math.floor(random() * 256)))
 
-/** What other servers say, and what no server does. */
+/** Names and bytes of what other kinds of servers send, and of what no server sends. */
 export const garbage: [string, Buffer][] = (
   [
     ['HTTP', 'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'],
@@ -24,7 +26,7 @@ export const garbage: [string, Buffer][] = (
     ['POP3', '+OK ready\r\n'],
     ['IMAP', '* OK IMAP4rev1 ready\r\n'],
     ['memcached', 'ERROR\r\n'],
-    ['PostgreSQL that has no room', 'Esorry, too many clients already\n\0'],
+    ['PostgreSQL with too many clients', 'Esorry, too many clients already\n\0'],
     ['PostgreSQL without TLS', 'N'],
     ['PostgreSQL with TLS', 'S'],
     ['PostgreSQL that asks for a password', 'R\0\0\0\u0008\0\0\0\u0003'],
@@ -34,17 +36,17 @@ export const garbage: [string, Buffer][] = (
     ['a handshake of TLS', '\u0016\u0003\u0003\0\u007a\u0002'],
     ['a status', '+OK\r\n'],
     ['another status', '+PONG\r\n'],
-    ['two of one', '+OK\r\n+OK\r\n'],
-    ['one and something else', '+OK\r\nwhat?\r\n'],
+    ['two statuses', '+OK\r\n+OK\r\n'],
+    ['a status and something else', '+OK\r\nwhat?\r\n'],
     ['a number', ':1\r\n'],
-    ['no number', ':x\r\n'],
-    ['nothing', '$-1\r\n'],
-    ['no list', '*-1\r\n'],
+    ['an invalid number', ':x\r\n'],
+    ['a null text', '$-1\r\n'],
+    ['a null list', '*-1\r\n'],
     ['an empty list', '*0\r\n'],
-    ['a list of a length that is none', '*x\r\n'],
+    ['a list of an invalid length', '*x\r\n'],
     ['a list that is too long', '*99999999999\r\n'],
     ['a text that never ends', '$99999999\r\nx'],
-    ['a text of a length that is none', '$x\r\nx\r\n'],
+    ['a text of an invalid length', '$x\r\nx\r\n'],
     ['lists in lists', '*1\r\n'.repeat(20_000)],
     ['a push of RESP 3', '>2\r\n+invalidate\r\n*0\r\n'],
     ['an odd push', '>1\r\n:1\r\n'],
@@ -74,7 +76,7 @@ export const garbage: [string, Buffer][] = (
 type Listening = { port: number; stop(): void }
 type Certificate = { cert: Buffer; key: Buffer }
 
-/** Listens on a free port of 127.0.0.1, over TLS if there is a certificate. */
+/** Listens on a free port of 127.0.0.1, with TLS if a certificate is given, and passes each connection to `serve`. */
 export async function listenLocally(
   serve: (socket: Socket) => void,
   certificate?: Certificate,
@@ -96,10 +98,10 @@ export async function listenLocally(
   return { port: (server.address() as AddressInfo).port, stop }
 }
 
-/** What comes from a server, or what becomes of it on the way; undefined, it is not passed on at all. */
+/** Changes bytes that a server sent. @returns the bytes to pass on, none if empty; undefined to close the connection */
 type Garble = (chunk: Buffer) => Buffer | undefined
 
-/** Passes all on to the server at `port`, and back what `garble` makes of the answers. */
+/** Passes all bytes to the server at `port`, and its answers back through the Garble of the connection. */
 export function startProxy(
   port: number,
   garbleOf: () => Garble,
@@ -119,11 +121,11 @@ export function startProxy(
   }, certificate)
 }
 
-/** Lets some answers through, and then breaks one in one of many ways; what follows is broken again or whole. */
+/** Makes a Garble that passes up to 11 chunks unchanged, and then breaks each in one of ten random ways. */
 export function makeGarble(random: Random): Garble {
-  let whole = Math.floor(random() * 12)
+  let unchangedCount = Math.floor(random() * 12)
   return chunk => {
-    if (whole-- > 0) return chunk
+    if (unchangedCount-- > 0) return chunk
     const at = Math.floor(random() * (chunk.length + 1))
     const [start, end] = [chunk.subarray(0, at), chunk.subarray(at)]
     const way = choose(random, [

@@ -1,6 +1,6 @@
 /**
- * Sets what Lambda sets for a function, and `more`. The functions' modules read it as they load, so they are loaded
- * after it.
+ * Sets the environment variables that Lambda sets for a function, and `more`. It must be called before the functions' modules
+ * are loaded, as these read the environment then.
  */
 export function setLambdaEnvironment(more: Record<string, string>): void {
   Object.assign(process.env, {

@@ -21,26 +21,33 @@ import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.
 import { type Execution, functionsOf, runExecution, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { arnInRegion } from '../../rotation/arn.ts'
 
-/** The Region that is lost, and the one that goes on. */
+/** The Region that is lost, and the one to which its replicas go. */
 export const lostRegion = 'eu-west-1'
 export const survivingRegion = 'eu-central-1'
-/** The host of what is in the lost Region, and of its replica here. */
+/** The database's host in the lost Region. `newHost` is that of its copy in the surviving one. */
 export const lostHost = `db.${lostRegion}.example.com`
 const newHost = 'localhost'
 
+/** The ARN of rotateSecret in the surviving Region. */
 export const rotationFunction = `arn:aws:lambda:${survivingRegion}:123456789012:function:keyturn-local-rotateSecret`
 
-type Wanted = { value: object | string; tags?: Record<string, string>; replicate?: boolean }
+/** A secret to make. Text is stored as it is, an object as JSON. */
+type NewSecret = { value: object | string; tags?: Record<string, string>; replicate?: boolean }
 
-/** Two Regions: secrets with replicas, the functions of a promotion in the second one, and its table. */
+/**
+ * Two Regions in one process: secrets in the first with replicas in the second (here: the surviving Region), and in the second
+ * the functions and the table of promotions.
+ */
 export class LostRegion {
   readonly embedded: Embedded
   readonly dynamo: DynamoDBClient
   readonly table: PromotionTable
-  /** Secrets Manager in the lost Region, and here. */
+  /** Clients of Secrets Manager in the lost and in the surviving Region. */
   readonly lostClient: SecretsManagerClient
   readonly survivingClient: SecretsManagerClient
+  /** The functions of promote and rotate in the surviving Region. */
   readonly tasks: Tasks = {}
+  /** What these functions have put on the event bus. */
   events: BusEvent[] = []
   readonly #server: DynamoDbServer
   readonly #folder: string
@@ -56,7 +63,7 @@ export class LostRegion {
     this.table = new PromotionTable(this.dynamo, 'promotions')
   }
 
-  /** `map` is the deployer's, which knows the old host. */
+  /** Starts both. `map` says which host replaces which in a promotion, and `trust` lists more CA files. */
   static async start({
     map = { [lostHost]: newHost } as Record<string, string>,
     trust = [] as string[],
@@ -70,7 +77,7 @@ export class LostRegion {
     Object.assign(process.env, {
       AWS_REGION: survivingRegion,
       AWS_ENDPOINT_URL_DYNAMODB: server.url,
-      // Nothing answers there: no database is RDS's.
+      // Nothing answers at this address, so that no database counts as RDS's.
       AWS_ENDPOINT_URL_RDS: 'http://127.0.0.1:9',
       KEYTURN_PEER_REGIONS: lostRegion,
       KEYTURN_HOST_MAP: join(folder, 'hosts.json'),
@@ -78,7 +85,7 @@ export class LostRegion {
       KEYTURN_ROTATION_FUNCTION: rotationFunction,
     })
     const region = new LostRegion(embedded, server, folder)
-    // The functions of this Region are others than those of the lost one, though in one process.
+    // Modules are loaded again, so that this Region's functions do not share clients with the lost Region's.
     vi.resetModules()
     const { loadHandler } = await import('../../local/embedded/embedded.ts')
     for (const machine of ['promote', 'rotate'] as const)
@@ -96,13 +103,13 @@ export class LostRegion {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  /** Its API answers no more, or does again. */
+  /** Makes Secrets Manager in the lost Region refuse connections, or answer again. */
   set isLost(lost: boolean) {
     this.embedded.secretsManager.setRegionBehaviour(lostRegion, lost ? { endpoint: 'closed' } : {})
   }
 
-  /** Makes a secret in the lost Region, with a replica here. @returns the replica's ARN */
-  async add(name: string, { value, tags = {}, replicate = true }: Wanted): Promise<string> {
+  /** Makes a secret in the lost Region, with a replica in the surviving one. @returns the replica's ARN */
+  async add(name: string, { value, tags = {}, replicate = true }: NewSecret): Promise<string> {
     const Tags = Object.entries({ 'keyturn:managed': 'true', 'keyturn:home': lostRegion, ...tags }).map(
       ([Key, Value]) => ({
         Key,
@@ -117,7 +124,7 @@ export class LostRegion {
     return arnInRegion(ARN, survivingRegion)
   }
 
-  /** Makes a secret of this Region's own. @returns its ARN */
+  /** Makes a secret that is only in the surviving Region. @returns its ARN */
   async addHere(Name: string, value: object | string, tags: Record<string, string>): Promise<string> {
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
     const SecretString = typeof value === 'string' ? value : JSON.stringify(value)
@@ -132,7 +139,7 @@ export class LostRegion {
     await this.lostClient.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
   }
 
-  /** Deletes every secret, and what was noted of them. */
+  /** Deletes every secret and every note on a promotion. */
   async clear(): Promise<void> {
     this.isLost = false
     for (const client of [this.lostClient, this.survivingClient]) {
@@ -145,6 +152,7 @@ export class LostRegion {
       for (const { credential } of await this.table.list(kind)) await this.table.forget(kind, credential)
   }
 
+  /** @returns DescribeSecret's answer in the surviving Region, with its tags as an object */
   async describe(SecretId: string): Promise<DescribeSecretResponse & { tags: Record<string, string> }> {
     const found = await this.survivingClient.send(new DescribeSecretCommand({ SecretId }))
     return {
@@ -153,13 +161,13 @@ export class LostRegion {
     }
   }
 
-  /** What an application here gets. */
+  /** @returns the value that an application in the surviving Region reads */
   async readAsApplication(SecretId: string): Promise<Record<string, unknown>> {
     const { SecretString = '' } = await this.survivingClient.send(new GetSecretValueCommand({ SecretId }))
     return JSON.parse(SecretString)
   }
 
-  /** Runs a promotion. `instead` are states that do something else. */
+  /** Runs an execution of promote. `instead` replaces the functions of these states. */
   promote(
     input: object = { from: lostRegion },
     instead: Tasks = {},
@@ -168,20 +176,21 @@ export class LostRegion {
     return runExecution('promote', { ...this.tasks, ...instead }, name, input)
   }
 
-  /** Rotates a secret, here or in the lost Region. */
+  /** Rotates a secret in the surviving Region (here) or in the lost one (there). */
   rotate(id: string, where: 'here' | 'there', name = randomUUID()): Promise<Execution> {
     const tasks = where === 'here' ? this.tasks : this.embedded.tasks
     return runExecution('rotate', tasks, name, { store: 'secrets-manager', id })
   }
 
+  /** @returns the notes on promotions or rehearsals, by the secret's name */
   async readNoted(kind: PromotionNote['kind'] = 'promotion'): Promise<Map<string, PromotionNote>> {
-    return new Map((await this.table.list(kind)).map(noted => [noted.name, noted]))
+    return new Map((await this.table.list(kind)).map(note => [note.name, note]))
   }
 }
 
 /**
- * A client of the SDK looks for its Region when it is first used, and keeps it. The functions that ask a database have one, and
- * the others have one.
+ * Calls two functions, so that their clients take the Region of the environment: a client of the SDK reads its Region at the
+ * first call and keeps it. The functions that log in to databases share one client, and the other functions another.
  */
 async function settleRegion({ CreateSecret, RollbackSecret }: Tasks): Promise<void> {
   const [execution, rotation] = [randomUUID(), { store: 'secrets-manager', id: 'none' }]

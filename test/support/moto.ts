@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { freePort, startServer } from '../../local/servers/spawn.ts'
 
+/** A running moto: an AWS emulator that is not this project's. */
 export type Moto = { url: string; stop(): Promise<void> }
 
-/** Starts moto, an emulator of AWS that others wrote; `bin` is what pythonBin gave. */
+/** Starts moto. `bin` is the folder that pythonBin returned. */
 export async function startMoto(bin: string): Promise<Moto> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`

@@ -4,26 +4,27 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 
-const version = '22.23.3'
+const NODE_VERSION = '22.23.3'
 const cache = join(import.meta.dirname, '../../node_modules/.cache')
 
 /**
- * Node 22, fetched from npm when first asked for. It is none of the project's own packages: each Node brings a command of
- * that name, and one would take the other's place. Undefined, with a warning, where it cannot be had.
- * @throws Error in CI instead, so that no test is left out there unseen
+ * Installs Node 22 from npm at the first call. It is not a dependency of the project, as its command `node` would replace that
+ * of the Node which the project uses.
+ * @returns the path of its command, or undefined, with a warning, if npm cannot fetch it
+ * @throws Error in CI if npm cannot fetch it, so that no test is skipped there unnoticed
  */
 export async function node22(): Promise<string | undefined> {
-  const folder = join(cache, `keyturn-node-${version}`)
+  const folder = join(cache, `keyturn-node-${NODE_VERSION}`)
   const file = join(folder, 'node_modules/node/bin/node')
   if (existsSync(file)) return file
   await mkdir(cache, { recursive: true })
   const made = await mkdtemp(`${folder}-`)
   try {
-    // Which of its versions may run a script of its own, npm reads in the manifest.
-    const manifest = { private: true, dependencies: { node: version }, allowScripts: { node: true } }
+    // npm reads in the manifest which packages may run an install script.
+    const manifest = { private: true, dependencies: { node: NODE_VERSION }, allowScripts: { node: true } }
     await writeFile(join(made, 'package.json'), JSON.stringify(manifest))
     await promisify(execFile)('npm', ['install', '--no-audit', '--no-fund'], { cwd: made })
-    // Another process may have been faster.
+    // Another process may have installed it meanwhile.
     await rename(made, folder).catch(() => {})
     return file
   } catch (error) {

@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
 
-/** The error that a promise is rejected with. @throws if it is not rejected, or with no Error */
+/** @returns the error with which a promise is rejected @throws Error if it is not rejected, or not with an Error */
 export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise
@@ -10,7 +10,7 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   throw new Error('it did not fail')
 }
 
-/** Keeps what this process writes to its output, instead of showing it, until mocks are restored. */
+/** Keeps what this process writes to stdout and stderr instead of showing it, until mocks are restored. */
 export function captureOutput(): string[] {
   const written: string[] = []
   const keep = (chunk: unknown) => {

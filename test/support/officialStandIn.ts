@@ -1,6 +1,7 @@
 /**
- * Python that stands in for one of AWS's rotation functions: it has what is changed in theirs, and moves the labels to a new
- * version with the same value. No database is told. `atLoad` is what it does when it is loaded, besides.
+ * @returns Python code that stands in for one of AWS's rotation functions. It has the lines that bench/official/ replaces in
+ * those, and moves the labels to a new version with the same value, without a database. `atLoad` is Python that runs when the
+ * module is loaded.
  */
 export const officialStandIn = (atLoad: string) => `
 import os

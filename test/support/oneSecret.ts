@@ -12,8 +12,8 @@ import { MemoryStore } from '../../rotation/stores/memory.ts'
 import { ADMIN_PAUSES_MS } from '../../rotation/strategies/adminSession.ts'
 
 /**
- * One secret in memory, its user in a real PostgreSQL, and a pipeline around both: made anew for each test of a file that
- * imports this.
+ * One secret in memory, its user in a real PostgreSQL, and a pipeline for both. A file that imports this gets new ones for each
+ * of its tests.
  */
 const [found] = inject('postgres')
 if (!found) throw new Error('no PostgreSQL')
@@ -25,16 +25,18 @@ export const secondToken = 'second-'.padEnd(32, '0')
 
 export let app: App
 export let store: MemoryStore
+/** The tokens of the rotations whose executions run. */
 export let running: Set<string>
-/** Of these, those that wait until what they replaced is closed. */
+/** Those of the running rotations that only wait until what they replaced is closed. */
 export let waitingToClose: Set<string>
-/** Those whose setSecret never came as far as a login. */
+/** The tokens of the rotations whose history proves that they changed nothing in the database. */
 export let untouched: Set<string>
 export let pipeline: Pipeline
 export let admin: ReturnType<typeof vi.fn<(arn: string) => Promise<Credential>>>
 export let rds: ReturnType<typeof vi.fn<() => Promise<Rds>>>
 export let connection: ReturnType<typeof vi.fn<(name: string) => Promise<string>>>
 
+/** Makes the secret anew, with these tags, and a pipeline for it. */
 export async function setUpSecret(tags: Record<string, string> = {}, value = app.current): Promise<void> {
   store = new MemoryStore()
   store.create(id, firstToken, value, tags)
@@ -50,9 +52,9 @@ export async function setUpSecret(tags: Record<string, string> = {}, value = app
     readAdmin: admin,
     readConnection: connection,
     rds,
-    isRotating: async which => running.has(which) && !waitingToClose.has(which),
-    isExecutionRunning: async which => running.has(which),
-    hasChangedNothing: async which => untouched.has(which),
+    isRotating: async token => running.has(token) && !waitingToClose.has(token),
+    isExecutionRunning: async token => running.has(token),
+    hasChangedNothing: async token => untouched.has(token),
     defaults: parseOptions({}),
   }
 }
@@ -68,11 +70,12 @@ beforeEach(async () => {
 export const unreachableEngine = async () => new Postgres({ caFile: server.caFile, connectTimeout: 1 })
 export const singleUserTags = { 'keyturn:strategy': 'single-user' }
 export const readCurrent = async () => (await store.read(id, { stage: 'current' }))?.credential as Credential
-export const readByToken = async (which: string) =>
-  (await store.read(id, { token: which }))?.credential as Credential
+export const readByToken = async (token: string) =>
+  (await store.read(id, { token: token }))?.credential as Credential
 
-export async function rotate(which: string) {
-  const rotation = await createSecret(pipeline, { id, token: which })
+/** Runs the four steps of a rotation. @returns what CreateSecret returned */
+export async function rotate(token: string) {
+  const rotation = await createSecret(pipeline, { id, token })
   await setSecret(pipeline, rotation)
   await try_(pipeline, rotation)
   await finishSecret(pipeline, rotation)

@@ -14,13 +14,17 @@ import { ParameterStore } from '../../rotation/stores/parameterStore.ts'
 import { credentialWith } from './contracts/store.ts'
 import { type Moto, startMoto } from './moto.ts'
 
+/* A moto with Parameter Store for the tests of a file that imports this, and helpers that make and read parameters. */
+
+/** The folder of the Python environment with moto, or undefined if there is none. */
 export const bin = await pythonBin()
 
-/** Calls that the store makes, and what happens to them. */
+/** The SDK client's `send`. */
 export type Send = (command: {
   constructor: { name: string }
   input: Record<string, unknown>
 }) => Promise<unknown>
+/** What happens instead of a call. `call` makes the call. */
 export type Fault = (
   action: string,
   call: () => Promise<unknown>,
@@ -30,8 +34,9 @@ export type Fault = (
 export let moto: Moto
 export let ssmClient: SSMClient
 export let store: ParameterStore
+/** The actions that the store has called in this test, in order. */
 export const calls: string[] = []
-/** What happens to each call of the store, if it is not just made. */
+/** `each` happens instead of each call of the store, if it is set. */
 export const storeFaults: { each?: Fault | undefined } = {}
 
 beforeAll(async () => {
@@ -65,14 +70,14 @@ export const overwriteParameter = (id: string, password: string) =>
 export const labelVersion = (Name: string, ParameterVersion: number, ...Labels: string[]) =>
   ssmClient.send(new LabelParameterVersionCommand({ Name, ParameterVersion, Labels }))
 
-/** A parameter that somebody made by hand: version 1, without labels. */
+/** Makes a parameter as by hand: version 1, without labels. @returns its name */
 export async function makeParameter(input: Partial<PutParameterCommandInput> = {}): Promise<string> {
   const id = `/shop/${randomUUID()}`
   await putParameter(id, input)
   return id
 }
 
-/** The same, with a rotation under way. */
+/** Makes a parameter with a pending version, as during a rotation. */
 export async function makePendingParameter(input: Partial<PutParameterCommandInput> = {}) {
   const [id, token] = [await makeParameter(input), randomUUID()]
   await store.propose(id, token, credentialWith('next'))
@@ -96,7 +101,7 @@ export const readPendingParameters = async (id: string) => {
   return (await ssmClient.send(new GetParametersByPathCommand(query))).Parameters ?? []
 }
 
-/** The first call of `action` is `done` instead. */
+/** Has `done` happen instead of the first call of `action`. */
 export function faultOnce(action: string, done: Fault): void {
   let over = false
   storeFaults.each = (name, call, input) => {

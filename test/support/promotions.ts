@@ -1,6 +1,6 @@
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb'
 
-/** Makes the table of promotions, by this name, on an emulator, as resources/promotion.yml does. */
+/** Makes the table of promotions on an emulator, as resources/promotion.yml does. */
 export async function makePromotionTable(dynamo: DynamoDBClient, TableName: string): Promise<void> {
   await dynamo.send(
     new CreateTableCommand({

@@ -4,21 +4,22 @@ import type { AddressInfo } from 'node:net'
 import { RDSClient } from '@aws-sdk/client-rds'
 import { startMoto } from './moto.ts'
 
+/** A running emulator of RDS, whose answers a test may change. */
 export type RdsServer = {
   url: string
   client: RDSClient
   /** The actions that were called, in order. */
   calls: string[]
-  /** Changes what is answered. */
+  /** Changes the XML of an answer. */
   edit: (answer: string) => string
-  /** The code that a call is refused with, if it is. */
+  /** @returns the error code with which a call is refused, or undefined to let it through */
   refuse: (call: URLSearchParams) => string | undefined
   stop(): Promise<void>
 }
 
 /**
- * moto's RDS behind a server that passes calls on: it writes them down and may change the answers, for what moto does
- * not know, such as custom endpoints, and for host names, as moto's lead nowhere.
+ * Starts moto's RDS behind a server that passes calls to it, notes them, and may change the answers: moto has no custom
+ * endpoints, for example, and its host names lead nowhere.
  */
 export async function startRds(bin: string): Promise<RdsServer> {
   const moto = await startMoto(bin)
@@ -53,18 +54,19 @@ export async function startRds(bin: string): Promise<RdsServer> {
   return rds
 }
 
+/** @returns a client without retries */
 export function rdsClient(endpoint: string, region = 'eu-west-1'): RDSClient {
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
   return new RDSClient({ endpoint, region, credentials, maxAttempts: 1 })
 }
 
 const database = { MasterUsername: 'master', MasterUserPassword: 'a-password' }
-/** What every instance of the tests has. */
+/** The input of CreateDBInstance that all instances of the tests share. */
 export const instance = {
   ...database,
   DBInstanceClass: 'db.t4g.micro',
   Engine: 'postgres',
   AllocatedStorage: 20,
 }
-/** What every cluster has. */
+/** The input of CreateDBCluster that all clusters of the tests share. */
 export const cluster = { ...database, Engine: 'aurora-postgresql' }

@@ -1,6 +1,6 @@
 import { CreateTableCommand, type DynamoDBClient } from '@aws-sdk/client-dynamodb'
 
-/** Makes the table of rotations, by this name, on an emulator, as resources/records.yml does. */
+/** Makes the table of rotations on an emulator, as resources/records.yml does. */
 export async function makeRecordTable(dynamo: DynamoDBClient, TableName: string): Promise<void> {
   const key = (hash: string, range: string) => [
     { AttributeName: hash, KeyType: 'HASH' as const },

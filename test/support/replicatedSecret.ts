@@ -17,48 +17,49 @@ import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import type { TestServer } from './testServers.ts'
 
-/** Where a secret's replicas are. */
+/** The Regions of the secret's replicas. */
 export const replicaRegions = ['us-east-1', 'ap-south-1'] as const
 const home = 'eu-west-1'
 
-/** Has the functions, which are loaded later, look at these Regions, and not for long. */
+/** Sets the peer Regions for the functions, which are loaded later, and makes their waits short. */
 export function setPeerRegions(): void {
   process.env.KEYTURN_PEER_REGIONS = replicaRegions.join(',')
   Object.assign(PENDING_WAIT_MS, { pending: 150, pause: 20 })
 }
 
-const never = Number.POSITIVE_INFINITY
-/** What a replica can do, for as long as nobody mends it. */
+const forever = Number.POSITIVE_INFINITY
+/** Ways in which a replica can fail, until somebody repairs it. */
 export const replicaFaults: Record<string, RegionBehaviour> = {
-  'is late': { inProgressMs: never },
-  'is late and says InSync': { arrivalMs: never },
+  'is late': { inProgressMs: forever },
+  'is late and says InSync': { arrivalMs: forever },
   fails: { failsBecause: 'key disabled' },
-  'is wedged by two quick moves': { wedgesWithinMs: never },
+  'is wedged by two quick moves': { wedgesWithinMs: forever },
   'cannot be asked': { endpoint: 'denied' },
 }
 
-/** A secret of a real server's user, with a replica in each of two Regions. */
+/** A secret for a user of a real server, with a replica in each of two Regions. */
 export class ReplicatedSecret {
   readonly id: string
   readonly #embedded: Embedded
-  readonly #place: TestServer
-  /** The Regions that nobody waits for: what applications there get may not log in. */
-  readonly #left = new Set<string>()
-  readonly #conduct = new Map<string, RegionBehaviour>()
+  readonly #server: TestServer
+  /** The Regions that rotations do not wait for, so that a value read there may not log in. */
+  readonly #ignored = new Set<string>()
+  readonly #behaviours = new Map<string, RegionBehaviour>()
 
-  private constructor(id: string, embedded: Embedded, place: TestServer) {
+  private constructor(id: string, embedded: Embedded, server: TestServer) {
     this.id = id
     this.#embedded = embedded
-    this.#place = place
+    this.#server = server
   }
 
+  /** Makes a user, its admin, and the secret with its replicas. */
   static async enrol(
     embedded: Embedded,
-    place: TestServer,
+    server: TestServer,
     strategy: StrategyName,
   ): Promise<ReplicatedSecret> {
-    const app = await place.makeApp(strategy)
-    await place.reset(app, undefined)
+    const app = await server.makeApp(strategy)
+    await server.reset(app, undefined)
     const { valueStore } = embedded.users
     const admin = await valueStore.put(`${app.user}/admin`, app.admin.serialize(), {
       'keyturn:admin': 'true',
@@ -67,43 +68,44 @@ export class ReplicatedSecret {
     const tags = {
       ...{ 'keyturn:managed': 'true', 'keyturn:home': home },
       ...{ 'keyturn:strategy': strategy, 'keyturn:grace': '1s' },
-      ...place.tags,
+      ...server.tags,
     }
     const id = await valueStore.put(`${app.user}/app`, JSON.stringify(value), tags)
-    const secret = new ReplicatedSecret(id, embedded, place)
+    const secret = new ReplicatedSecret(id, embedded, server)
     for (const region of replicaRegions) await secret.add(region)
     return secret
   }
 
+  /** Adds a replica in this Region. */
   async add(region: string): Promise<void> {
     const AddReplicaRegions = [{ Region: region }]
     const command = new ReplicateSecretToRegionsCommand({ SecretId: this.id, AddReplicaRegions })
     await this.#embedded.secrets.send(command)
-    this.#left.delete(region)
+    this.#ignored.delete(region)
   }
 
-  /** Applications there find no secret any more. */
+  /** Removes the replica in this Region. */
   async remove(region: string): Promise<void> {
     const RemoveReplicaRegions = [region]
     const command = new RemoveRegionsFromReplicationCommand({ SecretId: this.id, RemoveReplicaRegions })
     await this.#embedded.secrets.send(command)
-    this.#left.add(region)
+    this.#ignored.add(region)
   }
 
-  /** Applications there may be refused from now on. */
+  /** Gives the Region up by a tag: rotations no longer wait for its replica. */
   async giveUp(region: string): Promise<void> {
     const Tags = [{ Key: givenUpTag(region), Value: '2026-11-29 it is down' }]
     await this.#embedded.secrets.send(new TagResourceCommand({ SecretId: this.id, Tags }))
-    this.#left.add(region)
+    this.#ignored.add(region)
   }
 
-  /** It is waited for again, whatever applications there have until it follows. */
+  /** Takes the tag away: rotations wait for the replica again. Until it follows, a value read there may not log in. */
   async takeBack(region: string): Promise<void> {
     const TagKeys = [givenUpTag(region)]
     await this.#embedded.secrets.send(new UntagResourceCommand({ SecretId: this.id, TagKeys }))
   }
 
-  /** Somebody stores the value once more, with a note. */
+  /** Stores the value once more with another field, as an operator might. */
   async storeAgain(note: string): Promise<void> {
     const { secrets } = this.#embedded
     const { SecretString = '' } = await secrets.send(new GetSecretValueCommand({ SecretId: this.id }))
@@ -111,30 +113,33 @@ export class ReplicatedSecret {
     await secrets.send(new PutSecretValueCommand({ SecretId: this.id, SecretString: edited }))
   }
 
-  /** From now on a Region behaves so. */
-  misbehave(region: string, conduct: RegionBehaviour): void {
-    this.#conduct.set(region, conduct)
-    this.#embedded.secretsManager.setRegionBehaviour(region, conduct)
+  /** Sets how Secrets Manager behaves in a Region from now on. */
+  setBehaviour(region: string, behaviour: RegionBehaviour): void {
+    this.#behaviours.set(region, behaviour)
+    this.#embedded.secretsManager.setRegionBehaviour(region, behaviour)
   }
 
-  /** What somebody on call does. */
-  async mend(region: string): Promise<void> {
-    this.misbehave(region, {})
+  /** Ends a Region's misbehaviour and replicates again, as somebody on call does. */
+  async repair(region: string): Promise<void> {
+    this.setBehaviour(region, {})
     await this.add(region)
   }
 
-  /** Every Region that is waited for hands out a value that logs in, as applications there see it: they reach their own. */
+  /**
+   * Expects that the value in each Region that rotations wait for logs in. Each is read as an application in that Region does,
+   * which reaches the Region's endpoint even if other Regions cannot.
+   */
   async expectServed(where: string): Promise<void> {
-    for (const region of [home, ...replicaRegions].filter(region => !this.#left.has(region))) {
-      const { endpoint, ...rest } = this.#conduct.get(region) ?? {}
+    for (const region of [home, ...replicaRegions].filter(region => !this.#ignored.has(region))) {
+      const { endpoint, ...rest } = this.#behaviours.get(region) ?? {}
       if (endpoint) this.#embedded.secretsManager.setRegionBehaviour(region, rest)
-      const value = await this.#servedIn(region)
+      const value = await this.#readIn(region)
       if (endpoint) this.#embedded.secretsManager.setRegionBehaviour(region, { ...rest, endpoint })
-      expect(await this.#place.admits(value), `${where}: ${region} is served`).toBe(true)
+      expect(await this.#server.admits(value), `${where}: ${region} is served`).toBe(true)
     }
   }
 
-  async #servedIn(region: string): Promise<Credential> {
+  async #readIn(region: string): Promise<Credential> {
     const client = new SecretsManagerClient({ endpoint: this.#embedded.secretsManager.url, region })
     const SecretId = this.id.replace(`:${home}:`, `:${region}:`)
     const { SecretString = '' } = await client.send(new GetSecretValueCommand({ SecretId }))

@@ -1,10 +1,11 @@
 import { type BusEvent, makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import type { Task } from '../../local/embedded/stateMachine.ts'
 
-/* What the tests of rotate's definition play it with. */
+/* The input, and the tasks that play the Lambda functions, for tests that run statemachines/rotate.asl.json. */
 
 export const executionName = '0a1b2c3d-0000-4000-8000-000000000001'
 export const executionInput = { store: 'secrets-manager', id: 'app' }
+/** What CreateSecret returns. */
 export const createdRotation = {
   ...executionInput,
   token: executionName,
@@ -16,7 +17,7 @@ export const createdRotation = {
   replaces: 'c',
 }
 
-/** Every task succeeds, but those given; what is put on the bus is kept. */
+/** @returns tasks that all succeed, except `given`, and the events that are put on the bus */
 export function makeTasks(given: Record<string, Task> = {}) {
   const events: BusEvent[] = []
   const all = {
@@ -43,14 +44,15 @@ export function makeTasks(given: Record<string, Task> = {}) {
   return { events, all }
 }
 
+/** @returns a task that fails with an error of this name */
 export const makeFailingTask = (error: string) => () => {
   throw Object.assign(new Error('the reason'), { name: error })
 }
-/** Fails so often, then succeeds. */
+/** @returns a task that fails so many times and then succeeds */
 export const makeTaskFailingFirst = (error: string, times: number, result: unknown = null) => {
   let left = times
   return () => (left-- > 0 ? makeFailingTask(error)() : result)
 }
 
-/** What comes after a rotation in a deployment that names peer Regions. */
+/** The states that follow a rotation in a deployment with peer Regions. */
 export const retiringStates = ['GraceBeforeLook', 'LookBeforeRetiring', 'RetireSecret']

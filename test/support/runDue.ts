@@ -1,12 +1,15 @@
 import { type ServerWork, serverInputOf } from '../../fleet/serverLocks.ts'
 import { type Execution, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
-/** Runs one execution of rotate-due, and those of rotate-server that it starts, as rotateServer does. */
+/**
+ * Runs one execution of rotate-due and the executions of rotate-server that it starts.
+ * @returns rotate-due's execution, whose `tries` count those of rotate-server too
+ */
 export async function runDue(tasks: Record<string, Task>, name: string): Promise<Execution> {
   const tries: Record<string, number>[] = []
   const rotateServer: Task = async input => {
     const { group, ...rest } = input as ServerWork
-    // The last release's findDue told no server.
+    // The last release's findDue returns no server.
     const { server = { id: 'server', last: 0 } } = group as Partial<ServerWork['group']>
     const execution = `${server.id}-${server.last + 1}`
     const work = serverInputOf({ ...rest, group: { ...group, server } }, execution)

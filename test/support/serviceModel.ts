@@ -18,7 +18,7 @@ type Shape = {
 }
 type Operation = { input: { shape: string }; output?: { shape: string }; errors?: { shape: string }[] }
 
-/** AWS's own description of a service whose answers are JSON: which members there are, and of which type. */
+/** AWS's description of a service with a JSON protocol: the members and types of its requests and answers. */
 export class ServiceModel {
   readonly #operations: Record<string, Operation>
   readonly #shapes: Record<string, Shape>
@@ -28,92 +28,94 @@ export class ServiceModel {
     this.#shapes = model.shapes
   }
 
-  /** As botocore has it, in the Python environment `bin`. */
+  /** Reads the description from botocore, in the Python environment whose folder is `bin`. */
   static async load(bin: string, service: string): Promise<ServiceModel> {
     const print = `import json; from botocore.loaders import Loader; print(json.dumps(Loader().load_service_model("${service}", "service-2")))`
     const printed = await promisify(execFile)(join(bin, 'python'), ['-c', print], { maxBuffer: 1e8 })
     return new ServiceModel(JSON.parse(printed.stdout))
   }
 
-  /** What is wrong with a request for an operation. */
-  inRequest(operation: string, request: unknown): string[] {
+  /** @returns what is wrong with a request for an operation, as sentences */
+  problemsInRequest(operation: string, request: unknown): string[] {
     const input = this.#operations[operation]?.input
-    return input ? this.#wrong(input.shape, request, operation) : [`${operation} is no operation`]
+    return input ? this.#problemsIn(input.shape, request, operation) : [`${operation} is no operation`]
   }
 
-  /** What is wrong with an operation's answer: an error must be one that it declares. */
-  inAnswer(operation: string, status: number, answer: Record<string, unknown>): string[] {
+  /** @returns what is wrong with an operation's answer. An error must be one that the operation declares. */
+  problemsInAnswer(operation: string, status: number, answer: Record<string, unknown>): string[] {
     const found = this.#operations[operation]
     if (!found) return [`${operation} is no operation`]
     if (status === 200)
-      return found.output ? this.#wrong(found.output.shape, answer, operation) : keysOf(answer)
+      return found.output ? this.#problemsIn(found.output.shape, answer, operation) : unknownKeys(answer)
     const { __type, ...body } = answer
     const declared = found.errors?.find(({ shape }) => shape === __type)
     return declared
-      ? this.#wrong(declared.shape, body, `${operation}: ${__type}`)
+      ? this.#problemsIn(declared.shape, body, `${operation}: ${__type}`)
       : [`${operation} does not declare ${__type}`]
   }
 
-  #wrong(name: string, value: unknown, path: string): string[] {
+  #problemsIn(name: string, value: unknown, path: string): string[] {
     const shape = this.#shapes[name] as Shape
-    if (shape.type === 'structure') return this.#wrongInStructure(shape, value, path)
-    if (shape.type === 'list') return this.#wrongInList(shape, value, path)
-    if (shape.type === 'map') return this.#wrongInMap(shape, value, path)
-    if (shape.type === 'string') return wrongInText(shape, value, path)
+    if (shape.type === 'structure') return this.#problemsInStructure(shape, value, path)
+    if (shape.type === 'list') return this.#problemsInList(shape, value, path)
+    if (shape.type === 'map') return this.#problemsInMap(shape, value, path)
+    if (shape.type === 'string') return problemsInText(shape, value, path)
     if (shape.type === 'boolean') return typeof value === 'boolean' ? [] : [`${path} is no boolean`]
     if (shape.type === 'blob') return typeof value === 'string' ? [] : [`${path} is no Base64`]
-    if (['timestamp', 'integer', 'long'].includes(shape.type)) return wrongInNumber(shape, value, path)
+    if (['timestamp', 'integer', 'long'].includes(shape.type)) return problemsInNumber(shape, value, path)
     return [`${path} is of the unknown type ${shape.type}`]
   }
 
-  #wrongInStructure({ members = {}, required = [] }: Shape, value: unknown, path: string): string[] {
+  #problemsInStructure({ members = {}, required = [] }: Shape, value: unknown, path: string): string[] {
     if (!isObject(value)) return [`${path} is no structure`]
     const missing = required
       .filter(member => !(member in value))
       .map(member => `${path}.${member} is missing`)
     const found = Object.entries(value).flatMap(([key, inner]) => {
       const member = members[key]
-      return member ? this.#wrong(member.shape, inner, `${path}.${key}`) : [`${path}.${key} is unknown`]
+      return member ? this.#problemsIn(member.shape, inner, `${path}.${key}`) : [`${path}.${key} is unknown`]
     })
     return [...missing, ...found]
   }
 
-  #wrongInList(shape: Shape, value: unknown, path: string): string[] {
+  #problemsInList(shape: Shape, value: unknown, path: string): string[] {
     if (!Array.isArray(value)) return [`${path} is no list`]
-    const each = value.flatMap((inner, i) => this.#wrong(`${shape.member?.shape}`, inner, `${path}[${i}]`))
-    return [...wrongInSize(shape, value.length, path), ...each]
+    const each = value.flatMap((inner, i) =>
+      this.#problemsIn(`${shape.member?.shape}`, inner, `${path}[${i}]`),
+    )
+    return [...problemsInSize(shape, value.length, path), ...each]
   }
 
-  #wrongInMap({ key, value: inner }: Shape, value: unknown, path: string): string[] {
+  #problemsInMap({ key, value: inner }: Shape, value: unknown, path: string): string[] {
     if (!isObject(value)) return [`${path} is no map`]
     return Object.entries(value).flatMap(([name, entry]) => [
-      ...this.#wrong(`${key?.shape}`, name, `${path} key`),
-      ...this.#wrong(`${inner?.shape}`, entry, `${path}.${name}`),
+      ...this.#problemsIn(`${key?.shape}`, name, `${path} key`),
+      ...this.#problemsIn(`${inner?.shape}`, entry, `${path}.${name}`),
     ])
   }
 }
 
-function wrongInText(shape: Shape, value: unknown, path: string): string[] {
+function problemsInText(shape: Shape, value: unknown, path: string): string[] {
   if (typeof value !== 'string') return [`${path} is no text`]
   if (shape.enum && !shape.enum.includes(value)) return [`${path} is none of ${shape.enum}`]
   if (shape.pattern && !new RegExp(`^(?:${shape.pattern})$`, 's').test(value))
     return [`${path} does not match ${shape.pattern}`]
-  return wrongInSize(shape, value.length, path)
+  return problemsInSize(shape, value.length, path)
 }
 
-function wrongInNumber(shape: Shape, value: unknown, path: string): string[] {
+function problemsInNumber(shape: Shape, value: unknown, path: string): string[] {
   if (shape.timestampFormat === 'iso8601')
     return Number.isNaN(Date.parse(`${value}`)) ? [`${path} is no date`] : []
   if (typeof value !== 'number') return [`${path} is no number`]
   if (shape.type === 'timestamp') return []
-  return Number.isInteger(value) ? wrongInSize(shape, value, path) : [`${path} is no whole number`]
+  return Number.isInteger(value) ? problemsInSize(shape, value, path) : [`${path} is no whole number`]
 }
 
-function wrongInSize({ min = 0, max = Infinity }: Shape, size: number, path: string): string[] {
+function problemsInSize({ min = 0, max = Infinity }: Shape, size: number, path: string): string[] {
   return size >= min && size <= max ? [] : [`${path} is not between ${min} and ${max}`]
 }
 
-function keysOf(answer: object): string[] {
+function unknownKeys(answer: object): string[] {
   return Object.keys(answer).map(key => `${key} is unknown: there is no output`)
 }
 

@@ -26,41 +26,46 @@ import { Redshift } from '../../rotation/engines/redshift/redshift.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import * as redshift from './engines/redshiftStandIn.ts'
 
-/** What a login or a statement is run through: it may not come to be run, or its result not be given back. */
+/**
+ * Runs a login or a statement. It may throw before the effect, or after it without returning its result, to play a process
+ * that dies.
+ */
 export type RunThrough = <T>(name: string, effect: () => Promise<T>) => Promise<T>
 
-/** A real server for the fault matrix. */
+/** A real server on which the fault matrix runs. */
 export type TestServer = {
   name: string
-  /** Where it logs every statement. */
+  /** The file to which the server logs every statement. */
   logFile: string
-  /** What a secret of it says beside its strategy. */
+  /** Tags that a secret for this server has beside its strategy. */
   tags?: Record<string, string>
-  /** An engine whose every login and statement is a call. */
+  /** Makes an engine that runs each login and each statement that changes something through `call`. */
   engine(call: RunThrough): Engine
-  /** One whose user may do what the strategy takes. */
+  /** Makes a user and an admin that have the rights which the strategy needs. */
   makeApp(strategy: StrategyName): Promise<App>
+  /** @returns whether user and password log in now, by a client that is not Keyturn's engine */
   admits(credential: Credential): Promise<boolean>
-  /** Gives a user that there is the password of this value, behind everybody's back. */
+  /** Sets the password of an existing user without the engine, as an operator might. */
   setPassword(credential: Credential): Promise<unknown>
-  /** Sets the user's password, and makes its clone with this value, or sees to it that there is none. */
+  /** Sets the user's password, and makes its clone with the password of `clone`, or drops the clone if there is none. */
   reset(app: App, clone: Credential | undefined): Promise<void>
-  /** Drops an app's users and its admin, where the server has room for few. */
+  /** Drops an app's users and its admin. Only servers that can hold few users have this. */
   clear?(app: App): Promise<void>
 }
 
-/** The newest and the oldest version: what differs between versions shows most there. */
+/** The newest and the oldest PostgreSQL, between which versions differ most. */
 export function postgresTestServers(): TestServer[] {
   const servers = inject('postgres')
   return [...servers.slice(0, 1), ...servers.slice(-1)].map(postgresTestServer)
 }
 
+/** A PostgreSQL for the fault matrix. */
 export function postgresTestServer(server: PostgresServer): TestServer {
   const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
   return {
     name: `PostgreSQL ${server.version}`,
     logFile: server.logFile,
-    engine: call => new Postgres({ caFile: server.caFile, Client: callingClient(call) }),
+    engine: call => new Postgres({ caFile: server.caFile, Client: wrapClientClass(call) }),
     makeApp: () => postgres.makeApp(server),
     admits: credential => postgres.admits(server, credential),
     setPassword: async credential =>
@@ -79,7 +84,7 @@ export function postgresTestServer(server: PostgresServer): TestServer {
         server,
         `select 1 from pg_roles where rolname = ${text(clone.username)}`,
       )
-      // By the admin, as a first rotation would have made it.
+      // The admin creates the clone, as a first rotation does.
       if (!exists)
         await postgres.runStatements(server, `create role ${c} login; grant ${u} to ${c}`, 'postgres', {
           user: admin.username,
@@ -90,8 +95,8 @@ export function postgresTestServer(server: PostgresServer): TestServer {
   }
 }
 
-/** The driver's client, or one of the tests', whose every login is a call, and every statement that `kindOf` names. */
-export function callingClient(
+/** @returns a subclass of a client that runs each login, and each statement for which `kindOf` has a name, through `call` */
+export function wrapClientClass(
   call: RunThrough,
   Client: typeof pg.Client = pg.Client,
   kindOf: (statement: string) => string | undefined = postgresKind,
@@ -116,9 +121,10 @@ function postgresKind(statement: string): string {
   return statement.includes('pg_backend_pid()') ? 'prepare' : 'other'
 }
 
-/** What stands in for Redshift; none where this system cannot have it. */
+/** The server that stands in for Redshift, or none if this system cannot run it. */
 export const redshiftTestServers = () => redshift.standInServers().map(redshiftTestServer)
 
+/** Redshift's stand-in for the fault matrix. */
 export function redshiftTestServer(server: PostgresServer): TestServer {
   return {
     name: 'Redshift',
@@ -126,7 +132,7 @@ export function redshiftTestServer(server: PostgresServer): TestServer {
     engine: call =>
       new Redshift({
         caFile: server.caFile,
-        Client: callingClient(call, redshift.StandInClient, redshiftKind),
+        Client: wrapClientClass(call, redshift.StandInClient, redshiftKind),
       }),
     makeApp: () => redshift.makeApp(server),
     admits: credential => postgres.admits(server, credential),
@@ -156,19 +162,23 @@ export function redshiftTestServer(server: PostgresServer): TestServer {
   }
 }
 
-/** Unset for one that only reads or settles the session: dying there is dying before the next that changes something. */
+/**
+ * @returns undefined for a statement that only reads or sets up the session: a process that dies there has changed as much as
+ * one that dies before the next change
+ */
 function redshiftKind(statement: string): string | undefined {
   if (/^(select|begin; set|rollback)\b/.test(statement)) return undefined
   return statement.includes(' password ') ? 'password' : statement.split(' ', 1)[0]
 }
 
-/** The newest server of an engine; none where this system cannot have it. */
+/** The newest server of MySQL or MariaDB, or none if this system cannot run it. */
 export const mysqlTestServers = (engine: MysqlServer['engine']) =>
   inject('mysql')
     .filter(server => server.engine === engine)
     .slice(-1)
     .map(mysqlTestServer)
 
+/** A MySQL or MariaDB for the fault matrix. */
 export function mysqlTestServer(server: MysqlServer): TestServer {
   const Engine = server.engine === 'mysql' ? Mysql : Mariadb
   return {
@@ -183,7 +193,7 @@ export function mysqlTestServer(server: MysqlServer): TestServer {
             opened = await mysql.createConnection(config)
             return opened
           }
-          // As the system does for a process that dies.
+          // The system does this when a process dies.
           const connection = await call('login', login).catch(error => {
             opened?.destroy()
             throw error
@@ -230,7 +240,10 @@ export function mysqlTestServer(server: MysqlServer): TestServer {
   }
 }
 
-/** Unset for one that only reads or settles the session: dying there is dying before the next that changes something. */
+/**
+ * @returns undefined for a statement that only reads or sets up the session: a process that dies there has changed as much as
+ * one that dies before the next change
+ */
 function mysqlKind(statement: string): string | undefined {
   if (/^(show|select|set session)/.test(statement)) return undefined
   if (/^(alter user .* identified|set password)/.test(statement)) return 'password'
@@ -239,6 +252,7 @@ function mysqlKind(statement: string): string | undefined {
 
 export const mongodbTestServers = () => inject('mongodb').map(mongodbTestServer)
 
+/** Amazon DocumentDB's engine for the fault matrix. */
 export function mongodbTestServer(server: MongodbServer): TestServer {
   return {
     name: server.name,
@@ -258,7 +272,7 @@ export function mongodbTestServer(server: MongodbServer): TestServer {
       }
       return new Mongodb({ caFile: server.caFile, Client })
     },
-    // TLS and a name to look up take half of a login's time, and are the same for all.
+    // TLS and looking a name up take half of a login's time, and the contract tests both.
     makeApp: () => mongodb.makeApp(server, { more: { ssl: false, host: '127.0.0.1' } }),
     admits: credential => mongodb.admits(server, credential),
     setPassword: ({ username, password }) =>
@@ -281,15 +295,16 @@ export function mongodbTestServer(server: MongodbServer): TestServer {
   }
 }
 
-/** Unset for one that only reads. */
+/** @returns undefined for a command that only reads */
 function mongodbKind(command: Document): string | undefined {
   if ('usersInfo' in command) return undefined
   return 'pwd' in command ? 'password' : Object.keys(command)[0]
 }
 
-/** The newest server of all that speak Redis' protocol. */
+/** The newest Redis or Valkey, or none if this system cannot run one. */
 export const redisTestServers = () => inject('redis').slice(-1).map(redisTestServer)
 
+/** A Redis or Valkey for the fault matrix. */
 export function redisTestServer(server: RedisServer): TestServer {
   return {
     name: server.name,
@@ -303,7 +318,7 @@ export function redisTestServer(server: RedisServer): TestServer {
             opened = await connect(target)
             return opened
           }
-          // As the system does for a process that dies.
+          // The system does this when a process dies.
           const connection = await call('login', login).catch(error => {
             opened?.destroy()
             throw error
@@ -314,7 +329,7 @@ export function redisTestServer(server: RedisServer): TestServer {
             const words = command.map(String)
             const [name, subcommand = ''] = words
             if (['SETUSER', 'DELUSER'].includes(subcommand)) queued = words
-            // Before that nothing has an effect.
+            // Queued commands have no effect before EXEC.
             return name === 'EXEC'
               ? call(`statement ${redisKind(queued)}`, () => send(command))
               : send(command)
@@ -322,7 +337,7 @@ export function redisTestServer(server: RedisServer): TestServer {
           return connection
         },
       }),
-    // In clear text: TLS takes longer than all else here, and is tried by the contract.
+    // Without TLS, which takes longer than everything else here, and which the contract tests.
     makeApp: strategy =>
       redis.makeApp(
         { ...server, port: server.plainPort },

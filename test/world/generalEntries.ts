@@ -4,42 +4,43 @@ import { Credential } from '../../rotation/credential.ts'
 import { engineTraits } from '../../rotation/engines/traits.ts'
 import type { Entry, World } from './world.ts'
 
-/** Whether somebody else than the user changes the database. */
+/** Whether an admin, not the user itself, changes the database. */
 const byAdmin = ({ app, strategy }: World) =>
   engineTraits[app.current.engine].actorByStrategy[strategy] === 'admin'
 
-/** A value that differs from current in this, which no reader would take for its own. */
+/** Makes a changed copy of the current value current, as somebody does by hand. */
 async function edit(world: World, change: Record<string, unknown>): Promise<void> {
   const value = JSON.parse((await world.current()).serialize())
   world.kept = await world.store.describe(world.id)
   await world.edit(Credential.parse(JSON.stringify({ ...value, ...change })))
 }
 
-/** Current is again the version that it was, as an operator does who sees the mistake. */
+/** Makes the earlier version current again, as an operator does who sees the mistake. */
 const moveBack = async ({ store, id, kept }: World) => {
   const { current } = kept as { current: string }
   store.move(id, 'current', current)
 }
 
-const turnAdmin = async (world: World) => {
+/** Changes the admin's password in the database, and keeps its new value in `world.kept`. */
+const changeAdminPassword = async (world: World) => {
   const { admin } = world.app
   world.kept = admin.with({ password: `turned-${randomHex()}` })
   await world.testServer.setPassword(world.kept as Credential)
 }
 
-/** What can be on every engine: the states of the values, of the stores, and of the admin that they name. */
+/** The states that are possible with every engine: of the value, of the store, and of the admin that the value names. */
 export function generalEntries(): Entry[] {
   return [
     {
-      name: 'nothing',
+      name: 'no special state',
       make: async () => {},
       undo: async () => {},
       expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
-      name: "the admin's password turns, and its secret follows",
+      name: "the admin's password changes, and its secret follows",
       async make(world) {
-        await turnAdmin(world)
+        await changeAdminPassword(world)
         sleep(200).then(() => {
           world.admin = world.kept as Credential
         })
@@ -49,8 +50,8 @@ export function generalEntries(): Entry[] {
       expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
-      name: "the admin's password turns, and its secret does not follow",
-      make: turnAdmin,
+      name: "the admin's password changes, and its secret does not follow",
+      make: changeAdminPassword,
       async undo(world) {
         world.admin = world.kept as Credential
       },
@@ -102,20 +103,20 @@ export function generalEntries(): Entry[] {
     {
       name: 'current is edited to a password that the database never had',
       make: world => edit(world, { password: 'never set' }),
-      // Who logs in with an older value has had its password set to this one.
+      // If an older value logged in, the rotation may have set the user's password to the edited one.
       undo: async world => (await world.testServer.admits(await world.current())) || moveBack(world),
       moments: ['before'],
       locksOut: true,
     },
     {
-      name: 'current is edited to a user that there is not',
+      name: 'current is edited to a user that does not exist',
       make: world => edit(world, { username: 'mistyped' }),
       undo: moveBack,
       moments: ['before'],
       locksOut: true,
     },
     {
-      name: 'current is edited to a host that is none',
+      name: 'current is edited to an invalid host',
       make: world => edit(world, { host: 'db.example.com:5432/shop' }),
       undo: moveBack,
       locksOut: true,

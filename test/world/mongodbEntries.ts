@@ -15,19 +15,19 @@ const reader = 'documentdb_readonly_role, pg_read_all_data'
 const writer = 'documentdb_readwrite_role'
 const all = `${reader}, ${writer}, documentdb_admin_role`
 
-/** Which of usersInfo's fields an entry changes. */
+/** The fields of usersInfo that an entry changes. */
 export const coveredFields = ['user', 'db', 'roles']
-/** Why none changes the others. What only MongoDB has is tried in mongodb.test.ts, on the commands that would be sent. */
+/** Why no entry changes the other fields. mongodb.test.ts tests what only MongoDB has, on the commands that are sent. */
 export const excusedFields: Record<string, string> = {
   _id: 'the database and the name',
-  userId: 'a number that the server gives a user and never changes; nothing is done by it',
+  userId: 'a number that the server gives a user and never changes, and that nothing uses',
   customData: 'the engine of the tests refuses it; in MongoDB it follows the user',
   mechanisms: 'the engine of the tests has SCRAM-SHA-256 alone; in MongoDB a user keeps those that it has',
   authenticationRestrictions: 'the engine of the tests has none; in MongoDB they follow the user',
-  inheritedPrivileges: 'told only where they are asked for; they follow from the roles',
+  inheritedPrivileges: 'returned only on request; they follow from the roles',
 }
 
-/** What a DBA may do to one account. */
+/** What a DBA may change about one account. */
 const changes: { name: string; statement: (user: string) => string; locksOut?: true }[] = [
   { name: 'gets a role', statement: user => `grant ${writer} to ${user}` },
   { name: 'loses all roles', statement: user => `revoke ${all} from ${user}` },
@@ -39,30 +39,30 @@ const changes: { name: string; statement: (user: string) => string; locksOut?: t
   { name: 'is dropped', statement: user => `drop role ${user}`, locksOut: true },
 ]
 
-/** Has both accounts as they were, with whatever password they got meanwhile; but current's, if it is current's. */
-async function mend(server: MongodbServer, world: World): Promise<void> {
+/** Gives both accounts their roles again, makes a dropped user again, and sets current's password. */
+async function restore(server: MongodbServer, world: World): Promise<void> {
   const { username, password } = await world.current()
   for (const user of [world.user, world.clone]) {
     const there = await hasUser(server, user)
     if (!there && user !== username && user !== world.user) continue
-    const opened = there
+    const statement = there
       ? `revoke ${all} from ${name(user)}; grant ${reader} to ${name(user)}`
       : createUserStatement(user, `mended-${randomHex()}`, 'readAnyDatabase')
-    await runBehindGateway(server, opened, world.app.admin.username)
+    await runBehindGateway(server, statement, world.app.admin.username)
     if (user === username) await runBehindGateway(server, updateUserStatement(user, password))
   }
 }
 
 function accountEntries(server: MongodbServer): Entry[] {
   const whose = [
-    { who: 'the account in use', of: (world: World) => world.inUse, one: true },
-    { who: 'the other account', of: (world: World) => world.next, one: false },
+    { who: 'the account in use', of: (world: World) => world.inUse, isInUse: true },
+    { who: 'the other account', of: (world: World) => world.next, isInUse: false },
   ]
-  return whose.flatMap(({ who, of, one }) =>
+  return whose.flatMap(({ who, of, isInUse }) =>
     changes.map(
       ({ name: what, statement, locksOut = false }): Entry => ({
         name: `${who} ${what}`,
-        ...(!one && { strategies: pairs }),
+        ...(!isInUse && { strategies: pairs }),
         async make(world) {
           const user = of(world)
           const { admin } = world.app
@@ -74,7 +74,7 @@ function accountEntries(server: MongodbServer): Entry[] {
             )
           await runBehindGateway(server, statement(name(user)), admin.username)
         },
-        undo: world => mend(server, world),
+        undo: world => restore(server, world),
         locksOut,
       }),
     ),
@@ -83,7 +83,7 @@ function accountEntries(server: MongodbServer): Entry[] {
 
 const adminEntries = (server: MongodbServer): Entry[] => [
   {
-    name: 'the admin may not manage users any more',
+    name: 'the admin may no longer manage users',
     make: ({ app }) => runBehindGateway(server, `alter role ${name(app.admin.username)} nocreaterole`),
     undo: ({ app }) => runBehindGateway(server, `alter role ${name(app.admin.username)} createrole`),
     strategies: pairs,
@@ -91,7 +91,7 @@ const adminEntries = (server: MongodbServer): Entry[] => [
   {
     name: 'the admin loses its password',
     make: ({ app }) => runBehindGateway(server, `alter role ${name(app.admin.username)} password null`),
-    // A value that was refused is not tried again for minutes.
+    // A value of an admin that was refused is not tried again for two minutes, so the admin gets another.
     async undo(world) {
       world.admin = world.app.admin.with({ password: `opened-${randomHex()}` })
       await world.testServer.setPassword(world.admin)
@@ -101,7 +101,7 @@ const adminEntries = (server: MongodbServer): Entry[] => [
   },
 ]
 
-/** States of the server as a whole, which the gateway plays by what it was started with. */
+/** States of the whole server, which the gateway plays as its options say. */
 function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] {
   return [
     {
@@ -115,14 +115,14 @@ function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] 
       expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
-      name: 'a failover is under way',
+      name: 'a failover is going on',
       async make() {
         options.primary = '127.0.0.1:1'
       },
       async undo() {
         delete options.primary
       },
-      // Where it takes no writes, a login does not tell what it will be: no password is tried.
+      // A server that takes no writes may be about to change, so that a rollback tries no password there.
       isUndecidable: true,
     },
     {
@@ -136,7 +136,7 @@ function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] 
       expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
-      name: 'the server knows SCRAM-SHA-1 alone',
+      name: 'the server has only SCRAM-SHA-1',
       async make(world) {
         const { app } = world
         const values = [...(await world.replaced()), await world.current(), app.admin]
@@ -167,7 +167,7 @@ function serverEntries(server: MongodbServer, options: GatewayOptions): Entry[] 
   ]
 }
 
-/** What a DocumentDB or a DBA of it may have or do. */
+/** The states of Amazon DocumentDB. */
 export function mongodbEntries(server: MongodbServer, options: GatewayOptions): Entry[] {
   return [...accountEntries(server), ...adminEntries(server), ...serverEntries(server, options)]
 }

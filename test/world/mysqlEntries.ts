@@ -8,30 +8,30 @@ import { nativePasswordHash } from '../../rotation/engines/mysql/mysqlPasswordHa
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import type { Entry, Moment, World } from './world.ts'
 
-/** `covers` names the columns of mysql.user, and the keys of what is in one, that the entry is about. */
+/** A state. `covers` names the columns of mysql.user, and the keys of a document in one, that the state changes. */
 export type MysqlEntry = Entry & { covers?: string[] }
 
-const alternating: StrategyName[] = ['alternating-users', 'temporary-clone']
+const twoUserStrategies: StrategyName[] = ['alternating-users', 'temporary-clone']
 const early: Moment[] = ['before', 'after create']
 
-/** What a MySQL or MariaDB may have, and what its DBA may do. */
+/** The states of a MySQL or MariaDB. */
 export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
-  const itself = server.engine === 'mysql'
+  const isMysql = server.engine === 'mysql'
   const sql = (...statements: string[]) => runStatements(server, statements)
-  /** On each of the two that there is. */
+  /** Runs ALTER USER for the user and the clone, if they exist. */
   const onBoth = ({ user, clone }: World, clause: string) =>
     sql(`alter user if exists ${user}@'%' ${clause}`, `alter user if exists ${clone}@'%' ${clause}`)
   const exists = async (user: string) =>
     (await sql(`select 1 from mysql.user where user = '${user}' and host = '%'`)).length > 0
 
-  /** A clause of ALTER USER for the user, or for the clone; `closes`, the server refuses who has it. */
+  /** Two entries: a clause of ALTER USER for the user, and for the clone. If it `closes`, the server refuses that user's logins. */
   function clause(
     name: string,
     make: string,
     undo: string,
     { closes = false, ...rest }: { closes?: boolean } & Partial<MysqlEntry> = {},
   ): MysqlEntry[] {
-    const of = (which: 'user' | 'clone'): MysqlEntry => ({
+    const entryOf = (which: 'user' | 'clone'): MysqlEntry => ({
       name: `the ${which} gets ${name}`,
       make: world => sql(`alter user if exists ${world[which]}@'%' ${make}`),
       async undo(world) {
@@ -39,13 +39,13 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         await sql('flush user_resources')
       },
       locksOut: world => closes && world.inUse === world[which],
-      ...(which === 'clone' && { strategies: alternating }),
+      ...(which === 'clone' && { strategies: twoUserStrategies }),
       ...rest,
     })
-    return [of('user'), of('clone')]
+    return [entryOf('user'), entryOf('clone')]
   }
 
-  /** A variable of the server; it is again as it was afterwards. */
+  /** A global variable of the server, which `undo` sets back. */
   function variable(name: string, value: string | number, rest: Partial<MysqlEntry> = {}): MysqlEntry {
     let before: unknown
     return {
@@ -56,7 +56,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         await sql(`set global ${name} = ${value}`)
       },
       undo: () => sql(`set global ${name} = ${typeof before === 'string' ? `'${before}'` : before}`),
-      // What a server is set to is much the same to all that an admin changes, and to all that change themselves.
+      // Strategies that need an admin meet a server's setting alike, and so do those that need none: one of each is enough.
       strategies: ['single-user', 'alternating-users'],
       ...rest,
     }
@@ -64,15 +64,15 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
 
   const privileges: MysqlEntry[] = [
     {
-      name: 'the user may do all on the server',
+      name: 'the user has all privileges on the server',
       covers: ['access'],
       make: ({ user }) => sql(`grant all on *.* to ${user}`),
       undo: ({ user, app }) =>
         sql(
           `revoke all on *.* from ${user}`,
-          // With partial_revokes, those on the database are taken into the others and go with them.
+          // With partial_revokes, the privileges on the database become part of the global ones and are revoked with them.
           `grant select, insert, update, delete, create, drop on ${app.database}.* to ${user}`,
-          ...(itself ? [`grant application_password_admin on *.* to ${user}`] : []),
+          ...(isMysql ? [`grant application_password_admin on *.* to ${user}`] : []),
         ),
     },
     {
@@ -93,11 +93,11 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         )),
       undo: async ({ app, clone }) =>
         (await exists(clone)) && (await sql(`grant select, insert on ${app.database}.* to ${clone}`)),
-      strategies: alternating,
+      strategies: twoUserStrategies,
       locksOut: world => world.inUse === world.clone,
     },
     {
-      name: 'the clone may more than the user, with its option',
+      name: 'the clone has more privileges than the user, with the grant option',
       make: async ({ app, clone }) =>
         (await exists(clone)) &&
         (await sql(
@@ -105,29 +105,29 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
           `grant process on *.* to ${clone}`,
         )),
       undo: async () => {},
-      strategies: alternating,
+      strategies: twoUserStrategies,
     },
     {
-      name: 'a role of the user, by default',
+      name: 'the user has a default role',
       covers: ['default_role', 'is_role'],
       make: ({ user, app }) =>
         sql(
           `create role if not exists role_${user}`,
           `grant role_${user} to ${user}`,
           `grant role_${user} to ${app.admin.username} with admin option`,
-          itself
+          isMysql
             ? `alter user ${user} default role role_${user}`
             : `set default role role_${user} for ${user}`,
         ),
       undo: ({ user }) => sql(`drop role role_${user}`),
     },
     {
-      name: 'a role of the user that the admin may not give',
+      name: 'the user has a role that the admin may not grant',
       make: ({ user }) => sql(`create role if not exists role_${user}`, `grant role_${user} to ${user}`),
       undo: ({ user }) => sql(`drop role role_${user}`),
     },
     {
-      name: 'a proxy of the user that the admin may not give',
+      name: 'the user is a proxy for an account, which the admin may not grant',
       make: ({ user }) =>
         sql(`create user if not exists for_${user}`, `grant proxy on for_${user} to ${user}`),
       undo: ({ user }) => sql(`revoke proxy on for_${user} from ${user}`, `drop user for_${user}`),
@@ -140,9 +140,9 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       closes: true,
       covers: ['password_expired', 'password_last_changed'],
       undo: ({ user, clone }) =>
-        // As its owner would, by setting it to what it is.
+        // This has the effect of setting the password again to the same.
         sql(
-          itself
+          isMysql
             ? `update mysql.user set password_expired = 'N' where user in ('${user}', '${clone}')`
             : `update mysql.global_priv set priv = json_set(priv, '$.password_last_changed', unix_timestamp())
                where user in ('${user}', '${clone}')`,
@@ -194,7 +194,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       locksOut: world => world.inUse === world.user,
     },
     {
-      name: 'the user is renamed, and nobody renames it back: it is made again',
+      name: 'the user is renamed, and its clone dropped before it is renamed back',
       make: ({ user }) => sql(`rename user ${user}@'%' to was_${user}@'%'`),
       async undo({ user, clone }) {
         await sql(`drop user if exists ${clone}@'%'`, `rename user was_${user}@'%' to ${user}@'%'`)
@@ -210,35 +210,35 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         const current = await world.current()
         if (current.username === world.clone && !(await exists(world.clone))) await remake(world, current)
       },
-      strategies: alternating,
+      strategies: twoUserStrategies,
       locksOut: world => world.inUse === world.clone,
     },
     {
-      name: 'an account of the user for another address',
+      name: 'the user has a second account for another address',
       covers: ['Host'],
       make: ({ user }) =>
-        sql(`create user if not exists ${user}@'10.%' ${identifiedClause(server, 'another')}`),
+        sql(`create user if not exists ${user}@'10.%' ${identifiedClause(server, 'openConnection')}`),
       undo: ({ user }) => sql(`drop user ${user}@'10.%'`),
     },
     {
-      name: 'an account of the user for just this address',
+      name: 'the user has a second account for the address of this client',
       covers: ['Host'],
       make: ({ user }) =>
-        sql(`create user if not exists ${user}@'127.0.0.1' ${identifiedClause(server, 'another')}`),
+        sql(`create user if not exists ${user}@'127.0.0.1' ${identifiedClause(server, 'openConnection')}`),
       undo: ({ user }) => sql(`drop user ${user}@'127.0.0.1'`),
       locksOut: world => world.inUse === world.user,
     },
     {
-      name: 'an account of the clone for just this address',
+      name: 'the clone has a second account for the address of this client',
       covers: ['Host'],
       make: ({ clone }) =>
-        sql(`create user if not exists ${clone}@'127.0.0.1' ${identifiedClause(server, 'another')}`),
+        sql(`create user if not exists ${clone}@'127.0.0.1' ${identifiedClause(server, 'openConnection')}`),
       undo: ({ clone }) => sql(`drop user ${clone}@'127.0.0.1'`),
-      strategies: alternating,
+      strategies: twoUserStrategies,
       locksOut: world => world.inUse === world.clone,
     },
     {
-      name: 'a stranger with the name of the clone',
+      name: 'another user has the name of the clone',
       make: ({ clone }) =>
         sql(
           `create database if not exists of_${clone}`,
@@ -246,23 +246,23 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
           `grant select on of_${clone}.* to ${clone}`,
         ),
       undo: ({ clone }) => sql(`drop user ${clone}`, `drop database of_${clone}`),
-      strategies: alternating,
+      strategies: twoUserStrategies,
       holders: ['user'],
       moments: early,
       expectedEnd: () => /^NotPermitted$/,
     },
     {
-      name: 'a clone that was begun, without a password',
+      name: 'the clone exists without a password and privileges',
       covers: ['authentication_string'],
       make: ({ clone }) => sql(`create user ${clone}`),
       undo: async () => {},
-      strategies: alternating,
+      strategies: twoUserStrategies,
       holders: ['user'],
       moments: early,
       expectedEnd: () => /^rotated$/,
     },
     {
-      name: 'a clone that was begun, with the password of the rotation, and may nothing',
+      name: 'the clone exists with the password of the rotation, without privileges',
       make: async world => {
         const { pending } = await world.store.describe(world.id)
         const version = await world.store.read(world.id, { token: pending ?? '' })
@@ -273,7 +273,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         )
       },
       undo: async () => {},
-      strategies: alternating,
+      strategies: twoUserStrategies,
       holders: ['user'],
       moments: ['after create', 'after set', 'before rollback'],
       expectedEnd: () => /^(rotated|InvalidCredential|Forced)$/,
@@ -284,48 +284,48 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         (await exists(clone)) &&
         (await sql(`create or replace definer = ${clone} view ${app.database}.v as select 1`)),
       undo: ({ app }) => sql(`drop view if exists ${app.database}.v`),
-      strategies: alternating,
+      strategies: twoUserStrategies,
     },
     {
-      name: 'its database is dropped',
+      name: 'the database is dropped',
       make: ({ app }) => sql(`drop database ${app.database}`),
       undo: ({ app }) => sql(`create database ${app.database}`),
-      // A user that may use it by name alone is let in by the server.
+      // The server still accepts the login of a user that has privileges on the database's name.
       locksOut: true,
       isUndecidable: true,
     },
     {
-      name: 'another plugin of the user, for which Keyturn can make no password',
+      name: 'the user has another plugin, for which Keyturn cannot set a password',
       covers: ['plugin', 'authentication_string'],
       make: ({ user, app }) =>
-        itself
+        isMysql
           ? sql(`alter user ${user} identified with sha256_password by '${app.current.password}'`)
           : sql(`alter user ${user} identified via unix_socket`),
       undo: ({ user, app }) => sql(`alter user ${user} ${identifiedClause(server, app.current.password)}`),
       holders: ['user'],
       moments: early,
-      locksOut: !itself,
+      locksOut: !isMysql,
       expectedEnd: () => /^(NotPermitted|LoginRefused)$/,
     },
     {
-      name: 'another plugin of the user, while the clone is in use',
+      name: 'the user has another plugin, while the clone is in use',
       covers: ['plugin'],
       make: ({ user }) =>
-        sql(`alter user ${user} identified ${itself ? "with sha256_password by 'x'" : 'via unix_socket'}`),
+        sql(`alter user ${user} identified ${isMysql ? "with sha256_password by 'x'" : 'via unix_socket'}`),
       undo: ({ user, app }) => sql(`alter user ${user} ${identifiedClause(server, app.current.password)}`),
       holders: ['clone'],
     },
     {
-      name: 'a password that the user retained beside current',
-      covers: itself ? ['additional_password'] : ['auth_or'],
+      name: 'the user has a second password beside current',
+      covers: isMysql ? ['additional_password'] : ['auth_or'],
       make: ({ user, app }) =>
-        itself
+        isMysql
           ? sql(`alter user ${user} identified by '${randomHex(8)}Aa1!' retain current password`)
           : sql(
               `alter user ${user} identified via mysql_native_password using '${nativePasswordHash('x')}' or mysql_native_password using '${nativePasswordHash(app.current.password)}'`,
             ),
       async undo(world) {
-        if (itself) await sql(`alter user ${world.user} discard old password`)
+        if (isMysql) await sql(`alter user ${world.user} discard old password`)
         const current = await world.current()
         if (current.username === world.user) await world.testServer.setPassword(current)
       },
@@ -334,13 +334,13 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     },
   ]
 
-  /** What may keep a rollback from setting current's password again. */
-  const unreturnable = (entry: MysqlEntry): MysqlEntry => ({
+  /** An entry that may keep a rollback from setting current's password again. */
+  const blockingRollback = (entry: MysqlEntry): MysqlEntry => ({
     ...entry,
     locksOut: ({ strategy }) => strategy === 'single-user',
   })
 
-  /** Current's account as the rotation had left it. */
+  /** Makes current's user again, with its password and privileges. */
   async function remake({ app }: World, { username, password }: Credential): Promise<void> {
     await sql(
       `create user ${username} ${identifiedClause(server, password)}`,
@@ -350,8 +350,8 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
 
   const admins: MysqlEntry[] = [
     ['CREATE USER', 'create user on *.*'],
-    ['what it needs to see accounts', 'select on mysql.*'],
-    ['its option on the database', undefined],
+    ['SELECT on the tables of accounts', 'select on mysql.*'],
+    ['its privileges on the database', undefined],
   ].map(([what, privilege]) => ({
     name: `the admin loses ${what}`,
     make: ({ app }: World) =>
@@ -364,16 +364,16 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       ),
   }))
 
-  /** What was set cannot be taken back while it lasts. */
-  const unwritable = { locksOut: ({ strategy }: World) => strategy === 'single-user', isUndecidable: true }
-  let held: Connection | undefined
+  /** While the state lasts, a password that was set cannot be set back. */
+  const readOnly = { locksOut: ({ strategy }: World) => strategy === 'single-user', isUndecidable: true }
+  let superuserConnection: Connection | undefined
   const settings: MysqlEntry[] = [
-    variable('read_only', 'on', unwritable),
+    variable('read_only', 'on', readOnly),
     variable('require_secure_transport', 'on'),
     variable('sql_mode', "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'"),
     variable('sql_quote_show_create', 'off'),
     variable('autocommit', 'off'),
-    variable(itself ? 'transaction_read_only' : 'tx_read_only', 'on', unwritable),
+    variable(isMysql ? 'transaction_read_only' : 'tx_read_only', 'on', readOnly),
     variable('init_connect', "'set names latin1'"),
     variable('init_connect', "'no statement'", { locksOut: true, isUndecidable: true }),
     variable('wait_timeout', 1),
@@ -384,26 +384,26 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
       name: 'no connection is free',
       async make() {
         const { host, port, superuser } = server
-        held = await mysql.createConnection({
+        superuserConnection = await mysql.createConnection({
           host,
           port,
           ...superuser,
           ssl: { ca: readFileSync(server.caFile) },
         })
-        await sql(`set global max_connections = ${itself ? 1 : 10}`)
-        if (!itself) more = await Promise.all(Array.from({ length: 9 }, () => another()))
+        await sql(`set global max_connections = ${isMysql ? 1 : 10}`)
+        if (!isMysql) more = await Promise.all(Array.from({ length: 9 }, () => openConnection()))
       },
       async undo() {
-        // A new connection might not be let in, as one that was refused counts until it is gone.
-        await held?.query('set global max_connections = 300')
-        for (const one of [held, ...more]) await one?.end()
+        // A new connection might be refused, as one that was refused counts until it has ended.
+        await superuserConnection?.query('set global max_connections = 300')
+        for (const one of [superuserConnection, ...more]) await one?.end()
         more = []
       },
       locksOut: true,
       isUndecidable: true,
     },
     {
-      name: 'the server starts again',
+      name: 'the server restarts',
       make: () => server.restart(),
       undo: async () => {},
       endsByItself: true,
@@ -413,16 +413,16 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     },
   ]
   let more: Connection[] = []
-  const another = () => {
+  const openConnection = () => {
     const { host, port, superuser } = server
     return mysql.createConnection({ host, port, ...superuser, ssl: { ca: readFileSync(server.caFile) } })
   }
 
-  return [...accounts, ...privileges, ...admins, ...settings, ...(itself ? mysqlOnly() : mariadbOnly())]
+  return [...accounts, ...privileges, ...admins, ...settings, ...(isMysql ? mysqlOnly() : mariadbOnly())]
 
   function mysqlOnly(): MysqlEntry[] {
     const component = 'file://component_validate_password'
-    /** Rules that all passwords here break. A rollback after they came cannot set current again. */
+    /** Rules that all passwords of these tests break, so that a rollback cannot set current's password again. */
     const rules = (name: string, ...more: string[]): MysqlEntry => ({
       name: `validate_password with ${name}`,
       make: () => sql(`install component '${component}'`, ...more),
@@ -432,10 +432,10 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
     return [
       ...clause('a history of passwords', 'password history 3', 'password history default', {
         covers: ['Password_reuse_history'],
-      }).map(unreturnable),
+      }).map(blockingRollback),
       ...clause('an interval of reuse', 'password reuse interval 3 day', 'password reuse interval default', {
         covers: ['Password_reuse_time'],
-      }).map(unreturnable),
+      }).map(blockingRollback),
       ...clause('PASSWORD REQUIRE CURRENT', 'password require current', 'password require current default', {
         covers: ['Password_require_current'],
       }),
@@ -462,7 +462,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         strategies: ['dual-password'],
       },
       {
-        name: 'a partial revoke',
+        name: 'the user has a partial revoke',
         covers: ['Restrictions'],
         make: ({ user, app }) =>
           sql(
@@ -479,16 +479,16 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
           ),
       },
       variable('super_read_only', 'on', {
-        ...unwritable,
+        ...readOnly,
         undo: () => sql('set global super_read_only = off', 'set global read_only = off'),
       }),
       variable('offline_mode', 'on', { locksOut: true, isUndecidable: true }),
-      unreturnable(
+      blockingRollback(
         variable('password_history', 3, {
           strategies: ['single-user', 'alternating-users', 'dual-password'],
         }),
       ),
-      unreturnable(
+      blockingRollback(
         variable('password_reuse_interval', 3, {
           strategies: ['single-user', 'alternating-users', 'dual-password'],
         }),
@@ -518,13 +518,13 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         covers: ['max_statement_time'],
       }),
       {
-        name: 'a plugin that checks passwords, strictly',
+        name: 'a plugin checks passwords, and refuses password hashes',
         make: () => sql("install soname 'simple_password_check'"),
         undo: () => sql("uninstall soname 'simple_password_check'"),
         locksOut: ({ strategy }) => strategy === 'single-user',
       },
       {
-        name: 'a plugin that checks passwords, but no verifiers',
+        name: 'a plugin checks passwords, but not password hashes',
         make: () =>
           sql('set global strict_password_validation = off', "install soname 'simple_password_check'"),
         undo: () =>
@@ -532,7 +532,7 @@ export function mysqlEntries(server: RunningMysql): MysqlEntry[] {
         expectedEnd: () => /^(rotated|Forced)$/,
       },
       {
-        name: 'another plugin of the user, with the same password',
+        name: 'the user has another plugin, with the same password',
         covers: ['plugin'],
         make: ({ user, app }) =>
           sql(`alter user ${user} identified via ed25519 using password('${app.current.password}')`),

@@ -6,14 +6,17 @@ import { generalEntries } from './generalEntries.ts'
 import { mysqlEntries } from './mysqlEntries.ts'
 import { worldMatrix } from './world.ts'
 
-/** What is in mysql.user, or in what one of its columns holds, and no entry is about; why not. */
+/** Columns of mysql.user, or keys of a document in one, that no entry changes, each with the reason. */
 const excused: Record<string, string> = {
-  User_attributes: 'each of its keys is looked at',
+  User_attributes: 'each of its keys is tested',
   Password: 'authentication_string under an old name',
-  version_id: 'which MariaDB wrote the account',
+  version_id: 'the version of the MariaDB that wrote the account',
 }
 
-/** Plays the world of a server of its own, as some states are a server's, and asks it for what an account consists of. */
+/**
+ * Runs the world's matrix on a server of its own, as some states are of the whole server. A test asks the server for all
+ * parts of an account, and expects an entry or an excuse for each.
+ */
 export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Promise<void> {
   const server = await startMysql(
     flavour,
@@ -21,10 +24,10 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
   )
   afterAll(() => server.stop())
   const entries = mysqlEntries(server)
-  const place = mysqlTestServer(server)
+  const testServer = mysqlTestServer(server)
 
-  /** An account of which every part is set, as keys that are of no use are left out. */
-  const whole =
+  /** Statements that make an account with every part set, as the server leaves unused keys out. */
+  const fullAccount =
     server.engine === 'mysql'
       ? [
           'set global partial_revokes = on',
@@ -44,8 +47,8 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
           'set default role part for whole',
         ]
 
-  test(`${place.name}: each column of mysql.user, and each key in one, is an entry or excused`, async () => {
-    await runStatements(server, whole)
+  test(`${testServer.name}: each column of mysql.user, and each key in one, is an entry or excused`, async () => {
+    await runStatements(server, fullAccount)
     const columns = await runStatements<{ Field: string }>(server, 'show columns from mysql.user')
     const documents =
       server.engine === 'mysql'
@@ -54,7 +57,7 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
     const keys = (await runStatements<{ found: string | string[] | null }>(server, documents)).flatMap(
       ({ found }) => (typeof found === 'string' ? (JSON.parse(found) as string[]) : (found ?? [])),
     )
-    // What an account may do on the whole server is one entry.
+    // The columns of global privileges are covered by one entry.
     const parts = [...columns.map(({ Field }) => Field), ...keys].filter(part => !part.endsWith('_priv'))
     const covered = new Set([...entries.flatMap(({ covers = [] }) => covers), ...Object.keys(excused)])
     expect(parts.filter(part => !covered.has(part))).toEqual([])
@@ -62,9 +65,9 @@ export async function mysqlWorld(flavour: Parameters<typeof startMysql>[0]): Pro
     await runStatements(server, 'drop user whole')
   })
 
-  // MySQL and MariaDB share what both can be.
+  // MySQL and MariaDB share the entries that both have.
   const [other, half] = server.engine === 'mysql' ? (['mariadb', 0] as const) : (['mysql', 1] as const)
   const shared = [...generalEntries(), ...mysqlEntries({ ...server, engine: other })]
   const names = new Set(shared.map(({ name }) => name))
-  worldMatrix(place, [...generalEntries(), ...entries], { names, half })
+  worldMatrix(testServer, [...generalEntries(), ...entries], { names, half })
 }

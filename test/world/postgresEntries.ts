@@ -6,45 +6,46 @@ import { randomHex, runStatements } from '../../local/servers/postgresDatabase.t
 import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
 import type { Entry, World } from './world.ts'
 
-/** A state, and what of the server's catalogs it is about: `pg_roles.rolvaliduntil`, say. */
+/** A state. `about` names the columns of the catalogs that it changes, such as `pg_roles.rolvaliduntil`. */
 export type PostgresEntry = Entry & { about?: string[] }
 
 /** Why a column of the catalogs needs no state. */
 export const excusedColumns: Record<string, string> = {
-  'pg_roles.oid': 'a role that has another is another role: see the clone that was dropped',
-  'pg_roles.rolpassword': 'shows nothing; what it hides is changed by hand in generalEntries.ts',
+  'pg_roles.oid': 'a role with another oid is another role, which the entry of the dropped clone tests',
+  'pg_roles.rolpassword': 'always shows asterisks; generalEntries.ts changes the password itself',
   'pg_roles.rolreplication':
     'says nothing about logins: it follows like CREATEDB, as test/rotation/engines/postgres/postgresClone.fast.test.ts shows',
-  'pg_roles.rolbypassrls': 'likewise',
-  'pg_roles.rolcreatedb': 'likewise',
-  'pg_database.oid': 'nobody can change it',
-  'pg_database.encoding': 'nobody can change it; what a client sends and gets is UTF-8 everywhere',
-  'pg_database.datlocprovider': 'nobody can change it, and no statement compares texts by it',
-  'pg_database.datistemplate': 'keeps a database from being dropped, and others from nothing',
-  'pg_database.dathasloginevt': 'the server’s own mark of an event trigger for logins, which is a state',
+  'pg_roles.rolbypassrls': 'as the column above',
+  'pg_roles.rolcreatedb': 'as the column above',
+  'pg_database.oid': 'it cannot be changed',
+  'pg_database.encoding': 'it cannot be changed, and a client sends and gets UTF-8 with every encoding',
+  'pg_database.datlocprovider': 'it cannot be changed, and no statement compares texts by it',
+  'pg_database.datistemplate': 'only keeps the database from being dropped',
+  'pg_database.dathasloginevt':
+    'the server’s note that there is an event trigger for logins, which is an entry',
   'pg_database.datfrozenxid':
-    'the server’s own bookkeeping; when it runs out the server reads only, which is a state',
-  'pg_database.datminmxid': 'likewise',
+    'the server’s bookkeeping; when it runs out, the server is read-only, which is an entry',
+  'pg_database.datminmxid': 'as the column above',
   'pg_database.datlastsysoid': 'the server’s own bookkeeping',
-  'pg_database.dattablespace': 'where files are: nothing of it shows to a session',
-  'pg_database.datcollate': 'nobody can change it, and no statement compares texts by it',
-  'pg_database.datctype': 'likewise',
-  'pg_database.datlocale': 'likewise',
-  'pg_database.daticulocale': 'likewise',
-  'pg_database.daticurules': 'likewise',
-  'pg_database.datcollversion': 'is a warning at a login, and nothing else',
+  'pg_database.dattablespace': 'where files are, which a session cannot see',
+  'pg_database.datcollate': 'it cannot be changed, and no statement compares texts by it',
+  'pg_database.datctype': 'as the column above',
+  'pg_database.datlocale': 'as the column above',
+  'pg_database.daticulocale': 'as the column above',
+  'pg_database.daticurules': 'as the column above',
+  'pg_database.datcollversion': 'only causes a warning at a login',
 }
 
-/** Everything that a PostgreSQL, or a DBA who changes something there, may have or do. */
+/** The states of a PostgreSQL. */
 export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
   const pairs = ['alternating-users', 'temporary-clone'] as const
-  const single = ({ strategy }: World) => strategy === 'single-user'
+  const isSingleUser = ({ strategy }: World) => strategy === 'single-user'
   const sql = (statements: string, database = 'postgres') => runStatements(server, statements, database)
-  const here = (world: World, statements: string) => sql(statements, world.app.database)
+  const sqlInDatabase = (world: World, statements: string) => sql(statements, world.app.database)
   const exists = async (role: string) =>
     (await sql(`select from pg_roles where rolname = ${text(role)}`)).length > 0
 
-  /** Runs a statement for a role, R, if there is one; D is the database, U the user, A the admin. */
+  /** Runs statements if a role exists. In them, R stands for the role, D for the database, U for the user, A for the admin. */
   const forRole = async (world: World, role: string, statements: string) => {
     if (!(await exists(role))) return
     const names: Record<string, string> = {
@@ -53,7 +54,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       A: name(world.app.admin.username),
       D: world.app.database,
     }
-    await here(
+    await sqlInDatabase(
       world,
       statements.replace(/\b[RUAD]\b/g, letter => names[letter] ?? letter),
     )
@@ -62,7 +63,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     for (const role of [world.user, world.clone]) await forRole(world, role, statements)
   }
 
-  /** Has the server read its files again, and waits until who comes next finds what is in them. */
+  /** Has the server read its configuration files again, and waits until that applies to new sessions. */
   async function reload(): Promise<void> {
     const loaded = async () => (await sql('select pg_conf_load_time()::text as at'))[0]?.at
     const before = await loaded()
@@ -70,7 +71,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     while ((await loaded()) === before) await sleep(10)
   }
 
-  /** What is done to the account in use, and undone for both, as a clone may have got it too. */
+  /** A change to the user in use, undone for both users, as the clone may have got it too. */
   const inUse = (
     what: string,
     make: string,
@@ -82,7 +83,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     undo: world => forBoth(world, undo),
     ...more,
   })
-  /** Likewise to the one that is to be opened. */
+  /** A change to the user of the next value, undone for both users. */
   const next = (
     what: string,
     make: string,
@@ -107,7 +108,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     strategies: pairs,
     ...more,
   })
-  /** A value of an admin that was refused is left alone for two minutes, so this one has another when it is well again. */
+  /** A value of an admin that was refused is not tried again for two minutes, so `undo` gives the admin another. */
   const renewed = (entry: PostgresEntry): PostgresEntry => ({
     ...entry,
     async undo(world) {
@@ -127,7 +128,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     undo: ({ app }) => sql(undo.replace(/\bD\b/g, app.database)),
     ...more,
   })
-  /** A setting of the account in use, or of it in this database. */
+  /** A setting of the user in use, everywhere or in this database. */
   const setting = (
     what: string,
     assignment: string,
@@ -141,7 +142,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       `${alter} set ${assignment}`,
       `${alter} reset ${parameter}`,
       {
-        expectedEnd: followed,
+        expectedEnd: succeedsOrTestFails,
         about: [
           'pg_roles.rolconfig',
           'pg_db_role_setting.setconfig',
@@ -153,8 +154,8 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     )
   }
   const inDatabase = 'in database D'
-  /** A line of pg_hba.conf for the account in use and its partner, or for one of them. */
-  const asked = (method: string, more: Partial<PostgresEntry> = {}): PostgresEntry => ({
+  /** A line of pg_hba.conf with this method for the user and its clone. */
+  const hbaMethod = (method: string, more: Partial<PostgresEntry> = {}): PostgresEntry => ({
     name: `pg_hba.conf asks both accounts for ${method}`,
     async make(world) {
       const [{ hba_file: file } = { hba_file: '' }] = await sql('show hba_file')
@@ -185,7 +186,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     },
     ...more,
   })
-  /** True of what is tried a few times: a statement that has a millisecond may be given up. */
+  /** Tries a login up to 20 times, as a statement with a timeout of one millisecond may fail. */
   const patiently = async (
     { testServer }: World,
     credential: Parameters<World['testServer']['admits']>[0],
@@ -195,11 +196,11 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
     return false
   }
 
-  const fine = () => /^(rotated|Forced)$/
-  /** A clone that is made like its user, and then the user is made different, fails TestSecret. */
-  const followed = () => /^(rotated|Forced|TestFailed)$/
+  const succeeds = () => /^(rotated|Forced)$/
+  /** TestSecret fails if the user changes after the clone was made equal to it. */
+  const succeedsOrTestFails = () => /^(rotated|Forced|TestFailed)$/
   return [
-    // What keeps a login out is the DBA's wish.
+    // States of the user and its clone.
     inUse('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`, {
       locksOut: true,
       about: ['pg_roles.rolvaliduntil'],
@@ -219,27 +220,27 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       about: ['pg_roles.rolcanlogin'],
     }),
     next(
-      'has all it runs logged',
+      'has all its statements logged',
       `alter role R set log_statement = 'all'`,
       'alter role R reset log_statement',
       {
-        expectedEnd: fine,
+        expectedEnd: succeeds,
         about: ['pg_db_role_setting.setconfig'],
       },
     ),
     next(
-      'has a setting of nobody’s',
+      'has a setting that no extension defines',
       `alter role R in database D set app.tenant = 'x'`,
       'alter role R in database D reset app.tenant',
       {
-        expectedEnd: fine,
+        expectedEnd: succeeds,
         about: ['pg_db_role_setting.setconfig'],
       },
     ),
     next('is NOLOGIN', 'alter role R nologin', 'alter role R login', { about: ['pg_roles.rolcanlogin'] }),
     inUse('does not inherit', 'alter role R noinherit', 'alter role R inherit', {
       about: ['pg_roles.rolinherit'],
-      expectedEnd: fine,
+      expectedEnd: succeeds,
     }),
     inUse('may create roles', 'alter role R createrole', 'alter role R nocreaterole', {
       about: ['pg_roles.rolcreaterole'],
@@ -250,7 +251,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       undo: world => sql(`alter role ${name(`${world.inUse}_old`)} rename to ${name(world.inUse)}`),
       locksOut: true,
       about: ['pg_roles.rolname'],
-      // The clone's name would be the other's.
+      // With the user in use, the clone's name would not fit either.
       holders: ['clone'],
     },
     {
@@ -260,7 +261,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
         if (await exists(world.clone)) return
         const { password } = await world.current()
         const { admin, database } = world.app
-        // By the admin, who else could not change it.
+        // The admin makes it, as it could not change a role that another has made.
         await runStatements(
           server,
           `create role ${name(world.clone)} login password ${text(await scramVerifier(password))};
@@ -289,13 +290,13 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       about: ['pg_roles.rolsuper'],
     },
     {
-      name: 'the clone is no member of the user any more',
+      name: 'the clone is no longer a member of the user',
       make: world => forRole(world, world.clone, 'revoke U from R cascade'),
       undo: world => forRole(world, world.clone, 'grant U to R'),
       strategies: pairs,
     },
     {
-      name: 'somebody else has the clone’s name',
+      name: 'another user has the clone’s name',
       make: async world => {
         if (!(await exists(world.clone)))
           await sql(`create role ${name(world.clone)} login password 'its own'`)
@@ -313,7 +314,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       expectedEnd: () => /^NotPermitted$/,
     },
 
-    // What the clone has of its own.
+    // Objects that the clone owns.
     ...(
       [
         [
@@ -343,14 +344,14 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
         make: world => forRole(world, world.clone, make),
         undo: async world => forRole(world, (await exists(world.clone)) ? world.clone : world.user, undo),
         strategies: pairs,
-        expectedEnd: fine,
+        expectedEnd: succeeds,
         about: [about],
-        // Where there is no clone yet there is nothing to own.
+        // Before the first rotation, there is no clone to own something.
         moments: ['before', 'after create', 'after set'],
       }),
     ),
 
-    // Databases.
+    // States of the database.
     database(
       'is closed',
       'alter database D allow_connections false',
@@ -368,7 +369,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       },
       undo: () => sleep(400),
       endsByItself: true,
-      expectedEnd: fine,
+      expectedEnd: succeeds,
     },
     database(
       'may have no connections',
@@ -387,25 +388,25 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       about: ['pg_database.datname'],
     },
     {
-      name: 'the database is not for everybody any more',
+      name: 'CONNECT on the database is revoked from PUBLIC',
       make: ({ app }) => sql(`revoke connect on database ${app.database} from public`),
       undo: ({ app }) => sql(`grant connect on database ${app.database} to public`),
       locksOut: true,
       about: ['pg_database.datacl'],
     },
     {
-      name: 'the database is for the user alone',
+      name: 'CONNECT on the database is granted only to the user',
       make: ({ app, user }) =>
         sql(
           `grant connect on database ${app.database} to ${name(user)}; revoke connect on database ${app.database} from public`,
         ),
       undo: ({ app }) => sql(`grant connect on database ${app.database} to public`),
-      expectedEnd: fine,
+      expectedEnd: succeeds,
       about: ['pg_database.datacl'],
     },
     ...[false, true].map(
       (both): PostgresEntry => ({
-        name: `the database has everybody act as a role, which the admin ${both ? 'and the user may' : 'alone may'}`,
+        name: `the database sets a role that ${both ? 'the admin and the user' : 'only the admin'} may use`,
         make: ({ app, user }) =>
           sql(
             `create role ${name(`acting_${user}`)};
@@ -414,8 +415,8 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
           ),
         undo: ({ app, user }) =>
           sql(`alter database ${app.database} reset role; drop role ${name(`acting_${user}`)}`),
-        // Until the clone is made like its user again.
-        expectedEnd: followed,
+        // TestSecret may fail until the clone is made equal to the user again.
+        expectedEnd: succeedsOrTestFails,
         about: ['pg_db_role_setting.setrole'],
       }),
     ),
@@ -424,97 +425,100 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
           {
             name: 'an event trigger refuses the account in use',
             make: (world: World) =>
-              here(
+              sqlInDatabase(
                 world,
                 `create function public.refuse() returns event_trigger language plpgsql as $$ begin
                    if session_user = ${text(world.inUse)} then raise 'not now'; end if; end $$;
                  create event trigger refuse on login execute function public.refuse(); alter event trigger refuse enable always`,
               ),
             undo: (world: World) =>
-              here(world, 'drop event trigger if exists refuse; drop function if exists public.refuse()'),
+              sqlInDatabase(
+                world,
+                'drop event trigger if exists refuse; drop function if exists public.refuse()',
+              ),
             locksOut: true,
           },
         ]
       : []),
 
-    // Settings.
+    // Settings of the user.
     setting('reads only', 'default_transaction_read_only = on'),
     setting('reads only', 'default_transaction_read_only = on', {}, inDatabase),
     setting('has a millisecond for a statement', 'statement_timeout = 1', { admits: patiently }),
     setting('has a millisecond for a lock', 'lock_timeout = 1', {}, inDatabase),
     setting('may be idle for a moment', 'idle_session_timeout = 200'),
-    setting('would make md5 verifiers', `password_encryption = 'md5'`),
+    setting('makes MD5 password hashes', `password_encryption = 'md5'`),
     ...(server.version >= 16
-      ? [setting('would make verifiers of too many iterations', 'scram_iterations = 200000', {}, inDatabase)]
+      ? [setting('makes SCRAM verifiers with many iterations', 'scram_iterations = 200000', {}, inDatabase)]
       : []),
     ...(server.version >= 17
       ? [setting('has a millisecond for a transaction', 'transaction_timeout = 1', { admits: patiently })]
       : []),
-    setting('finds other functions first', `search_path = 'public', 'pg_catalog'`, {}, inDatabase),
-    setting('writes dates the other way round', `datestyle = 'German, DMY'`),
-    setting('has backslashes in texts', 'standard_conforming_strings = off'),
-    setting('has all it runs logged', `log_statement = 'all'`, { expectedEnd: () => /./ }),
-    setting('acts as nobody else', `role = 'none'`, {}, inDatabase),
-    setting('loads a library that there is not', `session_preload_libraries = 'nowhere'`, {
+    setting('finds functions of other schemas first', `search_path = 'public', 'pg_catalog'`, {}, inDatabase),
+    setting('writes dates with the day first', `datestyle = 'German, DMY'`),
+    setting('has backslash escapes in texts', 'standard_conforming_strings = off'),
+    setting('has all its statements logged', `log_statement = 'all'`, { expectedEnd: () => /./ }),
+    setting('sets no role', `role = 'none'`, {}, inDatabase),
+    setting('loads a library that does not exist', `session_preload_libraries = 'nowhere'`, {
       locksOut: true,
       expectedEnd: () => /./,
     }),
     setting(
-      'loads a library that there is not',
+      'loads a library that does not exist',
       `session_preload_libraries = 'nowhere'`,
       { locksOut: true, expectedEnd: () => /./ },
       inDatabase,
     ),
 
-    // The admin.
-    admins('may not create roles any more', 'alter role R nocreaterole', 'alter role R createrole'),
+    // States of the admin.
+    admins('may no longer create roles', 'alter role R nocreaterole', 'alter role R createrole'),
     renewed(
       admins('expires', `alter role R valid until '2001-01-01'`, `alter role R valid until 'infinity'`),
     ),
     renewed(admins('is NOLOGIN', 'alter role R nologin', 'alter role R login')),
-    // As above.
     admins('may have no connections', 'alter role R connection limit 0', 'alter role R connection limit -1', {
       isUndecidable: true,
     }),
-    admins('does not inherit', 'alter role R noinherit', 'alter role R inherit', { expectedEnd: fine }),
+    admins('does not inherit', 'alter role R noinherit', 'alter role R inherit', { expectedEnd: succeeds }),
     admins('reads only', 'alter role R set default_transaction_read_only = on', 'alter role R reset all', {
-      expectedEnd: fine,
+      expectedEnd: succeeds,
     }),
     admins(
-      'would make md5 verifiers',
+      'makes MD5 password hashes',
       `alter role R set password_encryption = 'md5'`,
       'alter role R reset all',
-      { expectedEnd: fine },
+      { expectedEnd: succeeds },
     ),
     admins(
-      'loads a library that there is not',
+      'loads a library that does not exist',
       `alter role R set session_preload_libraries = 'nowhere'`,
       'alter role R reset all',
     ),
 
-    // What the server asks for.
-    asked('scram-sha-256', { expectedEnd: fine }),
-    asked('password', { expectedEnd: fine }),
-    asked('trust', {
-      isUndecidable: world => !single(world),
-      expectedEnd: world => (single(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/),
+    // Ways to authenticate.
+    hbaMethod('scram-sha-256', { expectedEnd: succeeds }),
+    hbaMethod('password', { expectedEnd: succeeds }),
+    hbaMethod('trust', {
+      isUndecidable: world => !isSingleUser(world),
+      expectedEnd: world =>
+        isSingleUser(world) ? /^(NotPermitted|Forced)$/ : /^(NotPermitted|Forced|rotated)$/,
     }),
-    asked('reject', { locksOut: true }),
-    asked('ident', { locksOut: true }),
+    hbaMethod('reject', { locksOut: true }),
+    hbaMethod('ident', { locksOut: true }),
 
-    // The server.
+    // States of the whole server.
     {
-      name: 'the server starts again',
-      // Nobody waits for it but who comes meanwhile.
+      name: 'the server restarts',
+      // The rotation goes on while the server restarts.
       async make(world) {
         world.kept = server.restart()
       },
       undo: ({ kept }) => Promise.resolve(kept),
       endsByItself: true,
-      expectedEnd: fine,
+      expectedEnd: succeeds,
     },
-    serverwide(`password_encryption = 'md5'`, { expectedEnd: fine }),
-    ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { expectedEnd: fine })] : []),
-    serverwide('default_transaction_read_only = on', { locksOut: single, isUndecidable: true }),
+    serverwide(`password_encryption = 'md5'`, { expectedEnd: succeeds }),
+    ...(server.version >= 16 ? [serverwide('scram_iterations = 200000', { expectedEnd: succeeds })] : []),
+    serverwide('default_transaction_read_only = on', { locksOut: isSingleUser, isUndecidable: true }),
   ]
 }

@@ -7,7 +7,7 @@ import type { Entry, World } from './world.ts'
 
 const pairs = ['alternating-users', 'temporary-clone'] as const
 
-/** Commands as the server's superuser, by one connection: some states let in no other. */
+/** Opens a connection of the server's superuser and keeps it, as the server accepts no other in some states. */
 export async function openCommander(server: RunningRedis) {
   const where = { host: server.host, port: server.plainPort, database: 0 }
   let connection: RedisConnection | undefined
@@ -26,18 +26,18 @@ export async function openCommander(server: RunningRedis) {
 
 type Run = Awaited<ReturnType<typeof openCommander>>['run']
 
-/** A user's rules and passwords, in words that ACL SETUSER takes; undefined, if there is none. */
-async function told(run: Run, user: string): Promise<string[] | undefined> {
+/** @returns a user's rules and passwords, as arguments of ACL SETUSER; undefined if there is no such user */
+async function readRules(run: Run, user: string): Promise<string[] | undefined> {
   const line = (await run<string[]>(['ACL', 'LIST'])).find(line => line.startsWith(`user ${user} `))
   return line?.slice(`user ${user} `.length).match(/\(.*?\)(?= \(|$)|[^ ]+/g) ?? undefined
 }
 
 const isPassword = (word: string) => word.startsWith('#') || word === 'nopass'
 
-/** Has an account as it was, with whatever password it got meanwhile; but current's, if it is current's. */
-async function mend(run: Run, world: World, user: string, before: string[]): Promise<void> {
+/** Gives an account its earlier rules again. It keeps its present passwords, or gets current's if it is current's user. */
+async function restore(run: Run, world: World, user: string, before: string[]): Promise<void> {
   const current = await world.current()
-  const now = (await told(run, user)) ?? []
+  const now = (await readRules(run, user)) ?? []
   const passwords =
     user === current.username
       ? [`#${passwordDigest(current.password)}`]
@@ -46,39 +46,39 @@ async function mend(run: Run, world: World, user: string, before: string[]): Pro
   await run(['ACL', 'SETUSER', user, 'reset', ...rules, 'on', ...passwords])
 }
 
-/** The account that was changed, and, if a rotation has made the other of the two equal to it, that as well. */
-async function mendBoth(run: Run, world: World, user: string): Promise<void> {
+/** Restores the account that was changed, and current's user too, as a rotation may have made it equal to that account. */
+async function restoreBoth(run: Run, world: World, user: string): Promise<void> {
   const before = world.kept as string[] | undefined
   const { username } = await world.current()
   if (!before) {
     if (user !== username) await run(['ACL', 'DELUSER', user])
     return
   }
-  for (const name of new Set([user, username])) await mend(run, world, name, before)
+  for (const name of new Set([user, username])) await restore(run, world, name, before)
 }
 
-const takes = (rules: string[]) => rules.some(rule => rule === '-@all')
+const losesAllCommands = (rules: string[]) => rules.some(rule => rule === '-@all')
 
-/** What a DBA may do to one account, told by what of ACL GETUSER it is about. */
+/** What a DBA may change about one account. `about` is the field of ACL GETUSER, and the flag, that it changes. */
 const changes: {
   name: string
   about: string
   rules: string[]
   locksOut?: true
-  blind?: Entry['isUndecidable']
+  isUndecidable?: Entry['isUndecidable']
 }[] = [
   { name: 'is turned off', about: 'flags off', rules: ['off'], locksOut: true },
   {
-    name: 'takes any password',
+    name: 'accepts any password',
     about: 'flags nopass',
     rules: ['nopass'],
-    blind: ({ strategy }) => strategy !== 'single-user',
+    isUndecidable: ({ strategy }) => strategy !== 'single-user',
   },
   { name: 'loses all passwords', about: 'passwords', rules: ['resetpass'], locksOut: true },
-  { name: 'gets a password besides', about: 'passwords', rules: [`#${passwordDigest('besides')}`] },
+  { name: 'gets a second password', about: 'passwords', rules: [`#${passwordDigest('besides')}`] },
   { name: 'is reset', about: 'flags on', rules: ['reset'], locksOut: true },
   {
-    name: 'is reset but for its password',
+    name: 'is reset except for its password',
     about: 'commands',
     rules: ['-@all', 'resetkeys', 'resetchannels'],
   },
@@ -94,34 +94,39 @@ const changes: {
   { name: 'gets a selector', about: 'selectors', rules: ['(~own:* +@hash)'] },
   { name: 'loses its selectors', about: 'selectors', rules: ['clearselectors'] },
   {
-    name: 'has what it writes not checked',
+    name: 'writes without a check of the payload',
     about: 'flags skip-sanitize-payload',
     rules: ['skip-sanitize-payload'],
   },
-  { name: 'has what it writes checked', about: 'flags sanitize-payload', rules: ['sanitize-payload'] },
+  {
+    name: 'writes with a check of the payload',
+    about: 'flags sanitize-payload',
+    rules: ['sanitize-payload'],
+  },
 ]
 
-/** Every field of ACL GETUSER, and every flag of it, that an entry changes. */
+/** Every field and every flag of ACL GETUSER that an entry changes. */
 export const coveredFields = new Set(changes.flatMap(({ about }) => [about, about.split(' ')[0] ?? '']))
 
 function accountEntries(run: Run): Entry[] {
   const whose = [
-    { who: 'the account in use', of: (world: World) => world.inUse, one: true },
-    { who: 'the other account', of: (world: World) => world.next, one: false },
+    { who: 'the account in use', of: (world: World) => world.inUse, isInUse: true },
+    { who: 'the other account', of: (world: World) => world.next, isInUse: false },
   ]
-  return whose.flatMap(({ who, of, one }) =>
+  return whose.flatMap(({ who, of, isInUse }) =>
     changes.map(
-      ({ name, rules, locksOut, blind }): Entry => ({
+      ({ name, rules, locksOut, isUndecidable }): Entry => ({
         name: `${who} ${name}`,
-        ...(!one && { strategies: pairs }),
+        ...(!isInUse && { strategies: pairs }),
         async make(world: World) {
-          world.kept = await told(run, of(world))
+          world.kept = await readRules(run, of(world))
           await run(['ACL', 'SETUSER', of(world), ...rules])
         },
-        undo: world => mendBoth(run, world, of(world)),
-        // Once the password of a single user was changed, it takes rights to set it back.
-        locksOut: ({ strategy }) => locksOut === true || (one && strategy === 'single-user' && takes(rules)),
-        ...(blind && { isUndecidable: blind }),
+        undo: world => restoreBoth(run, world, of(world)),
+        // A single user without commands cannot set its password back once that was changed.
+        locksOut: ({ strategy }) =>
+          locksOut === true || (isInUse && strategy === 'single-user' && losesAllCommands(rules)),
+        ...(isUndecidable && { isUndecidable }),
       }),
     ),
   )
@@ -138,17 +143,17 @@ const dropEntries = (run: Run): Entry[] =>
       name,
       ...(!locksOut && { strategies: pairs }),
       async make(world) {
-        world.kept = await told(run, of(world))
+        world.kept = await readRules(run, of(world))
         await run(['ACL', 'DELUSER', of(world)])
       },
       async undo(world) {
-        if (world.kept) await mend(run, world, of(world), world.kept as string[])
+        if (world.kept) await restore(run, world, of(world), world.kept as string[])
       },
       locksOut,
     }),
   )
 
-/** What the admin, or a single user, may no longer do. */
+/** Commands that the admin, or a single user, may no longer run. */
 const rightEntries = (run: Run): Entry[] =>
   ['-acl|setuser', '-acl|list', '-acl|save', '-multi', '-exec', '-acl|deluser'].flatMap(rule => {
     const entry = (whom: (world: World) => string) => ({
@@ -165,7 +170,7 @@ const rightEntries = (run: Run): Entry[] =>
         name: `the user, who sets its own password, has ${rule}`,
         ...entry(world => world.user),
         strategies: ['single-user'],
-        // It cannot set its password back once it was changed.
+        // The user cannot set its password back once that was changed.
         locksOut: true,
       },
     ]
@@ -174,7 +179,7 @@ const rightEntries = (run: Run): Entry[] =>
 const adminIsOff = (run: Run): Entry => ({
   name: 'the admin is turned off',
   make: world => run(['ACL', 'SETUSER', world.app.admin.username, 'off']),
-  // A value that was refused is not tried again for minutes.
+  // A value of an admin that was refused is not tried again for two minutes, so the admin gets another.
   async undo(world) {
     world.admin = world.app.admin.with({ password: `opened-${randomHex()}` })
     await run(['ACL', 'SETUSER', world.admin.username, 'on'])
@@ -184,7 +189,7 @@ const adminIsOff = (run: Run): Entry => ({
   expectedEnd: () => /^(rotated|Forced|AdminRefused)$/,
 })
 
-/** States of the server as a whole. */
+/** States of the whole server. */
 function serverEntries(server: RunningRedis, run: Run): Entry[] {
   const configure = (name: string, value: string): Entry => ({
     name: `${name} is ${value}`,
@@ -202,23 +207,23 @@ function serverEntries(server: RunningRedis, run: Run): Entry[] {
     configure('acllog-max-len', '0'),
     configure('timeout', '1'),
     configure('replica-serve-stale-data', 'no'),
-    // Nobody new is let in, whoever it is.
+    // The server accepts no new connection.
     { ...configure('maxclients', '1'), locksOut: true, isUndecidable: true },
     {
-      name: 'the server becomes a replica of one that is not there',
+      name: 'the server becomes a replica of a server that does not exist',
       make: () => run(['CONFIG', 'SET', 'replica-serve-stale-data', 'no'], ['REPLICAOF', '127.0.0.1', '1']),
       undo: () => run(['REPLICAOF', 'NO', 'ONE'], ['CONFIG', 'SET', 'replica-serve-stale-data', 'yes']),
       expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
-      name: 'the server starts again',
+      name: 'the server restarts',
       make: () => run(['ACL', 'SAVE']).then(() => server.restart()),
       undo: async () => {},
       endsByItself: true,
       expectedEnd: () => /^(rotated|Forced)$/,
     },
     {
-      name: 'the users are read from their file again',
+      name: 'the server reads its users from their file again',
       make: () => run(['ACL', 'SAVE'], ['ACL', 'LOAD']),
       undo: async () => {},
       expectedEnd: () => /^(rotated|Forced)$/,
@@ -242,13 +247,13 @@ function serverEntries(server: RunningRedis, run: Run): Entry[] {
         await writeFile(file, '')
         await run(['ACL', 'SAVE'])
       },
-      // A single user's password is set back, and a restart would take it away again: that is told.
+      // A single user's password is set back, but a restart would lose that, so the rotation reports a lockout.
       isUndecidable: ({ strategy }) => strategy === 'single-user',
     },
   ]
 }
 
-/** What a Redis or a DBA of it may have or do. */
+/** The states of a Redis or Valkey. */
 export function redisEntries(server: RunningRedis, run: Run): Entry[] {
   return [
     ...accountEntries(run),

@@ -22,44 +22,44 @@ import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { SlowRds } from '../faults/slowRds.ts'
 import type { TestServer } from '../support/testServers.ts'
 
-/** Milliseconds: what takes an admin's own rotation seconds takes it no time here. */
+// The pauses of retries are shorter than in production, as an admin's own rotation takes no time here.
 ADMIN_PAUSES_MS.splice(0, Infinity, 20, 100, 300)
 
 /**
- * When a state comes about. After create: and after the rehearsal, which meets what was there before. The last: SetSecret has gone
- * well, TestSecret failed, and nothing is rolled back yet.
+ * When a state begins. `after create` is also after the rehearsal, which so meets what was there before. `before rollback` is
+ * after SetSecret has succeeded and TestSecret has failed.
  */
 export const moments = ['before', 'after create', 'after set', 'before rollback'] as const
 export type Moment = (typeof moments)[number]
 
-/** Something that a server, a DBA or an admin may have or do. */
+/** A state in which a server, a user or an admin may be when a rotation meets it. Its name is the name of a test. */
 export type Entry = {
   name: string
   make(world: World): Promise<unknown>
-  /** Takes it back, as far as it can be; the next rotation then has to go well. */
+  /** Ends the state, as far as possible. The next rotation must then succeed. */
   undo(world: World): Promise<unknown>
-  /** Whether the state itself keeps current from logging in, so that no rotation could help that. */
+  /** Whether the state keeps the current value from logging in, so that no rotation can prevent this. */
   locksOut?: boolean | ((world: World) => boolean)
-  /** Whether nobody can tell from where Keyturn is whether current logs in: then a critical is right. */
+  /** Whether Keyturn cannot find out if the current value logs in. A critical end is then right. */
   isUndecidable?: boolean | ((world: World) => boolean)
-  /** Where it can be; left out, everywhere. */
+  /** The cases in which the state is possible: every case, for those of these three that are left out. */
   strategies?: readonly StrategyName[]
   holders?: readonly CurrentUser[]
   moments?: readonly Moment[]
-  /** What a rotation that meets it ends with where that matters: `rotated`, or the name of an error. */
+  /** How a rotation that meets the state must end: `rotated`, or the name of an error. */
   expectedEnd?: (world: World) => RegExp
-  /** A login uses up what the next one needs, so a check does too, and cannot tell what the rotation then meets. */
+  /** Set if each login counts against a limit, so that a check changes what the rotation then meets. */
   usesUpLogin?: true
-  /** The state goes away by itself, within seconds: retries wait for it. */
+  /** Set if the state ends by itself within seconds, so that retries wait for its end. */
   endsByItself?: boolean
-  /** True if user and password log in, where the place's own way cannot tell. */
+  /** @returns whether user and password log in, for states in which the test server's own client cannot tell */
   admits?(world: World, credential: Credential): Promise<boolean>
 }
 
 /** Which of the two users is current when the rotation begins. */
 export type CurrentUser = 'user' | 'clone'
 
-/** All strategies and holders that an engine knows. A master's password is set by RDS, which no server here is. */
+/** @returns all strategies of an engine but master, which needs RDS, with each user that can be current */
 function scenesOf(app: App): { strategy: StrategyName; holder: CurrentUser }[] {
   const names = Object.keys(engineTraits[app.current.engine].actorByStrategy) as StrategyName[]
   return names
@@ -72,7 +72,7 @@ function scenesOf(app: App): { strategy: StrategyName; holder: CurrentUser }[] {
     )
 }
 
-/** One secret, its users in a real database, and what a rotation of it came to. */
+/** One secret, its users in a real database, and how its rotations ended. */
 export class World {
   readonly id = 'app'
   readonly testServer: TestServer
@@ -81,11 +81,11 @@ export class World {
   readonly holder: CurrentUser
   readonly store: MemoryStore
   readonly pipeline: Pipeline
-  /** What the admin's secret says; undefined if it was deleted. */
+  /** The value of the admin's secret, or undefined if that was deleted. */
   admin: Credential | undefined
-  /** Whatever an entry has to keep until it undoes it. */
+  /** What an entry needs to end its state. */
   kept: unknown
-  /** All that the outside gets to see. */
+  /** All results and errors that somebody outside could see. */
   readonly shown: unknown[] = []
   readonly #passwords = new Set<string>()
   readonly #stored: Credential[] = []
@@ -93,8 +93,8 @@ export class World {
   readonly #untouched = new Set<string>()
   readonly #set = new Set<string>()
 
-  private constructor(place: TestServer, app: App, strategy: StrategyName, holder: CurrentUser) {
-    this.testServer = place
+  private constructor(testServer: TestServer, app: App, strategy: StrategyName, holder: CurrentUser) {
+    this.testServer = testServer
     this.app = app
     this.strategy = strategy
     this.holder = holder
@@ -105,7 +105,7 @@ export class World {
       this.#remember(credential)
       return propose(id, token, credential)
     }
-    const engine = place.engine((_, effect) => effect())
+    const engine = testServer.engine((_, effect) => effect())
     const running = async (token: string) => this.#running.has(token)
     this.pipeline = {
       store: this.store,
@@ -114,8 +114,8 @@ export class World {
         if (!this.admin) throw new InvalidCredential('masterarn', `there is no value in secret ${arn}`)
         return this.admin
       },
-      readConnection: () => Promise.reject(new Error('the value says it all')),
-      rds: strategy === 'master' ? async () => new SlowRds(place, app) : rejectRds,
+      readConnection: () => Promise.reject(new Error('the value names no connection')),
+      rds: strategy === 'master' ? async () => new SlowRds(testServer, app) : rejectRds,
       isRotating: running,
       isExecutionRunning: running,
       hasChangedNothing: async token => this.#untouched.has(token),
@@ -124,32 +124,33 @@ export class World {
     }
   }
 
-  static async create(place: TestServer, strategy: StrategyName, holder: CurrentUser): Promise<World> {
-    const app = await place.makeApp(strategy)
-    const world = new World(place, app, strategy, holder)
+  /** Makes the users and the secret, with the user or its clone as current. */
+  static async create(testServer: TestServer, strategy: StrategyName, holder: CurrentUser): Promise<World> {
+    const app = await testServer.makeApp(strategy)
+    const world = new World(testServer, app, strategy, holder)
     const { store, id } = world
     const tags = {
       'keyturn:managed': 'true',
       'keyturn:strategy': strategy,
       'keyturn:grace': '1s',
-      ...place.tags,
+      ...testServer.tags,
     }
     const [first, second] = [newToken(), newToken()]
     world.#remember(app.current)
     if (holder === 'user') {
-      await place.reset(app, undefined)
+      await testServer.reset(app, undefined)
       store.create(id, first, app.current, tags)
       return world
     }
     const clone = app.current.with({ username: world.clone, password: `clone-${randomHex(12)}` })
-    await place.reset(app, clone)
+    await testServer.reset(app, clone)
     store.create(id, first, app.current, tags)
     await store.propose(id, second, clone)
     await store.promote(id, second, first)
     return world
   }
 
-  /** Notes that setSecret went well. */
+  /** Notes that SetSecret succeeded. */
   wasSet(token: string): void {
     this.#set.add(token)
   }
@@ -160,7 +161,7 @@ export class World {
   get clone(): string {
     return `${this.app.user}_clone`
   }
-  /** The account that the application uses when the rotation begins, and the one that takes over. */
+  /** The user of the current value when the rotation begins. `next` is the user of the next value. */
   get inUse(): string {
     return this.holder === 'user' ? this.user : this.clone
   }
@@ -169,7 +170,7 @@ export class World {
     return this.holder === 'user' ? this.clone : this.user
   }
 
-  /** Stores a value as somebody does by hand: it is current at once. */
+  /** Stores a value as somebody does by hand, so that it is current at once. */
   async edit(value: Credential): Promise<void> {
     const { current = '' } = await this.store.describe(this.id)
     const edited = newToken()
@@ -177,7 +178,7 @@ export class World {
     await this.store.promote(this.id, edited, current)
   }
 
-  /** What `keyturn check` says of it now. */
+  /** @returns what `keyturn check` says about the secret now */
   async check(): Promise<CheckResult> {
     const engines = () => this.pipeline.loadEngine(this.app.current.engine)
     const target = { store: 'secrets-manager', id: this.id } as const
@@ -200,7 +201,7 @@ export class World {
     this.#stored.push(credential)
   }
 
-  /** Every value that was ever stored, but current. */
+  /** @returns every value that was ever stored, except the current one */
   async replaced(): Promise<Credential[]> {
     const current = await this.current()
     return this.#stored.filter(({ username, password }) => {
@@ -208,7 +209,7 @@ export class World {
     })
   }
 
-  /** No password is in what the outside gets to see. */
+  /** @returns whether a password is in what somebody outside could see */
   leaks(): boolean {
     const seen = this.shown
       .map(thing => `${JSON.stringify(thing)} ${inspect(thing, { depth: 9 })}`)
@@ -217,14 +218,15 @@ export class World {
   }
 
   /**
-   * Plays one rotation as the state machine does; `at` is called at each moment. It ends `rotated`, or with the name of
-   * the step's error, as an `error` or as a `critical`.
+   * Runs one rotation as the state machine does, and calls `at` at each moment. If it `fails`, TestSecret is taken to fail. If
+   * the state `passes`, retries wait longer.
+   * @returns how it ended: `rotated`, or the name of the step's error with a severity
    */
   async rotate(
     at: (moment: Moment) => Promise<unknown>,
     { fails = false, passes = false }: { fails?: boolean; passes?: boolean } = {},
   ): Promise<Outcome & { untouched?: boolean }> {
-    const rotation = new Played(this, passes)
+    const rotation = new PlayedRotation(this, passes)
     this.#running.add(rotation.token)
     try {
       const outcome = await rotation.run(at, fails, () => this.#untouched.add(rotation.token))
@@ -236,7 +238,10 @@ export class World {
   }
 }
 
-/** How a rotation ended. `rollback` is what the rollback said of itself, or what it failed with. */
+/**
+ * How a rotation ended: `end` is `rotated` or the name of an error. `rollback` is the rollback's outcome, and `lockout` the
+ * error with which the rollback failed.
+ */
 export type Outcome = {
   end: string
   severity?: 'error' | 'critical'
@@ -248,10 +253,10 @@ export type Outcome = {
 }
 
 const newToken = () => randomHex(16)
-const retried = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy', 'AdminRefused']
+const RETRIED_ERRORS = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy', 'AdminRefused']
 
-/** One execution: what the state machine does, in a few lines. */
-class Played {
+/** One execution of rotate, in a few lines instead of the state machine. */
+class PlayedRotation {
   readonly token = newToken()
   readonly #world: World
   readonly #pauses: number[]
@@ -298,7 +303,7 @@ class Played {
       }
       await at('after set')
       if (fails) await at('before rollback')
-      if (fails) throw new Forced('the test is said to have failed')
+      if (fails) throw new ForcedTestFailure('the test is said to have failed')
       await this.#step(() => steps.testSecret(pipeline, rotation))
       await this.#step(() => steps.finishSecret(pipeline, rotation))
     } catch (error) {
@@ -323,7 +328,7 @@ class Played {
     }
   }
 
-  /** As a rollback, but that only a lockout is critical: nothing was changed. */
+  /** Like a rollback, but only LockedOut is critical, as nothing was changed. */
   async #discard(rotation: Rotation, error: unknown): Promise<Outcome> {
     const { lockout, ...ended } = await this.#rollBack(rotation, error)
     if (!lockout || lockout.name === 'LockedOut') return { ...ended, ...(lockout && { lockout }) }
@@ -339,7 +344,7 @@ class Played {
     }
   }
 
-  /** Whether the rotation before has closed what it replaced, or the second half of it, is asked in the end. */
+  /** Closes what was replaced, and runs the second rotation of a temporary clone. */
   async #retire(rotation: Rotation): Promise<Outcome> {
     if (!rotation.grace) return { end: 'rotated' }
     try {
@@ -348,7 +353,7 @@ class Played {
     } catch (error) {
       return { end: 'rotated', retirement: named(error) }
     }
-    const back = new Played(this.#world, false)
+    const back = new PlayedRotation(this.#world, false)
     return await back.run(
       async () => {},
       false,
@@ -359,9 +364,9 @@ class Played {
 
   #ended(error: unknown, { rollback, lockout }: { rollback?: string; lockout?: unknown } = {}): Outcome {
     return {
-      end: error instanceof Forced ? 'Forced' : named(error).name,
+      end: error instanceof ForcedTestFailure ? 'Forced' : named(error).name,
       severity: lockout ? 'critical' : 'error',
-      ...(error instanceof Forced ? {} : { error: named(error) }),
+      ...(error instanceof ForcedTestFailure ? {} : { error: named(error) }),
       ...(rollback && { rollback }),
       ...(lockout ? { lockout: named(lockout) } : {}),
     }
@@ -375,27 +380,27 @@ class Played {
         errors.push(error)
         this.#world.shown.push(error)
         const pause = this.#pauses[tries]
-        if (pause === undefined || !(error instanceof RotationError) || !retried.includes(error.name))
+        if (pause === undefined || !(error instanceof RotationError) || !RETRIED_ERRORS.includes(error.name))
           throw error
         await sleep(pause)
       }
   }
 }
 
-class Forced extends Error {}
+class ForcedTestFailure extends Error {}
 class Critical extends Error {}
 
-/** @throws the error itself if it is none of ours: it would be Unexpected, which retries nothing and says nothing */
+/** @returns the error if it has a name of its own @throws the error itself if not: as Unexpected, it would be neither retried nor explained */
 function named(error: unknown): RotationError {
   if (error instanceof RotationError && error.name !== 'Unexpected') return error
   throw error
 }
 
-/** Errors that a rotation ends with after tries that a check does not make: their words may be others. */
-const triedMore = ['LoginRefused', 'AdminRefused', 'LockedOut']
+/** Errors after which a rotation tries more than a check does, so that its message may differ. */
+const ERRORS_WITH_MORE_TRIES = ['LoginRefused', 'AdminRefused', 'LockedOut']
 
-/** What a rotation says of an error, without what its steps put around it. */
-const inShort = ({ message }: RotationError) =>
+/** @returns an error's message without what the steps add to it */
+const messageOf = ({ message }: RotationError) =>
   shorten(
     message
       .replace(/; this try changed nothing$/, '')
@@ -403,10 +408,11 @@ const inShort = ({ message }: RotationError) =>
   )
 
 /**
- * What a rotation refused before its first change, the check has said beforehand in the same words; and of what was rotated it
- * said nothing is in the way, but that current is refused, where an older value logged in.
+ * Expects that the check before a rotation said what the rotation then did. If the rotation was refused before its first
+ * change, a line of the check has the same error and message. If it rotated, no line failed; only the login may have, as a
+ * rotation also tries older values than the current one.
  */
-function foretold(
+function expectCheckForetold(
   { lines }: CheckResult,
   { end, error, untouched }: Awaited<ReturnType<World['rotate']>>,
   where: string,
@@ -423,31 +429,32 @@ function foretold(
     failed.map(({ error }) => error),
     told,
   ).toContain(error.name)
-  if (!triedMore.includes(error.name))
+  if (!ERRORS_WITH_MORE_TRIES.includes(error.name))
     expect(
       failed.map(({ says }) => says),
       told,
-    ).toContain(inShort(error))
+    ).toContain(messageOf(error))
 }
 
-const holds = (rule: boolean | ((world: World) => boolean) | undefined, world: World) =>
+const appliesIn = (rule: boolean | ((world: World) => boolean) | undefined, world: World) =>
   typeof rule === 'function' ? rule(world) : (rule ?? false)
 
-/** Whether all is played, or each entry with each strategy and each moment, but not each with each. */
-const whole = process.env.KEYTURN_WORLD === 'whole'
+/** Whether each entry runs in all combinations of strategy, user and moment, instead of each strategy and each moment once. */
+const runsAllCombinations = process.env.KEYTURN_WORLD === 'whole'
 
-/** The names of entries that a server of the same family plays too, and which of the two this one is. */
+/** The entries that two servers of one family share: their names, and which half of the rounds this server runs. */
 export type Shared = { names: Set<string>; half: 0 | 1 }
 
 /**
- * Plays every entry on a server, and of those that another of its family plays too every second round: for each strategy, with current the user and current the clone, at each moment. What
- * must hold is written here once:
- * - current logs in afterwards, wherever the state itself lets it;
- * - the rotation ends rotated or with an error that has a name;
- * - it is critical only if current does not log in, or nobody can tell, and never says that current is well if it is not;
- * - once the state is undone, the next rotation goes well; nothing is pending, and nothing that was replaced logs in.
+ * Makes one test for each entry on a server: for each strategy, with the user or the clone as current, at each moment. Of the
+ * entries that it shares with another server it runs every second round. What must hold is written here once:
+ * - the current value logs in afterwards, unless the state itself prevents it;
+ * - the rotation ends as rotated or with an error that has a name;
+ * - the end is critical only if current does not log in, or Keyturn cannot find out; and no rollback says that current logs
+ *   in if it does not;
+ * - once the state has ended, the next rotation succeeds, nothing is pending, and no replaced value logs in.
  */
-export function worldMatrix(place: TestServer, entries: Entry[], shared?: Shared): void {
+export function worldMatrix(testServer: TestServer, entries: Entry[], shared?: Shared): void {
   const counts = { cases: 0, lockouts: 0, stuck: 0, falseCriticals: 0 }
   const ends: Record<string, number> = {}
 
@@ -457,11 +464,11 @@ export function worldMatrix(place: TestServer, entries: Entry[], shared?: Shared
     holder: CurrentUser,
     moment: Moment,
   ): Promise<void> {
-    const world = await World.create(place, strategy, holder)
+    const world = await World.create(testServer, strategy, holder)
     const where = `${entry.name}, ${strategy}, current the ${holder}, ${moment}`
-    // In some states the server has other words than that it refuses: whatever they are, it does not let in.
+    // In some states a login fails with another error than a refusal. It fails all the same.
     const admits = async (credential: Credential) =>
-      (entry.admits?.(world, credential) ?? place.admits(credential)).catch(() => false)
+      (entry.admits?.(world, credential) ?? testServer.admits(credential)).catch(() => false)
     const fails = moment === 'before rollback'
     let checked: CheckResult | undefined
     const outcome = await world
@@ -480,48 +487,48 @@ export function worldMatrix(place: TestServer, entries: Entry[], shared?: Shared
         await entry.undo(world)
         throw new Error(`${where}: ended without a name`, { cause: error })
       })
-    const told = `${where}: ${outcome.end}, ${outcome.rollback ?? outcome.lockout ?? 'no rollback'} (${outcome.error})`
+    const summary = `${where}: ${outcome.end}, ${outcome.rollback ?? outcome.lockout ?? 'no rollback'} (${outcome.error})`
     counts.cases++
     ends[outcome.end] = (ends[outcome.end] ?? 0) + 1
-    const lockedOut = holds(entry.locksOut, world)
+    const lockedOut = appliesIn(entry.locksOut, world)
     const critical = outcome.severity === 'critical'
     try {
       const current = await world.current().catch(() => undefined)
       const loggedIn = current !== undefined && (await admits(current))
       if (!lockedOut && !loggedIn) counts.lockouts++
-      if (checked && !entry.usesUpLogin) foretold(checked, outcome, where)
-      if (critical && loggedIn && !holds(entry.isUndecidable, world)) counts.falseCriticals++
-      if (!lockedOut) expect(loggedIn, `${told}: current logs in`).toBe(true)
-      if (critical && !holds(entry.isUndecidable, world))
-        expect(loggedIn, `${told}: critical is told only if current does not log in`).toBe(false)
+      if (checked && !entry.usesUpLogin) expectCheckForetold(checked, outcome, where)
+      if (critical && loggedIn && !appliesIn(entry.isUndecidable, world)) counts.falseCriticals++
+      if (!lockedOut) expect(loggedIn, `${summary}: current logs in`).toBe(true)
+      if (critical && !appliesIn(entry.isUndecidable, world))
+        expect(loggedIn, `${summary}: critical is told only if current does not log in`).toBe(false)
       if (!loggedIn)
-        expect(['intact', 'restored', 'open'], `${told}: what is not well is not called so`).not.toContain(
+        expect(['intact', 'restored', 'open'], `${summary}: what is not well is not called so`).not.toContain(
           outcome.rollback,
         )
-      if (entry.expectedEnd) expect(outcome.end, told).toMatch(entry.expectedEnd(world))
-      expect(world.leaks(), `${told}: no password in any result or error`).toBe(false)
+      if (entry.expectedEnd) expect(outcome.end, summary).toMatch(entry.expectedEnd(world))
+      expect(world.leaks(), `${summary}: no password in any result or error`).toBe(false)
     } finally {
       await entry.undo(world)
     }
     const next = await world.rotate(async () => {}, { passes: true })
     const found = await world.store.describe(world.id)
     if (found.pending || next.end !== 'rotated') counts.stuck++
-    const then = `${told}; undone, ${next.end} (${next.lockout ?? next.error ?? next.retirement})`
+    const then = `${summary}; undone, ${next.end} (${next.lockout ?? next.error ?? next.retirement})`
     expect(next, then).toEqual({ end: 'rotated' })
     expect(found.pending, `${then}: nothing is pending`).toBeUndefined()
-    expect(await place.admits(await world.current()), `${then}: current logs in`).toBe(true)
+    expect(await testServer.admits(await world.current()), `${then}: current logs in`).toBe(true)
     for (const replaced of await world.replaced())
       expect(
-        await place.admits(replaced),
+        await testServer.admits(replaced),
         `${then}: ${replaced.username} logs in with what was replaced`,
       ).toBe(false)
-    await place.clear?.(world.app)
+    await testServer.clear?.(world.app)
   }
 
-  describe(place.name, () => {
+  describe(testServer.name, () => {
     let scenes: ReturnType<typeof scenesOf>
     const all = async () => {
-      scenes ??= scenesOf(await place.makeApp('single-user'))
+      scenes ??= scenesOf(await testServer.makeApp('single-user'))
       return scenes
     }
     for (const [index, entry] of entries.entries())
@@ -531,22 +538,25 @@ export function worldMatrix(place: TestServer, entries: Entry[], shared?: Shared
             (entry.strategies?.includes(strategy) ?? true) && (entry.holders?.includes(holder) ?? true),
         )
         const when = entry.moments ?? moments
-        // Each scene with one moment, and each moment with one scene: they go round, another way for each entry.
-        const rounds = whole ? possible.length * when.length : Math.max(possible.length, when.length)
-        const half = whole || rounds === 1 || !shared?.names.has(entry.name) ? undefined : shared.half
+        // Each scene meets one moment, and each moment one scene, in another pairing for each entry.
+        const rounds = runsAllCombinations
+          ? possible.length * when.length
+          : Math.max(possible.length, when.length)
+        const half =
+          runsAllCombinations || rounds === 1 || !shared?.names.has(entry.name) ? undefined : shared.half
         for (let round = 0; round < rounds; round++) {
           if (half !== undefined && (round + entry.name.length) % 2 !== half) continue
           const scene = possible[round % possible.length]
-          const shift = whole ? Math.floor(round / possible.length) : index
+          const shift = runsAllCombinations ? Math.floor(round / possible.length) : index
           const moment = when[(round + shift) % when.length]
-          if (!scene || !moment) throw new Error('an entry that is played nowhere')
+          if (!scene || !moment) throw new Error(`${entry.name} fits no strategy or moment`)
           await play(entry, scene.strategy, scene.holder, moment)
         }
       })
 
     afterAll(() => {
       console.info(
-        `${place.name}, the world: ${entries.length} states, ${counts.cases} rotations, ${counts.lockouts} lockouts, ${counts.stuck} stuck, ${counts.falseCriticals} false criticals; they ended`,
+        `${testServer.name}, the world: ${entries.length} states, ${counts.cases} rotations, ${counts.lockouts} lockouts, ${counts.stuck} stuck, ${counts.falseCriticals} false criticals; they ended`,
         ends,
       )
     })

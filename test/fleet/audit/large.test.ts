@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { rateLimitOf } from '../../../fleet/audit/rateLimits.ts'
 import { declareFleet } from '../../../local/aws/audited/fleet.ts'
 import { type AuditedAccount, type Call, startAuditedAccount } from '../../../local/aws/audited.ts'
-import type { Told } from '../../support/audit/collectApart.ts'
+import type { Line } from '../../support/audit/collectApart.ts'
 import { awsEnvironment } from '../../support/audit/gatherFacts.ts'
 
 /** So many times faster than AWS everything is here, so that this takes seconds: the limits of both sides. */
@@ -40,15 +40,15 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 async function collectApart(
   journal: string,
   mode: 'begin' | 'resume',
-  killed = (_: Told) => false,
-): Promise<Told[]> {
+  killed = (_: Line) => false,
+): Promise<Line[]> {
   const words = [program, join(folder, journal), mode, `${FASTER}`]
   const env = { PATH: process.env.PATH, HOME: '/nonexistent', ...awsEnvironment(account) }
   const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   running.push(child)
-  const told: Told[] = []
+  const told: Line[] = []
   for await (const line of createInterface({ input: child.stdout })) {
-    const one = JSON.parse(line) as Told
+    const one = JSON.parse(line) as Line
     told.push(one)
     if (killed(one)) child.kill('SIGKILL')
   }
@@ -56,7 +56,7 @@ async function collectApart(
   return told
 }
 
-const endOf = (told: Told[]) => {
+const endOf = (told: Line[]) => {
   const last = told.at(-1)
   if (!last || !('digest' in last)) throw new Error('it did not come to its end')
   return last
@@ -111,8 +111,8 @@ describe('an audit that was killed', () => {
   })
 
   test.each([
-    ['in the lists', (told: Told) => 'part' in told && told.part === 'lists' && told.done >= 5],
-    ['in the details', (told: Told) => 'part' in told && told.part === 'details' && told.done >= 100],
+    ['in the lists', (told: Line) => 'part' in told && told.part === 'lists' && told.done >= 5],
+    ['in the details', (told: Line) => 'part' in told && told.part === 'details' && told.done >= 100],
   ])('%s goes on to the same facts', async (where, killed) => {
     account = await startAuditedAccount(fleet, { throttle: FASTER })
     expect((await collectApart(where, 'begin', killed)).every(one => !('digest' in one))).toBe(true)

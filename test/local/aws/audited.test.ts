@@ -87,8 +87,8 @@ test.skipIf(!bin)("answers and requests are such as AWS's models of the services
   const models = new Map<string, ServiceModel>()
   for (const name of names) models.set(name, await ServiceModel.load(bin ?? '', name))
   for (const { model, action, request, status, body } of found) {
-    expect(models.get(model)?.inRequest(action, request), action).toEqual([])
-    expect(models.get(model)?.inAnswer(action, status, body), action).toEqual([])
+    expect(models.get(model)?.problemsInRequest(action, request), action).toEqual([])
+    expect(models.get(model)?.problemsInAnswer(action, status, body), action).toEqual([])
   }
   expect(found.filter(({ status }) => status === 200)).toHaveLength(13)
 })

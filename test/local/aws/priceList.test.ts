@@ -19,11 +19,11 @@ describe.skipIf(!bin)("the double of the Price List, held to AWS's model of the 
           ...(family ? [{ Type: 'TERM_MATCH', Field: 'productFamily', Value: family }] : []),
         ],
       }
-      expect(model.inRequest('GetProducts', request)).toEqual([])
+      expect(model.problemsInRequest('GetProducts', request)).toEqual([])
       const answer = answerPriceListCall([product, product, product], 'GetProducts', request)
-      expect(model.inAnswer('GetProducts', 200, answer as never)).toEqual([])
+      expect(model.problemsInAnswer('GetProducts', 200, answer as never)).toEqual([])
     }
     const refused = answerPriceListCall([], 'DescribeServices', {})
-    expect(model.inAnswer('GetProducts', 400, refused as never)).toEqual([])
+    expect(model.problemsInAnswer('GetProducts', 400, refused as never)).toEqual([])
   })
 })

@@ -146,13 +146,15 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
   }
 
   test('the requests are such as AWS takes', () => {
-    expect(answers.flatMap(({ action, request }) => model.inRequest(action, request))).toEqual([])
+    expect(answers.flatMap(({ action, request }) => model.problemsInRequest(action, request))).toEqual([])
   })
 
   test('names, types, required members and errors are those of the model', () => {
     const own = answers.filter(({ body }) => !ofEveryOperation.includes(`${body.__type}`))
     expect(own.length).toBeGreaterThan(60)
-    expect(own.flatMap(({ action, status, body }) => model.inAnswer(action, status, body))).toEqual([])
+    expect(own.flatMap(({ action, status, body }) => model.problemsInAnswer(action, status, body))).toEqual(
+      [],
+    )
   })
 
   test('every operation that the double knows was among them, and each outcome of a replication', () => {
@@ -176,7 +178,8 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
   })
 
   test('what is not in the model is seen', () => {
-    const seen = (body: Answer['body'], status = 200) => model.inAnswer('DescribeSecret', status, body)
+    const seen = (body: Answer['body'], status = 200) =>
+      model.problemsInAnswer('DescribeSecret', status, body)
     expect(seen({ Name: 'a', Primary: home })).toEqual(['DescribeSecret.Primary is unknown'])
     expect(seen({ CreatedDate: 'today' })).toEqual(['DescribeSecret.CreatedDate is no number'])
     expect(seen({ ReplicationStatus: [{ Status: 'Late' }] })).toEqual([
@@ -185,6 +188,6 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
     expect(seen({ __type: 'InvalidRequestException' }, 400)).toEqual([
       'DescribeSecret does not declare InvalidRequestException',
     ])
-    expect(model.inRequest('DescribeSecret', {})).toEqual(['DescribeSecret.SecretId is missing'])
+    expect(model.problemsInRequest('DescribeSecret', {})).toEqual(['DescribeSecret.SecretId is missing'])
   })
 })

@@ -81,10 +81,10 @@ describe.skipIf(!bin)('over moto', () => {
 
   storeContract('Secrets Manager', () => secretsManagerSubject(moto.url), {
     'the same token again keeps the earlier value': 'PutSecretValue overwrites a value that is pending',
-    'TokenReused if the pending value is for another username': 'the same',
-    'TokenReused if the pending value is for another host': 'the same',
-    'a version that does not exist never becomes current': 'a refused move has taken the label off',
-    'newest first, whatever holds which label': 'CreatedDate is the time of the question',
+    'throws TokenReused if the pending value is for another username': 'the same',
+    'throws TokenReused if the pending value is for another host': 'the same',
+    'a version that does not exist never becomes current': 'a refused move removes the label',
+    'returns the newest first, whichever has which label': 'CreatedDate is the time of the call',
   })
 
   storeContract('Parameter Store', () => parameterStoreSubject(moto.url))

@@ -7,15 +7,15 @@ import { judgeFacts } from '../../../fleet/audit/judge.ts'
 import { DEFAULT_POLICY } from '../../../fleet/audit/policy/policy.ts'
 import { RateLimiter } from '../../../fleet/audit/rateLimiter.ts'
 
-/** What a process that gathers and judges tells: a line of JSON for each step, and at the end what came of it. */
-export type Told =
+/** What this process prints as lines of JSON: its progress, and at the end the result. */
+export type Line =
   | { part: 'lists' | 'details'; done: number; of?: number }
   | { digest: string; credentials: number; megabytes: number; milliseconds: number }
 
-// Run as a process of its own, so that its memory can be measured, and so that it can be killed.
+// Collects and judges the facts of an account. It runs as a process of its own, so that a test can measure its memory and kill it.
 const [journal = '', mode = 'begin', factor = '1'] = process.argv.slice(2)
 const [account, stage, region] = ['123456789012', 'dev', 'eu-west-1']
-const tell = (told: Told) => process.stdout.write(`${JSON.stringify(told)}\n`)
+const print = (line: Line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 
 collectGarbageEarly()
 const started = performance.now()
@@ -23,13 +23,13 @@ const head = { account, stage, region }
 const units = mode === 'resume' ? Journal.resume(journal, head) : Journal.begin(head, journal)
 const facts = await collectFacts(new Clients({ region }), {
   ...{ account, stage, region, units, pace: new RateLimiter({ factor: Number(factor) }) },
-  onProgress: tell,
+  onProgress: print,
 })
 units.close()
 const report = judgeFacts(facts, DEFAULT_POLICY)
 const digest = createHash('sha256').update(JSON.stringify(facts)).update(JSON.stringify(report)).digest('hex')
 const megabytes = process.resourceUsage().maxRSS / 1024
-tell({
+print({
   ...{ digest, credentials: facts.credentials.length, megabytes },
   milliseconds: performance.now() - started,
 })

@@ -5,7 +5,7 @@ import { RateLimiter } from '../../../fleet/audit/rateLimiter.ts'
 import { AUDIT_TIME, daysAgo, HOME_REGION, PEER_REGION } from '../../../local/aws/audited/fleet.ts'
 import type { AuditedAccount, DeclaredAccount } from '../../../local/aws/audited.ts'
 
-/** What the SDK is to see of its surroundings, so that it asks this account. */
+/** The environment variables by which the SDK calls this account. */
 export const awsEnvironment = ({ url }: Pick<AuditedAccount, 'url'>) => ({
   AWS_ENDPOINT_URL: url,
   AWS_ACCESS_KEY_ID: 'AKIDEXAMPLE',
@@ -13,14 +13,14 @@ export const awsEnvironment = ({ url }: Pick<AuditedAccount, 'url'>) => ({
   AWS_PROFILE: '',
 })
 
-/** The facts of the account that the environment names. */
+/** Collects the facts of the account to which the environment points. */
 export const gatherFacts = (options: Partial<CollectOptions> = {}): Promise<Facts> =>
   collectFacts(new Clients({ region: HOME_REGION }), {
     ...{ account: '123456789012', stage: 'dev', region: HOME_REGION, pace: new RateLimiter({ factor: 100 }) },
     ...options,
   })
 
-/** Every fact by where it stands; credentials by their names. */
+/** @returns every fact as JSON, by its path, such as "eu-west-1 kept tags" */
 export function factsByPath(facts: Facts): Map<string, string> {
   const found = new Map<string, string>()
   const put = (path: string, value: unknown) => found.set(path, JSON.stringify(value) ?? 'undefined')
@@ -33,9 +33,10 @@ export function factsByPath(facts: Facts): Map<string, string> {
   return found
 }
 
+/** @returns Region and name of a credential, such as "eu-west-1 kept" */
 export const placeOf = ({ region, name }: CredentialFacts) => `${region} ${name}`
 
-/** Where two audits differ. */
+/** @returns the paths of the facts that differ between two audits */
 export function differingPaths(one: Facts, other: Facts): string[] {
   const [a, b] = [factsByPath(one), factsByPath(other)]
   return [...new Set([...a.keys(), ...b.keys()])].filter(path => a.get(path) !== b.get(path)).sort()
@@ -47,7 +48,7 @@ const rotated = (days: number) => ({
   host: 'db.example.com',
 })
 
-/** A few credentials, of which each is asked for something else. */
+/** An account with a few credentials, each for another call of the audit. */
 export const fewCredentials: DeclaredAccount = {
   moment: AUDIT_TIME,
   regions: {

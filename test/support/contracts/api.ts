@@ -14,12 +14,12 @@ import {
 import { expect } from 'vitest'
 import type { Case } from './case.ts'
 
-/** Version ids that are told apart by their letter: `a` is the first one of every secret. */
+/** @returns a version id made of one letter, as `aaa…` (32 characters). The first version of each secret is `a`. */
 export const versionIdOf = (letter: string) => letter.repeat(32)
 
 /**
- * Calls of Secrets Manager on one secret, by the SDK itself. Each tells only what matters of the answer, and the
- * error's name instead if it failed.
+ * Calls Secrets Manager by the SDK, for one secret. Each method returns only what the cases compare, or the error's
+ * name if the call failed.
  */
 export class SecretApi {
   protected readonly client: SecretsManagerClient
@@ -50,6 +50,7 @@ export class SecretApi {
       await this.client.send(new PutSecretValueCommand(command))
     })
 
+  /** UpdateSecretVersionStage. `to` and `from` are the letters of the versions. */
   move = (VersionStage: string, { to, from }: { to?: string; from?: string }) =>
     resultOrErrorName(async () => {
       const versions = {
@@ -61,6 +62,7 @@ export class SecretApi {
       )
     })
 
+  /** @returns the text of a version, the current one by default */
   get = ({ letter, stage, id = this.name }: { letter?: string; stage?: string; id?: string } = {}) =>
     resultOrErrorName(async () => {
       const which: GetSecretValueCommandInput = {
@@ -72,7 +74,7 @@ export class SecretApi {
       return SecretString ?? Buffer.from(SecretBinary ?? []).toString()
     })
 
-  /** Each version's letter and labels, as DescribeSecret tells them. */
+  /** @returns the labels of each version by its letter, as DescribeSecret has them */
   describe = () =>
     resultOrErrorName(async () => {
       const { VersionIdsToStages = {} } = await this.#describe()
@@ -81,7 +83,7 @@ export class SecretApi {
       )
     })
 
-  /** As `describe`, but versions without labels are left out whoever answers. */
+  /** As `describe`, without the versions that have no label, which some emulators include. */
   labels = async () => {
     const described = await this.describe()
     if (typeof described === 'string') return described
@@ -92,6 +94,7 @@ export class SecretApi {
 
   isMarkedDeleted = () => resultOrErrorName(async () => (await this.#describe()).DeletedDate !== undefined)
 
+  /** @returns the letters that ListSecretVersionIds has */
   list = (IncludeDeprecated: boolean) =>
     resultOrErrorName(async () => {
       const command = new ListSecretVersionIdsCommand({ SecretId: this.name, IncludeDeprecated })
@@ -114,6 +117,7 @@ export class SecretApi {
   }
 }
 
+/** @returns what the call returns, or the name of the error that it throws */
 export async function resultOrErrorName<T>(call: () => Promise<T>): Promise<T | string> {
   try {
     return await call()
@@ -130,9 +134,10 @@ const [exists, invalidParameter, invalidRequest, notFound] = [
   'ResourceNotFoundException',
 ]
 
+/** What Secrets Manager does with secrets, versions, labels and tags. */
 export const apiCases: Case<SecretApi>[] = [
   {
-    title: 'CreateSecret: its version is current',
+    title: 'CreateSecret makes its version current',
     run: async api => [
       await api.create('a', 'one'),
       await api.get(),
@@ -151,7 +156,7 @@ export const apiCases: Case<SecretApi>[] = [
     ministack: [{}, notFound, [pending], { b: [pending] }],
   },
   {
-    title: 'a secret is known by its name, its ARN, and its ARN without the random end',
+    title: 'a secret is found by its name, its ARN, and its ARN without the random end',
     run: async api => {
       const arn = await api.create('a', 'one')
       const ids = [api.name, arn, arn.slice(0, -7), `${api.name}-other`]
@@ -177,7 +182,7 @@ export const apiCases: Case<SecretApi>[] = [
     aws: [{ a: [current], b: [pending] }, [pending], { a: [current], c: [pending] }, 'one'],
   },
   {
-    title: 'PutSecretValue of a known token and the same value is ignored, labels and all',
+    title: 'PutSecretValue of a known token with the same value changes neither value nor labels',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
@@ -187,7 +192,7 @@ export const apiCases: Case<SecretApi>[] = [
     aws: [[], [current], { a: [current], c: [pending] }],
   },
   {
-    title: 'PutSecretValue of a known token and another value is refused',
+    title: 'PutSecretValue of a known token with another value is refused',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
@@ -201,18 +206,18 @@ export const apiCases: Case<SecretApi>[] = [
     aws: [exists, exists, 'two'],
   },
   {
-    title: 'PutSecretValue of a token that is pending and another value is refused too',
+    title: 'PutSecretValue of a pending token with another value is refused',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
       return [await api.put('b', 'else', [pending]), await api.get({ stage: pending })]
     },
     aws: [exists, 'two'],
-    // moto takes every pending version for one that RotateSecret made without a value, and overwrites it.
+    // moto treats every pending version as one that RotateSecret made without a value, and overwrites it.
     moto: [[pending], 'else'],
   },
   {
-    title: 'PutSecretValue wants a value, a token of at most 64 characters, and a secret',
+    title: 'PutSecretValue needs a value, a token of 32 to 64 characters, and a secret that exists',
     run: async api => {
       await api.create('a', 'one')
       return [
@@ -222,11 +227,11 @@ export const apiCases: Case<SecretApi>[] = [
       ]
     },
     aws: [invalidRequest, invalidParameter, notFound],
-    // MiniStack takes a version without a value, and a token of any length.
+    // MiniStack accepts a version without a value, and a token of any length.
     ministack: [[current], [current], notFound],
   },
   {
-    title: 'SecretBinary comes back as it went',
+    title: 'SecretBinary is read as it was written',
     run: async api => {
       await api.create('a')
       return [await api.putBinary('b', Buffer.from('bytes')), await api.get()]
@@ -234,7 +239,7 @@ export const apiCases: Case<SecretApi>[] = [
     aws: [undefined, 'bytes'],
   },
   {
-    title: 'GetSecretValue by version and label: both must fit',
+    title: 'GetSecretValue by version and label finds a version only if both fit',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
@@ -270,7 +275,7 @@ export const apiCases: Case<SecretApi>[] = [
     aws: [undefined, { a: [current], b: [previous] }],
   },
   {
-    title: 'GetSecretValue without more reads AWSCURRENT, wherever it was moved',
+    title: 'GetSecretValue without version and label reads AWSCURRENT, also after it was moved',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
@@ -278,7 +283,7 @@ export const apiCases: Case<SecretApi>[] = [
       return [await api.get(), await api.get({ stage: current })]
     },
     aws: ['two', 'two'],
-    // moto remembers the version that last became current by a Put.
+    // moto reads the version that PutSecretValue last made current.
     moto: ['one', 'two'],
   },
   {
@@ -291,7 +296,7 @@ export const apiCases: Case<SecretApi>[] = [
       return api.labels()
     },
     aws: { b: [pending, previous], c: [current] },
-    // The same memory: moto thinks that `a` was current, and lets AWSCURRENT sit on two versions.
+    // To moto, `a` is still current, so that it leaves AWSCURRENT on two versions.
     moto: { a: [previous], b: [current, pending], c: [current] },
   },
   {
@@ -315,7 +320,7 @@ export const apiCases: Case<SecretApi>[] = [
       invalidParameter,
       { a: [previous], b: [current], c: [pending] },
     ],
-    // To MiniStack a version that does not exist is another error.
+    // MiniStack has another error for a version that does not exist.
     ministack: [
       ...[invalidParameter, invalidParameter, invalidParameter, notFound],
       { a: [previous], b: [current], c: [pending] },
@@ -333,11 +338,11 @@ export const apiCases: Case<SecretApi>[] = [
       ]
     },
     aws: [invalidParameter, invalidParameter, { a: [current], b: [pending] }],
-    // moto asks for RemoveFromVersionId with AWSCURRENT alone, and the label sits on two versions.
+    // moto requires RemoveFromVersionId only for AWSCURRENT, and leaves any other label on two versions.
     moto: [invalidParameter, undefined, { a: [current, pending], b: [pending] }],
   },
   {
-    title: 'a label that is nowhere is attached without RemoveFromVersionId',
+    title: 'a label that no version has is attached without RemoveFromVersionId',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two')
@@ -365,7 +370,7 @@ export const apiCases: Case<SecretApi>[] = [
       return [await api.move(pending, { to: 'b' }), await api.labels()]
     },
     aws: [undefined, { a: [current], b: [pending] }],
-    // moto writes it twice.
+    // moto lists the label twice.
     moto: [undefined, { a: [current], b: [pending, pending] }],
   },
   {
@@ -379,13 +384,13 @@ export const apiCases: Case<SecretApi>[] = [
         await api.labels(),
       ]
     },
-    // The name of the error is our guess (?): it is one of those that the action lists.
+    // AWS does not document which error this is (?). The action lists this one.
     aws: [notFound, notFound, { a: [current], b: [pending] }],
-    // moto has taken the label off by then.
+    // moto removes the label before it refuses.
     moto: [invalidParameter, invalidParameter, {}],
   },
   {
-    title: 'taking a label off leaves the value readable by its version',
+    title: 'a version whose label is removed stays readable by its id',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
@@ -399,7 +404,7 @@ export const apiCases: Case<SecretApi>[] = [
     aws: [undefined, { a: [current] }, 'two', notFound],
   },
   {
-    title: 'taking a label off a version that does not hold it is refused',
+    title: 'removing a label from a version that does not have it is refused',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
@@ -414,7 +419,7 @@ export const apiCases: Case<SecretApi>[] = [
     ministack: [invalidParameter, notFound, invalidParameter, { a: [current], b: [pending] }],
   },
   {
-    title: 'AWSCURRENT can be moved, but not taken off',
+    title: 'AWSCURRENT can be moved, but not removed',
     run: async api => {
       await api.create('a', 'one')
       return [await api.move(current, { from: 'a' }), await api.labels()]
@@ -435,7 +440,7 @@ export const apiCases: Case<SecretApi>[] = [
     moto: { a: [current], b: [] },
   },
   {
-    title: 'ListSecretVersionIds leaves them out too, unless asked with IncludeDeprecated',
+    title: 'ListSecretVersionIds leaves out versions without labels, unless IncludeDeprecated is set',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', ['blue'])
@@ -443,7 +448,7 @@ export const apiCases: Case<SecretApi>[] = [
       return [await api.list(false), await api.list(true)]
     },
     aws: [['a'], ['a', 'b']],
-    // moto knows no IncludeDeprecated, nor NextToken; and its CreatedDate is the time of the question.
+    // moto ignores IncludeDeprecated and NextToken, and its CreatedDate is the time of the call.
     moto: [
       ['a', 'b'],
       ['a', 'b'],
@@ -469,7 +474,7 @@ export const apiCases: Case<SecretApi>[] = [
     ],
   },
   {
-    title: 'a secret marked for deletion is described, and nothing else',
+    title: 'a secret marked for deletion can be described and listed, but neither read nor changed',
     run: async api => {
       await api.create('a', 'one')
       await api.put('b', 'two', [pending])
@@ -488,7 +493,7 @@ export const apiCases: Case<SecretApi>[] = [
       ...[invalidRequest, invalidRequest, ['a', 'b']],
       ...[invalidRequest, invalidRequest, invalidRequest, invalidRequest],
     ],
-    // moto stops only who reads or deletes.
+    // moto refuses only reads and a second deletion.
     moto: [
       ...[false, undefined, true],
       ...[invalidRequest, invalidRequest, ['a', 'b']],

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 
 /**
- * One thing that AWS documents. `aws` is what comes of it; `moto` and `ministack` are what those make of it instead, where
- * they differ. MiniStack is the mended one. What AWS does not document in so many words is marked (?).
+ * One behaviour that AWS documents. `run` makes the calls, and `aws` is what they return on AWS. `moto` and `ministack`
+ * are what they return on these emulators, where that differs. MiniStack is the one with this project's changes. What AWS
+ * does not document explicitly is marked (?).
  */
 export type Case<Subject> = {
   title: string
@@ -12,7 +13,10 @@ export type Case<Subject> = {
   ministack?: unknown
 }
 
-/** One test for each case, on what is to answer as `server` does. Where that is known to differ from AWS, it must. */
+/**
+ * Makes one test for each case. `makeSubject` makes the clients of a server that must answer as `server` does. A test fails
+ * also if an emulator that is known to differ from AWS no longer does.
+ */
 export function tryCases<Subject>(
   cases: Case<Subject>[],
   server: 'aws' | 'moto' | 'ministack',

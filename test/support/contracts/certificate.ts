@@ -3,9 +3,12 @@ import type { PeerCertificate } from 'node:tls'
 import { expect, test, vi } from 'vitest'
 import { type EngineSubject, withChange } from './engine.ts'
 
-/** That an engine tells which certificate it is shown, and trusts none that it did not trust. */
+/**
+ * One test: an engine passes each certificate whose issuer is trusted to `onCertificate`, and this changes nothing about
+ * which certificates the engine trusts.
+ */
 export function certificateContract(subject: EngineSubject): void {
-  test('a certificate whose issuer is trusted is told, whatever host it is for', async () => {
+  test('onCertificate gets a certificate whose issuer is trusted, whichever host it is for', async () => {
     const { current } = await subject.makeApp()
     const here = { address: '127.0.0.1', family: 4 }
     const lookup = (_: string, { all }: dns.LookupOptions, done: (...result: unknown[]) => void) =>

@@ -10,49 +10,54 @@ import { engineTraits } from '../../../rotation/engines/traits.ts'
 import { generatePassword } from '../../../rotation/password.ts'
 import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.ts'
 
-/** One engine on one real server, and what its tests do there behind the engine's back. */
+/** One engine on one real server, and what its tests do on that server without the engine. */
 export type EngineSubject = {
-  /** What a server of this kind has not, and the contract then does not ask for: docs/engines.md says which. */
+  /** What a server of this kind does not have, so that the contract does not test it (docs/engines.md). */
   lacks?: readonly ('missing databases' | 'answers without TLS' | 'superusers')[]
+  /** Makes an engine that trusts the server's certificate, if the options do not say otherwise. */
   engine(options?: Partial<EngineOptions>): Engine
-  /** An `ordinary` user may change nobody, where no user may change itself alone. */
+  /** Makes a user. An `ordinary` one may not change other users; on some servers it may then not change itself either. */
   makeApp(options?: { user?: string; password?: string; ordinary?: boolean }): Promise<App>
-  /** True if user and password log in now, seen from outside Keyturn. */
+  /** @returns whether user and password log in now, by a client that is not Keyturn's engine */
   admits(credential: Credential): Promise<boolean>
   /** Has the server log a statement in which `text` is a value. */
   logText(text: string): Promise<void>
-  /** All that the server wrote about statements, to wherever it does. */
+  /** @returns all that the server has logged about statements, from wherever it logs */
   logged(): string
-  /** A CA file that is not for this server. */
+  /** The path of a CA file that does not have this server's CA. */
   strangeCaFile: string
-  /** The longest password that it takes, and the longest names of a user: at all, and of one that may have a clone. */
+  /**
+   * The length of the longest password that the server accepts, and the longest names: `name` of a user without a clone,
+   * `cloned` of a user whose clone's name must fit too.
+   */
   maxLengths: { password: number; name: () => string; cloned: () => string }
-  /** If there can be no space in a name. */
+  /** Set if a name cannot contain a space. */
   noSpaces?: true
-  /** Whether the session of this user is encrypted, as the server sees it. */
+  /** @returns whether this user's session is encrypted, as the server says */
   isEncrypted(user: string): Promise<boolean>
-  /** A user that is admitted in clear text. */
+  /** Makes a user that may log in without TLS, and whose value asks for that. */
   plainTextUser(): Promise<Credential>
-  /** What a server without TLS answers; it is told what the client has sent, then hangs up. */
+  /** Makes a server that answers as one without TLS. It passes what the client sends to `received`, then closes. */
   withoutTls(received: (bytes: Buffer) => void): Server
-  /** Where a user can have a limit of its own. */
+  /** Limits a user's connections. Missing where a user cannot have a limit of its own. */
   limitConnections?(user: string, to: number): Promise<void>
+  /** Closes all connections of this user on the server's side. */
   disconnect(user: string): Promise<void>
   /**
-   * For the test query: one that does well, one that takes seconds, one of what is not there, with the code that tells,
-   * one that is forbidden.
+   * Test queries: one that succeeds, one that takes seconds, one that reads something that does not exist (with the code of
+   * the server's error), and one that the user may not run.
    */
   queries: { good: string; slow: string; absent: [query: string, code: string]; forbidden: string }
-  /** Changes whatever a clone has to follow, and takes it back again. */
+  /** Changes everything about the user that its clone must get too. `changeBack` undoes this. */
   change(app: App): Promise<void>
   changeBack(app: App): Promise<void>
   /** Gives the clone a role that the user does not have, and that the admin may take away. */
   giveStrayRole(app: App, clone: string): Promise<void>
-  /** Where a user may have two passwords; what it takes to be allowed to set them, if it takes more. */
+  /** Set where a user may have two passwords. `allow` grants the right to set them, where that needs a grant. */
   twoPasswords?: { allow?(app: App): Promise<void> }
-  /** Starts a server that takes no changes, where there are such, with a value for it of a user who may change nobody. */
+  /** Starts a read-only standby, where the engine has those. `current` is the value of a user there without rights. */
   standby?(): Promise<{ engine: Engine; current: Credential; stop(): Promise<void> }>
-  /** Makes somebody else's user, or a superuser, that happens to have the clone's name. */
+  /** Makes a user that is no clone of the app's user, but has the clone's name. `makeSuperuser` makes it a superuser. */
   makeStranger(app: App, clone: string, password: string): Promise<void>
   makeSuperuser(app: App, clone: string): Promise<void>
 }
@@ -61,31 +66,32 @@ const { pairOf } = new AlternatingUsers()
 const printable = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).join('')
 const rejection = (name: string, more = {}) => expect.objectContaining({ name, ...more })
 
-/** The value with fields that `with` does not change. */
+/** @returns the value with other fields, also those that `Credential.with` does not change, such as host and port */
 export function withChange(credential: Credential, change: Record<string, unknown>): Credential {
   const Class = credential.constructor as typeof Credential
   return Class.parse(JSON.stringify({ ...JSON.parse(credential.serialize()), ...change }))
 }
 
-/** What rotation/engines/engine.ts promises of every engine. */
+/** Makes the tests of what rotation/engines/engine.ts promises for every engine. */
 export function engineContract(subject: EngineSubject): void {
   const engine = subject.engine()
   const { makeApp, admits } = subject
-  const without = new Set(subject.lacks)
+  const lacks = new Set(subject.lacks)
 
-  /** The admin's session, as a strategy opens it. */
-  async function actingFor({ current, admin, database }: Pick<App, 'current' | 'admin' | 'database'>) {
+  /** Opens the admin's session as a strategy does, after a login as the user. */
+  async function adminSessionFor({ current, admin, database }: Pick<App, 'current' | 'admin' | 'database'>) {
     await using proof = await engine.login(current)
     return await engine.login(admin.with({ dbname: database }), proof.accountQualifier)
   }
 
-  async function listening(server: Server): Promise<number> {
+  /** Starts the server. @returns its port */
+  async function portOf(server: Server): Promise<number> {
     server.listen(0, '127.0.0.1')
     await new Promise(resolve => server.once('listening', resolve))
     return (server.address() as { port: number }).port
   }
 
-  test('the log shows statements, so it would show a password', async () => {
+  test('the server logs statements, so that its log would show a password', async () => {
     const mark = randomHex()
     await subject.logText(mark)
     expect(subject.logged()).toContain(mark)
@@ -102,34 +108,34 @@ export function engineContract(subject: EngineSubject): void {
       expect(await subject.isEncrypted(current.username)).toBe(true)
     })
 
-    test('a wrong password, an unknown user and a locked user are LoginRefused', async () => {
+    test('a wrong password, an unknown user and a locked user throw LoginRefused', async () => {
       const app = await makeApp()
       const { current } = app
       for (const wrong of [current.with({ password: 'wrong' }), current.with({ username: 'nobody' })])
         await expect(engine.login(wrong)).rejects.toEqual(rejection('LoginRefused'))
-      await using session = await actingFor(app)
+      await using session = await adminSessionFor(app)
       await session.lockUser(current.username, pairOf(app.user))
       await session.lockUser(current.username, pairOf(app.user))
       await expect(engine.login(current)).rejects.toEqual(rejection('LoginRefused'))
     })
 
-    test('a locked user is opened by a new password alone', async () => {
+    test('a new password alone opens a locked user', async () => {
       const app = await makeApp()
-      await using session = await actingFor(app)
+      await using session = await adminSessionFor(app)
       await session.lockUser(app.user, pairOf(app.user))
       await session.setPassword(app.user, 'opened')
       expect(await admits(app.current.with({ password: 'opened' }))).toBe(true)
     })
 
-    if (!without.has('missing databases'))
-      test('an unknown database is InvalidCredential and names the field', async () => {
+    if (!lacks.has('missing databases'))
+      test('an unknown database throws InvalidCredential, which names the field', async () => {
         const { current } = await makeApp()
         await expect(engine.login(current.with({ dbname: 'nowhere' }))).rejects.toEqual(
           rejection('InvalidCredential', { field: 'dbname' }),
         )
       })
 
-    test('a closed port and an unknown host are Unreachable', async () => {
+    test('a closed port and an unknown host throw Unreachable', async () => {
       const { current } = await makeApp()
       const closed = withChange(current, { port: await freePort() })
       await expect(engine.login(closed)).rejects.toEqual(rejection('Unreachable'))
@@ -137,35 +143,35 @@ export function engineContract(subject: EngineSubject): void {
       await expect(engine.login(unknown)).rejects.toEqual(rejection('Unreachable'))
     })
 
-    test('a server that never answers is Unreachable after the timeout, and so is one that hangs up', async () => {
+    test('a server that never answers throws Unreachable after the timeout, and so does one that closes', async () => {
       const { current } = await makeApp()
       const hasty = subject.engine({ connectTimeout: 200 })
       const silent = createServer(() => {})
-      const port = await listening(silent)
+      const port = await portOf(silent)
       await expect(hasty.login(withChange(current, { port }))).rejects.toEqual(rejection('Unreachable'))
       silent.close()
       const rude = createServer(socket => socket.destroy())
-      const next = await listening(rude)
+      const next = await portOf(rude)
       await expect(hasty.login(withChange(current, { port: next }))).rejects.toEqual(rejection('Unreachable'))
       rude.close()
     })
 
     const { limitConnections } = subject
     if (limitConnections)
-      test('too many connections are Unreachable', async () => {
+      test('too many connections throw Unreachable', async () => {
         const { current } = await makeApp()
         await limitConnections(current.username, 1)
         await using _ = await engine.login(current)
         await expect(engine.login(current)).rejects.toEqual(rejection('Unreachable'))
       })
 
-    test('a server whose certificate we do not trust is TlsFailed, and so is an unreadable CA file', async () => {
+    test('a certificate of an untrusted CA throws TlsFailed, and so does an unreadable CA file', async () => {
       const { current } = await makeApp()
       for (const caFile of [subject.strangeCaFile, '/no/such/file.pem'])
         await expect(subject.engine({ caFile }).login(current)).rejects.toEqual(rejection('TlsFailed'))
     })
 
-    test('a certificate for another host name is TlsFailed', async () => {
+    test('a certificate for another host name throws TlsFailed', async () => {
       const { current } = await makeApp()
       const here = { address: '127.0.0.1', family: 4 }
       const lookup = (_: string, { all }: dns.LookupOptions, done: (...result: unknown[]) => void) =>
@@ -177,20 +183,20 @@ export function engineContract(subject: EngineSubject): void {
       )
     })
 
-    test('clear text only when the value says so', async () => {
+    test('a session is in clear text only if the value says so', async () => {
       const plain = await subject.plainTextUser()
       await using _ = await engine.login(plain)
       expect(await subject.isEncrypted(plain.username)).toBe(false)
     })
 
-    test('a server without TLS is TlsFailed if it says so, and never learns user or password', async () => {
+    test('a server without TLS gets neither user nor password, and throws TlsFailed if it answers', async () => {
       const { current } = await makeApp()
       let sent = Buffer.alloc(0)
       const server = subject.withoutTls(bytes => {
         sent = Buffer.concat([sent, bytes])
       })
-      const port = await listening(server)
-      const failed = without.has('answers without TLS') ? 'Unreachable' : 'TlsFailed'
+      const port = await portOf(server)
+      const failed = lacks.has('answers without TLS') ? 'Unreachable' : 'TlsFailed'
       await expect(engine.login(withChange(current, { port }))).rejects.toEqual(rejection(failed))
       for (const secret of [current.username, current.password]) expect(sent.includes(secret)).toBe(false)
       server.close()
@@ -200,15 +206,15 @@ export function engineContract(subject: EngineSubject): void {
   const { standby } = subject
   if (standby)
     describe('isStandby', () => {
-      test('a server that takes changes is none, whoever asks', async () => {
+      test('is false on a server that accepts changes, for any user', async () => {
         const { current, admin } = await makeApp({ ordinary: true })
-        for (const key of [current, admin]) {
-          await using session = await engine.login(key)
+        for (const credential of [current, admin]) {
+          await using session = await engine.login(credential)
           expect(await session.isStandby?.()).toBe(false)
         }
       })
 
-      test('one that takes none is, for a user who may do little; the login is as anywhere', async () => {
+      test('is true on a read-only server, also for a user with few rights, and a wrong password is refused there', async () => {
         const { engine, current, stop } = await standby()
         try {
           await using session = await engine.login(current)
@@ -222,7 +228,7 @@ export function engineContract(subject: EngineSubject): void {
       })
     })
   else
-    test('a session knows of no standby', async () => {
+    test('a session has no isStandby', async () => {
       const { current } = await makeApp()
       await using session = await engine.login(current)
       expect(session.isStandby).toBeUndefined()
@@ -232,9 +238,12 @@ export function engineContract(subject: EngineSubject): void {
     test.each([
       ['every printable character', printable],
       ['quotes and backslashes', `'; drop role x; --\\'"$$\``],
-      ['another script, composed and not', 'pässwörd ﬁ Ⅸ ａ\u00a0\u200b日本語 a\u0308'],
+      [
+        'another script, with characters that Unicode normalization changes',
+        'pässwörd ﬁ Ⅸ ａ\u00a0\u200b日本語 a\u0308',
+      ],
       ['the longest', 'x'.repeat(subject.maxLengths.password)],
-    ])('%s: the new one logs in, the old one does not, the log shows neither', async (_, password) => {
+    ])('a password of %s logs in, the old one does not, and the log shows neither', async (_, password) => {
       const app = await makeApp()
       const next = app.current.with({ password })
       const third = `third-${randomHex(8)}`
@@ -249,7 +258,7 @@ export function engineContract(subject: EngineSubject): void {
         expect(await admits(app.current)).toBe(false)
       }
       {
-        await using session = await actingFor({ ...app, current: next })
+        await using session = await adminSessionFor({ ...app, current: next })
         await session.setPassword(app.user, third)
         await session.setPassword(app.user, password)
       }
@@ -260,7 +269,7 @@ export function engineContract(subject: EngineSubject): void {
       expect(log).not.toContain(third)
     })
 
-    test('of somebody else without the right to is NotPermitted, and nothing changes', async () => {
+    test('for another user without the right to throws NotPermitted, and changes nothing', async () => {
       const { current } = await makeApp({ ordinary: true })
       const { current: victim } = await makeApp()
       await using session = await engine.login(current)
@@ -271,7 +280,7 @@ export function engineContract(subject: EngineSubject): void {
       expect(await admits(victim)).toBe(true)
     })
 
-    test('two sessions at once: both end, or one is told of the Conflict', async () => {
+    test('by four sessions at once succeeds or throws Conflict', async () => {
       const { current } = await makeApp()
       const sessions = await Promise.all([1, 2, 3, 4].map(() => engine.login(current)))
       const results = await Promise.allSettled(
@@ -283,7 +292,7 @@ export function engineContract(subject: EngineSubject): void {
         if (result.status === 'rejected') expect(result.reason).toEqual(rejection('Conflict'))
     })
 
-    test('a connection that is cut is Unreachable', async () => {
+    test('a connection that is cut throws Unreachable', async () => {
       const { current } = await makeApp()
       await using session = await engine.login(current)
       await subject.disconnect(current.username)
@@ -291,8 +300,8 @@ export function engineContract(subject: EngineSubject): void {
     })
   })
 
-  describe('run', () => {
-    test('a query that is refused is TestFailed with the code or the reason', async () => {
+  describe('runTestQuery', () => {
+    test('a query that is refused throws TestFailed with the code or the reason', async () => {
       const { current } = await makeApp()
       await using session = await engine.login(current)
       await session.runTestQuery(subject.queries.good)
@@ -303,14 +312,14 @@ export function engineContract(subject: EngineSubject): void {
       await expect(session.runTestQuery(subject.queries.forbidden)).rejects.toEqual(rejection('TestFailed'))
     })
 
-    test('a query that takes too long is Unreachable', async () => {
+    test('a query that takes too long throws Unreachable', async () => {
       const { current } = await makeApp()
       await using session = await subject.engine({ statementTimeout: 200 }).login(current)
       await expect(session.runTestQuery(subject.queries.slow)).rejects.toEqual(rejection('Unreachable'))
     })
   })
 
-  /** Made anew for each test, as a user can be made only once. */
+  /** Kinds of user names, each with a function that makes a new one: a user can be made only once. */
   const names: [string, () => string][] = [
     ['plain', () => `user_${randomHex()}`],
     ['quotes', () => `o'brien "the" ${randomHex()}`],
@@ -322,11 +331,11 @@ export function engineContract(subject: EngineSubject): void {
     ['a comma and equals signs', () => `uid=2C=a,b_${randomHex()}`],
     ['the greatest length that leaves room for a clone', subject.maxLengths.cloned],
   ]
-  const fitting = (name: string) => (subject.noSpaces ? name.replaceAll(' ', '_') : name)
+  const permitted = (name: string) => (subject.noSpaces ? name.replaceAll(' ', '_') : name)
   test.each([...names, ['the greatest length', subject.maxLengths.name] as const])(
-    'setPassword, a name with %s',
+    'setPassword works for a name with %s',
     async (_, nameOf) => {
-      const user = fitting(nameOf())
+      const user = permitted(nameOf())
       const { current } = await makeApp({ user })
       await using session = await engine.login(current)
       await session.setPassword(user, 'next')
@@ -336,11 +345,12 @@ export function engineContract(subject: EngineSubject): void {
   )
 
   describe('cloneUser', () => {
+    /** What the tests need for the clone of an app's user. `sync` makes it equal to the user, as a rotation does. */
     const makeClone = async (app: App) => {
       const both = pairOf(app.user)
       const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
       const sync = async (open = clone) => {
-        await using session = await actingFor(app)
+        await using session = await adminSessionFor(app)
         await session.cloneUser(both, { user: open.username, password: open.password })
       }
       const differences = async () => {
@@ -350,8 +360,8 @@ export function engineContract(subject: EngineSubject): void {
       return { both, clone, sync, differences }
     }
 
-    test.each(names)('a name with %s: the clone logs in and equals the user', async (_, nameOf) => {
-      const app = await makeApp({ user: fitting(nameOf()) })
+    test.each(names)('the clone of a name with %s logs in and equals the user', async (_, nameOf) => {
+      const app = await makeApp({ user: permitted(nameOf()) })
       const { both, clone, sync, differences } = await makeClone(app)
       await sync()
       await sync()
@@ -366,7 +376,7 @@ export function engineContract(subject: EngineSubject): void {
       expect(subject.logged()).not.toContain(clone.password)
     })
 
-    test('the turn back: the user gets the password, and the clone stays as it is', async () => {
+    test('the turn back gives the user the password, and leaves the clone as it is', async () => {
       const app = await makeApp()
       const { clone, sync } = await makeClone(app)
       await sync()
@@ -376,7 +386,7 @@ export function engineContract(subject: EngineSubject): void {
       expect(await admits(app.current)).toBe(false)
     })
 
-    test('what the user may and has follows, at every rotation, also when it is taken back', async () => {
+    test('the clone gets what the user was given or lost since, at every rotation', async () => {
       const app = await makeApp()
       const { sync, differences } = await makeClone(app)
       await sync()
@@ -390,7 +400,7 @@ export function engineContract(subject: EngineSubject): void {
       expect(await differences()).toEqual([])
     })
 
-    test('a role that the user does not have is taken from the clone', async () => {
+    test('a role that the user does not have is revoked from the clone', async () => {
       const app = await makeApp()
       const { both, sync, differences } = await makeClone(app)
       await sync()
@@ -400,7 +410,7 @@ export function engineContract(subject: EngineSubject): void {
       expect(await differences()).toEqual([])
     })
 
-    test('one of the two that is gone is a difference', async () => {
+    test('it is a difference if user or clone no longer exists', async () => {
       const app = await makeApp()
       const orphan = app.current.with({ username: `orphan_${randomHex()}` })
       await using session = await engine.login(app.current)
@@ -413,12 +423,12 @@ export function engineContract(subject: EngineSubject): void {
         ])
     })
 
-    test('a locked clone is opened again', async () => {
+    test('a locked clone can log in again', async () => {
       const app = await makeApp()
       const { both, clone, sync, differences } = await makeClone(app)
       await sync()
       {
-        await using session = await actingFor(app)
+        await using session = await adminSessionFor(app)
         await session.lockUser(both.clone, both)
       }
       expect(await admits(clone)).toBe(false)
@@ -426,11 +436,11 @@ export function engineContract(subject: EngineSubject): void {
       expect(await differences()).toEqual([])
     })
 
-    test('a dropped clone is gone, as often as it is dropped, and can be made again', async () => {
+    test('dropping a clone is idempotent, and it can be made again', async () => {
       const app = await makeApp()
       const { both, clone, sync, differences } = await makeClone(app)
       const drop = async () => {
-        await using session = await actingFor(app)
+        await using session = await adminSessionFor(app)
         await session.dropClone(both)
       }
       await drop()
@@ -446,7 +456,7 @@ export function engineContract(subject: EngineSubject): void {
       expect(await differences()).toEqual([])
     })
 
-    test('a stranger with the clone’s name is not dropped, and nobody drops without the right to', async () => {
+    test('a user that only has the clone’s name is not dropped, and a drop needs the right to', async () => {
       const app = await makeApp({ ordinary: true })
       const { both, clone, sync } = await makeClone(app)
       await sync()
@@ -458,21 +468,21 @@ export function engineContract(subject: EngineSubject): void {
       const other = await makeApp()
       const stranger = pairOf(other.user)
       await subject.makeStranger(other, stranger.clone, 'its own')
-      await using session = await actingFor(other)
+      await using session = await adminSessionFor(other)
       await expect(session.dropClone(stranger)).rejects.toEqual(
         rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
       )
       await expect(session.dropClone(pairOf(`orphan_${randomHex()}`))).resolves.toBeUndefined()
     })
 
-    test('a clone that is not there cannot be locked, which is told from other reasons', async () => {
+    test('locking a clone that does not exist throws NoSuchUser', async () => {
       const app = await makeApp()
       const both = pairOf(app.user)
-      await using session = await actingFor(app)
+      await using session = await adminSessionFor(app)
       await expect(session.lockUser(both.clone, both)).rejects.toBeInstanceOf(NoSuchUser)
     })
 
-    test('where a stranger has the clone’s name, neither it nor the user is locked', async () => {
+    test('where another user has the clone’s name, neither it nor the user is locked', async () => {
       const app = await makeApp()
       const both = pairOf(app.user)
       const stranger = withChange(app.current, {
@@ -481,7 +491,7 @@ export function engineContract(subject: EngineSubject): void {
         dbname: undefined,
       })
       await subject.makeStranger(app, both.clone, stranger.password)
-      await using session = await actingFor(app)
+      await using session = await adminSessionFor(app)
       for (const name of [both.clone, both.user])
         await expect(session.lockUser(name, both)).rejects.toEqual(
           rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
@@ -489,7 +499,7 @@ export function engineContract(subject: EngineSubject): void {
       for (const credential of [stranger, app.current]) expect(await admits(credential)).toBe(true)
     })
 
-    test('a stranger with the clone’s name is NotPermitted, and nothing changes', async () => {
+    test('another user with the clone’s name throws NotPermitted, and nothing changes', async () => {
       const app = await makeApp()
       const { clone, sync } = await makeClone(app)
       await subject.makeStranger(app, clone.username, 'its own')
@@ -499,24 +509,24 @@ export function engineContract(subject: EngineSubject): void {
       expect(await admits(withChange(clone, { password: 'its own', dbname: undefined }))).toBe(true)
     })
 
-    if (!without.has('superusers'))
-      test('a superuser with the clone’s name is NotPermitted', async () => {
+    if (!lacks.has('superusers'))
+      test('a superuser with the clone’s name throws NotPermitted', async () => {
         const app = await makeApp()
         const { clone, sync } = await makeClone(app)
         await subject.makeSuperuser(app, clone.username)
         await expect(sync()).rejects.toEqual(rejection('NotPermitted'))
       })
 
-    test('a clone without its user is NotPermitted', async () => {
+    test('cloning a user that does not exist throws NotPermitted', async () => {
       const app = await makeApp()
-      await using session = await actingFor(app)
+      await using session = await adminSessionFor(app)
       const orphan = pairOf(`orphan_${randomHex()}`)
       await expect(session.cloneUser(orphan, { user: orphan.user, password: 'x' })).rejects.toEqual(
         rejection('NotPermitted', { message: expect.stringContaining('there is no') }),
       )
     })
 
-    test('an admin that may not create users is NotPermitted', async () => {
+    test('an admin that may not create users throws NotPermitted', async () => {
       const app = await makeApp({ ordinary: true })
       const { both, clone } = await makeClone(app)
       await using session: Session = await engine.login(app.current)
@@ -526,18 +536,18 @@ export function engineContract(subject: EngineSubject): void {
     })
   })
 
-  test('the longest password that the settings may ask for logs in', async () => {
+  test('the longest password that the settings allow logs in', async () => {
     const app = await makeApp()
     const { maxPasswordBytes = 1024 } = engineTraits[app.current.engine]
     const password = generatePassword({ PASSWORD_LENGTH: maxPasswordBytes }, maxPasswordBytes)
-    await using session = await actingFor(app)
+    await using session = await adminSessionFor(app)
     await session.setPassword(app.user, password)
     const changed = app.current.with({ password })
     await using _ = await engine.login(changed)
     expect(await admits(changed)).toBe(true)
   })
 
-  test('a session has two passwords of a user to offer if the strategy is allowed', async () => {
+  test('a session has dualPassword if the engine has the strategy dual-password', async () => {
     const { current } = await makeApp()
     await using session = await engine.login(current)
     expect(session.dualPassword !== undefined).toBe(
@@ -548,17 +558,20 @@ export function engineContract(subject: EngineSubject): void {
   const { twoPasswords } = subject
   if (twoPasswords)
     describe('two passwords', () => {
-      /** An app of which every password is asked for by name, and who may set them. */
+      /** An app that may have two passwords. `admitted` names those of `current`, `next` and `third` that log in now. */
       const makeDual = async () => {
         const app = await makeApp()
         await twoPasswords.allow?.(app)
         const { current } = app
         const actor = engineTraits[current.engine].actorByStrategy['dual-password']
-        const as = async (key: Credential) =>
-          actor === 'admin' ? actingFor({ ...app, current: key }) : engine.login(key)
-        const passwords = async (key: Credential, act: (passwords: DualPasswordCalls) => Promise<void>) => {
-          await using session = await as(key)
-          if (!session.dualPassword) throw new Error('there are none')
+        const sessionAs = async (credential: Credential) =>
+          actor === 'admin' ? adminSessionFor({ ...app, current: credential }) : engine.login(credential)
+        const passwords = async (
+          credential: Credential,
+          act: (passwords: DualPasswordCalls) => Promise<void>,
+        ) => {
+          await using session = await sessionAs(credential)
+          if (!session.dualPassword) throw new Error('the session has no dualPassword')
           await act(session.dualPassword)
         }
         const next = current.with({ password: `next-${randomHex(8)}` })
@@ -571,9 +584,10 @@ export function engineContract(subject: EngineSubject): void {
         return { app, user: app.user, current, next, third, passwords, admitted }
       }
 
-      test('add: both log in, however often; keep: the one alone; the log shows none', async () => {
+      test('add lets both log in, keepOnly one; both are idempotent, and the log shows neither', async () => {
         const { user, current, next, passwords, admitted } = await makeDual()
-        const add = (key: Credential) => passwords(key, all => all.add(user, next.password, current.password))
+        const add = (credential: Credential) =>
+          passwords(credential, all => all.add(user, next.password, current.password))
         await add(current)
         expect(await admitted()).toEqual(['current', 'next'])
         await add(current)
@@ -586,7 +600,7 @@ export function engineContract(subject: EngineSubject): void {
         for (const { password } of [current, next]) expect(subject.logged()).not.toContain(password)
       })
 
-      test('keep of the older: the newer is gone', async () => {
+      test('keepOnly of the older password removes the newer one', async () => {
         const { user, current, next, passwords, admitted } = await makeDual()
         await passwords(current, all => all.add(user, next.password, current.password))
         await passwords(next, all => all.keepOnly(user, current.password))
@@ -595,7 +609,7 @@ export function engineContract(subject: EngineSubject): void {
         expect(await admitted()).toEqual(['current', 'next'])
       })
 
-      test('keep of the older with the older: the same, or a Conflict as the newer is not known', async () => {
+      test('keepOnly of the older password by a session that knows only this one works, or throws Conflict', async () => {
         const { user, current, next, passwords, admitted } = await makeDual()
         await passwords(current, all => all.add(user, next.password, current.password))
         const kept = passwords(current, all => all.keepOnly(user, current.password))
@@ -608,7 +622,7 @@ export function engineContract(subject: EngineSubject): void {
         }
       })
 
-      test('one after the other: the next takes the place of the one before the last', async () => {
+      test('a third password replaces the oldest of two', async () => {
         const { user, current, next, third, passwords, admitted } = await makeDual()
         await passwords(current, all => all.add(user, next.password, current.password))
         await passwords(next, all => all.add(user, third.password, next.password))
@@ -621,17 +635,20 @@ export function engineContract(subject: EngineSubject): void {
         ['every printable character', printable],
         ['quotes and backslashes', `'; drop role x; --\\'"$$\``],
         ['another script', 'pässwörd 日本語'],
-      ])('%s', async (_, password) => {
-        const { user, current, passwords } = await makeDual()
-        const odd = current.with({ password })
-        await passwords(current, all => all.add(user, password, current.password))
-        expect([await admits(odd), await admits(current)]).toEqual([true, true])
-        await passwords(odd, all => all.keepOnly(user, password))
-        expect([await admits(odd), await admits(current)]).toEqual([true, false])
-        expect(subject.logged()).not.toContain(password)
-      })
+      ])(
+        'a second password of %s logs in, and so does the first until it is removed',
+        async (_, password) => {
+          const { user, current, passwords } = await makeDual()
+          const odd = current.with({ password })
+          await passwords(current, all => all.add(user, password, current.password))
+          expect([await admits(odd), await admits(current)]).toEqual([true, true])
+          await passwords(odd, all => all.keepOnly(user, password))
+          expect([await admits(odd), await admits(current)]).toEqual([true, false])
+          expect(subject.logged()).not.toContain(password)
+        },
+      )
 
-      test('without the right to: NotPermitted, and nothing changes', async () => {
+      test('add without the right to throws NotPermitted, and changes nothing', async () => {
         const app = await makeApp({ ordinary: true })
         const { current, user } = app
         await using session = await engine.login(current)
@@ -641,7 +658,7 @@ export function engineContract(subject: EngineSubject): void {
         expect(await admits(current)).toBe(true)
       })
 
-      test('two sessions at once: current goes on, and who is not told of a Conflict logs in', async () => {
+      test('after two sessions added one at once, current logs in, and at least one has not thrown Conflict', async () => {
         const { user, current, next, third, passwords, admitted } = await makeDual()
         const results = await Promise.allSettled(
           [next, third].map(({ password }) =>

@@ -1,9 +1,9 @@
 import { expect } from 'vitest'
 
-/** How something ended: with what it returned, or with an error's name and words. */
+/** How a call ended: with what it returned, or with the name and message of an error. */
 export type Outcome = { returned?: unknown; threw?: string }
 
-/** How it ends. */
+/** @returns how the call ends */
 export const outcomeOf = (acting: Promise<unknown>): Promise<Outcome> =>
   acting.then(
     returned => ({ returned }),
@@ -11,8 +11,8 @@ export const outcomeOf = (acting: Promise<unknown>): Promise<Outcome> =>
   )
 
 /**
- * Has a session say beforehand what it would refuse, then do it: both must end alike, and nothing that `state` reads may be
- * otherwise in between.
+ * Calls `would`, which says what a session would refuse, and then `does`, which does it. Both must end alike, and `would`
+ * must not change what `state` reads.
  * @returns how both ended
  */
 export async function expectForetold({

@@ -9,7 +9,7 @@ import { type PromotionNote, PromotionTable } from '../../../fleet/promotion/pro
 import { rejectionOf } from '../observe.ts'
 
 const credential = (name: string) => `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}`
-const noted = (name: string, more: Partial<PromotionNote> = {}): PromotionNote => ({
+const noteOf = (name: string, more: Partial<PromotionNote> = {}): PromotionNote => ({
   kind: 'promotion',
   credential: credential(name),
   name,
@@ -22,7 +22,7 @@ const noted = (name: string, more: Partial<PromotionNote> = {}): PromotionNote =
   ...more,
 })
 
-/** What a DynamoDB does with the table of promotions by this name, whoever made it. */
+/** Makes the tests of PromotionTable on a DynamoDB that has the table `name`, real or emulated. */
 export function promotionTableContract(clientFor: () => DynamoDBClient, name: string): void {
   let client: DynamoDBClient
   let table: PromotionTable
@@ -33,8 +33,8 @@ export function promotionTableContract(clientFor: () => DynamoDBClient, name: st
       for (const one of await table.list(kind)) await table.forget(kind, one.credential)
   })
 
-  test('what is noted is found as it was, and another note takes its place', async () => {
-    const first = noted('a', {
+  test('a note is read as it was written, and a newer one replaces it', async () => {
+    const first = noteOf('a', {
       outcome: 'failed',
       error: 'LoginRefused',
       reason: 'every version',
@@ -45,15 +45,15 @@ export function promotionTableContract(clientFor: () => DynamoDBClient, name: st
     await table.note(first)
     expect(await table.latest('promotion', first.credential)).toEqual(first)
     expect(await table.latest('rehearsal', first.credential)).toBeUndefined()
-    const second = noted('a')
+    const second = noteOf('a')
     await table.note(second)
     expect(await table.latest('promotion', first.credential)).toEqual(second)
     expect(await table.list('promotion')).toEqual([second])
   })
 
-  test('all of one kind come in the order of their ARNs, and what is forgotten does not', async () => {
-    const rehearsed = noted('a', { kind: 'rehearsal', outcome: 'ready' })
-    const all = [noted('c'), rehearsed, noted('a'), noted('B')]
+  test('list has all of one kind in the order of their ARNs, without the forgotten ones', async () => {
+    const rehearsed = noteOf('a', { kind: 'rehearsal', outcome: 'ready' })
+    const all = [noteOf('c'), rehearsed, noteOf('a'), noteOf('B')]
     for (const one of all) await table.note(one)
     expect((await table.list('promotion')).map(each => each.name)).toEqual(['B', 'a', 'c'])
     await table.forget('promotion', credential('a'))
@@ -62,9 +62,9 @@ export function promotionTableContract(clientFor: () => DynamoDBClient, name: st
     expect(await table.list('rehearsal')).toEqual([rehearsed])
   })
 
-  test('more than a page holds is found all the same', async () => {
+  test('list has all notes, also if one page of a Query does not hold them', async () => {
     const warnings = Array.from({ length: 20 }, (_, n) => `${n}`.padEnd(500, '.'))
-    const all = Array.from({ length: 150 }, (_, n) => noted(`${1000 + n}`, { warnings }))
+    const all = Array.from({ length: 150 }, (_, n) => noteOf(`${1000 + n}`, { warnings }))
     await Promise.all(all.map(one => table.note(one)))
     const first = await client.send(
       new QueryCommand({
@@ -78,16 +78,16 @@ export function promotionTableContract(clientFor: () => DynamoDBClient, name: st
     expect(await table.list('promotion')).toEqual(all)
   })
 
-  test('a table that there is not, and a key that is not whole, are refused', async () => {
+  test('a table that does not exist and an incomplete key are refused', async () => {
     const elsewhere = new PromotionTable(client, 'another')
-    expect(await rejectionOf(elsewhere.note(noted('a')))).toMatchObject({ name: 'StoreFailed' })
+    expect(await rejectionOf(elsewhere.note(noteOf('a')))).toMatchObject({ name: 'StoreFailed' })
     expect(await rejectionOf(elsewhere.latest('promotion', credential('a')))).toMatchObject({
       name: 'StoreFailed',
     })
-    const half = { kind: { S: 'promotion' } }
+    const halfKey = { kind: { S: 'promotion' } }
     for (const command of [
-      new DeleteItemCommand({ TableName: name, Key: half }),
-      new PutItemCommand({ TableName: name, Item: half }),
+      new DeleteItemCommand({ TableName: name, Key: halfKey }),
+      new PutItemCommand({ TableName: name, Item: halfKey }),
     ])
       expect(await rejectionOf(client.send(command as PutItemCommand))).toMatchObject({
         name: 'ValidationException',

@@ -27,9 +27,10 @@ import { expect } from 'vitest'
 import { resultOrErrorName, SecretApi, versionIdOf } from './api.ts'
 import type { Case } from './case.ts'
 
+/** The primary's Region, and its replica's. */
 export const [homeRegion, peerRegion] = ['eu-west-1', 'eu-central-1']
 
-/** The calls about replicas, on one secret in one Region. */
+/** Secrets Manager's calls about replicas, for one secret in one Region. */
 class RegionalApi extends SecretApi {
   describeAll = () => this.client.send(new DescribeSecretCommand({ SecretId: this.name }))
 
@@ -61,14 +62,14 @@ class RegionalApi extends SecretApi {
       return ARN
     })
 
-  /** What DescribeSecret tells of this. */
-  told = (...members: (keyof DescribeSecretResponse)[]) =>
+  /** @returns these members of DescribeSecret's answer, in this order */
+  members = (...members: (keyof DescribeSecretResponse)[]) =>
     resultOrErrorName(async () => {
       const described = await this.describeAll()
       return members.map(member => described[member])
     })
 
-  /** Each Region's Status and message, when none is InProgress any more. */
+  /** Waits until no replica is InProgress any more. @returns each Region with its Status */
   statuses = () =>
     resultOrErrorName(async () => {
       for (let tries = 0; ; tries++) {
@@ -107,7 +108,7 @@ class RegionalApi extends SecretApi {
       return SecretList.filter(({ Name }) => Name === this.name).map(({ PrimaryRegion }) => PrimaryRegion)
     })
 
-  /** Tries each call that writes, and tells what each was refused with, by the call's name. */
+  /** Tries each call that writes. @returns by the call's name the error that refused it, or undefined if it succeeded */
   async writes(): Promise<Record<string, string | undefined>> {
     const SecretId = this.name
     const AddReplicaRegions = [{ Region: 'us-east-1' }]
@@ -128,14 +129,14 @@ class RegionalApi extends SecretApi {
         ...{ SecretId, RemoveReplicaRegions: ['us-east-1'] },
       }),
     }
-    const told: Record<string, string | undefined> = {}
+    const refusals: Record<string, string | undefined> = {}
     for (const [name, command] of Object.entries(commands))
-      told[name] = await refusal(() => this.client.send(command as DescribeSecretCommand))
-    return told
+      refusals[name] = await refusal(() => this.client.send(command as DescribeSecretCommand))
+    return refusals
   }
 }
 
-/** The error's name and words. Undefined if there is none. */
+/** @returns the error's name and message, or undefined if there is none */
 async function refusal(call: () => Promise<unknown>): Promise<string | undefined> {
   try {
     await call()
@@ -155,7 +156,7 @@ function functionIn(region: string): string {
   return `arn:aws:lambda:${region}:123456789012:function:rotate`
 }
 
-/** One secret, as its own Region and a peer see it. */
+/** One secret in its home Region and in a peer Region. */
 export class Regions {
   readonly name = `replication/${randomUUID()}`
   readonly home: RegionalApi
@@ -166,7 +167,7 @@ export class Regions {
     this.peer = new RegionalApi(clientFor(peerRegion), this.name)
   }
 
-  /** Its first version, `a`, is current, and in both Regions. */
+  /** Makes the secret in both Regions, with the current version `a`. @returns its ARN in the home Region */
   async replicated(): Promise<string> {
     const arn = await this.home.create('a', 'one')
     await this.home.replicate()
@@ -185,72 +186,73 @@ const allRefused = {
   ...{ DeleteSecret: readOnly, ReplicateSecretToRegions: readOnly, RemoveRegionsFromReplication: readOnly },
 }
 const inSync = [[peerRegion, 'InSync']]
-const midnight = (date: unknown) => date instanceof Date && date.getTime() % 86_400_000 === 0
+const isMidnight = (date: unknown) => date instanceof Date && date.getTime() % 86_400_000 === 0
 
+/** What Secrets Manager does with replicas in other Regions. */
 export const replicationCases: Case<Regions>[] = [
   {
     title: 'CreateSecret makes replicas',
-    run: async ({ home, peer: there }) => [
+    run: async ({ home, peer }) => [
       await home.createReplicated([{ Region: peerRegion }]),
       await home.statuses(),
-      await there.get(),
-      await there.labels(),
+      await peer.get(),
+      await peer.labels(),
     ],
     aws: [[peerRegion], inSync, 'one', { a: [current] }],
   },
   {
     title: 'ReplicateSecretToRegions makes replicas',
-    run: async ({ home, peer: there }) => [
+    run: async ({ home, peer }) => [
       await home.create('a', 'one').then(() => home.replicate()),
       await home.statuses(),
-      await there.get(),
-      await there.labels(),
+      await peer.get(),
+      await peer.labels(),
     ],
     aws: [[peerRegion], inSync, 'one', { a: [current] }],
   },
   {
-    title: "a replica has its primary's ARN, with its own Region, and is not found by its primary's",
+    title: "a replica has its primary's ARN with its own Region, and is not found by the primary's ARN",
     run: async regions => {
       const arn = await regions.replicated()
-      const [told] = await regions.peer.told('ARN')
-      return [told === arn.replace(homeRegion, peerRegion), await regions.peer.get({ id: arn })]
+      const [described] = await regions.peer.members('ARN')
+      return [described === arn.replace(homeRegion, peerRegion), await regions.peer.get({ id: arn })]
     },
     aws: [true, 'ResourceNotFoundException'],
   },
   {
-    title: 'a primary tells of its replicas, and a replica of its primary',
+    title: 'DescribeSecret of a primary has its replicas, and that of a replica has the primary Region',
     run: async regions => {
       await regions.replicated()
       const { ReplicationStatus = [] } = await regions.home.describeAll()
       return [
         ReplicationStatus.map(({ Region, KmsKeyId }) => [Region, KmsKeyId]),
-        await regions.home.told('PrimaryRegion'),
-        await regions.peer.told('PrimaryRegion', 'ReplicationStatus'),
+        await regions.home.members('PrimaryRegion'),
+        await regions.peer.members('PrimaryRegion', 'ReplicationStatus'),
       ]
     },
     aws: [[[peerRegion, 'alias/aws/secretsmanager']], [undefined], [homeRegion, undefined]],
-    // moto gives the replica its primary's list too.
+    // moto has the list of replicas in the replica's answer too.
     moto: [[[peerRegion, 'alias/aws/secretsmanager']], [undefined], [homeRegion, [expect.anything()]]],
-    // MiniStack leaves out a key that is not named.
+    // MiniStack leaves KmsKeyId out unless the secret names a key.
     ministack: [[[peerRegion, undefined]], [undefined], [homeRegion, undefined]],
   },
   {
-    title: 'a replica has the key that is named for it, and it alone can be changed there',
-    run: async ({ home, peer: there }) => {
+    title: 'a replica has its own KMS key, which is the only thing that can be changed there',
+    run: async ({ home, peer }) => {
       await home.create('a', 'one')
       await home.replicate([{ Region: peerRegion, KmsKeyId: 'alias/there' }])
       await home.statuses()
       const key = async () => (await home.describeAll()).ReplicationStatus?.map(({ KmsKeyId }) => KmsKeyId)
-      const before = [await key(), await there.told('KmsKeyId')]
+      const before = [await key(), await peer.members('KmsKeyId')]
       return [
         ...before,
-        await there.update({ KmsKeyId: 'alias/new' }),
+        await peer.update({ KmsKeyId: 'alias/new' }),
         await key(),
-        await there.told('KmsKeyId'),
+        await peer.members('KmsKeyId'),
       ]
     },
     aws: [['alias/there'], ['alias/there'], undefined, ['alias/new'], ['alias/new']],
-    // To moto the key is always aws/secretsmanager, and it cannot be changed.
+    // With moto the key is always aws/secretsmanager, and cannot be changed.
     moto: [
       ...[['alias/aws/secretsmanager'], [undefined]],
       ...[readOnly, ['alias/aws/secretsmanager'], [undefined]],
@@ -258,19 +260,19 @@ export const replicationCases: Case<Regions>[] = [
   },
   {
     title: 'a replica has no rotation configuration (?)',
-    run: async ({ home: own, peer: there }) => {
-      await own.create('a', 'one')
-      await own.configureRotation(functionIn(homeRegion))
-      await own.replicate()
-      await own.statuses()
-      const { RotationEnabled = false, RotationLambdaARN } = await there.describeAll()
+    run: async ({ home, peer }) => {
+      await home.create('a', 'one')
+      await home.configureRotation(functionIn(homeRegion))
+      await home.replicate()
+      await home.statuses()
+      const { RotationEnabled = false, RotationLambdaARN } = await peer.describeAll()
       return [RotationEnabled, RotationLambdaARN]
     },
     aws: [false, undefined],
     moto: [false, functionIn(homeRegion)],
   },
   {
-    title: 'values and labels follow, AWSPENDING among them (?)',
+    title: 'a replica gets values and labels, also AWSPENDING (?)',
     run: async regions => {
       await regions.replicated()
       await regions.home.put('b', 'two', [pending])
@@ -283,7 +285,7 @@ export const replicationCases: Case<Regions>[] = [
     aws: [{ a: [current], b: [pending] }, 'two', { a: [previous], b: [current, pending] }, 'two'],
   },
   {
-    title: 'GetSecretValue there without more reads AWSCURRENT, wherever it was moved',
+    title: 'GetSecretValue on a replica without version and label reads AWSCURRENT, also after it was moved',
     run: async regions => {
       await regions.replicated()
       await regions.home.put('b', 'two', [pending])
@@ -292,22 +294,22 @@ export const replicationCases: Case<Regions>[] = [
       return regions.peer.get()
     },
     aws: 'two',
-    // moto remembers the version that last became current by a Put.
+    // moto reads the version that PutSecretValue last made current.
     moto: 'one',
   },
   {
-    title: 'tags and description follow',
+    title: 'a replica gets tags and description',
     run: async regions => {
       await regions.replicated()
       await regions.home.tag('team', 'payments')
       await regions.home.update({ Description: 'mine' })
       await regions.home.statuses()
-      return [await regions.peer.tags(), await regions.peer.told('Description')]
+      return [await regions.peer.tags(), await regions.peer.members('Description')]
     },
     aws: [[{ Key: 'team', Value: 'payments' }], ['mine']],
   },
   {
-    title: 'the policy follows',
+    title: 'a replica gets the resource policy',
     run: async regions => {
       await regions.replicated()
       await regions.home.setPolicy(policyFor('first'))
@@ -315,7 +317,7 @@ export const replicationCases: Case<Regions>[] = [
       return regions.peer.policy()
     },
     aws: policyFor('first'),
-    // moto refuses to read it on a replica.
+    // moto refuses to read a replica's policy.
     moto: 'InvalidParameterException',
   },
   {
@@ -325,11 +327,11 @@ export const replicationCases: Case<Regions>[] = [
       return regions.peer.writes()
     },
     aws: allRefused,
-    // moto lets labels move there, and so in the primary.
+    // moto moves labels on a replica, and with it on the primary.
     moto: { ...allRefused, UpdateSecretVersionStage: undefined },
   },
   {
-    title: 'a primary that has replicas is not deleted, until they are removed: which deletes them at once',
+    title: 'a primary is not deleted while it has replicas, and removing a replica deletes it at once',
     run: async regions => {
       await regions.replicated()
       const refused = (await regions.home.tryDelete())?.replace(
@@ -347,7 +349,7 @@ export const replicationCases: Case<Regions>[] = [
       `InvalidParameterException: You can't delete secret ARN that still has replica regions [${peerRegion}].`,
       ...[[], 'ResourceNotFoundException', 'one', undefined],
     ],
-    // moto puts the id of the request in its words, and no full stop.
+    // moto's message has the id of the request instead of the ARN, and no full stop.
     moto: [
       expect.stringMatching(
         /^InvalidParameterException: You can't delete secret replication.*\[eu-central-1\]$/,
@@ -356,24 +358,24 @@ export const replicationCases: Case<Regions>[] = [
     ],
   },
   {
-    title: 'a name that is taken there: Failed, and what is there stays',
-    run: async ({ home, peer: there }) => {
-      await there.create('z', 'other')
+    title: 'if another secret has the name in the peer Region, the status is Failed, and that secret stays',
+    run: async ({ home, peer }) => {
+      await peer.create('z', 'other')
       await home.create('a', 'one')
       const answer = [await home.replicate(), await home.statuses()]
-      return [...answer, await there.get(), await there.told('PrimaryRegion')]
+      return [...answer, await peer.get(), await peer.members('PrimaryRegion')]
     },
     aws: [[peerRegion], [[peerRegion, 'Failed']], 'other', [undefined]],
   },
   {
-    title: 'ForceOverwriteReplicaSecret overwrites it, and there is one entry',
-    run: async ({ home: own, peer: there }) => {
-      await there.create('z', 'other')
-      await own.create('a', 'one')
-      await own.replicate()
-      await own.statuses()
-      const answer = [await own.replicate([{ Region: peerRegion }], true), await own.statuses()]
-      return [...answer, await there.get(), await there.told('PrimaryRegion')]
+    title: 'ForceOverwriteReplicaSecret overwrites that secret, and there is one status for the Region',
+    run: async ({ home, peer }) => {
+      await peer.create('z', 'other')
+      await home.create('a', 'one')
+      await home.replicate()
+      await home.statuses()
+      const answer = [await home.replicate([{ Region: peerRegion }], true), await home.statuses()]
+      return [...answer, await peer.get(), await peer.members('PrimaryRegion')]
     },
     aws: [[peerRegion], inSync, 'one', [homeRegion]],
     // moto adds a second entry for the same Region.
@@ -381,9 +383,9 @@ export const replicationCases: Case<Regions>[] = [
   },
   {
     title: "a replica in the primary's own Region is refused",
-    run: async ({ home: own }) => {
-      await own.create('a', 'one')
-      return [await own.replicate([{ Region: homeRegion }]), await own.statuses()]
+    run: async ({ home }) => {
+      await home.create('a', 'one')
+      return [await home.replicate([{ Region: homeRegion }]), await home.statuses()]
     },
     aws: ['InvalidParameterException', []],
   },
@@ -392,16 +394,16 @@ export const replicationCases: Case<Regions>[] = [
     run: async regions => {
       const arn = await regions.replicated()
       const answer = (await regions.peer.stop()) === arn.replace(homeRegion, peerRegion)
-      const told = [await regions.peer.told('PrimaryRegion'), await regions.home.statuses()]
+      const described = [await regions.peer.members('PrimaryRegion'), await regions.home.statuses()]
       await regions.home.put('b', 'two')
-      return [answer, ...told, await regions.peer.get(), await regions.peer.put('c', 'three')]
+      return [answer, ...described, await regions.peer.get(), await regions.peer.put('c', 'three')]
     },
     aws: [true, [undefined], [], 'one', [current]],
     // moto has no StopReplicationToReplica.
     moto: [false, [homeRegion], inSync, 'two', 'InvalidParameterException'],
   },
   {
-    title: 'what was promoted stands in the way of its old primary (?)',
+    title: 'a promoted replica blocks replication from its old primary, which cannot delete it (?)',
     run: async regions => {
       await regions.replicated()
       await regions.peer.stop()
@@ -414,33 +416,33 @@ export const replicationCases: Case<Regions>[] = [
     moto: [[...inSync, [peerRegion, 'Failed']], 'ResourceNotFoundException'],
   },
   {
-    title: 'StopReplicationToReplica of what is no replica is refused',
-    run: async ({ home: own }) => {
-      await own.create('a', 'one')
-      return own.stop()
+    title: 'StopReplicationToReplica of a secret that is no replica is refused',
+    run: async ({ home }) => {
+      await home.create('a', 'one')
+      return home.stop()
     },
-    // The name of the error is our guess (?).
+    // AWS does not document which error this is (?).
     aws: 'InvalidRequestException',
     moto: 'SyntaxError',
   },
   {
     title:
-      'the primary tells the day on which its replica was last read, and not that on which it was itself',
+      'DescribeSecret of the primary has the day on which its replica was last read, not the primary itself',
     run: async regions => {
       await regions.replicated()
       const last = async () => (await regions.home.describeAll()).ReplicationStatus?.[0]?.LastAccessedDate
       await regions.home.get()
       const before = await last()
       await regions.peer.get()
-      return [before, midnight(await last())]
+      return [before, isMidnight(await last())]
     },
     aws: [undefined, true],
-    // moto tells none. MiniStack tells each secret's own, to the second, and none of its replicas'.
+    // moto has no LastAccessedDate. MiniStack has each secret's own, to the second, and none of its replicas.
     moto: [undefined, false],
     ministack: [undefined, false],
   },
   {
-    title: 'ListSecrets tells PrimaryRegion and filters by it',
+    title: 'ListSecrets returns PrimaryRegion and filters by it',
     run: async regions => {
       await regions.replicated()
       return [
@@ -450,7 +452,7 @@ export const replicationCases: Case<Regions>[] = [
         await regions.home.listed('primary-region', homeRegion),
       ]
     },
-    // Whether a primary counts as one of its own Region is not documented (?).
+    // AWS does not document whether a primary matches its own Region (?).
     aws: [[homeRegion], [homeRegion], [], expect.anything()],
     // MiniStack ignores this filter.
     ministack: [[homeRegion], [homeRegion], [homeRegion], [undefined]],

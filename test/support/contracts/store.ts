@@ -5,23 +5,24 @@ import { Credential, type ValueParser } from '../../../rotation/credential.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../../../rotation/errors.ts'
 import type { Stage, Store } from '../../../rotation/stores/store.ts'
 
-/** A store, and the way to put a first secret into it, which no Store does by itself. */
+/** A store, and a function that creates a secret in it, which a Store cannot do. */
 export type StoreSubject = {
   store: Store
-  /** Whether it refuses a second pending version by itself; otherwise the later one takes the label. */
+  /** Whether the store refuses a second pending version. If not, the later version takes the label. */
   exclusive?: boolean
   create(id: string, token: string, credential: Credential, tags: Record<string, string>): unknown
 }
 
-/** Titles of tests that this store fails, each with the reason. One that passes after all fails the run. */
+/** The titles of tests that this store fails, each with the reason. A test that passes although listed fails the run. */
 type Gaps = Record<string, string>
 
+/** @returns a PostgreSQL user's value with this password, for `app` on db.example.com unless changed */
 export const credentialWith = (password: string, change: { username?: string; host?: string } = {}) =>
   Credential.parse(
     JSON.stringify({ engine: 'postgres', host: 'db.example.com', username: 'app', ...change, password }),
   )
 
-/** What every Store does: one test for each promise that stores/store.ts makes. */
+/** Makes one test for each promise that rotation/stores/store.ts makes for every store. */
 export function storeContract(name: string, makeSubject: () => Promise<StoreSubject>, gaps: Gaps = {}): void {
   describe(`store contract: ${name}`, () => {
     let subject: StoreSubject
@@ -31,8 +32,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       store = subject.store
     })
 
-    /** A secret of its own whose current value has the password `first`. */
-    async function secret(tags: Record<string, string> = {}): Promise<{ id: string; first: string }> {
+    /** Makes a secret whose current value has the password `first`. `first` in the result is that version's token. */
+    async function makeSecret(tags: Record<string, string> = {}): Promise<{ id: string; first: string }> {
       const [id, first] = [`contract/${randomUUID()}`, randomUUID()]
       await subject.create(id, first, credentialWith('first'), tags)
       return { id, first }
@@ -46,16 +47,17 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       return { current, pending, previous }
     }
 
-    const unseen = new Set(Object.keys(gaps))
+    const unusedGaps = new Set(Object.keys(gaps))
+    /** A test, which must fail if `gaps` has its title. */
     function promise(title: string, run: () => Promise<void>): void {
-      const gap = unseen.delete(title)
+      const gap = unusedGaps.delete(title)
       if (gap) test.fails(title, run)
       else test(title, run)
     }
 
-    describe('rehearse', () => {
-      promise('changes no label and no value, at whatever point of a rotation', async () => {
-        const [{ id, first }, token] = [await secret(), randomUUID()]
+    describe('rehearsePromote', () => {
+      promise('changes no label and no value, at any point of a rotation', async () => {
+        const [{ id, first }, token] = [await makeSecret(), randomUUID()]
         const seen = async () => [
           await labels(id),
           await password(id, { token: first }),
@@ -74,7 +76,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await password(id, { stage: 'current' })).toBe('next')
       })
 
-      promise('a secret that is not there is InvalidCredential', async () => {
+      promise('a secret that does not exist throws InvalidCredential', async () => {
         const error = { name: 'InvalidCredential', field: 'id' }
         await expect(store.rehearsePromote(`contract/${randomUUID()}`, randomUUID())).rejects.toMatchObject(
           error,
@@ -83,9 +85,9 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
     })
 
     describe('describe', () => {
-      promise('tells the labels and the tags', async () => {
-        const { id, first } = await secret({ 'keyturn:strategy': 'single-user', team: 'payments' })
-        // The names that a service has for it are for events alone, and not every store's has any.
+      promise('returns the labels and the tags', async () => {
+        const { id, first } = await makeSecret({ 'keyturn:strategy': 'single-user', team: 'payments' })
+        // `name` and `arn` are only for events, and not every store has them.
         const { name: _, arn: __, ...found } = await store.describe(id)
         expect(found).toEqual({
           current: first,
@@ -98,20 +100,20 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
       })
 
-      promise('has no tags where there are none', async () => {
-        const { id } = await secret()
+      promise('returns no tags if there are none', async () => {
+        const { id } = await makeSecret()
         expect((await store.describe(id)).tags).toEqual({})
       })
 
-      promise('a label left on current counts as nothing pending', async () => {
-        const { id, first } = await secret()
+      promise('nothing is pending if the label for pending is on the current version', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.promote(id, next, first)
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
       })
 
-      promise('an unknown secret is InvalidCredential', async () => {
+      promise('an unknown secret throws InvalidCredential', async () => {
         const described = store.describe(`contract/${randomUUID()}`)
         await expect(described).rejects.toThrow(InvalidCredential)
         await expect(described).rejects.toMatchObject({ field: 'id' })
@@ -119,8 +121,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
     })
 
     describe('read', () => {
-      promise('by stage', async () => {
-        const { id, first } = await secret()
+      promise('by stage returns the version that holds it', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         expect(await store.read(id, { stage: 'current' })).toMatchObject({ token: first })
@@ -132,8 +134,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await password(id, { stage: 'previous' })).toBe('first')
       })
 
-      promise('by token', async () => {
-        const { id, first } = await secret()
+      promise('by token returns that version', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         expect(await password(id, { token: first })).toBe('first')
@@ -141,16 +143,16 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect((await store.read(id, { token: next }))?.token).toBe(next)
       })
 
-      promise('by token that holds the stage', async () => {
-        const { id, first } = await secret()
+      promise('by token and stage returns the version if it holds the stage', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         expect(await password(id, { token: first, stage: 'current' })).toBe('first')
         expect(await password(id, { token: next, stage: 'pending' })).toBe('next')
       })
 
-      promise('by token that does not hold the stage is undefined', async () => {
-        const { id, first } = await secret()
+      promise('by token and stage returns undefined if the version does not hold the stage', async () => {
+        const { id, first } = await makeSecret()
         const [next, later] = [randomUUID(), randomUUID()]
         await store.propose(id, next, credentialWith('next'))
         expect(await store.read(id, { token: first, stage: 'pending' })).toBeUndefined()
@@ -162,8 +164,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await store.read(id, { token: next, stage: 'pending' })).toBeUndefined()
       })
 
-      promise('what is not there is undefined', async () => {
-        const { id } = await secret()
+      promise('returns undefined for a stage or token that no version has', async () => {
+        const { id } = await makeSecret()
         expect(await store.read(id, { stage: 'pending' })).toBeUndefined()
         expect(await store.read(id, { stage: 'previous' })).toBeUndefined()
         expect(await store.read(id, { token: randomUUID() })).toBeUndefined()
@@ -173,7 +175,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
 
     describe('propose', () => {
       promise('writes the value as pending and leaves current alone', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
@@ -182,7 +184,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       promise('the same token again keeps the earlier value', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.propose(id, next, credentialWith('other'))
@@ -191,7 +193,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       promise('the same token and value again is success', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.propose(id, next, credentialWith('next'))
@@ -199,8 +201,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await password(id, { stage: 'pending' })).toBe('next')
       })
 
-      promise('the same token twice at once: both succeed, with one value', async () => {
-        const { id, first } = await secret()
+      promise('the same token twice at the same time succeeds, with one of the values', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await Promise.all(['one', 'two'].map(text => store.propose(id, next, credentialWith(text))))
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
@@ -208,7 +210,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       promise('a discarded token is pending again, with its earlier value', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
@@ -218,7 +220,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       promise('a discarded token is pending again, also with the very same value', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
@@ -226,32 +228,35 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
       })
 
-      promise('a discarded token is pending again, also where the label stayed on current', async () => {
-        const { id, first } = await secret()
-        const [next, late] = [randomUUID(), randomUUID()]
-        await store.propose(id, next, credentialWith('next'))
-        const discardLate = async () => {
-          await store.propose(id, late, credentialWith('late'))
-          await store.discard(id, late)
-        }
-        // Where both can be pending, the label comes back and stays.
-        if (!subject.exclusive) {
-          await discardLate()
-          await store.propose(id, next, credentialWith('other'))
-        }
-        await store.promote(id, next, first)
-        if (subject.exclusive) await discardLate()
-        await store.propose(id, late, credentialWith('other'))
-        expect(await labels(id)).toEqual({ current: next, pending: late, previous: first })
-        expect(await password(id, { stage: 'pending' })).toBe('late')
-      })
+      promise(
+        'a discarded token is pending again, also if the label for pending had stayed on current',
+        async () => {
+          const { id, first } = await makeSecret()
+          const [next, late] = [randomUUID(), randomUUID()]
+          await store.propose(id, next, credentialWith('next'))
+          const discardLate = async () => {
+            await store.propose(id, late, credentialWith('late'))
+            await store.discard(id, late)
+          }
+          // In a store where both can be pending, the label returns to `next`, and stays there after the promotion.
+          if (!subject.exclusive) {
+            await discardLate()
+            await store.propose(id, next, credentialWith('other'))
+          }
+          await store.promote(id, next, first)
+          if (subject.exclusive) await discardLate()
+          await store.propose(id, late, credentialWith('other'))
+          expect(await labels(id)).toEqual({ current: next, pending: late, previous: first })
+          expect(await password(id, { stage: 'pending' })).toBe('late')
+        },
+      )
 
-      promise('TokenReused if the discarded value is older than what has become current since', async () => {
-        const { id, first } = await secret()
+      promise('throws TokenReused if a later version than the discarded one has become current', async () => {
+        const { id, first } = await makeSecret()
         const [early, next] = [randomUUID(), randomUUID()]
         await store.propose(id, early, credentialWith('early'))
         await store.discard(id, early)
-        // Some tell their times in seconds.
+        // Some stores have the time of a version only in seconds.
         await sleep(1100)
         await store.propose(id, next, credentialWith('next'))
         await store.promote(id, next, first)
@@ -259,8 +264,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
       })
 
-      promise('TokenReused if it was current once', async () => {
-        const { id, first } = await secret()
+      promise('throws TokenReused if the version was current before', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await sleep(1100)
         await store.propose(id, next, credentialWith('next'))
@@ -270,18 +275,18 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       for (const change of [{ username: 'app_clone' }, { host: 'other.example.com' }]) {
-        const what = Object.keys(change).join()
+        const field = Object.keys(change).join()
 
-        promise(`TokenReused if the pending value is for another ${what}`, async () => {
-          const { id } = await secret()
+        promise(`throws TokenReused if the pending value is for another ${field}`, async () => {
+          const { id } = await makeSecret()
           const next = randomUUID()
           await store.propose(id, next, credentialWith('next', change))
           await expect(store.propose(id, next, credentialWith('other'))).rejects.toThrow(TokenReused)
           expect(await password(id, { stage: 'pending' })).toBe('next')
         })
 
-        promise(`TokenReused if the discarded value is for another ${what}`, async () => {
-          const { id, first } = await secret()
+        promise(`throws TokenReused if the discarded value is for another ${field}`, async () => {
+          const { id, first } = await makeSecret()
           const next = randomUUID()
           await store.propose(id, next, credentialWith('next', change))
           await store.discard(id, next)
@@ -290,21 +295,24 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         })
       }
 
-      promise('RotationInProgress if a kept value meets another pending one', async () => {
-        const { id, first } = await secret()
-        const [early, next] = [randomUUID(), randomUUID()]
-        await store.propose(id, early, credentialWith('early'))
-        await store.discard(id, early)
-        await store.propose(id, next, credentialWith('next'))
-        await expect(store.propose(id, early, credentialWith('other'))).rejects.toThrow(RotationInProgress)
-        expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
-        expect(await password(id, { stage: 'pending' })).toBe('next')
-      })
+      promise(
+        'throws RotationInProgress for a discarded token while another version is pending',
+        async () => {
+          const { id, first } = await makeSecret()
+          const [early, next] = [randomUUID(), randomUUID()]
+          await store.propose(id, early, credentialWith('early'))
+          await store.discard(id, early)
+          await store.propose(id, next, credentialWith('next'))
+          await expect(store.propose(id, early, credentialWith('other'))).rejects.toThrow(RotationInProgress)
+          expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
+          expect(await password(id, { stage: 'pending' })).toBe('next')
+        },
+      )
     })
 
     describe('propose, while another version is pending', () => {
-      promise('is refused, or takes the label; the other value stays readable', async () => {
-        const { id, first } = await secret()
+      promise('is refused, or takes the label, and the other value stays readable', async () => {
+        const { id, first } = await makeSecret()
         const [early, next] = [randomUUID(), randomUUID()]
         await store.propose(id, early, credentialWith('early'))
         const second = store.propose(id, next, credentialWith('next'))
@@ -316,8 +324,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await password(id, { token: next })).toBe(subject.exclusive ? undefined : 'next')
       })
 
-      promise('both at once: at the end one is pending, with its own value', async () => {
-        const { id } = await secret()
+      promise('two at the same time leave one pending, with its own value', async () => {
+        const { id } = await makeSecret()
         const tokens = [randomUUID(), randomUUID()]
         const proposed = await Promise.allSettled(
           tokens.map(token => store.propose(id, token, credentialWith(token))),
@@ -332,20 +340,20 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
 
     describe('promote', () => {
       async function proposed() {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         return { id, first, next }
       }
 
-      promise('makes it current, and what it replaces previous', async () => {
+      promise('makes the version current, and the one that it replaces previous', async () => {
         const { id, first, next } = await proposed()
         await store.promote(id, next, first)
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
         expect(await password(id, { stage: 'current' })).toBe('next')
       })
 
-      promise('moves previous along', async () => {
+      promise('moves the label for previous too', async () => {
         const { id, first, next } = await proposed()
         await store.promote(id, next, first)
         const later = randomUUID()
@@ -363,7 +371,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await labels(id)).toEqual({ current: next, pending: undefined, previous: first })
       })
 
-      promise('Superseded if another version became current meanwhile', async () => {
+      promise('throws Superseded if another version became current meanwhile', async () => {
         const { id, first, next } = await proposed()
         const rival = randomUUID()
         await store.discard(id, next)
@@ -373,7 +381,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await labels(id)).toEqual({ current: rival, pending: undefined, previous: first })
       })
 
-      promise('Superseded if it was current once and is no longer', async () => {
+      promise('throws Superseded if the version was current before and is no longer', async () => {
         const { id, first, next } = await proposed()
         await store.promote(id, next, first)
         const later = randomUUID()
@@ -384,7 +392,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       promise(
-        'late, Superseded if it is not pending any more: rolled back, or another took the label',
+        'with mustStillBePending, throws Superseded if the version was discarded or another is pending',
         async () => {
           const { id, first, next } = await proposed()
           await store.discard(id, next)
@@ -399,15 +407,15 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       )
 
       promise('a version that does not exist never becomes current', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         await expect(store.promote(id, randomUUID(), first)).rejects.toThrow()
         expect(await labels(id)).toEqual({ current: first, pending: undefined, previous: undefined })
       })
     })
 
     describe('discard', () => {
-      promise('takes pending away and keeps the value readable by token', async () => {
-        const { id, first } = await secret()
+      promise('removes the label for pending and keeps the value readable by token', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
@@ -417,7 +425,7 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       promise('a second time is success', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.discard(id, next)
@@ -426,13 +434,13 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
 
       promise('of a version that does not exist is success', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         await store.discard(id, randomUUID())
         expect(await labels(id)).toEqual({ current: first, pending: undefined, previous: undefined })
       })
 
       promise('of one version leaves another pending', async () => {
-        const { id, first } = await secret()
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.discard(id, first)
@@ -440,8 +448,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await labels(id)).toEqual({ current: first, pending: next, previous: undefined })
       })
 
-      promise('of what became current meanwhile leaves it current', async () => {
-        const { id, first } = await secret()
+      promise('of a version that has become current leaves it current', async () => {
+        const { id, first } = await makeSecret()
         const next = randomUUID()
         await store.propose(id, next, credentialWith('next'))
         await store.promote(id, next, first)
@@ -450,9 +458,9 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       })
     })
 
-    describe('tokens', () => {
-      promise('tells every version, also those without a label', async () => {
-        const { id, first } = await secret()
+    describe('listTokens', () => {
+      promise('returns every version, also those without a label', async () => {
+        const { id, first } = await makeSecret()
         const [early, next] = [randomUUID(), randomUUID()]
         await store.propose(id, early, credentialWith('early'))
         await store.discard(id, early)
@@ -461,8 +469,8 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         expect(await store.listTokens(id)).toHaveLength(3)
       })
 
-      promise('newest first, whatever holds which label', async () => {
-        const { id, first } = await secret()
+      promise('returns the newest first, whichever has which label', async () => {
+        const { id, first } = await makeSecret()
         const [early, next] = [randomUUID(), randomUUID()]
         await store.propose(id, early, credentialWith('early'))
         await store.discard(id, early)
@@ -485,18 +493,18 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
       ]
       const texts = ['first-{"%', '{"engine":"postgres","password":"none"}', 'zweitens ☂ $&\n']
 
-      for (const [what, format] of formats) {
-        async function bare(text: string) {
+      for (const [what, parser] of formats) {
+        async function makeBare(text: string) {
           const [id, first] = [`contract/${randomUUID()}`, randomUUID()]
-          await subject.create(id, first, format(text), {})
-          return { id, first, bare: store.withParser(format) }
+          await subject.create(id, first, parser(text), {})
+          return { id, first, store: store.withParser(parser) }
         }
 
-        promise(`${what}: each text comes back as it went, at every stage`, async () => {
+        promise(`${what}: each text is read as it was written, at every stage`, async () => {
           for (const text of texts) {
-            const { id, first, bare: store } = await bare(text)
+            const { id, first, store } = await makeBare(text)
             const next = randomUUID()
-            await store.propose(id, next, format(`${text} next`))
+            await store.propose(id, next, parser(`${text} next`))
             const stored = async (stage: Stage) => (await store.read(id, { stage }))?.credential.serialize()
             expect([await stored('current'), await stored('pending')]).toEqual([text, `${text} next`])
             await store.promote(id, next, first)
@@ -505,23 +513,23 @@ export function storeContract(name: string, makeSubject: () => Promise<StoreSubj
         })
 
         promise(`${what}: a discarded token is pending again, with its earlier value`, async () => {
-          const { id, bare: store } = await bare('first')
+          const { id, store } = await makeBare('first')
           const next = randomUUID()
-          await store.propose(id, next, format('next'))
+          await store.propose(id, next, parser('next'))
           await store.discard(id, next)
-          await store.propose(id, next, format('other'))
+          await store.propose(id, next, parser('other'))
           expect((await store.read(id, { stage: 'pending' }))?.credential.password).toBe('next')
         })
 
-        promise(`${what}: a store that is not told so refuses the value`, async () => {
-          const { id } = await bare('first')
+        promise(`${what}: a store without that parser refuses the value`, async () => {
+          const { id } = await makeBare('first')
           await expect(store.read(id, { stage: 'current' })).rejects.toThrow(InvalidCredential)
         })
       }
     })
 
-    test('every known gap is one of these tests', () => {
-      expect([...unseen]).toEqual([])
+    test('every known gap has the title of one of these tests', () => {
+      expect([...unusedGaps]).toEqual([])
     })
   })
 }

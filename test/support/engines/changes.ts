@@ -5,18 +5,18 @@ import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.
 const { pairOf } = new AlternatingUsers()
 
 /**
- * What is to be done: to open the clone or the user, to set a password as an admin or as oneself, to add one, or to drop the
- * clone.
+ * A change in the database: `clone` or `user` opens that one of two users, `admin` or `own` sets the user's password as an admin
+ * or as the user itself, `add` adds a second password, and `drop` drops the clone.
  */
 export type Change = 'clone' | 'user' | 'admin' | 'own' | 'add' | 'drop'
 
-type Deeds = Record<Change, (session: Session, app: App) => Promise<unknown> | undefined>
+type ChangeCalls = Record<Change, (session: Session, app: App) => Promise<unknown> | undefined>
 
-/** Of those rules that are in the way of the users' first passwords too, some let this one through. */
+/** The new password. Some of the password rules that refuse the users' first passwords accept this one. */
 export const nextPassword = 'next-Password1!'
 
-/** Says what each would end with. */
-export const foretell: Deeds = {
+/** For each change, the call that says how the change would end. */
+export const wouldChange: ChangeCalls = {
   clone: (session, { user }) => session.wouldClone(pairOf(user), pairOf(user).clone),
   user: (session, { user }) => session.wouldClone(pairOf(user), user),
   admin: (session, { user }) => session.wouldSetPassword(user, nextPassword),
@@ -25,8 +25,8 @@ export const foretell: Deeds = {
   drop: (session, { user }) => session.wouldDropUser(pairOf(user)),
 }
 
-/** Does each. */
-export const perform: Deeds = {
+/** For each change, the call that makes it. */
+export const change: ChangeCalls = {
   clone: (session, { user }) =>
     session.cloneUser(pairOf(user), { user: pairOf(user).clone, password: nextPassword }),
   user: (session, { user }) => session.cloneUser(pairOf(user), { user, password: nextPassword }),
@@ -36,12 +36,12 @@ export const perform: Deeds = {
   drop: (session, { user }) => session.dropClone(pairOf(user)),
 }
 
-/** How something ended: with what it gave, or with an error. */
+/** @returns the error of a call, or what it returned as `says` */
 export async function resultOrError(
-  deed: () => Promise<unknown>,
+  call: () => Promise<unknown>,
 ): Promise<{ name?: string; message?: string; says?: unknown }> {
   try {
-    return { says: await deed() }
+    return { says: await call() }
   } catch (error) {
     return error as Error
   }

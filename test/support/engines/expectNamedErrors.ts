@@ -1,10 +1,13 @@
 import { expect } from 'vitest'
 import { RotationError } from '../../../rotation/errors.ts'
 
-/** Collects errors, and expects that each is one of ours, that there are some, and that none escaped. */
+/**
+ * Collects errors, and expects that there are some, that each is a RotationError with a name of its own and without the text
+ * "secret", and that no other error went uncaught. `hint` is added to what a failure says.
+ */
 export async function expectNamedErrors(collect: () => Promise<unknown[]>, hint = ''): Promise<void> {
-  const escaped: unknown[] = []
-  const note = (error: unknown) => escaped.push(error)
+  const uncaught: unknown[] = []
+  const note = (error: unknown) => uncaught.push(error)
   process.on('uncaughtExceptionMonitor', note)
   try {
     const errors = await collect()
@@ -14,9 +17,9 @@ export async function expectNamedErrors(collect: () => Promise<unknown[]>, hint 
         throw new Error(`an error without a name ${hint}`, { cause: error })
       expect(`${error}`).not.toContain('secret')
     }
-    // What nobody waits for shows in the next round.
+    // A rejection that nobody awaits is reported in the next turn of the event loop.
     await new Promise(setImmediate)
-    expect(escaped, hint).toEqual([])
+    expect(uncaught, hint).toEqual([])
   } finally {
     process.off('uncaughtExceptionMonitor', note)
   }

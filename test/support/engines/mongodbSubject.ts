@@ -15,9 +15,9 @@ import { randomHex } from '../../../local/servers/postgresDatabase.ts'
 import { Mongodb } from '../../../rotation/engines/mongodb/mongodb.ts'
 import type { EngineSubject } from '../contracts/engine.ts'
 
-/** DocumentDB's engine for the contract of engines. */
+/** Amazon DocumentDB's open-source engine for the engine contract. */
 export function subjectOf(server: MongodbServer): EngineSubject {
-  const notHere = () => Promise.reject(new Error('not to be had of this server'))
+  const unsupported = () => Promise.reject(new Error('this server has no superusers'))
   return {
     lacks: ['missing databases', 'answers without TLS', 'superusers'],
     engine: options => new Mongodb({ caFile: server.caFile, ...options }),
@@ -40,7 +40,7 @@ export function subjectOf(server: MongodbServer): EngineSubject {
       await runBehindGateway(server, createUserStatement(user, 'p', 'readAnyDatabase'))
       return credentialFor(server, user, 'p', { ssl: false })
     },
-    // As mongod does when it is greeted in TLS and has none.
+    // mongod without TLS closes the connection when a client begins TLS.
     withoutTls: received =>
       createServer(socket => {
         socket.on('error', () => {})
@@ -60,14 +60,14 @@ export function subjectOf(server: MongodbServer): EngineSubject {
       absent: ['keyturn.$none', '73'],
       forbidden: 'admin.system.users',
     },
-    // The user is in another role of PostgreSQL then, which the engine takes for MongoDB's readWriteAnyDatabase.
+    // This grants a role of PostgreSQL, which the engine shows as MongoDB's readWriteAnyDatabase.
     change: ({ user, admin }) =>
       runBehindGateway(server, `grant documentdb_readwrite_role to ${name(user)}`, admin.username),
     changeBack: ({ user, admin }) =>
       runBehindGateway(server, `revoke documentdb_readwrite_role from ${name(user)}`, admin.username),
     giveStrayRole: ({ admin }, clone) =>
       runBehindGateway(server, `grant documentdb_readwrite_role to ${name(clone)}`, admin.username),
-    // The gateway says of itself what a secondary does; the engine has none.
+    // The engine has no secondaries, so a gateway answers as one.
     async standby() {
       const secondary = await startGateway({ ...server.gatewayOptions, primary: `localhost:${server.port}` })
       const { current } = await makeApp(server)
@@ -83,6 +83,6 @@ export function subjectOf(server: MongodbServer): EngineSubject {
         createUserStatement(clone, password, 'readWriteAnyDatabase', 'clusterAdmin'),
         admin.username,
       ),
-    makeSuperuser: notHere,
+    makeSuperuser: unsupported,
   }
 }

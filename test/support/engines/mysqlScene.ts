@@ -9,14 +9,15 @@ import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.
 
 const { pairOf } = new AlternatingUsers()
 
-/** What the tests of MySQL and MariaDB do on a server. */
+/** Helpers for tests on one MySQL or MariaDB server. */
 export function sceneOf(server: MysqlServer) {
-  const mysqlItself = server.engine === 'mysql'
+  const isMysql = server.engine === 'mysql'
   const engine = engineOf(server)
   const sql = (...statements: string[]) => runStatements(server, statements)
   const grantsOf = async (account: string) =>
     (await sql(`show grants for ${account}`)).map(row => String(Object.values(row)[0]))
 
+  /** @returns the clone of an app's user, a function that makes or updates it, and one that compares it with the user */
   async function makeClone(app: App) {
     const both = pairOf(app.user)
     const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
@@ -31,10 +32,10 @@ export function sceneOf(server: MysqlServer) {
     }
     return { both, clone, sync, differences }
   }
-  return { mysqlItself, engine, sql, grantsOf, makeClone }
+  return { isMysql, engine, sql, grantsOf, makeClone }
 }
 
-/** `before` is told every statement before it is sent. */
+/** Makes an engine that calls `before` with each statement before it sends it. */
 export function engineOf(server: MysqlServer, before: (statement: string) => void = () => {}): Engine {
   const Engine = server.engine === 'mysql' ? Mysql : Mariadb
   return new Engine({

@@ -14,7 +14,7 @@ import { startStandbyOf } from '../../../local/servers/postgresStandby.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
 import type { EngineSubject } from '../contracts/engine.ts'
 
-/** PostgreSQL for the contract of engines. */
+/** PostgreSQL for the engine contract. */
 export function subjectOf(server: PostgresServer): EngineSubject {
   const activity = (columns: string, user: string) =>
     `select ${columns} from pg_stat_activity left join pg_stat_ssl using (pid) where usename = ${text(user)}`

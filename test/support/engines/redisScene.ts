@@ -10,7 +10,7 @@ import { AlternatingUsers } from '../../../rotation/strategies/alternatingUsers.
 
 const { pairOf } = new AlternatingUsers()
 
-/** What the tests of Redis do on a server. */
+/** Helpers for tests on one Redis or Valkey server. */
 export function sceneOf(server: RedisServer) {
   const engine = new Redis({ caFile: server.caFile, testMayWrite: true })
   const run = <T = unknown>(...commands: string[][]) => runCommands<T>(server, commands)
@@ -18,13 +18,14 @@ export function sceneOf(server: RedisServer) {
   const lineOf = async (user: string) =>
     (await run<string[]>(['ACL', 'LIST'])).find(line => line.startsWith(`user ${user} `))
 
-  /** A user with these rules, and a value for it. */
+  /** Makes a user with these ACL rules. @returns a value for it */
   async function makeUser(...rules: string[]): Promise<Credential> {
     const user = `user_${randomHex()}`
     await alter(user, 'on', `#${passwordDigest('first')}`, ...rules)
     return credentialFor(server, user, 'first')
   }
 
+  /** @returns the clone of an app's user, a function that makes or updates it, and one that compares it with the user */
   async function makeClone(app: App, by = engine) {
     const both = pairOf(app.user)
     const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
@@ -39,7 +40,7 @@ export function sceneOf(server: RedisServer) {
     return { both, clone, sync, differences }
   }
 
-  /** An engine that keeps what it sends, and does `before` each command. */
+  /** Makes an engine that keeps the commands that it sends in `sent`, and calls `before` with each before it sends it. */
   function watched(before: (command: string[]) => Promise<unknown> | undefined = () => undefined) {
     const sent: string[][] = []
     const watching = new Redis({

@@ -9,14 +9,14 @@ import { Redis } from '../../../rotation/engines/redis/redis.ts'
 import { passwordDigest } from '../../../rotation/engines/redis/redisAcl.ts'
 import type { EngineSubject } from '../contracts/engine.ts'
 
-/** Redis or Valkey for the contract of engines. */
+/** Redis or Valkey for the engine contract. */
 export function subjectOf(server: RedisServer): EngineSubject {
   const run = async (...commands: string[][]) => {
     await runCommands(server, commands)
   }
   const alter = (user: string, ...rules: string[]) => run(['ACL', 'SETUSER', user, ...rules])
   return {
-    // They are numbers, and not every user may choose one: redis.test.ts asks for that.
+    // Databases are numbers, and some users may not select one: redis.test.ts tests this.
     lacks: ['missing databases'],
     engine: options => new Redis({ caFile: server.caFile, ...options }),
     makeApp: options => makeApp(server, options),
@@ -28,7 +28,7 @@ export function subjectOf(server: RedisServer): EngineSubject {
     logged: () => readFileSync(server.logFile, 'utf8'),
     strangeCaFile: inject('postgres')[0]?.caFile ?? '',
     maxLengths: {
-      // More it does not read of who has not logged in yet.
+      // The server reads no longer argument from a client that has not logged in.
       password: 16_384,
       name: () => `${'ü'.repeat(500)}${randomHex()}`,
       cloned: () => `${'ü'.repeat(500)}${randomHex()}`,

@@ -11,17 +11,17 @@ import {
 import type { Credential } from '../../../rotation/credential.ts'
 import { md5PasswordHash } from '../../../rotation/engines/postgres/scram.ts'
 
-/** The server that stands in for Redshift; none where this system cannot have it. */
+/** PostgreSQL 14, which stands in for Redshift, or none if this system cannot run it. */
 export const standInServers = () => inject('postgres').filter(({ version }) => version === 14)
 
-/** What Redshift's statements become, so that PostgreSQL 14 understands them. */
+/** Patterns in Redshift's statements, and what PostgreSQL 14 understands instead. */
 const rewritings: [RegExp, string][] = [
-  // A name in quotes always is what it says.
+  // PostgreSQL always keeps the case of a name in quotes.
   [/;\s*set local enable_case_sensitive_identifier to true/, ''],
   [/\bconnection limit unlimited\b/g, 'connection limit -1'],
-  // It has the same, but calls one of its columns otherwise.
+  // PostgreSQL has this catalog, with another name for one column.
   [/\bpg_default_acl\b/g, 'stand_in_default_acl'],
-  // DROP, TRUNCATE and ALTER on a table are one privilege here: TRUNCATE.
+  // The privilege TRUNCATE stands for Redshift's DROP, TRUNCATE and ALTER on a table.
   [/\bdrop, truncate, alter\b/g, 'truncate'],
   [
     /grant role ("(?:[^"]|"")*") to ("(?:[^"]|"")*")( with admin option)?/g,
@@ -33,10 +33,10 @@ const rewritings: [RegExp, string][] = [
   ],
 ]
 
-/** The driver's client, with a PostgreSQL behind it that does what of Redshift's own it cannot do by itself. */
+/** The driver's client, which rewrites Redshift's statements for PostgreSQL 14. */
 export class StandInClient extends pg.Client {
   constructor(config: pg.ClientConfig) {
-    // As in PostgreSQL 8, a backslash in a text escapes what follows.
+    // In PostgreSQL 8, on which Redshift is based, a backslash in a text escapes the next character.
     super({ ...config, options: '-c standard_conforming_strings=off -c escape_string_warning=off' })
   }
 
@@ -49,8 +49,8 @@ export class StandInClient extends pg.Client {
 }
 
 /**
- * A database of its own with an application's user in it, and an admin who is a superuser, as Redshift wants it of who
- * makes users.
+ * Makes a database with an application's user, and an admin. The admin is a superuser, as Redshift requires this of a user that
+ * makes others without the privilege CREATE USER.
  */
 export async function makeApp(
   server: PostgresServer,
@@ -66,7 +66,7 @@ export async function makeApp(
      create user ${name(user)}; ${setPasswordStatement(current)}`,
   )
   await runStatements(server, `create database ${database} owner ${admin.user}`)
-  await furnish(server, database)
+  await addRedshiftCatalogs(server, database)
   await runStatements(server, `grant create, temp on database ${database} to ${name(user)}`)
   return {
     database,
@@ -77,12 +77,12 @@ export async function makeApp(
   }
 }
 
-/** The statement by which a user gets its password, which the log does not show. */
+/** @returns the statement that sets a user's password, by its hash, so that the server does not log the password */
 export const setPasswordStatement = ({ username, password }: Credential) =>
   `alter user ${name(username)} password '${md5PasswordHash(username, password)}'`
 
-/** Gives a database what Redshift's catalogs have and PostgreSQL's do not. */
-async function furnish(server: PostgresServer, database: string): Promise<void> {
+/** Adds those of Redshift's system tables, views and functions to a database that PostgreSQL does not have. */
+async function addRedshiftCatalogs(server: PostgresServer, database: string): Promise<void> {
   await runStatements(
     server,
     `set allow_system_table_mods = on;

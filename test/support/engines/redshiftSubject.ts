@@ -7,17 +7,17 @@ import type { EngineSubject } from '../contracts/engine.ts'
 import { subjectOf as postgresSubjectOf } from './postgresSubject.ts'
 import { makeApp, StandInClient } from './redshiftStandIn.ts'
 
-/** Redshift for the contract of engines, on the server that stands in for it. */
+/** Redshift for the engine contract, on the server that stands in for it. */
 export function subjectOf(server: PostgresServer): EngineSubject {
   const sql = (statements: string, database?: string) =>
     runStatements(server, statements, database).then(() => {})
-  // A cluster has no copy that people log in to.
+  // Redshift has no standby to which users log in.
   const { standby: _, ...subject } = postgresSubjectOf(server)
   return {
     ...subject,
     engine: options => new Redshift({ caFile: server.caFile, Client: StandInClient, ...options }),
     makeApp: options => makeApp(server, options),
-    // The stand-in's; Redshift's names may have 127 bytes.
+    // These are PostgreSQL's limits. Redshift's names may have 127 bytes.
     maxLengths: {
       password: 900,
       name: () => `${'ü'.repeat(25)}_${randomHex()}`,

@@ -8,23 +8,25 @@ import { TLSSocket } from 'node:tls'
 import { makeCertificate } from '../../../local/servers/certificate.ts'
 import { Credential } from '../../../rotation/credential.ts'
 
+/** @returns a number as four bytes */
 export const uint32 = (value: number) => {
   const bytes = Buffer.alloc(4)
   bytes.writeUInt32BE(value)
   return bytes
 }
+/** @returns one message of PostgreSQL's protocol, whose kind is one letter */
 export const serverMessage = (kind: string, ...parts: (Buffer | string)[]) => {
   const body = Buffer.concat(parts.map(part => Buffer.from(part as string)))
   return Buffer.concat([Buffer.from(kind), uint32(body.length + 4), body])
 }
-/** What a server asks for at a login, by its number. */
+/** @returns the message by which a server asks for a way to authenticate. `way` is its number in the protocol. */
 export const authenticationRequest = (way: number, ...parts: (Buffer | string)[]) =>
   serverMessage('R', uint32(way), ...parts)
 export const authenticationOk = authenticationRequest(0)
 export const readyForQuery = serverMessage('Z', 'I')
 export const errorResponse = (code: string, text: string, routine = '') =>
   serverMessage('E', `SFATAL\0VFATAL\0C${code}\0M${text}\0R${routine}\0\0`)
-/** One row of texts, by their columns, and that this is all. */
+/** @returns the messages of a result with one row, by its columns */
 export const rowMessages = (values: Record<string, string>) => {
   const count = Buffer.from([0, Object.keys(values).length])
   return [
@@ -41,10 +43,13 @@ const column = (name: string) =>
     Buffer.from([255, 255, 255, 255, 255, 255, 0, 0]),
   ])
 
-/** What a scripted server does once it is connected to, and TLS is begun if there is any. */
+/** What a scripted server does with a client once it is connected, over TLS if it has that. `next` waits for its next bytes. */
 export type Script = (stream: Duplex, next: () => Promise<Buffer>) => Promise<void> | void
 
-/** A server that plays a script to whoever comes, over TLS if `tls`; `answer` is what it says to the question for TLS; it hangs up when the client does, if it `hangsUp`. */
+/**
+ * Starts a server that follows the script with each client. If `tls`, it expects the client's request for TLS, which it answers
+ * with `answer`. If `hangsUp`, it closes a connection when the client does.
+ */
 export async function startScriptedPostgres(
   script: Script,
   { tls = false, answer = 'S' as Buffer | string, hangsUp = true } = {},

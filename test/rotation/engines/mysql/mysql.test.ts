@@ -22,12 +22,12 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   engineContract(subjectOf(server))
   certificateContract(subjectOf(server))
 
-  const { mysqlItself, engine, sql, grantsOf, makeClone } = sceneOf(server)
+  const { isMysql, engine, sql, grantsOf, makeClone } = sceneOf(server)
 
   describe('login', () => {
     test('a value that names the other engine is InvalidCredential, and says which', async () => {
       const { current } = await makeApp(server)
-      const wrong = new (mysqlItself ? Mariadb : Mysql)({ caFile: server.caFile })
+      const wrong = new (isMysql ? Mariadb : Mysql)({ caFile: server.caFile })
       await expect(wrong.login(current)).rejects.toMatchObject({
         name: 'InvalidCredential',
         message: expect.stringContaining(`should be ${server.engine}`),
@@ -75,7 +75,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   test('the server gives a statement up as well, after the time that it has', async () => {
     const { current } = await makeApp(server)
     const connections: mysql.Connection[] = []
-    const Engine = mysqlItself ? Mysql : Mariadb
+    const Engine = isMysql ? Mysql : Mariadb
     const hasty = new Engine({
       caFile: server.caFile,
       statementTimeout: 200,
@@ -86,7 +86,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       },
     })
     await using _ = await hasty.login(current)
-    const setting = mysqlItself ? '@@max_execution_time' : '@@max_statement_time * 1000'
+    const setting = isMysql ? '@@max_execution_time' : '@@max_statement_time * 1000'
     const [rows] = (await connections[0]?.query(`select ${setting} as milliseconds`)) ?? []
     expect(rows).toEqual([{ milliseconds: 200 }])
   })
@@ -101,7 +101,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     ])('of %s (%s) is not dropped', async (kind, thing, rest) => {
       const app = await makeApp(server)
       // As the master of RDS may: then MySQL would drop it.
-      if (mysqlItself) await sql(`grant allow_nonexistent_definer on *.* to ${app.admin.username}`)
+      if (isMysql) await sql(`grant allow_nonexistent_definer on *.* to ${app.admin.username}`)
       const { both, clone, sync } = await makeClone(app)
       await sync()
       const name = `${app.database}.${/\w+/.exec(rest)}`
@@ -157,13 +157,13 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       )
       await using session = await engine.login(app.admin, '%')
       const dropped = session.dropClone(both)
-      if (mysqlItself)
+      if (isMysql)
         await expect(dropped).rejects.toMatchObject({
           name: 'NotPermitted',
           message: expect.stringContaining('referenced as a definer'),
         })
       else await dropped
-      expect(await admits(server, clone)).toBe(mysqlItself)
+      expect(await admits(server, clone)).toBe(isMysql)
     })
 
     test('what a clone can make, an admin sees that can grant what it takes', async () => {
@@ -259,7 +259,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  if (mysqlItself)
+  if (isMysql)
     test('a locked user does not log in by an old password either that was retained', async () => {
       const app = await makeApp(server)
       await sql(`alter user ${app.user} identified by 'newer' retain current password`)
@@ -270,7 +270,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await admits(server, app.current.with({ password }))).toBe(false)
     })
 
-  if (mysqlItself)
+  if (isMysql)
     test('an account that must tell its current password does', async () => {
       const app = await makeApp(server)
       await sql(`alter user ${app.user} password require current`)
@@ -280,7 +280,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, app.current.with({ password: 'third' }))).toBe(true)
     })
 
-  if (mysqlItself)
+  if (isMysql)
     test.each([
       ['password history 1', true],
       ['password history 2', false],
@@ -337,7 +337,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       'ed25519',
       ...(server.name.startsWith('MariaDB 11') ? ['parsec'] : []),
     ]
-    if (!mysqlItself)
+    if (!isMysql)
       test.each(own)('%s: the account keeps it, the clone gets it, and both log in', async plugin => {
         const app = await makeApp(server)
         const password = `'\\pässwörd of ${plugin} ${randomHex()}`
@@ -367,7 +367,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(subjectOf(server).logged()).not.toMatch(new RegExp(`${clone.password}|pässwörd of ${plugin}`))
       })
 
-    if (!mysqlItself)
+    if (!isMysql)
       test('the verifier of ed25519 is what the server itself would have stored', async () => {
         const { user } = await makeApp(server)
         for (const password of ['x', 'pässwörd', 'y'.repeat(100)]) {
@@ -379,7 +379,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         }
       })
 
-    if (mysqlItself)
+    if (isMysql)
       test('an account with a second factor cannot be rotated', async () => {
         const app = await makeApp(server)
         await sql("install plugin auth_socket soname 'auth_socket.so'")
@@ -397,7 +397,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         }
       })
 
-    const unfit = mysqlItself
+    const unfit = isMysql
       ? ['identified with sha256_password']
       : [
           'identified via unix_socket',

@@ -10,10 +10,10 @@ import { Mariadb } from '../../../../rotation/engines/mysql/mariadb.ts'
 import { Mysql } from '../../../../rotation/engines/mysql/mysql.ts'
 import {
   type Change,
-  foretell,
+  change,
   nextPassword,
-  perform,
   resultOrError,
+  wouldChange,
 } from '../../../support/engines/changes.ts'
 import { engineOf } from '../../../support/engines/mysqlScene.ts'
 
@@ -418,7 +418,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       apps.push(app)
       if (deed === 'drop') {
         await using session = await by('clone', app)
-        await perform.clone(session, app)
+        await change.clone(session, app)
       }
     }
     await sql(...apps.flatMap(app => make(app)).filter((one, i, every) => every.indexOf(one) === i))
@@ -428,14 +428,14 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       for (const [i, app] of apps.entries()) {
         const deed = deeds[i] as Change
         await using session = await by(deed, app)
-        foreseen.push(await resultOrError(async () => foretell[deed](session, app)))
+        foreseen.push(await resultOrError(async () => wouldChange[deed](session, app)))
       }
       expect(await told(), 'nothing is changed').toEqual(before)
       for (const [i, app] of apps.entries()) {
         const deed = deeds[i] as Change
         const { name, message } = foreseen[i] ?? {}
         await using session = await by(deed, app)
-        const real = await resultOrError(async () => perform[deed](session, app))
+        const real = await resultOrError(async () => change[deed](session, app))
         expect(name, `${deed}: ${message}; then ${real.message}`).toBe(real.name)
         expect(name, message).toBe(throws?.name)
         if (throws) expect(message).toMatch(throws.says)
@@ -460,10 +460,10 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       },
     })
     await using session = await odd.login(app.admin, '%')
-    expect(await foretell.clone(session, app)).toEqual([
+    expect(await wouldChange.clone(session, app)).toEqual([
       expect.stringMatching(/^could not be looked at: what admin_/),
     ])
-    expect(await perform.clone(session, app)).toEqual([])
+    expect(await change.clone(session, app)).toEqual([])
   })
 
   test('how many connections are free, as far as it is told', async () => {

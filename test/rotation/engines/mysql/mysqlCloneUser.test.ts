@@ -10,7 +10,7 @@ const { pairOf } = new AlternatingUsers()
 const servers = inject('mysql')
 
 describe.skipIf(!servers.length).each(servers)('$name', server => {
-  const { mysqlItself, engine, sql, grantsOf, makeClone } = sceneOf(server)
+  const { isMysql, engine, sql, grantsOf, makeClone } = sceneOf(server)
 
   describe('cloneUser', () => {
     test('what the server says of user and clone differs in name and password alone', async () => {
@@ -33,7 +33,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await told(app.user)).toEqual(plain)
       for (const clause of [
         ...['REQUIRE SSL', 'MAX_QUERIES', 'MAX_UPDATES', 'MAX_CONNECTIONS', 'MAX_USER', 'INTERVAL 90 DAY'],
-        ...(mysqlItself
+        ...(isMysql
           ? [
               'HISTORY 5',
               'REUSE INTERVAL 6',
@@ -86,12 +86,12 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         ({ user }) => [
           `create role role_${user}`,
           `grant role_${user} to ${user}`,
-          mysqlItself
+          isMysql
             ? `alter user ${user} default role role_${user}`
             : `set default role role_${user} for ${user}`,
         ],
       ],
-      ...(mysqlItself
+      ...(isMysql
         ? ([
             ['history', ({ user }) => [`alter user ${user} password history 5`]],
             [
@@ -162,11 +162,9 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         `grant process on *.* to ${both.clone} with grant option`,
         `grant alter on ${app.database}.* to ${both.clone} with grant option`,
         `grant references (a) on ${app.database}.t to ${both.clone}`,
-        ...(mysqlItself
-          ? [`grant application_password_admin on *.* to ${both.clone} with grant option`]
-          : []),
+        ...(isMysql ? [`grant application_password_admin on *.* to ${both.clone} with grant option`] : []),
       )
-      if (mysqlItself)
+      if (isMysql)
         await sql(
           `grant application_password_admin on *.* to ${app.user}, ${app.admin.username} with grant option`,
           `revoke grant option on *.* from ${app.user}`,
@@ -199,7 +197,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await session.runTestQuery(`select \`co\`\`l\` from ${quoted}.\`ta\`\`ble\``)
     })
 
-    if (mysqlItself)
+    if (isMysql)
       test('partial revokes follow, and end', async () => {
         const app = await makeApp(server)
         await sql(
@@ -221,7 +219,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
       const app = await makeApp(server)
       const [role, proxied] = [`role_${randomHex()}`, `for_${randomHex()}`]
-      const kinds = [role, `proxy on ${proxied}`, ...(mysqlItself ? ['role_admin on *.*'] : [])]
+      const kinds = [role, `proxy on ${proxied}`, ...(isMysql ? ['role_admin on *.*'] : [])]
       const give = (what: string, to: string) => `grant ${what} to ${to}`
       const giveOption = (what: string, to: string) =>
         `${give(what, to)} with ${what === role ? 'admin' : 'grant'} option`
@@ -229,11 +227,9 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         `create role ${role}`,
         `create user ${proxied}`,
         ...kinds.flatMap(what => [giveOption(what, app.admin.username), give(what, app.user)]),
-        mysqlItself
-          ? `alter user ${app.user} default role ${role}`
-          : `set default role ${role} for ${app.user}`,
+        isMysql ? `alter user ${app.user} default role ${role}` : `set default role ${role} for ${app.user}`,
       )
-      if (mysqlItself)
+      if (isMysql)
         await sql(
           giveOption('connection_admin on *.*', app.admin.username),
           giveOption('connection_admin on *.*', app.user),
@@ -254,7 +250,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       }
     })
 
-    if (mysqlItself)
+    if (isMysql)
       test('dynamic privileges that go together with the option of the whole server go at once', async () => {
         const app = await makeApp(server)
         const all = 'process, connection_admin, xa_recover_admin'
@@ -276,9 +272,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         `create role ${role}`,
         `grant ${role} to ${app.user}`,
         `grant ${role} to ${app.admin.username} with admin option`,
-        mysqlItself
-          ? `alter user ${app.user} default role ${role}`
-          : `set default role ${role} for ${app.user}`,
+        isMysql ? `alter user ${app.user} default role ${role}` : `set default role ${role} for ${app.user}`,
       )
       const { sync, differences } = await makeClone(app)
       await sync()
@@ -328,7 +322,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       }
     })
 
-    if (mysqlItself)
+    if (isMysql)
       test('attributes follow, and what is taken out of one, however deep', async () => {
         const app = await makeApp(server)
         const { both, sync, differences } = await makeClone(app)

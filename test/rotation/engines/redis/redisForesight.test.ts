@@ -5,7 +5,7 @@ import type { App } from '../../../../local/servers/postgresDatabase.ts'
 import { REDIS_PACKAGES, startRedis } from '../../../../local/servers/redis.ts'
 import { makeApp } from '../../../../local/servers/redisDatabase.ts'
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
-import { type Change, foretell, perform, resultOrError } from '../../../support/engines/changes.ts'
+import { type Change, change, resultOrError, wouldChange } from '../../../support/engines/changes.ts'
 import { sceneOf } from '../../../support/engines/redisScene.ts'
 
 const { pairOf } = new AlternatingUsers()
@@ -103,15 +103,15 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
       const app = await makeApp(server)
       if (deed === 'drop') {
         await using session = await engine.login(app.admin)
-        await perform.clone(session, app)
+        await change.clone(session, app)
       }
       if (rules && of) await alter(of(app), ...rules)
       await using session = await engine.login(deed === 'own' ? app.current : app.admin)
       const before = await usersOf(app)
-      const foreseen = await resultOrError(async () => foretell[deed](session, app))
+      const foreseen = await resultOrError(async () => wouldChange[deed](session, app))
       expect(await usersOf(app), `${deed} changes nothing`).toEqual(before)
       await using anew = await engine.login(deed === 'own' ? app.current : app.admin)
-      const real = await resultOrError(async () => perform[deed](anew, app))
+      const real = await resultOrError(async () => change[deed](anew, app))
       expect(foreseen.name, `${deed}: ${foreseen.message}; then ${real.message}`).toBe(real.name)
       if (foreseen.name) expect(`${deed}: ${foreseen.message}`).toMatch(says)
       if (foreseen.name) told.push(deed)
@@ -122,9 +122,9 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
   test('a session can go on to make the change after it was told', async () => {
     const app = await makeApp(server)
     await using session = await engine.login(app.admin)
-    await foretell.clone(session, app)
-    await foretell.admin(session, app)
-    expect(await perform.clone(session, app)).toEqual([])
+    await wouldChange.clone(session, app)
+    await wouldChange.admin(session, app)
+    expect(await change.clone(session, app)).toEqual([])
   })
 
   test('how many connections are free, to who may ask', async () => {
@@ -161,7 +161,7 @@ describe.skipIf(!servers.length)('whether users can be saved', () => {
         if (rules.length) await alter(app.admin.username, ...rules)
         const before = await told()
         await using session = await engine.login(app.admin)
-        const found = await resultOrError(async () => foretell.clone(session, app))
+        const found = await resultOrError(async () => wouldChange.clone(session, app))
         expect(await told()).toEqual(before)
         return found
       }
@@ -177,7 +177,7 @@ describe.skipIf(!servers.length)('whether users can be saved', () => {
       if (users === 'memory') expect(allowed).toMatchObject(missing)
       else expect(allowed).toEqual({ says: [] })
       await using session = await engine.login(app.admin)
-      const done = await resultOrError(async () => perform.clone(session, app))
+      const done = await resultOrError(async () => change.clone(session, app))
       expect(done.name).toBe(users === 'memory' ? 'NotPermitted' : undefined)
     },
   )
