@@ -12,15 +12,15 @@ import { checkMaven } from './maven.ts'
 declare module 'vitest' {
   interface ProvidedContext {
     postgres: PostgresServer[]
-    /** MySQL and MariaDB; none of those that this system cannot have. */
+    /** MySQL and MariaDB. Each list lacks what this system does not have. */
     mysql: MysqlServer[]
-    /** DocumentDB's engine; none if this system cannot have it. */
+    /** Amazon DocumentDB's open-source engine. */
     mongodb: MongodbServer[]
-    /** Redis and Valkey, likewise. */
+    /** Redis and Valkey. */
     redis: RedisServer[]
-    /** PgBouncers in front of the newest PostgreSQL, likewise. */
+    /** PgBouncers in front of the newest PostgreSQL. */
     pgbouncer: Pgbouncer[]
-    /** A browser, likewise. */
+    /** A browser. */
     chromium: Chromium[]
   }
 }
@@ -28,9 +28,9 @@ declare module 'vitest' {
 type Stoppable = { restart?(): Promise<void>; kill?(): Promise<void>; stop(): Promise<void> }
 
 /**
- * Starts every server once for all test files: `inject('postgres')`, which comes with `npm ci`, has the newest first;
- * `inject('mysql')`, `inject('mongodb')`, `inject('redis')` and `inject('chromium')` are fetched from the system's own Debian mirror.
- * @returns what stops them, and says in the end which of them this system did not have
+ * Starts every server once for all test files, which find them by `inject('postgres')` and so on. PostgreSQL comes with
+ * `npm ci`, and its list has the newest first. The others are downloaded from the Debian mirror of the system.
+ * @returns a function that stops them, and says again which of them this system does not have
  * @throws Error, in CI, if one is missing that this system must have: see local/servers/required.ts
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -58,7 +58,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       ['Java and Maven', checkMaven()],
     ]),
   ])
-  // One after the other: they come from one package, and start at once.
+  // One after the other, as they use the same downloaded package.
   const pgbouncer: Awaited<ReturnType<typeof startPgbouncer>>[] = []
   const [newest] = postgres
   if (newest)
@@ -67,7 +67,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const leftOut = leaveOut(missing)
   if (!newest) throw new Error(`there is no PostgreSQL, which most tests need:\n${leftOut.join('\n')}`)
   tell(leftOut)
-  // A file may have no tests but those of a server that is left out. Vitest takes such a file for a mistake otherwise.
+  // A file may have only tests of a server that is left out. Vitest would fail a file without tests.
   if (leftOut.length) project.config.passWithNoTests = true
   project.provide('pgbouncer', pgbouncer.map(plain))
   project.provide('postgres', postgres.map(plain))
@@ -92,7 +92,7 @@ function tell(leftOut: string[]): void {
     console.warn(`SKIPPED: the tests of what this system does not have:\n${leftOut.join('\n')}\n`)
 }
 
-/** A server's facts alone: what it does cannot be handed to another process. */
+/** @returns the server without its methods, which cannot be passed to another process */
 const plain = <T extends Stoppable>({
   stop: _,
   restart: __,
