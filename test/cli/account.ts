@@ -10,42 +10,43 @@ import { arnOf } from '../../local/embedded/stateMachine.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
 type Refusal = { name: string; message?: string; status?: number }
-/** A stack as DescribeStacks tells it, in its Region, or else in each. */
+/** A stack as DescribeStacks returns it. Without a Region, it is in every Region. */
 export type DescribedStack = { name: string; outputs: Record<string, string>; region?: string }
 
-/** An account as the command sees it: stacks and parameters here, the rest handed on to whatever plays it. */
+/** A server that plays an AWS account for the command: stacks and parameters itself, the other services by emulators. */
 export type Account = {
-  /** For AWS_ENDPOINT_URL. */
+  /** The value of AWS_ENDPOINT_URL. */
   url: string
   stacks: DescribedStack[]
-  /** Parameters by name: their tags. */
+  /** The tags of each parameter, by its name. */
   parameters: Map<string, Record<string, string>>
-  /** Asked first about each call in JSON, and what it returns is the answer. */
+  /** Called first for each call with JSON. What it returns is the answer, unless undefined. */
   answer:
     | ((action: string, request: Record<string, string>) => object | undefined | Promise<object | undefined>)
     | undefined
-  /** What RotateSecret does, unless what plays Secrets Manager does it. */
+  /** Answers RotateSecret instead of the emulator of Secrets Manager: undefined is success. */
   rotateSecret: ((id: string, token: string) => Refusal | undefined) | undefined
-  /** What DescribeSecret tells besides, by the secret's name. ListSecrets tells of these alone. */
+  /** Members to add to DescribeSecret's answer, by the secret's name. ListSecrets returns only these secrets. */
   secrets: Map<string, object>
-  /** The inputs of the runs of what is due that were started. */
+  /** The inputs of the executions of rotate-due that were started. */
   runs: string[]
-  /** From now on `rule` is asked about each call, which it may have never answered. No rule lifts the last one. */
+  /** From now on `rule` may refuse each call, or have it `never` answered. Without a rule, calls are answered again. */
   refuse(rule?: (action: string, region: string) => Refusal | 'never' | undefined): void
   /** The names of all calls so far. */
   calls: string[]
-  /** All that was sent in JSON, with the Region that it was for. */
+  /** All calls with JSON so far, with their Regions and inputs. */
   sent: { action: string; region: string; request: Record<string, unknown> }[]
   stop(): void
 }
 
-/** URLs of what plays a service; `others` plays those that are not named, and Parameter Store too. */
+/** The URLs of emulators. `others` plays the services that are not named, and Parameter Store. */
 type Played = { secretsManager?: string; stepFunctions?: string; others?: string }
 type Answer = { status: number; body: string }
 
+/** The ARN of rotateSecret in the account. */
 export const functionArn = arnOf('lambda', 'function:keyturn-local-rotateSecret')
 
-/** A stack of today's Keyturn. */
+/** @returns a stack of this version of Keyturn */
 export const stackOf = (stage: string, more: Record<string, string> = {}): DescribedStack => ({
   name: `keyturn-${stage}`,
   outputs: {
@@ -58,14 +59,15 @@ export const stackOf = (stage: string, more: Record<string, string> = {}): Descr
   },
 })
 
+/** Starts the server. */
 export async function startAccount(played: Played = {}): Promise<Account> {
   let rule: Parameters<Account['refuse']>[0]
   const server = createServer(async (incoming, outgoing) => {
     const body = Buffer.concat(await incoming.toArray()).toString()
-    const told = await answerTo(incoming, body).catch(() => undefined)
-    // What plays the service has closed the connection, and so it is here.
-    if (!told) return incoming.socket.destroy()
-    const { status, body: answer } = told
+    const answered = await answerTo(incoming, body).catch(() => undefined)
+    // The emulator has closed the connection, so this one is closed too.
+    if (!answered) return incoming.socket.destroy()
+    const { status, body: answer } = answered
     outgoing.writeHead(status, { 'content-type': incoming.headers['content-type'] }).end(answer)
   })
   const account: Account = {
@@ -121,14 +123,14 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     const own = { secretsmanager: played.secretsManager, AWSStepFunctions: played.stepFunctions }
     const url = own[service as keyof typeof own] ?? played.others
     if (!url) return refused({ name: 'ResourceNotFoundException' })
-    // By the signature's scope an emulator knows the service and the Region.
+    // An emulator reads service and Region from the scope of the signature.
     const headers = Object.entries(incoming.headers).filter(([name]) =>
       /^(x-amz|content-type|authorization)/.test(name),
     )
     const response = await fetch(url, { method: 'POST', body, headers: Object.fromEntries(headers) as never })
-    const told = await response.text()
-    if (action !== 'DescribeSecret' || !response.ok) return { status: response.status, body: told }
-    const secret = JSON.parse(told)
+    const answered = await response.text()
+    if (action !== 'DescribeSecret' || !response.ok) return { status: response.status, body: answered }
+    const secret = JSON.parse(answered)
     return ok({ ...secret, ...account.secrets.get(secret.Name) })
   }
 
@@ -138,7 +140,7 @@ export async function startAccount(played: Played = {}): Promise<Account> {
   return account
 }
 
-/** The Region in the scope of the signature. */
+/** @returns the Region in the scope of the signature */
 const regionOf = ({ headers }: IncomingMessage): string =>
   /Credential=[^/]+\/\d{8}\/([^/]+)\//.exec(`${headers.authorization}`)?.[1] ?? ''
 
@@ -152,12 +154,12 @@ const refusedXml = ({ name, message = name, status = 400 }: Refusal): Answer => 
   body: errorXml(name, message),
 })
 
-/** One stack a page, so that whoever does not read on misses one. */
+/** Answers DescribeStacks with one stack a page, so that a command that reads only the first page misses some. */
 function stacksXml(stacks: DescribedStack[], body: string): Answer {
   const page = Number(/NextToken=(\d+)/.exec(body)?.[1] ?? 0)
   const next = page + 1 < stacks.length ? element('NextToken', `${page + 1}`) : ''
-  const told = elements('Stacks', stacks.slice(page, page + 1).map(stackXml)) + next
-  return { status: 200, body: responseXml('DescribeStacks', told) }
+  const answered = elements('Stacks', stacks.slice(page, page + 1).map(stackXml)) + next
+  return { status: 200, body: responseXml('DescribeStacks', answered) }
 }
 
 type ParameterRequest = {
@@ -187,10 +189,12 @@ function parameterAnswer({ parameters }: Account, action: string, request: Param
   return { Parameters: names.map(Name => ({ Name, Type: 'SecureString' })) }
 }
 
+/** How a run of the command ended: its exit code and what it printed. */
 export type CommandResult = { code: number | null; stdout: string; stderr: string }
+/** The path of the command's source. */
 export const commandFile = fileURLToPath(new URL('../../cli/keyturn.ts', import.meta.url))
 
-/** What the command sees of its surroundings: nothing of this process's AWS settings. */
+/** @returns the environment variables of the command, without this process's AWS settings */
 export const commandEnvironment = (url: string, more: Record<string, string> = {}) => ({
   PATH: process.env.PATH,
   HOME: '/nonexistent',
@@ -202,13 +206,13 @@ export const commandEnvironment = (url: string, more: Record<string, string> = {
   ...more,
 })
 
-/** Has this process look at the account for a test: vi.unstubAllEnvs ends it. */
+/** Points this process at the account, until vi.unstubAllEnvs is called. */
 export function stubEnvironment(url: string): void {
   for (const [name, value] of Object.entries(commandEnvironment(url))) vi.stubEnv(name, value)
   for (const name of ['AWS_PROFILE', 'AWS_SESSION_TOKEN']) vi.stubEnv(name, undefined)
 }
 
-/** Runs the command to its end. `started` is given the process, and what it has printed so far. */
+/** Runs the command to its end. `started` gets the process, and a function that returns what it has printed so far. */
 export async function runCommand(
   words: string[],
   env: NodeJS.ProcessEnv,

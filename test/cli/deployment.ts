@@ -7,26 +7,26 @@ import type { DescribedStack } from './account.ts'
 
 type Refusal = { name: string; message?: string }
 
-/** A stack and what it consists of, as CloudFormation tells; its resources are played by whatever stands behind. */
+/** A server that plays CloudFormation with one stack and its resources, in front of an emulator of the other services. */
 export type Deployment = {
-  /** For AWS_ENDPOINT_URL. */
+  /** The value of AWS_ENDPOINT_URL. */
   url: string
   stacks: DescribedStack[]
   resources: [logicalId: string, type: string, id: string][]
   calls: Pick<Call, 'service' | 'action'>[]
-  /** From now on `rule` is asked about each call. No rule lifts the last one. */
+  /** From now on `rule` may refuse each call. Without a rule, calls are answered again. */
   refuse(rule?: (call: Pick<Call, 'service' | 'action'>) => Refusal | undefined): void
   stop(): Promise<void>
 }
 
-/** Resources of a page: so few that whoever does not read on misses some. */
+/** How many resources a page has: so few that a command that reads only the first page misses some. */
 const RESOURCES_PER_PAGE_COUNT = 5
 
 const resourceOf = ([logicalId, type, id]: Deployment['resources'][number]): StackResource => ({
   ...{ logicalId, type, id },
 })
 
-/** @param behind the URL of an emulator, which answers all but CloudFormation */
+/** @param behind the URL of an emulator, which answers all calls except CloudFormation's */
 export async function startDeployment(behind: string): Promise<Deployment> {
   let rule: Parameters<Deployment['refuse']>[0]
   const served = await serveHttp(async (incoming, outgoing) => {
@@ -40,11 +40,11 @@ export async function startDeployment(behind: string): Promise<Deployment> {
       outgoing.writeHead(400, { 'x-amzn-errortype': name }).end(text)
     } else if (service === 'cloudformation') {
       const here = deployment.stacks.filter(stack => stack.region === undefined || stack.region === region)
-      const told =
+      const result =
         action === 'DescribeStacks'
           ? elements('Stacks', here.map(stackXml))
           : resourcesXml(deployment.resources.map(resourceOf), input.NextToken, RESOURCES_PER_PAGE_COUNT)
-      outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(responseXml(action, told))
+      outgoing.writeHead(200, { 'content-type': 'text/xml' }).end(responseXml(action, result))
     } else {
       const { host, 'content-length': _, connection, expect, ...headers } = incoming.headers
       const { method = 'POST', url = '/' } = incoming

@@ -16,11 +16,13 @@ import { type Account, functionArn, stackOf, startAccount, stubEnvironment } fro
 import { type PlayedExecutions, playExecutions, stackOutputs } from './playedExecutions.ts'
 import { terminalContext } from './terminal.ts'
 
+/** The ARN of one of AWS's rotation functions. */
 export const officialFunctionArn = functionArn.replace(
   /[^:]+$/,
   'SecretsManagerRDSPostgreSQLRotationMultiUser',
 )
 export const rotationRules = { ScheduleExpression: 'cron(0 2 ? * SUN *)', Duration: '3h' }
+/** The names of calls that change something. */
 export const changingActions =
   /^(TagResource|UntagResource|AddTags|RemoveTags|RotateSecret|CancelRotateSecret|StartExecution|Put|Update)/
 
@@ -29,6 +31,7 @@ export const failedLine: CheckLine = {
   ...{ line: 'login', state: 'failed', says: 'the server refuses user shop', error: 'LoginRefused' },
   remedy: 'Store its password.',
 }
+/** A line that says that the check could not read. */
 export const unseenLine: CheckLine = {
   line: 'tags',
   state: 'failed',
@@ -49,7 +52,7 @@ type World = {
   played: PlayedExecutions
 }
 
-/** Starts an account before the tests of a file, afresh for each; and what they do with it. */
+/** Starts an account before the tests of a file, and resets it before each. @returns what the tests do with it */
 export function setUpEnrolment() {
   const world = {} as World
   let secrets: SecretsManagerClient
@@ -89,6 +92,7 @@ export function setUpEnrolment() {
   })
 
   let made = 0
+  /** Makes a secret, which the function `turned` rotates, if given. */
   const secret = async (tags: Tags = {}, turned?: string): Promise<{ name: string; arn: string }> => {
     const name = `shop/db-${made++}`
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
@@ -107,12 +111,12 @@ export function setUpEnrolment() {
 
   const describeSecret = (id: string) => secrets.send(new DescribeSecretCommand({ SecretId: id }))
   const tagsOf = async (id: string): Promise<Tags> => tagsIn((await describeSecret(id)).Tags)
-  /** Who rotates a secret: the function, if that is on. */
+  /** @returns the function that rotates a secret and its rules, or undefined if rotation is off */
   const turnedBy = async (id: string) => {
     const { RotationEnabled, RotationLambdaARN, RotationRules } = await describeSecret(id)
     return RotationEnabled ? { by: RotationLambdaARN, rules: RotationRules } : undefined
   }
-  /** What was changed, in this order: the operation, and what of it matters. */
+  /** @returns the calls that changed something, in order, such as "TagResource keyturn:managed=true" */
   const changes = () =>
     world.account.sent
       .filter(({ action }) => changingActions.test(action))
@@ -132,7 +136,8 @@ export function setUpEnrolment() {
       })
 
   type Typed = string | string[] | undefined
-  const running = async (
+  /** Runs a command, whose questions are answered with `typed`. @returns its exit code and what it printed */
+  const runCommandOf = async (
     command: (context: ReturnType<typeof terminalContext>['context']) => Promise<number>,
     typed: Typed,
     json: boolean,
@@ -145,14 +150,16 @@ export function setUpEnrolment() {
       return { code: error.code, ...printed, err: `${printed.err}${error.message}\n${error.remedy ?? ''}` }
     }
   }
+  /** Runs `keyturn enrol`. */
   const keyturn = (id: string | undefined, options: EnrolOptions, typed?: Typed, json = false) =>
-    running(context => runEnrolCommand(context, id, options), typed, json)
+    runCommandOf(context => runEnrolCommand(context, id, options), typed, json)
+  /** Runs `keyturn unenrol`. */
   const back = (
     id: string,
     options: { dryRun?: true; yes?: true } = { yes: true },
     typed?: Typed,
     json = false,
-  ) => running(context => runUnenrolCommand(context, id, options), typed, json)
+  ) => runCommandOf(context => runUnenrolCommand(context, id, options), typed, json)
 
   return { world, secret, describeSecret, tagsOf, turnedBy, changes, keyturn, back }
 }

@@ -3,8 +3,9 @@ import type { CheckLine, CheckResult } from '../../rotation/check/line.ts'
 import type { Account } from './account.ts'
 
 type Input = { store: string; id: string; admin?: string }
+/** How an execution ends: its output, or a failure. */
 type Ended = object | Failure
-/** How an execution fails, instead of an output. */
+/** The end of an execution that fails. */
 export class Failure {
   readonly error: string
   readonly message: string
@@ -14,24 +15,25 @@ export class Failure {
   }
 }
 
+/** Outputs of the stack that these executions need. */
 export const stackOutputs = {
   CheckStateMachineArn: arnOf('states', 'stateMachine:keyturn-local-check'),
   SetAdminStateMachineArn: arnOf('states', 'stateMachine:keyturn-local-set-admin'),
   RotationTableName: 'keyturn-local-rotations',
 }
 
-/** The executions of an account that check and that set an admin: what each does, and the inputs that they had. */
+/** The executions of check and set-admin in an account: how each ends, and the inputs that they had. */
 export type PlayedExecutions = {
   check: (input: Input) => Ended | Promise<Ended>
   setAdmin: (input: Input) => Ended | Promise<Ended>
-  /** Executions that have no end. */
+  /** Whether executions never end. */
   hangs: boolean
-  /** Items of the table of rotations. */
+  /** The items of the table of rotations. */
   records: object[]
   inputs: { machine: 'check' | 'set-admin'; input: Input }[]
 }
 
-/** Has an account play them. What it does is what a stack of today answers, without a database. */
+/** Has an account play these executions, which succeed unless a test changes that. */
 export function playExecutions(account: Account): PlayedExecutions {
   const ends = new Map<string, Ended>()
   const played: PlayedExecutions = {
@@ -64,7 +66,7 @@ export function playExecutions(account: Account): PlayedExecutions {
   return played
 }
 
-/** What a check tells: all is well but for these lines. */
+/** @returns the report of a check in which all is well except these lines */
 export function checkReportOf(
   { store, id }: Pick<Input, 'store' | 'id'>,
   ...lines: CheckLine[]

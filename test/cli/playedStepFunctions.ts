@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** An execution of any state machine, as DescribeExecution tells it. */
+/** An execution of any state machine, as DescribeExecution returns it. */
 export type Execution = {
   executionArn: string
   stateMachineArn: string
   input: string
-  /** In seconds. */
+  /** Seconds since 1970. */
   startDate: number
   status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'ABORTED' | 'TIMED_OUT'
   output?: string
@@ -15,20 +15,21 @@ export type Execution = {
   cause?: string
 }
 
+/** A running server that plays Step Functions. */
 export type PlayedStepFunctions = {
-  /** For whatever plays Step Functions in an account. */
+  /** The URL of this server. */
   url: string
   executions: Execution[]
-  /** What becomes of an execution that is started; until it says so, it runs. */
+  /** Called with each execution that was started. It may change the status, which is RUNNING until then. */
   onStarted: (execution: Execution) => void | Promise<void>
-  /** An execution that runs though the command did not start it. */
+  /** Adds a running execution that the command did not start. */
   addRunning(stateMachineArn: string, input: object): Execution
   stop(): void
 }
 
 type Request = { stateMachineArn?: string; executionArn?: string; input?: string; statusFilter?: string }
 
-/** As much of Step Functions as `promote` and `failback` ask, in this process: what executions do, tests say. */
+/** Starts a server with the calls of Step Functions that `promote` and `failback` make. Tests say how executions end. */
 export async function startPlayedStepFunctions(): Promise<PlayedStepFunctions> {
   const executions: Execution[] = []
   const add = (stateMachineArn: string, input: string): Execution => {

@@ -2,7 +2,10 @@ import { PassThrough, Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { makeContext } from '../../cli/context.ts'
 
-/** A context on a terminal where somebody types this at each question, or these one after the other; or on none. */
+/**
+ * @returns a command's context on a terminal, with what was printed. A text `typed` answers each question; a list answers one
+ * after the other; undefined is an input that is no terminal.
+ */
 export function terminalContext(typed: string | string[] | undefined, json: boolean) {
   const answers = Array.isArray(typed) ? [...typed] : undefined
   const printed = { out: '', err: '' }

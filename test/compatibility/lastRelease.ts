@@ -10,19 +10,22 @@ import { type Moto, startMoto } from '../support/moto.ts'
 import { captureOutput } from '../support/observe.ts'
 import { playScenarios, type Scenario, type Step } from './scenarios.ts'
 
-/** What record.ts wrote down of the last release: its definitions, and what its executions were. */
+/* What record.ts recorded of the last release: its state machines, parsers and executions. */
+
 const folder = new URL('./last/', import.meta.url)
+/** The last release's executions. */
 export const lastScenarios: Scenario[] = readFileSync(new URL('scenarios.jsonl', folder), 'utf8')
   .trim()
   .split('\n')
   .map(line => JSON.parse(line))
-const states = new Set(lastScenarios.flatMap(({ steps }) => steps.map(({ state }) => state)))
+const lastStates = new Set(lastScenarios.flatMap(({ steps }) => steps.map(({ state }) => state)))
+/** The state machines of the last release and of this working tree. */
 export const definitions = {
   last: { rotate: definitionOf('rotate', folder), 'rotate-due': definitionOf('rotate-due', folder) },
   today: { rotate: definitionOf('rotate'), 'rotate-due': definitionOf('rotate-due') },
 }
 
-/** The parser that takes what a state hands to its function. */
+/** The parser of the input that a state passes to its function. */
 export const parserOf = {
   CreateSecret: 'parseCreateSecretEvent',
   DiscardSecret: 'parseRollbackEvent',
@@ -39,7 +42,7 @@ export const parserOf = {
   ReportRotations: 'parseReportRotationsEvent',
 } as const satisfies Partial<Record<StateName, keyof typeof today>>
 type ParserName = (typeof parserOf)[keyof typeof parserOf]
-/** What the last release called these parsers. The next release's record has their names of today: see record.ts. */
+/** The names of these parsers in the last release. Once record.ts has run for a newer release, this can go. */
 const NAMES_IN_LAST_RELEASE: Partial<Record<ParserName, string>> = {
   parseCreateSecretEvent: 'startEvent',
   parseRotationEvent: 'rotationEvent',
@@ -50,31 +53,34 @@ const NAMES_IN_LAST_RELEASE: Partial<Record<ParserName, string>> = {
   parseReportRotationsEvent: 'reportEvent',
 }
 const lastModule = await import(new URL('event.mjs', folder).href)
-/** The last release's parsers, by their names of today. */
+/** The last release's parsers, by today's names. */
 export const lastParsers = Object.fromEntries(
   Object.values(parserOf).map(name => [name, lastModule[NAMES_IN_LAST_RELEASE[name] ?? name]]),
 ) as Pick<typeof today, ParserName>
 
 /**
- * All that was there is there, with the same values: what the functions of one release give, those of the other
- * understand, as they leave out what they do not know.
+ * @returns what today's step must have: all that the last release's step had, with the same values. More is allowed, as the
+ * functions of one release ignore keys that they do not know.
  */
-const compatible = ({ state, input, output, error }: Step) => ({
+const expectedStep = ({ state, input, output, error }: Step) => ({
   state,
-  input: state === 'AnnounceFailures' ? byWhichever(input) : input,
-  // What these give is dropped by the definition.
+  input: state === 'AnnounceFailures' ? fromEitherMachine(input) : input,
+  // The state machine drops the output of these states.
   ...(!['SetSecret', 'TestSecret', 'FinishSecret'].includes(state) && output !== undefined && { output }),
   ...(error && { error }),
 })
 
-/** A run's report names the execution that announced it, which is rotate-server's by now. */
-function byWhichever(input: unknown) {
+/** A run's report has the ARN of the execution that announced it: now rotate-server's, then rotate-due's. */
+function fromEitherMachine(input: unknown) {
   const { Entries } = input as { Entries: { Detail: object }[] }
   const execution = expect.stringMatching(/:execution:keyturn-local-rotate-(due|server):/)
   return { Entries: Entries.map(entry => ({ ...entry, Detail: { ...entry.Detail, execution } })) }
 }
 
-/** Plays everything with today's functions. It is a file's only one, as functions read their environment once. */
+/**
+ * Makes the tests that run all scenarios with today's functions, and the state machines of one release. A file may call this
+ * only once, as functions read their environment once.
+ */
 export async function describeScenarios(name: string, played: keyof typeof definitions): Promise<void> {
   const bin = await pythonBin()
   describe.skipIf(!bin)(name, () => {
@@ -86,18 +92,18 @@ export async function describeScenarios(name: string, played: keyof typeof defin
     })
     afterAll(() => Promise.all([embedded?.stop(), moto?.stop()]))
 
-    test('every state gets and gives what it did in the last release', async () => {
+    test('every state has the input and output that it had in the last release', async () => {
       captureOutput()
       const scenarios = await playScenarios(embedded, new SSMClient(), definitions[played])
       expect(scenarios.map(({ name }) => name)).toEqual(lastScenarios.map(({ name }) => name))
       for (const [i, { name, steps }] of lastScenarios.entries()) {
-        // States that it did not have are today's own affair.
-        const played = scenarios[i]?.steps.filter(({ state }) => states.has(state))
-        expect(played, name).toMatchObject(steps.map(compatible))
-        // A function of the last release may be asked next: it takes this as it took its own.
+        // States that the last release did not have are left out.
+        const played = scenarios[i]?.steps.filter(({ state }) => lastStates.has(state))
+        expect(played, name).toMatchObject(steps.map(expectedStep))
+        // A function of the last release may get this input during a deployment: it must parse it as it parsed its own.
         for (const [n, { state, input }] of steps.entries()) {
-          const door = lastParsers[parserOf[state as keyof typeof parserOf]]
-          if (door) expect(door(played?.[n]?.input), `${name}, ${state}`).toEqual(door(input))
+          const parse = lastParsers[parserOf[state as keyof typeof parserOf]]
+          if (parse) expect(parse(played?.[n]?.input), `${name}, ${state}`).toEqual(parse(input))
         }
       }
     })

@@ -1,14 +1,15 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Kinds of names that one process writes and another reads. */
+/** The kinds of names that one process writes and another reads, so that a release must keep them. */
 export const nameKinds = ['error', 'outcome', 'field', 'event', 'metric', 'setting', 'tag'] as const
+/** One of those kinds. */
 export type NameKind = (typeof nameKinds)[number]
 
-/** What of fleet/ is the command's alone so far: errors there end in its own process. No function may come to need it. */
+/** The parts of fleet/ that only the command uses, whose errors do not leave its process. No function may import them. */
 export const commandOnlyGlobs = ['fleet/{audit,cost,doctor,readers}/**', 'fleet/wholeList.ts']
 
-/** Every name of each kind that stands in the sources of a release, whose folder this is. */
+/** @returns every name of each kind in the sources of a release, which are in `folder` */
 export function namesIn(folder: string): Record<NameKind, string[]> {
   const read = (pattern: string) =>
     globSync(pattern, { cwd: folder, exclude: commandOnlyGlobs })
@@ -34,7 +35,7 @@ export function namesIn(folder: string): Record<NameKind, string[]> {
   return names
 }
 
-/** What executions carry: the keys that the definitions give to states and events, and those that they read. */
+/** @returns the keys that the definitions of state machines give to states and events, and those that they read */
 function fieldsOf(definitions: string): string[] {
   const given = [...definitions.matchAll(/^\s*"([a-z]\w*)(?:\.\$)?":/gm)].map(([, key = '']) => key)
   const read = [...definitions.matchAll(/\$\.([a-z][\w.]*)/g)].flatMap(([, path = '']) => path.split('.'))

@@ -8,8 +8,8 @@ import { startMoto } from '../support/moto.ts'
 import { playScenarios } from './scenarios.ts'
 
 /**
- * Writes down what this release's executions are, for the next one's tests: run it when a release is made. Names that come later
- * are listed in names.json with the release after it.
+ * Records this release's state machines, parsers and executions for the tests of the next release. Run it when a release is
+ * made. Names that are added later are listed in names.json with the release that adds them.
  */
 const folder = new URL('./last/', import.meta.url)
 mkdirSync(folder, { recursive: true })
@@ -18,7 +18,7 @@ for (const name of ['rotate', 'rotate-due', 'rotate-server'])
     new URL(`../../statemachines/${name}.asl.json`, import.meta.url),
     new URL(`${name}.asl.json`, folder),
   )
-// The parsers alone: what they need of others, npm brings.
+// Only the parsers are bundled. Packages of npm stay imports.
 await build({
   entryPoints: [fileURLToPath(new URL('../../functions/shared/event.ts', import.meta.url))],
   outfile: fileURLToPath(new URL('event.mjs', folder)),

@@ -5,17 +5,17 @@ import { type Embedded, loadHandler } from '../../local/embedded/embedded.ts'
 import { makeEventBusTasks } from '../../local/embedded/eventBus.ts'
 import { arnOf, type Definition, runExecution, type Task } from '../../local/embedded/stateMachine.ts'
 
-/** What one state got and gave: an output, or the name of an error. */
+/** The input of one state, and its output or the name of its error. */
 export type Step = { state: string; input: unknown; output?: unknown; error?: string }
-/** What the tasks of each execution of a scenario did, in order. */
+/** One execution, and what its tasks did, in order. */
 export type Scenario = { name: string; stateMachine: 'rotate' | 'rotate-due'; steps: Step[] }
 
 type Machine = Scenario['stateMachine']
 type Definitions = Partial<Record<Machine, Definition>>
 
 /**
- * Plays what executions meet, with the functions and PostgreSQL of this tree: every state, every strategy. record.ts keeps
- * what becomes of it in one release, and the tests of the next compare.
+ * Runs executions that reach every state and every strategy, with the functions of this working tree and PostgreSQL. record.ts
+ * keeps the result of one release, with which the tests of the next release compare theirs.
  */
 export async function playScenarios(
   embedded: Embedded,
@@ -30,7 +30,7 @@ class Player {
   readonly #ssm: SSMClient
   readonly #definitions: Definitions
   readonly #scenarios: Scenario[] = []
-  /** What the states do that are not functions. */
+  /** Tasks for the states that are no Lambda functions. */
   readonly #others: Record<string, Task> = {
     MoveBack: () => ({ ExecutionArn: 'arn' }),
   }
@@ -70,7 +70,7 @@ class Player {
   async #failures(): Promise<void> {
     const { users, tasks } = this.#embedded
     const absent = { 'keyturn:test-query': 'TABLE absent' }
-    // The rehearsal finds it: a test query that never goes well would leave nothing to roll back.
+    // The table exists in the rehearsal and not in TestSecret. Otherwise the rehearsal would fail, with nothing to roll back.
     await users.runSql('create table absent (); grant select on absent to public')
     const TestSecret: Task = async input => {
       await users.runSql('drop table absent')
@@ -109,7 +109,7 @@ class Player {
     await this.#ssm.send(new PutParameterCommand({ Name, Value, Type: 'SecureString', Tags }))
   }
 
-  /** Engines and strategies of which no server is here: what createSecret makes of them is what the others get. */
+  /** Engines and strategies without a server. What CreateSecret returns is real here; the other functions are played. */
   async #withoutDatabase(): Promise<void> {
     const nothing: Record<string, Task> = {
       RehearseTest: () => null,
@@ -147,7 +147,7 @@ class Player {
     return execution
   }
 
-  /** A run of what is due: two go well, one fails; one after the other. */
+  /** A run of rotate-due over three secrets, one after the other. */
   async #due(): Promise<void> {
     Object.assign(process.env, {
       KEYTURN_RUNS: arnOf('states', 'stateMachine:keyturn-local-rotate-due'),
@@ -170,7 +170,7 @@ class Player {
         return { store: 'secrets-manager', id, tags, currentSince: since }
       })
     const { AnnounceFailures, AnnounceRun } = makeEventBusTasks()
-    // What the executions of rotate announce is told in the other scenarios.
+    // The other scenarios have what the executions of rotate announce.
     const tasks = { AnnounceFailures, AnnounceRun } as Record<string, Task>
     for (const file of [
       'findDue',
@@ -206,34 +206,34 @@ class Player {
         }
       },
     ])
-    // What a run starts of rotate-server belongs to it.
+    // The executions of rotate-server that a run starts are part of its scenario.
     if (stateMachine === 'rotate-due')
       Object.assign(this.#embedded.stepFunctions.tasks, Object.fromEntries(watched))
     const definition = this.#definitions[stateMachine]
     await runExecution(stateMachine, Object.fromEntries(watched), execution, input, {
       ...(definition && { definition }),
     })
-    this.#scenarios.push({ name, stateMachine, steps: masked(steps) })
+    this.#scenarios.push({ name, stateMachine, steps: maskVarying(steps) })
   }
 }
 
 const inSecrets = { store: 'secrets-manager' }
 
-/** The same, with what differs from play to play in an order of its own; each is of the form that it had. */
-function masked<T>(steps: T): T {
+/** @returns the same steps, with what differs from run to run (ids, digests, ports, times) replaced by constants of that form */
+function maskVarying<T>(steps: T): T {
   const seen: Record<string, string> = {}
-  const count = (text: string, as: (n: string) => string) => {
+  const number = (text: string, as: (n: string) => string) => {
     seen[text] ??= as(String(Object.keys(seen).length + 1).padStart(4, '0'))
     return seen[text]
   }
-  // The words of an error are for people.
+  // Error messages are for people, and may change.
   const text = JSON.stringify(steps, (key, value) => (key === 'Cause' || key === 'reason' ? '' : value))
   return JSON.parse(
     text
       .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/g, id =>
-        count(id, n => `00000000-0000-4000-8000-00000000${n}`),
+        number(id, n => `00000000-0000-4000-8000-00000000${n}`),
       )
-      .replace(/\b[\da-f]{64}\b/g, id => count(id, n => `${'0'.repeat(60)}${n}`))
+      .replace(/\b[\da-f]{64}\b/g, id => number(id, n => `${'0'.repeat(60)}${n}`))
       .replace(/(?<=:secret:[\w/]+)-\w{6}(?=")/g, '-AbCdEf')
       .replace(/(?<=127\.0\.0\.1:)\d+/g, '5432')
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/g, '2026-11-28T00:00:00.000Z'),

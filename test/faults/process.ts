@@ -3,25 +3,25 @@ import type { Pipeline } from '../../rotation/pipeline.ts'
 import type { Store } from '../../rotation/stores/store.ts'
 import type { TestServer } from '../support/testServers.ts'
 
-/** What a process dies of. No code of ours can know it, so none can catch it by kind. */
+/** Thrown where a process dies. The code under test does not have this class, so it cannot catch it by type. */
 class ProcessDied extends Error {}
 
-/** Called at every point of a run, in order; it may wait, or throw to let the process die there. */
+/** Called at every point of a run, in order. It may wait, or throw to have the process die there. */
 export type VisitPoint = (point: string) => Promise<void> | void
 
 /**
- * One process that runs steps: every store call, login and statement it makes passes two points, `before …` and
- * `after …` it took effect. Once it is dead nothing it does has an effect any more.
+ * One process that runs steps. Each call of a store or of AWS, each login and each statement has two points: `before …` and `after
+ * …` its effect. Once the process is dead, no call has an effect.
  */
 export class Process {
   readonly pipeline: Pipeline
   dead = false
   readonly #visit: VisitPoint
 
-  constructor(base: Pipeline, place: TestServer, visit: VisitPoint) {
+  constructor(base: Pipeline, testServer: TestServer, visit: VisitPoint) {
     this.#visit = visit
     const call = <T>(name: string, effect: () => Promise<T>) => this.#call(name, effect)
-    const engine = place.engine(call)
+    const engine = testServer.engine(call)
     this.pipeline = {
       ...base,
       loadEngine: async name => (name === 'opaque' ? new Opaque() : engine),
@@ -44,35 +44,35 @@ export class Process {
   }
 
   /**
-   * One whose points are the one before its first call, and the one after each: between two calls it does nothing
-   * lasting. They are added to `points`, and it dies where `fatal`, told the number of the point, says so. `visit` is
-   * called at the others too.
+   * Makes a process that counts the point before its first call and the point after each call, as nothing lasting happens between
+   * two calls. It adds these points to `points`, and dies where `isFatal` says so by the point's number. `visit` is called at all
+   * points, also those not counted.
    */
   static counting(
     base: Pipeline,
-    place: TestServer,
+    testServer: TestServer,
     points: string[],
-    fatal: (n: number) => boolean,
+    isFatal: (n: number) => boolean,
     visit: VisitPoint = () => {},
   ): Process {
     let begun = false
-    const process: Process = new Process(base, place, async point => {
+    const process: Process = new Process(base, testServer, async point => {
       await visit(point)
       if (begun && point.startsWith('before')) return
       begun = true
       points.push(point)
-      if (fatal(points.length - 1)) process.die()
+      if (isFatal(points.length - 1)) process.die()
     })
     return process
   }
 
-  /** Dies at the point that it is called from. */
+  /** Kills the process at the point from which this is called. */
   die(): never {
     this.dead = true
     throw new ProcessDied('the process died')
   }
 
-  /** Runs one step. `died` if the process did, whatever the step then made of it. */
+  /** Runs one step. @returns `died` if the process died, whatever the step then returned or threw */
   async run<T>(step: (pipeline: Pipeline) => Promise<T>): Promise<T | 'died'> {
     try {
       const result = await step(this.pipeline)

@@ -16,18 +16,19 @@ import type { TestServer } from '../support/testServers.ts'
 import type { Process } from './process.ts'
 import { SlowRds } from './slowRds.ts'
 
+/** The id of the secret in the store. */
 export const secretId = 'app'
 
 /**
- * `first`: there is no clone. `settled`: both users exist and have had turns. `halfway`: the same, and the application
- * is on the clone.
+ * The state in which a rotation begins. `first`: there is no clone. `settled`: both users exist and have had turns, and the
+ * user is current. `halfway`: both exist, and the clone is current.
  */
 export type Start = 'first' | 'settled' | 'halfway'
 
-/** Whether the one user there is gets another password: current does not log in between set and finish. */
+/** Whether a strategy changes its only user's password, so that current does not log in between SetSecret and FinishSecret. */
 export const hasOneUser = (strategy: StrategyName) => strategy === 'single-user' || strategy === 'master'
 
-/** What the secret's value is. */
+/** The format of the secret's value: AWS's JSON, a password alone with a connection, or any text. */
 export type ValueKind = 'json' | 'password-only' | 'opaque'
 
 const formats: Record<ValueKind, { tags: Record<string, string>; format(app: App): ValueParser }> = {
@@ -39,32 +40,35 @@ const formats: Record<ValueKind, { tags: Record<string, string>; format(app: App
   opaque: { tags: { 'keyturn:engine': 'opaque' }, format: () => Credential.parseOpaque },
 }
 
-/** How many cases there were, by what an operator would count. */
+/** How many cases there were, after how many current did not log in, and after how many a version was left pending. */
 export type Counts = { cases: number; lockouts: number; stuck: number }
 
 /**
- * One secret in a store and its users in a real database, put back to a known start for every case. Every password
- * that turns up is remembered, so that `check` can look for it where it must not be.
+ * One secret in a store and its users in a real database, in a known start for every case. It remembers every password, so that
+ * `check` can look for passwords in logs and results.
  */
 export class Scene {
   readonly store: MemoryStore
+  /** The tokens of the rotations that run. */
   readonly running = new Set<string>()
-  /** Those that never entered SetSecret. */
+  /** The tokens of the rotations that have not begun SetSecret. */
   readonly untouched = new Set<string>()
+  /** A pipeline without an engine, which each Process adds. */
   readonly base: Pipeline
+  /** The token of the version that is current before the rotation. */
   readonly original: string
-  /** The same store, which reads what the values are. */
+  /** The store with the parser of the value's format. */
   readonly #values: MemoryStore
-  readonly place: TestServer
+  readonly testServer: TestServer
   readonly #app: App
   readonly #seen: unknown[] = []
   readonly #passwords = new Set<string>()
   #logFrom: number
 
-  private constructor(place: TestServer, app: App, logFrom: number, token: string, value: ValueKind) {
-    this.store = this.#remembering(new MemoryStore())
+  private constructor(testServer: TestServer, app: App, logFrom: number, token: string, value: ValueKind) {
+    this.store = this.#rememberPasswords(new MemoryStore())
     this.#values = this.store.withParser(formats[value].format(app))
-    this.place = place
+    this.testServer = testServer
     this.#app = app
     this.#logFrom = logFrom
     this.original = token
@@ -72,10 +76,10 @@ export class Scene {
     this.#passwords.add(app.admin.password)
     this.base = {
       store: this.store,
-      loadEngine: () => Promise.reject(new Error('a Process brings its own')),
+      loadEngine: () => Promise.reject(new Error('a Process has its own engine')),
       readAdmin: async () => app.admin,
       readConnection: async () => connectionJsonOf(app.current),
-      rds: async () => new SlowRds(place, app),
+      rds: async () => new SlowRds(testServer, app),
       isRotating: async token => this.running.has(token),
       isExecutionRunning: async token => this.running.has(token),
       hasChangedNothing: async token => this.untouched.has(token),
@@ -83,30 +87,31 @@ export class Scene {
     }
   }
 
+  /** Puts the users and the secret into the start. */
   static async create(
-    place: TestServer,
+    testServer: TestServer,
     app: App,
     strategy: StrategyName,
     start: Start,
     value: ValueKind = 'json',
   ): Promise<Scene> {
     await SlowRds.setting.get(app)
-    const scene = new Scene(place, app, size(place.logFile), newToken(), value)
+    const scene = new Scene(testServer, app, size(testServer.logFile), newToken(), value)
     const tags = {
       'keyturn:strategy': strategy,
       'keyturn:grace': '1s',
-      ...place.tags,
+      ...testServer.tags,
       ...formats[value].tags,
     }
     if (start === 'first') {
-      await place.reset(app, undefined)
+      await testServer.reset(app, undefined)
       const first = formats[value].format(app)(
         value === 'json' ? app.current.serialize() : app.current.password,
       )
       scene.store.create(secretId, scene.original, first, tags)
     } else {
       const clone = app.current.with({ username: `${app.user}_clone`, password: `clone-${randomHex(12)}` })
-      await place.reset(app, clone)
+      await testServer.reset(app, clone)
       const [before, now] = start === 'settled' ? [clone, app.current] : [app.current, clone]
       const earlier = newToken()
       scene.store.create(secretId, earlier, before, tags)
@@ -117,31 +122,32 @@ export class Scene {
     return scene
   }
 
-  #remembering(store: MemoryStore): MemoryStore {
-    const [propose, as] = [store.propose.bind(store), store.withParser.bind(store)]
+  /** Has a store remember every password that is proposed. */
+  #rememberPasswords(store: MemoryStore): MemoryStore {
+    const [propose, withParser] = [store.propose.bind(store), store.withParser.bind(store)]
     store.propose = (id, token, credential) => {
       this.#passwords.add(credential.password)
       return propose(id, token, credential)
     }
-    store.withParser = format => this.#remembering(as(format))
+    store.withParser = format => this.#rememberPasswords(withParser(format))
     return store
   }
 
-  /** Keeps something that the outside gets to see: a result, an error, a line of a log. */
+  /** Keeps a result or an error, which somebody outside could see. */
   recordSeen(thing: unknown): void {
     this.#seen.push(thing)
   }
 
-  /** What must hold after every case, which it counts. `winners` are the tokens that may be current. */
+  /** Counts a case, and expects what must hold after each. `winners` are the tokens that may be current. */
   async check(winners: string[], where: string, counts: Counts): Promise<void> {
     await this.checkState(winners, where, counts)
     this.checkSecrecy()
   }
 
-  /** The same but for what the outside gets to see, which only grows. */
+  /** Like `check`, without the search for passwords. */
   async checkState(winners: string[], where: string, counts: Counts): Promise<void> {
     const found = await this.store.describe(secretId)
-    const setting = SlowRds.setting.has(this.#app)
+    const isRdsBusy = SlowRds.setting.has(this.#app)
     const loggedIn = await this.currentLogsIn()
     counts.cases++
     if (!loggedIn) counts.lockouts++
@@ -149,13 +155,13 @@ export class Scene {
     expect(found.pending, `${where}: nothing is pending`).toBeUndefined()
     await this.waitForRds()
     expect(winners, `${where}: at most one value won`).toContain(found.current)
-    const logsIn = setting ? await this.currentLogsIn() : loggedIn
+    const logsIn = isRdsBusy ? await this.currentLogsIn() : loggedIn
     expect(logsIn, `${where}: current logs in`).toBe(true)
   }
 
-  /** No password is in what the outside got to see since the scene was set. */
+  /** Expects that no password is in a result, in an error, or in what the server has logged since this scene began. */
   checkSecrecy(): void {
-    const log = readFrom(this.place.logFile, this.#logFrom)
+    const log = readFrom(this.testServer.logFile, this.#logFrom)
     const seen = this.#seen
       .map(thing => `${JSON.stringify(thing)} ${inspect(thing, { depth: 9 })}`)
       .join('\n')
@@ -165,28 +171,29 @@ export class Scene {
     }
   }
 
+  /** @returns the current value */
   async current(): Promise<Credential> {
     const current = await this.#values.read(secretId, { stage: 'current' })
     if (!current) throw new Error('there is no current version')
     return current.credential
   }
 
-  /** An opaque value is good if it is one that was stored. */
+  /** @returns whether current logs in; for an opaque value, whether it is one that was stored */
   async currentLogsIn(): Promise<boolean> {
     const current = await this.#values.read(secretId, { stage: 'current' })
     if (current?.credential.engine === 'opaque') return this.#passwords.has(current.credential.password)
-    return current !== undefined && (await this.place.admits(current.credential))
+    return current !== undefined && (await this.testServer.admits(current.credential))
   }
 
-  /** Until RDS has done what it was told. */
+  /** Waits until RDS has set the password that it was told to set. */
   async waitForRds(): Promise<void> {
     await SlowRds.setting.get(this.#app)
   }
 
-  /** True if the user that is not current logs in with the value it last had. */
+  /** @returns whether the previous value logs in */
   async previousLogsIn(): Promise<boolean> {
     const previous = await this.#values.read(secretId, { stage: 'previous' })
-    return previous !== undefined && (await this.place.admits(previous.credential))
+    return previous !== undefined && (await this.testServer.admits(previous.credential))
   }
 
   get user(): string {
@@ -194,30 +201,33 @@ export class Scene {
   }
 }
 
+/** @returns a token for a rotation */
 export const newToken = () => `${randomHex(16)}`
 
+/** Makes the process that runs a step. `rehearses` is whether the step is one of the rehearsal. */
 type NextProcess = (rehearses: boolean) => Process
 
-const retried = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy']
+const RETRIED_ERRORS = ['Unreachable', 'Throttled', 'Conflict', 'RdsBusy']
 
 /**
- * What the state machine does, in a few lines: the steps in order, retries by name, rollback when a step fails for
- * good. `steps` run in the process that `next` gives, told whether it only rehearses, and a new one after each death.
+ * One execution of rotate, in a few lines instead of the state machine: the steps in order, retries by the error's name, and
+ * rollback when a step fails for good. Each step runs in a process that `next` makes, and in another after each death.
  */
 export class Execution {
   readonly token = newToken()
   outcome: 'rotated' | 'rolled back' | 'died' | 'locked out' | undefined
   error: RotationError | undefined
-  /** The rotation that followed, where a change has two halves. */
+  /** The second rotation of a temporary clone. */
   secondHalf: Execution | undefined
   readonly #scene: Scene
   readonly #next: NextProcess
-  /** Deaths after which a step is not tried again. */
-  readonly #deaths: number
+  /** After so many deaths a step is not tried again. */
+  readonly #maxDeaths: number
+  /** Called before a retry. */
   readonly #wait: () => Promise<void>
-  /** No other follows, even if it should. */
+  /** Whether a temporary clone's second rotation is left out. */
   readonly #alone: boolean
-  /** The test is said to fail, whatever comes of it. */
+  /** Whether TestSecret is taken to fail, whatever its result. */
   readonly #fails: boolean
 
   constructor(
@@ -232,7 +242,7 @@ export class Execution {
   ) {
     this.#scene = scene
     this.#next = next
-    this.#deaths = deaths
+    this.#maxDeaths = deaths
     this.#wait = wait
     this.#alone = alone
     this.#fails = fails
@@ -255,7 +265,7 @@ export class Execution {
       if (!rotation.grace) return
       const { outcome } = await this.#step(pipeline => retire(pipeline, rotation))
       if (outcome !== 'halfway' || this.#alone) return
-      this.secondHalf = new Execution(this.#scene, this.#next, this.#deaths, { wait: this.#wait })
+      this.secondHalf = new Execution(this.#scene, this.#next, this.#maxDeaths, { wait: this.#wait })
       await this.secondHalf.run()
     } catch (error) {
       this.#scene.recordSeen(error)
@@ -267,7 +277,7 @@ export class Execution {
     }
   }
 
-  /** The one that ends the change. */
+  /** @returns the last of the one or two rotations */
   get lastHalf(): Execution {
     return this.secondHalf ?? this
   }
@@ -302,9 +312,10 @@ export class Execution {
           this.#scene.recordSeen(result)
           return result
         }
-        if (++deaths >= this.#deaths) throw 'died'
+        if (++deaths >= this.#maxDeaths) throw 'died'
       } catch (error) {
-        if (!(error instanceof RotationError) || !retried.includes(error.name) || ++retries > 5) throw error
+        if (!(error instanceof RotationError) || !RETRIED_ERRORS.includes(error.name) || ++retries > 5)
+          throw error
         this.#scene.recordSeen(error)
         await this.#wait()
       }
@@ -312,6 +323,7 @@ export class Execution {
   }
 }
 
+/** @returns the length of a file in bytes */
 const size = (file: string) => {
   const handle = openSync(file, 'r')
   const { size } = fstatSync(handle)

@@ -4,15 +4,15 @@ import type { Credential } from '../../rotation/credential.ts'
 import { RdsBusy } from '../../rotation/errors.ts'
 import type { TestServer } from '../support/testServers.ts'
 
-/** RDS, as a master's password is set by it: some milliseconds after the call, and one at a time. */
+/** Plays RDS, which sets a master's password some time after the call (here: milliseconds), and only one at a time. */
 export class SlowRds {
-  readonly #place: TestServer
+  readonly #testServer: TestServer
   readonly #app: App
-  /** What it has been told and not done yet. */
+  /** The passwords that it is setting, by app. */
   static readonly setting = new Map<App, Promise<unknown>>()
 
-  constructor(place: TestServer, app: App) {
-    this.#place = place
+  constructor(testServer: TestServer, app: App) {
+    this.#testServer = testServer
     this.#app = app
   }
 
@@ -20,7 +20,7 @@ export class SlowRds {
     await this.wouldSetMasterPassword()
     const set = async () => {
       await sleep(10)
-      await this.#place.reset({ ...this.#app, current: master }, undefined)
+      await this.#testServer.reset({ ...this.#app, current: master }, undefined)
     }
     SlowRds.setting.set(
       this.#app,
@@ -37,5 +37,5 @@ export class SlowRds {
     return SlowRds.setting.has(this.#app)
   }
 
-  sharesUsers = () => Promise.reject(new Error('everything here is one server'))
+  sharesUsers = () => Promise.reject(new Error('there is only one server'))
 }

@@ -69,7 +69,8 @@ class Chain {
     const { current: before = '' } = await this.#scene.store.describe(secretId)
     const points: string[] = []
     const start = (fatal: (m: number) => boolean, fails: boolean) => {
-      const next = () => Process.counting(this.#scene.base, this.#scene.place, points, fatal, this.#visit)
+      const next = () =>
+        Process.counting(this.#scene.base, this.#scene.testServer, points, fatal, this.#visit)
       return new Execution(this.#scene, next, fate === 'it is tried again' ? 2 : 1, { fails })
     }
     if (n !== undefined) total.played++

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { deployed, type Template } from './package.ts'
 
-/** A statement of a role's policy, as far as it is looked at. */
+/** A statement of a role's policy, with the members that the tests read. */
 export type Statement = {
   Sid: string
   Effect: string
@@ -11,7 +11,7 @@ export type Statement = {
   Condition?: Record<string, Record<string, string | string[]>>
 }
 
-/** The statements by which a function's role allows something. */
+/** @returns the statements of a function's role that allow something */
 export function statementsOf(template: Template, name: string): Statement[] {
   type Policy = { PolicyDocument: { Statement: Statement[] } }
   const role = `${name[0]?.toUpperCase()}${name.slice(1)}Role`
@@ -21,7 +21,7 @@ export function statementsOf(template: Template, name: string): Statement[] {
     .filter(({ Effect }) => Effect === 'Allow')
 }
 
-/** The actions that a function's role allows, but for logs and traces, in those statements that `of` picks. */
+/** @returns the actions that a function's role allows in the statements that `of` picks, without those of logs and traces */
 export function allowedActions(
   template: Template,
   name: string,
@@ -33,7 +33,7 @@ export function allowedActions(
   return [...new Set(actions)].filter(action => !/^(logs|xray):/.test(action)).sort()
 }
 
-/** What IAM calls a service, by what its clients call it. */
+/** The prefix of a service's IAM actions, by the service's name in `x-amz-target`. */
 const services: Record<string, string> = {
   AmazonSSM: 'ssm',
   DynamoDB_20120810: 'dynamodb',
@@ -43,8 +43,8 @@ const services: Record<string, string> = {
 }
 
 /**
- * Passes calls on to `url` and writes down in `recorded` what they were, those on what is pending in Parameter Store apart;
- * `fail` answers the next one of an action instead.
+ * Starts a server that passes calls on to `url` and adds them to `recorded` as IAM actions, with " of pending" for a pending
+ * value in Parameter Store. `fail` has the next call of an action fail.
  */
 export async function recordCalls(url: string, recorded: string[]) {
   let failing: string | undefined
@@ -73,7 +73,7 @@ export async function recordCalls(url: string, recorded: string[]) {
   }
 }
 
-/** A call as IAM names it. Of those services that are called without a target, only RDS is here. */
+/** @returns a call as an IAM action. Calls without a target are RDS's. */
 function callIn(target: string, body: string): { call: string; action: string | undefined } {
   const [service = '', action] = target.split('.')
   if (!action) {

@@ -14,10 +14,10 @@ import {
   hosts,
   inVpc,
   logical,
-  lookers,
   packageBoth,
   promotionSteps,
   properties,
+  replicaSteps,
   steps,
 } from './stacks.ts'
 
@@ -59,7 +59,7 @@ test('the map of hosts is in the packages of those that promote with it', async 
 
 /** What is missed first in an event that is none. */
 const missed: Record<string, string> = {
-  ...Object.fromEntries([...steps, ...lookers].map(name => [name, 'execution'])),
+  ...Object.fromEntries([...steps, ...replicaSteps].map(name => [name, 'execution'])),
   ...Object.fromEntries(promotionSteps.map(name => [name, 'event'])),
   checkCredential: 'store',
   findDue: 'run',
@@ -207,7 +207,7 @@ test.each([
   // A rotation that goes well needs no Step Functions, and only one of the two stores.
   ...inVpc.map(name => [name, ['secrets-manager'], [...drivers, 'rds', 'sfn', 'ssm']] as const),
   // No database is asked.
-  ...['createSecret', 'finishSecret', ...lookers].map(
+  ...['createSecret', 'finishSecret', ...replicaSteps].map(
     name => [name, ['secrets-manager'], ['sfn', 'ssm']] as const,
   ),
   ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],

@@ -1,4 +1,7 @@
-/** What is written, tagged and scheduled in a promotion: only what is tagged, with these tags, by this stack's function. */
+/**
+ * @returns the resources and conditions of the statements by which a promotion may write, tag and schedule secrets. `here` and
+ * `everywhere` are ARN patterns of secrets in this Region and in all Regions, and `peers` the other Regions.
+ */
 export function ofPromotion(here: string, everywhere: string, peers: string[]): Record<string, object> {
   const tagged = (tag: string) => ({ [`aws:ResourceTag/keyturn:${tag}`]: 'true' })
   const both = <T>(limit: (tag: string) => T) => [limit('managed'), limit('admin')] as const

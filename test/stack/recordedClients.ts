@@ -1,6 +1,6 @@
 import { Clients } from '../../cli/clients.ts'
 
-/** What a service answers, by the name of the call. */
+/** Played answers by the name of the call. */
 type Answers = Record<string, (input: never) => object>
 
 type Next = (args: { input: never }) => Promise<unknown>
@@ -9,12 +9,12 @@ type Marked = {
   middlewareStack: { add(middleware: never, options: never): void }
 }
 
-/** What IAM calls a service, where its signature has another name. */
-const inPolicies: Record<string, string> = { tagging: 'tag', monitoring: 'cloudwatch' }
+/** The prefix of a service's IAM actions, where the name in its signature differs. */
+const iamPrefixes: Record<string, string> = { tagging: 'tag', monitoring: 'cloudwatch' }
 
 /**
- * The clients of AWS, each of whose calls is written down in `calls` as a policy has it, such as `ssm:DescribeParameters`. A call
- * that is among `answers` gets no further.
+ * @returns clients of AWS that add each call to `calls` as an IAM action, such as `ssm:DescribeParameters`. A call that `answers`
+ * has is not sent.
  */
 export function recordedClients(region: string, calls: Set<string>, answers: Answers): Clients {
   const watched = new WeakSet<object>()
@@ -26,7 +26,7 @@ export function recordedClients(region: string, calls: Set<string>, answers: Ans
     const record = (next: Next, { commandName = '' }) => {
       const action = commandName.replace(/Command$/, '')
       return async (args: { input: never }) => {
-        calls.add(`${inPolicies[service] ?? service}:${action}`)
+        calls.add(`${iamPrefixes[service] ?? service}:${action}`)
         const answer = answers[action]?.(args.input)
         return answer ? { output: { $metadata: {}, ...answer } } : next(args)
       }
@@ -34,13 +34,13 @@ export function recordedClients(region: string, calls: Set<string>, answers: Ans
     client.middlewareStack.add(record as never, { step: 'initialize', name: 'record' } as never)
     return client
   }
-  const over = (clients: Clients): Clients =>
+  const recording = (clients: Clients): Clients =>
     new Proxy(clients, {
       get(target, name) {
-        if (name === 'forRegion') return (elsewhere: string) => over(target.forRegion(elsewhere))
+        if (name === 'forRegion') return (elsewhere: string) => recording(target.forRegion(elsewhere))
         const make = target[name as 'secrets']
         return async () => watch((await make()) as never)
       },
     })
-  return over(new Clients({ region }))
+  return recording(new Clients({ region }))
 }

@@ -275,7 +275,7 @@ export const table: Record<string, Record<string, string[]>> = {
     EndChildExecutions: ['states:DescribeExecution', 'states:StopExecution'],
     ...everyStateMachine,
   },
-  // All that it reads; nothing is written.
+  // checkCredential reads what a rotation reads, and writes nothing.
   CheckCredentialRole: {
     ...keyturnSecrets(['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue']),
     ...adminSecrets,

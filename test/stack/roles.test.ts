@@ -12,10 +12,10 @@ import {
   inVpc,
   key,
   logical,
-  lookers,
   packageBoth,
   promotionSteps,
   properties,
+  replicaSteps,
   serverSteps,
   steps,
 } from './stacks.ts'
@@ -323,7 +323,7 @@ const bus = 'arn:aws:events:eu-west-1:123456789012:event-bus/operations'
 
 test('the state machines invoke their functions and tell this bus, and nothing else', () => {
   expect(resources('RotateRole')).toEqual({
-    Steps: [...steps.slice(0, 4), ...lookers, ...steps.slice(4)].map(
+    Steps: [...steps.slice(0, 4), ...replicaSteps, ...steps.slice(4)].map(
       name => `${logical(name)}LambdaFunction.Arn`,
     ),
     // Its own, for the second half of a temporary clone's rotation.

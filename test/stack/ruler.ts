@@ -13,10 +13,11 @@ const folder = join(import.meta.dirname, 'ruler')
 const cache = join(import.meta.dirname, '../../node_modules/.cache')
 
 /**
- * AWS's own matcher of event patterns, by Maven, in a folder that is kept. Undefined where there is no Java: that is
- * said aloud, and is an error in CI if this system must have it (local/servers/required.ts).
+ * Downloads AWS's own matcher of event patterns (https://github.com/aws/event-ruler) by Maven into a folder that is kept.
+ * @returns the folder, or undefined with a warning if there is no Java
+ * @throws Error in CI if this system must have Java (local/servers/required.ts)
  */
-async function matcher(): Promise<string | undefined> {
+async function downloadMatcher(): Promise<string | undefined> {
   try {
     await checkMaven()
   } catch (reason) {
@@ -34,18 +35,18 @@ async function matcher(): Promise<string | undefined> {
   const made = await readdir(jars).catch(() => [])
   if (made.length) return jars
   await mkdir(cache, { recursive: true })
-  // Whole or not at all: another run may look for it meanwhile.
+  // A complete folder is renamed, as another run may look for it meanwhile.
   const making = `${jars}.${process.pid}`
   await run('mvn', ['-q', '-B', '-f', pom, 'dependency:copy-dependencies', `-DoutputDirectory=${making}`])
   await rename(making, jars).catch(() => rm(making, { recursive: true, force: true }))
   return jars
 }
 
-const jars = await matcher()
-/** Whether AWS's matcher is there. */
+const jars = await downloadMatcher()
+/** Whether AWS's matcher is available. */
 export const hasRuler = jars !== undefined
 
-/** Which of the rules match each event, by AWS's own matcher. */
+/** @returns for each event the names of the rules that match it, by AWS's own matcher */
 export async function matching(rules: Record<string, object>, events: object[]): Promise<string[][]> {
   const child = spawn('java', ['-cp', `${jars}/*`, join(folder, 'Match.java')], {
     stdio: ['pipe', 'pipe', 'inherit'],

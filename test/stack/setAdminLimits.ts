@@ -1,6 +1,6 @@
 import { admins } from './stacks.ts'
 
-/** What changes the labels and the values of a secret. */
+/** The actions that a change of a secret's labels and values needs. */
 export const writeSecret = [
   'secretsmanager:DescribeSecret',
   'secretsmanager:GetSecretValue',
@@ -8,7 +8,7 @@ export const writeSecret = [
   'secretsmanager:UpdateSecretVersionStage',
 ]
 const listVersions = 'secretsmanager:ListSecretVersionIds'
-/** What keeps something pending beside a parameter, and takes it away. */
+/** The actions that writing and deleting a parameter's pending value needs. */
 export const writePending = [
   'ssm:DeleteParameters',
   'ssm:GetParameter',
@@ -16,7 +16,7 @@ export const writePending = [
   'ssm:PutParameter',
 ]
 
-/** The actions of setAdmin's role, by statement, but for those of every function in the VPC. */
+/** The actions of setAdmin's role by statement, without those that every function in the VPC has. */
 export const ofSetAdmin: Record<string, string[]> = {
   RotatedByThisStack: [...writeSecret, listVersions].toSorted(),
   TaggedManaged: [...writeSecret, listVersions].toSorted(),
@@ -39,7 +39,7 @@ export const ofSetAdmin: Record<string, string[]> = {
   Executions: ['states:DescribeExecution', 'states:GetExecutionHistory'],
 }
 
-/** Names and tags of any admin's secret, before it is named in a value. */
+/** The resources and conditions of the statements that allow DescribeSecret on admins' secrets. */
 export const adminsDescribed = (secrets: string): Record<string, object> => ({
   DescribeTaggedAdmin: {
     Resource: secrets,

@@ -5,7 +5,7 @@ import { rootCertificates } from 'node:tls'
 import { afterAll } from 'vitest'
 import { deployed, packageStack, type Template } from './package.ts'
 
-/** Those that rotate runs. */
+/** The functions that rotate runs, except awaitReplicas. */
 export const steps = [
   'createSecret',
   'setSecret',
@@ -14,13 +14,13 @@ export const steps = [
   'rollbackSecret',
   'retireSecret',
 ]
-/** Those that rotate-due runs. */
+/** The functions that rotate-due runs. */
 export const dueSteps = ['findDue', 'rotateServer']
-/** Those that rotate-server runs. */
+/** The functions that rotate-server runs. */
 export const serverSteps = ['takeSlot', 'startRotation', 'awaitRotation', 'reportRotations']
-/** Looks after rotate, and is in no output. */
-export const lookers = ['awaitReplicas']
-/** Those that promote runs. */
+/** The function that rotate runs to look at replicas. It is in no output of the stack. */
+export const replicaSteps = ['awaitReplicas']
+/** The functions that promote runs. */
 export const promotionSteps = [
   'findReplicas',
   'handOver',
@@ -29,11 +29,12 @@ export const promotionSteps = [
   'promoteReplica',
   'reportPromotion',
 ]
-/** Those that check runs. */
+/** The functions that check runs. */
 export const checkSteps = ['checkCredential']
+/** All functions of the stack. */
 export const functions = [
   ...steps,
-  ...lookers,
+  ...replicaSteps,
   ...dueSteps,
   ...serverSteps,
   ...promotionSteps,
@@ -44,15 +45,16 @@ export const functions = [
   'raiseAlarm',
   'recordRotation',
 ]
+/** All state machines: the name, the logical id, and the functions that it runs. */
 export const stateMachines = [
-  ['rotate', 'RotateStateMachine', [...steps, ...lookers]],
+  ['rotate', 'RotateStateMachine', [...steps, ...replicaSteps]],
   ['rotate-due', 'RotateDueStateMachine', dueSteps],
   ['rotate-server', 'RotateServersStateMachine', serverSteps],
   ['promote', 'PromoteStateMachine', promotionSteps],
   ['check', 'CheckStateMachine', checkSteps],
   ['set-admin', 'SetAdminsStateMachine', ['setAdmin']],
 ] as const
-/** Those that log in to databases. */
+/** The functions that log in to databases, and so are in the VPC. */
 export const inVpc = [
   'setSecret',
   'testSecret',
@@ -70,7 +72,7 @@ export const admins = ['one', 'two'].map(
 )
 export const hosts = '{"db.old.example.com": "db.new.example.com"}'
 export const certificate = rootCertificates[0] ?? ''
-/** Every parameter that the defaults leave unset, and some that they do not. */
+/** Values for every parameter that has no default, and for some others. */
 export const parameters = {
   region: 'eu-west-1',
   subnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
@@ -102,8 +104,8 @@ export const parameters = {
 }
 
 /**
- * The stack as packaged with the defaults, and with every parameter set: `plain` and `full` are as CloudFormation reads
- * them. The packages, and an empty folder beside them, are gone when the tests of the file that asks are over.
+ * Packages the stack with the defaults (`plain`) and with every parameter set (`full`). The packages, and the empty folder
+ * `scratch`, are deleted after the tests of the calling file.
  */
 export async function packageBoth() {
   const scratch = await mkdtemp(join(tmpdir(), 'keyturn-bundles-'))
@@ -120,6 +122,7 @@ export async function packageBoth() {
   return { plainStack, fullStack, plain, full, scratch }
 }
 
+/** @returns the logical id that a name gives, with its first letter in upper case */
 export const logical = (name: string) => name[0]?.toUpperCase() + name.slice(1)
 // biome-ignore lint/suspicious/noExplicitAny: a template is JSON, and each test knows what it looks at
 export const properties = (template: Template, name: string): any => template.Resources[name]?.Properties
