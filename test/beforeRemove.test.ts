@@ -13,10 +13,10 @@ const outputs = {
 const executionArn = 'arn:aws:states:eu-west-1:1:execution:keyturn-prod-rotate:one'
 const ours = { RotationEnabled: true, RotationLambdaARN: outputs.RotateSecretFunctionArn }
 
-/** What the lists answer: the secrets a page each, as often as they are asked for. */
+/** The answers of the lists: each secret is a page of its own. */
 let pages: object[][]
 let executions: object[]
-/** How the stack is described: a status and XML. */
+/** The answer of DescribeStacks: its status and XML. */
 let described: [number, string]
 const asked: string[] = []
 let server: Server
@@ -48,7 +48,7 @@ afterAll(() => server.close())
 
 const look = () => findStackUse(outputs, new SecretsManagerClient(config), new SFNClient(config))
 
-test('only what the stack itself rotates stands in its way, on every page', async () => {
+test('only credentials that the stack itself rotates block its removal, on whichever page they are', async () => {
   pages = [
     [
       { Name: 'one', ...ours },
@@ -70,7 +70,7 @@ test('only what the stack itself rotates stands in its way, on every page', asyn
   ])
 })
 
-test('no more than 100 pages are looked at, and that is said', async () => {
+test('at most 100 pages are read, and the plugin says so', async () => {
   pages = Array.from({ length: 101 }, () => [])
   executions = []
   asked.length = 0
@@ -110,7 +110,7 @@ const refusal = (code: string, message: string): [number, string] => [
   `<ErrorResponse><Error><Code>${code}</Code><Message>${message}</Message></Error></ErrorResponse>`,
 ]
 
-test('a stack that is in use is removed only where the command says so', async () => {
+test('a stack that is in use is removed only if an option says so', async () => {
   described = stack(`<Outputs>${asXml.join('')}</Outputs>`)
   pages = [[{ Name: 'one', ...ours }]]
   executions = []
@@ -127,7 +127,7 @@ test('a stack that is in use is removed only where the command says so', async (
   expect(await remove()).toEqual([expect.stringMatching(/^With the stack go the logs/)])
 })
 
-test('one that is not there, or that never came to be, is left to osls; one that cannot be seen is not removed', async () => {
+test('a stack that does not exist is left to osls, and one that may not be described is not removed', async () => {
   pages = [[{ Name: 'managed', RotationEnabled: true }]]
   described = refusal('ValidationError', 'Stack with id keyturn-prod does not exist')
   expect(await remove()).toHaveLength(1)
@@ -139,7 +139,7 @@ test('one that is not there, or that never came to be, is left to osls; one that
   )
 })
 
-test('a deployment ends with the outputs in order, without that of osls, and with the commands to type', () => {
+test('a deployment ends with the outputs in order, without those of osls, and with the next commands', () => {
   const lines = nextSteps(
     { ...outputs, ServerlessDeploymentBucketName: 'b', AlarmTopicArn: 't', Stage: 'prod' },
     'eu-west-1',

@@ -8,20 +8,20 @@ const read = (page: string) => readFileSync(join(project, page), 'utf8')
 const guide = read('CONTRIBUTING.md')
 const quoted = [...guide.matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => text)
 
-/** Names of paths that are made by a run, or are no files. */
+/** Paths that a run makes, or that are no files. */
 const MADE = ['.cache', 'test/functions/promotionOfMany']
 
-test('every path in CONTRIBUTING.md is there', () => {
+test('every path in CONTRIBUTING.md exists', () => {
   const paths = quoted.filter(text => /^[\w./]*(\/|\/[\w.]+|\.\w+)$/.test(text) && !/^_|^\//.test(text))
   expect(paths).toContain('rotation/engines/engine.ts')
   expect(paths.length).toBeGreaterThan(80)
-  // What stands without a folder is a file of the folder that its line names.
+  // A name without a folder is a file in the folder that its line names.
   const isThere = (path: string) =>
     existsSync(join(project, path)) || globSync(`{rotation,cli}/**/${path}`, { cwd: project }).length > 0
   expect(paths.filter(path => !isThere(path) && !MADE.includes(path))).toEqual([])
 })
 
-test('every npm command in CONTRIBUTING.md is there, and its tests are', () => {
+test('every npm command in CONTRIBUTING.md exists, and so do its tests', () => {
   const commands = [...guide.matchAll(/npm run ([\w:]+)(?: -- ([\w/]+))?/g)]
   expect(commands.map(([, script]) => script)).toContain('check')
   for (const [command, script = '', path = ''] of commands) {

@@ -19,7 +19,7 @@ const params: ParametersByStage = {
 }
 const check = (...given: string[]) => checkParameters(params, 'prod', given)
 
-test('the defaults, and every parameter as it should be', () => {
+test('the defaults and valid values of all parameters are accepted', () => {
   check()
   check(
     'region=us-gov-west-1',
@@ -44,12 +44,12 @@ test.each([
   expect(() => check(given)).toThrow(message)
 })
 
-test('so is one that stands under the stage in serverless.yml', () => {
+test('a value of the stage in serverless.yml is checked too', () => {
   const typed = { ...params, prod: { alarmMail: 'a@example.com' }, dev: { other: 'x' } }
   expect(() => checkParameters(typed, 'prod')).toThrow('alarmMail: is no parameter; did you mean alarmEmail?')
 })
 
-describe('what cannot be right is refused by its name', () => {
+describe('an invalid value is refused with the name of its parameter', () => {
   test.each([
     'region=eu west 1',
     'region=Frankfurt',
@@ -75,7 +75,7 @@ describe('what cannot be right is refused by its name', () => {
     )
   })
 
-  test('subnets without security groups, and the other way round', () => {
+  test('subnets without security groups, and the reverse, are refused', () => {
     expect(() => check('subnetIds=subnet-1')).toThrow(/^securityGroupIds: should be set too/)
     expect(() => check('securityGroupIds=sg-1')).toThrow(/^subnetIds: should be set too/)
   })

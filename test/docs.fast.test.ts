@@ -54,13 +54,13 @@ test('the table in docs/strategies.md is what the engines allow', () => {
   expect(read('docs/strategies.md')).toBe(strategiesPage())
 })
 
-test('docs/audit.md has every rule of the audit, and a policy that is one', () => {
+test('docs/audit.md has every rule of the audit, and a valid policy', () => {
   const page = read('docs/audit.md')
   expect(page).toBe(rulesWritten())
   const [, example = ''] = /```yaml\n([^`]*)```/.exec(page) ?? []
   const policy = readPolicy(example)
   expect(policy).toMatchObject({ sections: [{ maxAge: 2_592_000 }, {}], exceptions: [{}] })
-  // What it shows first is what holds without a file, but for two lists that are cut short.
+  // Its first example is the default policy, except two lists that are cut short.
   const { sections, exceptions, secretNames, trustedAccounts, ...rest } = policy
   expect(DEFAULT_POLICY).toMatchObject(rest)
 })
@@ -72,7 +72,7 @@ test('docs/cli.md says what --help does, and each exit code', () => {
     expect(page).toMatch(new RegExp(`^\\| ${code} \\| ${meaning}\\b`, 'm'))
 })
 
-test('a page that has no block to compare, or two, is not taken for one that is up to date', () => {
+test('a page with no block to compare, or two, is an error', () => {
   expect(replaceBlock('a block', /block/, '$&')).toBe('a $&')
   for (const page of ['', 'a block, and another block'])
     expect(() => replaceBlock(page, /block/, 'x'), page).toThrow('there should be one')
@@ -92,7 +92,7 @@ test('the runbook has an entry for every error name, and for no other', () => {
   expect(errors.sort()).toEqual(errorNames.toSorted())
 })
 
-test('every entry of the runbook has its remedy in one sentence or two, and so has nothing else', () => {
+test('every entry of the runbook has a remedy of one or two sentences, and nothing else has one', () => {
   const anchors = headings('docs/runbook.md').slice(1).map(anchor)
   expect(Object.keys(REMEDIES).sort()).toEqual(anchors.toSorted())
   for (const remedy of Object.values(REMEDIES)) expect(remedy).toMatch(/^[A-Z][^\n]{20,220}\.$/)
@@ -147,7 +147,7 @@ test('every alarm leads to an entry of the runbook', () => {
   for (const link of links) expect(anchors).toContain(link)
 })
 
-test('every tag in docs/strategies.md is one that is understood, and every other is refused', () => {
+test('every tag in docs/strategies.md is accepted, and every other is refused', () => {
   const tags = new Set(
     [...read('docs/strategies.md').matchAll(/`(keyturn:[\w-]+)`/g)].map(([, tag]) => tag ?? ''),
   )
@@ -205,7 +205,7 @@ const looksLikeFile = (name: string) => /^\w[\w/.-]*(\/|\.(ts|json|md|yml|py))$/
 
 test.each(codePages)('%s: every file and folder that it names exists', page => {
   const names = [...read(page).matchAll(/`([^`\n]+)`/g)].map(([, name]) => name ?? '').filter(looksLikeFile)
-  // By its path, or by the end of that.
+  // A page names it by its path, or by the end of the path.
   for (const name of names)
     expect(
       files.some(file => file.includes(`/${name}`)),
@@ -220,7 +220,7 @@ test('every file and folder in the tree of docs/architecture.md exists', () => {
     const names = line.split(/[\s,:;()]+/).filter(looksLikeFile)
     const [first = ''] = names
     if (!line.startsWith(' ')) top = first.endsWith('/') ? first : ''
-    // A name is that of something in the project's folder, in the folder that the lines are under, or in the line's own.
+    // A name is relative to the project's folder, to the folder above these lines, or to the line's own folder.
     for (const name of names) {
       const paths = ['', top, `${top}${first}`].map(folder => join(project, folder, name))
       expect(paths.some(existsSync), `${name} in ${line}`).toBe(true)

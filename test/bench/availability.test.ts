@@ -20,11 +20,11 @@ import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 import { runRotation } from '../../local/embedded/stateMachine.ts'
 import { runStatements } from '../../local/servers/postgresDatabase.ts'
 
-// As bench/availability/run.ts, but for a few seconds.
+// The same as bench/availability/run.ts, for a few seconds.
 const settings = { rotationCount: 3, queriesPerSecond: 40, cacheMs: 500, graceMs: 1_500 }
-/** What no user can read. */
+/** A query that no user may run. */
 const absent = 'TABLE no_such_table'
-/** The newest of each that has its own way to let a user have two passwords. */
+/** The newest server of each engine that can give one user two passwords. */
 const twoPasswords = [
   ...(['mysql', 'mariadb'] as const).flatMap(engine =>
     inject('mysql')
@@ -66,7 +66,7 @@ test.each([
   expect(found.queries).toBeGreaterThan(100)
 })
 
-// All at once: most of it is waiting.
+// These run concurrently, as they mostly wait.
 describe.concurrent.each(twoPasswords)('$name', ({ target }) => {
   test('dual-password: no login of an application is refused', async () => {
     const found = await measureAvailability(embedded, await target(embedded), settings)
@@ -75,7 +75,7 @@ describe.concurrent.each(twoPasswords)('$name', ({ target }) => {
   })
 })
 
-describe('a rotation whose test query fails with current refuses nobody', () => {
+describe('a rotation whose test query fails with the current value refuses no login', () => {
   test.each([
     ...(['single-user', 'alternating-users', 'temporary-clone'] as const).map(strategy => ({
       ...{ name: 'PostgreSQL', strategy, absent },
@@ -105,7 +105,7 @@ describe('a rotation whose test query fails with current refuses nobody', () => 
   })
 })
 
-test('a grace time shorter than an application keeps a value is seen: its logins are refused', async () => {
+test('the bench counts refused logins if the grace time is shorter than an application caches a value', async () => {
   const target = await makePostgresTarget(embedded, admin, 'alternating-users')
   const found = await measureAvailability(embedded, target, { ...settings, cacheMs: 60_000, graceMs: 50 })
   expect(found.refused).toBeGreaterThan(0)
@@ -129,13 +129,13 @@ describe('pools', () => {
         name: server.name,
         makeTarget: () => makeMysqlPoolTarget(embedded, 'alternating-users', server),
       })),
-  ])('of $name lose no session and no query', async ({ makeTarget }) => {
+  ])('pools of $name lose no session and no query', async ({ makeTarget }) => {
     const found = await measurePools(embedded, await makeTarget(), await ofNode(), { graceMs: 300 })
     expect(found).toMatchObject([{ cut: 0, failed: 0, first: '' }])
     expect(found[0]?.queries).toBeGreaterThan(POOL_CONNECTION_COUNT)
   })
 
-  test('sessions that are cut are counted', async () => {
+  test('the bench counts sessions that are cut', async () => {
     const { secret, caFile } = await makePostgresPoolTarget(embedded, 'alternating-users')
     const value = JSON.parse((await embedded.users.valueStore.read(secret, 'current')) ?? '')
     const [pg] = await ofNode()

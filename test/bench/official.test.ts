@@ -42,7 +42,7 @@ describe("AWS's functions", () => {
     }
   })
 
-  test('are introduced by commit and date, and another commit than the recorded one as such', () => {
+  test('are named by commit and date, with a note if the commit is not the recorded one', () => {
     const read = async () => ''
     const date = '2025-02-25'
     expect(introduceSource({ commit: RECORDED_COMMIT, date, read })).toBe(
@@ -53,14 +53,14 @@ describe("AWS's functions", () => {
     )
   })
 
-  test('are told how to get where there are none', async () => {
+  test('if missing, the message says how to get them', async () => {
     await using at = await folder()
     const failure = await openSource(at.path).catch(error => error)
     expect(failure).toBeInstanceOf(SourceMissing)
     expect(failure.message).toContain('git clone https://github.com/aws-samples/')
   })
 
-  test('are changed in the path of the issuers and, if asked, in the one string about MySQL, and nowhere else', () => {
+  test('are changed only in the path of the CA file and, on request, in the one string about MySQL', () => {
     const text = `ca='/etc/pki/tls/cert.pem'\nif version.startswith("8"): pass\n`
     expect(adaptSource(text, '/roots.pem')).toBe(`ca='/roots.pem'\nif version.startswith("8"): pass\n`)
     expect(adaptSource(text, '/roots.pem', { knowsMysql9: true })).toBe(
@@ -79,7 +79,7 @@ describe.skipIf(!bin)('the host of a function', () => {
   const start = (text: string) => FunctionHost.start(python, text, surroundings)
   const rotation = { id: 'secret', token: 'token' }
 
-  test('calls it as Secrets Manager does, and tells what the call took', async () => {
+  test('calls it as Secrets Manager does, and reports the time', async () => {
     await using host = await start(`
 import time
 def lambda_handler(event, context):
@@ -97,7 +97,7 @@ def lambda_handler(event, context):
     expect((await host.step('testSecret', rotation)).error).toMatchObject({ name: 'AssertionError' })
   })
 
-  test('tells what it threw by its name and code, and of its text only whether a value is in it', async () => {
+  test('reports the name and code of its error, and of the message only whether it has a value', async () => {
     await using host = await start(`
 class Refused(Exception):
     response = {"Error": {"Code": "ResourceNotFoundException"}}
@@ -113,7 +113,7 @@ def lambda_handler(event, context):
     expect(refused.error).toEqual({ name: 'Refused', code: 'ResourceNotFoundException', quotes: false })
   })
 
-  test('is ready before it loads the function, and logs in as the function does', async () => {
+  test('is ready before the function is loaded, and logs in as the function does', async () => {
     const text = 'def get_connection(value): return value["username"] == "app" or None'
     await using host = await FunctionHost.ready(python, text, surroundings)
     expect(() => host.loaded).toThrow('not loaded yet')
@@ -123,7 +123,7 @@ def lambda_handler(event, context):
     await expect(host.login({ username: 'other' })).rejects.toThrow('could not log in')
   })
 
-  test('fails where the function cannot be loaded, and where the process ends', async () => {
+  test('fails if the function cannot be loaded or the process ends', async () => {
     await expect(start('import no_such_module')).rejects.toThrow('ModuleNotFoundError')
     await using host = await start('import os\ndef lambda_handler(event, context): os._exit(3)')
     await expect(host.step('setSecret', rotation)).rejects.toThrow('ended before it answered')

@@ -13,7 +13,7 @@ test('each page of results has one of times beside it', () => {
   expect(times).toHaveLength(results.length)
 })
 
-test.each(results)('%s has no time of a machine, nor its load', page => {
+test.each(results)('%s has neither times nor the load of a machine', page => {
   expect(read(page)).not.toMatch(/\| +[\d.]+ ms\b|load average|processors|median/)
 })
 

@@ -14,7 +14,7 @@ test.each(SCENARIOS.filter(({ isRolledBack }) => !isRolledBack))(
   '$title: no more calls than allowed',
   async scenario => {
     const measured = await bench.rotate(scenario)
-    // Nothing counted is no proof.
+    // A count of nothing would prove nothing.
     expect(measured.rotation.calls).toContain('PutSecretValue')
     expect(measured.rotation.logins).toBeGreaterThan(1)
     for (const { what, found, limit } of checkLimits(measured)) expect(found, what).toBeLessThanOrEqual(limit)
@@ -57,7 +57,7 @@ test.each([
     scenario.kind === 'alternating' ? cellsOf(official, '— its retirement').map(Number) : []
   const looks = stepFunctions.filter(action => action === 'GetExecutionHistory').length
   expect(looks).toBeGreaterThanOrEqual(4)
-  // What is compared has the look of its rehearsal beside those of rotateSecret.
+  // The comparison counts the poll of the rehearsal beside those of rotateSecret.
   const rehearsed = scenario.kind === 'alternating' ? 0 : 1
   expect(calls.length - later + stepFunctions.length - looks + 4 + rehearsed).toBe(least)
   expect(logins - more).toBe(allLogins)

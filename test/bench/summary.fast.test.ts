@@ -7,10 +7,10 @@ const read = (path: string) => readFileSync(join(import.meta.dirname, '../..', p
 const files = ['RESULTS.md', 'TIMES.md'].map(name => read(`bench/official/${name}`))
 const [results = '', times = ''] = files
 
-test("README's table is what the comparison with AWS's functions found", () => {
+test("README's table has the figures of the comparison with AWS's functions", () => {
   expect(read('README.md')).toContain(summaryTable(results, times))
 })
 
-test('a figure that is not there is not left out in silence', () => {
+test('a missing figure is an error', () => {
   expect(() => summaryTable(results.replaceAll('one user', 'no user'), times)).toThrow('there is no row')
 })

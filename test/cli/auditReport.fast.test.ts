@@ -61,7 +61,7 @@ const ownerless = (name: string) => secret(name, { tags: { is: { ...enrolled, te
 const open = secret('shop/open', { policy: openToAll })
 
 describe('on a terminal', () => {
-  test('the worst comes first, and nothing but a command is wider than 80 columns', async () => {
+  test('the worst finding comes first, and only commands are wider than 80 columns', async () => {
     const { code, out, err, closed } = await run(factsOf([ownerless('shop/a'), open, neverRead('shop/b')]))
     expect([code, closed]).toEqual([EXIT.done, true])
     expect(out).toMatch(
@@ -76,7 +76,7 @@ describe('on a terminal', () => {
     expect(err).toMatch(/^No --policy, so by default: a value may be 90 days old/)
   })
 
-  test('each Region has its line of reads, and each remedy the same place, of one finding and of several', async () => {
+  test('each Region has a line about reads, and remedies of one and of several findings are in the same place', async () => {
     const facts = factsOf([open, neverRead('shop/b'), neverRead('shop/c')], {
       there: { sweep: { unread: 'CloudTrail LookupEvents: AccessDenied' } },
     })
@@ -98,7 +98,7 @@ describe('on a terminal', () => {
     expect(out).toContain('and 4995 more; --most, --csv and --html show them')
   })
 
-  test('one refusal is told once, with all that is not known for it', async () => {
+  test('one refusal is reported once, with all that is not known because of it', async () => {
     const unread = { unread: 'DynamoDB Scan: AccessDenied' }
     const all = Array.from({ length: 50 }, (_, n) => secret(`shop/${n}`, { history: unread }))
     const { out } = await run(factsOf(all))
@@ -107,7 +107,7 @@ describe('on a terminal', () => {
     expect(out).not.toContain('Nothing was found')
   })
 
-  test('names and tags of others cannot move the cursor, nor end a command that is pasted', async () => {
+  test('foreign names and tags cannot move the cursor, nor end a command that is pasted', async () => {
     const name = "/x';rm -rf ~;'\u202e\u0007/password"
     const { out } = await run(
       factsOf([parameter(name, { type: 'String' }), parameter(name, { tags: { is: {} } })]),
@@ -127,7 +127,7 @@ describe('on a terminal', () => {
     expect(await renderPage(JSON.parse(out))).toContain(`<p>${says}</p>`)
   })
 
-  test('where all is well it says so', async () => {
+  test('a report without findings says so', async () => {
     const { out } = await run(factsOf([secret('shop/a')]))
     expect(out).toMatch(/1 secret, 0 replicas, 0 parameters: no finding\n[\s\S]*Nothing was found\.\n$/)
   })
@@ -144,7 +144,7 @@ describe('the exit code', () => {
     expect((await run(low, failOn && { failOn })).code).toBe(code)
   })
 
-  test('counts what could not be looked at, and not what is excepted', async () => {
+  test('counts what could not be read, and not what is excepted', async () => {
     const hidden = factsOf([secret('shop/a', { policy: { unread: 'AccessDenied' } })])
     expect((await run(hidden, { failOn: 'critical' })).code).toBe(EXIT.findings)
     const policy = inFolder(
@@ -156,7 +156,7 @@ describe('the exit code', () => {
     expect(out).toContain('secret:shop/a in eu-west-1: owner-missing until 2026-12-31, it is known')
   })
 
-  test('is not that of a high finding where Access Analyzer cannot be asked, as the other rules decide then', async () => {
+  test('is not that of a high finding if Access Analyzer cannot be asked, as the other rules decide then', async () => {
     const policy = { is: '{"Statement":[]}' }
     const hidden = factsOf([secret('shop/a', { policy })], {
       here: { exposed: { unread: 'Access Analyzer ListAnalyzers: AccessDenied' } },
@@ -186,7 +186,7 @@ describe('the exit code', () => {
     ])
   })
 
-  test('counts with a baseline what is new alone', async () => {
+  test('with a baseline, counts only new findings', async () => {
     const before = await run(low, {}, { json: true })
     const baseline = inFolder('before.json', before.out)
     expect((await run(low, { failOn: 'low', baseline })).code).toBe(EXIT.done)
@@ -205,7 +205,7 @@ describe('the exit code', () => {
 })
 
 describe('files', () => {
-  test('are whole, private, and take the place of earlier ones', async () => {
+  test('are complete and private, and replace earlier ones', async () => {
     const [csv, html] = [inFolder('findings.csv', 'old'), inFolder('report.html')]
     const { err } = await run(factsOf([open]), { csv, html })
     expect(readFileSync(html, 'utf8')).toBe('<!doctype html>dev')
@@ -216,7 +216,7 @@ describe('files', () => {
     expect(err).toContain(`Written: ${wrapText(csv, 80)[0]?.slice(0, 20)}`)
   })
 
-  test('as CSV run no formula', async () => {
+  test('as CSV have no text that a spreadsheet runs as a formula', async () => {
     const csv = inFolder('formula.csv')
     await run(
       factsOf([parameter('=cmd()/password', { type: 'String', tags: { is: { team: '@SUM(A1)' } } })]),
@@ -229,7 +229,7 @@ describe('files', () => {
     expect(text).toContain(`"'@SUM(A1)"`)
   })
 
-  test('that cannot be written, or are none, are refused before anything is gathered', async () => {
+  test('that cannot be written or read are refused before any call', async () => {
     const gathered = (given: Partial<AuditOptions>) => run({} as Facts, given)
     const usage = (message: RegExp) =>
       expect.objectContaining({

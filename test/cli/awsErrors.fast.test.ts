@@ -59,12 +59,12 @@ test.each([
     'Parameter Store answered GetParameter with an error that has no name (HTTP 502)',
   ],
   ['ValidationException', 'no', 'Parameter Store: GetParameter: ValidationException: no'],
-])('an error %s that nothing is known of is told with what to do', (name, message, says) => {
+])('an unknown error %s is reported with what to do', (name, message, says) => {
   const told = explainError(failing(name, message, { ...answered, $metadata: { httpStatusCode: 502 } }))
   expect(told).toMatchObject({ message: says, remedy: expect.stringMatching(/repeat the command\.$/) })
 })
 
-test('what is none of these stays what it is', () => {
+test('any other error is thrown unchanged', () => {
   for (const error of [new TypeError('x'), 'text', new CommandError(5, 'x')])
     expect(explainError(error)).toBe(error)
 })

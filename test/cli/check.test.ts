@@ -70,7 +70,7 @@ const failed: CheckLine = {
 }
 const skipped: CheckLine = { line: 'admin', state: 'not-looked-at', says: 'as login failed' }
 
-test('tells each line, and that a rotation would go well; only store and id are handed over', async () => {
+test('prints each line, and that a rotation would succeed; the execution gets only store and id', async () => {
   const { code, out, err } = await keyturn(['shop/database'])
   expect([code, err]).toEqual([0, ''])
   expect(out).toBe(
@@ -87,7 +87,7 @@ test('tells each line, and that a rotation would go well; only store and id are 
   ])
 })
 
-test('warnings alone end with 0, a line that failed with 5; under each stands what to do', async () => {
+test('only warnings end with 0, a failed line with 5; each has its remedy below it', async () => {
   played.check = input => checkReportOf(input, warning)
   const warned = await keyturn(['shop/database'])
   expect(warned.code).toBe(0)
@@ -97,7 +97,7 @@ test('warnings alone end with 0, a line that failed with 5; under each stands wh
   played.check = input => checkReportOf(input, failed, skipped)
   const { code, out } = await keyturn(['shop/database'])
   expect(code).toBe(5)
-  // Its own remedy is missing, so it is the runbook's.
+  // The line has no remedy of its own, so that of the runbook is shown.
   expect(out).toMatch(
     /^failed {9}login: the server refuses user shop\n {15}Store the password that the database has/m,
   )
@@ -106,7 +106,7 @@ test('warnings alone end with 0, a line that failed with 5; under each stands wh
   )
 })
 
-test('of several each stands under its name, and the worst counts; --json is one document', async () => {
+test('several credentials are listed by name, the worst decides the exit code, and --json is one document', async () => {
   account.parameters.set('/shop/mail', { 'keyturn:managed': 'true' })
   played.check = input =>
     input.id === 'shop/other' ? new Failure('Throttled', 'too many requests') : checkReportOf(input, warning)
@@ -131,7 +131,7 @@ test('of several each stands under its name, and the worst counts; --json is one
   ])
 })
 
-test('what is not enrolled is told to be, and no function looks at it', async () => {
+test('a credential that is not enrolled gets the advice to enrol, and no execution', async () => {
   account.parameters.set('/shop/foreign', {})
   const { code, out, err } = await keyturn(['shop/foreign', '/shop/foreign', 'shop/admin'])
   expect([code, out]).toEqual([5, ''])
@@ -143,7 +143,7 @@ test('what is not enrolled is told to be, and no function looks at it', async ()
   expect(played.inputs).toEqual([])
 })
 
-test('lines that were not looked at for one reason are one line, and all begin in one column', async () => {
+test('lines that were not checked for the same reason become one line, and all begin in one column', async () => {
   const missed = (line: CheckLine['line'], says = 'something before it failed'): CheckLine => ({
     ...{ line, state: 'not-looked-at', says },
   })
@@ -160,7 +160,7 @@ test('lines that were not looked at for one reason are one line, and all begin i
   ])
 })
 
-test('what the function says moves no cursor, and has an end', async () => {
+test('text of the function cannot move the cursor, and is cut if long', async () => {
   played.check = input => checkReportOf(input, { ...failed, says: `\u001b[2Jgone\n${'x'.repeat(5000)}` })
   const { out } = await keyturn(['shop/database'])
   expect(out).not.toContain('\u001b')
@@ -170,7 +170,7 @@ test('what the function says moves no cursor, and has an end', async () => {
 test.each<[string, unknown, RegExp]>([
   ['no result', {}, /its output cannot be read/],
   ['no lines', { result: 'ok', lines: 7 }, /its output cannot be read/],
-])('an output with %s is told', async (_, output, says) => {
+])('an output with %s is reported', async (_, output, says) => {
   played.check = () => output as object
   expect(await keyturn(['shop/database'])).toMatchObject({ code: 1, err: expect.stringMatching(says) })
 })
@@ -200,7 +200,7 @@ test.each<[string, Parameters<Account['refuse']>[0], number, RegExp]>([
   expect(ran).toMatchObject({ code, err: expect.stringMatching(says) })
 })
 
-test('where AWS refuses what is there, its refusal is told', async () => {
+test('a refusal by AWS is reported', async () => {
   account.refuse(action => (action === 'DescribeSecret' ? { name: 'AccessDeniedException' } : undefined))
   expect(await keyturn(['secret:shop/database'])).toMatchObject({
     code: 3,
@@ -208,7 +208,7 @@ test('where AWS refuses what is there, its refusal is told', async () => {
   })
 })
 
-test('a stack without the function is told, and nothing is started', async () => {
+test('a stack without the function is reported, and nothing is started', async () => {
   account.stacks.splice(0, 9, stackOf('local'))
   expect(await keyturn(['shop/database'])).toMatchObject({
     code: 2,
@@ -217,7 +217,7 @@ test('a stack without the function is told, and nothing is started', async () =>
   expect(played.inputs).toEqual([])
 })
 
-test('Ctrl-C ends the looking on; it has said that a function may need its time', async () => {
+test('Ctrl-C ends the wait, which has said that a function may take some time', async () => {
   played.hangs = true
   const { code, stderr } = await runCommand(
     ['check', 'shop/database'],
@@ -232,7 +232,7 @@ test('Ctrl-C ends the looking on; it has said that a function may need its time'
   )
 }, 30_000)
 
-test.each([40, 80])('on a terminal of %d columns it wraps under its text', async columns => {
+test.each([40, 80])('on a terminal of %d columns long lines continue under their text', async columns => {
   const { printed, context } = terminalContext(undefined, false)
   const stdout = { isTTY: true, columns, write: (text: string) => (printed.out += text) }
   Object.assign(context, { output: new Output(stdout, stdout, { TERM: 'dumb' }) })

@@ -78,7 +78,7 @@ async function parameter(Name: string, tags: Record<string, string> = managed): 
 
 let rotations = 0
 const ago = (hours: number) => new Date(Date.now() - hours * 3_600_000).toISOString()
-/** A rotation as the table knows it. */
+/** A rotation as an item of the table. */
 async function record(of: Partial<RotationRecord> & Pick<RotationRecord, 'store' | 'id'>) {
   const token = `00000000-0000-4000-8000-${`${rotations++}`.padStart(12, '0')}`
   const { began = ago(1) } = of
@@ -111,7 +111,7 @@ const failed = {
 describe('status of one credential', () => {
   const store = 'secrets-manager'
 
-  test('whose value was edited, and which never rotated: how old its password is', async () => {
+  test('whose value was edited and which never rotated has the age of its password', async () => {
     const arn = await secret('one/edited')
     const { VersionIdsToStages = {} } = await secrets.send(new DescribeSecretCommand({ SecretId: arn }))
     const edit = { store, id: arn, arn, replaced: 'old', admin: 'arn', made: ago(1) } as const
@@ -129,7 +129,7 @@ describe('status of one credential', () => {
     expect((await keyturn('history', 'one/edited')).stdout).toMatch(/^No rotation of/)
   })
 
-  test('that rotated well, and whose old user stays open', async () => {
+  test('that rotated, and whose old user stays open', async () => {
     const arn = await secret('one/well', { ...managed, 'keyturn:every': '30d' })
     const openUntil = new Date(Date.now() + 5 * 3_600_000).toISOString()
     await record({ store, id: arn, arn, name: 'one/well', retirement: 'open', openUntil })
@@ -148,7 +148,7 @@ describe('status of one credential', () => {
     expect(stdout).not.toContain('Hidden')
   })
 
-  test('a rotation of which waits for a replica: since when, also where replicas are told of', async () => {
+  test('whose rotation waits for a replica says since when, also beside the replica', async () => {
     const name = 'one/behind'
     const arn = await secret(name, { ...managed, 'keyturn:home': 'eu-west-1' })
     const AddReplicaRegions = [{ Region: 'us-east-1' }]
@@ -171,7 +171,7 @@ describe('status of one credential', () => {
     expect((await keyturn('replicas', name)).stdout).toContain('behind since 2026-11-29 10:00 UTC')
   })
 
-  test('that has replicas: where they are, what was given up, and whether it has a home', async () => {
+  test('with replicas says where they are, which Region was given up, and whether it has a home', async () => {
     const ReplicationStatus = [{ Region: 'us-east-1', Status: 'InSync' }]
     const givenUp = { 'keyturn:given-up:us-east-1': '2026-11-29 down' }
     await secret('one/homeless', { ...managed, ...givenUp })
@@ -185,7 +185,7 @@ describe('status of one credential', () => {
     expect((await json('status', 'one/at-home')).document).toMatchObject({ home: 'eu-west-1' })
   })
 
-  test('that is at home in another Region: no schedule of this one is shown', async () => {
+  test('with its home in another Region shows no schedule of this Region', async () => {
     await secret('one/away', { ...managed, 'keyturn:home': 'us-east-1', 'keyturn:every': '1d' })
     const { stdout } = await keyturn('status', 'one/away')
     expect(stdout).toMatch(/^ {2}state {7}by-hand$/m)
@@ -194,7 +194,7 @@ describe('status of one credential', () => {
     expect(stdout).not.toMatch(/^ {2}next/m)
   })
 
-  test('whose last rotation failed, with the remedy; a parameter as well', async () => {
+  test('whose last rotation failed has the remedy, also for a parameter', async () => {
     const arn = await parameter('/one/failed')
     const base = { store: 'parameter-store', id: '/one/failed', arn } as const
     await record({ ...base, began: ago(50) })
@@ -207,7 +207,7 @@ describe('status of one credential', () => {
     expect(stdout).toMatch(/^ {2}rotated by {2}nobody by itself/m)
   })
 
-  test('of which a rotation died', async () => {
+  test('whose rotation died', async () => {
     const arn = await secret('one/stuck')
     const token = '11111111-0000-4000-8000-000000000001'
     const put = { SecretId: arn, SecretString: 'Hidden-2', ClientRequestToken: token }
@@ -228,14 +228,14 @@ describe('status of one credential', () => {
     })
   })
 
-  test('that the table does not know: that it has no record, and never that it is fine', async () => {
+  test('that is not in the table has no record, and is never called fine', async () => {
     await secret('one/unknown')
     const { code, stdout } = await keyturn('status', 'secret:one/unknown')
     expect(code).toBe(0)
     expect(stdout).toMatch(/^ {2}last good {3}none on record; its value is of /m)
   })
 
-  test('that nobody may rotate', async () => {
+  test('that Keyturn may not rotate', async () => {
     await secret('one/foreign', {})
     const { code, stdout } = await keyturn('status', 'one/foreign')
     expect(code).toBe(5)
@@ -243,7 +243,7 @@ describe('status of one credential', () => {
     expect(stdout).toMatch(/what to do {2}If Keyturn is to rotate it: keyturn enrol secret:one\/foreign$/m)
   })
 
-  test('whose rotation failed before it was read: by its name', async () => {
+  test('whose rotation failed before it was read is found by its name', async () => {
     await secret('one/early')
     const began = new Date().toISOString()
     await record({ store, id: 'one/early', began, ...failed, error: 'NotPermitted', step: 'CreateSecret' })
@@ -268,7 +268,7 @@ describe('status of one credential', () => {
   })
 })
 
-/** Writes what a rotation of a parameter writes before it changes anything: the lock, and the value. */
+/** Writes what a rotation of a parameter writes before it changes the database: the lock and the pending value. */
 async function pending(name: string, token: string): Promise<void> {
   const put = (Name: string, Value: string, Type: 'String' | 'SecureString') =>
     ssm.send(new PutParameterCommand({ Name: `/keyturn/pending${name}/${Name}`, Value, Type }))
@@ -277,7 +277,7 @@ async function pending(name: string, token: string): Promise<void> {
 }
 
 describe('rotate of a parameter', () => {
-  test('which a rotation has failed is not stuck: what that discarded is kept for a while, without the lock', async () => {
+  test('whose rotation failed is not stuck: the discarded value is kept for a while, without the lock', async () => {
     await parameter('/one/discarded')
     const [older, newer] = ['22222222-0000-4000-8000-000000000002', '22222222-0000-4000-8000-000000000003']
     const lock = '/keyturn/pending/one/discarded/lock'
@@ -285,13 +285,13 @@ describe('rotate of a parameter', () => {
     expect((await json('status', '/one/discarded')).document).toMatchObject({ pending: { token: older } })
     await ssm.send(new DeleteParameterCommand({ Name: lock }))
     expect((await json('status', '/one/discarded')).document).toMatchObject({ state: 'by-hand' })
-    // A rotation has begun, and has written nothing yet.
+    // The rotation has begun, and has not written anything yet.
     await sleep(1100)
     await ssm.send(new PutParameterCommand({ Name: lock, Value: newer, Type: 'String' }))
     expect((await json('status', '/one/discarded')).document).toMatchObject({ state: 'by-hand' })
   })
 
-  test('whose rotation runs already begins no other', async () => {
+  test('whose rotation runs already starts no other', async () => {
     await parameter('/one/runs')
     const token = '22222222-0000-4000-8000-000000000001'
     await pending('/one/runs', token)
@@ -312,7 +312,7 @@ describe('rotate of a parameter', () => {
 })
 
 describe('status of all', () => {
-  test('the worst first, without a value; by tag, state and host', async () => {
+  test('has the worst first and no value, and can be filtered by tag, state and host', async () => {
     await parameter('/all/late', { ...managed, 'keyturn:every': 'never', team: 'shop' })
     await parameter('/all/locked')
     await record({
@@ -345,7 +345,7 @@ describe('status of all', () => {
   })
 })
 
-test('on a terminal of 80 columns it is a table too, with the reasons under it', async () => {
+test('on a terminal of 80 columns is a table too, with the reasons under it', async () => {
   for (const [name, value] of Object.entries(commandEnvironment(account.url))) vi.stubEnv(name, value)
   const { printed, context } = terminalContext(undefined, false)
   const stdout = { isTTY: true, columns: 80, rows: 100, write: (text: string) => (printed.out += text) }
@@ -369,7 +369,7 @@ test('on a terminal of 80 columns it is a table too, with the reasons under it',
 })
 
 describe('history', () => {
-  test('every rotation, the latest first, each with a link', async () => {
+  test('has every rotation, the latest first, each with a link', async () => {
     const arn = await secret('past/well')
     const base = { store: 'secrets-manager', id: arn, arn, name: 'past/well' } as const
     const first = await record({ ...base, began: ago(48), retirement: 'closed', retired: ago(24) })
@@ -389,7 +389,7 @@ describe('history', () => {
     expect((await json('history', 'past/well', '--most', '1')).document.rotations).toEqual([second])
   })
 
-  test('of none: says how far the table goes back', async () => {
+  test('without rotations says how far the table goes back', async () => {
     await secret('past/none')
     expect(await keyturn('history', 'past/none')).toMatchObject({
       code: 0,
@@ -399,7 +399,7 @@ describe('history', () => {
     })
   })
 
-  test('--last of an execution that is gone', async () => {
+  test('--last says that an execution no longer exists', async () => {
     const arn = await secret('past/gone')
     await record({ store: 'secrets-manager', id: arn, arn, name: 'past/gone' })
     expect((await keyturn('history', 'past/gone', '--last')).stdout).toMatch(
@@ -409,7 +409,7 @@ describe('history', () => {
 })
 
 describe('events', () => {
-  test('what came to an outcome, the latest last, and what could not be closed', async () => {
+  test('has every outcome, the latest last, and what could not be closed', async () => {
     const base = { store: 'parameter-store', id: '/event/one' } as const
     await record({ ...base, id: '/event/before', began: ago(40) })
     await record({ ...base, began: ago(3) })

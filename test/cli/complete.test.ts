@@ -40,7 +40,7 @@ const complete = async (words: string[], more: Record<string, string> = {}) => {
   return ran.stdout.split('\n').slice(0, -1)
 }
 
-/** On a machine that has much to do, a second may be over before there is an answer, and then nothing is completed. */
+/** On a busy machine the limit of one second may pass before there is an answer, and then nothing is completed. */
 const patient = { retry: 3 }
 
 test.each([
@@ -89,7 +89,7 @@ test.each([
   expect(account.calls.length).toBeLessThanOrEqual(2)
 })
 
-test('whoever may list one store alone gets the names of that', patient, async () => {
+test('somebody who may list only one store gets the names of that store', patient, async () => {
   account.refuse(action => (action === 'ListSecrets' ? { name: 'AccessDeniedException' } : undefined))
   expect(await complete(['rotate', 'shop'])).toEqual(['shop.old'])
 })
@@ -98,19 +98,19 @@ test.each([
   ['nobody answers', { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' }],
   ['there are no credentials', { AWS_ACCESS_KEY_ID: '' }],
   ['there is no Region', { AWS_REGION: '' }],
-])('there is nothing to complete, and no word about it, if %s', async (_, more) => {
+])('nothing is completed and nothing printed if %s', async (_, more) => {
   expect(await complete(['rotate', ''], more)).toEqual([])
 })
 
-test('nobody is let wait for an answer that does not come', async () => {
+test('completion gives up if there is no answer', async () => {
   account.refuse(() => 'never')
   const begun = performance.now()
   expect(await complete(['rotate', ''])).toEqual([])
-  // The second, and the start of a process on a machine that has much to do.
+  // One second, and the start of a process on a busy machine.
   expect(performance.now() - begun).toBeLessThan(10_000)
 })
 
-/** What bash has in COMPREPLY when somebody presses tab at the end of a line. */
+/** @returns bash's COMPREPLY after a press of tab at the end of a line */
 async function inBash(line: string): Promise<string[]> {
   const script = `eval "$(keyturn complete bash)"
     complete -p keyturn > /dev/null || exit
@@ -137,7 +137,7 @@ test.each([
   ['keyturn rot', ['rotate']],
   ['keyturn rotate shop/', ['shop/cache', 'shop/database']],
   ['keyturn rotate shop/cache shop/d', ['shop/database']],
-  // Bash completes what comes after a colon alone.
+  // Bash completes only what comes after a colon.
   ['keyturn rotate secret:shop/c', ['shop/cache']],
   ['keyturn complete ', ['bash', 'zsh', 'fish']],
   ['keyturn rotate $(touch made)', ['']],

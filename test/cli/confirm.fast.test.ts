@@ -6,7 +6,7 @@ import { makeContext } from '../../cli/context.ts'
 const region = 'us-east-1'
 const question: Question = { details: ['two replicas go'], flag: `--confirm ${region}`, isConfirmed: false }
 
-/** A context whose terminal, if it is one, answers the question so; undefined ends the input instead. */
+/** A context on a terminal, or on none, that answers the question with this text. Undefined ends the input instead. */
 function answering(answer: string | undefined, { isTTY = true, json = false } = {}) {
   const printed = { text: '' }
   const stdin = Object.assign(new PassThrough(), { isTTY })
@@ -37,7 +37,7 @@ test.each(['no\n', '\n', 'yess\n', '\u0003', '\u0004', undefined])('%j does not'
   })
 })
 
-test('a question that was answered listens to no key any more', async () => {
+test('after the answer, a question no longer listens to keys', async () => {
   const { context } = answering('yes\n')
   for (let n = 0; n < 3; n++) {
     await confirm(context, question)
@@ -45,7 +45,7 @@ test('a question that was answered listens to no key any more', async () => {
   }
 })
 
-test('a word has to be typed as it is', async () => {
+test('a word has to be typed exactly', async () => {
   await confirm(answering('us-east-1\n').context, { ...question, word: region })
   for (const answer of ['us-east-2\n', 'US-EAST-1\n', 'yes\n', '\n'])
     await expect(confirm(answering(answer).context, { ...question, word: region })).rejects.toThrow(
@@ -53,7 +53,7 @@ test('a word has to be typed as it is', async () => {
     )
 })
 
-test('without a terminal, and for a program, nothing is asked and nothing waited for', async () => {
+test('without a terminal, and with --json, there is no question and no wait', async () => {
   for (const surroundings of [{ isTTY: false }, { json: true }]) {
     const { context, printed } = answering('yes\n', surroundings)
     expect(canAsk(context)).toBe(false)

@@ -16,7 +16,7 @@ let account: AuditedAccount
 let priceList: LocalService
 let folder: string
 
-/** Of everything that is billed the Price List has the first two here; the third is ambiguous. */
+/** Products of the Price List here: it has a price for the first two of all that is billed, and the third is ambiguous. */
 const products: DeclaredProduct[] = [
   {
     service: 'AWSSecretsManager',
@@ -90,7 +90,7 @@ afterEach(() => vi.unstubAllEnvs())
 
 type Asked = Partial<CostCommandOptions>
 
-/** The command in this process, on a terminal of so many columns, or into a pipe. */
+/** Runs the command in this process, on a terminal of so many columns, or into a pipe. */
 async function bill(
   asked: Asked = {},
   { json = false, columns = 0, url = account.url, region = 'us-east-1' } = {},
@@ -119,7 +119,7 @@ const problemOf = async (asked: Asked, more = {}) => {
 const total = (lines: { item: string; amount: object }[], item: string) =>
   lines.find(line => line.item === item)?.amount
 
-test('a bill says what there is, what it costs, and what it rests on', async () => {
+test('a bill says what there is, what it costs, and on which assumptions', async () => {
   const env = commandEnvironment(account.url, { AWS_REGION: 'us-east-1' })
   const { code, stdout, stderr } = await runCommand(['cost', '--reads-per-day', '100'], env)
   expect(code, stderr).toBe(0)
@@ -142,7 +142,7 @@ test('a bill says what there is, what it costs, and what it rests on', async () 
   expect([...asked].filter(action => /Value|^GetParameter|Decrypt/.test(action))).toEqual([])
 })
 
-test('it fits a terminal of 80 columns, on which no text of a tag moves the cursor', async () => {
+test('a bill fits a terminal of 80 columns, and the text of a tag cannot move the cursor', async () => {
   const { out } = await bill({ against: 'parameter-store' }, { columns: 80 })
   const lines = out.split('\n')
   expect(Math.max(...lines.map(line => line.length))).toBeLessThanOrEqual(80)
@@ -150,10 +150,10 @@ test('it fits a terminal of 80 columns, on which no text of a tag moves the curs
   expect(out).not.toContain('\u001b')
 })
 
-test('how often each is read CloudTrail tells, if it is asked', async () => {
+test('with the option, CloudTrail says how often each credential is read', async () => {
   const { report } = await json({ reads: 7 * 86_400 })
   const reads = report.lines.find(({ item }: { item: string }) => item === 'Reads of secrets')
-  // Three reads in a week, and none of them by Keyturn.
+  // Three reads in a week, none of them by Keyturn.
   expect(reads.quantity).toBeCloseTo((3 / 7) * (730 / 24) * 1e-4, 6)
   expect(reads.amount.confirmed).toBe(0)
   // Nobody reads the other secret and the parameter.
@@ -161,7 +161,7 @@ test('how often each is read CloudTrail tells, if it is asked', async () => {
   expect(report.assumptions.join(' ')).toContain('scaled up to a month: an estimate')
 })
 
-test('a change is said with its difference, and whatever else is asked stands apart', async () => {
+test('a change is shown with its difference, apart from everything else', async () => {
   const { out: stdout } = await bill({ against: 'parameter-store', credits: 3, freeTier: true, trial: true })
   expect(stdout).toMatch(
     /^With everything in Parameter Store: \$\d\.\d\d and ~\$\d\.\d\d a month, about \$0\.8\d less$/m,
@@ -178,7 +178,7 @@ test('another network is a change too', async () => {
   expect(report.change.what).toEqual(['NAT gateways'])
 })
 
-test('as a table for spreadsheets it runs nothing, says whose each credential is, and is private', async () => {
+test('the CSV file has no text that runs as a formula, has each credential’s team, and is private', async () => {
   const file = join(folder, 'bill.csv')
   const { report } = await json({ csv: file })
   const text = await readFile(file, 'utf8')
@@ -199,7 +199,7 @@ describe('prices', () => {
     expect(list.prices.secret).toMatchObject({ price: 0.5, confirmed: true, date: '2026-11-30' })
     expect(list.prices.secretCalls.price).toBe(0.06)
     expect(list.prices.advancedParameter.price).toBeCloseTo(0.05, 6)
-    // What has two prices, or none, stays as it was, and is confirmed no more.
+    // A product with two prices or none keeps its old price, and is no longer confirmed.
     expect(list.prices.natHours).toMatchObject({ price: 0.045, confirmed: false })
     expect(list.prices.key).toMatchObject({ price: 1, confirmed: false })
     expect(err).toMatch(/no clear price in us-east-1 of: .*\bkey\b.*\bnatHours\b/s)
@@ -207,7 +207,7 @@ describe('prices', () => {
     expect(again.report.total).toEqual(report.total)
   })
 
-  test('read anew leave those of a contract in the file, as far as the list does not tell others', async () => {
+  test('that are refreshed keep contract prices in the file, unless the list has others', async () => {
     const file = join(folder, 'contract.json')
     const [own, there] = [bundledPrices['us-east-1'], bundledPrices['eu-west-1']]
     const key = { price: 0.7, confirmed: true, source: 'our contract', date: '2026-01-01' }
@@ -228,7 +228,7 @@ describe('prices', () => {
       '[{"region":"us-east-1","currency":"USD","date":"2026-11-30","prices":{"secret":{"price":"1"}}}]',
       '0.prices.secret.price: Invalid type: Expected number but received "1"',
     ],
-  ])('a file that holds %s is refused, and what is wrong is said', async (_, text, problem) => {
+  ])('a file with %s is refused with a message', async (_, text, problem) => {
     const file = join(folder, `${problem.length}.json`)
     if (text) await writeFile(file, text)
     const { code, message, remedy } = await problemOf({ prices: file })
@@ -237,7 +237,7 @@ describe('prices', () => {
     expect(remedy).toContain('keyturn cost --refresh --prices FILE')
   })
 
-  test('of a Region that has none are asked for', async () => {
+  test('of a Region without prices are asked for', async () => {
     const other = await startAuditedAccount({
       moment,
       regions: { 'sa-east-1': { secrets: [{ name: 'a' }] } },
@@ -249,7 +249,7 @@ describe('prices', () => {
     expect(remedy).toContain('keyturn cost --refresh --prices FILE')
   })
 
-  test('need a file to be written to, and one that can be', async () => {
+  test('need a file that can be written', async () => {
     const before = account.calls.length
     expect(await problemOf({ refresh: true })).toMatchObject({ code: 2 })
     expect(account.calls).toHaveLength(before)
@@ -263,7 +263,7 @@ describe('prices', () => {
   })
 })
 
-test('what may not be read is said, and does not pass for nothing', async () => {
+test('the bill says what may not be read, and does not count it as nothing', async () => {
   account.refuse(({ action }) => (action === 'ListSecrets' ? { name: 'AccessDeniedException' } : undefined))
   const { report } = await json()
   expect(report.assumptions[0]).toMatch(/^Secrets of us-east-1 may be missing: .*AccessDenied/)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { toCsv } from '../../cli/csv.ts'
 
-test('a table is written as RFC 4180 has it, and a number as a number', () => {
+test('a table is written as RFC 4180 says, and a number as a number', () => {
   const rows = [
     ['app/db', 3, true],
     ['a "quoted", one', -1.5, undefined],
@@ -32,11 +32,11 @@ test.each([
   '\u202e=1+1',
   '\u001b[31m=1+1',
   '="a";"b"',
-])('a spreadsheet runs nothing of %j', text => {
+])('a spreadsheet runs no formula in %j', text => {
   expect(toCsv(['a name'], [[text]])).toMatch(/^"a name"\r\n"'[^\r\n\t\p{Cc}]*"\r\n$/u)
 })
 
-test('what only holds such a sign is left as it is', () => {
+test('a text with such a sign inside is left as it is', () => {
   for (const text of ['app/db-1', 'a=b', "it's", 'rate(1 day)', '大'])
     expect(toCsv([], [[text]])).toContain(`"${text}"`)
 })

@@ -110,7 +110,7 @@ async function make() {
   )
 }
 
-/** A role that functions may have, by the protocol itself, as nothing else here needs a client of IAM. */
+/** Makes a role for functions by an HTTP request, as no other test here needs a client of IAM. */
 const role = (RoleName: string) =>
   fetch(moto.url, {
     method: 'POST',
@@ -141,10 +141,10 @@ const lambdaFunction = (FunctionName: string, Variables = {}, runtime: Runtime =
     }),
   )
 
-/** The URL of a queue, which is where its calls go, so that these can be refused as well. */
+/** The URL of a queue on this server, so that its calls can be refused too. */
 const asSeen = (name: string) => (queueUrls[name] ?? '').replace(moto.url, deployment.url)
 
-/** Everything is well. */
+/** Sets up a deployment without a fault. */
 beforeEach(async () => {
   deployment.refuse()
   deployment.calls.length = 0
@@ -189,7 +189,7 @@ const alarmIs = (StateValue: 'OK' | 'ALARM') =>
 const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(deployment.url))
 const changes = /^(Put|Update|Enable|Disable|Delete|Create|Set|Send|Purge|Receive|Subscribe|POST|PUT|DELETE)/
 
-test('of a deployment that is well there is a line for each kind', async () => {
+test('a deployment without a fault has a line for each kind of check', async () => {
   expect(await keyturn('doctor')).toEqual({
     code: 0,
     stderr: '',
@@ -208,7 +208,7 @@ ok        1 alarm: quiet
   expect(deployment.calls.filter(({ action }) => changes.test(action))).toEqual([])
 })
 
-/** Breaks all that can be. */
+/** Breaks everything that can be broken. */
 async function breakAll() {
   await events.send(new DisableRuleCommand({ Name: 'keyturn-local-LockoutRule', EventBusName: 'own' }))
   await events.send(new DisableRuleCommand({ Name: 'keyturn-local-PolicyEventRule' }))
@@ -221,7 +221,7 @@ async function breakAll() {
   await alarmIs('ALARM')
 }
 
-test('what is broken is named, with what to do; no message and no value is read', async () => {
+test('each fault is named with its remedy, and no message and no value is read', async () => {
   await breakAll()
   const { code, stdout, stderr } = await keyturn('doctor')
   expect(code).toBe(5)
@@ -256,7 +256,7 @@ test('what is broken is named, with what to do; no message and no value is read'
   expect(stdout).not.toContain('Hidden-1')
 })
 
-test('--fix enables the rules and the schedule, leaves all else of them, and changes nothing else', async () => {
+test('--fix enables the rules and the schedule, and changes nothing else', async () => {
   await breakAll()
   const { code, stdout, stderr } = await keyturn('doctor', '--fix')
   expect(code).toBe(5)
@@ -275,7 +275,7 @@ test('--fix enables the rules and the schedule, leaves all else of them, and cha
   expect(found).toMatchObject({ ...schedule, State: 'ENABLED' })
 })
 
-test('what AWS refuses to enable is said, and stays a finding', async () => {
+test('what AWS refuses to enable stays a finding, with the refusal', async () => {
   await events.send(new DisableRuleCommand({ Name: 'keyturn-local-PolicyEventRule' }))
   await scheduler.send(new UpdateScheduleCommand({ ...schedule, State: 'DISABLED' }))
   deployment.refuse(({ action }) =>
@@ -290,7 +290,7 @@ test('what AWS refuses to enable is said, and stays a finding', async () => {
   expect(stdout).toMatch(/^ok {8}1 schedule: enabled$/m)
 })
 
-test('what could not be read is said and is a finding, and the rest is told of', async () => {
+test('what could not be read is a finding, and the rest is reported', async () => {
   const refused = ['sqs', 'monitoring', 'lambda']
   deployment.refuse(({ service }) =>
     refused.includes(service) ? { name: 'AccessDeniedException', message: 'not you' } : undefined,
@@ -305,7 +305,7 @@ test('what could not be read is said and is a finding, and the rest is told of',
   expect(stdout).toMatch(/^ok {8}2 rules: enabled$/m)
 })
 
-test('what is not there any more is to be deployed again', async () => {
+test('the remedy for what no longer exists is to deploy again', async () => {
   deployment.resources.push(
     ['RotationEndedRule', 'AWS::Events::Rule', 'keyturn-local-RotationEndedRule'],
     ['RehearsalSchedule', 'AWS::Scheduler::Schedule', 'keyturn-local-rehearsal'],
@@ -325,7 +325,7 @@ test('what is not there any more is to be deployed again', async () => {
   ])
 })
 
-test('an old runtime, a function that failed and another version are told, as JSON too', async () => {
+test('an old runtime, a function that failed and another version are reported, also as JSON', async () => {
   await lambdaFunction('keyturn-local-old', {}, 'nodejs20.x')
   deployment.resources.push(['OldLambdaFunction', 'AWS::Lambda::Function', 'keyturn-local-old'])
   await cloudWatch.send(

@@ -25,7 +25,7 @@ test.each<[Peer, string, string]>([
   expect([kind, about, state, says]).toEqual(['peer', region, ...told])
 })
 
-test('another version of the command is a warning, with what is to be made newer', () => {
+test('another version of the command is a warning that says which of the two to update', () => {
   expect(versionCheck('1.2.0', stack).state).toBe('ok')
   expect(versionCheck('1.3.0', stack).remedy).toMatch(/deploy the stack again with Keyturn 1\.3\.0/)
   expect(versionCheck('1.1.0', stack).remedy).toMatch(/install the command of Keyturn 1\.2\.0/)

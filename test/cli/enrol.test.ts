@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 describe('enrolling', () => {
-  test('sets managed first and alone, then the strategy, checks, and sets the interval last', async () => {
+  test('first sets only the tag managed, then the strategy, then checks, and sets the interval last', async () => {
     const { name } = await secret()
     const more = { window: '02:00-05:00', testQuery: 'TABLE t' }
     const { code, out, err } = await keyturn(name, { ...singleUserOptions, ...more })
@@ -46,7 +46,7 @@ describe('enrolling', () => {
     expect(out).toMatch(/^ok {2}secret:\S+: enrolled: single-user, every 30d within 02:00-05:00$/m)
   })
 
-  test('the same again changes nothing, and another interval that alone', async () => {
+  test('the same again changes nothing, and another interval changes only the interval', async () => {
     const { name } = await secret()
     await keyturn(name, singleUserOptions)
     world.account.sent.length = 0
@@ -60,7 +60,7 @@ describe('enrolling', () => {
     expect(changes()).toEqual(['StartExecution check', 'TagResource keyturn:every=7d'])
   })
 
-  test('by a schedule of Secrets Manager it rotates by the function, and not at once', async () => {
+  test('with a schedule of Secrets Manager sets the rotation function, and does not rotate at once', async () => {
     const { name, arn } = await secret({ 'keyturn:every': '30d', 'keyturn:window': '02:00-05:00' })
     const options: EnrolOptions = {
       strategy: 'single-user',
@@ -86,7 +86,7 @@ describe('enrolling', () => {
     expect(changes()).toEqual([])
   })
 
-  test('a parameter has its tags', async () => {
+  test('a parameter sets its tags', async () => {
     world.account.parameters.set('/shop/mail', { team: 'x' })
     expect(await keyturn('/shop/mail', singleUserOptions)).toMatchObject({ code: 0 })
     expect(world.account.parameters.get('/shop/mail')).toEqual({
@@ -94,7 +94,7 @@ describe('enrolling', () => {
     })
   })
 
-  test('the strategy stands before an admin is stored in the value, and the admin is tagged', async () => {
+  test('sets the strategy before it stores an admin in the value, and tags the admin', async () => {
     const { name } = await secret()
     const admin = await secret()
     const strategy = 'alternating-users'
@@ -120,7 +120,7 @@ describe('enrolling', () => {
     expect(await tagsOf(admin.arn)).toEqual({ 'keyturn:admin': 'true' })
   })
 
-  test('waits until IAM sees the tag, and not for ever', async () => {
+  test('waits until IAM sees the tag, for a limited time', async () => {
     const { name, arn } = await secret()
     let refusals = 1
     world.played.check = input => checkReportOf(input, ...(refusals-- > 0 ? [unseenLine] : []))
@@ -151,7 +151,7 @@ describe('enrolling', () => {
   })
 })
 
-test('--grace with a single user is said to have no effect', async () => {
+test('--grace with a single user prints that it has no effect', async () => {
   const { name } = await secret()
   const { out } = await keyturn(name, { ...singleUserOptions, grace: '2h', dryRun: true })
   expect(out).toMatch(/--grace 2h has no effect with single-user: the old password is refused/)
@@ -178,7 +178,7 @@ test('--now shows the rotation to its end, after the report', async () => {
 })
 
 describe('at a terminal', () => {
-  test('asks for what is missing, again if it is wrong, shows the calls, and asks once more', async () => {
+  test('asks for missing options, repeats the question after a wrong answer, shows the calls, and asks to confirm', async () => {
     const { name, arn } = await secret()
     const answers = ['9', '1', 'weekly', 'rate(3days)', '', '2-5', '02:00-05:00', 'yes']
     const { code, err } = await keyturn(name, {}, answers)
@@ -201,7 +201,7 @@ describe('at a terminal', () => {
     })
   })
 
-  test('two users are asked for an admin and a grace time', async () => {
+  test('asks for an admin and a grace time of two users', async () => {
     const [{ name, arn }, admin] = [await secret(), await secret({ 'keyturn:admin': 'true' })]
     expect(
       await keyturn(name, {}, [
@@ -230,7 +230,7 @@ describe('at a terminal', () => {
     expect(changes()).toEqual([])
   })
 
-  test('warnings are asked about; a no takes everything back', async () => {
+  test('asks whether to go on after warnings, and no undoes everything', async () => {
     const { name, arn } = await secret({ team: 'x' })
     world.played.check = input => checkReportOf(input, warningLine)
     const { strategy, every } = singleUserOptions
@@ -244,7 +244,7 @@ describe('at a terminal', () => {
   })
 })
 
-test('without a terminal, what is missing is named by its option', async () => {
+test('without a terminal, a missing option is named', async () => {
   const { name } = await secret()
   expect(await keyturn(name, {})).toMatchObject({
     code: 2,
@@ -272,7 +272,7 @@ test('--dry-run shows the calls and makes none', async () => {
 })
 
 describe('when the check fails', () => {
-  test('at what no tag can mend, nothing more is tried, and the tag comes off', async () => {
+  test('for a reason that no tag can correct, it stops and removes the tag', async () => {
     const { name, arn } = await secret()
     world.played.check = input => checkReportOf(input, failedLine)
     const { code, out, err } = await keyturn(name, singleUserOptions)
@@ -288,7 +288,7 @@ describe('when the check fails', () => {
     expect(await tagsOf(arn)).toEqual({})
   })
 
-  test('a strategy that is wrong does not end it before the right one is set', async () => {
+  test('for a wrong strategy, it goes on to set the right one', async () => {
     const { name, arn } = await secret({ 'keyturn:strategy': 'dual-password' })
     const wrong: CheckLine = {
       line: 'value',
@@ -323,7 +323,7 @@ describe('when the check fails', () => {
       },
       /should be single-user\n +Choose another --strategy\./,
     ],
-  ])('%s is said with the option that mends it', async (_, line, says) => {
+  ])('%s is reported with the option that corrects it', async (_, line, says) => {
     const { name, arn } = await secret()
     let checks = 0
     world.played.check = input => checkReportOf(input, ...(checks++ ? [line] : []))
@@ -332,7 +332,7 @@ describe('when the check fails', () => {
     expect(await tagsOf(arn)).toEqual({})
   })
 
-  test('what was there before is there again', async () => {
+  test('the tags are as they were before', async () => {
     const before = { 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user', 'keyturn:every': '30d' }
     const { name, arn } = await secret(before)
     world.played.check = input => checkReportOf(input, { ...failedLine, line: 'admin' })
@@ -345,7 +345,7 @@ describe('when the check fails', () => {
   test.each([
     ['set', { 'keyturn:strategy': 'alternating-users' }],
     ['already', {}],
-  ])('where the admin was %s, the strategy stays or goes', async (outcome, left) => {
+  ])('if the admin was %s, the strategy is kept or removed', async (outcome, left) => {
     const [{ name, arn }, admin] = [await secret(), await secret()]
     world.played.setAdmin = ({ store, id }) => ({ store, id, outcome })
     world.played.check = input => checkReportOf(input, { ...failedLine, line: 'privileges' })
@@ -360,7 +360,7 @@ describe('when the check fails', () => {
     if (outcome === 'set') expect(err).toMatch(/keyturn:strategy stays: the value names an admin now/)
   })
 
-  test('an admin that is refused leaves nothing', async () => {
+  test('for a refused admin, it leaves no change', async () => {
     const [{ name, arn }, admin] = [await secret(), await secret()]
     world.played.setAdmin = () => new Failure('HostMismatch', 'another host')
     expect(
@@ -376,7 +376,7 @@ describe('when the check fails', () => {
 })
 
 describe('a secret that another function rotates', () => {
-  test('is taken over, by its schedule or ours, and unenrol goes back to it', async () => {
+  test('is taken over with its schedule or Keyturn’s, and unenrol restores the function', async () => {
     for (const options of [
       singleUserOptions,
       { strategy: 'single-user', schedule: 'rate(30 days)', yes: true } as const,
@@ -400,7 +400,7 @@ describe('a secret that another function rotates', () => {
     }
   })
 
-  test('stays with it if the check fails', async () => {
+  test('keeps that function if the check fails', async () => {
     const { name, arn } = await secret({}, officialFunctionArn)
     world.played.check = input => checkReportOf(input, failedLine)
     expect((await keyturn(name, singleUserOptions)).code).toBe(1)
@@ -410,7 +410,7 @@ describe('a secret that another function rotates', () => {
     ])
   })
 
-  test('that its check warns of that is not asked about, as it ends', async () => {
+  test('needs no confirmation of the check’s warning about it, as the enrolment ends it', async () => {
     const { name, arn } = await secret({}, officialFunctionArn)
     const says = 'Secrets Manager rotates it by another function'
     const remedy = 'Enrol it by `keyturn enrol`.'
@@ -425,14 +425,14 @@ describe('a secret that another function rotates', () => {
     expect(await turnedBy(arn)).toBeUndefined()
   })
 
-  test('at a terminal two users are what is proposed, by its name', async () => {
+  test('at a terminal is proposed for two users, by the name of its function', async () => {
     const { name } = await secret({}, officialFunctionArn)
     const { err } = await keyturn(name, {}, ['', '', '', '', '', 'no'])
     expect(err).toMatch(/name \[alternating-users\]: /)
   })
 })
 
-describe('what cannot be enrolled is told before anything is changed', () => {
+describe('what cannot be enrolled is refused before any change', () => {
   test.each<[string, object, EnrolOptions, RegExp]>([
     ['a replica', { PrimaryRegion: 'us-east-1' }, {}, /is a replica here/],
     [
@@ -495,7 +495,7 @@ describe('what cannot be enrolled is told before anything is changed', () => {
     expect(changes()).toEqual([])
   })
 
-  test('itself as its admin, a parameter as an admin, and a schedule of the service for a parameter', async () => {
+  test('a secret as its own admin, a parameter as an admin, and a schedule of Secrets Manager for a parameter', async () => {
     const { name, arn } = await secret()
     world.account.parameters.set('/shop/mail', {})
     const strategy = 'alternating-users'
@@ -524,7 +524,7 @@ describe('--from', () => {
     return path
   }
 
-  test('a line that is wrong is named by file and line, and nothing begins', async () => {
+  test('names a wrong line by file and number, and changes nothing', async () => {
     const { name } = await secret()
     for (const [file, text, says] of [
       [
@@ -546,7 +546,7 @@ describe('--from', () => {
     expect(changes()).toEqual([])
   })
 
-  test('one that fails or cannot be enrolled stops no other; the preview and the report name all', async () => {
+  test('goes on after one that fails or cannot be enrolled, and names all in the preview and the report', async () => {
     const [well, ill, managed] = [await secret(), await secret(), await secret()]
     world.account.secrets.set(managed.name, { OwningService: 'rds' })
     world.played.check = input => checkReportOf(input, ...(input.id === ill.name ? [failedLine] : []))
@@ -570,7 +570,7 @@ describe('--from', () => {
     expect(await tagsOf(ill.arn)).toEqual({})
   })
 
-  test('as JSON, with --json; an admin that several name keeps its tag', async () => {
+  test('prints JSON with --json, and leaves the tag of an admin that several name', async () => {
     const [well, ill, admin] = [await secret(), await secret(), await secret()]
     world.played.check = input =>
       checkReportOf(input, ...(input.id === ill.name ? [{ ...failedLine, line: 'privileges' } as const] : []))
@@ -595,7 +595,7 @@ describe('--from', () => {
   })
 })
 
-test('Ctrl-C while it is checked takes the tags off again', async () => {
+test('Ctrl-C during the check removes the tags again', async () => {
   const { name, arn } = await secret()
   world.played.hangs = true
   const words = ['enrol', name, '--strategy', 'single-user', '--every', '30d', '--yes']

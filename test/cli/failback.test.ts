@@ -59,7 +59,7 @@ const tag = (client: SecretsManagerClient, SecretId: string, tags: Record<string
 
 let made = 0
 type Made = { name: string; arn: string; there: string }
-/** A secret that was promoted here, as a promotion leaves it, with the Region that is back told so. */
+/** Makes a secret as a promotion leaves it here, whose home tag the returned Region has got too. */
 async function promoted(): Promise<Made> {
   const name = `shop/db-${made++}`
   const { ARN: there = '' } = await old.send(
@@ -86,7 +86,7 @@ async function check(...words: string[]) {
 const lines = ({ name }: Made, ...checks: string[]) =>
   `secret:${name}\n${checks.map(each => `  ${each}\n`).join('')}`
 
-test('nothing in the way: a line a check', async () => {
+test('without an obstacle, there is a line for each check', async () => {
   const one = await promoted()
   const { code, stdout, stderr } = await check(one.name)
   expect([code, stderr]).toEqual([0, ''])
@@ -102,7 +102,7 @@ test('nothing in the way: a line a check', async () => {
 })
 
 describe('fenced', () => {
-  test('not while its tag names another home, Secrets Manager rotates it, or a rotation of it runs', async () => {
+  test('is false while its tag names another home, Secrets Manager rotates it, or a rotation of it runs', async () => {
     const one = await promoted()
     await tag(old, one.there, { 'keyturn:home': back })
     const RotationLambdaARN = 'arn:aws:lambda:us-east-1:123456789012:function:rotateSecret'
@@ -126,7 +126,7 @@ describe('fenced', () => {
     )
   })
 
-  test('not if it cannot be seen what runs there; nothing runs where there is no stack', async () => {
+  test('is false if the running executions may not be listed, and needs no list without a stack', async () => {
     const { name } = await promoted()
     account.refuse((action, region) =>
       action === 'ListExecutions' && region === back ? { name: 'AccessDeniedException' } : undefined,
@@ -141,7 +141,7 @@ describe('fenced', () => {
   })
 })
 
-test('replicas that the old one lists are named', async () => {
+test('the replicas that the old secret lists are named', async () => {
   const { name, there } = await promoted()
   const AddReplicaRegions = [{ Region: third }]
   await old.send(new ReplicateSecretToRegionsCommand({ SecretId: there, AddReplicaRegions }))
@@ -152,14 +152,14 @@ test('replicas that the old one lists are named', async () => {
   )
 })
 
-test('what only the old one has is named with its day: what is current, and what is pending', async () => {
+test('current and pending versions that only the old secret has are named with their days', async () => {
   const { name, there, arn } = await promoted()
   const put = async (client: SecretsManagerClient, SecretId: string, stage: string) => {
     const VersionStages = [stage]
     const command = new PutSecretValueCommand({ SecretId, SecretString: 'Hidden-2', VersionStages })
     return (await client.send(command)).VersionId
   }
-  // Later versions here are no loss, and one of before the promotion is known here.
+  // Later versions here are no loss, and this Region has those from before the promotion too.
   await put(own, arn, 'AWSCURRENT')
   await put(own, arn, 'AWSCURRENT')
   expect((await check(name)).code).toBe(0)
@@ -174,7 +174,7 @@ test('what only the old one has is named with its day: what is current, and what
 })
 
 describe('the old secret', () => {
-  test('may be gone: then nothing is in the way', async () => {
+  test('that no longer exists is no obstacle', async () => {
     const { name, there } = await promoted()
     await old.send(new DeleteSecretCommand({ SecretId: there, ForceDeleteWithoutRecovery: true }))
     const { code, stdout } = await check(name)
@@ -188,7 +188,7 @@ describe('the old secret', () => {
     expect(other.stdout).toMatch(/no {3}old secret: another secret has its name in us-east-1: arn:/)
   })
 
-  test('that is marked for deletion is in the way; one that follows already is not', async () => {
+  test('that is marked for deletion is an obstacle, and one that is a replica already is none', async () => {
     const [deleted, follows] = [await promoted(), await promoted()]
     await old.send(new DeleteSecretCommand({ SecretId: deleted.there }))
     expect((await check(deleted.name)).stdout).toMatch(
@@ -205,7 +205,7 @@ describe('the old secret', () => {
     ])
   })
 
-  test('in a Region that does not answer is not known', async () => {
+  test('in a Region that does not answer is reported as unknown', async () => {
     const { name } = await promoted()
     secretsManager.setRegionBehaviour(back, { endpoint: 'denied' })
     const { code, stdout } = await check(name)
@@ -216,7 +216,7 @@ describe('the old secret', () => {
   })
 })
 
-test('without IDs it looks at all that were promoted, and at nothing else; --json tells the same', async () => {
+test('without IDs it checks all promoted secrets and nothing else, also with --json', async () => {
   const one = await promoted()
   const plain = await own.send(new CreateSecretCommand({ Name: 'shop/home', SecretString: 'Hidden-1' }))
   await tag(own, plain.ARN ?? '', { 'keyturn:home': here })

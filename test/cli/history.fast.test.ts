@@ -15,13 +15,13 @@ const entered = (type: string, name: string, input?: object) =>
   event(type, { stateEnteredEventDetails: { name, ...(input && { input: JSON.stringify(input) }) } })
 const cause = (errorMessage: string) => JSON.stringify({ errorType: 'X', errorMessage })
 
-/** What is seen of these events. */
+/** @returns what is shown of these events */
 function seen(...events: HistoryEvent[]): RotationStep[] {
   const history = new HistoryReader()
   return events.flatMap(each => history.read(each) ?? [])
 }
 
-test('tries of states side by side are counted by the state that each belongs to', () => {
+test('tries of states that run in parallel are counted for each state', () => {
   const linked = (id: number, previousEventId: number, each: HistoryEvent) => ({
     ...each,
     id,
@@ -51,7 +51,7 @@ test('tries of states side by side are counted by the state that each belongs to
   ])
 })
 
-test('tries are counted anew in each state, whatever kind of failure each is', () => {
+test('tries are counted from one in each state, for every kind of failure', () => {
   const steps = seen(
     event('ExecutionStarted'),
     entered('TaskStateEntered', 'CreateSecret'),
@@ -88,12 +88,12 @@ test('tries are counted anew in each state, whatever kind of failure each is', (
   ])
 })
 
-test.each(['Grace', 'StayOnClone'])('%s tells until when what was replaced stays open', state => {
+test.each(['Grace', 'StayOnClone'])('%s shows until when what was replaced stays open', state => {
   const until = new Date('2026-11-29T20:40:00Z')
   expect(seen(entered('WaitStateEntered', state, { grace: 7200 }))).toEqual([
     { kind: 'entered', state, at: timestamp, until },
   ])
-  // A history that was asked for without its data.
+  // A history that was read without execution data.
   expect(seen(entered('WaitStateEntered', state))).toEqual([{ kind: 'entered', state, at: timestamp }])
 })
 
@@ -119,11 +119,11 @@ test.each([
 
 describe('every state', () => {
   const states = Object.entries(definition.States)
-  test.each(states)('%s is told where it calls something, or waits', (name, state) => {
+  test.each(states)('%s is shown if it calls something or waits', (name, state) => {
     expect(Boolean(STATE_TEXTS[name])).toBe(['Task', 'Wait', 'Parallel'].includes(state.Type))
   })
 
-  test.each(states.map(([name]) => name))('what it means that one ended in %s, the alarms say too', state => {
+  test.each(states.map(([name]) => name))('the meaning of an end in %s is the same as in the alarms', state => {
     const ended = { kind: 'ended', state, at: timestamp } as const
     const { failed = 'unclear', stopped = 'stopped' } = ENDINGS_BY_STATE[state] ?? {}
     expect(harmText({ ...ended, status: 'FAILED' })).toBe(HEADLINES[failed])
@@ -132,13 +132,13 @@ describe('every state', () => {
   })
 })
 
-test('a lockout that was there before is not laid on the rotation', () => {
+test('a lockout from before is not blamed on the rotation', () => {
   const message = `rollbackSecret: no login: ${LockedOut.BEFORE_MARK}; the previous value logs in`
   const ended = { kind: 'ended', state: 'RollbackFailed', at: timestamp, status: 'FAILED', message } as const
   expect(harmText(ended)).toBe(HEADLINES.before)
 })
 
-test('what to do follows from where it ended, then from its error', () => {
+test('the remedy is that of the state in which it ended, or else of its error', () => {
   const remedy = (state: string, status: 'FAILED' | 'ABORTED', error?: string) =>
     remedyText({ kind: 'ended', state, at: timestamp, status, ...(error && { error }) })
   expect(remedy('RotationFailed', 'FAILED', 'TestFailed')).toBe(REMEDIES.testfailed)
@@ -150,7 +150,7 @@ test('what to do follows from where it ended, then from its error', () => {
   expect(remedy('RotationFailed', 'FAILED', 'Runtime.ExitError')).toBe(REMEDIES['execution-failed'])
 })
 
-test('of a state that nobody knows, nobody can tell', () => {
+test('an unknown state has no known meaning', () => {
   const ended = { kind: 'ended', at: timestamp, status: 'FAILED' } as const
   for (const state of ['', 'Nowhere', 'constructor'])
     expect(harmText({ ...ended, state })).toMatch(/nobody can tell where/)

@@ -6,11 +6,11 @@ import manifest from '../../package.json' with { type: 'json' }
 const file = fileURLToPath(new URL(`../../${manifest.bin.keyturn}`, import.meta.url))
 const keyturn = (...words: string[]) => spawnSync(process.execPath, [file, ...words], { encoding: 'utf8' })
 
-test('--version is that of the package', () => {
+test('--version prints the version of the package', () => {
   expect(keyturn('--version')).toMatchObject({ status: 0, stdout: `${manifest.version}\n` })
 })
 
-test('--help names every command; no command says the same and fails', () => {
+test('--help names every command; without a command, the same text is printed and the command fails', () => {
   const { stdout } = keyturn('--help')
   for (const command of ['rotate', 'version', 'demo'])
     expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'))
@@ -22,7 +22,7 @@ test.each([
   [['demo', 'twice'], 'too many arguments'],
   [['demo', '--foo'], "unknown option '--foo'"],
   [['--stage'], "option '--stage <name>' argument missing"],
-])('%j is refused, in one line and another that says what there is', (words, problem) => {
+])('%j is refused with one line, and another that lists what is possible', (words, problem) => {
   const { status, stdout, stderr } = keyturn(...words)
   expect([status, stdout]).toEqual([2, ''])
   expect(stderr).toMatch(

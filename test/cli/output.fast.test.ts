@@ -24,13 +24,13 @@ test.each([
   expect(sanitize(text)).toBe(shown)
 })
 
-test('what AWS has written cannot move the cursor, wherever it is printed', () => {
+test('text from AWS cannot move the cursor, wherever it is printed', () => {
   const { printed, output } = outputOn(80)
   output.error(new CommandError(EXIT.failed, 'no\u001b[2J', 'do\u001b[1A\nthis'))
   expect(printed.err).toBe('keyturn: no\ndo this\n')
 })
 
-test('lines end where the terminal does, and nowhere in a pipe', () => {
+test('lines are wrapped at the width of a terminal, and not in a pipe', () => {
   const text =
     'a word and another, then averyveryverylongwordthatnoterminalhasroomforatallaveryverylongone end'
   for (const line of wrapText(text, 40, 2)) expect(line.length).toBeLessThanOrEqual(40)
@@ -38,13 +38,13 @@ test('lines end where the terminal does, and nowhere in a pipe', () => {
   const { printed, output } = outputOn(undefined)
   output.line(text)
   expect(printed.out).toBe(`${text}\n`)
-  // Narrower than this no terminal is.
+  // A narrower terminal counts as one of this width.
   const narrow = outputOn(10)
   narrow.output.line(text)
   expect(narrow.printed.out.split('\n')[0]?.length).toBeGreaterThan(20)
 })
 
-test('where an indented remark goes on, it does not look like the next one', () => {
+test('a wrapped remark is indented further than the next remark', () => {
   const { printed, output } = outputOn(40)
   for (const text of [
     'one remark that is too long for a line',
@@ -74,7 +74,7 @@ test.each([40, 60, 80, 200])('a table keeps within %i columns and loses nothing'
   expect(letters(lines)).toBe(letters([...head, ...rows.flat()]))
 })
 
-test('a table in a pipe has a line a row', () => {
+test('a table in a pipe has one line for each row', () => {
   const { printed, output } = outputOn(undefined)
   output.table(head, rows)
   expect(printed.out.trimEnd().split('\n')).toHaveLength(3)
@@ -93,7 +93,7 @@ test.each([
   expect(output.styled('red', 'x') !== 'x').toBe(coloured)
 })
 
-test('of several codes the worst is that of the command', () => {
+test('the worst of several codes is the exit code of the command', () => {
   expect(worstExitCode([])).toBe(0)
   expect(worstExitCode([0, 5])).toBe(5)
   expect(worstExitCode([5, 4, 0])).toBe(4)
@@ -102,12 +102,12 @@ test('of several codes the worst is that of the command', () => {
   expect(Object.keys(EXIT_MEANINGS).map(Number)).toEqual(Object.values(EXIT))
 })
 
-test('a moment is told to the minute, in UTC', () => {
+test('a time is printed to the minute, in UTC', () => {
   expect(formatTime(new Date('2026-11-29T18:40:59.999Z'))).toBe('2026-11-29 18:40 UTC')
 })
 
 describe('a document', () => {
-  test('is one, and is not wrapped', () => {
+  test('is a single one, and is not wrapped', () => {
     const { printed, output } = outputOn(40)
     const document = { text: 'x'.repeat(100), at: new Date(0) }
     output.json(document)

@@ -85,7 +85,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** What a call loads. */
+/** @returns the modules that a call of the command loads */
 async function loads(command: string[], ...words: string[]): Promise<string[]> {
   const path = join(folder, 'hook.mjs')
   await writeFile(
@@ -163,7 +163,7 @@ describe('the package, installed in an empty folder', () => {
       return runCommand(words, settings, undefined, [`${node}`, join(installed, '.bin/keyturn')])
     }
 
-    test('is the command', async () => {
+    test('runs as the command keyturn', async () => {
       expect((await execute(`${node}`, ['--version'])).stdout).toMatch(`v${major}.`)
       const { code, stdout, stderr } = await keyturn('--help')
       expect([code, stderr]).toEqual([0, ''])
@@ -176,7 +176,7 @@ describe('the package, installed in an empty folder', () => {
       expect((await keyturn('rotate', 'nowhere')).stderr).toContain('there is no secret or parameter nowhere')
     })
 
-    test('audits, from its policy to its page, and goes on with what it has kept', async () => {
+    test('audits, from its policy to its page, and resumes an audit', async () => {
       const place = await mkdtemp(join(folder, 'audit-'))
       const at = (name: string) => join(place, name)
       await writeFile(
@@ -199,7 +199,7 @@ describe('the package, installed in an empty folder', () => {
       for (const part of ['shop/open', '<svg', '</style>', '</script>']) expect(page).toContain(part)
     })
 
-    test('has every command work', async () => {
+    test('every command works', async () => {
       const file = join(await mkdtemp(join(folder, 'prices-')), 'prices.json')
       const calls: [call: typeof keyturn, words: string, code: number, says: string][] = [
         [looks, 'audit --help', 0, '--fail-on'],
@@ -246,7 +246,7 @@ describe('the package, installed in an empty folder', () => {
     })
   })
 
-  test('its --help reads nothing of what only an audit needs', async () => {
+  test('its --help reads no file that only an audit needs', async () => {
     const bin = join(installed, 'keyturn/bin')
     const files = (await readdir(bin)).map(name => join(bin, name))
     const texts = new Map(
@@ -256,7 +256,7 @@ describe('the package, installed in an empty folder', () => {
     const read = urls.flatMap(url => (url.startsWith('file:') ? (texts.get(fileURLToPath(url)) ?? []) : []))
     expect(read.join('').length).toBeGreaterThan(10_000)
     expect(read.join('').length).toBeLessThan(200_000)
-    // A word of linkedom, of Plot, of yaml and of AWS's clients.
+    // Words that only linkedom, Plot, yaml and AWS's clients have.
     for (const word of ['HTMLTemplateElement', 'crosshair', 'YAMLParseError', 'AWS4-HMAC-SHA256']) {
       expect([...texts.values()].filter(text => text.includes(word)).length, word).toBeGreaterThan(0)
       expect(

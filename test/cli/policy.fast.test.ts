@@ -18,11 +18,11 @@ const theirs = 'arn:aws:iam::210987654321:role/shop'
 const key = '1234abcd-12ab-34cd-56ef-1234567890ab'
 const keyArn = `arn:aws:kms:eu-west-1:123456789012:key/${key}`
 
-/** A secret and a parameter, as their stores tell of them. */
+/** A secret and a parameter as their stores describe them. */
 type There = { secret?: object; parameter?: object }
 type Options = Partial<PolicyOptions> & { json?: boolean; stage?: string }
 
-/** Calls the command. @returns what it printed, and what it called */
+/** Runs the command. @returns what it printed, and the calls that it made */
 async function printed(
   id: string | undefined,
   { json = false, stage, ...options }: Options,
@@ -81,7 +81,7 @@ const decrypts = {
 const version = '2012-10-17'
 
 describe('for an application', () => {
-  test('a secret: the two calls that read it, alone on stdout, and how to use it on stderr', async () => {
+  test('the policy for a secret has the two calls that read it; stdout has only the policy, stderr how to use it', async () => {
     const { code, said, stderr, calls } = await printed(arn, { role: ours }, { secret: {} })
     expect([code, said]).toEqual([0, { Version: version, Statement: [readsSecret] }])
     expect(stderr).toContain('put-role-policy --role-name shop --policy-name read-shop-database ')
@@ -115,7 +115,7 @@ describe('for an application', () => {
     },
   )
 
-  test("in China the services' names end otherwise", async () => {
+  test('in China the names of services have another ending', async () => {
     const inChina = arn.replace('arn:aws:', 'arn:aws-cn:').replace('eu-west-1', 'cn-north-1')
     const secret = { ARN: inChina, KmsKeyId: key }
     const { said } = await printed('shop/database', { role: ours.replace('aws', 'aws-cn') }, { secret })
@@ -125,7 +125,7 @@ describe('for an application', () => {
     })
   })
 
-  test('replicas are said, and with --replicas reached, each with its key', async () => {
+  test('replicas are mentioned, and with --replicas included, each with its key', async () => {
     const ReplicationStatus = [
       { Region: 'eu-central-1', KmsKeyId: 'mrk-1' },
       { Region: 'us-east-1', KmsKeyId: 'alias/aws/secretsmanager' },
@@ -154,7 +154,7 @@ describe('for an application', () => {
     expect(stderr).not.toContain('does not reach')
   })
 
-  test("a secret as a parameter: Parameter Store's name for it as well", async () => {
+  test('a secret that is read as a parameter has Parameter Store’s ARN too', async () => {
     const { said } = await printed(arn, { role: ours, asParameter: true }, { secret: {} })
     const Resource = [
       'arn:aws:ssm:eu-west-1:123456789012:parameter/aws/reference/secretsmanager/shop/database',
@@ -182,7 +182,7 @@ describe('for a role of another account', () => {
   const secret = { KmsKeyId: key }
   const inPolicy = { Principal: { AWS: theirs }, Resource: '*' }
 
-  test('there are three policies: of the role, of the secret and of the key', async () => {
+  test('there are three policies: for the role, the secret and the key', async () => {
     const all = await printed(arn, { role: theirs, json: true }, { secret })
     expect(all.said.policies.map(({ name }: { name: string }) => name)).toEqual(['role', 'resource', 'key'])
     const role = await printed(arn, { role: theirs }, { secret })
@@ -196,7 +196,7 @@ describe('for a role of another account', () => {
     expect(ofKey.stderr).toContain('would lock everybody else out')
   })
 
-  test('an advanced parameter is shared by RAM: there is no policy of its own', async () => {
+  test('an advanced parameter is shared by RAM, and gets no policy here', async () => {
     const parameter = { Type: 'SecureString', KeyId: key, Tier: 'Advanced' }
     const { said } = await printed('parameter:/shop/key', { role: theirs, json: true }, { parameter })
     expect(said.policies.map(({ name }: { name: string }) => name)).toEqual(['role', 'key'])
@@ -227,7 +227,7 @@ describe('for a role of another account', () => {
       'encrypted by aws/ssm in eu-west-1',
     ],
     ['a secret as a parameter', arn, { asParameter: true }, { secret }, "in the secret's own account only"],
-  ])('%s is refused, as nothing would help', async (_, id, options, there, message) => {
+  ])('%s is refused, as no policy would help', async (_, id, options, there, message) => {
     await expect(printed(id, { role: theirs, ...options }, there)).rejects.toMatchObject({
       code: 2,
       message: expect.stringContaining(message),
@@ -246,7 +246,7 @@ describe('as a template of CloudFormation', () => {
     expect(said.Resources).toMatchObject({ Policy: { Type, Properties } })
   })
 
-  test("a key's policy is none", async () => {
+  test("a key's policy is no resource", async () => {
     const options = { role: theirs, part: 'key', format: 'cloudformation' } as const
     const refused = printed(arn, options, { secret: { KmsKeyId: key } })
     await expect(refused).rejects.toMatchObject({ code: 2 })
@@ -260,13 +260,13 @@ test.each([
   ['arn:aws:iam::123456789012:root', /^That is a whole account/],
   ['arn:aws:sts::123456789012:assumed-role/shop/i-1', /^That is a session/],
   ['shop', /^It is like arn:/],
-])('what %s is, where a role should be', async (role, remedy) => {
+])('%s is refused as a role, with what it is', async (role, remedy) => {
   await expect(printed(arn, { role }, { secret: {} })).rejects.toMatchObject({
     remedy: expect.stringMatching(remedy),
   })
 })
 
-test('which parts there are: those of the policy that was asked for', async () => {
+test('an unknown part is refused with the parts of that policy', async () => {
   const none = { ...deploys, part: 'x' }
   await expect(printed(undefined, none)).rejects.toMatchObject({
     remedy: 'There is: calls, functions, resources.',
@@ -316,14 +316,14 @@ const deploying = deployerParts(ground)
 const all = { operator: of('operator'), auditor: of('auditor') }
 const caretaker = of('caretaker')
 const resourcesOf = ({ Resource }: Statement) => [Resource].flat()
-/** Each action with what it may be done to. */
+/** Each action with the resources that it is allowed for. */
 const pairs = (found: Statement[]) =>
   new Set(
     found.flatMap(each => each.Action.flatMap(action => resourcesOf(each).map(on => `${action} ${on}`))),
   )
 
 describe('for people', () => {
-  test.each(Object.entries(all))('%s: no value is read or written, and nothing is given away', (_, found) => {
+  test.each(Object.entries(all))('%s: the policy lets nobody read or write a value, or grant rights', (_, found) => {
     for (const action of found.flatMap(({ Action }) => Action)) {
       expect(action).not.toMatch(/Value|^ssm:GetParam|^(kms|iam|sts):|[*]/)
       expect(action).not.toMatch(
@@ -365,7 +365,7 @@ describe('for people', () => {
     })
   })
 
-  test('a caretaker has all that an operator has, tags, turns rotation on and off, and mends', () => {
+  test('a caretaker has all that an operator has, tags, turns rotation on and off, and repairs replicas', () => {
     const [theirs, operators] = [pairs(caretaker), pairs(all.operator)]
     expect([...operators].filter(pair => !theirs.has(pair))).toEqual([])
     const actions = [...theirs].filter(pair => !operators.has(pair)).map(pair => pair.split(' ')[0])
@@ -381,13 +381,13 @@ describe('for people', () => {
         expect(Condition).toEqual({ 'ForAllValues:StringLike': { 'aws:TagKeys': 'keyturn*' } })
   })
 
-  test('of a caretaker it is said what that person decides', async () => {
+  test('the policy of a caretaker comes with what that person can decide', async () => {
     const { stderr } = await printed(undefined, { caretaker: true })
     expect(stderr).toMatch(/^It decides what Keyturn may use/)
     expect((await printed(undefined, { operator: true })).stderr).not.toContain('decides')
   })
 
-  test('both go by the stack, and ask for nothing else', async () => {
+  test('both are made from the stack, without other calls', async () => {
     const { said, stderr, calls } = await printed(undefined, { operator: true })
     expect(said.Statement.map(({ Sid }: Statement) => Sid)).toEqual(all.operator.map(({ Sid }) => Sid))
     expect(JSON.stringify(said)).toContain(
@@ -397,7 +397,7 @@ describe('for people', () => {
     expect(calls).toEqual(['cloudformation:DescribeStacks'])
   })
 
-  test('who deploys gets three policies, also where nothing is deployed, and then no call is made', async () => {
+  test('somebody who deploys gets three policies, without a call if no stack exists', async () => {
     const asked = { deployer: true, account: '123456789012', stage: 'prod', json: true } as const
     const { said, calls } = await printed(undefined, asked)
     expect(said.policies.map(({ name }: { name: string }) => name)).toEqual([
@@ -409,7 +409,7 @@ describe('for people', () => {
     expect(calls).toEqual([])
   })
 
-  test('what CloudFormation does for who deploys, nobody does otherwise', () => {
+  test('what CloudFormation does for somebody who deploys is allowed only by CloudFormation', () => {
     for (const { name, document } of deploying)
       for (const { Condition } of document.Statement)
         expect(Condition).toEqual(

@@ -46,7 +46,7 @@ const commands = [
   ['promote', '--from', 'us-east-1', '--confirm', 'us-east-1'],
 ]
 
-/** Nothing on stdout; on stderr what is wrong, and what to do. */
+/** Expects nothing on stdout, and on stderr what is wrong and what to do. */
 async function expectRefused(words: string[], code: number, what: RegExp, more: Record<string, string> = {}) {
   const ran = await keyturn(words, more)
   expect(ran).toMatchObject({ code, stdout: '' })
@@ -73,12 +73,12 @@ describe.each(commands)('%s %s', (...given) => {
     await expectRefused(words, code, what)
   })
 
-  test('nobody at the endpoint', () =>
+  test('nothing answers at the endpoint', () =>
     expectRefused(words, 1, /CloudFormation does not answer \(ECONNREFUSED\)/, {
       AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
     }))
 
-  test('no Region, whatever its variable is called', async () => {
+  test('no Region, in either environment variable', async () => {
     await expectRefused(words, 2, /no Region\nName it with --region/, { AWS_REGION: '' })
     const ran = await keyturn(['version'], { AWS_REGION: '', AWS_DEFAULT_REGION: 'eu-west-1' })
     expect(ran.code).toBe(0)
@@ -98,14 +98,14 @@ describe.each(commands)('%s %s', (...given) => {
     await expectRefused(words, 2, /no stack of Keyturn.*\nDeploy one/)
   })
 
-  test('several stacks, of which none was named, or another one', async () => {
+  test('several stacks, without --stage or with one that does not exist', async () => {
     account.stacks = [stackOf('prod'), stackOf('dev')]
     await expectRefused(words, 2, /several stacks.*\n.*--stage.*: dev, prod\./)
     await expectRefused([...words, '--stage', 'test'], 2, /no stack of the stage test.*\n.*: dev, prod;/)
     await expectRefused(words, 2, /no stack of the stage test/, { KEYTURN_STAGE: 'test' })
   })
 
-  test('a stack from before it told its stage', async () => {
+  test('a stack of a release without the output Stage', async () => {
     const { outputs } = stackOf('prod')
     const { Stage: _, Version: __, ...old } = outputs
     account.stacks = [{ name: 'keyturn-prod', outputs: old }]
@@ -113,7 +113,7 @@ describe.each(commands)('%s %s', (...given) => {
   })
 })
 
-test('a profile is taken as the AWS command line takes it', async () => {
+test('a profile is used as the AWS CLI uses it', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-profile-'))
   const file = join(folder, 'config')
   try {
@@ -164,7 +164,7 @@ describe('an id', () => {
     ).toEqual([])
   })
 
-  test('whoever may not look into one store is told to say which it is', async () => {
+  test('somebody who may not read one store is told to name the store', async () => {
     account.refuse(action =>
       action === 'DescribeParameters' ? { name: 'AccessDeniedException' } : undefined,
     )
@@ -178,7 +178,7 @@ describe('an id', () => {
   })
 })
 
-test('a refused start is no rotation', async () => {
+test('a refused start is reported as no rotation', async () => {
   account.refuse(action => (action === 'StartExecution' ? { name: 'AccessDeniedException' } : undefined))
   const { code, stdout, stderr } = await keyturn(['rotate', 'shop', 'plain', '--json'])
   expect(code).toBe(3)
@@ -188,7 +188,7 @@ test('a refused start is no rotation', async () => {
   expect(JSON.parse(stdout).rotations).toMatchObject([{ result: 'not-started' }, { result: 'not-started' }])
 })
 
-test('version tells both versions, and whether they are the same', async () => {
+test('version prints both versions, and whether they are the same', async () => {
   expect(await keyturn(['version'])).toMatchObject({
     code: 0,
     stdout: `command  ${manifest.version}\nstack    ${manifest.version} (keyturn-prod)\n`,
@@ -235,7 +235,7 @@ describe('version, of the stacks in other Regions', () => {
     ])
   })
 
-  test('one that is not there is a finding, also where another stage is', async () => {
+  test('a missing stack is a finding, also if another stage exists there', async () => {
     const dev = { ...stackOf('dev'), region: 'us-east-1' }
     account.stacks = [peer('eu-west-1'), dev, peer('sa-east-1')]
     const { code, stdout } = await keyturn(['version'])
@@ -243,7 +243,7 @@ describe('version, of the stacks in other Regions', () => {
     expect(stdout).toMatch(/^peer {5}us-east-1 has no stack of the stage prod: npx serverless deploy /m)
   })
 
-  test('a Region that cannot be asked is said, and is no finding', async () => {
+  test('a Region that cannot be asked is reported, and is no finding', async () => {
     account.stacks = [peer('eu-west-1'), peer('us-east-1'), peer('sa-east-1')]
     account.refuse((_, region) => (region === 'us-east-1' ? { name: 'AccessDenied' } : undefined))
     const { code, stdout } = await keyturn(['version'])
@@ -253,7 +253,7 @@ describe('version, of the stacks in other Regions', () => {
     )
   })
 
-  test('settings of a stack that does not tell them are not compared', async () => {
+  test('the settings of a stack without outputs for them are not compared', async () => {
     const { Settings: _, ...outputs } = peer('us-east-1').outputs
     account.stacks = [
       peer('eu-west-1'),

@@ -96,7 +96,7 @@ const clientIn = (region: string) =>
   })
 
 let made = 0
-/** A secret of the lost Region with a replica here: its name, and the replica's ARN. */
+/** Makes a secret of the lost Region with a replica here. @returns its name and the replica's ARN */
 async function replica(tags: Record<string, string> = { 'keyturn:managed': 'true' }, from = lost) {
   const name = `shop/db-${made++}`
   const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
@@ -118,7 +118,7 @@ type Result = {
   warned: typeof none
 }
 
-/** An execution that notes this and ends so. */
+/** Has the next execution write these notes and end like this. */
 const ends =
   (result: Partial<Result>, noted: Partial<PromotionNote>[] = [], failure?: Partial<Execution>) =>
   async (execution: Execution): Promise<void> => {
@@ -165,7 +165,7 @@ const inputs = () => states.executions.map(({ input }) => JSON.parse(input))
 const given = { from: lost, lost: true, confirm: lost } as const
 
 describe('a promotion', () => {
-  test('says beforehand what will happen, has the lost Region typed, and tells of each what became of it', async () => {
+  test('says what will happen, has the lost Region typed, and reports each secret', async () => {
     const one = await replica()
     await replica({})
     states.onStarted = ends(
@@ -210,7 +210,7 @@ describe('a promotion', () => {
     expect(err).toMatch(problem)
   })
 
-  test('that is planned says that nothing is lost; one that is neither says that it may be refused', async () => {
+  test('with --planned says that nothing is lost; without --planned and --lost, that it may be refused', async () => {
     const planned = await keyturn({ from: lost, planned: true, confirm: lost })
     expect([planned.code, inputs()]).toEqual([0, [{ from: lost, planned: true }]])
     expect(planned.err).toMatch(/it waits until all that us-east-1 has is here: nothing is lost/)
@@ -220,7 +220,7 @@ describe('a promotion', () => {
     )
   })
 
-  test('is refused while the Region answers, which says what there is to say', async () => {
+  test('is refused while the Region answers, with the options to use then', async () => {
     states.onStarted = ends({}, [], {
       status: 'FAILED',
       error: 'RegionAnswers',
@@ -233,7 +233,7 @@ describe('a promotion', () => {
     )
   })
 
-  test('that does not go through tells why, what it did, and that the same again goes on', async () => {
+  test('that fails says why, what it did, and that the same command continues', async () => {
     states.onStarted = ends({}, [{ name: 'shop/first' }, { name: 'shop/half', outcome: 'begun' }], {
       status: 'FAILED',
       error: 'Throttled',
@@ -251,7 +251,7 @@ describe('a promotion', () => {
     expect((await keyturn(given)).err).toMatch(/did not go through: ABORTED\n/)
   })
 
-  test('again tells what was promoted before, and what earlier runs found is not lost', async () => {
+  test('that is repeated reports what was promoted before, and what earlier runs found', async () => {
     await table.note(whole({ name: 'shop/done', at: '2026-11-30T10:20:00.000Z' }))
     await table.note(whole({ name: 'shop/other', from: 'sa-east-1' }))
     states.onStarted = ends({ before: 7 })
@@ -262,7 +262,7 @@ describe('a promotion', () => {
     expect(out).not.toContain('shop/other')
   })
 
-  test('that runs already is joined, without a question; what was asked otherwise is said', async () => {
+  test('that runs already is followed without a question, and other options than its own are reported', async () => {
     const running = states.addRunning(machine, { from: lost, planned: true })
     states.addRunning(machine, { from: lost, dryRun: true })
     states.addRunning(machine, { from: 'sa-east-1', lost: true })
@@ -278,7 +278,7 @@ describe('a promotion', () => {
     expect(out).toBe('3 promoted, 0 failed.\n')
   })
 
-  test('those of which nothing was noted are no success', async () => {
+  test('without a note on some secrets is no success', async () => {
     states.onStarted = ends({ promoted: 1, unknown: 2 })
     expect(await keyturn(given)).toMatchObject({
       code: 1,
@@ -288,7 +288,7 @@ describe('a promotion', () => {
     })
   })
 
-  test('of what the state machine does not take is wrong use', async () => {
+  test('with an input that the state machine refuses is wrong use', async () => {
     const errorMessage = 'findReplicas: ids: there is nothing of shop/x to promote'
     const cause = JSON.stringify({ errorMessage })
     states.onStarted = ends({}, [], { status: 'FAILED', error: 'InvalidInput', cause })
@@ -297,7 +297,7 @@ describe('a promotion', () => {
     expect(err).toMatch(/nothing was begun: findReplicas: ids: there is nothing of shop\/x to promote\n/)
   })
 
-  test('a warning is a finding', async () => {
+  test('with a warning ends with a finding', async () => {
     states.onStarted = ends({ promoted: 1, warned: { count: 1, names: [] } })
     expect((await keyturn(given)).code).toBe(5)
   })
@@ -327,7 +327,7 @@ describe('a promotion', () => {
     })
   })
 
-  test('whoever may not read the table is told what the execution says', async () => {
+  test('without access to the table reports what the execution says', async () => {
     account.refuse(action => (action === 'Query' ? { name: 'AccessDeniedException' } : undefined))
     states.onStarted = ends({ failed: { count: 1, names: ['shop/x: LoginRefused: none of three'] } })
     const { code, out, err } = await keyturn(given)
@@ -338,7 +338,7 @@ describe('a promotion', () => {
     expect(out).toMatch(/^shop\/x: LoginRefused: none of three\n0 promoted, 1 failed\.$/m)
   })
 
-  test('how far it is stands in lines, and Ctrl-C ends the looking on', async () => {
+  test('prints its progress in lines, and Ctrl-C ends the wait', async () => {
     const { name, arn } = await replica()
     states.onStarted = async ({ executionArn }) => table.note(whole({ name, credential: arn }, executionArn))
     const words = ['promote', '--from', lost, '--lost', '--confirm', lost, name]
@@ -361,7 +361,7 @@ describe('a promotion', () => {
 })
 
 describe('what is to be promoted', () => {
-  test('by its name, by its ARN here, and by that in the lost Region, each once', async () => {
+  test('is named by its name, its ARN here, or that in the lost Region, and taken once', async () => {
     const [one, other] = [await replica(), await replica()]
     const ids = [`secret:${one.name}`, one.arn, one.there, other.name]
     expect((await keyturn({ ...given, again: true }, { ids })).err).toMatch(
@@ -370,7 +370,7 @@ describe('what is to be promoted', () => {
     expect(inputs()).toEqual([{ from: lost, lost: true, again: true, ids: [one.arn, other.arn] }])
   })
 
-  test('what is promoted already is left out, and told of', async () => {
+  test('is left out and reported if it is promoted already', async () => {
     const [one, other] = [await replica(), await replica()]
     const client = clientIn(here)
     await client.send(new StopReplicationToReplicaCommand({ SecretId: one.arn }))
@@ -438,7 +438,7 @@ describe('what is to be promoted', () => {
     expect(err).toMatch(/ is a replica of sa-east-1, and --from says us-east-1\n/)
   })
 
-  test('whoever may not start it is told, as the permission is one of its own', async () => {
+  test('somebody who may not start a promotion is told which permission it needs', async () => {
     account.refuse(action => (action === 'StartExecution' ? { name: 'AccessDeniedException' } : undefined))
     const { stderr, code } = await runCommand(
       ['promote', '--from', lost, '--lost', '--confirm', lost],
@@ -452,7 +452,7 @@ describe('what is to be promoted', () => {
 })
 
 describe('a dry run', () => {
-  test('asks nothing, needs no Region, and tells what is not ready', async () => {
+  test('asks no question, needs no Region, and reports what is not ready', async () => {
     states.onStarted = ends({ promoted: 1, failed: { count: 1, names: [] } }, [
       { kind: 'rehearsal', name: 'shop/well', outcome: 'ready' },
       {
@@ -475,7 +475,7 @@ describe('a dry run', () => {
     expect(out).not.toContain('earlier')
   })
 
-  test('all ready: done', async () => {
+  test('ends with 0 if all are ready', async () => {
     states.onStarted = ends({ promoted: 2 })
     expect(await keyturn({ from: lost, dryRun: true })).toMatchObject({
       code: 0,
@@ -490,7 +490,7 @@ describe('replicas --ready', () => {
     whole({ kind: 'rehearsal', name, outcome: 'ready', ...more })
   const long = new Date(Date.now() - 11 * 86_400_000).toISOString()
 
-  test('what the last rehearsal found, with reason and remedy, and when', async () => {
+  test('prints what the last rehearsal found, with reason and remedy, and when it ran', async () => {
     const ill = { outcome: 'unready', error: 'NotPermitted', reason: 'kms:Decrypt' } as const
     await table.note(rehearsed('shop/ill', ill))
     await table.note(rehearsed('shop/well', { at: '2026-11-30T01:02:03.000Z', warnings: ['no admin here'] }))
@@ -513,7 +513,7 @@ describe('replicas --ready', () => {
     expect(Date.parse(last)).toBeGreaterThan(Date.now() - 60_000)
   })
 
-  test('none at all, and none within ten days, are findings', async () => {
+  test('has a finding if there was no rehearsal, or none within ten days', async () => {
     expect(await ready()).toMatchObject({
       code: 5,
       out: 'No rehearsal has looked at anything yet. keyturn promote --dry-run looks now.\n',
@@ -526,7 +526,7 @@ describe('replicas --ready', () => {
     )
   })
 
-  test('what the last ones did not look at is a finding as long as it is a replica', async () => {
+  test('has a finding for each replica that the last rehearsals did not check', async () => {
     const { name, arn } = await replica()
     await table.note(rehearsed('shop/well'))
     await table.note(rehearsed('shop/gone', { at: long }))
@@ -544,7 +544,7 @@ describe('replicas --ready', () => {
     ['--add', lost],
     ['--prefix', 'shop'],
     ['--give-up', lost, '--reason', 'x'],
-  ])('beside %s it is refused', async (...words) => {
+  ])('is refused together with %s', async (...words) => {
     const { code, stderr } = await runCommand(
       ['replicas', '--ready', ...words],
       commandEnvironment(account.url),

@@ -3,7 +3,7 @@ import { type AuditedAccount, type DeclaredEvent, startAuditedAccount } from '..
 import { session, user } from '../fleet/readers/trail.ts'
 import { commandEnvironment, runCommand } from './account.ts'
 
-// Months from this machine's clock: AWS's counts.
+// These dates are months from this machine's clock, as only AWS's clock counts.
 const moment = '2027-06-15T12:00:00Z'
 const at = (hours: number) => new Date(Date.parse(moment) - hours * 3_600_000).toISOString()
 
@@ -58,7 +58,7 @@ beforeEach(() => {
 
 const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(account.url))
 
-test('says who read a secret, in each Region that has it; refused tries and Keyturn apart', async () => {
+test('says who read a secret in each Region that has it, with refused reads and Keyturn’s apart', async () => {
   expect(await keyturn('readers', 'shop/db')).toEqual({
     code: 0,
     stderr: '1 event could not be made out.\n',
@@ -100,7 +100,7 @@ test('as JSON it is one document, and reads no value', async () => {
   )
 })
 
-test('a Region that cannot be asked is said, and the other is told of', async () => {
+test('a Region that cannot be asked is named, and the other one is reported', async () => {
   account.refuse(({ action, region }) =>
     action === 'LookupEvents' && region === 'eu-central-1'
       ? { name: 'AccessDeniedException', message: 'not you' }
@@ -112,7 +112,7 @@ test('a Region that cannot be asked is said, and the other is told of', async ()
   expect(code).toBe(0)
 })
 
-/** CloudTrail answers so many calls, and no others. */
+/** Has CloudTrail answer so many calls, and refuse all others. */
 const answers = (most: number) => {
   const calls = () => account.calls.filter(({ action }) => action === 'LookupEvents').length
   account.refuse(({ action }) =>
@@ -121,7 +121,7 @@ const answers = (most: number) => {
   return runCommand(['readers', 'secret:quiet'], commandEnvironment(account.url, { AWS_MAX_ATTEMPTS: '1' }))
 }
 
-test('of a secret that Keyturn alone reads it says so; and since when, if CloudTrail answers no more', async () => {
+test('it says if only Keyturn reads a secret, and since when this is known if CloudTrail stops answering', async () => {
   const { code, stdout, stderr } = await answers(3)
   expect(stdout).toMatch(
     /^secret:quiet in eu-west-1, since 2027-06-\d\d \d\d:\d\d UTC:\n {2}nobody but Keyturn read it\n {2}Keyturn itself:\n/,
@@ -133,7 +133,7 @@ test('of a secret that Keyturn alone reads it says so; and since when, if CloudT
   expect(code).toBe(0)
 })
 
-test('where nothing has been seen, nothing is known', async () => {
+test('without events, nothing is known about reads', async () => {
   expect(await answers(1)).toEqual({
     code: 1,
     stderr: '',
@@ -142,7 +142,7 @@ test('where nothing has been seen, nothing is known', async () => {
   })
 })
 
-test('where CloudTrail tells of no read at all, not even of those by rotations, nobody is said to have read nothing', async () => {
+test('if CloudTrail has not even the reads by rotations, no secret is called unread', async () => {
   const rotations = [30, 24 * 9, 0.1].map(hours => ({
     ...{ began: at(hours + 0.1), ended: at(hours), outcome: 'rotated' as const },
   }))
@@ -158,7 +158,7 @@ test('where CloudTrail tells of no read at all, not even of those by rotations, 
     await account.stop()
     return { told, refused }
   }
-  // One is in the window and long enough ago.
+  // One rotation is in the window and long enough ago.
   const rotating = await silent({ rotations })
   expect(rotating.told).toMatchObject({
     code: 1,
@@ -173,14 +173,14 @@ test('where CloudTrail tells of no read at all, not even of those by rotations, 
   expect(quiet.told).toMatchObject({ code: 0, stdout: expect.stringContaining('  nobody read it\n') })
 })
 
-test('if no Region can be asked, nothing is told but why', async () => {
+test('if no Region can be asked, only the reason is printed', async () => {
   account.refuse(({ action }) => (action === 'LookupEvents' ? { name: 'AccessDeniedException' } : undefined))
   const { code, stdout, stderr } = await keyturn('readers', 'secret:quiet')
   expect([code, stdout]).toEqual([3, ''])
   expect(stderr).toMatch(/^keyturn: CloudTrail refuses LookupEvents/)
 })
 
-test('what CloudTrail cannot answer is wrong use', async () => {
+test('a question that CloudTrail cannot answer is wrong use', async () => {
   const { code, stderr } = await keyturn('readers', 'shop/db', '--since', '91d')
   expect([code, stderr]).toEqual([2, expect.stringMatching(/the last 90 days only\n.*docs\/readers\.md/)])
 })

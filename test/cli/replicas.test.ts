@@ -56,7 +56,7 @@ async function secret(Name: string, ...copies: string[]): Promise<string> {
   return ARN
 }
 
-test('each copy is asked for its version: one follows, one is behind, one is not there, one cannot be asked', async () => {
+test('each replica is asked for its version: in sync, behind, missing, or not to be asked', async () => {
   const id = await secret('shop/db', ...regions.slice(0, 2))
   secretsManager.setRegionBehaviour('eu-central-1', { failsBecause: 'key disabled' })
   secretsManager.setRegionBehaviour('ap-south-1', { failsBecause: 'key denied' })
@@ -82,14 +82,14 @@ test('each copy is asked for its version: one follows, one is behind, one is not
   ])
 })
 
-test('all follow: done; there are none: said', async () => {
+test('it ends with 0 if all are in sync, and says if there are none', async () => {
   await secret('shop/well', 'us-east-1')
   expect(await keyturn('replicas', 'shop/well')).toMatchObject({ code: 0, stderr: '' })
   await secret('shop/alone')
   expect(await keyturn('replicas', 'shop/alone')).toMatchObject({ code: 0, stdout: 'It has no replicas.\n' })
 })
 
-test('a secret with replicas says where it is at home; one that lacks the tag is a finding', async () => {
+test('the home of a secret with replicas is shown, and a missing home tag is a finding', async () => {
   const id = await secret('shop/homeless', 'us-east-1')
   const well = await keyturn('replicas', 'shop/homeless')
   expect(well.stdout).toMatch(/^secret:shop\/homeless is at home in eu-west-1$/m)
@@ -103,7 +103,7 @@ test('a secret with replicas says where it is at home; one that lacks the tag is
   expect(json.replicas).toMatchObject([{ state: 'follows', home: null }])
 })
 
-test('a home that is another Region is a finding, and says how to correct it', async () => {
+test('a home in another Region is a finding with its remedy', async () => {
   const id = await secret('shop/away', 'us-east-1')
   const Tags = [{ Key: 'keyturn:home', Value: 'us-east-1' }]
   await secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
@@ -114,7 +114,7 @@ test('a home that is another Region is a finding, and says how to correct it', a
   )
 })
 
-test('a Region that was given up says since when and why, and is no finding', async () => {
+test('a Region that was given up is shown with day and reason, and is no finding', async () => {
   const id = await secret('shop/given-up', 'us-east-1')
   const Tags = [{ Key: 'keyturn:given-up:us-east-1', Value: '2026-11-29 the Region is down' }]
   await secrets.send(new TagResourceCommand({ SecretId: id, Tags }))
@@ -135,7 +135,7 @@ describe('--give-up of a Region in which the primary lists no replica', () => {
     await there.send(new StopReplicationToReplicaCommand({ SecretId }))
   }
 
-  test('takes what stands alone there, and what cannot be asked; says that only one of the two may rotate', async () => {
+  test('accepts a secret of its own there, or a Region that cannot be asked, and warns that only one may rotate', async () => {
     const id = await secret('give-up/promoted', 'us-east-1')
     await promote(id)
     const { code, stdout, stderr } = await keyturn('replicas', 'give-up/promoted', ...given)
@@ -153,14 +153,14 @@ describe('--give-up of a Region in which the primary lists no replica', () => {
     expect(await tagsOf(lost)).toContain('keyturn:given-up:us-east-1')
   })
 
-  test('refuses where there is none', async () => {
+  test('is refused if there is no secret', async () => {
     const id = await secret('give-up/none')
     const { code, stderr } = await keyturn('replicas', 'give-up/none', ...given)
     expect([code, stderr]).toEqual([2, expect.stringContaining('it has no replica in us-east-1')])
     expect(await tagsOf(id)).toEqual(['keyturn:home'])
   })
 
-  test('of many takes those that have something there', async () => {
+  test('of many secrets accepts those that exist there', async () => {
     const names = ['listed', 'promoted', 'none']
     const ids = await Promise.all(
       names.map(name => secret(`many/${name}`, ...(name === 'none' ? [] : ['us-east-1']))),
@@ -172,7 +172,7 @@ describe('--give-up of a Region in which the primary lists no replica', () => {
   })
 })
 
-test('a secret of its own is told from a replica, be it a promoted one or another of that name', async () => {
+test('a secret of its own is distinguished from a replica, whether promoted or just with that name', async () => {
   const regional = new SecretsManagerClient({
     endpoint: secretsManager.url,
     region: 'us-east-1',
@@ -247,11 +247,11 @@ test("--add keeps Secrets Manager's schedule in a tag, in the call that sets the
   expect(await add({})).toEqual({ schedule: RotationRules, calls: 0 })
   const changed = { AutomaticallyAfterDays: 10 }
   expect(await add({ RotationRules: changed })).toEqual({ schedule: changed, calls: 1 })
-  // Another function's schedule is not this stack's to keep.
+  // The schedule of another function is not kept.
   expect(await add({ RotationLambdaARN: `${functionArn}-2` })).toEqual({ schedule: changed, calls: 0 })
 })
 
-test('Ctrl-C ends the looking on, and the replica goes on', async () => {
+test('Ctrl-C ends the wait, and the replication goes on', async () => {
   await secret('shop/slow')
   secretsManager.setRegionBehaviour('us-east-1', { inProgressMs: 1e9 })
   const words = ['replicas', 'shop/slow', '--add', 'us-east-1']
@@ -266,7 +266,7 @@ test('Ctrl-C ends the looking on, and the replica goes on', async () => {
   )
 })
 
-test('Ctrl-C amid many has none begin that has not begun', async () => {
+test('Ctrl-C during many changes begins no further one', async () => {
   for (let n = 0; n < 12; n++) await secret(`stopped/${n}`)
   secretsManager.setRegionBehaviour('us-east-1', { inProgressMs: 1e9 })
   account.sent.length = 0
@@ -284,7 +284,7 @@ test('Ctrl-C amid many has none begin that has not begun', async () => {
   expect(stderr.match(/: not begun, as it was stopped before: nothing was changed/g)).toHaveLength(2)
 })
 
-test('without a terminal nothing waits for an answer', async () => {
+test('without a terminal there is no question', async () => {
   const id = await secret('shop/quiet', 'us-east-1')
   expect(await keyturn('replicas', 'shop/quiet', '--remove', 'us-east-1')).toMatchObject({
     code: 2,
@@ -296,7 +296,7 @@ test('without a terminal nothing waits for an answer', async () => {
 })
 
 describe('on a terminal', () => {
-  /** Runs the command on a terminal of its own, where somebody presses these keys at its question. */
+  /** Runs the command on a terminal of its own, and presses these keys at its question. */
   const onTerminal = (keys: string, ...words: string[]) => {
     const spawn = 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))'
     const command = ['python3', '-c', spawn, process.execPath, commandFile]
@@ -332,7 +332,7 @@ describe('on a terminal', () => {
   })
 })
 
-test("nothing of Keyturn ever overwrites what stands in a replica's way", () => {
+test('no call of Keyturn overwrites a secret that blocks a replica', () => {
   const files = globSync(
     ['cli', 'fleet', 'functions', 'rotation'].map(room => `${room}/**/*.ts`),
     { cwd: project },

@@ -62,7 +62,7 @@ beforeEach(() => {
 afterEach(() => {
   past = 0
   vi.unstubAllEnvs()
-  // Whatever it was that a test did.
+  // After every test, whatever it did.
   expect(JSON.stringify(account.sent)).not.toContain('ForceOverwrite')
   expect(account.sent.map(({ action }) => action)).not.toContain('GetSecretValue')
 })
@@ -106,7 +106,7 @@ const changed = () =>
 
 type Called = { typed?: string; json?: boolean; milliseconds?: number }
 
-/** Runs the command in this process. `milliseconds` is a shorter wait than the command line takes. */
+/** Runs the command in this process, with a wait of `milliseconds`, which is shorter than the command line accepts. */
 async function keyturn(id: string | undefined, options: ReplicasOptions, called: Called = {}) {
   const { typed, json = false, milliseconds } = called
   const { printed, context } = terminalContext(typed, json)
@@ -125,7 +125,7 @@ async function keyturn(id: string | undefined, options: ReplicasOptions, called:
   }
 }
 
-/** The replica is removed, but the service says that it has failed: so the SDK asks again. */
+/** Removes the replica, but answers with a server error, so that the SDK retries. */
 function loseRemoval(SecretId: string): void {
   let lost = false
   account.refuse(action => {
@@ -181,21 +181,21 @@ describe('--add', () => {
       {},
       { 'keyturn:managed': 'true' },
     ],
-  ])('tags %s no further than it should', async (_, tags, more, expected) => {
+  ])('sets no more tags than needed on %s', async (_, tags, more, expected) => {
     const { name, arn } = await secret(tags)
     account.secrets.set(name, more)
     expect(await keyturn(name, { add: region })).toMatchObject({ code: 0, err: '' })
     expect(await tagsOf(arn)).toEqual({ ...expected, 'keyturn:home': home })
   })
 
-  test('of one that is there sets the tags, and takes back that it was given up', async () => {
+  test('of an existing replica sets the tags, and removes the tag of a Region that was given up', async () => {
     const { name, arn } = await secret({ [`keyturn:given-up:${region}`]: '2026-11-01 down' }, region)
     expect(await keyturn(name, { add: region })).toMatchObject({ code: 0, err: '' })
     expect(await tagsOf(arn)).toEqual({ 'keyturn:home': home })
     expect(changed()).toEqual(['TagResource', 'UntagResource'])
   })
 
-  test('tells what Secrets Manager says of one that failed, and that it is not overwritten', async () => {
+  test('prints Secrets Manager’s reason for a failed replica, and that nothing is overwritten', async () => {
     const { name, arn } = await secret()
     secretsManager.setRegionBehaviour(region, { failsBecause: 'key disabled' })
     const failed = await keyturn(name, { add: region })
@@ -210,7 +210,7 @@ describe('--add', () => {
     )
   })
 
-  test('ends with 4 when the time is over, and the same again looks on', async () => {
+  test('ends with 4 after the time limit, and the same command continues to wait', async () => {
     const { name } = await secret()
     secretsManager.setRegionBehaviour(region, { inProgressMs: 1e9 })
     const late = await keyturn(name, { add: region, wait: 0 })
@@ -221,7 +221,7 @@ describe('--add', () => {
     expect(changed()).toEqual(['TagResource', 'ReplicateSecretToRegions'])
   })
 
-  test('InSync without the version is not enough, and has to do where the Region cannot be asked', async () => {
+  test('InSync without the version is not enough, unless the Region cannot be asked', async () => {
     const { name } = await secret()
     secretsManager.setRegionBehaviour(region, { inProgressMs: 0, arrivalMs: 1e9 })
     expect(await keyturn(name, { add: region, wait: 1000 })).toMatchObject({ code: 4 })
@@ -233,7 +233,7 @@ describe('--add', () => {
     )
   })
 
-  test('whoever may not replicate is told, and only the tag is set', async () => {
+  test('without the right to replicate sets only the tag, and reports that', async () => {
     const { name, arn } = await secret()
     account.refuse(action =>
       action === 'ReplicateSecretToRegions'
@@ -326,7 +326,7 @@ describe('what an action refuses changes nothing', () => {
       { region: home, outputs: { ...stackOf('local').outputs, Version: '99.0.0' } },
       /\nInstall the command of Keyturn 99/,
     ],
-  ])('where the stack is %s', async (_, stack, says) => {
+  ])('if the stack is %s', async (_, stack, says) => {
     account.stacks.splice(0, 9, old(stack))
     const { name } = await secret({}, other)
     for (const options of [{ add: region }, { giveUp: other, reason: 'down', confirm: other }]) {
@@ -337,7 +337,7 @@ describe('what an action refuses changes nothing', () => {
     expect(changed()).toEqual([])
   })
 
-  test('where the stack of another Region that has the secret is older', async () => {
+  test('if the stack of another Region with the secret is older', async () => {
     const { name } = await secret({}, other)
     const { Version: _, ...outputs } = stackOf('old').outputs
     account.stacks.push({ name: 'keyturn-old', outputs, region: other })
@@ -349,7 +349,7 @@ describe('what an action refuses changes nothing', () => {
     expect(changed()).toEqual([])
   })
 
-  test("a Region that does not tell its stacks is told, and in no one's way", async () => {
+  test('a Region whose stacks may not be described is reported, and blocks nothing', async () => {
     const { name } = await secret()
     account.refuse((action, place) =>
       action === 'DescribeStacks' && place === region ? { name: 'AccessDenied', status: 403 } : undefined,
@@ -363,7 +363,7 @@ describe('what an action refuses changes nothing', () => {
 })
 
 describe('--remove', () => {
-  test('asks, deletes the replica, and takes back that it was given up', async () => {
+  test('asks, deletes the replica, and removes the tag of a Region that was given up', async () => {
     const { name, arn } = await secret({ [`keyturn:given-up:${region}`]: '2026-11-01 down' }, region, other)
     const { code, out, err } = await keyturn(name, { remove: region }, { typed: 'yes' })
     expect(code).toBe(0)
@@ -391,7 +391,7 @@ describe('--remove', () => {
     expect(changed()).toEqual(expected ? [] : ['RemoveRegionsFromReplication'])
   })
 
-  test('without a terminal, and for a program, --confirm has to name the Region', async () => {
+  test('without a terminal, and with --json, --confirm has to name the Region', async () => {
     const { name, arn } = await secret({}, region)
     expect(await keyturn(name, { remove: region })).toMatchObject({
       code: 2,
@@ -410,7 +410,7 @@ describe('--remove', () => {
     expect(await listed(arn)).toEqual([])
   })
 
-  test('one that is promoted while somebody thinks is left alone', async () => {
+  test('a replica that is promoted during the question is left alone', async () => {
     secretsManager.setRegionBehaviour(region, { promotedStaysListed: true })
     const { name, arn } = await secret({}, region)
     let looks = 0
@@ -426,7 +426,7 @@ describe('--remove', () => {
 })
 
 describe('--give-up', () => {
-  test('sets the tag of the day with the reason, after a yes, and says what follows', async () => {
+  test('after a yes, sets the tag with day and reason, and says what follows', async () => {
     const { name, arn } = await secret({}, region)
     const options = { giveUp: region, reason: 'Region down @ 09:00' }
     expect(await keyturn(name, options, { typed: 'no' })).toMatchObject({ code: 2 })
@@ -452,7 +452,7 @@ describe('--give-up', () => {
   })
 })
 
-test('--remove is done though the answer was lost, and takes back that the Region was given up', async () => {
+test('--remove succeeds although the answer was lost, and removes the tag of a Region that was given up', async () => {
   const { name, arn } = await secret({ [`keyturn:given-up:${region}`]: '2026-11-01 down' }, region)
   loseRemoval(arn)
   expect(await keyturn(name, { remove: region }, { typed: 'yes' })).toMatchObject({ code: 0 })
@@ -460,7 +460,7 @@ test('--remove is done though the answer was lost, and takes back that the Regio
 })
 
 describe('--repair', () => {
-  test('replicates again with the same key, and takes back that it was given up', async () => {
+  test('replicates again with the same key, and removes the tag of a Region that was given up', async () => {
     const { name, arn } = await secret({ [`keyturn:given-up:${region}`]: '2026-11-01 down' })
     await replicate(arn, region, 'alias/there')
     secretsManager.setRegionBehaviour(region, { failsBecause: 'key disabled' })
@@ -475,7 +475,7 @@ describe('--repair', () => {
     expect(await tagsOf(arn)).toEqual({})
   })
 
-  test('of one that follows changes nothing', async () => {
+  test('of a replica that is in sync changes nothing', async () => {
     const { name } = await secret({}, region)
     expect(await keyturn(name, { repair: region })).toMatchObject({ code: 0, err: '' })
     expect(changed()).toEqual([])
@@ -492,7 +492,7 @@ describe('--repair', () => {
     return made
   }
 
-  test('of one that hangs removes and adds it, once the name of the Region is typed', async () => {
+  test('of a replica that hangs removes and adds it, after the name of the Region was typed', async () => {
     const { name, arn } = await wedged()
     const { code, err } = await keyturn(name, { repair: region }, { typed: region, milliseconds: 1000 })
     expect(err).toMatch(/deleted at once and made anew; applications in us-east-1 find no secret until/)
@@ -515,7 +515,7 @@ describe('--repair', () => {
     expect(await listed(arn)).toEqual([`${region} InSync`])
   })
 
-  test('of one that hangs adds it again though the answer to its removal was lost', async () => {
+  test('of a replica that hangs adds it again although the answer to its removal was lost', async () => {
     const { name, arn } = await wedged()
     loseRemoval(arn)
     const { code } = await keyturn(name, { repair: region }, { typed: region, milliseconds: 1000 })
@@ -523,7 +523,7 @@ describe('--repair', () => {
     expect(code).toBe(0)
   })
 
-  test.each([['yes'], [other], [undefined]])('leaves it as it hangs if %s is typed', async typed => {
+  test.each([['yes'], [other], [undefined]])('leaves a replica that hangs as it is if %s is typed', async typed => {
     const { name } = await wedged()
     const called = { milliseconds: 600, ...(typed !== undefined && { typed }) }
     const { code, err } = await keyturn(name, { repair: region }, called)
@@ -532,7 +532,7 @@ describe('--repair', () => {
     expect(changed()).toEqual(['ReplicateSecretToRegions'])
   })
 
-  test('--confirm does the typing; if it cannot be added again, that is told', async () => {
+  test('--confirm replaces the typing, and a replica that cannot be added again is reported', async () => {
     const { name, arn } = await wedged()
     let calls = 0
     account.refuse(action =>
@@ -549,7 +549,7 @@ describe('--repair', () => {
   })
 
   test.each(['key disabled', 'key denied', 'not enabled', 'name exists'] as const)(
-    'of one that fails again for %s removes nothing',
+    'of a replica that fails again for %s removes nothing',
     async fails => {
       const { name, arn } = await secret({}, region)
       secretsManager.setRegionBehaviour(region, { failsBecause: fails })
@@ -561,7 +561,7 @@ describe('--repair', () => {
     },
   )
 
-  test('one that is hanging where its Region cannot be asked is not removed', async () => {
+  test('a replica that hangs in a Region that cannot be asked is not removed', async () => {
     const { name } = await wedged()
     secretsManager.setRegionBehaviour(region, { wedgesWithinMs: 60_000, endpoint: 'denied' })
     expect(await keyturn(name, { repair: region, confirm: region }, { milliseconds: 600 })).toMatchObject({
@@ -594,7 +594,7 @@ test.each<[boolean, ReplicaWaitResult['end'], string, CopyState['state']]>([
 })
 
 describe('many at once', () => {
-  test('by tag and prefix: a preview, one question, a line each, and what cannot be done beside', async () => {
+  test('by tag and prefix have a preview, one question, and a line for each, also for the impossible ones', async () => {
     const team = { team: `t${secretsMade}` }
     const options = { add: region, tag: Object.entries(team), prefix: 'shop/' }
     const all = [await secret(team), await secret(team), await secret({ ...team, 'keyturn:home': other })]
@@ -642,7 +642,7 @@ describe('many at once', () => {
     expect(performance.now() - begun).toBeGreaterThan(11 * 50 - 10)
   })
 
-  test('those that hang are asked about together, and others are left as they are', async () => {
+  test('have one question for all that hang, and leave others as they are', async () => {
     const team = { team: `t${secretsMade}` }
     const well = await secret(team, region)
     const hanging = [await secret(team, region), await secret(team, region)]
@@ -662,7 +662,7 @@ describe('many at once', () => {
     for (const { arn } of [well, ...hanging]) expect(await listed(arn)).toEqual([`${region} InSync`])
   })
 
-  test('the worst of several, as one document', async () => {
+  test('are one document, with the exit code of the worst', async () => {
     const team = { team: `t${secretsMade}` }
     const well = await secret(team, region)
     const failing = await secret(team, region)

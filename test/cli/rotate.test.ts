@@ -26,7 +26,7 @@ beforeAll(async () => {
   })
   account.stacks.push(stackOf('local'))
 })
-/** The calls of Secrets Manager that may still wait for their rotations. */
+/** Rotations by Secrets Manager that may still be waiting. */
 const called: Promise<unknown>[] = []
 afterAll(async () => {
   await Promise.all(called)
@@ -43,7 +43,7 @@ const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(acc
 const single = { 'keyturn:strategy': 'single-user' }
 const failing = { ...single, 'keyturn:test-query': 'TABLE no_such_table' }
 let users = 0
-/** A new secret: its name, by which the command calls it. */
+/** Makes a secret. @returns its name */
 async function enrol(tags: Record<string, string> = {}, more: Parameters<Users['enrol']>[1] = {}) {
   const user = `user${users++}`
   await embedded.users.enrol(user, { tags, ...more })
@@ -51,7 +51,7 @@ async function enrol(tags: Record<string, string> = {}, more: Parameters<Users['
 }
 const value = (name: string) => embedded.users.valueStore.read(name, 'current')
 
-/** Has a state do something else for the time of a test. */
+/** Replaces the function of a state during one test. */
 function instead(state: StateName<'rotate'>, task: (usual: Task) => Task): void {
   const { tasks } = embedded.stepFunctions
   const usual = tasks[state] as Task
@@ -61,7 +61,7 @@ function instead(state: StateName<'rotate'>, task: (usual: Task) => Task): void 
   })
 }
 
-/** The states that lines of output name. */
+/** @returns the states that the output names */
 const statesIn = (stdout: string) =>
   stdout
     .trimEnd()
@@ -77,7 +77,7 @@ const good = [
   'rotated',
 ]
 
-test('a rotation is shown to its end, a state a line, without a colour and without a value', async () => {
+test('a rotation is shown to its end, one line for each state, without colours and values', async () => {
   const id = await enrol()
   const before = await value(id)
   const { code, stdout, stderr } = await keyturn('rotate', id)
@@ -90,7 +90,7 @@ test('a rotation is shown to its end, a state a line, without a colour and witho
   for (const text of [before, after]) expect(stdout).not.toContain(JSON.parse(`${text}`).password)
 })
 
-test('one that fails says why and that the application is unharmed, and what to do', async () => {
+test('a rotation that fails says why, that the application is unharmed, and what to do', async () => {
   const id = await enrol(single, { failsOnceChanged: true })
   const before = await value(id)
   const { code, stdout, stderr } = await keyturn('rotate', id)
@@ -105,7 +105,7 @@ test('one that fails says why and that the application is unharmed, and what to 
   expect(await value(id)).toBe(before)
 })
 
-test('one that its rehearsal ends shows where, and that nothing was changed', async () => {
+test('a rotation that fails in its rehearsal shows where, and that nothing was changed', async () => {
   const { code, stdout, stderr } = await keyturn('rotate', await enrol(failing))
   expect(code).toBe(1)
   expect(statesIn(stdout).slice(0, 5)).toEqual([
@@ -119,7 +119,7 @@ test('one that its rehearsal ends shows where, and that nothing was changed', as
   expect(stderr).toContain('the application is unharmed. TestFailed: ')
 })
 
-test('a try that is repeated is shown with its reason', async () => {
+test('a retry is shown with its reason', async () => {
   let tries = 0
   instead('SetSecret', usual => event => {
     if (tries++ === 0) throw Object.assign(new Error('no\nanswer\u001b[2J'), { name: 'Unreachable' })
@@ -130,7 +130,7 @@ test('a try that is repeated is shown with its reason', async () => {
   expect(stdout).toContain(': SetSecret: try 1 failed: Unreachable: no answer\n')
 })
 
-test('the grace time is not waited for: it is told until when the old one stays open', async () => {
+test('the command does not wait for the grace time, and says until when the old user stays open', async () => {
   const id = await enrol({ 'keyturn:grace': '2h' }, { admin: await embedded.users.makeAdmin('master') })
   const { code, stdout } = await keyturn('rotate', id)
   expect(code).toBe(0)
@@ -199,13 +199,13 @@ test('no rotation begins if one of several ids is wrong', async () => {
   expect(account.calls).not.toContain('StartExecution')
 })
 
-test('one that was named twice, in two ways, is rotated once', async () => {
+test('a credential that is named in two ways is rotated once', async () => {
   const id = await enrol()
   expect((await keyturn('rotate', id, `secret:${id}`, '--no-wait')).code).toBe(0)
   expect(account.calls.filter(action => action === 'StartExecution')).toHaveLength(1)
 })
 
-test('--all-due starts a run; with ids, or neither, nothing begins', async () => {
+test('--all-due starts a run; with ids too, or with neither, nothing begins', async () => {
   const { code, stdout } = await keyturn('rotate', '--all-due')
   expect([code, account.runs]).toEqual([0, ['{}']])
   expect(stdout).toContain('arn:aws:states:')
@@ -219,7 +219,7 @@ async function rotatedByService(id: string): Promise<void> {
   const handler = await loadHandler('rotateSecret')
   account.rotateSecret = (SecretId, ClientRequestToken) => {
     embedded.secretsManager.stagePending(id, ClientRequestToken)
-    // As the service does, after it has answered.
+    // The service does this after it has answered.
     called.push(
       sleep(500)
         .then(() => handler({ Step: 'createSecret', SecretId, ClientRequestToken }))
@@ -229,7 +229,7 @@ async function rotatedByService(id: string): Promise<void> {
   }
 }
 
-test('a secret that Secrets Manager rotates by this stack is rotated by it, under a token of ours', async () => {
+test('a secret with rotation by this stack is rotated by Secrets Manager, with the command’s token', async () => {
   const id = await enrol()
   await rotatedByService(id)
   const { code, stdout, stderr } = await keyturn('rotate', id)
@@ -238,7 +238,7 @@ test('a secret that Secrets Manager rotates by this stack is rotated by it, unde
   expect(account.calls).toContain('RotateSecret')
 })
 
-test('who may not have its function invoked is told so', async () => {
+test('somebody who may not invoke the rotation function is told so', async () => {
   const id = await enrol()
   await rotatedByService(id)
   account.rotateSecret = () => ({
@@ -250,7 +250,7 @@ test('who may not have its function invoked is told so', async () => {
   expect(stderr).toMatch(/not authorized.*\n.*needs lambda:InvokeFunction/)
 })
 
-test('where Secrets Manager refuses, its reason is told; a secret that is to be deleted is not tried', async () => {
+test('a refusal of Secrets Manager is reported, and a secret marked for deletion is not tried', async () => {
   const id = await enrol()
   await rotatedByService(id)
   const message = 'A previous rotation is not complete. That rotation will be reattempted.'
@@ -267,7 +267,7 @@ test('where Secrets Manager refuses, its reason is told; a secret that is to be 
   expect(account.calls).not.toContain('StartExecution')
 })
 
-test('one that fails under Secrets Manager is tried again by that, which is said', async () => {
+test('a failed rotation by Secrets Manager says that the service tries again', async () => {
   const id = await enrol(failing)
   await rotatedByService(id)
   const { code, stderr } = await keyturn('rotate', id)
@@ -277,7 +277,7 @@ test('one that fails under Secrets Manager is tried again by that, which is said
   ])
 })
 
-test('a temporary clone is told as one, with the time from which the application moves back', async () => {
+test('a temporary clone is named, with the time from which the application moves back', async () => {
   instead('MoveBack', () => () => ({}))
   const tags = { 'keyturn:strategy': 'temporary-clone', 'keyturn:grace': '2h' }
   const { code, stdout } = await keyturn(
@@ -288,7 +288,7 @@ test('a temporary clone is told as one, with the time from which the application
   expect(stdout).toMatch(/: rotated onto a temporary clone, .*moves back by itself after \d{4}-.* UTC; /)
 })
 
-test('a version that a dead rotation left pending is told, and taken back by the next one', async () => {
+test('a version that a dead rotation left pending is reported, and rolled back by the next rotation', async () => {
   const id = await enrol()
   await rotatedByService(id)
   const SecretString = (await value(id)) ?? ''
@@ -306,7 +306,7 @@ test('a version that a dead rotation left pending is told, and taken back by the
   expect(account.calls).not.toContain('RotateSecret')
 })
 
-/** Has SetSecret wait until it is let go. */
+/** Has SetSecret wait until the returned function is called. */
 function held(): { entered: Promise<void>; go: () => void } {
   const [entered, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   instead('SetSecret', usual => async event => {
@@ -318,7 +318,7 @@ function held(): { entered: Promise<void>; go: () => void } {
 }
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s ends the looking on, not the rotation, which a further call shows',
+  '%s ends the command, not the rotation, which another call then shows',
   async signal => {
     const id = await enrol()
     const { entered, go } = held()
@@ -360,7 +360,7 @@ async function onTerminal(
   return { code, stdout, text: stripVTControlCharacters(stdout) }
 }
 
-test('on a terminal it is shown in place, in colours unless nobody wants them, as wide as that is', async () => {
+test('on a terminal the output is updated in place, in its width, with colours unless switched off', async () => {
   const { code, stdout, text } = await onTerminal(['rotate', await enrol()], {})
   expect(code).toBe(0)
   expect(text).toMatch(/✔ demo\/user\d+: rotated\s/)
@@ -371,7 +371,7 @@ test('on a terminal it is shown in place, in colours unless nobody wants them, a
   expect(plain.stdout).not.toContain('\u001b[3')
 })
 
-test('Ctrl-C at a terminal ends the looking on too', async () => {
+test('Ctrl-C at a terminal ends the command too', async () => {
   const { entered, go } = held()
   const { code, text } = await onTerminal(['rotate', await enrol()], {}, async (child, printed) => {
     await entered
@@ -385,14 +385,14 @@ test('Ctrl-C at a terminal ends the looking on too', async () => {
   )
 })
 
-test('a reader that goes is no error', async () => {
+test('a closed pipe is no error', async () => {
   const { stderr } = await runCommand(['rotate', await enrol()], commandEnvironment(account.url), child =>
     child.stdout.once('data', () => child.stdout.destroy()),
   )
   expect(stderr).toBe('')
 })
 
-test('AWS may be slow to answer while one looks on; where it refuses, the rotation is said to go on', async () => {
+test('AWS may answer slowly while the command waits; if it refuses, the command says that the rotation goes on', async () => {
   let refused = 0
   account.refuse(action =>
     action === 'GetExecutionHistory' && refused++ < 4

@@ -139,7 +139,7 @@ describe('a credential', () => {
     expect(stateOf({ ...at('2026-11-29T10:00:00Z'), ...more })).toBe(state)
   })
 
-  test('with a tag that is wrong is late, and told which tag', () => {
+  test('with a wrong tag is late, and the tag is named', () => {
     const standing = standingOf(facts({}, { 'keyturn:every': 'often' }), now, hour)
     expect(standing).toMatchObject({ state: 'late', why: expect.stringContaining('keyturn:every') })
   })
@@ -149,7 +149,7 @@ describe('a credential', () => {
     expect(stateOf({ credential, rotatedBy: undefined, records: [] })).toBe('unmanaged')
   })
 
-  test('that somebody should look at is told what to do', () => {
+  test('that needs attention has a remedy', () => {
     const bad: Partial<StandingFacts>[] = [
       { records: [{ ...failed, outcome: 'locked-out' }] },
       { records: [{ ...failed, outcome: 'stopped' }] },

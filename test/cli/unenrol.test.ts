@@ -14,7 +14,7 @@ import {
 
 const { world, secret, tagsOf, turnedBy, changes, keyturn, back } = setUpEnrolment()
 
-/** From its n-th change on, nothing answers, as for a command that was killed. */
+/** From the n-th change on, no call is answered, as for a command that was killed. */
 function dieAt(n: number, name: string): void {
   let changed = 0
   world.account.refuse(action => {
@@ -29,7 +29,7 @@ describe.each([
 ])('%s from any call on', (_, name) => {
   beforeEach(() => vi.stubEnv('AWS_MAX_ATTEMPTS', '1'))
 
-  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('after %d changes: the same again ends where it should', async n => {
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('after %d changes, the same command completes the enrolment', async n => {
     const [{ name: id, arn }, admin] = [await secret({}, officialFunctionArn), await secret()]
     const options: EnrolOptions = { ...singleUserOptions, strategy: 'alternating-users', admin: admin.name }
     dieAt(n, name)
@@ -41,7 +41,7 @@ describe.each([
       expect(died.err).toMatch(
         n === 0 ? /keyturn: / : /It may still stand: |whether that was done is not known/,
       )
-      // It is rotated by one or by none, and never by both.
+      // At most one of the two rotates the secret.
       if ('keyturn:every' in (await tagsOf(arn))) expect(await turnedBy(arn)).toBeUndefined()
     }
     expect((await keyturn(id, options)).code).toBe(0)
@@ -60,7 +60,7 @@ describe.each([
     ])
   })
 
-  test.each([0, 1, 2, 3, 4, 5])('at call %d alone: it is taken back', async n => {
+  test.each([0, 1, 2, 3, 4, 5])('if only call %d fails, everything is undone', async n => {
     const { name: id, arn } = await secret({}, officialFunctionArn)
     let changed = 0
     world.account.refuse(action =>
@@ -79,7 +79,7 @@ describe.each([
 })
 
 describe('unenrol', () => {
-  test('takes the schedule off first and managed last; what a credential is stays', async () => {
+  test('removes the schedule first and the tag managed last, and leaves tags that describe the credential', async () => {
     world.account.parameters.set('/shop/key', { 'keyturn:engine': 'opaque', team: 'x' })
     await keyturn('/shop/key', { every: '30d', yes: true })
     world.account.sent.length = 0
@@ -99,7 +99,7 @@ describe('unenrol', () => {
     expect(await back('/shop/key')).toMatchObject({ code: 0, out: expect.stringMatching(/was not enrolled/) })
   })
 
-  test('of two users, it says who stays, and how the admin’s secret loses its tag', async () => {
+  test('of two users says which users stay, and how to remove the tag of the admin’s secret', async () => {
     const [{ name }, admin] = [await secret(), await secret()]
     await keyturn(name, { ...singleUserOptions, strategy: 'alternating-users', admin: admin.name })
     const { out } = await back(name, { dryRun: true })
@@ -120,7 +120,7 @@ describe('unenrol', () => {
     expect((await back(one.name, { dryRun: true })).out).not.toMatch(/admin|_clone/)
   })
 
-  test('while a rotation runs, what it needs stays, and it is said until when', async () => {
+  test('while a rotation runs keeps the tags that it needs, and says until when', async () => {
     const { name, arn } = await secret({}, functionArn)
     await keyturn(name, { strategy: 'single-user', schedule: 'rate(30 days)', yes: true })
     const token = world.secretsManager.stagePending(arn)
@@ -132,7 +132,7 @@ describe('unenrol', () => {
     expect(await tagsOf(arn)).toMatchObject({ 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user' })
   })
 
-  test('in the grace time of its last rotation it waits for the end of that', async () => {
+  test('in the grace time of the last rotation waits for its end', async () => {
     const { name, arn } = await secret()
     await keyturn(name, singleUserOptions)
     world.stepFunctions.foreignRunning.add('grace')
@@ -156,7 +156,7 @@ describe('unenrol', () => {
     expect(await tagsOf(arn)).toEqual({})
   })
 
-  test('where nobody may ask whether one runs, the tags stay', async () => {
+  test('without the right to ask whether a rotation runs keeps the tags', async () => {
     const { name, arn } = await secret()
     await keyturn(name, singleUserOptions)
     world.account.refuse(action => (action === 'Query' ? { name: 'AccessDeniedException' } : undefined))

@@ -18,26 +18,26 @@ const carried = new Set([...recorded.matchAll(/"([a-z]\w*)":/g)].map(([, key]) =
 describe.each(nameKinds)('every %s', kind => {
   const listed: Record<string, string> = names[kind]
 
-  test('that is there is listed: a new one with the release that is to have it', () => {
+  test('in the sources is listed, a new one with the coming release', () => {
     expect(today[kind].length).toBeGreaterThan(4)
     expect(today[kind].filter(name => !(name in listed))).toEqual([])
   })
 
-  test('that is listed is there: it was not renamed, and did not go', () => {
+  test('that is listed is in the sources, neither renamed nor removed', () => {
     const there = kind === 'field' ? new Set([...today.field, ...carried]) : new Set<unknown>(today[kind])
     expect(Object.keys(listed).filter(name => !there.has(name))).toEqual([])
   })
 })
 
-test('what executions of the last release carried is listed with a release before this one', () => {
-  // The names of a recording, not of a state.
+test('the keys that executions of the last release carried are listed with an earlier release', () => {
+  // These are keys of the recording, not of a state.
   const own = ['name', 'stateMachine', 'steps', 'state', 'input', 'output', 'error']
   const fields: Record<string, string> = names.field
   const old = Object.keys(fields).filter(name => fields[name] !== manifest.version)
   expect([...carried].filter(name => !own.includes(`${name}`) && !old.includes(`${name}`))).toEqual([])
 })
 
-test('no function needs what is left out as the command alone needs it', () => {
+test('no function imports what is left out as only used by the command', () => {
   const reached = new Set(globSync('functions/**/*.ts', { cwd: project }))
   for (const file of reached) {
     const text = readFileSync(join(project, file), 'utf8')

@@ -5,12 +5,12 @@ import { RECORDED_COMMIT } from '../../bench/official/source.ts'
 const { commit, states } = readRecordedStates()
 const faultsOf = (some: RecordedState[]) => some.reduce((all, { faults }) => all + faults, 0)
 
-test('the states that AWS’s functions leave are of the commit that all figures are of, and each is there once', () => {
+test('the recorded states are of the commit of all other figures, and each is listed once', () => {
   expect(commit).toBe(RECORDED_COMMIT)
   expect(new Set(states.map(keyOf)).size).toBe(states.length)
 })
 
-test('they are of every engine and strategy, and tell apart all that can be half done', () => {
+test('the recorded states cover every engine and strategy, and all that can be half done', () => {
   const kinds = new Set(states.map(({ engine, strategy }) => `${engine} ${strategy}`))
   expect([...kinds].sort()).toEqual(
     ['mariadb', 'mysql', 'postgres'].flatMap(engine => [
@@ -18,7 +18,7 @@ test('they are of every engine and strategy, and tell apart all that can be half
       `${engine} single-user`,
     ]),
   )
-  // Whoever's password is the new one while the old one is current is locked out: that can be a single user alone.
+  // Only a single user can be locked out: its password is the new one while the old one is current.
   const locked = states.filter(
     ({ labels, start, user, clone }) =>
       labels.current?.includes('AWSCURRENT') && (start === 'on the clone' ? clone?.password : user) === 'new',

@@ -5,8 +5,8 @@ import { makeSetting, Subject } from '../../bench/official/faults/subject.ts'
 import { type Embedded, startEmbedded } from '../../local/embedded/embedded.ts'
 
 /*
- * What AWS's rotation functions leave behind when they die midway, as bench/official/ has found it out: Keyturn rotates each
- * of these states. That AWS's functions then rotate again is tried there, as it takes their code.
+ * The states in which AWS's rotation functions leave a secret when they die midway, as bench/official/ recorded them: Keyturn rotates each
+ * of these states. bench/official/ tests that AWS's functions then rotate again, as this needs their code.
  */
 
 const servers = inject('mysql')
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => embedded?.stop())
 
-/** The newest. Undefined where this system cannot have it; test/support/servers.ts has said so. */
+/** The newest server, or undefined if this system does not have it, which test/support/servers.ts reports. */
 function databaseOf(engine: HalfDone['engine']): Database | undefined {
   if (engine === 'postgres') return postgresDatabase(embedded.postgres)
   const server = servers.findLast(server => server.engine === engine)
@@ -26,8 +26,8 @@ function databaseOf(engine: HalfDone['engine']): Database | undefined {
 const { states } = readRecordedStates()
 const kinds = Map.groupBy(states, ({ engine, strategy, start }) => `${engine}, ${strategy}, ${start}`)
 
-// Those of different users do not meet.
-describe.concurrent('what AWS’s functions leave half done, Keyturn rotates, and then once more', () => {
+// The tests run concurrently, as each has users of its own.
+describe.concurrent('Keyturn rotates what AWS’s functions left half done, twice', () => {
   test.for([...kinds])('%s', { timeout: 120_000 }, async ([, states], { skip }) => {
     const [first] = states
     const database = first && databaseOf(first.engine)

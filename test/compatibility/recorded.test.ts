@@ -7,7 +7,7 @@ import { definitions, lastScenarios, parserOf } from './lastRelease.ts'
 
 const today = { ...door }
 
-describe('what a function of the last release gave', () => {
+describe('what a function of the last release returned', () => {
   test.each(lastScenarios)(
     "leads an execution of today's definition to the same end: $name",
     async scenario => {
@@ -40,18 +40,18 @@ describe('what a function of the last release gave', () => {
     },
   )
 
-  test.each(lastScenarios)("is taken at today's doors, and nothing of it is lost: $name", ({ steps }) => {
+  test.each(lastScenarios)("is parsed by today's functions without loss: $name", ({ steps }) => {
     for (const { state, input } of steps) {
       const { abandoned: _, ...given } = (input as { rotation?: { abandoned?: object } }).rotation ?? {}
       const name = parserOf[state as keyof typeof parserOf]
       const taken = name && (today[name](input) as { rotation?: object })
-      // A rollback uses what it finds of it.
+      // A rollback parses only the keys that it needs.
       const known = name === 'parseRollbackEvent' ? {} : given
       if (taken) expect(taken.rotation ?? {}, state).toMatchObject(known)
     }
   })
 
-  test('is of every state that runs a function, and of every strategy', () => {
+  test('covers every state that runs a function, and every strategy', () => {
     const states = lastScenarios.flatMap(({ steps }) => steps.map(({ state }) => state))
     expect(Object.keys(parserOf).filter(state => !states.includes(state))).toEqual([])
     const text = JSON.stringify(lastScenarios)
@@ -60,13 +60,13 @@ describe('what a function of the last release gave', () => {
   })
 })
 
-test('a definition of the last release retries what it gets for an error that it does not know', () => {
+test('a state machine of the last release retries errors that it does not know', () => {
   for (const name of ['rotate', 'rotate-due'] as const)
     expect(JSON.stringify(definitions.last[name]).match(/"Conflict"/g)?.length, name).toBeGreaterThan(3)
   expect(JSON.stringify(definitions.last)).not.toContain('"retries"')
 })
 
-test('a run that the last release began takes what is found today for one turn', async () => {
+test('a run that the last release began handles the result of today’s findDue as one turn', async () => {
   const rotation = (id: string) => ({ store: 'secrets-manager', id, token: `token-${id}`, until: null })
   const turns = [['admin'], ['first', 'second']].map(ids => ids.map(rotation))
   const group = { name: 'run-1 db', host: 'db', rotations: turns.flat(), turns }

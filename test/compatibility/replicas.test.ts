@@ -13,11 +13,11 @@ import { postgresTestServers } from '../support/testServers.ts'
 import { definitions, lastParsers, parserOf } from './lastRelease.ts'
 
 /*
- * The last release waited for no replica. Its executions go on under today's functions, which see to it that nothing is
- * closed while a replica does not follow; and what today's executions carry, its functions take as they took their own.
+ * The last release waited for no replica. Its executions go on with today's functions, which close nothing while a replica is
+ * behind. And its functions parse the state of today's executions as they parsed their own.
  */
 
-// Before any function is loaded.
+// Set before any function is loaded.
 setPeerRegions()
 const [place] = postgresTestServers()
 if (!place) throw new Error('there is no PostgreSQL')
@@ -55,7 +55,7 @@ describe.each(Object.entries(replicaFaults))(
       const tasks = { ...embedded.tasks, [state]: misbehave }
       const { failure, states, tries } = await rotate(tasks, { definition: definitions.last.rotate })
       const where = `${fault}, ${state}`
-      // What its own Region cannot tell it does not know: that the version is not there although the status is InSync.
+      // Such an execution only asks its own Region, which cannot say that a version is missing although the status is InSync.
       const isHidden = conduct.arrivalMs !== undefined || conduct.endpoint !== undefined
       if (!isHidden) {
         await secret.expectServed(where)
@@ -74,7 +74,7 @@ describe.each(Object.entries(replicaFaults))(
   },
 )
 
-test('what an execution of today carries, each function of the last release takes', async () => {
+test('each function of the last release parses the state of today’s executions', async () => {
   captureOutput()
   const taken: string[] = []
   const watched = Object.entries(embedded.tasks).map(([state, task]): [string, Task] => [

@@ -30,7 +30,7 @@ const account = '000000000000'
 const now = new Date()
 const ago = (days: number) => new Date(now.getTime() - days * 86_400_000).toISOString()
 
-/** No name and no path of another test. */
+/** The prefix of the names and paths of this test. */
 const prefix = `audited-${randomUUID().slice(0, 8)}`
 const team = { team: 'shop' }
 const managed = { ...team, 'keyturn:managed': 'true' }
@@ -62,7 +62,7 @@ const allow = (Principal: unknown) => ({
   Statement: [{ Effect: 'Allow', Principal, Action: 'secretsmanager:GetSecretValue', Resource: '*' }],
 })
 
-/** Twenty credentials of two Regions, of which an audit finds something about most. */
+/** Twenty credentials of two Regions. An audit has findings about most of them. */
 function declared(home: string, peer: string): Record<string, DeclaredRegion> {
   const admin = `arn:aws:secretsmanager:${home}:${account}:secret:${prefix}/admin`
   return {
@@ -95,7 +95,7 @@ function declared(home: string, peer: string): Record<string, DeclaredRegion> {
   }
 }
 
-/** Makes on a local AWS what was declared, as far as it can be made there. */
+/** Makes the declared credentials on a local AWS, as far as it can have them. */
 async function plant({ client }: Deployed, table: string, region: DeclaredRegion): Promise<void> {
   const secrets = new SecretsManagerClient(client)
   const ssm = new SSMClient(client)
@@ -138,7 +138,7 @@ async function plant({ client }: Deployed, table: string, region: DeclaredRegion
   }
 }
 
-/** Credentials of somebody with the policy of the output AuditPolicyArn, and with nothing else. */
+/** @returns AWS credentials of a user with only the policy of the output AuditPolicyArn */
 async function auditor({ url, readOutput }: Deployed): Promise<Record<string, string>> {
   const call = async (service: string, words: Record<string, string>) => {
     const headers = {
@@ -164,11 +164,14 @@ async function auditor({ url, readOutput }: Deployed): Promise<Record<string, st
   }
 }
 
-/** Audits twenty credentials of two deployed Regions, by the policy for audits, and compares with the double of an account. */
+/**
+ * Makes the tests that audit twenty credentials of two deployed Regions with the policy for audits, and compare the report
+ * with that of a played account.
+ */
 export function auditedRegions(regions: () => { here: Deployed; there: Deployed }): void {
   describe('an audit of both Regions, by the policy for audits', () => {
     let double: AuditedAccount
-    /** What was reported of the twenty, by the deployed stacks and by the double. */
+    /** The reports on the twenty credentials: of the deployed stacks and of the played account. */
     let deployed: AuditReport
     let doubled: AuditReport
     let credentials: Record<string, string>
@@ -214,19 +217,19 @@ export function auditedRegions(regions: () => { here: Deployed; there: Deployed 
         .map(({ region, rule, status, credential }) => `${region} ${credential?.name} ${rule} ${status}`)
         .sort()
 
-    test('finds of twenty credentials what it finds of the double, but that MiniStack has no Access Analyzer', () => {
+    test('has the findings of the played account, except that MiniStack has no Access Analyzer', () => {
       const names = deployed.credentials.filter(({ name }) => name.includes(prefix)).map(({ name }) => name)
       expect(names).toHaveLength(20 + 2)
-      // Neither has an event of CloudTrail, though rotations ended: nobody's reads are known in either.
+      // Neither has events of CloudTrail although rotations ended, so reads are not known in either.
       for (const region of doubled.regions) expect(deployed.readsKnownSince).not.toHaveProperty(region)
       const unread = told(deployed).filter(finding => !told(doubled).includes(finding))
       expect(unread.map(finding => finding.split(' ')[2])).toEqual(['exposed', 'exposed'])
-      // Their values are stored just now: so none is too old, and what failed before says nothing of them.
+      // Their values were stored just now, so none is too old, and earlier failures do not count.
       expect(told(doubled)).toHaveLength(14)
       expect(told(deployed)).toEqual([...told(doubled), ...unread].sort())
     })
 
-    test('whoever has that policy reads no value', async () => {
+    test('the policy allows reading no value', async () => {
       const { here } = regions()
       const { AWS_ACCESS_KEY_ID: accessKeyId = '', AWS_SECRET_ACCESS_KEY: secretAccessKey = '' } = credentials
       const sessionToken = `${credentials.AWS_SESSION_TOKEN}`
@@ -237,7 +240,7 @@ export function auditedRegions(regions: () => { here: Deployed; there: Deployed 
       await expect(new SSMClient(client).send(get)).rejects.toThrow(/not authorized/)
     })
 
-    test('and may look at the deployment and at who reads', async () => {
+    test('the policy allows keyturn doctor and keyturn readers', async () => {
       const { here } = regions()
       const env = commandEnvironment(here.url, { ...here.env, ...credentials })
       const looked = await runCommand(['doctor'], env)

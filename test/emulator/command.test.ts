@@ -43,10 +43,10 @@ import { templateFunction } from './templateFunction.ts'
 const bin = process.env.AWS_ENDPOINT_URL ? undefined : await pythonBin()
 const deployable = process.env.AWS_ENDPOINT_URL || bin
 
-/** What the event of a check tells. */
+/** The detail of the event of a check. */
 type Told = { id: string; result: string }
 
-/** The command against the deployed stack: real executions, real events, the real table. */
+/** The command with a stack that is deployed on the local AWS: with its executions, events and table. */
 describe.skipIf(!deployable)('the keyturn command', () => {
   let folder: string
   let stack: Deployed
@@ -60,7 +60,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
   })
 
   const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(stack.url, stack.env))
-  /** What is asked for, once the events have come to the table. */
+  /** Waits until the events have come to the table. @returns what was asked for */
   async function eventually<T>(ask: () => Promise<T>, holds: (answer: T) => boolean): Promise<T> {
     for (const until = Date.now() + 60_000; ; await sleep(500)) {
       const answer = await ask()
@@ -80,7 +80,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     })
   })
 
-  test('says how the deployment is, and enables a rule and a schedule that are disabled', async () => {
+  test('reports on the deployment, and enables a rule and a schedule that are disabled', async () => {
     const states = async () => {
       const { checks } = JSON.parse((await keyturn('doctor', '--json')).stdout)
       return Object.entries(
@@ -117,7 +117,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     })
   })
 
-  test('rotates a secret and a parameter, and then knows what they went through', async () => {
+  test('rotates a secret and a parameter, and then has their history', async () => {
     const admin = await stack.users.makeAdmin('commander')
     const tags = { 'keyturn:grace': '1s' }
     const secret = await stack.users.enrol('ordered', { admin, tags })
@@ -150,7 +150,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     expect(stdout.match(/(filed|ordered) {2}rotated in/g)).toHaveLength(2)
   })
 
-  test('tells of one that failed why, and what to do; of all, that one first', async () => {
+  test('says why a rotation failed and what to do, and lists that credential first', async () => {
     const id = await stack.users.enrol('broken', { tags: { 'keyturn:test-query': 'TABLE no_such_table' } })
     const { code, stderr } = await keyturn('rotate', id)
     expect(code).toBe(1)
@@ -161,7 +161,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     expect(stdout.split('\n')[1]).toMatch(/^failed +secret:local-\w+\/broken +.*TestFailed at RehearseTest/)
   })
 
-  test('is the same from its package, under the oldest Node and under this one', async () => {
+  test('works the same from its package, under the oldest Node and under this one', async () => {
     const unpacked = await mkdtemp(join(tmpdir(), 'keyturn-packed-'))
     try {
       await promisify(execFile)('tar', ['-xzf', await packCommand(unpacked), '-C', unpacked])
@@ -182,7 +182,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     }
   })
 
-  test('checks one that is well and one that is not, and whoever listens is told', async () => {
+  test('checks a working and a broken credential, with an event for each', async () => {
     const [admin, other] = [await stack.users.makeAdmin('warden'), await stack.users.makeAdmin('former')]
     const well = await stack.users.enrol('checked', { admin, tags: { 'keyturn:test-query': 'SELECT 1' } })
     const ill = await stack.users.enrol('checked_ill', { admin: other })
@@ -225,9 +225,9 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     expect(JSON.stringify(events)).toContain('"failed":["admin-login"]')
   })
 
-  /** Of another local AWS nobody here knows whether it enforces IAM. */
-  describe.skipIf(!bin)('in the hands of somebody with a policy that it printed', () => {
-    /** A shell of somebody who may do what `keyturn policy` with these words prints, and nothing else. */
+  /** Only MiniStack is known to enforce IAM. */
+  describe.skipIf(!bin)('used by somebody with a policy that it printed', () => {
+    /** The environment variables of a user with only the policy that `keyturn policy` prints for these arguments. */
     async function shellOf(...words: string[]): Promise<Record<string, string>> {
       const { stdout } = await keyturn('policy', ...words)
       return { ...stack.env, ...(await personWith(`${bin}`, stack.env, [JSON.parse(stdout)])) }
@@ -240,7 +240,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         stepFunctions: new SFNClient(settings),
       }
     }
-    /** Who may do everything. */
+    /** The environment variables of a user who may do everything. */
     const anybody = () => clientsOf(stack.env)
     const denied = { name: expect.stringMatching(/^AccessDenied/) }
     const enrolled = async (user: string) => ({
@@ -248,7 +248,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
       parameter: await stack.users.enrol(`${user}_too`, { valueStore: stack.parameters }),
     })
 
-    test('an auditor looks at everything, starts nothing and reads no value', async () => {
+    test('an auditor can run every command that reads, starts nothing and reads no value', async () => {
       const { id, parameter } = await enrolled('audited')
       const shell = commandEnvironment(stack.url, await shellOf('--auditor'))
       const looks = [
@@ -324,7 +324,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
       }
       const untag = (SecretId: string, ...TagKeys: string[]) =>
         anybody().secrets.send(new UntagResourceCommand({ SecretId, TagKeys }))
-      /** A secret that Keyturn knows nothing of. */
+      /** Makes a secret without Keyturn's tags. */
       async function untouched(user: string): Promise<string> {
         const id = await stack.users.enrol(user)
         await untag(id, 'keyturn:managed')
@@ -357,7 +357,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         expect(await tagsOf(admin.arn)).toEqual(['keyturn:admin=true'])
       })
 
-      test('enrols what a file lists; status tells the real date of a password whose value was edited', async () => {
+      test('enrols what a file lists, and status has the real date of a password whose value was edited', async () => {
         const admin = await stack.users.makeAdmin('lister')
         const edited = await untouched('listed')
         await stack.users.runSql('grant listed to lister with admin option')
@@ -450,7 +450,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
     })
   })
 
-  test('writes down no password, nor does the table', async () => {
+  test('neither the command’s output nor the table has a password', async () => {
     const passwords = await stack.collectPasswords()
     expect(passwords.length).toBeGreaterThan(3)
     for (const words of [['status'], ['events', '--json'], ['history', 'local', '--json']]) {

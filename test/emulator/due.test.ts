@@ -21,21 +21,21 @@ import { type Deployed, findLeaks, startDeployed } from '../../local/stack/deplo
 import { pythonBin } from '../../local/stack/python.ts'
 import { copyProject } from '../stack/package.ts'
 
-// Only MiniStack is known to take events in the name of AWS's services, and its waits can be made short.
+// Only MiniStack is known to accept events of AWS's services, and to have waits that can be shortened.
 const possible = !process.env.AWS_ENDPOINT_URL && Boolean(await pythonBin())
 
-describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
+describe.skipIf(!possible)('rotate-due, deployed on a local AWS', () => {
   let folder: string
   let stack: Deployed
   let stepFunctions: SFNClient
   /** The state machine that rotates what is due. */
   let rotateDue: string
-  /** Two database servers more; the second one goes down. */
+  /** Two more database servers, of which the second one is stopped. */
   let servers: (PostgresServer & { stop(): Promise<void> })[]
-  /** Parameters on the stack's own server, and on those two. */
+  /** Parameters for the stack's own server, and for those two. */
   const ids: string[][] = []
   let [fresh, wrong] = ['', '']
-  /** Secrets on the stack's own server: an admin's, and a user's that names it. */
+  /** Secrets for the stack's own server: an admin's, and a user's that names the admin's. */
   let [admin, administered] = ['', '']
   const before = new Map<string, StoredValue>()
   /** The run that the schedule started. */
@@ -43,7 +43,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
   let ssm: SSMClient
 
   beforeAll(async () => {
-    // Of what a state machine waits: a server that is down is given up after seconds, not minutes.
+    // The waits of the state machine are shortened, so that a server that is down is given up after seconds.
     process.env.SFN_WAIT_SCALE = '0.02'
     folder = await copyProject()
     servers = await Promise.all([startPostgres(), startPostgres()])
@@ -54,9 +54,9 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     rotateDue = await stack.readOutput('RotateDueStateMachineArn')
     await seed()
     await servers[1]?.stop()
-    // Else a run could begin when only some of them have their tags.
+    // Otherwise a run could begin when only some of them have their tags.
     await setSchedule('DISABLED')
-    // Old enough for an interval of a minute.
+    // They are then old enough for an interval of a minute.
     await sleep(61_000)
     for (const id of ids.flat()) await schedule(id, '1m')
     for (const id of [admin, administered]) await scheduleSecret(id, '1m')
@@ -127,12 +127,12 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       ),
     )
   }
-  /** What a run calls a secret. */
+  /** The name of a secret in a run's report. */
   const secretName = (arn: string) => arn.slice(arn.indexOf(':secret:') + ':secret:'.length, -7)
   const rotationsOf = async (id: string) =>
     (await executionsOf(stack.stateMachineArn)).filter(({ input = '{}' }) => JSON.parse(input).id === id)
 
-  /** The schedule's run in which something was due. The schedule ends with it: later runs begin when a test says so. */
+  /** Waits for a scheduled run in which something was due, and then disables the schedule, so that tests start later runs. */
   async function firstRun(): Promise<DescribeExecutionOutput> {
     await until(150, async () => (await rotationsOf(ids[0]?.[0] ?? '')).length)
     await setSchedule('DISABLED')
@@ -179,7 +179,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     for (const id of [ids[0], ids[1]].flat()) await expectRotated(id ?? '')
   })
 
-  test('an admin rotates before whoever names it', async () => {
+  test('an admin rotates before the secrets that name it', async () => {
     const { groups } = JSON.parse(run.output ?? '')
     const turns = groups.flatMap(({ turns = [] }: { turns?: object[] }) => turns) as { id: string }[][]
     expect(turns.map(turn => turn.length)).toEqual([1, 4])
@@ -189,7 +189,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     expect(Number(first?.stopDate)).toBeLessThanOrEqual(Number(second?.startDate))
   })
 
-  test('and leaves the rest, with the reason where there is one', async () => {
+  test('the run skips the rest, with a reason if there is one', async () => {
     expect(await rotationsOf(fresh)).toEqual([])
     expect(await rotationsOf(wrong)).toEqual([])
     expect(JSON.parse(run.output ?? '')).toMatchObject({
@@ -198,7 +198,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     })
   })
 
-  test('a server that does not answer is two alarms: the one failure, and what waits', async () => {
+  test('a server that does not answer raises two alarms: for the failure, and for what is parked', async () => {
     const host = `127.0.0.1:${servers[1]?.port}`
     const about = (text: string) => stack.alarms(text)
     const subject = `ERROR Unreachable: no answer from ${host}, 2 rotations wait`
@@ -217,7 +217,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     ])
   })
 
-  test('the run is announced when it is over', async () => {
+  test('the run is announced at its end', async () => {
     expect(await stack.waitForAnnouncements(run.executionArn ?? '')).toContainEqual(
       expect.objectContaining({
         'detail-type': 'Due Rotations Finished',
@@ -226,7 +226,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     )
   })
 
-  test('the next run: what has just rotated is not due; on the server that is down another one is tried', async () => {
+  test('in the next run, what has just rotated is not due, and another one is tried on the server that is down', async () => {
     const start = new StartExecutionCommand({ stateMachineArn: rotateDue, name: randomUUID(), input: '{}' })
     for (const id of [ids[0], ids[1]].flat()) await schedule(id ?? '', '1d')
     for (const id of [admin, administered]) await scheduleSecret(id, '1d')
@@ -242,7 +242,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
     const tried = skipped.names.filter((name: string) => name.includes('it was tried already'))
     expect(tried).toHaveLength(1)
     expect((await Promise.all((ids[2] ?? []).map(rotationsOf))).flat()).toHaveLength(2)
-    // It was told already.
+    // This was reported already.
     expect(await stack.alarms(`Host:        ${host}`)).toHaveLength(1)
   })
 
@@ -265,7 +265,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       return Entries?.[0]?.EventId ?? ''
     }
 
-    test('rotates once, though it is sent twice; and the change it makes starts nothing', async () => {
+    test('starts one rotation although it is sent twice, and the rotation’s own change starts none', async () => {
       const at = new Date().toISOString()
       const event = await put(fresh)
       const [{ executionArn, name, input } = { name: '' }] = await until(60, async () => {
@@ -275,7 +275,7 @@ describe.skipIf(!possible)('what is due, deployed on a local AWS', () => {
       expect(JSON.parse(input ?? '')).toMatchObject({ token: name, event })
       await expectRotated(fresh)
       const rotated = await read(fresh)
-      // The bus delivers at least once: the same again, as the rule hands it over.
+      // The bus delivers an event at least once, so the rule may deliver the same event again.
       const { Payload } = await new LambdaClient(stack.client).send(
         new InvokeCommand({
           FunctionName: 'keyturn-local-startRotation',

@@ -11,18 +11,18 @@ for n, document in enumerate(sys.argv[2:]):
 key = iam.create_access_key(UserName=user)["AccessKey"]
 print(json.dumps({"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}))`
 
-/** The credentials of somebody, as variables of a shell. */
+/** A user's AWS credentials, as environment variables. */
 export type Credentials = { AWS_ACCESS_KEY_ID: string; AWS_SECRET_ACCESS_KEY: string }
 
-/** The same, for a client of the SDK. */
+/** The same credentials for a client of the SDK. */
 export const credentialsIn = ({ AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }: NodeJS.ProcessEnv) => ({
   accessKeyId: `${AWS_ACCESS_KEY_ID}`,
   secretAccessKey: `${AWS_SECRET_ACCESS_KEY}`,
 })
 
 /**
- * A new IAM user of a local AWS who may do what these policies allow, and nothing else.
- * @param bin of the Python environment @param env for whoever may make users
+ * Makes an IAM user of a local AWS who has only these policies.
+ * @param bin the folder of the Python environment @param env environment variables of somebody who may make users
  */
 export async function personWith(
   bin: string,

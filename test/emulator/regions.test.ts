@@ -34,13 +34,13 @@ import { commandEnvironment, runCommand } from '../cli/account.ts'
 import { copyProject } from '../stack/package.ts'
 import { auditedRegions } from './auditedRegions.ts'
 
-// Only MiniStack is known to have Regions and to enforce the roles.
+// Only MiniStack is known to have Regions and to enforce roles.
 const possible = !process.env.AWS_ENDPOINT_URL && Boolean(await pythonBin())
 
 const [home, peer] = ['us-east-1', 'eu-west-1']
 /** A Region that neither deployment names. */
 const unnamed = 'ap-southeast-2'
-/** Of an account, these are there once, whichever Region made them. */
+/** What an account has once for all Regions, whichever Region made it. */
 const global = ['AWS::IAM::Role', 'AWS::IAM::ManagedPolicy', 'AWS::S3::Bucket', 'AWS::CloudWatch::Dashboard']
 
 describe.skipIf(!possible)('deployed in two Regions of one account', () => {
@@ -48,12 +48,12 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   /** Where the secrets are made, and where their replicas are. */
   let here: Deployed
   let there: Deployed
-  /** An admin whose secret is in both. */
+  /** An admin whose secret is in both Regions. */
   let admin: Admin
   beforeAll(async () => {
     folder = await copyProject()
     here = (await startDeployed({ folder, region: home, params: { peerRegions: peer } })) as Deployed
-    // One server has two names: each Region's stack uses another one.
+    // The server has two names, of which each Region's stack uses another.
     await writeFile(join(folder, 'hosts.json'), JSON.stringify({ [here.postgres.host]: 'localhost' }))
     there = await here.deployInRegion(peer, { peerRegions: home, hostMap: 'hosts.json' })
     admin = await here.users.makeAdmin('regional')
@@ -74,7 +74,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     await secretsIn(here).send(command)
   }
 
-  /** A secret with alternating users, and its replica. */
+  /** Makes a secret with alternating users, and its replica. */
   async function enrol(user: string, tags: Record<string, string> = {}) {
     const id = await here.users.enrol(user, { admin, tags: { 'keyturn:grace': '1s', ...tags } })
     await replicate(id)
@@ -89,7 +89,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     )
   }
 
-  /** The labels of each version that a Region has. */
+  /** @returns the labels of each version that a Region has */
   const versionsIn = async (stack: Deployed, SecretId: string) =>
     (await secretsIn(stack).send(new DescribeSecretCommand({ SecretId }))).VersionIdsToStages
 
@@ -97,14 +97,14 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   const promote = (SecretId: string) =>
     secretsIn(there).send(new StopReplicationToReplicaCommand({ SecretId }))
 
-  /** What the functions of a stack, called by hand, answer or throw. */
+  /** Calls functions of a stack directly. @returns what they return or throw */
   async function call({ client }: Deployed, name: string, event: object) {
     const command = { FunctionName: `keyturn-local-${name}`, Payload: JSON.stringify(event) }
     const { Payload = [] } = await new LambdaClient(client).send(new InvokeCommand(command))
     return JSON.parse(Buffer.from(Payload).toString())
   }
 
-  /** What findDue says of a secret in this Region: nothing, or why it is left out. */
+  /** @returns why findDue leaves a secret of this Region out, or undefined if it does not */
   async function leftOut(stack: Deployed, arn: string): Promise<string[]> {
     const { skipped } = await call(stack, 'findDue', { run: 'by-hand' })
     return skipped.names.filter((text: string) => text.includes(nameIn(arn)))
@@ -113,7 +113,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   const command = ({ url, env }: Deployed, ...words: string[]) =>
     runCommand(words, commandEnvironment(url, env))
 
-  /** The types of all that an execution that has ended announced. */
+  /** @returns the types of all events that an execution announced */
   async function announced(stack: Deployed, { executionArn = '' }: DescribeExecutionOutput) {
     await stack.waitForAnnouncements(executionArn)
     await stack.collectWrittenTexts()
@@ -122,7 +122,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
   const textOf = async (stack: Deployed) => [...(await stack.collectWrittenTexts()).values()].join()
 
-  test('each has its own of what an account has once', async () => {
+  test('each stack has its own of what an account has once', async () => {
     const namesIn = async ({ client }: Deployed) => {
       const paged = { client: new CloudFormationClient(client) }
       const pages = await Array.fromAsync(paginateListStackResources(paged, { StackName: 'keyturn-local' }))
@@ -137,7 +137,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     expect(ours.intersection(theirs)).toEqual(new Set())
   })
 
-  test('a dashboard whose name is taken in the other Region cannot be made', async () => {
+  test('a dashboard whose name the other Region has taken cannot be made', async () => {
     const client = new CloudFormationClient(there.client)
     const StackName = `second-dashboard-${randomUUID()}`
     const Properties = { DashboardName: `keyturn-local-${home}`, DashboardBody: '{"widgets":[]}' }
@@ -168,7 +168,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     const before = (await elsewhere.read()) as StoredValue
     const rotated = await here.rotate(id)
     expect(rotated.status).toBe('SUCCEEDED')
-    // The Region was asked itself: of one that may not be asked it would say `unproven`.
+    // The replica's Region was asked. If it could not be, the outcome would be `unproven`.
     expect(outputOf(rotated)).toMatchObject({
       pendingReplication: { outcome: 'replicated', regions: [peer] },
       replication: { outcome: 'replicated', regions: [peer], empty: [], unproven: [] },
@@ -187,7 +187,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     expect(await Promise.all([before, after].map(value => elsewhere.canLogIn(value)))).toEqual([false, true])
   })
 
-  test('one that Secrets Manager rotates reaches the replica as well', async () => {
+  test('a rotation by Secrets Manager reaches the replica too', async () => {
     const { id, replica } = await enrol('managed')
     const token = randomUUID()
     await rotateByService(here, id, token)
@@ -211,7 +211,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   })
 
   describe('a Region that the deployment does not name', () => {
-    test('is not asked, and its word in the own Region has to do', async () => {
+    test('is not asked, and the status in the primary’s Region counts', async () => {
       const { id } = await enrol('further')
       await replicate(id, unnamed)
       const rotated = await here.rotate(id)
@@ -220,7 +220,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       })
     })
 
-    test('may not be asked, whatever the function would do', async () => {
+    test('cannot be asked, whatever the function tries', async () => {
       const { id } = await enrol('curious')
       await replicate(id, unnamed)
       const rotated = await here.rotate(id)
@@ -236,7 +236,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     })
   })
 
-  /** While `act` goes on, awaitReplicas believes that it may ask these Regions; its role stays as it is. */
+  /** Runs `act` while awaitReplicas has these Regions in its environment. Its role does not change. */
   async function withPeers(regions: string[], act: () => Promise<void>): Promise<void> {
     const client = new LambdaClient(here.client)
     const FunctionName = 'keyturn-local-awaitReplicas'
@@ -253,7 +253,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     }
   }
 
-  describe('where a promoted secret stands in the way of a replica', () => {
+  describe('if a promoted secret blocks a replica', () => {
     let [id, replica] = ['', '']
     let rotated: DescribeExecutionOutput
     beforeAll(async () => {
@@ -262,7 +262,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       replica = enrolled.replica
       rotated = await here.rotate(id)
       await promote(replica)
-      // Its ARN is what a replica's would be, so its Region is asked for it.
+      // It has the ARN that a replica would have, so its Region is asked about it.
       await replicate(id)
     })
 
@@ -285,7 +285,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await applicationIn(here, id).read()).toEqual(before)
     })
 
-    test('its labels are seen if it is managed, or an admin, and else they are not', async () => {
+    test('its labels are read only if it is tagged as managed or as an admin', async () => {
       expect(await look()).toMatchObject(seen)
       await untag('keyturn:managed')
       expect(await look()).toMatchObject(denied)
@@ -296,7 +296,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await look()).toMatchObject(denied)
     })
 
-    test('a Region where it is gone blocks nothing', async () => {
+    test('a Region in which it was deleted blocks nothing', async () => {
       const gone = { SecretId: replica, ForceDeleteWithoutRecovery: true }
       await secretsIn(there).send(new DeleteSecretCommand(gone))
       const rotated = await here.rotate(id)
@@ -317,7 +317,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await applicationIn(there, replica).read()).toEqual(await applicationIn(here, id).read())
     })
 
-    test('one that was promoted is left alone there, and its primary rotates once that Region is given up', async () => {
+    test('a promoted secret is not rotated there, and its primary rotates once that Region is given up', async () => {
       const { id, replica } = await enrol('parted', { 'keyturn:home': home, 'keyturn:every': '30d' })
       await promote(replica)
       const before = await applicationIn(there, replica).read()
@@ -340,7 +340,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     })
   })
 
-  test('keyturn replicas adds a replica, tells of it whether it follows, and removes it', async () => {
+  test('keyturn replicas adds a replica, says whether it is in sync, and removes it', async () => {
     const id = await here.users.enrol('listed', { admin, tags: { 'keyturn:grace': '1s' } })
     const replica = arnInRegion(id, peer)
     const keyturn = (...words: string[]) => command(here, ...words)
@@ -373,7 +373,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
   })
 
   describe('where a Region is given up', () => {
-    /** In the Region that is given up: an admin, one that Secrets Manager rotates, and one that is handed over. */
+    /** Secrets of the Region that is given up: an admin's, one that Secrets Manager rotates, and one that is handed over. */
     let [master, lost, planned] = ['', '', '']
     const replicaOf = (arn: string) => arnInRegion(arn, peer)
     beforeAll(async () => {
@@ -409,7 +409,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       return there.waitForEnd((await new SFNClient(there.client).send(start)).executionArn)
     }
 
-    /** What a Region knows of a secret, without its versions. */
+    /** @returns DescribeSecret's answer in a Region, without versions */
     async function described(stack: Deployed, SecretId: string) {
       const { Tags = [], ...secret } = await secretsIn(stack).send(new DescribeSecretCommand({ SecretId }))
       return { ...secret, tags: Object.fromEntries(Tags.map(({ Key = '', Value }) => [Key, Value])) }
@@ -433,7 +433,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(shown.stdout).toContain('3 ready, 0 not ready')
     })
 
-    test('while it answers, it is not given up unless --lost says so', async () => {
+    test('a Region that answers is given up only with --lost', async () => {
       const refused = await command(there, 'promote', nameIn(lost), '--from', home, '--confirm', home)
       expect(refused.code).toBe(2)
       expect(refused.stderr).toMatch(`Secrets Manager in ${home} still answers: nothing was promoted`)
@@ -454,7 +454,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     const promoteLost = () =>
       command(there, 'promote', master, lost, '--from', home, '--lost', '--confirm', home)
 
-    test('with --lost a replica and its admin stand on their own, with the host of this Region', async () => {
+    test('with --lost a replica and its admin’s become secrets of their own, with the host of this Region', async () => {
       const done = await promoteLost()
       expect(done).toMatchObject({ code: 0, stderr: expect.stringMatching(/are lost/) })
       expect(done.stdout).toMatch('2 promoted, 0 failed')
@@ -480,7 +480,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await here.rotate(lost)).toMatchObject({ status: 'FAILED', error: 'NotAtHome' })
     })
 
-    test('the other one does', async () => {
+    test('the other Region rotates it', async () => {
       await untilTested(there, replicaOf(lost))
       const rotated = await there.rotate(replicaOf(lost))
       expect(rotated.status).toBe('SUCCEEDED')
@@ -500,7 +500,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await versionsIn(there, replicaOf(lost))).toEqual(versions)
     })
 
-    test('what is not marked as managed or as an admin is out of reach', async () => {
+    test('a secret that is tagged neither as managed nor as an admin cannot be promoted', async () => {
       const id = await here.secrets.put(`local-${randomUUID()}`, '{}', {})
       await replicate(id)
       const item = { arn: replicaOf(id), name: nameIn(id), from: home, refused: [], rehearsal: false }
@@ -515,7 +515,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect((await described(there, replicaOf(id))).PrimaryRegion).toBe(home)
     })
 
-    test('with --planned it hands over first', async () => {
+    test('with --planned the old Region first hands its secrets over', async () => {
       const done = await command(there, 'promote', planned, '--from', home, '--planned', '--confirm', home)
       expect(done).toMatchObject({ code: 0, stderr: expect.stringMatching(/nothing is lost/) })
       expect(done.stdout).toMatch('1 promoted, 0 failed')
@@ -531,18 +531,18 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
   auditedRegions(() => ({ here, there }))
 
-  // The last one looks at all that the others left behind.
-  test('no password is written down in either Region', async () => {
+  // The last test reads all that the others left behind.
+  test('no password is in a log, an event or a history of either Region', async () => {
     const [ours, theirs] = [await here.collectPasswords(), await there.collectPasswords()]
     expect([ours.length > 15, theirs.length > 10]).toEqual([true, true])
     for (const stack of [here, there]) {
       const found = await textOf(stack)
-      // It is no empty search.
+      // This text is found, which shows that the search works.
       expect(found.includes(stack === here ? 'shop_clone' : 'crossing_clone')).toBe(true)
       expect(await findLeaks({ ...stack, collectPasswords: async () => [...ours, ...theirs] })).toEqual([])
     }
   })
 })
 
-/** A secret's name, without what Secrets Manager puts behind it in the ARN. */
+/** @returns a secret's name from its ARN, without the random end */
 const nameIn = (arn: string) => arn.replace(/^.*:secret:(.*)-\w{6}$/, '$1')

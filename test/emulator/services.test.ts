@@ -38,7 +38,7 @@ import { type Credentials, credentialsIn, personWith } from './person.ts'
 
 const bin = process.env.AWS_ENDPOINT_URL ? undefined : await pythonBin()
 
-/** What local/stack/mended/ makes MiniStack do as AWS does. Of another local AWS nobody here knows what it can. */
+/** These services behave as on AWS through local/stack/mended/, which changes MiniStack. No other local AWS is known to. */
 describe.skipIf(!bin)("AWS's services around the stack", () => {
   let folder: string
   let stack: Deployed
@@ -50,7 +50,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     secretsManager = new SecretsManagerClient(stack.client)
     rotateSecret = await stack.readOutput('RotateSecretFunctionArn')
   })
-  /** Who may deploy, and nothing else, as `keyturn policy` says. Everything here is deployed, and removed, by this person. */
+  /** A user who may only deploy, by the policies of `keyturn policy`, and who deploys and removes everything here. */
   async function deployerIn(env: Record<string, string>): Promise<Credentials> {
     const words = ['policy', '--deployer', '--account', '000000000000', '--stage', 'local', '--json']
     const { stdout } = await runCommand(words, commandEnvironment(env.AWS_ENDPOINT_URL ?? '', env))
@@ -79,7 +79,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     const describeSecret = (SecretId: string): Promise<DescribeSecretResponse> =>
       secretsManager.send(new DescribeSecretCommand({ SecretId }))
 
-    /** The version that is pending and is not current. */
+    /** @returns the version that is pending and not current */
     async function pendingOf(id: string): Promise<string | undefined> {
       const { VersionIdsToStages = {} } = await describeSecret(id)
       const pending = ([, stages]: [string, string[]]) =>
@@ -87,7 +87,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       return Object.entries(VersionIdsToStages).find(pending)?.[0]
     }
 
-    /** Waits until the service is done. */
+    /** Waits until Secrets Manager has ended the rotation. */
     const settled = (id: string) =>
       expect.poll(() => pendingOf(id), { timeout: 60_000, interval: 200 }).toBeUndefined()
 
@@ -135,7 +135,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       })
     })
 
-    test('which fails leaves the old password, and may be called again', async () => {
+    test('that fails leaves the old password, and may be called again', async () => {
       const id = await stack.users.enrol('unrotated', { failsOnceChanged: true })
       const { application, value: before } = await read(id)
       const { VersionId } = await call(id)
@@ -147,10 +147,10 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       const execution = new SFNClient(stack.client).send(new DescribeExecutionCommand({ executionArn }))
       await expect(execution).resolves.toMatchObject({ status: 'FAILED', error: 'TestFailed' })
 
-      // The same token again, once the cause is away: the rotation's second try.
+      // After the cause has ended, the same token again is the rotation's second try.
       const TagKeys = ['keyturn:test-query']
       await secretsManager.send(new UntagResourceCommand({ SecretId: id, TagKeys }))
-      // As often as one likes: while the first try or this one still goes on, and after that, the call begins nothing.
+      // The call may be repeated: it begins nothing while a try is running, nor after the rotation.
       const password = async () => {
         await call(id, { ClientRequestToken: `${VersionId}` })
         return (await read(id)).value.password
@@ -161,7 +161,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       expect(await application.canLogIn(after)).toBe(true)
     })
 
-    test('which fails before there is a value leaves nothing pending', async () => {
+    test('that fails before there is a value leaves nothing pending', async () => {
       const id = await stack.users.enrol('valueless')
       await secretsManager.send(new PutSecretValueCommand({ SecretId: id, SecretString: 'no JSON' }))
       for (const _ of [1, 2]) {
@@ -173,7 +173,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       await secretsManager.send(new DeleteSecretCommand({ SecretId: id, ForceDeleteWithoutRecovery: true }))
     })
 
-    test('without RotateImmediately only tries the function out, and leaves no version behind', async () => {
+    test('without RotateImmediately only tests the function, and leaves no version', async () => {
       const id = await stack.users.enrol('tried')
       const { value: before } = await read(id)
       const answer = await call(id, { RotateImmediately: false })
@@ -189,7 +189,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     test.each([
       [{ AutomaticallyAfterDays: 30 }, 30 * 24],
       [{ ScheduleExpression: 'rate(4 hours)' }, 4],
-    ])('tells the next rotation by %o, counted from when that was set', async (RotationRules, hours) => {
+    ])('computes the next rotation from %o, beginning when that was set', async (RotationRules, hours) => {
       const id = await stack.users.enrol(`next_${hours}`)
       await call(id, { RotateImmediately: false, RotationRules })
       const { NextRotationDate } = await describeSecret(id)
@@ -197,7 +197,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       await settled(id)
     })
 
-    test('tells the next rotation by a cron', async () => {
+    test('computes the next rotation from a cron expression', async () => {
       const id = await stack.users.enrol('next_cron')
       await call(id, {
         RotateImmediately: false,
@@ -246,7 +246,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
   describe('a secret read through Parameter Store', () => {
     const path = '/aws/reference/secretsmanager/'
 
-    /** As an application reads a secret, of which it knows the name, and that as a parameter. */
+    /** Reads a secret by its name through Parameter Store, as an application does. */
     class Referring extends ParameterValueStore {
       override read(name: string, stage: 'current' | 'pending'): Promise<string | undefined> {
         return super.read(`${path}${name}${stage === 'pending' ? ':AWSPENDING' : ''}`, 'current')
@@ -260,7 +260,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
       client = new SSMClient(stack.client),
     ) => client.send(new GetParameterCommand({ Name, WithDecryption: true, ...more }))
 
-    test('serves an application through a rotation, which logs in before and after', async () => {
+    test('gives an application a value that logs in before and after a rotation', async () => {
       const id = await stack.users.enrol('referred')
       const shelf = new Referring(new SSMClient(stack.client))
       const application = new Application(shelf, nameOf(id), stack.postgres.caFile)
@@ -344,7 +344,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
         })
     })
 
-    /** The client of somebody who may do this and nothing else. */
+    /** @returns a client of a user with only these permissions */
     async function clientOf(allowed: { action: string; resource: string }[]): Promise<SSMClient> {
       const Statement = allowed.map(({ action, resource }) => ({
         Effect: 'Allow',
@@ -357,7 +357,7 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     }
   })
 
-  test('Step Functions says on the default bus when an execution begins, and how it ends', async () => {
+  test('Step Functions sends events to the default bus when an execution begins and ends', async () => {
     const events = new EventBridgeClient(stack.client)
     const sqs = new SQSClient({ ...stack.client, useQueueUrlAsEndpoint: false })
     const EventPattern = JSON.stringify({
@@ -410,8 +410,8 @@ describe.skipIf(!bin)("AWS's services around the stack", () => {
     expect(await findLeaks(stack)).toEqual([])
   })
 
-  // The last: it removes the stack.
-  test('serverless deploy ends with what to type next, and remove looks first', async () => {
+  // This is the last test, as it removes the stack.
+  test('serverless deploy ends with the next commands, and serverless remove checks first', async () => {
     const said = await stack.runServerless('deploy')
     expect(said).toContain(`\n  RotateSecretFunctionArn: ${rotateSecret}\n`)
     expect(said).toContain('npx keyturn rotate secret:<name> --region us-east-1 --stage local')

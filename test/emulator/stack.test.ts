@@ -23,13 +23,13 @@ import { copyProject } from '../stack/package.ts'
 import { managedRotationAbandonedEvent, managedRotationFailedEvent } from '../support/alarmEvents.ts'
 
 const possible = Boolean(process.env.AWS_ENDPOINT_URL || (await pythonBin()))
-/** Only MiniStack is known to enforce the roles, and mended to take events in the name of AWS's services. */
+/** Only MiniStack is known to enforce roles, and (with this project's changes) to accept events of AWS's services. */
 const onlyOnMiniStack = test.skipIf(process.env.AWS_ENDPOINT_URL)
 
 type Run = {
   application: Application
   execution: DescribeExecutionOutput
-  /** The stored value before and after. */
+  /** The stored values before and after a rotation. */
   before: StoredValue
   after: StoredValue
   announced: Announcement[]
@@ -114,7 +114,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     ])
   }
 
-  /** Names of what Keyturn keeps beside a parameter. */
+  /** @returns the names of the parameters that Keyturn keeps beside a parameter */
   async function beside(parameter: string): Promise<string[]> {
     const client = new SSMClient(stack.client)
     const pages = paginateGetParametersByPath({ client }, { Path: `/keyturn/pending${parameter}` })
@@ -132,7 +132,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       if (kept === 'parameters') expect(await beside(id)).toEqual([])
     })
 
-    test('alternating-users rotates there and back, and locks the user that it left', async () => {
+    test('alternating-users rotates to the clone and back, and locks the replaced user', async () => {
       const id = await enrol('billing', { admin, tags: { 'keyturn:grace': '1s' } })
       for (const user of [`billing_${kept}_clone`, `billing_${kept}`]) {
         const run = await rotate(id, stack[kept])
@@ -170,11 +170,11 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       const run = await rotate(id, stack[kept])
       await expectRolledBack(run)
       const { executionArn = '', name, error, cause } = run.execution
-      // MiniStack by itself calls every error Runtime.HandlerError: local/stack/mended/errors.py.
+      // Without local/stack/mended/errors.py, MiniStack names every error Runtime.HandlerError.
       expect(error).toBe('TestFailed')
       expect(cause).toContain('testSecret: the test query failed')
       expect(run.announced[0]?.detail).toMatchObject({ rotation: { rollback: { outcome: 'restored' } } })
-      // Kept for a day, in case that a step was not dead: docs/parameter-store.md.
+      // The value is kept for a day, in case a step still runs: docs/parameter-store.md.
       if (kept === 'parameters') expect(await beside(id)).toEqual([`/keyturn/pending${id}/${name}`])
 
       const [alarm] = await stack.alarms(executionArn)
@@ -192,7 +192,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     })
   })
 
-  test('a rotation whose test query never went well ends before anything is changed', async () => {
+  test('a rotation whose test query never succeeds ends before any change', async () => {
     const tags = { 'keyturn:test-query': 'TABLE no_such_table' }
     const run = await rotate(await stack.users.enrol('parcels', { tags }))
     await expectRolledBack(run)
@@ -222,13 +222,13 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     )
     const run = await rotate(id)
     await expectRotated(run)
-    // Caught by its name, RotationAbandoned.
+    // The state machine catches the error by its name, RotationAbandoned.
     const history = (await stack.collectWrittenTexts()).get(run.execution.executionArn ?? '')
     expect(history).toContain('RollbackAbandoned')
   })
 
   onlyOnMiniStack.each(['secrets', 'parameters'] as const)(
-    '%s that are not tagged as managed are out of reach',
+    '%s that are not tagged as managed cannot be rotated',
     async kept => {
       const id = await stack.users.enrol(`foreign_${kept}`, {
         tags: { 'keyturn:managed': 'false' },
@@ -243,7 +243,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
   )
 
   describe('called by Secrets Manager', () => {
-    /** A secret that this stack may reach because rotateSecret is its rotation function, and for no other reason. */
+    /** Makes a secret that this stack may rotate only because rotateSecret is its rotation function. */
     async function enrol(user: string, failsOnceChanged = false): Promise<string> {
       const tags = { 'keyturn:managed': 'false' }
       const SecretId = await stack.users.enrol(user, { tags, failsOnceChanged })
@@ -251,7 +251,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       await secretsManager.send(
         new RotateSecretCommand({ SecretId, RotationLambdaARN, RotateImmediately: false }),
       )
-      // While the service tries the function out, a version without a value is pending.
+      // While the service tests the function, a version without a value is pending.
       const stages = async () =>
         Object.values(
           (await secretsManager.send(new DescribeSecretCommand({ SecretId }))).VersionIdsToStages ?? {},
@@ -260,7 +260,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       return SecretId
     }
 
-    /** One try of the service: the steps in order, until one fails. */
+    /** Calls the steps in order until one fails, as one try of the service does. */
     async function attempt(SecretId: string, token: string): Promise<{ passed: string[]; error?: object }> {
       const lambda = new LambdaClient(stack.client)
       const FunctionName = await stack.readOutput('RotateSecretFunctionArn')
@@ -320,13 +320,13 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     )
   })
 
-  // The last four look at all that the others left behind.
+  // The last four tests read all that the others left behind.
   test('each rotation was announced once', async () => {
     await stack.collectWrittenTexts()
     for (const execution of executions) expect(await stack.waitForAnnouncements(execution)).toHaveLength(1)
   })
 
-  /** Waits until raiseAlarm has taken so many events of a failure; gives back what it says it did about each. */
+  /** Waits until raiseAlarm has handled so many events of a failure. @returns what it did about each */
   async function taken(key: string, count: number): Promise<string[]> {
     const messages = async () =>
       (await stack.functionLogLines('raiseAlarm'))
@@ -359,11 +359,11 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     expect(FailedEntryCount).toBe(0)
     for (const secret of [one, other])
       expect(await taken(`secret secrets-manager ${secret}`, 1)).toEqual(['told'])
-    // The execution and Step Functions have reported it too.
+    // Both the execution and Step Functions have reported this failure.
     const name = /secret:(.+)-\w{6}$/.exec(reports)?.[1]
     expect(await taken(`secret secrets-manager ${name}`, 1)).toEqual(['had been told'])
     await stack.collectWrittenTexts()
-    // The second try went well, and made up for the first. That it did comes by another queue, maybe later.
+    // The second try succeeded, which ends the alarm of the first. That event comes by another queue, maybe later.
     const subjects = (await stack.alarms(`${name}`, 2)).map(({ Subject }) => Subject)
     expect(subjects.sort()).toEqual([
       `ERROR TestFailed: rotation of secret ${name} failed`,
@@ -380,7 +380,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     }
   })
 
-  test('each rotation that failed was told once, though both it and Step Functions reported it', async () => {
+  test('each failed rotation raised one alarm, although both the execution and Step Functions reported it', async () => {
     expect(failed.length).toBeGreaterThanOrEqual(2)
     for (const execution of failed) {
       const name = execution.split(':').at(-1)
@@ -397,7 +397,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
   test('no password is in an execution history, a log, an event or an alarm', async () => {
     const written = await stack.collectWrittenTexts()
     const text = [...written.values()].join()
-    // It is no empty search: each of these is in one of them.
+    // These texts are found, which shows that the search works.
     for (const found of [
       'shop_secrets',
       'billing_parameters_clone',

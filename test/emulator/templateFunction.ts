@@ -17,8 +17,8 @@ functions.add_permission(FunctionName=name, StatementId="rotate", Action="lambda
 print(made["FunctionArn"], end="")`
 
 /**
- * Makes a rotation function on a local AWS, which does nothing; its name is one that CloudFormation makes for AWS's template.
- * @param bin of the Python environment @param env for whoever may make functions @returns its ARN
+ * Makes a rotation function on a local AWS that does nothing. Its name is like those that CloudFormation makes for AWS's template.
+ * @param bin the folder of the Python environment @param env environment variables of somebody who may make functions @returns its ARN
  */
 export const templateFunction = (bin: string, env: Record<string, string>): Promise<string> =>
   boto({ bin, env }, script, ['SecretsManagerPostgreSQLRotationSingleUser-1A2B3C'])

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { EngineName } from '../../rotation/engines/traits.ts'
 import { engineTraits } from '../../rotation/engines/traits.ts'
 
-/** How a file here names the servers of an engine. */
+/** The functions by which the files of this folder get the servers of an engine. */
 const servers: Record<EngineName, string> = {
   postgres: 'postgresTestServers()',
   redshift: 'redshiftTestServers()',

@@ -15,16 +15,16 @@ import {
 import { postgresTestServers } from '../support/testServers.ts'
 
 /*
- * Anything may happen to the replicas of a secret, at any state of some rotations: they misbehave and recover, are added,
+ * Random events happen to the replicas of a secret at any state of some rotations: replicas misbehave and recover, are added,
  * removed, given up and taken back; the value is edited by hand; and a rotation dies. No old credential is closed while a
- * Region that is waited for hands it out, and in the end a rotation goes well though nobody has touched anything but
- * the replicas. KEYTURN_FAULTS=whole has more worlds, other ones each time.
+ * Region that rotations wait for still returns it, and in the end a rotation succeeds although nobody has repaired anything but
+ * the replicas. KEYTURN_FAULTS=whole has more cases, other ones each time.
  */
 
 const whole = process.env.KEYTURN_FAULTS === 'whole'
 const worlds = whole ? { numRuns: 300 } : { numRuns: 8, seed: 17 }
 
-// Before any function is loaded.
+// Set before any function is loaded.
 setPeerRegions()
 
 const steps = ['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'] as const
@@ -34,7 +34,7 @@ const states: StateName<'rotate'>[] = [
   ...steps,
 ]
 const region = fc.constantFrom(...replicaRegions)
-/** What can happen. */
+/** An event that can happen. */
 const happening = fc.oneof(
   fc.record({
     what: fc.constant('misbehave' as const),
@@ -44,7 +44,7 @@ const happening = fc.oneof(
   fc.record({ what: fc.constantFrom('add', 'remove', 'giveUp', 'takeBack'), region }),
   fc.record({ what: fc.constant('edit' as const), note: fc.string() }),
 )
-/** What happens right before which state of a rotation, and after which step it dies, if it does. */
+/** What happens just before each state of a rotation, and after which step the rotation dies, if it does. */
 const rotation = fc.record({
   happenings: fc.array(fc.record({ state: fc.constantFrom(...states), happening }), { maxLength: 5 }),
   dies: fc.option(fc.constantFrom(...steps), { freq: 4, nil: undefined }),
@@ -60,7 +60,7 @@ beforeAll(async () => {
 })
 afterAll(() => embedded?.stop())
 
-/** One that AWS refuses, such as to add a replica that is there, changes nothing. */
+/** Has an event happen. One that AWS refuses, such as adding an existing replica, changes nothing. */
 async function happens(secret: ReplicatedSecret, one: Happening): Promise<void> {
   if (one.what === 'misbehave') secret.setBehaviour(one.region, one.how)
   else if (one.what === 'edit') await secret.storeAgain(one.note)
@@ -83,7 +83,7 @@ async function rotate(secret: ReplicatedSecret, { happenings, dies }: Rotation):
         left.splice(left.indexOf(one), 1)
         await happens(secret, one.happening)
       }
-      // As long as seven days are, this goes on for.
+      // The wait for replicas takes the seven days that it does in production, in played time.
       if (state === 'AwaitReplicasLonger' && ++looks > 20)
         throw Object.assign(new Error('the reason'), { name: 'InvalidCredential' })
       const output = await tasks[state]?.(input)
@@ -103,7 +103,7 @@ test('whatever happens to replicas, nothing is closed too early and nothing is s
   await fc.assert(
     fc.asyncProperty(fc.array(rotation, { minLength: 1, maxLength: 3 }), async rotations => {
       captureOutput()
-      // A world before this one may have failed.
+      // A case before this one may have failed.
       for (const one of replicaRegions) embedded.secretsManager.setRegionBehaviour(one, {})
       const secret = await ReplicatedSecret.enrol(embedded, place, 'alternating-users')
       for (const one of rotations) {

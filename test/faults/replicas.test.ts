@@ -15,15 +15,15 @@ import {
 import { mysqlTestServers, postgresTestServers, type TestServer } from '../support/testServers.ts'
 
 /*
- * A secret with two replicas: at a state of a rotation, one of them begins to misbehave in every way there is. Whatever
- * becomes of it, no Region is left with a value that no longer logs in, nobody waits between SetSecret and FinishSecret,
- * whoever is on call is told once, and once the replica is well again a rotation goes well. KEYTURN_FAULTS=whole has every state.
+ * A secret with two replicas, of which one begins to misbehave at a state of a rotation, in every way. No Region is left with a
+ * value that does not log in, no state waits between SetSecret and FinishSecret, one alarm is raised, and a rotation succeeds once
+ * the replica is repaired. KEYTURN_FAULTS=whole has every state.
  */
 
-// Before any function is loaded.
+// Set before any function is loaded.
 setPeerRegions()
 
-/** Where something is sent to the replicas, or asked of them, and where what was replaced is closed. */
+/** The states that change or read replicas, and those that close what was replaced. */
 const sending: StateName<'rotate'>[] = [
   'LookAtReplicas',
   'CreateSecret',
@@ -33,7 +33,7 @@ const sending: StateName<'rotate'>[] = [
 ]
 const between: StateName<'rotate'>[] = ['AwaitPendingReplicas', 'SetSecret', 'TestSecret', 'AnnounceSuccess']
 const states = process.env.KEYTURN_FAULTS === 'whole' ? [...sending, ...between] : sending
-/** Looks at a replica in vain before somebody mends it. */
+/** After so many polls, somebody repairs the replica. */
 const LOOKS = 2
 
 type Kind = { strategy: StrategyName; place: () => TestServer | undefined }
@@ -54,10 +54,10 @@ afterAll(() => embedded?.stop())
 
 type Run = Execution & { told: string[] }
 
-/** What is done right before a state of the first rotation. */
+/** Has something happen just before a state of the first rotation. */
 type Before = { state: StateName<'rotate'>; act(): void }
 
-/** A rotation, and the way back from a clone where one follows. */
+/** Runs a rotation, and the second one of a temporary clone. */
 async function rotate(id: string, before?: Before, longer: Tasks = {}): Promise<Run[]> {
   const runs: Run[] = []
   async function run(name: string, input: object, before?: Before): Promise<void> {
@@ -83,9 +83,9 @@ async function rotate(id: string, before?: Before, longer: Tasks = {}): Promise<
 
 describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
   const place = placeOf()
-  // test/support/servers.ts has said so.
+  // test/support/servers.ts says which servers this system does not have.
   if (!place) {
-    test.skip('on a server that is not there')
+    test.skip('on a server that this system does not have')
     return
   }
   let secret: ReplicatedSecret
@@ -102,7 +102,7 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
       const act = () => secret.setBehaviour(victim, conduct)
       let looks = 0
       const AwaitReplicasLonger: Task = async input => {
-        // But for one user, whose password is another one now, the old value is open for as long as the replica has it.
+        // Except with one user, whose password has changed, the old value logs in for as long as the replica has it.
         if (strategy !== 'single-user') await secret.expectServed(where)
         if (looks++ === LOOKS) await secret.repair(victim)
         return embedded.tasks.AwaitReplicasLonger?.(input)
@@ -131,7 +131,7 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
   })
 })
 
-/** From SetSecret to FinishSecret it is as without replicas. */
+/** Expects that nothing waits for replicas between SetSecret and FinishSecret. */
 function expectNoWait({ states, tries }: Run): void {
   const from = states.indexOf('SetSecret')
   if (from < 0) return
@@ -139,7 +139,7 @@ function expectNoWait({ states, tries }: Run): void {
   expect(tries).toMatchObject({ SetSecret: 1, TestSecret: 1, FinishSecret: 1 })
 }
 
-/** Either it failed before it changed anything, or every Region has the value in the end: each is told once. */
+/** Expects one event: the rotation failed before any change, or every Region has the value in the end. */
 function expectToldOnce({ states, told, failure }: Run): void {
   const times = (event: string) => told.filter(name => name === event).length
   if (!states.includes('SetSecret')) {

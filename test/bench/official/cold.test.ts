@@ -19,7 +19,7 @@ const bin = await pythonBin()
 const standIn = officialStandIn('import time; time.sleep(0.5)')
 const patiently = { timeout: 20_000 }
 
-/** How many queries fail until so many more have begun. */
+/** Counts the queries that fail until so many more have begun. */
 async function failuresAmong(more: number, told: () => Promise<QueryCounts>): Promise<number> {
   const before = await told()
   while ((await told()).queries < before.queries + more) await sleep(20)
@@ -45,7 +45,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
     return stopped
   })
 
-  test("Keyturn's functions are loaded when they are first called, and lock out for a part of the rotation", async () => {
+  test("Keyturn's functions are loaded at their first call, and refuse the password for a part of the rotation", async () => {
     const packages = ['createSecret', 'setSecret', 'testSecret', 'finishSecret', 'rollbackSecret'].map(
       name => ({
         name,
@@ -66,7 +66,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
     expect(await rotate()).toBeLessThan(cold)
   })
 
-  test("AWS's function is loaded by the first rotation alone", async () => {
+  test("AWS's function is loaded only in the first rotation", async () => {
     const source: OfficialSource = { commit: '', date: '', read: async () => standIn }
     await using crew = await officialProcesses(scene, {
       python: { bin: bin ?? '', hasPostgresDriver: false },
@@ -78,7 +78,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
     expect((await crew.rotate(secret)).wall).toBeLessThan(wall - 400)
   })
 
-  test('an engine of Keyturn by itself logs in with the stored value, and with no other', async () => {
+  test('an engine of Keyturn logs in with the stored value, and with no other', async () => {
     const value = JSON.parse((await scene.shelf.read(await scene.enrol(false), 'current')) ?? '')
     const entry = new URL('../../../rotation/engines/postgres/postgres.ts', import.meta.url).href
     await using functions = new FunctionsProcess(scene)
@@ -86,7 +86,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
     await expect(functions.login(entry, { ...value, password: 'other' })).rejects.toThrow('LoginRefused')
   })
 
-  test('an application fails while the secret does not say what logs in, and goes on when it does', async () => {
+  test('an application fails while the stored value does not log in, and recovers when it does', async () => {
     const secret = await scene.enrol(false)
     const value = JSON.parse((await scene.shelf.read(secret, 'current')) ?? '')
     const change = () =>
@@ -101,7 +101,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
     await change()
     await expect.poll(async () => (await told()).failed, patiently).toBeGreaterThan(1)
     await tell()
-    // Those that had read the old value may still fail.
+    // Queries that began with the old value may still fail.
     await expect.poll(() => failuresAmong(5, told), patiently).toBe(0)
     expect((await application.stop()).failed).toBeGreaterThan(1)
     client.destroy()

@@ -43,11 +43,11 @@ const subjects = [
   ),
 ]
 
-/** Milliseconds that a server may note an effect too late. */
+/** How many milliseconds too late a server may log an effect. */
 const LATE = 2
 
 describe.concurrent.each(subjects)('$name', ({ start }) => {
-  test('notes when a change takes effect, as a client finds that tries the old password all the time', async () => {
+  test('the log has the time of a change that a client finds by trying the old password all the time', async () => {
     const { server, makeApp, admits, change } = await start()
     try {
       const effectOf = await watchPasswordChanges(server)

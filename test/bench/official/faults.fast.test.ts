@@ -5,7 +5,7 @@ import { type FaultCount, type FaultRow, faultsSection } from '../../../bench/of
 import { type RecordedState, readRecordedStates } from '../../../bench/official/faults/halfDone.ts'
 import { cellsOf } from '../../../bench/official/summary.ts'
 
-test('the sum of all faults leaves out what AWS’s function rotates in no case', () => {
+test('the sum of all faults leaves out the strategies that AWS’s functions do not have', () => {
   const row = (title: string, rotates: boolean, stuck: number): FaultRow => {
     const count: FaultCount = { faults: 10, lockedOut: 1, stuck }
     return { title, rotates, official: count, officialAgain: count, keyturn: count, keyturnStopped: count }
@@ -24,7 +24,7 @@ const kinds = Map.groupBy(
     `${engines[engine]}, ${strategy}, ${start}${engine === 'mysql' ? ', one string changed' : ''}`,
 )
 
-/** Whether what current says does not log in. */
+/** Whether the current value does not log in. */
 const isLockedOut = ({ labels, strategy, start, user, clone }: RecordedState) => {
   const current = labels.new?.includes('AWSCURRENT') ? 'new' : 'current'
   const isClones = strategy === 'alternating-users' && (start === 'on the clone') === (current === 'current')

@@ -24,7 +24,7 @@ async function verdictsAfter(afterwards: 'rolled back' | 'stopped') {
   for (const death of deathsOf(operations.length)) {
     const subject = await Subject.create(setting)
     const mortal = makeMortalTasks(embedded.tasks, death, afterwards)
-    // Whoever rolls back after the label was moved finds that all went well.
+    // A rollback after the label was moved finds that the rotation has succeeded.
     expect(['Killed', undefined], JSON.stringify(death)).toContain(await subject.rotate(mortal.tasks))
     expect(mortal.operations.length).toBe(death.at + 1)
     verdicts.push(await subject.judge())
@@ -32,14 +32,14 @@ async function verdictsAfter(afterwards: 'rolled back' | 'stopped') {
   return verdicts
 }
 
-test('its calls, logins and statements are counted, and it dies at each: rolled back, it locks nobody out', async () => {
+test('a rotation that is killed at any call, login or statement and rolled back locks nobody out', async () => {
   expect(operations).toEqual(expect.arrayContaining(['PutSecretValueCommand', 'login', 'statement']))
   expect(operations.at(-1)).toBe('UpdateSecretVersionStageCommand')
   const verdicts = await verdictsAfter('rolled back')
   expect(verdicts.filter(({ lockedOut, stuck }) => lockedOut || stuck)).toEqual([])
 })
 
-test('if nothing of it ran any more, its single user would be locked out between the statement and the label', async () => {
+test('without a rollback, a single user is locked out between the statement and the label', async () => {
   const verdicts = await verdictsAfter('stopped')
   const set = deathsOf(operations.length).findIndex(
     ({ at, when }) =>

@@ -7,7 +7,7 @@ import { pythonBin } from '../../../local/stack/python.ts'
 
 const bin = await pythonBin()
 
-/** Stands in for one of AWS's: it has its door, and does three things at createSecret. */
+/** Stands in for one of AWS's functions: it has the same handler, and does three things at createSecret. */
 const source = `
 import os
 import boto3
@@ -55,23 +55,23 @@ describe.skipIf(!bin)('a Python function that dies', () => {
 
   const operations = ['DescribeSecret', 'PutSecretValue', 'GetSecretValue']
 
-  test('tells what it did and the kind of its exception, if nothing kills it', async () => {
+  test('reports what it did and the type of its exception, if nothing kills it', async () => {
     const error = 'ResourceNotFoundException'
     expect(await rotate()).toEqual({ operations, died: false, error, written: 'new' })
   })
 
-  test('has not written yet, if it dies before it writes', async () => {
+  test('has written nothing, if it dies before the write', async () => {
     const died = await rotate({ at: 1, when: 'before' })
     const written = 'ResourceNotFoundException'
     expect(died).toEqual({ operations: operations.slice(0, 2), died: true, error: null, written })
   })
 
-  test('has written and does no more, if it dies after', async () => {
+  test('has written and does nothing more, if it dies after the write', async () => {
     const died = await rotate({ at: 1, when: 'after' })
     expect(died).toEqual({ operations: operations.slice(0, 2), died: true, error: null, written: 'new' })
   })
 
-  test('dies after a call that is refused, too', async () => {
+  test('dies also after a call that is refused', async () => {
     const died = await rotate({ at: 2, when: 'after' })
     expect(died).toMatchObject({ operations, died: true, error: null })
   })

@@ -24,7 +24,7 @@ describe('a password in a log', () => {
   })
 })
 
-test("each of AWS's sides stands beside Keyturn's rotations of the same database and strategy", () => {
+test("each row of AWS's functions has Keyturn's rotations of the same database and strategy beside it", () => {
   const of = (database: string, side: string, shown: number, rotations = 5): LoggedPasswords => ({
     ...{ database, strategy: 'single', side },
     ...{ rotations, shown },

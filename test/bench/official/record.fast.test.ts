@@ -34,7 +34,7 @@ test.each([
     [['select 1', "set password = '*81'"]],
   ],
 ] as const)(
-  '%s: the log tells of each login, and of its statements to their last line',
+  '%s: the log has each login, and its statements to their last line',
   (engine, log, logins) => {
     expect(statementsByLogin(engine, log)).toEqual(logins)
   },

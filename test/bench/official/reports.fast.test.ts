@@ -6,7 +6,7 @@ import { startSection } from '../../../bench/official/startReport.ts'
 import { cellsOf } from '../../../bench/official/summary.ts'
 import { type Pairs, takeInTurns } from '../../../bench/official/takeInTurns.ts'
 
-test('a part of a report takes the place of its former self, and the others stay where they belong', () => {
+test('a new part of a report replaces the old one, and the other parts keep their places', () => {
   const firsts = ['# One', '## Two', '## Three']
   const one = '# One\n\nfirst\n\n## Within one\n'
   const report = replacePart(one, '## Three\n\nthird', firsts)
@@ -17,7 +17,7 @@ test('a part of a report takes the place of its former self, and the others stay
   expect(() => replacePart(report, '## Four\n', firsts)).toThrow('no part of the report begins with ## Four')
 })
 
-test('both sides take turns, each begins as often, and the first pair is left out', async () => {
+test('both sides take turns, each begins equally often, and the first pair is left out', async () => {
   const order: string[] = []
   const take = (side: string) => async () => order.push(side)
   const taken = await takeInTurns(3, { official: take('o'), keyturn: take('k') })
@@ -25,7 +25,7 @@ test('both sides take turns, each begins as often, and the first pair is left ou
   expect(taken).toEqual({ official: [4, 5, 8], keyturn: [3, 6, 7] })
 })
 
-test('a ratio is that of each pair, not of the medians', () => {
+test('a ratio is the median of the pairs’ ratios, not the ratio of the medians', () => {
   expect(ratioOf({ official: [10, 100, 1], keyturn: [20, 50, 3] })).toBe('2.00 (0.50 to 3.00)')
 })
 
@@ -77,12 +77,12 @@ test('the report of cold functions has the medians, the most memory and the larg
   expect(report).not.toContain('Not measured')
 })
 
-test('what could not be measured is said', () => {
+test('the report says what could not be measured', () => {
   const report = coldReport({ ...cold, tooFast: ['PostgreSQL 18 at 200 a second'] })
   expect(report).toContain('used too much of them: PostgreSQL 18 at 200 a second.')
 })
 
-test('the start of a function is the sum of its parts, but for the login', () => {
+test('the start of a function is the sum of its parts without the login', () => {
   const start = (imported: number, client: number, driver: number, login: number) => ({
     importMs: imported,
     clientMs: client,

@@ -15,7 +15,7 @@ const shell = promisify(execFile)
 
 type Ended = { code: number; stdout: string; stderr: string }
 
-/** Runs the bench with these words behind it. */
+/** Runs the bench with these arguments. */
 function run(words: string[], env = process.env): Promise<Ended> {
   const all = [join(bench, 'run.ts'), ...words]
   return shell(process.execPath, all, { env }).then(
@@ -24,7 +24,7 @@ function run(words: string[], env = process.env): Promise<Ended> {
   )
 }
 
-describe('what cannot be compared is said in one line, and ends with 2', () => {
+describe('a comparison that is impossible ends with one line and exit code 2', () => {
   test.each([
     ['no path', []],
     ['a path without a repository', ['--official', import.meta.dirname]],
@@ -45,7 +45,7 @@ describe('what cannot be compared is said in one line, and ends with 2', () => {
   })
 })
 
-/** It loads what AWS's functions load, and is not called if PostgreSQL's driver is there. */
+/** A Python script that loads what AWS's functions load. It is not called if PostgreSQL's driver is installed. */
 const standIn = officialStandIn('import importlib.util, pymysql\nassert not importlib.util.find_spec("pgdb")')
 
 async function makeClone(folder: string): Promise<string> {
@@ -62,7 +62,7 @@ async function makeClone(folder: string): Promise<string> {
   return (await git('rev-parse', 'HEAD')).stdout.trim()
 }
 
-/** A folder with all that the bench calls by name, but for what PyGreSQL is built with. */
+/** A folder with all commands that the bench calls, except those with which PyGreSQL is built. */
 async function makePath(folder: string): Promise<string> {
   await mkdir(folder)
   const add = (name: string, { stdout }: { stdout: string }) =>
@@ -72,7 +72,7 @@ async function makePath(folder: string): Promise<string> {
   return folder
 }
 
-/** The rows of MySQL's and MariaDB's that `side` is told by, without versions, each with that of its retirement. */
+/** The rows about MySQL and MariaDB of one side, without versions, each with that of its retirement. */
 function rowsOf(text: string, side: string): string[][] {
   const rows = rowsIn(text)
   return rows.flatMap(([title = '', ...cells], i) => {
@@ -84,7 +84,7 @@ function rowsOf(text: string, side: string): string[][] {
 }
 
 const bin = await pythonBin()
-/** What the bench starts itself. Where this system cannot have them, test/support/servers.ts has said so. */
+/** The servers that the bench starts itself. test/support/servers.ts says which of them this system does not have. */
 const areThere = (['mysql', 'mariadb'] as const).every(engine =>
   inject('mysql').some(({ packages }) => packages.suite === newestFlavourOf(engine).packages.suite),
 )
@@ -103,7 +103,7 @@ describe.skipIf(!bin || !areThere)('where PyGreSQL cannot be built, another comm
     ended = await run(['--official', clone, 'counts'], { ...process.env, PATH })
   })
 
-  test('leaves out PostgreSQL, and says in one line why', () => {
+  test('is compared without PostgreSQL, and one line says why', () => {
     expect(ended).toMatchObject({ code: 0, stderr: '' })
     const lines = ended.stdout.split('\n').filter(line => line.includes('left out'))
     expect(lines).toEqual([
@@ -111,7 +111,7 @@ describe.skipIf(!bin || !areThere)('where PyGreSQL cannot be built, another comm
     ])
   })
 
-  test('compares the others still, each in every way', () => {
+  test('is compared on the other servers in every way', () => {
     const ways = ['one user', 'two users, the first time', 'two users, later']
     const rows = (database: string, side: string) =>
       ways.map(way => [`${database}, ${way}: ${side}`, '4', '0', '0', 'well'])
@@ -122,13 +122,13 @@ describe.skipIf(!bin || !areThere)('where PyGreSQL cannot be built, another comm
     expect(found(changed)).toEqual(rows('MySQL', changed))
   })
 
-  test('says that it is another commit, and writes nothing', async () => {
+  test('is named as another commit, and no page is written', async () => {
     expect(ended.stdout).toMatch(new RegExp(`^AWS's functions at ${commit} of [-0-9]{10}, not the recorded `))
     expect(ended.stdout).toContain('bench/official/RESULTS.md stays as it is.')
     expect(await results()).toBe(before)
   })
 
-  test('counts as many calls and logins of Keyturn’s on MySQL and MariaDB as RESULTS.md has', () => {
+  test('gives the calls and logins of Keyturn on MySQL and MariaDB that RESULTS.md has', () => {
     const found = rowsOf(ended.stdout, 'Keyturn')
     expect(found.length).toBeGreaterThan(8)
     expect(found).toEqual(rowsOf(before, 'Keyturn'))

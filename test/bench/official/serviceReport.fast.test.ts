@@ -24,7 +24,7 @@ const called: ServiceComparison = {
   pairs: { official: [official, official], keyturn: [keyturn(5, 8), keyturn(9, 7)] },
 }
 
-test('what is counted has one look a step, and both turns of two users', () => {
+test('the counts have one poll for each step, and both turns of two users', () => {
   const counts = serviceCountsSection([called])
   expect(cellsOf(counts, "A, two users, called: AWS's").slice(1)).toEqual(['14', '0', '0', '14', '4'])
   expect(cellsOf(counts, 'A, two users, called: Keyturn').slice(1)).toEqual([
@@ -32,7 +32,7 @@ test('what is counted has one look a step, and both turns of two users', () => {
   ])
 })
 
-test("beside the times stand all calls, with every look, and the processors' time of both functions", () => {
+test('the times have all calls, with every poll, and the CPU time of both functions beside them', () => {
   const times = serviceTimesSection([called], { load: [0, 0], date: '2026-11-30', commit: 'abc' })
   expect(cellsOf(times, "A, two users, called: AWS's").slice(1)).toEqual([
     ...['14', '19 to 22'],

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type FunctionsProcess, makeFunctionTasks } from '../../../bench/official/keyturnRotator.ts'
 
-/** Functions that each take a while and answer with their name, but for testSecret, which fails. */
+/** Functions that take a while and return their name, except testSecret, which fails. */
 const functions = {
   async call(name: string) {
     await new Promise(setImmediate)

@@ -58,7 +58,7 @@ test('one call audits an account, and writes the report in every form', async ()
   expect(readFileSync(csv, 'utf8')).toContain('"open-to-everybody"')
 })
 
-test('what AWS refuses is told, and fails a gate; a stage that is not there ends it before that', async () => {
+test('what AWS refuses is reported and fails --fail-on, and a stage that does not exist ends the audit at once', async () => {
   account.refuse(({ action }) =>
     action === 'Scan' || action === 'LookupEvents' ? { name: 'AccessDeniedException' } : undefined,
   )

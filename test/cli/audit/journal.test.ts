@@ -34,7 +34,7 @@ function write() {
 }
 
 describe('a journal', () => {
-  test('that is cut anywhere has each unit whole or not at all, and goes on', () => {
+  test('that is cut off anywhere has each unit completely or not at all, and can be resumed', () => {
     write()
     const whole = readFileSync(path)
     const first = whole.indexOf('\n') + 1
@@ -56,7 +56,7 @@ describe('a journal', () => {
     )
   })
 
-  test('that nobody named goes when it has ended, also after it was resumed', () => {
+  test('without a given path is deleted at its end, also if it was resumed', () => {
     const { path: own } = Journal.begin(head)
     const journal = Journal.resume(own, head)
     journal.close()
@@ -66,7 +66,7 @@ describe('a journal', () => {
     expect(existsSync(path)).toBe(true)
   })
 
-  test('gives a unit once', () => {
+  test('returns a unit once', () => {
     write()
     const journal = Journal.resume(path, head)
     expect(journal.take('GetResourcePolicy arn:a')).toEqual({ found: null })
@@ -74,19 +74,19 @@ describe('a journal', () => {
     journal.close()
   })
 
-  test('can be read by its owner alone', () => {
+  test('can be read only by its owner', () => {
     write()
     expect(statSync(path).mode & 0o777).toBe(0o600)
   })
 
-  test('without a place has a folder of its own, and goes with it', () => {
+  test('without a given path has a folder of its own, which is deleted with it', () => {
     const journal = Journal.begin(head)
     expect(statSync(dirname(journal.path)).mode & 0o777).toBe(0o700)
     journal.close()
     expect(existsSync(dirname(journal.path))).toBe(false)
   })
 
-  test('that nobody has named goes when it was resumed and has ended, with its folder if nothing else is there', () => {
+  test('without a given path that was resumed is deleted at its end, and so is its folder if empty', () => {
     const left = Journal.begin(head)
     const { path } = left
     left.keep('unit', 1)
@@ -101,13 +101,13 @@ describe('a journal', () => {
     rmSync(dirname(path), { recursive: true })
   })
 
-  test('that was named stays, also when it was resumed', () => {
+  test('with a given path is kept, also if it was resumed', () => {
     write()
     Journal.resume(path, head).close()
     expect(existsSync(path)).toBe(true)
   })
 
-  test('that was moved elsewhere takes no folder with it', () => {
+  test('that was moved elsewhere is deleted without its folder', () => {
     const left = Journal.begin(head)
     const moved = join(mkdtempSync(join(folder, 'elsewhere-')), 'journal')
     renameSync(left.path, moved)
@@ -116,7 +116,7 @@ describe('a journal', () => {
     rmSync(dirname(left.path), { recursive: true })
   })
 
-  test('is not written over', () => {
+  test('is not overwritten', () => {
     write()
     expect(() => Journal.begin(head, path)).toThrow(
       /cannot be begun: there is something of that name already/,
@@ -139,13 +139,13 @@ describe('a journal', () => {
     ['null', 'null\n'],
     ['text', 'hello\nyou\n'],
     ['other lines', `${JSON.stringify({ format: 'keyturn-audit-journal/1', ...head })}\n{"a":1}\n`],
-  ])('that is %s is none', (_, text) => {
+  ])('that is %s is refused', (_, text) => {
     writeFileSync(path, text)
     expect(() => Journal.resume(path, head)).toThrow(/is no journal of an audit/)
     expect(() => Journal.resume(path, head)).toThrow(CommandError)
   })
 
-  test('in which somebody has changed a unit is refused as soon as that is to be taken', () => {
+  test('with a unit that was changed is refused when that unit is read', () => {
     write()
     writeFileSync(path, readFileSync(path, 'utf8').replace('{"found":null}', '{"found":{}}'))
     const journal = Journal.resume(path, head)
@@ -154,7 +154,7 @@ describe('a journal', () => {
     journal.close()
   })
 
-  test('that is not there is said', () => {
+  test('that does not exist is refused with a message', () => {
     expect(() => Journal.resume(join(folder, 'none'), head)).toThrow(
       /cannot be resumed: there is no such file/,
     )
