@@ -31,14 +31,14 @@ describe('the interval', () => {
     expect(look(at, { 'keyturn:every': every })).toMatchObject({ state, late: false })
   })
 
-  test('without the tag it waits for ever, and is not late', () => {
+  test('a credential without the tag is never due, and not late', () => {
     expect(look('2030-01-01T00:00:00Z', {})).toEqual({ state: 'waiting', late: false })
   })
 })
 
 describe('the window', () => {
   test.each([
-    // Due at 12:00.
+    // The credential is due at 12:00.
     ['02:00-05:00', '2026-11-02T12:00:00Z', 'waiting'],
     ['02:00-05:00', '2026-11-03T01:59:59Z', 'waiting'],
     ['02:00-05:00', '2026-11-03T02:00:00Z', 'due'],
@@ -60,7 +60,7 @@ describe('the window', () => {
     expect(look(at, { 'keyturn:every': '1d', 'keyturn:window': window }).state).toBe(state)
   })
 
-  test('what waits for its window is not late before the window has opened and a day is over', () => {
+  test('a credential that waits for its window is late only a day after the window has opened', () => {
     const tags = { 'keyturn:every': '7d', 'keyturn:window': '11:00-12:00' }
     expect(look('2026-11-09T10:00:00Z', tags)).toEqual({ state: 'waiting', late: false })
     expect(look('2026-11-10T11:00:00Z', tags)).toMatchObject({ state: 'due', late: false })
@@ -96,7 +96,7 @@ describe('until', () => {
     expect(verdict).toMatchObject({ state: 'due', until: new Date(until) })
   })
 
-  test('without a window there is none', () => {
+  test('is undefined without a window', () => {
     expect(look('2026-11-02T12:00:00Z', { 'keyturn:every': '1d' })).not.toHaveProperty('until')
   })
 })
@@ -115,14 +115,14 @@ describe('jitter', () => {
     expect(dueBy('2026-11-02T22:00:00Z')).toEqual(ids)
   })
 
-  test('what is due stays due, and the next version comes at another time of the order', () => {
+  test('a due credential stays due, and its next version has another delay', () => {
     const early = dueBy('2026-11-02T15:00:00Z')
     expect(dueBy('2026-11-02T16:00:00Z')).toEqual(expect.arrayContaining(early))
     const next = { currentSince: new Date('2026-11-11T12:00:00Z') }
     expect(dueBy('2026-11-12T15:00:00Z', next)).not.toEqual(early)
   })
 
-  test('it is not late while it is put off', () => {
+  test('a credential is not late during its delay', () => {
     for (const id of ids) expect(look('2026-11-03T11:59:00Z', tags, { id }).late).toBe(false)
     expect(ids.filter(id => look('2026-11-03T22:00:00Z', tags, { id }).late).length).toBe(ids.length)
   })
@@ -145,7 +145,7 @@ describe('jitter beside a window', () => {
     ).length
 
   test('spreads what was due before over the window less one interval, or over itself if it is shorter', () => {
-    // All of them were due at 12:00 of the day before.
+    // All were due at 12:00 on the day before.
     const whole = tagsOf('02:00-05:00', '7d')
     expect(dueAt('2026-12-02T02:00:00Z', whole)).toBe(0)
     const begun = ['02:15', '02:45', '03:15', '03:45', '04:15', '04:45'].map(at =>
@@ -174,7 +174,7 @@ describe('jitter beside a window', () => {
     expect(dueAt('2026-12-03T04:45:00Z', tags)).toBe(200)
   })
 
-  test('longer than the interval: the schedule tells it as late', () => {
+  test('longer than the interval makes the credential late', () => {
     const tags = { 'keyturn:every': '1d', 'keyturn:jitter': '25h' }
     expect(look('2026-11-01T12:00:00Z', tags)).toEqual({
       state: 'skipped',
@@ -190,7 +190,7 @@ describe('the token', () => {
   const tags = { 'keyturn:every': '1d' }
   const first = tokenAt('2026-11-02T12:00:00Z', tags)
 
-  test('is one that an execution can have as its name', () => {
+  test('can be the name of an execution', () => {
     expect(first).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/)
   })
 
@@ -224,7 +224,7 @@ describe('late', () => {
     ['30d', '2026-12-02T12:00:01Z', true],
     ['6h', '2026-11-02T00:00:00Z', false],
     ['6h', '2026-11-02T00:00:01Z', true],
-    // Not between two runs.
+    // Late does not depend on the time between two runs.
     ['15m', '2026-11-01T13:15:00Z', false],
     ['15m', '2026-11-01T13:15:01Z', true],
   ])('every %s, at %s: %s', (every, at, late) => {
@@ -233,7 +233,7 @@ describe('late', () => {
 })
 
 describe('skipped, with the reason', () => {
-  test('a tag that is wrong, its own or any other: late at once, as it will never rotate', () => {
+  test('a wrong tag of any kind makes the credential late at once, as it will never rotate', () => {
     for (const [tag, value] of [
       ['every', 'monthly'],
       ['every', '30s'],
@@ -294,7 +294,7 @@ describe('the home', () => {
       { state: 'skipped', late: false, reason: 'keyturn:home: it rotates in us-east-1' },
     ],
     ['eu-west-1', { arn }, { state: 'due' }],
-    // Parameter Store has no replicas, and so no home.
+    // Parameters have no replicas, and so no home.
     ['us-east-1', {}, { state: 'due' }],
   ])('%s, of %j: %j', (home, more, verdict) => {
     expect(look(at, { 'keyturn:every': '1d', 'keyturn:home': home }, more)).toMatchObject(verdict)

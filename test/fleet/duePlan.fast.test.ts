@@ -28,14 +28,14 @@ function tokenAt(credential: ScheduledCredential, hoursLater: number): string {
   const verdict = evaluateSchedule(credential, new Date(start + hoursLater * hour), interval)
   return verdict.state === 'due' ? verdict.token : verdict.state
 }
-/** All that ever began. */
+/** The tries that have begun so far. */
 const began = (...tokens: [string, number][]): RecentRotations => ({
   startTimes: new Map(tokens.map(([token, hoursLater]) => [token, start + hoursLater * hour])),
   knownSince: Number.NEGATIVE_INFINITY,
 })
 
 describe('the order', () => {
-  test('what was never tried, the longest due first; then what was tried longest ago', () => {
+  test('has first what was never tried, the longest due first, then what was tried longest ago', () => {
     const [early, late, again, other] = [
       credential('/early', 30),
       credential('/late', 1),
@@ -46,7 +46,7 @@ describe('the order', () => {
     expect(ids([again, late, other, early], tried)).toEqual(['/early', '/late', '/other', '/again'])
   })
 
-  test('what was tried and waits for its next try takes no place, and is named with the reason', () => {
+  test('leaves out what waits for its next try, with the reason', () => {
     const [one, wrong] = [credential('/one', 0.5), credential('/wrong', 1, { 'keyturn:window': 'night' })]
     const tried = began([tokenAt(one, 0), -0.2])
     expect(turnAt([one, wrong], tried)).toEqual({
@@ -60,12 +60,12 @@ describe('the order', () => {
     expect(ids([one], tried, start + 0.5 * hour)).toEqual(['/one'])
   })
 
-  test('a window that closes is told with what is due', () => {
+  test('has the end of a due credential’s window', () => {
     const { due } = turnAt([credential('/one', 3, { 'keyturn:window': '09:00-11:00' })])
     expect(due).toMatchObject([{ until: new Date('2026-11-21T11:00:00Z') }])
   })
 
-  test('of what may have been tried and forgotten, every second place has one, others in each run', () => {
+  test('gives every second place to one that may have been tried and forgotten, others in each run', () => {
     const tried = { startTimes: new Map<string, number>(), knownSince: start - 2 * hour }
     const forgotten = Array.from({ length: 20 }, (_, n) => credential(`/forgotten/${n}`, 47))
     const again = Array.from({ length: 10 }, (_, n) => credential(`/again/${n}`, 5))
@@ -84,7 +84,7 @@ describe('the order', () => {
   })
 })
 
-/** Servers by number, of which some are down: what is due there fails, and all else rotates. */
+/** Servers by number, some of which are down: credentials there fail, and all others rotate. */
 type Fleet = {
   room: number
   remembered: number
@@ -92,7 +92,7 @@ type Fleet = {
   credentials: [server: number, hoursDue: number][]
 }
 
-/** Runs of a fleet, one after the other. Each tells what it began, and which places were in vain. */
+/** Simulates runs, one after the other. @returns for each what it began, and which places failed */
 function* runs({ room, remembered, down, credentials }: Fleet) {
   const all = credentials.map(([server, hoursDue], n) => ({
     ...credential(`/${server}/${n}`, hoursDue),
@@ -143,7 +143,7 @@ describe('over many runs', () => {
     )
   })
 
-  test('400 on a server that is down, then 100 on each of two others: all were tried in the second run', () => {
+  test('with 400 on a server that is down and 100 on each of two others, all others are tried by the second run', () => {
     const down = Array.from({ length: 400 }, () => [0, 2] as [number, number])
     const healthy = Array.from({ length: 200 }, (_, n) => [1 + (n % 2), 1] as [number, number])
     const fleet = { room: 396, remembered: 5000, down: [0], credentials: [...down, ...healthy] }
@@ -151,7 +151,7 @@ describe('over many runs', () => {
     expect(found.filter(id => !id.startsWith('/0/'))).toHaveLength(200)
   })
 
-  test('more fail than is remembered: what is healthy is tried all the same', () => {
+  test('if more fail than is remembered, healthy ones are tried all the same', () => {
     const failing = Array.from({ length: 120 }, () => [0, 200] as [number, number])
     const healthy = Array.from({ length: 20 }, () => [1, 199] as [number, number])
     const fleet = { room: 10, remembered: 30, down: [0], credentials: [...failing, ...healthy] }
@@ -160,10 +160,10 @@ describe('over many runs', () => {
   })
 })
 
-/** Servers by number: which are down, and up to which run one is taken by somebody else. */
+/** Servers by number: whether each is down, and until which run another execution has it. */
 type Servers = { room: number; down: number[]; taken: Record<number, number>; due: [number, number][] }
 
-/** The same with what a run knows of the servers: what is due on each, and which it found down last time. */
+/** Simulates runs that know what is due on each server, and which server was down the last time. */
 function runsByServer({ room, down, taken, due }: Servers, count: number) {
   const all = due.map(([server, hoursDue], n) => credential(`/${server}/${n}`, hoursDue))
   const serverOf = (id: string) => Number(id.split('/')[1])
@@ -233,7 +233,7 @@ describe('with servers that are down or taken', () => {
     expect(new Set(runs.flat()).size).toBe(20)
   })
 
-  test('400 that are due longest on one that is down, then 100 each on two others: those are through after two runs', () => {
+  test('with the 400 longest due on a server that is down, 100 on each of two others rotate within two runs', () => {
     const down = Array.from({ length: 400 }, () => [0, 2] as [number, number])
     const healthy = Array.from({ length: 200 }, (_, n) => [1 + (n % 2), 1] as [number, number])
     const fleet = { room: 396, down: [0], taken: {}, due: [...down, ...healthy] }
@@ -241,7 +241,7 @@ describe('with servers that are down or taken', () => {
     expect(tried.filter(id => !id.startsWith('/0/'))).toHaveLength(200)
   })
 
-  test('more than a run looks at is due longest on servers that are taken: what is behind it comes by lot', () => {
+  test('if taken servers have more due than a run looks at, the others are chosen at random', () => {
     const busy = Array.from({ length: 3000 }, (_, n) => credential(`/busy/${n}`, 99))
     const healthy = Array.from({ length: 20 }, (_, n) => credential(`/healthy/${n}`, 1))
     const { due } = turnAt([...busy, ...healthy])
@@ -275,7 +275,7 @@ describe('groups', () => {
     until,
   })
 
-  test('a group is what rotates on one server', () => {
+  test('a group has the credentials of one server', () => {
     expect(grouped(10_000)).toEqual([
       {
         name: 'run-1 a:5432',
@@ -295,7 +295,7 @@ describe('groups', () => {
     expect(grouped(10_000, new Map([[user, admin]]))[0]).toMatchObject({ rotations: turns.flat(), turns })
   })
 
-  test('where there is no room for all, the first are planned, and no state outgrows its bytes', () => {
+  test('without room for all, the first are planned, within the size limit of a state', () => {
     expect(grouped(0)).toEqual([])
     for (const bytes of [200, 400, 600, 800]) {
       const groups = grouped(bytes)

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test, vi } from 'vitest'
 import * as errors from '../../rotation/errors.ts'
 import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 
-/** Plays Step Functions: answers every DescribeExecution with this, but for further attempts, which there are none. */
+/** Plays Step Functions: answers each DescribeExecution with this, except for further attempts, which do not exist. */
 let execution: { status: number; body: object }
 /** The answers about `<token>-2`, `<token>-3` and so on. */
 let attempts: (typeof execution)[] = []
@@ -79,7 +79,7 @@ test.each([
   expect(asked).toEqual([describing(token), history])
 })
 
-test('rotating: one that does not run is not asked for more', async () => {
+test('rotating: the history of one that does not run is not read', async () => {
   asked = []
   execution = { status: 200, body: { status: 'SUCCEEDED' } }
   expect(await (await pipelines.of('secrets-manager')).isRotating(token)).toBe(false)
@@ -190,7 +190,7 @@ test.each([
   expect(progress).toEqual({ enteredStates: new Set(['CreateSecret', 'SetSecret']), hasEnded: ended })
 })
 
-test('progress: undefined of an attempt that there is not', async () => {
+test('progress: undefined for an attempt that does not exist', async () => {
   attempts = []
   expect(await executions.progressOf({ token, number: 2 })).toBeUndefined()
 })
@@ -212,7 +212,7 @@ test('untouched: every attempt counts', async () => {
   attempts = []
 })
 
-/** As Step Functions writes down a rehearsal: the events of its branches are in one another's midst. */
+/** The history of a rehearsal, in which the events of its branches are mixed. */
 const rehearsed = [
   [entered('Rehearse'), 0],
   [entered('RehearseTest'), 1],
@@ -238,7 +238,7 @@ test.each([
   ['before a try that gave no answer', false, false, [entered('SetSecret'), scheduled, lost, over]],
   ['that is all there is', true, false, []],
 ])(
-  'a rehearsal %s tells nothing of SetSecret: untouched %j, wasSet %j',
+  'a rehearsal %s does not count as SetSecret: untouched %j, wasSet %j',
   async (_, untouched, wasSet, events) => {
     execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...rehearsed, ...events] } }
     const pipeline = await pipelines.of('secrets-manager')
@@ -276,7 +276,7 @@ test.each([
   expect(asked).toEqual(answer ? [history] : [history, next])
 })
 
-test('untouched: false of an execution that is not known', async () => {
+test('untouched: false for an unknown execution', async () => {
   execution = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
   const { hasChangedNothing, wasSet } = await pipelines.of('secrets-manager')
   expect(await wasSet?.(token)).toBe(false)
@@ -290,7 +290,7 @@ test('ExecutionDoesNotExist is false', async () => {
 })
 
 test.each(['terraform-20261121', 'x'.repeat(65), `${token}:1`, ''])(
-  'a version that no execution of ours can have made is false, without a call: %j',
+  'false without a call for a version that no execution can have made: %j',
   async foreign => {
     expect(await running(200, { status: 'RUNNING' }, foreign)).toBe(false)
     expect(asked).toEqual([])

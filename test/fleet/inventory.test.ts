@@ -23,7 +23,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
   let ministack: MiniStack
   let clients: { ssm: SSMClient; secrets: SecretsManagerClient; tagging: ResourceGroupsTaggingAPIClient }
   let inventory: Inventory
-  /** Every call of Secrets Manager, by its name. */
+  /** The names of all calls of Secrets Manager so far. */
   const calls: string[] = []
   beforeAll(async () => {
     ministack = await startMiniStack(bin ?? '')
@@ -52,7 +52,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
   const find = async (id: string) =>
     (await inventory.listScheduled()).find(credential => credential.id === id)
 
-  test('a parameter with the tag, its tags, and since when it has its value', async () => {
+  test('a parameter with the tag is listed, with its tags and the time of its value', async () => {
     const before = Date.now()
     const tags = { ...every, team: 'shop' }
     await put('/shop/db', tags)
@@ -68,20 +68,20 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect((await find('/shop/db'))?.currentSince.getTime()).toBeGreaterThan(since)
   })
 
-  test('a name without a slash', async () => {
+  test('a parameter whose name has no slash is listed', async () => {
     await put('plain', every)
     expect(await find('plain')).toMatchObject({ store: 'parameter-store', id: 'plain' })
     expect(await find('/plain')).toBeUndefined()
   })
 
-  test('as many as there are, fifty names at a time', async () => {
+  test('all parameters are listed, fifty names in a call', async () => {
     const names = Array.from({ length: 120 }, (_, n) => `/many/${n}`)
     await Promise.all(names.map(name => put(name, every)))
     const found = (await inventory.listScheduled()).map(({ id }) => id)
     expect(found).toEqual(expect.arrayContaining(names))
   })
 
-  test('a secret with the tag: since its current version was made, whatever else changed', async () => {
+  test('a secret with the tag has the time of its current version, whatever else changed', async () => {
     const { ARN: SecretId = '' } = await create('shop/secret', every)
     const since = (await find('shop/secret'))?.currentSince
     expect(since?.getTime()).toBeGreaterThan(Date.now() - 60_000)
@@ -100,19 +100,19 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect((await find('shop/secret'))?.currentSince.getTime()).toBeGreaterThan(since?.getTime() ?? 0)
   })
 
-  test('when a version was made is asked for once', async () => {
+  test('the time of a version is read once', async () => {
     await inventory.listScheduled()
     calls.length = 0
     await inventory.listScheduled()
     expect(calls).toEqual(['ListSecretsCommand'])
   })
 
-  test('a secret without the tag is none of its business', async () => {
+  test('a secret without the tag is not listed', async () => {
     await create('shop/untagged', { 'keyturn:managed': 'true' })
     expect(await find('shop/untagged')).toBeUndefined()
   })
 
-  /** A client whose list tells more of a secret: MiniStack has no function that a secret could be rotated by. */
+  /** A client whose ListSecrets adds members, as MiniStack has no rotation functions. */
   function listing(name: string, more: object): SecretsManagerClient {
     const secrets = new SecretsManagerClient({
       endpoint: ministack.url,
@@ -131,7 +131,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     return secrets
   }
 
-  test('what Secrets Manager rotates by another function has the tag in vain, and a date that never comes', async () => {
+  test('a secret with the tag that another function rotates is listed, and never due', async () => {
     await create('shop/theirs', every)
     const RotationLambdaARN = rotationFunction.replace('keyturn', 'other')
     const secrets = listing('shop/theirs', { RotationEnabled: true, RotationLambdaARN })
@@ -139,7 +139,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(found.find(({ id }) => id === 'shop/theirs')).toMatchObject({ nextByService: new Date(8.64e15) })
   })
 
-  test('what is managed without a schedule is known, and not scheduled; what is pending is told', async () => {
+  test('a managed credential without a schedule is listed as such, also its pending version', async () => {
     await create('shop/by-hand', { 'keyturn:managed': 'true' })
     await put('/shop/by-hand', { 'keyturn:managed': 'true' })
     const versions = { one: ['AWSCURRENT'], two: ['AWSPENDING'] }
@@ -155,7 +155,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(scheduled).not.toContain('/shop/by-hand')
   })
 
-  test('what is at home here, by its tag, is what Keyturn may rotate, whoever says when', async () => {
+  test('secrets with their home here are those that Keyturn may rotate, with either schedule', async () => {
     const here = { 'keyturn:home': 'us-east-1' }
     await create('home/by-hand', { 'keyturn:managed': 'true', ...here })
     await create('home/elsewhere', { 'keyturn:managed': 'true', 'keyturn:home': 'eu-west-1' })
@@ -168,7 +168,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(found.map(({ id }) => id).sort()).toEqual(['home/by-hand', 'home/ours'])
   })
 
-  test('what Secrets Manager rotates by this stack is there without the tag, with the date it names', async () => {
+  test('a secret that Secrets Manager rotates by this stack is listed without the tag, with the service’s date', async () => {
     await create('shop/ours', { 'keyturn:managed': 'true' })
     const [next, last] = [new Date('2026-12-01T00:00:00Z'), new Date('2026-11-01T00:00:00Z')]
     const secrets = listing('shop/ours', {
@@ -208,7 +208,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     expect(await idsOf('eu-west-1')).not.toContain('shop/replicated')
   })
 
-  test('a service that is not there is Throttled, so the run is tried again', async () => {
+  test('a service that does not answer throws Throttled, so that the run is retried', async () => {
     const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
     const options = { endpoint: 'http://127.0.0.1:1', region: 'us-east-1', credentials, maxAttempts: 1 }
     const nowhere = new SSMClient(options)
@@ -216,7 +216,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
     await expect(broken.listScheduled()).rejects.toThrow(Throttled)
   })
 
-  test('a secret whose versions cannot be listed stops nobody; it is as old as its last change', async () => {
+  test('a secret whose versions cannot be listed counts as old as its last change, and stops no other', async () => {
     await create('shop/closed', every)
     const secrets = new SecretsManagerClient({
       endpoint: ministack.url,
@@ -247,7 +247,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       currentSince: new Date(),
     })
 
-    test('of parameters and secrets, by host and port; none where the value does not tell', async () => {
+    test('of parameters and secrets is host and port, or undefined if the value does not have them', async () => {
       const hosts: Record<string, string> = {
         '/host/1': value('DB1.example.com'),
         '/host/2': value('db1.example.com', { port: '5432' }),
@@ -274,7 +274,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       ])
     })
 
-    test('of a password alone it is that of its connection; an opaque value has none, and is not read', async () => {
+    test('of a password alone is that of its connection, and of an opaque value undefined without a read', async () => {
       const connection = JSON.stringify({ engine: 'postgres', host: 'db9', port: 5433, username: 'app' })
       await put('/host/connection', {}, connection)
       const tagged = (id: string, tags: Record<string, string>) => ({
@@ -299,7 +299,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       expect(calls).toEqual([])
     })
 
-    test('and the admin that a value names, by the ARN of its secret, with or without its end, in whichever Region', async () => {
+    test('comes with the admin that the value names, by an ARN with or without its end, in any Region', async () => {
       const { ARN: masterarn = '' } = await create('host/admin', every, value('db1'))
       await create('host/user', every, value('db1', { masterarn }))
       await put(
@@ -320,7 +320,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       )
     })
 
-    test('a refusal of one does not hide the others; being asked for fewer calls is thrown', async () => {
+    test('of one that is refused does not affect the others, and Throttled is thrown', async () => {
       await put('/host/open', every, value('db8'))
       await put('/host/closed', every, value('db8'))
       const refusing = (name: string) => {
@@ -344,7 +344,7 @@ describe.skipIf(!bin)('over MiniStack', () => {
       await expect(throttled).rejects.toThrow(Throttled)
     })
 
-    test('ten at a time', async () => {
+    test('is read for ten credentials in a call', async () => {
       const many = Array.from({ length: 23 }, (_, n) => scheduled('parameter-store', `/hosts/${n}`))
       await Promise.all(many.map(({ id }, n) => put(id, every, value(`db${n}`))))
       const found = await findTargets(many, clients)

@@ -20,16 +20,16 @@ const described = (current: string): Description => ({
   tags: {},
   replicas: ['us-east-1', 'eu-central-1'].map(region => ({ region, status: 'InSync' })),
 })
-/** The same as another Region has it. */
+/** @returns the secret's ARN in another Region */
 const copy = (current: string): Description => ({ ...described(current), primaryRegion: 'eu-west-1' })
-/** Regions of which each answers so. */
+/** Makes Regions that give these answers. */
 const regions = (ask: (region: string) => Promise<Description | undefined>): RegionAccess => ({
   describe: async () => described('new'),
   askRegionFor: () => ask,
   peers: ['us-east-1', 'eu-central-1'],
 })
 
-test('a Region that does not answer costs its wait once, and is unseen for the rest of the run', async () => {
+test('a Region that does not answer is waited for once in a run', async () => {
   const asked: string[] = []
   const replicas = new LaggingReplicas(
     regions(async region => {
@@ -49,7 +49,7 @@ test('a Region that does not answer costs its wait once, and is unseen for the r
   expect(asked.filter(region => region === 'eu-central-1')).toHaveLength(200)
 })
 
-test('one that failed at once is asked again', async () => {
+test('a Region that failed at once is asked again', async () => {
   let left = 3
   const replicas = new LaggingReplicas(
     regions(async () => {
@@ -61,7 +61,7 @@ test('one that failed at once is asked again', async () => {
   expect((await replicas.find(secrets(100), now)).size).toBeLessThanOrEqual(3)
 })
 
-test('an answer that is none of the service, as of a firewall, holds up the secrets of that Region alone', async () => {
+test('an answer that is not the service’s, as of a firewall, only affects secrets with that Region', async () => {
   const replicas = new LaggingReplicas(
     regions(() => Promise.reject(new SyntaxError('Unexpected token <html>'))),
     Number.POSITIVE_INFINITY,
@@ -72,7 +72,7 @@ test('an answer that is none of the service, as of a firewall, holds up the secr
   ])
 })
 
-test('one that stands alone in a Region was promoted there: it blocks, also what has something pending', async () => {
+test('a secret of its own in a Region was promoted there, and blocks the rotation, also if a version is pending', async () => {
   for (const pending of [undefined, 'left']) {
     const own = regions(async region => (region === 'us-east-1' ? described('new') : copy('new')))
     own.describe = async () => ({ ...described('new'), pending, replicas: [] })
@@ -83,7 +83,7 @@ test('one that stands alone in a Region was promoted there: it blocks, also what
   }
 })
 
-test('what is no error of ours is thrown on', async () => {
+test('an unknown error is thrown', async () => {
   const own = regions(async () => undefined)
   own.describe = () => Promise.reject(new TypeError('no'))
   await expect(new LaggingReplicas(own, Number.POSITIVE_INFINITY).find(secrets(1), now)).rejects.toThrow(
@@ -91,7 +91,7 @@ test('what is no error of ours is thrown on', async () => {
   )
 })
 
-test('parameters are never looked at, and nothing is when the time is over', async () => {
+test('parameters are never checked, and nothing is after the time limit', async () => {
   const never = regions(() => Promise.reject(new Error('nobody asks')))
   never.describe = () => Promise.reject(new Error('nobody asks'))
   const parameters = secrets(3).map(secret => ({ ...secret, store: 'parameter-store' }) as const)
@@ -101,7 +101,7 @@ test('parameters are never looked at, and nothing is when the time is over', asy
 
 describe('once a day', () => {
   const minute = 60_000
-  /** When runs of a day look at all, where each begins so late, in milliseconds. */
+  /** @returns which runs of a day check all replicas, if each begins so many milliseconds late */
   const looks = (interval: number, lateness: (run: number) => number) => {
     const midnight = Date.parse('2026-11-21T00:00:00Z')
     const runs = Array.from({ length: (24 * 60 * minute) / interval }, (_, n) => n)

@@ -2,7 +2,7 @@ import { SFNClient } from '@aws-sdk/client-sfn'
 import { expect, test } from 'vitest'
 import { findRecentRotations } from '../../fleet/recentRotations.ts'
 
-/** A client that is answered by pages of executions, the newest first, one a second. */
+/** A client that gets pages of executions, the newest first, one for each second. */
 function clientOf(count: number, nameOf = (n: number) => `token-${n}`.padEnd(36, '-x')) {
   const asked: unknown[] = []
   const client = new SFNClient({ region: 'eu-west-1' })
@@ -29,7 +29,7 @@ test.each([
   expect([startTimes.size, knownSince, asked.length]).toEqual([count, Number.NEGATIVE_INFINITY, calls])
 })
 
-test('of more, the newest five thousand, by five calls, and since when they are all', async () => {
+test('of more, the newest five thousand are read by five calls, with the time since when they are complete', async () => {
   const { client, asked } = clientOf(1_000_000)
   const { startTimes, knownSince } = await findRecentRotations(client, 'arn')
   expect([startTimes.size, knownSince, asked.length]).toEqual([5000, 995_001_000, 5])

@@ -30,11 +30,11 @@ afterEach(() => {
 afterAll(() => account?.stop())
 
 describe('facts', () => {
-  test('the moment is what the clock of AWS shows', () => {
+  test('the time of an audit is that of AWS’s clock', () => {
     expect(usual.moment).toBe('2026-11-30T12:00:00.000Z')
   })
 
-  test('each credential is there once in each Region that has it, and what Keyturn keeps for itself is none', () => {
+  test('each credential is listed once for each Region that has it, without Keyturn’s own parameters', () => {
     expect(usual.credentials.map(({ region, name }) => `${region} ${name}`)).toEqual([
       ...[
         `${PEER_REGION} kept`,
@@ -54,7 +54,7 @@ describe('facts', () => {
     expect(secret(usual, 'kept').primaryRegion).toBeUndefined()
   })
 
-  test('a Region that only a replica names is looked at for replicas alone', () => {
+  test('in a Region that only a replica names, only replicas are read', () => {
     expect(usual.regions['us-east-1']).toMatchObject({
       secrets: { is: 'replicas' },
       parameters: { is: 'none' },
@@ -64,7 +64,7 @@ describe('facts', () => {
     })
   })
 
-  test('a version tells its own date only where nobody else does', () => {
+  test('the date of a version is read only if nothing else has it', () => {
     expect(secret(usual, 'by-hand').current).toEqual({ at: daysAgo(50), by: 'version' })
     expect(secret(usual, 'by-service').current).toEqual({ at: daysAgo(5), by: 'last-rotated' })
     const asked = account.calls.filter(({ action }) => action === 'ListSecretVersionIds')
@@ -80,7 +80,7 @@ describe('facts', () => {
     expect(secret(usual, '/untagged').pendingSince).toEqual({ is: undefined })
   })
 
-  test('the table tells the rotations of each, the newest first, and how many there were on a day', () => {
+  test('the table has the rotations of each credential, the newest first, and their number for each day', () => {
     const { history } = secret(usual, 'kept')
     expect('is' in history && history.is.rotations.map(({ began }) => began)).toEqual([
       daysAgo(3),
@@ -94,7 +94,7 @@ describe('facts', () => {
     })
   })
 
-  test('where CloudTrail tells of no read, although rotations read meanwhile, nobody is known to read nothing', async () => {
+  test('if CloudTrail has no read although rotations read, no credential is called unread', async () => {
     const silent = await startAuditedAccount({
       ...fewCredentials,
       regions: {
@@ -112,7 +112,7 @@ describe('facts', () => {
     expect(regions[PEER_REGION]?.sweep).toMatchObject({ is: { events: 0 } })
   })
 
-  test('tags, functions, policies, what is exposed, subscribers and roles are there', () => {
+  test('the facts have tags, functions, policies, exposed credentials, subscribers and roles', () => {
     expect(secret(usual, '/tagged').tags).toEqual({ is: { team: 'blue' } })
     expect(secret(usual, '/untagged').tags).toEqual({ is: {} })
     const { functions, exposed, subscribers, stack } = usual.regions[HOME_REGION] as Facts['regions'][string]
@@ -127,7 +127,7 @@ describe('facts', () => {
     expect(secret(usual, 'far').policy).toEqual({ is: '{"Statement":[]}' })
   })
 
-  test('a parameter that can be shared is asked for all of its policies, and no other one', () => {
+  test('resource policies are read only of parameters that can be shared', () => {
     expect(secret(usual, '/tagged').policy).toEqual({ is: '{"Statement":[{"Sid":"1"},{"Sid":"2"}]}' })
     expect(secret(usual, '/untagged').policy).toEqual({ is: undefined })
     const asked = account.calls.filter(({ action }) => action === 'GetResourcePolicies')
@@ -136,7 +136,7 @@ describe('facts', () => {
     ])
   })
 
-  test('who read is told by CloudTrail, up to the moment', () => {
+  test('readers come from CloudTrail, up to the time of the audit', () => {
     expect(secret(usual, 'kept').readers).toMatchObject([{ reads: 1, own: false, first: daysAgo(2) }])
     expect(usual.regions[HOME_REGION]?.sweep).toMatchObject({ is: { events: 1, completeSince: daysAgo(7) } })
   })
@@ -174,7 +174,7 @@ describe('what changes nothing', () => {
     expect(await gatherFacts({ reads })).toEqual(usual)
   })
 
-  test('a first try that is throttled or fails on the side of AWS', async () => {
+  test('a first try that is throttled or fails with a server error', async () => {
     const tried = new Map<string, number>()
     account.refuse(({ region, action, resource }) => {
       const key = `${region} ${action} ${resource}`
@@ -192,7 +192,7 @@ describe('what changes nothing', () => {
     expect(await gatherFacts({ reads })).toEqual(usual)
   })
 
-  test('a secret that was deleted since it was listed is none of the fleet', async () => {
+  test('a secret that was deleted since it was listed is left out', async () => {
     account.refuse(({ action, resource }) =>
       action === 'DescribeSecret' && resource?.includes('by-hand')
         ? { name: 'ResourceNotFoundException' }
@@ -204,7 +204,7 @@ describe('what changes nothing', () => {
   })
 })
 
-describe('an error that stays leaves unread what depends on it, and nothing else', () => {
+describe('a persistent error leaves only what depends on it unread', () => {
   const all = ['by-hand', 'by-service', 'far', 'kept', 'stuck'].map(name => `${HOME_REGION} ${name}`)
   const parameters = ['/tagged', '/untagged'].map(name => `${HOME_REGION} ${name}`)
   const far = Object.keys({
@@ -264,7 +264,7 @@ describe('an error that stays leaves unread what depends on it, and nothing else
     expect(others).toEqual([`${region} ${list}`])
   })
 
-  test('one secret that may not be looked at is alone', async () => {
+  test('one secret that may not be read affects no other', async () => {
     account.refuse(({ action, resource }) =>
       action === 'GetResourcePolicy' && resource?.includes('stuck')
         ? { name: 'AccessDeniedException' }
@@ -273,12 +273,12 @@ describe('an error that stays leaves unread what depends on it, and nothing else
     expect(differingPaths(usual, await gatherFacts({ reads }))).toEqual([`${HOME_REGION} stuck policy`])
   })
 
-  test('a table that is gone is said by the name of that error', async () => {
+  test('a table that does not exist is reported with the name of the error', async () => {
     account.refuse(({ action }) => (action === 'Scan' ? { name: 'ResourceNotFoundException' } : undefined))
     expect((await gatherFacts()).days).toEqual({ unread: 'DynamoDB Scan: ResourceNotFoundException' })
   })
 
-  test('a stack of a peer that may not be seen: nobody knows what its table has', async () => {
+  test('if a peer’s stack may not be read, its table is unknown', async () => {
     account.refuse(({ action, region }) =>
       action === 'DescribeStacks' && region === PEER_REGION
         ? { name: 'AccessDenied', status: 403 }
@@ -286,12 +286,12 @@ describe('an error that stays leaves unread what depends on it, and nothing else
     )
     expect(differingPaths(usual, await gatherFacts({ reads }))).toEqual([
       ...['days', `${PEER_REGION} kept history`, `${PEER_REGION} stack`, `${PEER_REGION} subscribers`],
-      // No read was seen there, and now nobody knows whether a rotation should have been.
+      // No read was seen there, and it is not known whether a rotation should have caused one.
       ...[`${PEER_REGION} sweep`, `${PEER_REGION} there history`],
     ])
   })
 
-  test('a Region that is not enabled for the account is not known, and ends nothing', async () => {
+  test('a Region that is not enabled for the account is unknown, and the audit goes on', async () => {
     account.refuse(({ region }) =>
       region === PEER_REGION ? { name: 'UnrecognizedClientException' } : undefined,
     )
@@ -314,7 +314,7 @@ describe('an error that stays leaves unread what depends on it, and nothing else
   })
 })
 
-test('an audit that was stopped after any unit goes on to the same facts, and asks nothing twice', async () => {
+test('an audit that was stopped after any unit and resumed has the same facts, and repeats no call', async () => {
   const countAll = async () => {
     const kept = new Map<string, string>()
     await gatherFacts({

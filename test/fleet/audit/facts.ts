@@ -12,28 +12,28 @@ import { DEFAULT_POLICY, type Policy } from '../../../fleet/audit/policy/policy.
 import type { Finding } from '../../../fleet/audit/report.ts'
 import type { Tags } from '../../../rotation/tags.ts'
 
-/** When the audits of these tests are. */
+/** The time of the audits in these tests. */
 export const MOMENT = '2026-11-30T12:00:00.000Z'
 export const ACCOUNT = '123456789012'
 export const [HERE, THERE] = ['eu-west-1', 'eu-central-1'] as const
 
 const DAY = 86_400_000
 
-/** So many days before the moment. */
+/** @returns the time so many days before the audit */
 export const ago = (days: number): string => new Date(Date.parse(MOMENT) - days * DAY).toISOString()
-/** The day of that, as Secrets Manager tells when a secret was read. */
+/** @returns the day of that time, as Secrets Manager has it for the last read */
 export const dayAgo = (days: number): string => ago(days).slice(0, 10)
 
 export const rotateSecretIn = (region: string) =>
   `arn:aws:lambda:${region}:${ACCOUNT}:function:keyturn-dev-rotateSecret`
 
-/** Tags of what Keyturn rotates and a team has. */
+/** The tags of a credential that Keyturn rotates and a team owns. */
 export const enrolled = { 'keyturn:managed': 'true', 'keyturn:every': '30d', team: 'shop' }
-/** Tags of what a team has and Keyturn does not rotate. */
+/** The tags of a credential that a team owns and Keyturn does not rotate. */
 export const hands = { team: 'shop' }
-/** Tags of what is rotated in one Region alone. */
+/** The tags of a secret that is rotated in only one Region. */
 export const atHome = (region: string) => ({ ...enrolled, 'keyturn:home': region })
-/** A resource policy that lets in everybody. */
+/** A resource policy that allows everybody. */
 export const openToAll = { is: '{"Statement":{"Effect":"Allow","Principal":"*","Action":"*"}}' }
 
 const common = {
@@ -44,7 +44,7 @@ const common = {
   readers: [],
 } satisfies Partial<CredentialFacts>
 
-/** A secret that breaks no rule, but for what is given. */
+/** @returns a secret that breaks no rule, except by what is given */
 export function secret(name: string, given: Partial<SecretFacts> = {}): SecretFacts {
   const region = given.region ?? HERE
   return {
@@ -65,27 +65,27 @@ export function secret(name: string, given: Partial<SecretFacts> = {}): SecretFa
   }
 }
 
-/** A secret that others may have read on the day of its last rotation, or not. */
+/** @returns a secret that was last read on the day of its last rotation, perhaps only by that */
 export const readWhenRotated = (name: string, given: Partial<SecretFacts> = {}): SecretFacts =>
   secret(name, { readers: [], lastAccessed: dayAgo(10), ...given })
 
-/** A secret that has never been read. */
+/** @returns a secret that has never been read */
 export function neverRead(name: string, given: Partial<SecretFacts> = {}): SecretFacts {
   const { lastAccessed: _, ...rest } = secret(name, { readers: [], ...given })
   return rest
 }
 
-/** These rotations, the latest first. */
+/** @returns these rotations, the latest first */
 export const withRotations = (...rotations: RotationFacts[]) => ({ history: { is: { rotations } } })
 
-/** What a team has and Keyturn has never rotated. */
+/** What a credential has that a team owns and Keyturn has never rotated. */
 export const byOthers = (given: Partial<SecretFacts> = {}) => ({
   tags: { is: hands },
   ...withRotations(),
   ...given,
 })
 
-/** How Secrets Manager rotates by this stack. */
+/** The rotation settings of a secret that Secrets Manager rotates by this stack. */
 export const byService = (given: object = {}): SecretFacts['rotation'] => ({
   enabled: true,
   functionArn: rotateSecretIn(HERE),
@@ -96,17 +96,17 @@ export const byService = (given: object = {}): SecretFacts['rotation'] => ({
   ...given,
 })
 
-/** A secret whose last rotation was by the secret that is called admin. */
+/** @returns a secret that was last rotated by the admin whose secret is named "admin" */
 export const userOfAdmin = (name: string, given: Partial<RotationFacts> = {}): SecretFacts =>
   secret(name, withRotations(rotation(10, { admin: secret('admin').arn, ...given })))
 
-/** What a secret has that is at home here and has a replica there. */
+/** What a secret has whose home is here and whose replica is in the other Region. */
 export const withReplica = (given: Partial<ReplicaFacts> = {}, tags: Tags = {}) => ({
   tags: { is: { ...atHome(HERE), ...tags } },
   replicas: { is: [{ region: THERE, status: 'InSync', ...given }] },
 })
 
-/** The replica of a secret that follows it. */
+/** @returns the replica of a secret, in sync */
 export const replicaOf = (primary: SecretFacts, given: Partial<SecretFacts> = {}): SecretFacts => ({
   ...primary,
   region: THERE,
@@ -118,7 +118,7 @@ export const replicaOf = (primary: SecretFacts, given: Partial<SecretFacts> = {}
   ...given,
 })
 
-/** A SecureString that breaks no rule, but for what is given. */
+/** @returns a SecureString that breaks no rule, except by what is given */
 export function parameter(name: string, given: Partial<ParameterFacts> = {}): ParameterFacts {
   const region = given.region ?? HERE
   return {
@@ -138,7 +138,7 @@ export function parameter(name: string, given: Partial<ParameterFacts> = {}): Pa
   }
 }
 
-/** A rotation that went well so many days ago and has closed what it replaced. */
+/** @returns a rotation that succeeded so many days ago and has closed what it replaced */
 export const rotation = (days: number, given: Partial<RotationFacts> = {}): RotationFacts => ({
   began: ago(days + 0.001),
   ended: ago(days),
@@ -149,7 +149,7 @@ export const rotation = (days: number, given: Partial<RotationFacts> = {}): Rota
   ...given,
 })
 
-/** The reads of a role, the last one so many days ago. */
+/** @returns the reads of a role, the last one so many days ago */
 export const readBy = (role: string, days: number, own = false) => ({
   principal: `arn:aws:iam::${ACCOUNT}:role/${role}`,
   own,
@@ -171,7 +171,7 @@ const regionFacts = (region: string, given: Partial<RegionFacts> = {}): RegionFa
   ...given,
 })
 
-/** The facts of an audit of two Regions. */
+/** @returns the facts of an audit of two Regions */
 export const factsOf = (
   credentials: CredentialFacts[],
   regions: { here?: Partial<RegionFacts>; there?: Partial<RegionFacts> } = {},
@@ -185,7 +185,7 @@ export const factsOf = (
   days: { is: [] },
 })
 
-/** What an audit finds, each as `rule name`, or `rule name: unread`. */
+/** @returns the findings of an audit, each as `rule name`, or `rule name: unread` if a fact could not be read */
 export const foundIn = (facts: Facts, policy: Partial<Policy> = {}): string[] =>
   judgeFacts(facts, { ...DEFAULT_POLICY, ...policy }).findings.map(told)
 

@@ -18,7 +18,7 @@ import {
   withRotations,
 } from './facts.ts'
 
-/** What other tools are known to get wrong. */
+/* False findings that other tools are known for. */
 describe('the known false findings of others', () => {
   test('a secret that was never read is not fine, and one that was read today is (steampipe#4103)', () => {
     expect(foundIn(factsOf([neverRead('never'), secret('today', { lastAccessed: dayAgo(0) })]))).toEqual([
@@ -39,12 +39,12 @@ describe('the known false findings of others', () => {
     expect(elsewhere({ lastAccessed: dayAgo(199) })).toEqual(['not-read shop/db'])
   })
 
-  test('a secret that is younger than the days of the policy does not count as unread', () => {
+  test('a secret that is younger than the policy’s limit does not count as unread', () => {
     expect(foundIn(factsOf([neverRead('new', { created: ago(30) })]))).toEqual([])
     expect(foundIn(factsOf([neverRead('old', { created: ago(91) })]))).toEqual(['never-read old'])
   })
 
-  test('a secret that a service manages has no function of ours, and rotates all the same', () => {
+  test('a secret that an AWS service manages counts as rotated, without a function of this stack', () => {
     const managed = {
       rotation: { enabled: true, next: ago(-3) },
       tags: { is: {} },
@@ -66,7 +66,7 @@ describe('the known false findings of others', () => {
     expect(foundIn(factsOf([primary, replica]))).toEqual([])
   })
 
-  test('a secret without a resource policy is not open, nor too little closed', () => {
+  test('a secret without a resource policy breaks no rule about policies', () => {
     expect(foundIn(factsOf([secret('shop/db')]))).toEqual([])
   })
 })
@@ -81,7 +81,7 @@ describe('a secret that nobody but Keyturn reads', () => {
     ).toEqual(['read-by-keyturn-alone shop/db'])
   })
 
-  test('is found as well if a rotation failed on that day, what it replaced was closed then, or it is due now', () => {
+  test('is found too if on that day a rotation failed or closed what it replaced, or if it is due now', () => {
     const read = (days: number, ...rotations: ReturnType<typeof rotation>[]) =>
       foundIn(
         factsOf([secret('a', { readers: [], lastAccessed: dayAgo(days), ...withRotations(...rotations) })]),
@@ -90,7 +90,7 @@ describe('a secret that nobody but Keyturn reads', () => {
       'read-by-keyturn-alone a',
     )
     expect(read(9, rotation(10, { openUntil: ago(9) }))).toEqual(['read-by-keyturn-alone a'])
-    // Closed a little after midnight, where that was to be before.
+    // It was closed a little after midnight, although it should have been before.
     expect(read(9, rotation(12, { openUntil: '2026-11-20T23:50:00.000Z' }))).toEqual([
       'read-by-keyturn-alone a',
     ])
@@ -107,7 +107,7 @@ describe('a secret that nobody but Keyturn reads', () => {
     expect(foundIn(factsOf([readWhenRotated('shop/db', { lastAccessed: dayAgo(9) })]))).toEqual([])
   })
 
-  test('is not known, and not fine, where CloudTrail was not asked for long enough, or could not be', () => {
+  test('is unknown, and not fine, if CloudTrail was not read far enough back, or could not be read', () => {
     const swept = (sweep: object) =>
       foundIn(
         factsOf([readWhenRotated('a'), parameter('/a', { readers: [] })], {
@@ -121,7 +121,7 @@ describe('a secret that nobody but Keyturn reads', () => {
     expect(swept({ is: { ...seen, unreadable: 1 } })).toEqual(unknown)
   })
 
-  test('the date of a replica proves nothing where a stack rehearses promotions', () => {
+  test('the last read of a replica proves nothing if a stack rehearses promotions', () => {
     const primary = secret('shop/db', {
       ...withReplica({ lastAccessed: dayAgo(1) }),
       readers: [],

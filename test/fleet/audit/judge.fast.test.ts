@@ -50,7 +50,7 @@ describe('a report', () => {
     exceptions: [{ rule: 'plain-string', name: '*', until: '2026-12-31', reason: 'a test' }],
   })
 
-  test('has the form that is published', () => {
+  test('has the form of the published schema', () => {
     expect(published).toBe(auditSchema())
     expect([hasForm(report), hasForm.errors]).toEqual([true, null])
     expect(v.parse(reportSchema, JSON.parse(JSON.stringify(report)))).toEqual(report)
@@ -73,7 +73,7 @@ describe('a report', () => {
     expect(report.counts.unread).toBeGreaterThan(0)
   })
 
-  test('has each credential, with what is known of it and nothing that is not', () => {
+  test('has each credential, with only the facts that are known', () => {
     const rowOf = (name: string) => report.credentials.find(row => row.name === name)
     expect(rowOf('shop/well')).toEqual({
       store: 'secrets-manager',
@@ -107,13 +107,13 @@ describe('a report', () => {
     const before = report.findings.filter(({ rule }) => rule !== 'never-read')
     const { findings } = judgeFacts(facts, DEFAULT_POLICY, before)
     const fresh = findings.filter(({ isNew }) => isNew).map(({ rule }) => rule)
-    // The exception is over.
+    // The exception has ended.
     expect(fresh.sort()).toEqual(['never-read', 'plain-string'])
     expect(findings.every(({ isNew }) => isNew !== undefined)).toBe(true)
     expect(report.findings.some(finding => 'isNew' in finding)).toBe(false)
   })
 
-  test('says with a baseline that one more account is let in, and not that one is no more', () => {
+  test('says with a baseline that another account has access, and not that one no longer has', () => {
     const open = (...accounts: string[]) => {
       const Statement = { Effect: 'Allow', Principal: { AWS: accounts }, Action: '*', Resource: '*' }
       return factsOf([secret('a', { policy: { is: JSON.stringify({ Statement }) } })])
@@ -126,14 +126,14 @@ describe('a report', () => {
     expect([isNew(one, one), isNew(both, one), isNew(one, both)]).toEqual([[false], [true], [false]])
   })
 
-  test('says with a baseline what is gone, and not what is only not known, excepted or not looked at', () => {
+  test('says with a baseline which findings are gone, without those that are unknown, excepted or not audited', () => {
     const { findings: before } = judgeFacts(facts, DEFAULT_POLICY)
     const [old = before[0] as Finding] = before
     const inRegion = (region: string): Finding => ({ ...old, region, credential: undefined as never })
     const after = {
       ...facts,
       credentials: facts.credentials.flatMap(credential => {
-        // This one is read now, that one is deleted, and of another it cannot be told.
+        // One is read now, one is deleted, and one cannot be judged.
         if (credential.name === 'shop/never') return secret('shop/never', { policy: { unread: 'Throttled' } })
         return credential.name === 'shop/alone' ? [] : credential
       }),
@@ -152,7 +152,7 @@ describe('a report', () => {
     expect(judgeFacts(facts, DEFAULT_POLICY)).not.toHaveProperty('gone')
   })
 
-  test('does not take for gone what a worse finding says now', () => {
+  test('does not call a finding gone if a worse one replaces it', () => {
     const admin = (tags: object) => secret('a', { tags: { is: { team: 'shop', ...tags } } })
     const { findings } = judgeFacts(factsOf([admin({})]), DEFAULT_POLICY)
     expect(findings.map(told)).toEqual(['never-rotates a'])
@@ -160,7 +160,7 @@ describe('a report', () => {
     expect([now.findings.map(told), now.gone]).toEqual([['admin-not-rotated a'], []])
   })
 
-  test('takes what each costs, and tells what nobody needs', () => {
+  test('has the cost of each credential, and of those that nobody reads', () => {
     const cost = {
       format: 'keyturn-cost/1',
       byCredential: { [secret('shop/well').arn]: 0.4, [parameter('/shop/gone').arn]: 1 },

@@ -13,7 +13,7 @@ import { type AuditedAccount, type Call, startAuditedAccount } from '../../../lo
 import type { Line } from '../../support/audit/collectApart.ts'
 import { awsEnvironment } from '../../support/audit/gatherFacts.ts'
 
-/** So many times faster than AWS everything is here, so that this takes seconds: the limits of both sides. */
+/** How many times faster than AWS everything is: the limits on both sides. */
 const FASTER = 8
 const folder = mkdtempSync(join(tmpdir(), 'keyturn-large-'))
 const program = join(folder, 'collect.mjs')
@@ -22,7 +22,7 @@ let account: AuditedAccount
 const running: ChildProcess[] = []
 
 beforeAll(async () => {
-  // As the command is packed: what is loaded from sources takes memory of its own.
+  // Bundled as the packed command is, since loading sources takes memory of its own.
   await build({
     ...{ entryPoints: [fileURLToPath(new URL('../../support/audit/collectApart.ts', import.meta.url))] },
     ...{ outfile: program, bundle: true, format: 'esm', platform: 'node', mainFields: ['module', 'main'] },
@@ -36,7 +36,7 @@ afterEach(async () => {
 })
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** Gathers in a process of its own; `killed` says by what it has told whether it is to be killed then. */
+/** Collects in a process of its own. `killed` decides by the lines printed so far whether to kill it. */
 async function collectApart(
   journal: string,
   mode: 'begin' | 'resume',
@@ -76,7 +76,7 @@ function busiest(calls: Call[]): Map<string, number> {
   return most
 }
 
-test('5,000 secrets and 5,000 parameters: little memory, within the limits, and progress never goes back', async () => {
+test('an audit of 5,000 secrets and 5,000 parameters takes little memory, stays within the limits, and its progress never decreases', async () => {
   account = await startAuditedAccount(declareFleet(5000), { throttle: FASTER })
   const told = await collectApart('large', 'begin')
   const { megabytes, credentials } = endOf(told)
@@ -92,7 +92,7 @@ test('5,000 secrets and 5,000 parameters: little memory, within the limits, and 
     const [, service = '', action = ''] = kind.split(' ')
     const limit = rateLimitOf(service, action)
     expect(limit, kind).toBeDefined()
-    // Calls that wait for a busy machine arrive together; AWS's own bucket has room for a second's calls more.
+    // On a busy machine delayed calls arrive together. AWS's token bucket has room for another second's calls.
     expect(most, kind).toBeLessThanOrEqual((limit?.perSecond ?? 0) * FASTER * 1.25)
   }
   expect(account.calls.filter(({ error }) => error === 'ThrottlingException')).toEqual([])
@@ -118,7 +118,7 @@ describe('an audit that was killed', () => {
     expect((await collectApart(where, 'begin', killed)).every(one => !('digest' in one))).toBe(true)
     const resumed = endOf(await collectApart(where, 'resume'))
     expect(resumed.digest).toBe(whole.digest)
-    // What was under way when it was killed is asked for again, and the tables are read anew.
+    // The calls that were not answered when it was killed are repeated, and so are those for the tables.
     expect(account.calls.length).toBeLessThan(calls + 60)
   })
 })

@@ -12,7 +12,7 @@ const collector = () =>
     reportProgress() {},
   }) as unknown as Collector
 
-/** Reads a list whose pages have these tokens of the next. */
+/** Reads a list whose pages have these next tokens. */
 async function read(tokens: (string | undefined)[]) {
   const found: number[] = []
   let calls = 0
@@ -28,13 +28,13 @@ test('a page without items that has a token is not the last', async () => {
 test.each([
   ['the same token again', ['b', 'b', 'b']],
   ['tokens that lead in a circle', ['b', 'c', 'b', 'c']],
-])('%s: nobody knows whether that was all', async (_, tokens) => {
+])('%s: it is unknown whether the list is complete', async (_, tokens) => {
   const { all, found } = await read(tokens)
   expect(all).toEqual({ unread: 'Secrets Manager ListSecrets: EndlessList' })
   expect(found.length).toBeLessThan(4)
 })
 
-test('a list of the SDK that has no end is given up, and is not taken for whole', async () => {
+test('a list that never ends is given up, and not taken as complete', async () => {
   async function* pages() {
     for (let page = 0; page < 5000; page++) yield page
   }

@@ -8,17 +8,17 @@ import type {
 import { session } from '../readers/trail.ts'
 import { ACCOUNT, ago, atHome, dayAgo, enrolled, HERE, hands, THERE } from './facts.ts'
 
-/** Credentials of a Region, and what an audit is to find of them: `rule name`. */
+/** Credentials of a Region, and the findings that an audit must have about them: `rule name`. */
 type Plant = {
   secrets?: DeclaredSecret[]
   parameters?: DeclaredParameter[]
   events?: DeclaredEvent[]
   found?: string[]
 }
-/** Of a rule, plants for one Region, the other one and a number that makes names and times different. */
+/** Makes the credentials for a rule in a Region. The number makes their names and times differ. */
 type Planting = (name: string, place: { region: string; other: string; n: number }) => Plant
 
-/** No two are due in the same minute. */
+/** The rotation settings of a number: no two are due in the same minute. */
 let minutes = 0
 const went = (days: number, given: object = {}) => ({
   began: new Date(Date.parse(ago(days)) - (minutes++ % 600) * 60_000).toISOString(),
@@ -29,7 +29,7 @@ const went = (days: number, given: object = {}) => ({
 const failed = (days: number, given: object = {}) =>
   went(days, { outcome: 'failed', error: 'Unreachable', step: 'SetSecret', retirement: undefined, ...given })
 
-/** A secret that Keyturn rotates and others read, but for what is given. */
+/** @returns a secret that Keyturn rotates and others read, except for what is given */
 const secret = (name: string, given: Partial<DeclaredSecret> = {}): DeclaredSecret => ({
   name,
   suffix: 'AbCdEf',
@@ -41,7 +41,7 @@ const secret = (name: string, given: Partial<DeclaredSecret> = {}): DeclaredSecr
   ...given,
 })
 
-/** A secret that Secrets Manager rotates, and the function that is given, or else this stack's own. */
+/** @returns a secret that Secrets Manager rotates by the given function, or else by this stack's */
 const byService = (
   name: string,
   rotation: DeclaredSecret['rotation'] = {},
@@ -73,7 +73,7 @@ const readOf = (name: string, role = 'shop', days = 1): DeclaredEvent => ({
   requestParameters: name.startsWith('/') ? { name, withDecryption: true } : { secretId: name },
 })
 
-/** A parameter that others read. */
+/** @returns a parameter that others read */
 const readParameter = (name: string, given: Partial<DeclaredParameter> = {}): Plant => ({
   parameters: [parameter(name, given)],
   events: [readOf(name)],
@@ -101,7 +101,7 @@ const allow = (Principal: unknown, more: object = {}) => ({
 const stranger = { AWS: 'arn:aws:iam::999999999999:root' }
 const organisation = { Condition: { StringEquals: { 'aws:PrincipalOrgID': 'o-abcdef1234' } } }
 
-/** Of each rule about credentials one that it finds and one that it nearly does. */
+/** For each rule about credentials, one credential that breaks it and one that nearly does. */
 export const plantings: Record<string, { hit: Planting; near: Planting }> = {
   'never-rotates': {
     hit: (name, { n }) =>
@@ -321,7 +321,7 @@ export const plantings: Record<string, { hit: Planting; near: Planting }> = {
     hit: name => only(secret(name, { policy: allow({ Service: 'backup.amazonaws.com' }) })),
     near: name => only(secret(name, { policy: allow({ AWS: ACCOUNT }) })),
   },
-  // An analyzer is in the first Region alone: it weighs what is unclear, and names who may read.
+  // Only the first Region has an analyzer, which decides unclear policies and names who may read.
   'open-unclear': {
     hit: (name, { region }) => ({
       secrets: [
@@ -349,7 +349,7 @@ function unread({ accessed: _, ...secret }: DeclaredSecret): DeclaredSecret {
   return secret
 }
 
-/** What the policy of this fleet asks beside the defaults. */
+/** What the policy of this fleet requires beside the defaults. */
 export const policy: Policy = {
   ...DEFAULT_POLICY,
   adminUses: 2,
@@ -368,10 +368,10 @@ const functions = [
   { name: 'aging', runtime: 'nodejs22.x' },
 ]
 
-/** How often each is planted in a Region. */
+/** How often each rule's credentials are planted in a Region. */
 const TIMES = 3
 
-/** The account, and what an audit of it is to find: `Region rule name`. */
+/** The account, and the findings that an audit of it must have: `Region rule name`. */
 export function planted(): { regions: Record<string, DeclaredRegion>; found: string[] } {
   minutes = 0
   const found: string[] = []
@@ -388,7 +388,7 @@ export function planted(): { regions: Record<string, DeclaredRegion>; found: str
         return [planted, nearly]
       }).flat(),
     )
-    // As many as may be due together in the second Region, and one more in the first.
+    // The second Region has as many as may be due together, the first one more.
     const together = Array.from({ length: region === HERE ? 21 : 20 }, (_, n) =>
       byService(`same-minute/${n}-${region}`, { schedule: 'cron(0 3 * * ? *)' }),
     )

@@ -25,7 +25,7 @@ exceptions:
 `
 
 describe('a policy file', () => {
-  test('may say all of this', () => {
+  test('accepts all of these settings', () => {
     expect(read(whole)).toEqual({
       maxAge: 30 * 86_400,
       mustRotate: false,
@@ -57,7 +57,7 @@ describe('a policy file', () => {
     })
   })
 
-  test('leaves what it does not say as it is by default', () => {
+  test('keeps the defaults for what it does not set', () => {
     expect(read('')).toEqual(DEFAULT_POLICY)
     expect(read('max-age: 10d')).toEqual({ ...DEFAULT_POLICY, maxAge: 864_000 })
   })
@@ -104,7 +104,7 @@ describe('a policy file', () => {
     )
   })
 
-  test('has bounds: on its length, and on what its aliases make of it', () => {
+  test('has limits for its length and the size that its aliases expand to', () => {
     expect(() => read(' '.repeat(MAX_POLICY_LENGTH + 1))).toThrow(/more than 1,048,576 characters/)
     const bomb = [
       'a: &a [x, x]',
@@ -128,7 +128,7 @@ describe('sections', () => {
     ['{ tag: tier=gold }', ['too-old other', 'interval-too-long other']],
     ['{ tag: tier=lead }', []],
     ['{ prefix: shop/, tag: tier }', []],
-  ])('hold where all of it is so: %s', (where, found) => {
+  ])('apply if all their conditions are met: %s', (where, found) => {
     const fleet = factsOf([
       secret('shop/a', old),
       secret('other', { ...old, tags: { is: { ...enrolled, tier: 'gold' } } }),
@@ -137,14 +137,14 @@ describe('sections', () => {
     expect(foundIn(fleet, strict(where)).sort()).toEqual([...found].sort())
   })
 
-  test('the later of two counts', () => {
+  test('the later of two sections wins', () => {
     const policy = read(
       'sections:\n  - for: { prefix: shop/ }\n    max-age: 7d\n  - for: { prefix: shop/a }\n    max-age: 40d',
     )
     expect(foundIn(factsOf([secret('shop/a', old)]), policy)).toEqual([])
   })
 
-  test('by a tag cannot be told where the tags could not be read, and others can', () => {
+  test('by a tag are unknown if the tags could not be read, and other sections apply', () => {
     const fleet = factsOf([secret('shop/a', { ...old, tags: { unread: 'AccessDenied' } })])
     expect(foundIn(fleet, strict('{ tag: tier }'))).toContain('too-old shop/a: unread')
     expect(foundIn(fleet, strict('{ prefix: shop/ }'))).toContain('too-old shop/a')

@@ -8,7 +8,7 @@ type Middleware = (
   context: object,
 ) => (args: unknown) => Promise<unknown>
 
-/** A client that is given the middleware, and calls made with it: when each was let through. */
+/** Makes calls through the middleware. @returns when each was sent */
 function paced(at: { now: number }, answer: () => unknown = () => undefined) {
   const made: number[] = []
   let wait = 0
@@ -67,7 +67,7 @@ describe('calls', () => {
     },
   )
 
-  test('are made at nine tenths of the limit, and not slower', async () => {
+  test('are sent at 90 % of the limit, and not slower', async () => {
     const { made, call } = paced({ now: 0 })
     for (let i = 0; i < 5000; i += 1) await call('GetResourcePolicy')
     expect(made.at(-1)).toBeGreaterThan(110_000)

@@ -53,12 +53,12 @@ describe('what nothing rotates', () => {
     )
   })
 
-  test('says more where a rotation was switched off', () => {
+  test('has a longer remedy if rotation was switched off', () => {
     const off = by({ rotation: { enabled: false, functionArn: rotateSecretIn('eu-west-1') } })
     expect(findingOf('never-rotates', off).remedy).toMatch(/^Find out why its rotation was switched off/)
   })
 
-  test('is not what has a schedule and is old: that is rotated by whatever does so else', () => {
+  test('does not include an old credential with a schedule, whose remedy is to rotate it as usual', () => {
     const tagged = secret('a', { ...old, ...withRotations(rotation(100)) })
     expect(findingOf('too-old', tagged).remedy).toBe('keyturn rotate secret:a --region eu-west-1')
     const service = 'aws secretsmanager rotate-secret --region eu-west-1 --secret-id a'
@@ -67,7 +67,7 @@ describe('what nothing rotates', () => {
   })
 })
 
-test('what is open to everybody is looked at first, as its policy may let in others that need it', () => {
+test('the remedy for an open policy first shows the policy, as it may allow others that need access', () => {
   const policy = openToAll
   for (const it of [secret('a', { policy }), parameter('/a', { policy, tier: 'Advanced' })]) {
     const { remedy, detail } = findingOf('open-to-everybody', it)
@@ -78,7 +78,7 @@ test('what is open to everybody is looked at first, as its policy may let in oth
   }
 })
 
-describe('where a value may be less than a day old', () => {
+describe('if the maximum age is less than a day', () => {
   const [HOUR, MINUTE] = [3600, 60]
   const tags = 'aws secretsmanager tag-resource --region eu-west-1 --secret-id a --tags'
   const rules =
@@ -89,7 +89,7 @@ describe('where a value may be less than a day old', () => {
     [12 * HOUR, `${tags} Key=keyturn:every,Value=12h`],
     [90 * MINUTE, `${tags} Key=keyturn:every,Value=1h`],
     [MINUTE, `${tags} Key=keyturn:every,Value=1m`],
-  ])('a tag says so in hours or minutes: %i s', (maxAge, remedy) => {
+  ])('the tag has hours or minutes: %i s', (maxAge, remedy) => {
     const every = { tags: { is: { ...enrolled, 'keyturn:every': '90d' } } }
     expect(findingOf('interval-too-long', secret('a', every), { maxAge }).remedy).toBe(remedy)
   })
@@ -102,7 +102,7 @@ describe('where a value may be less than a day old', () => {
       3 * HOUR,
       'Secrets Manager rotates every 4 hours at most: end its schedule by cancel-rotate-secret, and tag it keyturn:every=3h and keyturn:managed=true.',
     ],
-  ])('Secrets Manager is told so in hours, and not more often than it can: %i s', (maxAge, remedy) => {
+  ])('the schedule of Secrets Manager has hours, with its minimum: %i s', (maxAge, remedy) => {
     expect(findingOf('interval-too-long', serviced, { maxAge }).remedy).toBe(remedy)
   })
 
@@ -112,7 +112,7 @@ describe('where a value may be less than a day old', () => {
     [1.1, 26 * HOUR, 'more than 26 hours old, and the policy allows 26 hours'],
     [0.05, 30 * MINUTE, 'more than 1 hour old, and the policy allows 30 minutes'],
     [0.025, 30 * MINUTE, 'more than 36 minutes old, and the policy allows 30 minutes'],
-  ])('too old says both in what tells them: %f days', (days, maxAge, says) => {
+  ])('the finding has the age and the limit in units that differ: %f days', (days, maxAge, says) => {
     const old = secret('a', {
       ...withRotations(rotation(days)),
       current: { at: ago(days), by: 'version' },
@@ -120,7 +120,7 @@ describe('where a value may be less than a day old', () => {
     expect(findingOf('too-old', old, { maxAge }).detail).toContain(says)
   })
 
-  test('its row has parts of a day, and the longer one is more', () => {
+  test('its row has fractions of a day, and sorts by them', () => {
     const rowOf = (days: number, maxAge: number) => {
       const it = parameter('/a', {
         ...withRotations(rotation(days)),
@@ -144,7 +144,7 @@ test('a replica gets a key of your own by two commands, one after the other', ()
   )
 })
 
-test('the ARN of a function, which whoever sets a rotation chooses, runs nothing', () => {
+test('a hostile ARN of a rotation function runs nothing when the remedy is pasted', () => {
   const functionArn = `arn:aws:lambda:${HERE}:${ACCOUNT}:function:a$(id)`
   const functions = { [functionArn]: { is: { runtime: 'nodejs18.x', state: 'Active' } } }
   const rotated = secret('a', { rotation: { enabled: true, functionArn, everyDays: 9 } })

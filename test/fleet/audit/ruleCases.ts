@@ -6,12 +6,12 @@ import { factsOf, foundIn } from './facts.ts'
 
 type Given = { facts: CredentialFacts[] | Facts; policy?: Partial<Policy>; found?: string[] }
 
-/** Of each rule what breaks it, with all that is found then, and what nearly does, in which it finds nothing. */
+/** For each rule, facts that break it with all findings, and facts that nearly do, without a finding of the rule. */
 export type Cases = Record<string, { hits: Record<string, Given>; near: Record<string, Given> }>
 
-/** Runs the cases, which have to be those of these rules and no others. */
+/** Makes the tests of the cases, which must be those of exactly these rules. */
 export function lookAt(rules: RuleText[], cases: Cases): void {
-  test('each rule has what breaks it, and what nearly does', () => {
+  test('each rule has facts that break it, and facts that nearly do', () => {
     expect(Object.keys(cases).sort()).toEqual(rules.map(({ id }) => id).sort())
     for (const { hits, near } of Object.values(cases))
       expect([Object.keys(hits).length, Object.keys(near).length]).not.toContain(0)
@@ -23,7 +23,7 @@ export function lookAt(rules: RuleText[], cases: Cases): void {
       expect(found(given)).toEqual((given.found ?? [`${rule} ${first?.name}`]).sort())
     })
 
-    test.each(Object.entries(near))('and not: %s', (_, given) => {
+    test.each(Object.entries(near))('does not find: %s', (_, given) => {
       expect(found(given).filter(each => each.startsWith(`${rule} `))).toEqual([])
     })
   })

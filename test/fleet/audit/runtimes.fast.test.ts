@@ -9,6 +9,6 @@ test.each([
   ['nodejs99.x', '2026-11-30T00:00:00.000Z', undefined],
   ['constructor', '2026-11-30T00:00:00.000Z', undefined],
   [undefined, '2026-11-30T00:00:00.000Z', undefined],
-])('the runtime %s, on %s, is closed since %s', (runtime, moment, day) => {
+])('the runtime %s counts as deprecated on %s: %s', (runtime, moment, day) => {
   expect(runtimeDeprecatedSince(runtime, moment)).toBe(day)
 })

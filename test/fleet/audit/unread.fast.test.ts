@@ -60,7 +60,7 @@ const facts = factsOf(world, {
 })
 const policy = { ...DEFAULT_POLICY, sameMinute: 1, adminUses: 1 }
 
-/** Every fact in it that may have failed to be read, by the way to it. */
+/** @returns the path of every fact that may be unread */
 function waysIn(value: unknown, way: string[] = []): string[][] {
   if (typeof value !== 'object' || value === null) return []
   const deeper = Object.entries(value).flatMap(([key, inner]) => waysIn(inner, [...way, key]))
@@ -95,12 +95,12 @@ test('a fact that could not be read changes findings into "could not be read", a
   fc.assert(
     fc.property(fc.subarray(waysIn(facts), { minLength: 1, maxLength: 6 }), ways => {
       const all = judgeFacts(without(ways), policy).findings
-      // It is within a worse one, as long as that can be looked at.
+      // A worse finding includes this one, as long as that can be judged.
       const findings = all.filter(
         finding => finding.rule !== 'never-rotates' || finding.credential?.name !== 'admin',
       )
       const left = new Set(findings.map(subject))
-      // None is gone, and none is new: whatever is different says that it could not be read.
+      // No finding is gone or new: each difference says that a fact could not be read.
       for (const identity of clean.keys()) expect(left).toContain(identity)
       for (const finding of findings)
         if (finding.status === 'found') expect(said(finding)).toEqual(said(clean.get(subject(finding))))
@@ -117,7 +117,7 @@ test('each kind of fact is needed by some rule', () => {
   expect([...new Set(needed.map(kindOf))].sort()).toEqual([...new Set(ways.map(kindOf))].sort())
 })
 
-test('an error for one credential says so of that one alone', () => {
+test('an unread fact of one credential affects only that one', () => {
   const [one, other] = [secret('one', { policy: { unread: 'Throttled' } }), secret('other')]
   expect(foundIn(factsOf([one, other]))).toEqual(
     [

@@ -12,7 +12,7 @@ const sources = ['fleet/audit', 'cli/audit']
   .concat(['stacks', 'stackResources', 'subscriptions'].map(name => `fleet/${name}.ts`))
 const textOf = (path: string) => readFileSync(join(project, path), 'utf8')
 
-/** What asks AWS: a command, or a paginator of one. */
+/** A command of the SDK, or a paginator. */
 const asked = [
   ...new Set(
     sources.flatMap(path =>
@@ -23,15 +23,15 @@ const asked = [
   ),
 ]
 
-describe('what an audit asks', () => {
-  test('is found in its sources', () => {
+describe('the calls of an audit', () => {
+  test('are found in its sources', () => {
     expect(sources.length).toBeGreaterThan(15)
     expect(asked).toContain('GetResourcePolicy')
     expect(asked).toContain('ListFindings')
     expect(asked).toContain('ListSubscriptionsByTopic')
   })
 
-  test('has no call that can answer with a value', () => {
+  test('include none that can return a value', () => {
     for (const path of sources)
       expect(
         textOf(path).match(/GetSecretValueCommand|GetParameters?\w*Command|\bDecrypt\w*Command/g),

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { callsNeededFor } from '../../../fleet/audit/collect/secrets.ts'
 import { ago, rotation, secret } from './facts.ts'
 
-/** Whether the versions of a secret are asked for that the table knows as rotated three days ago. */
+/** @returns whether the audit lists the versions of a secret that the table has as rotated three days ago */
 const asked = (given: Parameters<typeof secret>[1]) =>
   callsNeededFor(
     secret('a', {
@@ -12,7 +12,7 @@ const asked = (given: Parameters<typeof secret>[1]) =>
     }),
   ).includes('ListSecretVersionIds')
 
-test('what somebody may have stored after the last rotation is asked for by its version', () => {
+test('versions are listed if somebody may have stored a value after the last rotation', () => {
   expect(asked({})).toBe(false)
   expect(asked({ current: { at: ago(1), by: 'last-changed' } })).toBe(true)
 })

@@ -31,7 +31,7 @@ const cents = ({ confirmed }: Amount) => confirmed.toFixed(2)
 const line = (lines: CostLine[], item: string) => lines.find(each => each.item === item)
 const items = ({ lines }: CostReport) => lines.map(({ item }) => item)
 
-/** A rotation that the table has, by which the strategy is known. */
+/** A rotation in the table, which gives the strategy. */
 const history = (strategy: string) => ({
   history: {
     is: {
@@ -71,7 +71,7 @@ function asListed(): PricesByRegion {
   return { 'us-east-1': { ...rest, prices: Object.fromEntries(all) as typeof prices } }
 }
 
-test('a price of Keyturn is confirmed only by a page of AWS, whose address stands there', () => {
+test('a built-in price is confirmed only if it has the address of a page of AWS', () => {
   const all = Object.values(bundledPrices).flatMap(({ region, prices }) =>
     Object.entries(prices).flatMap(([name, { confirmed, source }]) =>
       confirmed ? [[`${region} ${name}`, source] as const] : [],
@@ -84,7 +84,7 @@ test('a price of Keyturn is confirmed only by a page of AWS, whose address stand
   ])
 })
 
-/** docs/cost.md has these three by hand; the figures there are these. */
+/** The three examples that docs/cost.md has, written by hand: its figures must be these. */
 describe('the examples of docs/cost.md', () => {
   const page = readFileSync(new URL('../../../docs/cost.md', import.meta.url), 'utf8')
   /** What of an example is confirmed by the prices that Keyturn comes with, as the page has it. */
@@ -151,7 +151,7 @@ describe('the examples of docs/cost.md', () => {
   })
 })
 
-/** Two Regions with confirmed prices, each of everything. */
+/** Two Regions with confirmed prices of everything. */
 const everything = (): Facts =>
   fleet(
     [
@@ -210,7 +210,7 @@ const linesFor: Partial<Record<PriceName, string[]>> = {
 }
 
 describe('a bill', () => {
-  test('a change of one price in one Region moves the lines that it is for, and the total by as much', () => {
+  test('a change of one price in one Region changes only its lines, and the total by the same amount', () => {
     const options = { readsPerDay: 10, network: 'nat', highThroughput: true } as const
     const before = costReportOf(everything(), prices(), options)
     const found = [...new Set(before.lines.map(({ item }) => item))]
@@ -237,7 +237,7 @@ describe('a bill', () => {
     )
   })
 
-  test('teams make up the total, and so do the credentials with what is shared', () => {
+  test('the teams add up to the total, and so do the credentials with the shared costs', () => {
     const report = costReportOf(everything(), prices(), { readsPerDay: 10 })
     expect(totalDollars(sumAmounts(Object.values(report.byTeam)))).toBeCloseTo(totalDollars(report.total), 6)
     const credentials = Object.values(report.byCredential).reduce((total, amount) => total + amount, 0)
@@ -248,7 +248,7 @@ describe('a bill', () => {
     expect(Object.keys(report.byCredential)).toHaveLength(5)
   })
 
-  test('an unconfirmed price, and a quantity that is guessed, stay out of what claims cents', () => {
+  test('only confirmed prices and known quantities are shown with cents', () => {
     const unconfirmed = prices()
     const there = pricesForRegion(unconfirmed, 'us-east-1')
     there.prices.secret = { ...there.prices.secret, confirmed: false }
@@ -265,7 +265,7 @@ describe('a bill', () => {
     expect(report.total).toEqual(sumAmounts(report.lines.map(({ amount }) => amount)))
   })
 
-  test('a Region without prices is named, and so are those that there are', () => {
+  test('a Region without prices is named, with the Regions that have some', () => {
     const facts = fleet([secret('a', { region: 'sa-east-1' })], { 'sa-east-1': region('sa-east-1', noStack) })
     expect(() => costReportOf(facts, bundledPrices)).toThrow(UnknownRegion)
     expect(() => costReportOf(facts, bundledPrices)).toThrow(
@@ -291,7 +291,7 @@ describe('a bill', () => {
     expect(items(string)).toEqual([])
   })
 
-  test('under a key that AWS manages, however it is named, there is no key and no request of a secret', () => {
+  test('a key that AWS manages, under any of its names, costs nothing, nor do requests for secrets', () => {
     for (const keyId of [
       undefined,
       'alias/aws/secretsmanager',
@@ -364,14 +364,14 @@ describe('rotations', () => {
     expect(rotations(more)).toBe(Math.round(transitions))
   })
 
-  test('one whose schedule does not tell how often is said', () => {
+  test('a schedule without a known interval is reported', () => {
     const facts = fleet([secret('a', { rotation: ours })], { 'us-east-1': region('us-east-1') })
     expect(costReportOf(facts, prices()).assumptions.join(' ')).toContain(
       'How often 1 secret should rotate is not known',
     )
   })
 
-  test('replicas make a rotation longer, and are asked for their version', () => {
+  test('replicas add states and calls to a rotation', () => {
     const bill = (count: number) => {
       const replicas = many(count, name => ({ region: name, status: 'InSync' }))
       const facts = fleet([secret('a', { ...scheduled(1), replicas: { is: replicas } })], {
@@ -394,7 +394,7 @@ describe('reads', () => {
       prices(),
     )
 
-  test('what CloudTrail saw is scaled up to a month and is an estimate; Keyturn by itself is counted elsewhere', () => {
+  test('reads in CloudTrail are scaled up to a month as an estimate, without Keyturn’s own', () => {
     const report = billOf([reader({ reads: 6, denied: 1 }), reader({ own: true, reads: 500 })])
     const { quantity = 0, amount } = line(report.lines, 'Reads of secrets') ?? {}
     expect(quantity * 10_000).toBeCloseTo(730 / 24, 3)
@@ -404,7 +404,7 @@ describe('reads', () => {
     )
   })
 
-  test('where nothing is known of reads, none is counted, and that is said', () => {
+  test('unknown reads are not counted, and the bill says so', () => {
     const report = costReportOf(fleet([secret('a', { readers: [reader({ reads: 7 })] })]), prices())
     expect(items(report)).toEqual(['Secrets'])
     expect(report.assumptions.join(' ')).toContain(
@@ -413,16 +413,16 @@ describe('reads', () => {
     expect(report.unread.credentials).toBe(0)
   })
 
-  test('what nobody else than Keyturn read is what could be saved, but not what is newer than the sweep', () => {
+  test('a credential that only Keyturn reads is a possible saving, unless it is newer than the events that were read', () => {
     const own = [reader({ own: true, reads: 500 })]
     expect(billOf(own).unread).toEqual({ credentials: 1, amount: { confirmed: 0.4, estimated: 0 } })
     expect(billOf([...own, reader({ reads: 1 })]).unread.credentials).toBe(0)
     expect(billOf(own, { created: '2026-11-28T00:00:00.000Z' }).unread.credentials).toBe(0)
-    // Who was refused has not read it.
+    // A refused read does not count.
     expect(billOf([reader({ denied: 3 })]).unread.credentials).toBe(1)
   })
 
-  test('a silence of some days, or with events that nobody can make out, is nothing to be saved', () => {
+  test('some days without reads, or with unreadable events, are no possible saving', () => {
     const some = (more: object) => {
       const sweep = { is: { completeSince: since, wantedSince: since, events: 1, ...more } }
       return billOf([], {}, { ...swept, sweep }).unread.credentials
@@ -432,7 +432,7 @@ describe('reads', () => {
     expect(some({ unreadable: 1 })).toBe(0)
   })
 
-  test('a secret of which a replica is read is not to be saved', () => {
+  test('a secret whose replica is read is no possible saving', () => {
     const primary = secret('a', { readers: [] })
     const there = primary.arn.replace('us-east-1', 'eu-west-1')
     const replica = { region: 'eu-west-1', arn: there, primaryRegion: 'us-east-1' }
@@ -454,7 +454,7 @@ describe('a parameter that holds no credential', () => {
     return { report, secrets: totalDollars(there?.total as Amount) }
   }
 
-  test('costs what it costs, and is in no comparison and among no credentials', () => {
+  test('has a cost, but is in no comparison and not among the credentials', () => {
     const { report, secrets } = asSecrets({})
     expect(line(report.lines, 'Advanced parameters')).toMatchObject({ quantity: 1 })
     expect(secrets).toBe(0.4)
@@ -502,7 +502,7 @@ test('teams come from the tag that is named, else from team or owner, and what h
   ])
 })
 
-test('what could not be read is said, as it is missing from the bill', () => {
+test('the bill says what could not be read and so is missing', () => {
   const regions = {
     'us-east-1': region('us-east-1', {
       secrets: { unread: 'AccessDenied of ListSecrets' },

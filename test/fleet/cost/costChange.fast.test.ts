@@ -44,13 +44,13 @@ describe('a change', () => {
     expect(quantity(found, 'KMS requests of reads')).toBeCloseTo((10 * 730) / 24 / 10_000, 6)
   })
 
-  test('of the interval is one of rotations alone', () => {
+  test('of the interval changes only rotations', () => {
     const now = billOf({})
     const found = changedBy({ everyDays: 60 })
     const transitions = 'State transitions of rotations'
     expect(quantity(found, transitions)).toBeCloseTo(quantity(now, transitions) / 2, 6)
     expect(quantity(found, 'Secrets')).toBe(2)
-    // What does not rotate by itself does not begin to.
+    // A credential without a schedule does not get one.
     expect(quantity(changedBy({ everyDays: 1 }, fleet([secret('b')])), transitions)).toBe(0)
   })
 
@@ -63,7 +63,7 @@ describe('a change', () => {
   test('of the key is one key in each Region, or none', () => {
     expect(quantity(changedBy({ key: 'customer' }), "Customer's keys")).toBe(2)
     expect(quantity(changedBy({ key: 'aws' }), "Customer's keys")).toBe(0)
-    // Of three secrets and a SecureString; and then of the SecureString alone.
+    // First with three secrets and a SecureString, then with only the SecureString.
     const reads = (10 * 730) / 24 / 10_000
     expect(quantity(changedBy({ key: 'customer' }), 'KMS requests of reads')).toBeCloseTo(4 * reads, 6)
     expect(quantity(changedBy({ key: 'aws' }), 'KMS requests of reads')).toBeCloseTo(reads, 6)
@@ -74,11 +74,11 @@ describe('a change', () => {
     expect(quantity(changedBy({ network: 'nat' }), 'NAT gateways')).toBe(2 * 2 * 730)
   })
 
-  test('without what nobody reads saves what that costs', () => {
+  test('that deletes unread credentials saves their cost', () => {
     const facts = some()
     const unread = new Set([facts.credentials[1]?.arn ?? ''])
     const { total, change, unread: saved } = billOf({ unread, change: { withoutUnread: true } }, facts)
-    // Its key is its own here, and goes with it.
+    // The key is only for this secret, so it is deleted too.
     const key = 1
     expect(totalDollars(total) - totalDollars(change?.total ?? total)).toBeCloseTo(
       totalDollars(saved.amount) + key,
@@ -98,7 +98,7 @@ describe('a change', () => {
   })
 })
 
-describe('what each would lose', () => {
+describe('what a change of store would lose', () => {
   const losses = (facts: Facts, store: string) =>
     Object.fromEntries(
       billOf({}, facts)
@@ -152,11 +152,11 @@ describe('what each would lose', () => {
   })
 })
 
-describe('what is taken off', () => {
+describe('a discount', () => {
   const deductions = (options: CostOptions, facts = some()) =>
     Object.fromEntries((billOf(options, facts).deductions ?? []).map(({ what, amount }) => [what, amount]))
 
-  test('is there only if it was asked for, and in no sum', () => {
+  test('is shown only with its option, and not in the totals', () => {
     expect(billOf({}).deductions).toBeUndefined()
     expect(billOf({ freeTier: true, trial: true, credits: 9 }).total).toEqual(billOf({}).total)
     expect(deductions({ credits: 9 })).toEqual({ Credits: { confirmed: 9, estimated: 0 } })

@@ -8,7 +8,7 @@ const arnOf = (service: string, region: string, rest: string) =>
 export const rotateSecretIn = (region: string) =>
   arnOf('lambda', region, 'function:keyturn-prod-rotateSecret')
 
-/** A primary that nothing rotates, under the key that AWS manages. */
+/** @returns a primary secret that nothing rotates, under the key that AWS manages */
 export function secret(name: string, more: Partial<SecretFacts> = {}): SecretFacts {
   const { region = 'us-east-1' } = more
   return {
@@ -29,7 +29,7 @@ export function secret(name: string, more: Partial<SecretFacts> = {}): SecretFac
   }
 }
 
-/** Rotated by Secrets Manager with this stack's function. */
+/** The rotation settings of a secret that Secrets Manager rotates with this stack's function. */
 export const scheduled = (days: number, region = 'us-east-1') => ({
   rotation: { enabled: true, functionArn: rotateSecretIn(region), everyDays: days },
 })
@@ -54,7 +54,7 @@ export function parameter(name: string, more: Partial<ParameterFacts> = {}): Par
   }
 }
 
-/** A Region with a stack, of which CloudTrail was not asked. */
+/** A Region with a stack, without facts from CloudTrail. */
 export const region = (name: string, more: Partial<RegionFacts> = {}): RegionFacts => ({
   stack: { is: { name: 'keyturn-prod', version: '0.1.0', rotateSecret: rotateSecretIn(name), roles: [] } },
   secrets: { is: 'all' },
@@ -80,6 +80,6 @@ export const fleet = (
   days: { is: [] },
 })
 
-/** So many, by their number. */
+/** @returns a list of so many, each made from its number */
 export const many = <Made>(count: number, make: (name: string, number: number) => Made): Made[] =>
   Array.from({ length: count }, (_, number) => make(`app/${number}`, number))

@@ -10,7 +10,7 @@ const product = (service: string, usage: string, usd: string, more: Partial<Decl
   prices: [{ usd }],
   ...more,
 })
-/** What the list says of Ireland. */
+/** The Price List for Ireland. */
 function found(declared: DeclaredProduct[]) {
   const products = new Map(
     priceListQueries.map(({ service }) => {
@@ -37,7 +37,7 @@ describe('a price of the list', () => {
     ['tableKept', product('AmazonDynamoDB', 'EU-TimedStorage-ByteHrs', '0.283'), 0.283],
     ['natHours', product('AmazonEC2', 'EU-NatGateway-Hours', '0.048', { unit: 'Hrs' }), 0.048],
     ['dashboard', product('AmazonCloudWatch', 'DashboardsUsageHour', '0.0041095890', { unit: 'Hours' }), 3],
-  ])('of %s counts by what a bill does', (name, declared, price) => {
+  ])('of %s has the unit of the bill', (name, declared, price) => {
     expect(priceOf(name, declared)).toBeCloseTo(price, 7)
   })
 
@@ -74,7 +74,7 @@ describe('a price of the list', () => {
     expect(missing).toEqual(expect.arrayContaining(names))
   })
 
-  test('is none where there are two, and then what was there before stays and is not confirmed', () => {
+  test('is missing if there are two, and the earlier price stays, unconfirmed', () => {
     const two = ['1', '2'].map(usd => product('awskms', 'eu-west-1-KMS-Keys', usd))
     const { prices, missing } = found(two)
     expect(missing).toContain('key')
@@ -83,7 +83,7 @@ describe('a price of the list', () => {
   })
 })
 
-test('of a Region that Keyturn has no prices of, those of another one stand in, and say so', () => {
+test('of a Region without built-in prices is taken from another Region, with a note', () => {
   const { prices } = pricesFromList(
     'sa-east-1',
     '2026-11-30',

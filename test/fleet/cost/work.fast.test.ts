@@ -67,7 +67,7 @@ test('a rotation is billed for the states that it goes through', () => {
   expect(rotationWorkOf(billed, { ...rotation, replicas: 1 }).transitions).toBe(replicated)
 })
 
-test('a run in which nothing is due goes through the four states of which docs/schedules.md tells', () => {
+test('a run in which nothing is due enters the four states that docs/schedules.md has', () => {
   expect(steps(rotateDue, ['FindDue', 'AnyLate', 'AnythingDue', 'Done'])).toBe(4)
 })
 

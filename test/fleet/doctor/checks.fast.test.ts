@@ -28,7 +28,7 @@ test.each<[FunctionConfiguration, string, string]>([
   expect(told(checkFunction('setSecret', found, place))).toEqual(check)
 })
 
-test('of which function CloudWatch does not tell, it is not known whether it failed', async () => {
+test('a function without metrics in CloudWatch is unknown', async () => {
   const cloudWatch = new CloudWatchClient({})
   cloudWatch.send = (async () => ({
     MetricDataResults: [
@@ -65,14 +65,14 @@ test.each<[MetricAlarm | undefined, string, string]>([
   expect(told(checkAlarm('late', alarm, place))).toEqual(check)
 })
 
-test('of an alarm without data the description is told only if it is about that', () => {
+test('the description of an alarm without data is shown only if it is about missing data', () => {
   const remedyOf = (AlarmDescription: string) =>
     checkAlarm('late', { StateValue: 'INSUFFICIENT_DATA', AlarmDescription }, place).remedy
   expect(remedyOf('INSUFFICIENT_DATA: nobody has looked')).toBe('INSUFFICIENT_DATA: nobody has looked')
   expect(remedyOf('CRITICAL: somebody may be locked out')).toBe('Look again in some minutes.')
 })
 
-/** The webhook's check, with a function that has this environment, and this parameter. */
+/** Runs the check of the webhook, with this environment of the function and this parameter. */
 async function webhook(environment: FunctionConfiguration['Environment'], Type?: string): Promise<Check[]> {
   const lambda = new LambdaClient({ region: 'eu-west-1' })
   lambda.send = (async () => ({ Environment: environment })) as never
@@ -100,7 +100,7 @@ test('the parameter of the webhook is one that is encrypted; without one there i
 const failing = (name: string, more: object = {}) =>
   runCheck('rule', 'late', place, () => Promise.reject(Object.assign(new Error('no'), { name, ...more })))
 
-test('an answer that is an error is told, and no other error is taken for one', async () => {
+test('an error of AWS is reported, and any other error is thrown', async () => {
   const $fault = 'client'
   expect((await failing('ResourceNotFoundException', { $fault })).map(told)).toEqual([
     ['failed', 'is not there'],

@@ -20,7 +20,7 @@ test.each([
   expect(promotionRemedy(name)).not.toBe(unknown)
 })
 
-test('what is called as nothing of ours is sends whoever reads it to the execution', () => {
+test('the remedy of an unknown error points to the execution', () => {
   expect(unknown).toMatch(/^Look at the execution/)
   for (const name of [undefined, '', '__proto__', 'constructor', 'toString'])
     expect(promotionRemedy(name)).toBe(unknown)

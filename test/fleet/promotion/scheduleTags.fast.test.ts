@@ -27,7 +27,7 @@ test.each<[string, Partial<ScheduledCredential>, string[]]>([
   expect(chosen([secret('shop', more)]).map(({ id }) => id)).toEqual(ids)
 })
 
-test('what Secrets Manager does not rotate by this stack has no schedule to tell', () => {
+test('a secret that Secrets Manager does not rotate by this stack has no schedule', () => {
   const { serviceSchedule: _, ...other } = secret('shop')
   expect(chosen([other])).toEqual([])
 })

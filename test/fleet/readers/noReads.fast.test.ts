@@ -16,7 +16,7 @@ test.each([
   ['was stopped before', { outcome: 'stopped', step: 'CreateSecret' }, 0],
   ['failed somewhere', { outcome: 'failed' }, 0],
   ['is at work', { outcome: 'running', ended: undefined }, 0],
-])('a rotation that %s is one that CloudTrail has to know reads of, or not', (_, more, count) => {
+])('whether CloudTrail must have reads of a rotation that %s', (_, more, count) => {
   expect(countReadingRotations([at('28T10:00', '28T10:01', more)], since, moment)).toBe(count)
 })
 
@@ -30,7 +30,7 @@ test('only in the window, and not of the last half hour, of which CloudTrail may
   expect(countReadingRotations(rotations, since, moment)).toBe(2)
 })
 
-test('without such a rotation a silence may be one; where rotations are not known, it is not known either', () => {
+test('without such a rotation CloudTrail may be complete, and with unknown rotations that is unknown too', () => {
   expect(doubtAboutNoReads({ is: 0 })).toBeUndefined()
   expect(doubtAboutNoReads({ is: 2 })).toMatch(/no read at all, although 2 rotations ended/)
   expect(doubtAboutNoReads({ unread: 'DynamoDB Scan: AccessDenied' })).toMatch(

@@ -76,7 +76,7 @@ test.each([
   ['GetParametersByPath', { ...path, recursive: true }, ['far-below:/shop']],
   ['GetParametersByPath', { ...path, nextToken: 'AAEAAWTrG1Xz' }, []],
   ['GetParameterHistory', { name: '/shop/db', nextToken: 'AAEAAWTrG1Xz' }, []],
-])('what %s asks for by %j', (eventName, requestParameters, targets) => {
+])('%s with %j reads the right names', (eventName, requestParameters, targets) => {
   expect(readTargetsOf(read({ eventName, requestParameters }))).toEqual(targets)
 })
 
@@ -84,14 +84,14 @@ const refusal = (action: string, resource: string) =>
   `User: arn:aws:iam::${account}:user/Alice is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`
 const parameter = `arn:aws:ssm:eu-west-1:${account}:parameter`
 
-// So CloudTrail has been seen to write it: Parameter Store does not tell what was asked for where it refuses.
+// Seen in CloudTrail: a refusal of Parameter Store has the name only in its error message.
 test.each([
   ['GetParameter', refusal('ssm:GetParameter', `${parameter}/shop/db`), [`parameter:${parameter}/shop/db`]],
   ['GetParameters', refusal('ssm:GetParameters', `${parameter}/shop/db`), [`parameter:${parameter}/shop/db`]],
   ['GetParametersByPath', refusal('ssm:GetParametersByPath', `${parameter}/shop`), ['far-below:/shop']],
   ['GetSecretValue', refusal('secretsmanager:GetSecretValue', 'shop'), ['secret:shop']],
   ['GetParameter', 'no', undefined],
-])('what a refused %s asked for is in the refusal', (eventName, errorMessage, targets) => {
+])('the name that a refused %s asked for is in the error message', (eventName, errorMessage, targets) => {
   const event = read({ eventName, requestParameters: null, errorCode: 'AccessDenied', errorMessage })
   expect([readResultOf(event), readTargetsOf(event)]).toEqual(['denied', targets])
 })
@@ -122,6 +122,6 @@ test.each([
     userIdentity: {},
     requestParameters: { secretId: 'x'.repeat(2049) },
   }),
-])('what is no read is not made out: %s', json => {
+])('an event that is no read is ignored: %s', json => {
   expect(readEventIn(json)).toBeUndefined()
 })

@@ -36,7 +36,7 @@ const at = (minute: number) => `2026-11-30T05:${`${minute}`.padStart(2, '0')}:00
 const event = (minute: number, eventName: string, requestParameters: object | null, more: object = {}) =>
   eventAt(at(minute), { eventName, requestParameters, ...more })
 
-/** The names of the credentials that one call reads. */
+/** @returns the names of the credentials that one call reads */
 async function readOf(eventName: string, requestParameters: object): Promise<string[]> {
   const found = await readersBy([event(1, eventName, requestParameters)])
   for (const readers of found.values())
@@ -144,7 +144,7 @@ test('reads by name, by ARN and by its parts are one reader, with its newest ses
   ])
 })
 
-test('tries that were refused are counted apart, and are not the last read', async () => {
+test('refused reads are counted separately, and are not the last read', async () => {
   const denied = { errorCode: 'AccessDenied' }
   const bob = { ...denied, userIdentity: user('Bob') }
   const found = await readersBy([
@@ -166,7 +166,7 @@ test('a secret that Keyturn alone reads has readers that are all its own', async
   expect(found.get(secretArn)?.map(reader => reader.own)).toEqual([true])
 })
 
-test('a role of the same name in another account, or a user of it, is not our own', async () => {
+test('a role with the name of one of Keyturn’s in another account, or a user with it, is not Keyturn’s', async () => {
   const mine = session('keyturn-prod-setSecret', 'x')
   const theirs = JSON.parse(JSON.stringify(mine).replaceAll(account, '999988887777'))
   const found = await readersBy([

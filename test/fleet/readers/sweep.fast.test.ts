@@ -20,7 +20,7 @@ const secretRead = (at: string, secretId = 'shop', role = 'app', name = 'i-1') =
 const parameterRead = (at: string, name = '/shop/db') =>
   eventAt(at, { eventName: 'GetParameter', requestParameters: { name } })
 
-/** So many reads of one secret by five sessions, one a minute. */
+/** @returns so many reads of one secret by five sessions, one each minute */
 const manyReads = (count: number, apart = 60): Event[] =>
   Array.from({ length: count }, (_, n) => secretRead(secondsAgo(n * apart), 'shop', 'app', `i-${n % 5}`))
 
@@ -67,7 +67,7 @@ test('it asks for fifty at once, by the name of the event, within the window', a
   })
 })
 
-test('without any time nothing is asked, and nothing is known', async () => {
+test('without time nothing is read, and nothing is known', async () => {
   const { lookup, asked } = trailOf(manyReads(1))
   const { facts, stopped } = await sweepCloudTrail(lookup, { ...always, deadline: performance.now() })
   expect(asked).toEqual([])
@@ -75,7 +75,7 @@ test('without any time nothing is asked, and nothing is known', async () => {
   expect(stopped).toBe('its time was over')
 })
 
-/** As if time were over after so many pages. */
+/** Stops the sweep after so many pages. */
 async function pagesOf(events: Event[], most: number): Promise<SweepPage[]> {
   const pages: SweepPage[] = []
   await sweepCloudTrail(trailOf(events).lookup, {
@@ -100,7 +100,7 @@ test('a sweep that stops midway is complete since the second after the oldest re
   expect(facts.completeSince).toBe(secondsAgo((seen - 1) * 60 - 1))
 })
 
-test('all names go back in time together, so that none holds the others up', async () => {
+test('the events of all names are read back in time together', async () => {
   const parameters = Array.from({ length: 500 }, (_, n) => parameterRead(secondsAgo(n * 60)))
   const { lookup, asked } = trailOf([...manyReads(500), ...parameters])
   await sweepCloudTrail(lookup, always)
@@ -113,8 +113,8 @@ test('all names go back in time together, so that none holds the others up', asy
   expect(Math.max(...ahead)).toBe(1)
 })
 
-test('stopped after any page and taken up again, it comes to the same', async () => {
-  // Two hundred reads lie in one second, over several pages.
+test('a sweep that is stopped after any page and resumed has the same result', async () => {
+  // Two hundred reads are in one second, on several pages.
   const crowd = Array.from({ length: 200 }, () => secretRead(secondsAgo(3600)))
   const parameters = Array.from({ length: 70 }, (_, n) => parameterRead(secondsAgo(n)))
   const events = [...manyReads(160), ...crowd, ...parameters]
@@ -144,7 +144,7 @@ test('a token that is refused costs one more call, and no read', async () => {
   expect(tally.rows().map(({ count }) => count)).toEqual([230])
 })
 
-test('what may pass by itself ends it with what it has; a refusal is thrown', async () => {
+test('a temporary error ends the sweep with what it has, and a refusal is thrown', async () => {
   const failing = (name: string) => {
     const { lookup, asked } = trailOf(manyReads(500))
     return (query: Parameters<typeof lookup>[0]) => {
@@ -167,7 +167,7 @@ test('further back than ninety days nothing is known, though all was seen', asyn
   expect(facts.completeSince).toBe('2026-09-01T06:00:00.000Z')
 })
 
-test('an event that cannot be made out is said, and stops nothing', async () => {
+test('an unreadable event is counted, and stops nothing', async () => {
   const torn = { ...secretRead(secondsAgo(1)), CloudTrailEvent: '{"eventName":"GetSec' }
   const untold = eventAt(secondsAgo(2), {
     eventName: 'GetSecretValue',
@@ -181,7 +181,7 @@ test('an event that cannot be made out is said, and stops nothing', async () => 
   expect(facts.unreadable).toBe(2)
 })
 
-test('a call that failed hides no read, whatever its caller wrote into it', async () => {
+test('a failed call hides no read, whatever its caller wrote into it', async () => {
   const forged = eventAt(secondsAgo(1), {
     eventName: 'GetSecretValue',
     errorCode: 'ValidationException',
@@ -204,7 +204,7 @@ const row: fc.Arbitrary<ReadRow> = fc
     return { ...rest, count: 1, first: at, last: at, sessions: [[session, at]] } as ReadRow
   })
 
-test('in whichever order reads are added up, and however they were lumped before, it comes to the same', () => {
+test('the sum of reads does not depend on order or grouping', () => {
   const added = (rows: ReadRow[]) => {
     const tally = new ReadTally()
     for (const each of rows) tally.add(each)

@@ -74,7 +74,7 @@ export function eventAt(at: string, detail: Detail): Event {
   }
 }
 
-/** CloudTrail in a Region, with these events: it answers as the service does, the newest first. */
+/** Plays CloudTrail in a Region with these events, which it returns the newest first, as the service does. */
 export function trailOf(events: Event[]): { lookup: LookupEvents; asked: Parameters<LookupEvents>[0][] } {
   const asked: Parameters<LookupEvents>[0][] = []
   const lookup: LookupEvents = async query => {
@@ -85,7 +85,7 @@ export function trailOf(events: Event[]): { lookup: LookupEvents; asked: Paramet
       EventTime >= (StartTime ?? EventTime) &&
       EventTime <= (EndTime ?? EventTime)
     const found = events.filter(isAsked).sort((a, b) => Number(b.EventTime) - Number(a.EventTime))
-    // A token holds for the query that it came from.
+    // A token is valid only for the query that returned it.
     const [place = '0', of = `${EndTime}`] = NextToken?.split('|') ?? []
     if (of !== `${EndTime}`) throw Object.assign(new Error(), { name: 'InvalidNextTokenException' })
     const next = Number(place) + MaxResults

@@ -17,7 +17,7 @@ const history = (state: object, name = 'AnnounceAdminSet') => [
   { type: 'TaskStateEntered', stateEnteredEventDetails: { name, input: JSON.stringify(state) } },
 ]
 
-test('an edit is what its execution announced, and no more of that than is kept', () => {
+test('the record of an edit has what its execution announced, and only the keys that are kept', () => {
   expect(editRecordOf(execution, history({ ...answer, outcome: 'set' }))).toEqual({ ...answer, execution })
 })
 
@@ -27,11 +27,11 @@ test.each<[string, object, string?]>([
   ['does not tell a date', { ...answer, passwordSince: undefined }],
   ['is about no store', { ...answer, store: 's3' }],
   ['tells a text without end', { ...answer, version: 'x'.repeat(5000) }],
-])('an execution that %s made none', (_, state, name) => {
+])('an execution that %s made no edit', (_, state, name) => {
   expect(editRecordOf(execution, history(state, name))).toBeUndefined()
 })
 
-test('it is current as long as its version is, or where that is not known, one of its date', () => {
+test('an edit is current as long as its version is, or if that is unknown, a version of its date', () => {
   expect(isEditCurrent(answer, { version: 'new', at: '2026-12-24T00:00:00.000Z' })).toBe(true)
   expect(isEditCurrent(answer, { version: 'other', at: answer.made })).toBe(false)
   expect(isEditCurrent(answer, { at: '2026-11-30T10:00:00.400Z' })).toBe(true)

@@ -16,7 +16,7 @@ const created = {
 const start = Date.parse('2026-11-29T10:00:00Z')
 const at = (seconds: number) => new Date(start + seconds * 1000)
 
-/** A history of these states, a second each, and how it ended. */
+/** @returns a history of these states, one second each, with this end */
 function historyOf(states: [StateName<'rotate'>, object?][], end?: Partial<HistoryEvent>): HistoryEvent[] {
   const [first = input] = states.map(([, state]) => state)
   return [
@@ -44,7 +44,7 @@ const untilGrace: [StateName<'rotate'>, object?][] = [
 ]
 
 describe('the record of an execution', () => {
-  test('that waits: until when what was replaced stays open', () => {
+  test('that waits says until when what was replaced stays open', () => {
     expect(rotationRecordOf(execution, historyOf(untilGrace))).toEqual({
       ...input,
       execution,
@@ -68,7 +68,7 @@ describe('the record of an execution', () => {
       { type: 'ExecutionTimedOut', executionTimedOutEventDetails: { error: 'States.Timeout' } },
       'States.Timeout',
     ],
-  ])('that was stopped while it waited: nobody closes it', (end, error) => {
+  ])('that was stopped while it waited says that what was replaced stays open', (end, error) => {
     const record = rotationRecordOf(execution, historyOf(untilGrace, end))
     expect(record).toMatchObject({ outcome: 'rotated', retirement: 'not-closed', retirementError: error })
     expect(record).not.toHaveProperty('openUntil')
@@ -105,7 +105,7 @@ describe('the record of an execution', () => {
     })
   })
 
-  test('whose replicas never followed: what was replaced is not closed', () => {
+  test('whose replicas stayed behind says that what was replaced is not closed', () => {
     const replication = { Error: 'ReplicasBehind', Cause: 'the replica in us-east-1 is Failed' }
     const behind = { ...created, replicas: ['us-east-1'], replication }
     const history = historyOf(
@@ -125,7 +125,7 @@ describe('the record of an execution', () => {
     })
   })
 
-  test('whose replica does not follow yet: since when, and why; and no more once it does', () => {
+  test('whose replica is behind says since when and why, until it is in sync', () => {
     const replication = {
       Error: 'ReplicasBehind',
       Cause: '{"errorMessage":"awaitReplicas: it is\\n Failed"}',
@@ -166,7 +166,7 @@ describe('the record of an execution', () => {
     })
   })
 
-  test('that failed, and had finished in fact', () => {
+  test('that failed although its version had become current', () => {
     const failure = { Error: 'Throttled', Cause: '{"errorMessage":"finishSecret: no answer"}' }
     const finished = { ...created, failure, rollback: { outcome: 'finished' } }
     const record = rotationRecordOf(
@@ -182,7 +182,7 @@ describe('the record of an execution', () => {
     expect(record).not.toHaveProperty('error')
   })
 
-  test('of a second attempt: the token is not its name', () => {
+  test('of a second attempt has the token, which is not its name', () => {
     const again = { ...input, token: created.token }
     const record = rotationRecordOf(`${execution}-2`, historyOf([['CreateSecret', again]]))
     expect(record).toMatchObject({ token: created.token, startedBy: 'secrets-manager' })
@@ -190,7 +190,7 @@ describe('the record of an execution', () => {
 
   test.each([
     [{ event: 'e-1', token: created.token }, 'policy'],
-    // Only Parameter Store sends such events.
+    // Only Parameter Store sends events of policies.
     [{ store: 'secrets-manager', event: 'e-1' }, 'by-hand'],
     [{ moveBack: true }, 'way-back'],
     [{ group: 'run-1 db' }, 'schedule'],
@@ -214,7 +214,7 @@ describe('the record of an execution', () => {
     for (const fact of ['arn', 'user', 'admin']) expect(record).not.toHaveProperty(fact)
   })
 
-  test('keeps a line of bounded length of what a text says', () => {
+  test('keeps one line of a text, of limited length', () => {
     const failure = { Error: 'E'.repeat(10_000), Cause: `${'one\n two'.repeat(1000)}` }
     const record = rotationRecordOf(
       execution,
@@ -233,8 +233,8 @@ describe('the record of an execution', () => {
     [{ store: 'elsewhere', id: 'x' }],
     [{ store: 'secrets-manager' }],
     [{ ...input, id: '' }],
-  ])('whose input is %j: none', wrong =>
+  ])('does not exist if the input is %j', wrong =>
     expect(rotationRecordOf(execution, historyOf([['CreateSecret', wrong]]))).toBeUndefined(),
   )
-  test('without a history: none', () => expect(rotationRecordOf(execution, [])).toBeUndefined())
+  test('does not exist without a history', () => expect(rotationRecordOf(execution, [])).toBeUndefined())
 })

@@ -6,14 +6,14 @@ import { afterAll, beforeAll, expect, inject } from 'vitest'
 import { renderPage as written } from '../../../../fleet/audit/page/page.ts'
 import type { AuditReport } from '../../../../fleet/audit/report.ts'
 
-/** None where this system cannot have one: test/support/servers.ts says so. */
+/** The browser, if this system has one. */
 export const [browserServer] = inject('chromium')
 
-/** What a page did that none may do. */
+/** What a page did that it may not do: errors, console messages and requests. */
 export type Seen = { told: string[]; asked: string[] }
 export type Opened = { page: Page; seen: Seen; close(): Promise<void> }
 
-/** A browser for this file's tests; each opens pages of its own with what this gives. */
+/** Starts a browser for the tests of a file. @returns a function that opens a page */
 export function browsing() {
   let browser: Browser
   let folder = ''
@@ -28,14 +28,14 @@ export function browsing() {
     await rm(folder, { recursive: true })
   })
 
-  /** Writes HTML where a browser can open it. */
+  /** Writes HTML into a file. @returns its URL */
   const save = async (html: string): Promise<string> => {
     const file = join(folder, `${files++}.html`)
     await writeFile(file, html)
     return file
   }
 
-  /** The report's file; it is written once, however often it is opened. */
+  /** The file of each report, which is written once. */
   const fileOf = async (report: AuditReport): Promise<string> => {
     const file = kept.get(report) ?? (await save(await written(report)))
     kept.set(report, file)
@@ -62,23 +62,23 @@ export function browsing() {
   return {
     save,
     openFile,
-    /** Opens a report as its reader does: by its file. */
+    /** Opens a report's file in the browser. */
     open: async (report: AuditReport, options: BrowserContextOptions = {}): Promise<Opened> =>
       openFile(await fileOf(report), options),
   }
 }
 
-/** The page said nothing, and asked for nothing but itself. */
+/** Expects that the page logged nothing and requested nothing except itself. */
 export function expectQuiet({ told, asked }: Seen): void {
   expect(told).toEqual([])
   expect(asked).toEqual([expect.stringMatching(/^file:/)])
 }
 
-/** Names of the credentials that are shown, in their order. */
+/** @returns the names of the credentials that are shown, in their order */
 export const names = (page: Page): Promise<string[]> =>
   page.locator('#credentials tbody .name').allTextContents()
 
-/** How many of these elements take up room. */
+/** @returns how many of these elements are visible */
 export const laidOut = (page: Page, selector: string): Promise<number> =>
   page.evaluate(
     selector => [...document.querySelectorAll(selector)].filter(element => element.checkVisibility()).length,

@@ -10,7 +10,7 @@ const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.
 const report = sampleReportOf(300)
 const large = sampleReportOf(10_000)
 
-/** What axe holds against a page: each rule, with the first place. */
+/** @returns axe's findings about a page: each rule, with the first element */
 async function violations(page: Page, options: RunOptions = {}): Promise<string[]> {
   await page.evaluate(axe)
   const { violations } = await page.evaluate(
@@ -21,7 +21,7 @@ async function violations(page: Page, options: RunOptions = {}): Promise<string[
   return violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)
 }
 
-/** Elements that reach out of the page to the right, but for those in a region that scrolls by itself. */
+/** @returns elements that are wider than the page, except those in a region that scrolls */
 const outside = (page: Page) =>
   page.evaluate(() =>
     [...document.querySelectorAll('body *')]
@@ -38,7 +38,7 @@ describe.skipIf(!browserServer)('the page in a browser', () => {
     { width: 768, colorScheme: 'light', judged: false },
     { width: 1280, colorScheme: 'dark', judged: true },
   ] as const)(
-    'at $width, $colorScheme: nothing is told, asked for or cut off, or against axe',
+    'at $width, $colorScheme: there is no message, request, overflow or finding of axe',
     async options => {
       const { width, colorScheme, judged } = options
       const { page, seen, close } = await open(report, { viewport: { width, height: 800 }, colorScheme })
@@ -50,7 +50,7 @@ describe.skipIf(!browserServer)('the page in a browser', () => {
     },
   )
 
-  test('on a phone what a rule has found, could not read, excepted and found anew is told apart', async () => {
+  test('on a phone the counts of a rule are labelled: found, unread, excepted, and new', async () => {
     const { page, close } = await open(report, { viewport: { width: 360, height: 800 } })
     const totals = page.locator('#rules .total').filter({ has: page.locator('small + small') })
     expect(await totals.count()).toBeGreaterThan(1)
@@ -66,7 +66,7 @@ describe.skipIf(!browserServer)('the page in a browser', () => {
     await close()
   })
 
-  test('with 10,000 credentials nothing is against axe either, and so few rows are laid out', async () => {
+  test('with 10,000 credentials axe has no finding either, and few rows are rendered', async () => {
     const { page, seen, close } = await open(large)
     expect(await laidOut(page, '#credentials tbody tr')).toBe(200)
     expect(await laidOut(page, '#findings li')).toBe(200)
@@ -74,19 +74,19 @@ describe.skipIf(!browserServer)('the page in a browser', () => {
     expect(await page.locator('#credentials output').textContent()).toBe(
       '10,000 credentials, 200 of them shown',
     )
-    // Its colours are those of the page above, and take most of the time.
+    // Without the check of contrasts, which takes longest, and whose colours the test above covers.
     expect(await violations(page, { rules: { 'color-contrast': { enabled: false } } })).toEqual([])
     expectQuiet(seen)
     await close()
   })
 
-  test('on paper it is light, without what can only be pressed, and no wider than the sheet', async () => {
+  test('in print the page is light, without buttons, and no wider than the sheet', async () => {
     const { page, seen, close } = await open(report, { colorScheme: 'dark' })
     await page.evaluate(() => dispatchEvent(new Event('beforeprint')))
     await page.emulateMedia({ media: 'print', colorScheme: 'dark' })
     const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
     expect(await ground()).toBe('rgb(255, 255, 255)')
-    // Between its margins a sheet of A4 is so wide, upright and, for the table of credentials, lying.
+    // The widths of A4 between its margins: portrait, and landscape for the table of credentials.
     await page.setViewportSize({ width: 688, height: 1000 })
     expect((await outside(page)).filter(found => !found.startsWith('credentials:'))).toEqual([])
     await page.setViewportSize({ width: 1016, height: 700 })
@@ -120,7 +120,7 @@ describe.skipIf(!browserServer)('the page in a browser', () => {
     await close()
   })
 
-  test('above 2,000 dots they are counted in bars, which hold every one of them', async () => {
+  test('more than 2,000 dots become bars, which count every credential', async () => {
     const { page, close } = await open(large)
     expect(await page.locator('svg circle').count()).toBe(0)
     const titles = await page.locator('svg rect title').allTextContents()

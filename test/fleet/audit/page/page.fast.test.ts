@@ -33,7 +33,7 @@ const empty: AuditReport = {
 }
 const { cost: _, ...withoutCost } = empty
 
-/** What a part of the page says in these places, in one line each. */
+/** @returns the text of these elements of a part of the page, one line each */
 function read({ text }: Markup, selector: string): string[] {
   const { document } = parseHTML(`<body>${text}</body>`)
   return [...document.querySelectorAll(selector)].map(({ textContent }) =>
@@ -61,7 +61,7 @@ test('markup writes text as text, in elements and in attributes', () => {
   expect(showDirectionMarks('rm \u2066x')).toBe('rm <U+2066>x')
 })
 
-test('an amount of money shows what is not confirmed apart, and a price every digit', () => {
+test('an amount shows its unconfirmed part separately, and a price has all digits', () => {
   expect(formatAmount({ confirmed: 1234.5, estimated: 0 })).toBe('$1,234.50')
   expect(formatAmount({ confirmed: 0, estimated: 2 })).toBe('~$2.00')
   expect(formatAmount({ confirmed: 0.4, estimated: 2 })).toBe('$0.40 + ~$2.00')
@@ -74,7 +74,7 @@ test('an amount of money shows what is not confirmed apart, and a price every di
   ])
 })
 
-test('an age of exactly what is allowed is within it; a replica has none of its own', () => {
+test('an age that equals the limit is within it, and a replica has no age of its own', () => {
   expect(isOverAge(aged(0, 90))).toBe(false)
   expect(isOverAge(aged(0, 91))).toBe(true)
   expect(isOverAge({ ...aged(0, 91), kind: 'replica' })).toBeUndefined()
@@ -84,7 +84,7 @@ test('an age of exactly what is allowed is within it; a replica has none of its 
 
 const head = (report: AuditReport) => read(summarySection(report), 'h1')
 
-test('the head counts by the worst, and never rounds up to all', () => {
+test('the head counts credentials by their worst finding, and never rounds up to 100 %', () => {
   expect(head(empty)).toEqual(['No finding in 0 credentials'])
   const counts = { ...empty.counts, credentials: 300, unread: 2 }
   expect(head({ ...empty, counts })).toEqual(['No finding in 300 credentials, but not all could be read'])
@@ -100,14 +100,14 @@ test('the head counts by the worst, and never rounds up to all', () => {
   )
 })
 
-test('a report with nothing in it is a page too', async () => {
+test('an empty report becomes a page too', async () => {
   const whole = new Markup(await renderPage(withoutCost))
   expect(read(whole, 'h2')).toEqual(['What was found', 'Ages and rotations', 'All credentials'])
   expect(read(whole, '#rules > p')).toEqual(['Nothing: no rule is broken.'])
   expect(read(whole, 'svg[role=img]')).toEqual([])
 })
 
-test('a rule counts what counts, and says apart what is excepted, new or could not be read', () => {
+test('a rule shows its count, and separately what is excepted, new or could not be read', () => {
   const [finding] = sampleReportOf(300).findings
   if (!finding) throw new Error('there is no finding')
   const [open, unread] = [finding, { ...finding, status: 'unread' as const }]
@@ -117,7 +117,7 @@ test('a rule counts what counts, and says apart what is excepted, new or could n
   expect(total).toMatch(/^2 findings: .*1 could not be read 1 excepted 1 new$/)
 })
 
-test('with a baseline it says how many of its findings are gone, and without one nothing of that', () => {
+test('only with a baseline, a rule says how many of its findings are gone', () => {
   const [one] = sampleReportOf(300).findings
   const says = (gone?: Finding[]) => read(rulesSection({ ...empty, ...(gone && { gone }) }), '.remark')
   expect(says([one as Finding])).toContain("Of the baseline's findings 1 is gone.")
@@ -125,7 +125,7 @@ test('with a baseline it says how many of its findings are gone, and without one
   expect(says().join()).not.toContain('gone')
 })
 
-test('dots lie on the side of the limit that they belong to, and none upon another', async () => {
+test('dots are on their side of the limit, and do not overlap', async () => {
   const ages = [...Array(40).keys()].flatMap(n => [88, 89, 90, 91, 92, n * 30])
   const { text } = await ageCharts(ages.map((age, place) => aged(place, age)))
   const { document } = parseHTML(text)
@@ -145,7 +145,7 @@ test('dots lie on the side of the limit that they belong to, and none upon anoth
   expect(new Set(places.map(({ x, y }) => `${x.toFixed(3)} ${y.toFixed(3)}`)).size).toBe(dots.length)
 })
 
-test('2,000 are dots and one more are bars, which keep the two sides of the limit apart', async () => {
+test('2,000 credentials are dots, and 2,001 are bars, none of which spans the limit', async () => {
   const of = async (count: number) => {
     const credentials = Array.from({ length: count }, (_, place) => aged(place, place % 2 ? 90 : 91))
     const { text } = await ageCharts(credentials)
@@ -163,7 +163,7 @@ test('2,000 are dots and one more are bars, which keep the two sides of the limi
   })
 })
 
-test('teams and servers share the credentials among them', () => {
+test('the counts of teams, and of servers, add up to all credentials', () => {
   const report = sampleReportOf(300)
   const sum = (cells: string[]) => cells.reduce((total, cell) => total + Number(cell.replace(',', '')), 0)
   const cells = read(breakdownTables(report), '.pair > section:first-child tbody tr td:nth-child(2)')

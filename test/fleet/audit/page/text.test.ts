@@ -25,7 +25,7 @@ const hostile = [
   'javascript:alert(7)',
 ]
 
-/** A report in which everything that others wrote is hostile text. */
+/** A report in which every text from outside is hostile. */
 function hostileReport(): AuditReport {
   const at = (place: number) => hostile[place % hostile.length] as string
   const made = sampleReportOf(2 * hostile.length, (row, place) => ({
@@ -61,7 +61,7 @@ function hostileReport(): AuditReport {
 describe.skipIf(!browserServer)("the page's text", () => {
   const { open, openFile, save } = browsing()
 
-  test('without a script all rows and all remedies are there, and nothing that would need one', async () => {
+  test('without scripts the page has all rows and remedies, and no controls that need a script', async () => {
     const { page, seen, close } = await open(report, { javaScriptEnabled: false })
     expect(await page.locator('#credentials tbody tr').count()).toBe(300)
     expect(await page.locator('#credentials tbody tr:visible').count()).toBe(300)
@@ -75,7 +75,7 @@ describe.skipIf(!browserServer)("the page's text", () => {
     await close()
   })
 
-  test('what others wrote is text, wherever it stands', async () => {
+  test('text from outside stays text everywhere', async () => {
     const made = hostileReport()
     const { page, seen, close } = await open(made, { viewport: { width: 360, height: 800 } })
     expect((await names(page)).sort()).toEqual(made.credentials.map(({ name }) => name).sort())
@@ -90,7 +90,7 @@ describe.skipIf(!browserServer)("the page's text", () => {
     await close()
   })
 
-  test('a mark of direction turns nothing around it, and is seen where it would be run', async () => {
+  test('a direction mark affects no text around it, and is visible in commands', async () => {
     const made = hostileReport()
     const { page, close } = await open(made)
     const turned = made.findings.find(({ remedy }) => remedy.includes('\u202e'))
@@ -105,7 +105,7 @@ describe.skipIf(!browserServer)("the page's text", () => {
     await close()
   })
 
-  test('what its policy does not name does not run, nor is it fetched', async () => {
+  test('the page’s content security policy blocks other scripts and requests', async () => {
     const html = await written(sampleReportOf(3))
     const evil =
       '<script>alert(1)</script><p style="color:red" onclick="alert(2)">x</p><img src="http://127.0.0.1:9/x">'
@@ -115,12 +115,12 @@ describe.skipIf(!browserServer)("the page's text", () => {
     )
     expect(seen.told.filter(text => /^\d$/.test(text))).toEqual([])
     expect(seen.told.filter(text => text.includes('Content Security Policy')).length).toBeGreaterThan(2)
-    // It still does what it does.
+    // The page's own script still works.
     expect(await page.locator('#credentials thead button').count()).toBe(9)
     await close()
   })
 
-  test('made by the packed command, whose code is minified, it works as well', async () => {
+  test('a page made by the packed command, whose code is minified, works too', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'keyturn-packed-'))
     try {
       const entry = join(import.meta.dirname, '../../../../fleet/audit/page/page.ts')
@@ -139,10 +139,10 @@ describe.skipIf(!browserServer)("the page's text", () => {
     }
   })
 
-  test('every element in it stands where HTML lets it stand', async () => {
+  test('every element is in a place that HTML allows', async () => {
     const html = await written(report)
     const { page, close } = await openFile(await save(html))
-    // A browser mends what is wrong: then the two differ.
+    // A browser corrects invalid nesting, which would make the two differ.
     const kinds = ['tr', 'td', 'li', 'p', 'pre', 'section', 'option'] as const
     const counted = await page.evaluate(
       ([html, ...kinds]) => {
@@ -156,7 +156,7 @@ describe.skipIf(!browserServer)("the page's text", () => {
   })
 })
 
-test('its file says who made it of what, and names no other file', async () => {
+test('its file has the licences of what it contains, and names no other file', async () => {
   const html = await written(report)
   expect(html).toContain('<title>Keyturn audit prod 2026-11-30</title>')
   expect(html).not.toMatch(/(?:src|href)="(?!#|data:)/)

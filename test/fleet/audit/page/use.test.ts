@@ -9,14 +9,14 @@ const rowOf = (name: string) => report.credentials.find(row => row.name === name
 
 const count = (page: Page, section = 'credentials') => page.locator(`#${section} output`).textContent()
 const search = (page: Page, section = 'credentials') => page.locator(`#${section} input[type=search]`)
-/** What has the keyboard. */
+/** @returns the element that has the focus */
 const focused = (page: Page) =>
   page.evaluate(() => document.activeElement?.textContent || document.activeElement?.tagName)
 
 describe.skipIf(!browserServer)('the page at work', () => {
   const { open } = browsing()
 
-  test('a search keeps what has all its words, says how many, keeps the keyboard, and can be undone', async () => {
+  test('a search shows the rows with all its words and their number, keeps the focus, and can be cleared', async () => {
     const { page, seen, close } = await open(report)
     await search(page).focus()
     await page.keyboard.type('LEDGER reader')
@@ -58,7 +58,7 @@ describe.skipIf(!browserServer)('the page at work', () => {
     await close()
   })
 
-  test('a column sorts both ways by its numbers, with what is not known last, and keeps the keyboard', async () => {
+  test('a column sorts by its numbers in both directions, with unknown ones last, and keeps the focus', async () => {
     const { page, close } = await open(report)
     const head = page.locator('#credentials thead th', { hasText: 'Age, days' })
     await head.getByRole('button').focus()
@@ -87,7 +87,7 @@ describe.skipIf(!browserServer)('the page at work', () => {
     await close()
   })
 
-  test('more shows the next 200 and moves the keyboard to the first of them; all shows all', async () => {
+  test('"more" shows the next 200 and moves the focus to the first of them, and "all" shows all', async () => {
     const { page, close } = await open(large)
     const rows = page.locator('#credentials tbody tr')
     await search(page).fill('prod/ledger')
@@ -130,7 +130,7 @@ describe.skipIf(!browserServer)('the page at work', () => {
     await close()
   })
 
-  test('a remedy is copied as it is written, and this is said', async () => {
+  test('a remedy is copied exactly, with a message', async () => {
     const { page, seen, close } = await open(report, { permissions: ['clipboard-read', 'clipboard-write'] })
     const button = page.locator('#findings li').first().getByRole('button')
     await button.press('Enter')
@@ -141,7 +141,7 @@ describe.skipIf(!browserServer)('the page at work', () => {
     await close()
   })
 
-  test('where the clipboard is out of reach, the remedy is selected', async () => {
+  test('without access to the clipboard, the remedy is selected', async () => {
     const { page, close } = await open(report)
     await page.evaluate(() => {
       navigator.clipboard.writeText = () => Promise.reject(new Error('refused'))
@@ -153,7 +153,7 @@ describe.skipIf(!browserServer)('the page at work', () => {
     await close()
   })
 
-  test('the keyboard alone reaches everything that can be used, in the order of the page, and sees where it is', async () => {
+  test('the keyboard reaches all controls, in the order of the page, with a visible focus', async () => {
     const { page, close } = await open(sampleReportOf(20))
     const usable = await page.evaluate(() => {
       const all = document.querySelectorAll<HTMLElement>('a, button, input, select, summary, [tabindex="0"]')
