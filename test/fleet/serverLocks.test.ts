@@ -7,7 +7,7 @@ import { arnOf } from '../../local/embedded/stateMachine.ts'
 
 let stepFunctions: StepFunctionsServer
 let servers: ServerLocks
-/** What lets the executions of rotate-server end that go on. */
+/** Functions that end the running executions of rotate-server. */
 let end: (() => void)[]
 
 beforeAll(async () => {
@@ -38,13 +38,13 @@ async function endAll(): Promise<void> {
 }
 
 describe('a server', () => {
-  test('is taken by one of two runs that begin in the same second', async () => {
+  test('is taken by only one of two runs that begin in the same second', async () => {
     const taken = await Promise.all([take('run-1'), take('run-2')])
     expect(taken.filter(Boolean)).toEqual([`${db}-1`])
     expect(names()).toEqual([`${db}-1`])
   })
 
-  test('by one of ten, though what they listed is of different ages, and nothing goes on twice', async () => {
+  test('is taken by only one of ten runs, although their lists are of different ages', async () => {
     for (let n = 0; n < 3; n++) {
       await take(`earlier-${n}`)
       await sleep(10)
@@ -57,7 +57,7 @@ describe('a server', () => {
     expect(await take('late', 3)).toBeUndefined()
   })
 
-  test('asked again, a run has what it has, while that goes on and when it has ended', async () => {
+  test('stays with its run if that asks again, during its execution and afterwards', async () => {
     expect(await take('run-1')).toBe(`${db}-1`)
     expect(await take('run-1')).toBe(`${db}-1`)
     await sleep(10)
@@ -66,7 +66,7 @@ describe('a server', () => {
     expect(await take('run-2')).toBe(`${db}-2`)
   })
 
-  test('that did not answer is known by a name, until another execution has ended', async () => {
+  test('that did not answer is marked by the name of an execution, until another one has ended', async () => {
     await take('run-1')
     expect(await servers.outageOf(`${db}-1`)).toBeUndefined()
     await servers.recordServerDown(`${db}-1`, 'run-1 db:5432')
@@ -92,13 +92,13 @@ describe('places under the cap', () => {
   const result = { states: [], tries: {} }
   const over = { input: '{}', startDate: 0, history: [], ended: Promise.resolve(result), result }
 
-  test('however many servers ask, in whatever order, and end: never more hold one than there are', async () => {
+  test('are never held by more servers than there are, in whatever order they ask and end', async () => {
     const steps = fc.array(fc.record({ server: fc.nat(7), ends: fc.boolean() }), { maxLength: 25 })
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 4 }), steps, async (slots, steps) => {
         stepFunctions.rotateServerExecutions.clear()
         stepFunctions.foreignRunning.clear()
-        /** Which execution each server has, and which of them hold a place. */
+        /** The execution of each server, and which of them hold a place. */
         const now = new Map<number, string>()
         const holding = new Set<string>()
         let begun = 0
@@ -129,7 +129,7 @@ describe('places under the cap', () => {
               { server: 0, ends: true },
               { server: 5, ends: false },
               { server: 1, ends: true },
-              // It asks again, after its answer was lost; the place before its own is free by now.
+              // It asks again, as after a lost answer. The place before its own is free by now.
               { server: 5, ends: false },
               { server: 0, ends: false },
             ],
@@ -139,7 +139,7 @@ describe('places under the cap', () => {
     )
   })
 
-  test('two servers that ask in the same second for the last one: one has it', async () => {
+  test('of two servers that ask for the last one in the same second, only one gets it', async () => {
     for (const name of ['a-1', 'b-1']) stepFunctions.foreignRunning.add(name)
     const taken = await Promise.all([servers.takeSlot('a-1', 1), servers.takeSlot('b-1', 1)])
     expect(taken.filter(Boolean)).toHaveLength(1)
@@ -151,7 +151,7 @@ describe('places under the cap', () => {
   })
 })
 
-test('what is refused has a name', async () => {
+test('a refused call throws an error with a name', async () => {
   const call = vi.spyOn(stepFunctions.rotateServerExecutions, 'get').mockImplementation(() => {
     throw new Error('no')
   })

@@ -7,7 +7,7 @@ const entered = (id: number, previousEventId: number, name: string) => ({
   stateEnteredEventDetails: { name },
 })
 
-test('of states side by side each event belongs to its own branch', () => {
+test('in parallel branches each event belongs to the state of its own branch', () => {
   const stateOf = createStateTracker()
   const events = [
     { id: 1, previousEventId: 0 },
@@ -39,7 +39,7 @@ test('of states side by side each event belongs to its own branch', () => {
   ])
 })
 
-test('where events do not name the one before, the last state that was entered counts', () => {
+test('if events do not name the previous one, they belong to the last state that was entered', () => {
   const stateOf = createStateTracker()
   const { previousEventId: _, ...event } = entered(2, 1, 'SetSecret')
   expect([{ id: 1 }, event, { id: 3 }, {}, { previousEventId: 99 }].map(stateOf)).toEqual([

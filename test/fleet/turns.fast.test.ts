@@ -22,7 +22,7 @@ test.each([
   expect(turns(all, ...named)).toEqual(expected)
 })
 
-test('the top is whom the admin needs, and so on; also where a circle was', () => {
+test('the top of a chain of admins is found, also if the chain is a circle', () => {
   const admins = withoutAdminCycles(new Map(Object.entries({ u: 'A', A: 'B', v: 'C', C: 'D', D: 'C' })))
   expect([...'uABvCDx'].map(name => topAdminOf(name, admins))).toEqual([...'BBBCCCx'])
 })

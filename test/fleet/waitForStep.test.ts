@@ -4,7 +4,7 @@ import { SERVICE_STEPS, type ServiceStep, STATE_AFTER_STEP } from '../../fleet/s
 import { waitForCreateSecretThenEnd } from '../../fleet/waitForStep.ts'
 import { Throttled } from '../../rotation/errors.ts'
 
-/** Milliseconds since the beginning, on a clock that only pauses move. */
+/** Milliseconds since the beginning, on a clock that moves only in pauses. */
 let now = 0
 vi.mock('node:timers/promises', () => ({
   setTimeout: async (pause: number) => {
@@ -18,10 +18,10 @@ afterEach(() => {
 
 const attempt = { token: '8f14e45f-ceea-467f-a0e6-0123456789ab', number: 1 }
 
-/** A rotation that passes each step at a time of the clock, and may end at another. */
+/** A rotation: when it passes each step, and when it ends, on that clock. */
 type Times = Partial<Record<ServiceStep | 'end', number>>
 
-/** Waits for such a rotation, with so much time; `looks` are when it was looked at. */
+/** Waits for such a rotation, with so much time. @returns the result, and in `looks` when it polled */
 async function wait(times: Times, { remaining = 900_000, look = (_looks: number) => {} } = {}) {
   const looks: number[] = []
   const progressOf = async (): Promise<AttemptProgress | undefined> => {
@@ -60,11 +60,11 @@ test.each<[string, Times, number[]]>([
     { createSecret: 900, setSecret: 1800, testSecret: 2500, finishSecret: 3100 },
     [200, 800, 3200],
   ],
-])('a look comes when the rest may be over: %s', async (_, times, looks) => {
+])('the next poll is when the rest may be done: %s', async (_, times, looks) => {
   expect(await wait(times)).toEqual({ looks, error: undefined })
 })
 
-test('one that takes minutes is looked at every five seconds', async () => {
+test('a rotation that takes minutes is polled every five seconds', async () => {
   const { looks } = await wait({ createSecret: 400, finishSecret: 300_000 })
   const pauses = looks.map((time, index) => time - (looks[index - 1] ?? 0))
   expect(pauses.slice(5).every(pause => pause === 5_000)).toBe(true)
@@ -74,21 +74,21 @@ test('one that takes minutes is looked at every five seconds', async () => {
 test.each<[string, Times, string | undefined]>([
   ['before it passed createSecret: its failure', { end: 150 }, 'TestFailed'],
   ['later: that is told when that step is asked for', { createSecret: 100, end: 150 }, undefined],
-])('one that ended %s', async (_, times, error) => {
+])('a rotation that ended %s', async (_, times, error) => {
   expect(await wait(times)).toEqual({ looks: [200], error })
 })
 
 test.each<[string, Times, string | undefined]>([
   ['createSecret is not passed: the service may ask again', {}, 'RotationInProgress'],
   ['createSecret is passed: the next call waits on', { createSecret: 1_000 }, undefined],
-])('time runs out, and %s', async (_, times, error) => {
+])('when the time is over, %s', async (_, times, error) => {
   const { looks, ...waited } = await wait(times, { remaining: 90_000 })
   expect(waited).toEqual({ error })
   expect(looks.at(-1)).toBeGreaterThan(20_000)
   expect(looks.at(-1)).toBeLessThanOrEqual(30_000)
 })
 
-test('Step Functions asks for fewer calls: it is asked again later', async () => {
+test('a throttled call is repeated later', async () => {
   const look = (count: number) => {
     if (count < 3) throw new Throttled('Step Functions: slow down')
   }

@@ -20,7 +20,7 @@ const opening = (text: string, at: string) => {
 
 describe('a window with days and a time zone', () => {
   test.each([
-    // In winter an hour ahead of UTC, in summer two.
+    // Berlin is one hour ahead of UTC in winter, two in summer.
     ['02:00-05:00 Europe/Berlin', '2026-01-10T00:59Z', '2026-01-10T01:00', '2026-01-10T04:00'],
     ['02:00-05:00 Europe/Berlin', '2026-07-10T02:59Z', '2026-07-10T00:00', '2026-07-10T03:00'],
     ['02:00-05:00 Europe/Berlin', '2026-07-10T03:00Z', '2026-07-11T00:00', '2026-07-11T03:00'],
@@ -34,7 +34,7 @@ describe('a window with days and a time zone', () => {
     ['Sun 02:00-05:00', '2026-11-22T05:00Z', '2026-11-29T02:00', '2026-11-29T05:00'],
     // Tokyo's Monday begins on UTC's Sunday.
     ['Mon 02:00-05:00 Asia/Tokyo', '2026-11-21T00:00Z', '2026-11-22T17:00', '2026-11-22T20:00'],
-    // Overnight: the day on which it opens counts.
+    // For a window over midnight, the day on which it opens counts.
     ['Fri 22:00-04:00', '2026-11-21T03:59Z', '2026-11-20T22:00', '2026-11-21T04:00'],
     ['Sat 22:00-04:00', '2026-11-21T03:59Z', '2026-11-21T22:00', '2026-11-22T04:00'],
     ['Fri 22:00-00:00', '2026-11-20T23:00Z', '2026-11-20T22:00', '2026-11-21T00:00'],
@@ -42,13 +42,13 @@ describe('a window with days and a time zone', () => {
     ['02:15-04:00 Europe/Berlin', '2026-03-29T00:00Z', '2026-03-29T01:00', '2026-03-29T02:00'],
     ['02:15-05:00 Europe/Berlin', '2026-03-29T00:00Z', '2026-03-29T01:00', '2026-03-29T03:00'],
     ['01:00-02:30 Europe/Berlin', '2026-03-29T00:00Z', '2026-03-29T00:00', '2026-03-29T01:00'],
-    // An hour of real time, though the clock skips all of it, or the half.
+    // The window lasts an hour of real time, although the clock skips all or half of it.
     ['02:00-03:00 Europe/Berlin', '2026-03-29T00:00Z', '2026-03-29T01:00', '2026-03-29T02:00'],
     ['01:30-02:30 Europe/Berlin', '2026-03-29T00:00Z', '2026-03-29T00:30', '2026-03-29T01:30'],
     // 2026-10-25, 02:00 to 03:00 comes twice.
     ['02:30-04:00 Europe/Berlin', '2026-10-25T00:00Z', '2026-10-25T00:30', '2026-10-25T03:00'],
     ['01:00-02:30 Europe/Berlin', '2026-10-24T23:00Z', '2026-10-24T23:00', '2026-10-25T00:30'],
-    // What was open at the first 02:00 does not open again at the second.
+    // A window that opened at the first 02:00 does not open again at the second.
     ['01:00-02:30 Europe/Berlin', '2026-10-25T01:15Z', '2026-10-26T00:00', '2026-10-26T01:30'],
     // Lord Howe's clock moves by half an hour.
     ['02:00-03:00 Australia/Lord_Howe', '2026-10-03T15:00Z', '2026-10-03T15:30', '2026-10-03T16:30'],
@@ -59,7 +59,7 @@ describe('a window with days and a time zone', () => {
     expect(opening(window, at)).toEqual([opens, closes])
   })
 
-  /** What the clock shows at each minute around a night, as if it were UTC, and when it first shows as much or more. */
+  /** The clock's time at each minute of a night, as if it were UTC, and when the clock first shows that time or a later one. */
   function clock(zone: string, night: string) {
     const format = new Intl.DateTimeFormat('sv-SE', {
       timeZone: zone,
@@ -100,7 +100,7 @@ describe('a window with days and a time zone', () => {
     })
     .map(({ from, length, days }) => ({ from, to: (from + length) % 1440, ...(days && { days }) }))
 
-  test('at any minute of a night on which the clock changes: as the clock shows, first come', () => {
+  test('on a night on which the clock changes, a window opens when the clock first shows its time', () => {
     fc.assert(
       fc.property(
         fc.nat({ max: nights.length - 1 }),
@@ -122,7 +122,7 @@ describe('a window with days and a time zone', () => {
             })
           const expected = openings.find(({ closes }) => !(closes <= time))
           const found = openingAt({ ...window, zone }, time)
-          // Of what opens after these seven days the clock was not read.
+          // The clock was not read for windows after these seven days.
           if (expected && Number.isFinite(expected.closes)) expect(found).toEqual(expected)
           expect(found.closes).toBeGreaterThan(time)
           expect(found.closes - found.opens).toBeGreaterThanOrEqual(hour)

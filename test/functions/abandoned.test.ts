@@ -13,7 +13,7 @@ import { NotPermitted } from '../../rotation/errors.ts'
 import { captureOutput } from '../support/observe.ts'
 
 /*
- * What a rotation leaves pending whose rollbackSecret cannot work, and what the next one makes of it.
+ * A rotation whose rollback cannot run leaves a version pending: these tests run the next one.
  */
 
 let embedded: Embedded
@@ -36,7 +36,7 @@ beforeEach(async () => {
   id = await embedded.users.enrol(`user_${randomUUID().slice(0, 8)}`)
 })
 
-/** Runs one execution, of which Step Functions can be asked afterwards. */
+/** Runs one execution, which Step Functions can describe afterwards. */
 async function rotate(token: string = randomUUID()) {
   const sfn = new SFNClient()
   const stateMachineArn = arnOf('states', 'stateMachine:keyturn-local-rotate')
@@ -61,7 +61,7 @@ const currentLogsIn = async () =>
   admits(embedded.postgres, Credential.parse((await embedded.users.valueStore.read(id, 'current')) as string))
 const severities = () => told.map(({ Detail }) => (Detail as { severity?: string }).severity)
 
-test('a rotation that changed nothing, and that no rollback could end: none that follows is a lockout', async () => {
+test('after a rotation that changed nothing and was not rolled back, no later one reports a lockout', async () => {
   fails(...broken)
   for (const _ of [1, 2, 3]) {
     const { token, states, failure } = await rotate()
@@ -84,7 +84,7 @@ test('a rotation that changed nothing, and that no rollback could end: none that
   expect(await currentLogsIn()).toBe(true)
 })
 
-test('one that changed the database is rolled back, and is a lockout where that cannot be done', async () => {
+test('a rotation that changed the database is rolled back, and is a lockout if that fails', async () => {
   fails('TestSecret', 'RollbackAbandoned', 'RollbackSecret')
   const { token } = await rotate()
   const { states } = await rotate()
@@ -97,7 +97,7 @@ test('one that changed the database is rolled back, and is a lockout where that 
   expect(await currentLogsIn()).toBe(true)
 })
 
-test('one whose execution is not known any more, as after 90 days, is rolled back as ever', async () => {
+test('a rotation whose execution no longer exists, as after 90 days, is rolled back', async () => {
   fails('RehearseTest', 'DiscardSecret')
   await rotate()
   mended()
@@ -106,7 +106,7 @@ test('one whose execution is not known any more, as after 90 days, is rolled bac
   expect([failure, states.includes('RollbackAbandoned')]).toEqual([undefined, true])
 })
 
-test('without anything pending, Step Functions is asked by the rehearsal alone', async () => {
+test('if nothing is pending, only the rehearsal calls Step Functions', async () => {
   await rotate()
   const asked = embedded.stepFunctions.calls.map(({ action }) => action)
   expect(asked.filter(action => action !== 'StartExecution')).toEqual([

@@ -39,14 +39,14 @@ async function logsIn({ username: user, password }: StoredValue): Promise<boolea
   return connected
 }
 
-/** One run in which these are due, with the real functions; and when each rotation was started and had ended. */
+/** Runs rotate-due with the real functions. @returns when each rotation began and ended */
 async function run(name: string, arns: string[]) {
   const tags = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
   const since = new Date(Date.now() - 1.5 * 3_600_000)
   const due = arns.map(
     (arn): ScheduledCredential => ({ store: 'secrets-manager', id: arn, arn, tags, currentSince: since }),
   )
-  // That an inventory finds them is proven in test/fleet.
+  // test/fleet tests the inventory.
   vi.spyOn(Inventory.prototype, 'listScheduled').mockResolvedValue(due)
   const order: string[] = []
   const noting =
@@ -72,7 +72,7 @@ async function run(name: string, arns: string[]) {
   return { execution, order }
 }
 
-describe('an admin and four users that name it are due in one run', () => {
+describe('an admin and four users that name it, due in one run', () => {
   async function enrol(name: string, tags: Record<string, string> = {}) {
     const admin = await embedded.users.makeAdmin(name, tags)
     const users: string[] = []
@@ -80,7 +80,7 @@ describe('an admin and four users that name it are due in one run', () => {
     return { admin: admin.arn, users }
   }
 
-  test('all five rotate, the admin first', async () => {
+  test('rotate, the admin first', async () => {
     const { admin, users } = await enrol('boss')
     const all = [...users.slice(0, 2), admin, ...users.slice(2)]
     const before = await Promise.all(all.map(value))
@@ -93,12 +93,12 @@ describe('an admin and four users that name it are due in one run', () => {
       expect(after.password).not.toBe(before[i]?.password)
       expect(await logsIn(after)).toBe(true)
     }
-    // None of them has met the admin while its password turned.
+    // No user's rotation ran while the admin's password changed.
     const results = [...embedded.stepFunctions.rotateExecutions.values()].map(({ result }) => result)
     expect(results.map(result => result?.tries.SetSecret)).toEqual([1, 1, 1, 1, 1])
   })
 
-  test("the admin's rotation fails: the users begin afterwards all the same, and rotate", async () => {
+  test('if the rotation of the admin fails, the users rotate afterwards all the same', async () => {
     const { admin, users } = await enrol('ill', { 'keyturn:test-query': 'TABLE absent' })
     const before = await value(admin)
     const { execution, order } = await run('run-2', [...users, admin])

@@ -21,13 +21,13 @@ import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
 
 /*
- * Executions that were in the middle of a rotation when their Region was lost, and go on when it is back, after the other one was
- * promoted. What each does is a table, which docs/disaster-recovery.md has as well.
+ * Executions that were in the middle of a rotation when their Region was lost, and go on when it is back, after the other Region was
+ * promoted. docs/disaster-recovery.md has the same table of what each does.
  */
 
 const [home, elsewhere] = ['eu-west-1', 'us-east-1']
 Object.assign(PENDING_WAIT_MS, { pending: 2000, pause: 20 })
-// Before any function is loaded.
+// Set before any function is loaded.
 process.env.KEYTURN_PEER_REGIONS = elsewhere
 const [second] = inject('postgres')
 let embedded: Embedded
@@ -39,18 +39,18 @@ beforeAll(async () => {
 afterAll(() => embedded?.stop())
 beforeEach(() => void captureOutput())
 
-/** Where an execution is caught: before this state, of a rotation with this strategy, and with what has failed. */
+/** The point at which an execution is interrupted: before this state, with this strategy, and after what has failed. */
 type Caught = {
   before: StateName<'rotate'>
   strategy: 'single-user' | 'alternating-users' | 'temporary-clone'
   testFails?: true
-  /** Under the definition of the last release, which asks no other Region. */
+  /** Whether it has the state machine of the last release, which asks no other Region. */
   release?: 'last'
-  /** The states that it goes on through, and what it fails with. */
+  /** The states that it then enters, and the error with which it fails. */
   ends: string
-  /** The same where the server is the other Region's, which has rotated since. */
+  /** The same if the server is the other Region's, which has rotated since. */
   endsOther?: string
-  /** The application over there is refused, with one server of both, if this has happened over there since. */
+  /** What must have happened in the other Region so that its application is refused, if both Regions use one server. */
   refusedAfter?: (typeof sinces)[number]
 }
 const leftOpen = 'AwaitReplicasLonger, LeftOpen'
@@ -85,7 +85,7 @@ const caught: Caught[] = [
   },
   { before: 'MoveBack', strategy: 'temporary-clone', release: 'last', ends: 'MoveBack, Rotated' },
 ]
-/** The one server of both, as behind an endpoint that follows the writer; or another one, which was a copy of it. */
+/** One server for both Regions, as behind an endpoint that follows the writer, or another one that was its copy. */
 const servers = ['follows the writer', 'another server'] as const
 /** Whether the promoted Region has rotated before the old one is back. */
 const sinces = ['nothing', 'a rotation there'] as const
@@ -113,7 +113,7 @@ class Region {
     const AddReplicaRegions = [{ Region: elsewhere }]
     await embedded.secrets.send(new ReplicateSecretToRegionsCommand({ SecretId: id, AddReplicaRegions }))
     const region = new Region(id, user, play)
-    // So that there are both users, and the next one is the first again.
+    // Both users then exist, and the next one is the first again.
     if (play.strategy === 'alternating-users') await rotate(region, embedded.tasks)
     return region
   }
@@ -122,7 +122,7 @@ class Region {
     return this.id.replace(`:${home}:`, `:${elsewhere}:`)
   }
 
-  /** The database over there is a writer, and the secret stands alone, with the version that logs in as its current one. */
+  /** Promotes the other Region: its database is a writer, and its secret one of its own, whose current version logs in. */
   async promote(): Promise<void> {
     if (this.#writer !== embedded.postgres) await this.#copyUsers()
     const SecretId = this.#there
@@ -140,7 +140,7 @@ class Region {
     await there.send(new TagResourceCommand({ SecretId, Tags }))
   }
 
-  /** As a rotation does it over there. */
+  /** Changes what a rotation in the other Region would. */
   async rotateThere(): Promise<void> {
     const value = JSON.parse((await this.#served('AWSCURRENT')) ?? '')
     const { username } = value
@@ -150,7 +150,7 @@ class Region {
     await this.#put(JSON.stringify({ ...value, username: next, password }))
   }
 
-  /** Whether the application over there logs in with what its secret hands out. */
+  /** @returns whether the application in the other Region logs in with its secret's value */
   async isServedThere(): Promise<boolean> {
     return admits(this.#writer, Credential.parse((await this.#served('AWSCURRENT')) ?? ''))
   }
@@ -190,7 +190,7 @@ const rotate = ({ id }: Region, tasks: Tasks, options: Parameters<typeof runRota
 
 type Row = { ended: string; there: string }
 
-/** The execution is caught, the other Region promoted, and then it goes on. */
+/** Interrupts an execution, promotes the other Region, and lets the execution go on. */
 async function play(given: Play): Promise<Row> {
   const region = await Region.enrol(given)
   const caughtBefore: Task = async input => {
@@ -224,7 +224,7 @@ async function play(given: Play): Promise<Row> {
   }
 }
 
-describe('an execution that was caught in the old Region', () => {
+describe('an execution that was interrupted in the old Region', () => {
   const plays = caught.flatMap(one =>
     servers.flatMap(server => sinces.map(since => ({ ...one, server, since }))),
   )
@@ -241,7 +241,7 @@ describe('an execution that was caught in the old Region', () => {
     })
   })
 
-  test('is one of these, and nobody is refused over there where the server is another one', () => {
+  test('has a row in the table, and with two servers no application of the other Region is refused', () => {
     vi.restoreAllMocks()
     process.stdout.write(`${rows.map(row => `| ${row.join(' | ')} |`).join('\n')}\n`)
     expect(rows).toHaveLength(plays.length)

@@ -27,7 +27,7 @@ const run = (input: unknown) => runExecution('check', tasks, randomUUID(), input
 const states = ({ lines }: CheckResult) =>
   Object.fromEntries(lines.map(({ line, state, says }) => [line, `${state} ${says}`]))
 
-test('a secret and its admin, over Secrets Manager: read, and nothing else', async () => {
+test('a secret and its admin’s are only read', async () => {
   const admin = await embedded.users.makeAdmin('check_admin')
   const id = await embedded.users.enrol('checked', { admin, tags: { 'keyturn:test-query': 'select 1' } })
   const { calls } = embedded.secretsManager
@@ -51,7 +51,7 @@ test('a secret and its admin, over Secrets Manager: read, and nothing else', asy
   expect(announced.at(-1)?.Detail).toMatchObject({ id, result: checked.result, failed: [] })
 })
 
-test("an admin's secret, and one that nobody has enrolled, are not logged in with", async () => {
+test("there is no login with an admin's secret, nor with one that is not enrolled", async () => {
   const admin = await embedded.users.makeAdmin('lone_admin')
   const id = await embedded.users.enrol('lone', { tags: { 'keyturn:managed': 'false' } })
   for (const each of [admin.arn, id]) {
@@ -78,7 +78,7 @@ describe.skipIf(!bin)('a parameter', () => {
   })
   afterAll(() => moto?.stop())
 
-  test('is read, its limits too, and nothing is put beside it', async () => {
+  test('is read, with its limits, and no parameter is written', async () => {
     const ssm = new SSMClient()
     const SecretId = await embedded.users.enrol('stored')
     const { SecretString = '' } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId }))

@@ -24,11 +24,11 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   let embedded: Embedded
   let ministack: MiniStack
   let alarms: Queue<Alarm>
-  /** The servers, by the ports that the values name: doors to one PostgreSQL, of which the first is closed. */
+  /** The servers by the ports that the values name: proxies to one PostgreSQL, of which the first is closed. */
   const doors: { port: number; door: Server }[] = []
   const ids: string[][] = []
   const announced: Promise<unknown>[] = []
-  /** When each current version was made, an hour and a half ago at first. */
+  /** When each current version was made: an hour and a half ago at first. */
   const since = new Map<string, Date>()
   const rotated = new Set<string>()
   const started: string[] = []
@@ -78,7 +78,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
       for (const [i, id] of some.entries()) since.set(id, new Date(Date.now() - 1.5 * hour - (10 - i) * 1000))
     }
     await new Promise(resolve => doors[0]?.door.close(resolve))
-    // That an inventory finds them is proven in test/fleet.
+    // test/fleet tests the inventory.
     vi.spyOn(Inventory.prototype, 'listScheduled').mockImplementation(async () =>
       [...since].map(([id, since]): ScheduledCredential => {
         const tags = { 'keyturn:managed': 'true', 'keyturn:every': '1h' }
@@ -96,7 +96,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
     announced.length = 0
   })
 
-  /** The real functions; what is put on the bus comes to raiseAlarm. */
+  /** The real functions, with a bus that passes events to raiseAlarm. */
   async function wire(): Promise<void> {
     const raiseAlarm = await loadHandler('raiseAlarm')
     const [startRotation, awaitRotation] = [
@@ -149,7 +149,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   }
   const downHost = () => `127.0.0.1:${doors[0]?.port}`
 
-  test('two runs in the same second: everything on the healthy servers rotates, once, and one on the other fails', async () => {
+  test('two runs in the same second rotate everything on the healthy servers once, and one on the other fails', async () => {
     const [one, other] = await Promise.all([run('run-1'), run('run-2')])
     for (const n of [1, 2]) {
       const both = [of(one ?? [], n), of(other ?? [], n)]
@@ -162,7 +162,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
     expect(down).toContainEqual(expect.objectContaining({ rotated: 0, failed: 0, skipped: 10, parked: 0 }))
   }, 120_000)
 
-  test('both caps held over both runs, and were used', () => {
+  test('the two runs together stay within both limits, and reach them', () => {
     expect(atOnce.most).toEqual({ inAll: expect.any(Number), perHost: caps.perHost })
     expect(atOnce.most.inAll).toBeLessThanOrEqual(caps.inAll)
     expect(atOnce.most.inAll).toBeGreaterThan(caps.perHost)
@@ -173,11 +173,11 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
     'ERROR Unreachable: rotation of secret down/down_0_0 failed',
   ]
 
-  test('whoever is on call is told once: of the one that failed, and of what waits', async () => {
+  test('there is one alarm for the failure, and one for what is parked', async () => {
     expect(await told()).toEqual(alarm())
   })
 
-  test('the next runs try another one each, and tell nothing', async () => {
+  test('the next runs try another one each, without an alarm', async () => {
     for (const n of [1, 2]) {
       started.length = 0
       const reports = await run(`run-${n + 2}`)
@@ -187,7 +187,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
     expect(await told()).toEqual(alarm())
   }, 120_000)
 
-  test('it answers again: one run rotates all that waited, and that is the end of it', async () => {
+  test('once the server answers again, one run rotates all that was parked', async () => {
     doors[0]?.door.listen(doors[0].port, '127.0.0.1')
     const reports = await run('run-5')
     expect(reports).toEqual([{ host: downHost(), rotated: 7, failed: 0, skipped: 0, parked: 0 }])

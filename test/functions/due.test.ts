@@ -39,7 +39,7 @@ describe('startRotation', () => {
     expect((await execution?.ended)?.output).toMatchObject({ group: 'run-1 db:5432', token: input.token })
   })
 
-  test('the same again, while it runs or when it has ended: it is that execution', async () => {
+  test('returns the same execution if called again, during it and afterwards', async () => {
     const input = { ...rotation(await embedded.users.enrol('again')), group: 'run-1' }
     const before = executions().length
     await startRotation(input)
@@ -49,7 +49,7 @@ describe('startRotation', () => {
     expect(executions()).toHaveLength(before + 1)
   })
 
-  test('a token that another run has tried: skipped', async () => {
+  test('skips a token that another run has tried', async () => {
     const input = rotation(await embedded.users.enrol('tried'))
     const before = executions().length
     await startRotation({ ...input, group: 'run-1' })
@@ -65,7 +65,7 @@ describe('startRotation', () => {
     expect(executions()).toHaveLength(before + 1)
   })
 
-  test('its server was found not to answer, by another one: it is parked', async () => {
+  test('parks a credential whose server did not answer another one', async () => {
     const input = rotation(await embedded.users.enrol('parked'))
     const before = executions()
     const failing = rotation(await embedded.users.enrol('probe'))
@@ -83,7 +83,7 @@ describe('startRotation', () => {
       reason: 'its server does not answer',
     })
     expect(executions()).toEqual([...before, failing.token])
-    // What has no server, and what another execution found, is nothing to it.
+    // This does not apply without a server, nor to what another execution found.
     for (const other of [null, '0123456789abcdef-2']) {
       const free = rotation(await embedded.users.enrol(`free ${other}`))
       expect(await startRotation({ ...free, server: other })).toMatchObject({ outcome: 'started' })
@@ -91,7 +91,7 @@ describe('startRotation', () => {
     }
   })
 
-  test('a service of AWS was found not to answer: that is nothing to the server, so it begins', async () => {
+  test('begins if only a service of AWS did not answer', async () => {
     const failing = rotation(await embedded.users.enrol('away'))
     embedded.stepFunctions.tasks.TestSecret = () => {
       const message =
@@ -107,7 +107,7 @@ describe('startRotation', () => {
     await embedded.stepFunctions.rotateExecutions.get(input.token)?.ended
   })
 
-  test('its window has closed meanwhile: it does not begin', async () => {
+  test('does not begin if the window has closed meanwhile', async () => {
     const input = rotation(await embedded.users.enrol('outside'))
     const before = executions()
     const until = new Date(Date.now() - 1000).toISOString()
@@ -128,7 +128,7 @@ describe('startRotation', () => {
     ['token', { token: 'short' }],
     ['at', { at: 'yesterday' }],
     ['until', { until: 'tomorrow' }],
-  ])('%s that is none is InvalidInput, and nothing starts', async (field, change) => {
+  ])('throws InvalidInput for a wrong %s, and starts nothing', async (field, change) => {
     const before = executions()
     const error = await rejectionOf(Promise.resolve(startRotation({ ...rotation('app'), ...change })))
     expect(error.name).toBe('InvalidInput')
@@ -168,7 +168,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
     (await startRotation(event)) as { token: string; outcome: string; reason?: string }
   const ended = (token: string) => embedded.stepFunctions.rotateExecutions.get(token)?.ended
 
-  test('a parameter that Keyturn may use, unchanged since: starts under a token of its version, with the event', async () => {
+  test('starts a rotation with a token of the version and with the event, if the parameter is unchanged', async () => {
     const input = event(await parameter(managed), later())
     const before = executions().length
     const { store, id, token: eventId } = input
@@ -189,7 +189,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
     expect(executions()).toHaveLength(before + 1)
   })
 
-  test('two policies that fire together: one rotation, and the other event is skipped, whatever comes of the first', async () => {
+  test('starts one rotation for two policies that fire together, whatever its result', async () => {
     const id = await parameter(managed)
     const before = executions().length
     const at = later()
@@ -203,7 +203,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
     expect(executions()).toHaveLength(before + 1)
   })
 
-  test('it failed, and another policy fires more than an hour later: a further attempt, once', async () => {
+  test('starts one further attempt if another policy fires more than an hour after a failure', async () => {
     const id = await parameter(managed)
     const { token } = await start(event(id, later()))
     await ended(token)
@@ -213,7 +213,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
     await ended(`${token}-2`)
   })
 
-  describe('a rotation of the parameter runs, be it in its grace time: nothing starts', () => {
+  describe('starts nothing while a rotation of the parameter runs, also in its grace time', () => {
     const running = () => embedded.stepFunctions.foreignRunning
     const made = async (id: string, ...tokens: string[]) => {
       for (const token of tokens) {
@@ -245,7 +245,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
       running().delete(token)
     })
 
-    test('it has ended: the next one starts, though its lock is still there', async () => {
+    test('starts the next rotation after the end of one, although its lock is still there', async () => {
       const [id, token] = [await parameter(managed), randomUUID()]
       await put(`/keyturn/pending${id}/lock`, token)
       const started = await start(event(id, later()))
@@ -263,14 +263,14 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
       () => new Date(Date.now() - 60_000),
       'it has changed since then',
     ],
-  ])('a parameter %s: left alone', async (_, tags, at, reason) => {
+  ])('starts nothing for a parameter %s', async (_, tags, at, reason) => {
     const before = executions()
     const id = await parameter(tags as Record<string, string>)
     expect(await startRotation(event(id, at()))).toMatchObject({ id, outcome: 'skipped', reason })
     expect(executions()).toEqual(before)
   })
 
-  test('a parameter that is gone: left alone', async () => {
+  test('starts nothing for a parameter that no longer exists', async () => {
     expect(await startRotation(event('/shop/gone', later()))).toMatchObject({
       outcome: 'skipped',
       reason: 'there is no such parameter any more',
@@ -279,7 +279,7 @@ describe.skipIf(!bin)("startRotation, for Parameter Store's events", () => {
 })
 
 describe('awaitRotation', () => {
-  test('waits until it has succeeded; its grace time is not waited for', async () => {
+  test('waits for the success, and not for the grace time', async () => {
     const admin = await embedded.users.makeAdmin('owner')
     const tags = { 'keyturn:grace': '1h' }
     const input = rotation(await embedded.users.enrol('patient', { admin, tags }))
@@ -292,7 +292,7 @@ describe('awaitRotation', () => {
     over()
   })
 
-  test('tells what it failed with, in a line of 200 characters at most', async () => {
+  test('returns the error, in a line of at most 200 characters', async () => {
     const tags = { 'keyturn:test-query': `TABLE ${'absent'.repeat(30)}` }
     const input = rotation(await embedded.users.enrol('failing', { tags }))
     await startRotation(input)
@@ -307,7 +307,7 @@ describe('awaitRotation', () => {
     expect(result.reason.length).toBeLessThanOrEqual(200)
   })
 
-  test('tells if the rollback failed too, whatever its error', async () => {
+  test('says if the rollback failed too, with any error', async () => {
     const input = rotation(await embedded.users.enrol('lost', { failsOnceChanged: true }))
     const { tasks } = embedded.stepFunctions
     const rollback = tasks.RollbackSecret as Task
@@ -323,7 +323,7 @@ describe('awaitRotation', () => {
     tasks.RollbackSecret = rollback
   })
 
-  test('one that still runs is RotationInProgress, so that the state machine asks again', async () => {
+  test('throws RotationInProgress for a running one, so that the state machine asks again', async () => {
     const input = rotation(await embedded.users.enrol('slow'))
     let over = () => {}
     embedded.stepFunctions.tasks.SetSecret = () => new Promise<void>(resolve => (over = resolve))
@@ -344,7 +344,7 @@ describe('reportRotations', () => {
     ...(error && { error, reason }),
   })
 
-  test('counts, and puts together what failed with the same error', async () => {
+  test('counts, and groups failures by their error', async () => {
     const results = [
       result('/a', 'rotated'),
       result('/b', 'skipped'),
@@ -379,7 +379,7 @@ describe('reportRotations', () => {
     })
   })
 
-  test('those whose rollback failed come first, and are a kind of their own', async () => {
+  test('has failed rollbacks first, in a group of their own', async () => {
     const results = [
       result('/a', 'failed', 'Unreachable', 'setSecret: no'),
       { ...result('/b', 'failed', 'Unreachable', 'rollbackSecret: no'), critical: true },
@@ -394,7 +394,7 @@ describe('reportRotations', () => {
     })
   })
 
-  test('names fifty of a kind, and counts all', async () => {
+  test('names fifty of a group, and counts all', async () => {
     const results = Array.from({ length: 120 }, (_, n) => result(`/${n}`, 'failed', 'Unreachable', 'no'))
     const { failures } = (await reportRotations({ host: '', results })) as {
       failures: { count: number; names: string[] }[]
@@ -403,7 +403,7 @@ describe('reportRotations', () => {
     expect(failures[0]?.names).toHaveLength(50)
   })
 
-  test('one failure that its execution told is not worth telling again; one that nobody told is', async () => {
+  test('announces a single failure only if its execution has not', async () => {
     const told = result('/a', 'failed', 'TestFailed', 'testSecret: no')
     for (const [results, tell] of [
       [[told], false],
@@ -423,7 +423,7 @@ describe('reportRotations', () => {
     const report = async (results: object[], outage = false) =>
       (await reportRotations({ host: 'db', outage, results })) as { tell: boolean; failures: object[] }
 
-    test('what waits is told with the one failure, by name', async () => {
+    test('names what is parked beside the one failure', async () => {
       expect(await report(down)).toMatchObject({
         failed: 1,
         parked: 2,
@@ -435,7 +435,7 @@ describe('reportRotations', () => {
       })
     })
 
-    test('once in an outage; another error is told, though whoever is on call knows of the outage', async () => {
+    test('is announced once in an outage, and another error is announced too', async () => {
       expect(await report(down, true)).toMatchObject({ tell: false })
       expect(await report(down.slice(0, 1), true)).toMatchObject({ tell: false })
       const other = result('/a', 'failed', 'TestFailed', 'testSecret: no')
@@ -443,7 +443,7 @@ describe('reportRotations', () => {
     })
   })
 
-  test('a lockout is told by its own execution, as loudly as is due: it does not make the report critical', async () => {
+  test('a lockout, which its own execution announces, does not make the report critical', async () => {
     const lockout = { ...result('/a', 'failed', 'LockedOut', 'rollbackSecret: no'), critical: true }
     const other = { ...result('/b', 'failed', 'Unreachable', 'rollbackSecret: no'), critical: true }
     const severityOf = async (results: object[]) =>
@@ -452,7 +452,7 @@ describe('reportRotations', () => {
     expect(await severityOf([lockout, other])).toBe('critical')
   })
 
-  test('a rollback that failed is critical', async () => {
+  test('a failed rollback makes the report critical', async () => {
     const results = [
       result('/a', 'failed', 'TestFailed', 'testSecret: no'),
       result('/b', 'failed', 'States.Timeout', ''),

@@ -10,10 +10,10 @@ import type { Task } from '../../local/embedded/stateMachine.ts'
 import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { captureOutput } from '../support/observe.ts'
 
-/** What there is; that an inventory finds it, and hosts, is proven in test/fleet. */
+/** The credentials that the inventory lists. test/fleet tests the inventory itself. */
 let scheduled: ScheduledCredential[]
 let hostOf: (credential: ScheduledCredential) => string
-/** Who names whom as an admin, by id. */
+/** The admin of each credential, by id. */
 let adminOf: Record<string, string>
 vi.mock('../../fleet/inventory.ts', () => ({
   Inventory: class {
@@ -64,12 +64,12 @@ function credential(id: string, hoursAgo: number, tags: Record<string, string> =
   return { store: 'parameter-store', id, tags: all, currentSince: new Date(Date.now() - hoursAgo * hour) }
 }
 
-/** The token that a try has, so many hours from now. */
+/** @returns the token of a try so many hours from now */
 function tokenOf(credential: ScheduledCredential, hours: number): string {
   const verdict = evaluateSchedule(credential, new Date(Date.now() + hours * hour))
   return verdict.state === 'due' ? verdict.token : verdict.state
 }
-/** An execution of this name has begun. */
+/** Has an execution of this name exist. */
 const began = (name: string) =>
   stepFunctions.rotateExecutions.set(name, {
     input: '{}',
@@ -79,7 +79,7 @@ const began = (name: string) =>
   })
 
 describe('a run', () => {
-  test('takes what is due, oldest first, by database server; and no value is in what it returns', async () => {
+  test('returns what is due by database server, the oldest first, without a value', async () => {
     scheduled = [credential('/a', 1.5), credential('/b', 0), credential('/c', 1.8), credential('/d', 1.2)]
     hostOf = ({ id }) => (id === '/d' ? 'db2:5432' : 'db1:5432')
     const run = await look()
@@ -92,7 +92,7 @@ describe('a run', () => {
       expect(Object.keys(rotation)).toEqual(['store', 'id', 'token', 'until'])
   })
 
-  test('puts whoever needs an admin that is due as well behind it, on its server; the list is in that order too', async () => {
+  test('puts an admin that is due before those that need it, on its server and in the list', async () => {
     scheduled = [
       credential('/user/1', 1.9),
       credential('/alone', 1.8),
@@ -117,7 +117,7 @@ describe('a run', () => {
     expect(elsewhere).toEqual({ host: 'db2:5432', rotations: ['/elsewhere'], turns: undefined })
   })
 
-  test('lists all that is late, fifty at a time; what there is no room for is counted', async () => {
+  test('lists what is late in parts of fifty, and counts what does not fit', async () => {
     const lateOnes = (count: number, length: number) =>
       Array.from({ length: count }, (_, n) =>
         credential(`/${'x'.repeat(length)}/${n}`, 1, { 'keyturn:every': 'x' }),
@@ -153,7 +153,7 @@ describe('a run', () => {
     }
   })
 
-  test('takes five hundred at most, and leaves the rest to the next; what was tried comes last', async () => {
+  test('takes at most five hundred, those tried before last, and leaves the rest to the next run', async () => {
     const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
     for (const one of failing) began(tokenOf(one, -2))
     scheduled = [...failing, credential('/new', 1.2), credential('/older', 1.5)]
@@ -164,7 +164,7 @@ describe('a run', () => {
     expect(rotations.slice(0, 2).map(({ id }) => id)).toEqual(['/older', '/new'])
   })
 
-  test('what was tried and waits for its next try takes no place, and is skipped', async () => {
+  test('skips what waits for its next try', async () => {
     const failing = Array.from({ length: 600 }, (_, n) => credential(`/failing/${n}`, 5))
     for (const one of failing) began(tokenOf(one, 0))
     scheduled = [...failing, credential('/new', 1.2)]
@@ -173,14 +173,14 @@ describe('a run', () => {
     expect(run.groups).toMatchObject([{ rotations: [{ id: '/new' }] }])
   })
 
-  test('tells how long a window is open', async () => {
+  test('returns until when a window is open', async () => {
     const [from, to] = [-1, 1].map(hours => new Date(Date.now() + hours * hour).toISOString().slice(11, 16))
     scheduled = [credential('/a', 2, { 'keyturn:window': `${from}-${to}` })]
     const { until } = (await look()).groups[0]?.rotations[0] ?? {}
     expect(until?.slice(11, 16)).toBe(to)
   })
 
-  test('spreads jitter over a window less what lies between two runs of the schedule', async () => {
+  test('spreads jitter over a window less the time between two runs', async () => {
     const [from, to] = [-0.5, 0.5].map(hours =>
       new Date(Date.now() + hours * hour).toISOString().slice(11, 16),
     )
@@ -200,14 +200,14 @@ describe('a run', () => {
     expect(written.join('')).toContain('"LateCredentials":2')
   })
 
-  test('goes on beside another run, but gives way to one of the last release, which knows of no other', async () => {
+  test('works beside another run, but not beside one of the last release', async () => {
     scheduled = [credential('/a', 2)]
     const definition = (folder: string) =>
       readFileSync(new URL(`../../${folder}/rotate-due.asl.json`, import.meta.url), 'utf8')
     stepFunctions.foreignDueRuns.set('run-0', definition('statemachines'))
     stepFunctions.foreignDueRuns.set('run-1', definition('statemachines'))
     expect(await look()).toMatchObject({ planned: 1, postponed: 0 })
-    // What a definition of the last release gets.
+    // The result for a state machine of the last release.
     expect(await findDue({ run: 'run-1' })).toMatchObject({ planned: 0, postponed: 1, waitsFor: 'run-0' })
     expect(await findDue({ run: 'run-0' })).toMatchObject({ planned: 1 })
     stepFunctions.foreignDueRuns.set('run-0', definition('test/compatibility/last'))
@@ -236,7 +236,7 @@ describe('a run', () => {
         rotations.map(({ id }) => id),
       ])
 
-    test('each group names its server, and the number of the last execution for it', async () => {
+    test('each group has its server and the number of the server’s last execution', async () => {
       begin(server('up:5432', 7), {}, true)
       begin(server('up:5432', 8), {}, true)
       expect(await groups()).toEqual([
@@ -245,14 +245,14 @@ describe('a run', () => {
       ])
     })
 
-    test('what is due on a server that is taken takes no place, however much that is', async () => {
+    test('credentials of a taken server take no place, whatever their number', async () => {
       scheduled.push(...[...Array(700).keys()].map(n => credential(`/down/more/${n}`, 1.95)))
       begin(server('down:5432', 3), {}, false)
       expect(await groups()).toMatchObject([['up:5432', {}, ['/up/0', '/up/1']]])
       expect(await look()).toMatchObject({ planned: 2, postponed: 704 })
     })
 
-    test('on one that did not answer one goes on; the others have what room is left, and the name by which that was told', async () => {
+    test('on a server that did not answer one credential is tried, and the others take the remaining places', async () => {
       scheduled.push(...[...Array(700).keys()].map(n => credential(`/down/more/${n}`, 1.95)))
       begin(server('down:5432', 3), {}, true)
       begin(server('down:5432', 3, '-down'), { record: 'down', group: 'run-0 down:5432' }, true)
@@ -264,14 +264,14 @@ describe('a run', () => {
       expect(run.planned).toBeGreaterThan(300)
     })
 
-    test('that was an earlier execution: the server has answered since', async () => {
+    test('a server counts as answering if a later execution found that', async () => {
       begin(server('down:5432', 3), {}, true)
       begin(server('down:5432', 3, '-down'), { record: 'down', group: 'run-0 down:5432' }, true)
       begin(server('down:5432', 4), {}, true)
       expect((await look()).groups[0]?.server).toEqual({ id: serverIdOf('down:5432'), last: 4 })
     })
 
-    test('nothing is read or planned while as many are at work as the caps allow', async () => {
+    test('nothing is read or planned while as many rotations run as the limits allow', async () => {
       for (const host of ['a', 'b', 'c']) begin(server(host, 1), {}, false)
       expect(await look()).toMatchObject({ planned: 0, postponed: 6, groups: [], caps: { hosts: 3 } })
     })
@@ -282,7 +282,7 @@ describe('a run', () => {
     ['long names', 900, ''],
     ['one admin', 0, '/0'],
     ['one admin and long names', 900, `/0${'x'.repeat(900)}`],
-  ])('fits into a state, with what is reported of it, also with %s', async (_, length, admin) => {
+  ])('the result and its report fit into a state, also with %s', async (_, length, admin) => {
     scheduled = Array.from({ length: 500 }, (_, n) => credential(`/${n}${'x'.repeat(length)}`, 3))
     hostOf = ({ id }) => `database-${id.slice(0, 5)}.${'x'.repeat(60)}.eu-west-1.rds.amazonaws.com:5432`
     if (admin) adminOf = Object.fromEntries(scheduled.slice(1).map(({ id }) => [id, admin]))

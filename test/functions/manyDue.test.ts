@@ -72,7 +72,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     new Application(shelf, id, servers[ids.findIndex(some => some.includes(id))]?.caFile ?? '')
   const read = async (id: string) => JSON.parse((await shelf.read(id, 'current')) ?? '') as StoredValue
 
-  /** One run of rotate-due a day later, with the real functions; what is put on the bus comes to raiseAlarm. */
+  /** Runs rotate-due a day later, with the real functions and a bus that passes events to raiseAlarm. */
   async function run() {
     const raiseAlarm = await loadHandler('raiseAlarm')
     const findDue = await loadHandler('findDue')
@@ -114,7 +114,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     return execution
   }
 
-  test('160 turn; on the server that is down one fails, and the others wait', () => {
+  test('160 rotate; on the server that is down one fails, and the others are parked', () => {
     expect(execution.failure).toBeUndefined()
     const { ended } = execution.output as { ended: { reports: { host: string }[] } }
     const counts = (server: number, rotated: number, failed: number, parked: number) => ({
@@ -137,7 +137,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     }
   }, 120_000)
 
-  test('what failed did so with Unreachable; it and what waits have the values that they had', async () => {
+  test('the failure is Unreachable, and neither it nor a parked one has a new value', async () => {
     const results = embedded.stepFunctions.rotateExecutions
       .values()
       .map(({ input, result }) => ({ ...JSON.parse(input), result }))
@@ -147,11 +147,11 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     for (const id of ids[0] ?? []) expect(await read(id)).toEqual(before.get(id))
   })
 
-  test('the caps held, and were used', () => {
+  test('the rotations stay within the limits, and reach them', () => {
     expect(atOnce.most).toEqual({ inAll: caps.inAll, perHost: caps.perHost })
   })
 
-  test('two alarms: the failure at once, and one that names what waits', async () => {
+  test('there are two alarms: the failure at once, and one that names what is parked', async () => {
     const all = await alarms.waitForMessages(({ Subject }) => /no answer/.test(Subject))
     const host = `127.0.0.1:${servers[0]?.port}`
     expect(all.length).toBe(1)
@@ -163,7 +163,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     for (const id of ids[0]?.slice(1) ?? []) expect(all[0]?.Message).toContain(`parameter-store ${id}`)
   })
 
-  test('no password is in what was told, or in what the executions keep', async () => {
+  test('no password is in an alarm or an execution', async () => {
     const written = JSON.stringify([alarms.received, execution, [...embedded.stepFunctions.rotateExecutions]])
     const passwords = (await shelf.allVersions('many/')).map(text => JSON.parse(text).password)
     expect(passwords.length).toBeGreaterThanOrEqual(360)

@@ -34,7 +34,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     return Name
   }
 
-  /** Makes a user, and gives back the value of its secret. */
+  /** Makes a user. @returns the value of its secret */
   async function enrolUser(user: string, alternating = false): Promise<string> {
     const admin = alternating ? await embedded.users.makeAdmin(`${user}_admin`) : undefined
     const SecretId = await embedded.users.enrol(user, { ...(admin && { admin }) })
@@ -42,11 +42,11 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     return SecretString
   }
 
-  /** A parameter with the value of a user's secret. */
+  /** Makes a parameter with the value of a user's secret. */
   const enrol = async (user: string, tags: Record<string, string>, alternating: boolean) =>
     put(`/shop/${user}`, await enrolUser(user, alternating), tags)
 
-  /** A parameter with a user's password alone, and one with the rest. */
+  /** Makes a parameter with only a user's password, and one with the rest. */
   async function enrolPassword(username: string, tags: Record<string, string> = {}) {
     const { password, ...rest } = JSON.parse(await enrolUser(username))
     const connection = await put(`/shop/${username}/connection`, JSON.stringify(rest))
@@ -57,7 +57,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     return { id, connection, before: { username, password } }
   }
 
-  /** Has a parameter's test query fail once its user has another password. */
+  /** Has a parameter's test query fail after its user's password was changed. */
   async function failOnceChanged(ResourceId: string, user: string): Promise<void> {
     const Tags = [{ Key: 'keyturn:test-query', Value: await embedded.users.failOnceChanged(user) }]
     await ssm.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags }))
@@ -101,7 +101,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     const after = await value(id)
     expect(after.password).not.toBe(before.password)
     expect([await logsIn(before), await logsIn(after)]).toEqual([false, true])
-    // Beside the id stand both of its names.
+    // The event has both names of the parameter beside its id.
     const arn = `arn:aws:ssm:eu-west-1:123456789012:parameter${id}`
     expect(announced.at(-1)).toMatchObject({ Detail: { id, rotation: { id, name: id, arn } } })
   })
@@ -155,7 +155,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     await expect(text(`/keyturn/pending${id}/lock`)).rejects.toMatchObject({ name: 'ParameterNotFound' })
   })
 
-  test('a test that never goes well: nothing is changed, and nothing stays pending', async () => {
+  test('a test query that never succeeds: nothing is changed or left pending', async () => {
     const id = await enrol('doomed', { 'keyturn:test-query': 'TABLE app.absent' }, false)
     const before = await value(id)
     const { failure, tries } = await rotate(id)
@@ -191,7 +191,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     }
   })
 
-  test('nothing that was announced holds a value', async () => {
+  test('no event has a value', async () => {
     const stored = [await text('/shop/alone/password'), await text('/shop/signing-key')]
     expect(announced.length).toBeGreaterThan(0)
     for (const hidden of [...stored, 'Hidden', 'c2VjcmV0'])

@@ -22,13 +22,13 @@ import { givenUpTag } from '../../rotation/tags.ts'
 import { captureOutput } from '../support/observe.ts'
 
 /*
- * A Region in which the secret was made one of its own, as when this Region was lost: nothing turns here any more, and nothing is
- * closed, until somebody has said which of the two rotates.
+ * The secret was made one of its own in another Region, as if this Region had been lost: nothing rotates here any more, and nothing
+ * is closed, until somebody decides which of the two rotates.
  */
 
 const [home, elsewhere, third] = ['eu-west-1', 'us-east-1', 'ap-south-1']
 Object.assign(PENDING_WAIT_MS, { pending: 100, pause: 20 })
-// Before any function is loaded. Its own Region is named too, as where two stacks share their parameters.
+// Set before any function is loaded. The own Region is listed too, as if two stacks shared their parameters.
 process.env.KEYTURN_PEER_REGIONS = [home, elsewhere, third].join(',')
 let embedded: Embedded
 let told: BusEvent[] = []
@@ -48,7 +48,7 @@ const clientIn = (region: string) =>
   new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region })
 const arnIn = (region: string, arn: string) => arn.replace(`:${home}:`, `:${region}:`)
 
-/** A secret with alternating users, or one user, and a replica in each of these Regions. */
+/** Makes a secret with alternating users, or a single user, and a replica in each of these Regions. */
 async function enrol(user: string, replicas = [elsewhere], alternating = true): Promise<string> {
   const admin = alternating && (await embedded.users.makeAdmin(`${user}_admin`))
   const id = await embedded.users.enrol(user, {
@@ -97,7 +97,7 @@ describe.each([
   const user = (name: string) => `${name}_${what.split(' ')[0]}`
   beforeEach(() => behaves(elsewhere, conduct))
 
-  test('refuses a rotation at its start: nothing is changed, nothing is pending, and no try is repeated', async () => {
+  test('refuses a rotation at its start, without a change, a pending version or a retry', async () => {
     const id = await enrol(user('refused'))
     await promote(id)
     const before = await current(id)
@@ -117,7 +117,7 @@ describe.each([
     expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
   })
 
-  test('takes back what Secrets Manager had written before the execution began, and asks no database', async () => {
+  test('discards the version of Secrets Manager from before the execution, without a login', async () => {
     const id = await enrol(user('by_service'))
     await promote(id)
     const token = randomUUID()
@@ -134,7 +134,7 @@ describe.each([
     expect(await pendingOf(id)).toEqual([])
   })
 
-  test('keeps what a rotation that died has set: it is the application over there that may have it', async () => {
+  test('keeps what a dead rotation has set, as the application in the other Region may use it', async () => {
     const id = await enrol(user('abandoned'), [elsewhere], false)
     const token = randomUUID()
     await rotate(id, { TestSecret: died, RollbackSecret: died }, token)
@@ -149,7 +149,7 @@ describe.each([
       expect(await admits(embedded.postgres, set), name).toBe(true)
       expect(await pendingOf(id)).toEqual([token])
     }
-    // Once it is decided that this Region rotates, it is rolled back as always.
+    // Once this Region is to rotate, the version is rolled back as always.
     await giveUp(id)
     expect((await rotate(id)).states).toContain('RollbackAbandoned')
     expect(await admits(embedded.postgres, await current(id))).toBe(true)
@@ -158,7 +158,7 @@ describe.each([
   test.each<[StateName<'rotate'>, string[]]>([
     ['AwaitReplicas', ['AwaitReplicas']],
     ['LookBeforeRetiring', ['LookBeforeRetiring']],
-  ])('leaves open what was replaced, at once and told once: seen in %s', async (state, [seen]) => {
+  ])('leaves what was replaced open at once, with one event: found in %s', async (state, [seen]) => {
     const id = await enrol(user(`open_${state}`.toLowerCase()))
     const before = await current(id)
     const { states, failure, tries, output } = await rotate(id, {
@@ -173,7 +173,7 @@ describe.each([
     expect(await admits(embedded.postgres, await current(id))).toBe(true)
   })
 
-  test('closes nothing, and tells nobody, where the secret is at home over there by now', async () => {
+  test('closes nothing, without an event, if the secret’s home is the other Region by now', async () => {
     const id = await enrol(user('moved'))
     const before = await current(id)
     const Tags = [{ Key: 'keyturn:home', Value: elsewhere }]
@@ -190,7 +190,7 @@ describe.each([
   })
 })
 
-test('a secret that never had a replica costs one question of each peer more, at its start and at its end', async () => {
+test('a secret without replicas costs one more call to each peer, at its start and at its end', async () => {
   const id = await enrol('without', [])
   const { calls } = embedded.secretsManager
   const from = calls.length
@@ -205,7 +205,7 @@ test('a secret that never had a replica costs one question of each peer more, at
 test.each<[string, RegionBehaviour]>([
   ['does not answer', { endpoint: 'closed' }],
   ['may not be asked', { endpoint: 'denied' }],
-])('a peer that %s stops nothing where no replica is listed, and all where one is', async (what, conduct) => {
+])('a peer that %s blocks a rotation only if a replica is listed there', async (what, conduct) => {
   const alone = await enrol(`unlisted_${what.split(' ')[0]}`, [elsewhere])
   const before = await current(alone)
   behaves(third, conduct)
@@ -222,8 +222,8 @@ test.each<[string, RegionBehaviour]>([
   expect(await admits(embedded.postgres, replaced)).toBe(true)
 })
 
-describe('in the promoted Region, a copy that still follows the lost one', () => {
-  /** A secret that was promoted here: its primary is in the lost Region, and a third one has a replica of that. */
+describe('in the promoted Region, a replica that still follows the lost one', () => {
+  /** A secret that was promoted here, whose old primary in the lost Region has a replica in a third Region. */
   async function promoted(user: string): Promise<string> {
     const admin = await embedded.users.makeAdmin(`${user}_admin`)
     const enrolled = await embedded.users.enrol(user, { admin })
@@ -244,7 +244,7 @@ describe('in the promoted Region, a copy that still follows the lost one', () =>
   }
   const says = `the copy in ${third} still follows ${elsewhere}: attach it`
 
-  test('is behind: no rotation begins, until it is given up', async () => {
+  test('is behind, and blocks rotations until its Region is given up', async () => {
     const id = await promoted('attach')
     const { failure, states, tries } = await rotate(id)
     expect(failure).toMatchObject({
@@ -257,7 +257,7 @@ describe('in the promoted Region, a copy that still follows the lost one', () =>
     expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
   })
 
-  test('leaves open what was replaced, until it is attached; then that is closed after another grace time', async () => {
+  test('leaves what was replaced open, until it is replicated from here, and then for another grace time', async () => {
     const id = await promoted('retire')
     const before = await current(id)
     await giveUp(id, third)

@@ -57,7 +57,7 @@ const labelsOf = async (arn: string) =>
   Object.values((await lost.describe(arn)).VersionIdsToStages ?? {}).flat()
 
 describe('a replica of a Region that is lost', () => {
-  test('stands on its own, logs in with the host of this Region, and rotates here', async () => {
+  test('becomes a secret of its own, logs in with the host of this Region, and rotates here', async () => {
     const login = await makeUser()
     const arn = await lost.add(`shop/${login.username}`, {
       value: stored(login),
@@ -97,7 +97,7 @@ describe('a replica of a Region that is lost', () => {
   })
 
   test.for(['previous', 'pending'] as const)(
-    'is given its %s version where the database knows no other',
+    'gets its %s version as current if the database accepts no other',
     async stage => {
       const login = await makeUser()
       const known = stored(login)
@@ -105,7 +105,7 @@ describe('a replica of a Region that is lost', () => {
       const arn = await lost.add(`${stage}/${login.username}`, {
         value: stage === 'previous' ? known : unknown,
       })
-      // What was rotated last keeps the label of what is pending.
+      // After a rotation, the label for pending stays on the current version.
       if (stage === 'previous') await put(arn, unknown, 'AWSCURRENT', 'AWSPENDING')
       else await put(arn, known, 'AWSPENDING')
       lost.isLost = true
@@ -117,7 +117,7 @@ describe('a replica of a Region that is lost', () => {
   )
 })
 
-describe('what has a rule of its own', () => {
+describe('special cases', () => {
   test('an admin goes first, and a secret without a replica of its admin is promoted with a warning', async () => {
     const admin = await lost.add(`z/admin-${randomHex()}`, {
       value: stored(await makeUser()),
@@ -150,7 +150,7 @@ describe('what has a rule of its own', () => {
     expect(noted.get((await lost.describe(app)).Name ?? '')?.warnings).toEqual([])
   })
 
-  test('what no database knows is promoted without a login', async () => {
+  test('an opaque value is promoted without a login', async () => {
     const arn = await lost.add(`opaque/${randomHex()}`, {
       value: 'a signing key',
       tags: { 'keyturn:engine': 'opaque' },
@@ -160,7 +160,7 @@ describe('what has a rule of its own', () => {
     expect((await lost.describe(arn)).tags['keyturn:home']).toBe(survivingRegion)
   })
 
-  test('what was promoted by hand is taken up; what is at home here, or is no matter of Keyturn, is left alone', async () => {
+  test('a secret that was promoted by hand is included; one with its home here, or not Keyturn’s, is not', async () => {
     const login = await makeUser()
     const arn = await lost.add(`hand/${randomHex()}`, { value: stored(login) })
     await lost.describe(arn)
@@ -181,7 +181,7 @@ describe('what has a rule of its own', () => {
   })
 })
 
-test('an application that only reads, from a server that follows one here, is promoted', async () => {
+test('a secret for a read-only standby of a server here is promoted', async () => {
   const { user: username, password } = lost.embedded.postgres.superuser
   const tags = { 'keyturn:managed': 'false', 'keyturn:admin': 'true' }
   const admin = await lost.add(`reads/admin-${randomHex()}`, { value: stored({ username, password }), tags })
@@ -200,8 +200,8 @@ test('an application that only reads, from a server that follows one here, is pr
   expect((await lost.promote()).output).toMatchObject({ promoted: 1 })
 })
 
-describe('what is not to be promoted as it stands', () => {
-  test('a host that is none may hold a password, and is never told', async () => {
+describe('a secret that cannot be promoted as it is', () => {
+  test('an invalid host is never repeated, as it may contain a password', async () => {
     const hosts = [`joe:${randomHex()}@db.${lostRegion}.rds.amazonaws.com`, `joe:${randomHex()}@localhost`]
     for (const host of hosts)
       await lost.add(`host/${randomHex()}`, { value: stored(await makeUser(), { host }) })
@@ -219,7 +219,7 @@ describe('what is not to be promoted as it stands', () => {
     await lost.promote()
   })
 
-  test('where the lost Region has given this one up, that it would rotate as well is told', async () => {
+  test('a warning says that the lost Region, which has given this one up, would rotate too', async () => {
     const name = `unwatched/${randomHex()}`
     const tags = { [`keyturn:given-up:${survivingRegion}`]: '2026-01-01 it was down' }
     await lost.add(name, { value: stored(await makeUser()), tags })
@@ -236,8 +236,8 @@ describe('what is not to be promoted as it stands', () => {
   })
 })
 
-describe('what rotates here by now', () => {
-  /** One whose schedule was not taken up when it was promoted. */
+describe('a secret that already rotates here', () => {
+  /** Makes a promoted secret without its schedule. */
   async function promoted(): Promise<string> {
     const tags = { 'keyturn:service-schedule': scheduleTagValue({ AutomaticallyAfterDays: 4 }) ?? '' }
     const arn = await lost.add(`goes-on/${randomHex()}`, { value: stored(await makeUser()), tags })
@@ -257,7 +257,7 @@ describe('what rotates here by now', () => {
       ),
     ).toBe(true)
 
-  test('is not set back by a version that logged in before the lost Region had promoted another one', async () => {
+  test('is not set back to a version that logged in before the lost Region made another current', async () => {
     const login = await makeUser()
     const arn = await lost.add(`later/${randomHex()}`, { value: stored(login, { host: 'localhost' }) })
     const { output } = await lost.promote(
@@ -296,7 +296,7 @@ describe('what rotates here by now', () => {
   })
 
   test.each(['SetSecret', 'TestSecret', 'FinishSecret'] as const)(
-    'goes on where a promotion that is repeated, as its schedule was refused, comes in before %s',
+    'goes on if a promotion that is repeated for its schedule runs before %s',
     async state => {
       const arn = await promoted()
       const task = lost.tasks[state] as Task
@@ -318,13 +318,13 @@ describe('what rotates here by now', () => {
   )
 })
 
-describe('what a server refuses', () => {
+describe('a version that a server refuses', () => {
   const logins = (username: string) =>
     readFileSync(lost.embedded.postgres.logFile, 'utf8').split(
       `password authentication failed for user "${username}"`,
     ).length - 1
 
-  test('is tried once, also by a promotion that follows, unless it is to be tried again', async () => {
+  test('is tried once, also by later promotions, unless an option says to try again', async () => {
     const { username, password } = await makeUser()
     const arn = await lost.add(`refused/${username}`, { value: stored({ username, password: randomHex() }) })
     await put(arn, stored({ username, password: randomHex() }))
@@ -365,7 +365,7 @@ describe('a Region that answers', () => {
     await lost.promote()
   })
 
-  test('is not given up as planned for what is left of a promotion long ago, and does not follow', async () => {
+  test('is not given up as planned for the remains of an old promotion, which are not in sync', async () => {
     const login = await makeUser()
     const arn = await lost.add(`left/${randomHex()}`, { value: stored(login) })
     await lost.describe(arn)
@@ -388,7 +388,7 @@ describe('a Region that answers', () => {
     expect((await lost.promote({ from: lostRegion, planned: true })).failure?.error).toBe('InvalidInput')
   })
 
-  test('can be given up as lost: it is told that it rotates no more', async () => {
+  test('can be given up as lost, and then no longer rotates', async () => {
     const arn = await lost.add(`lost/${randomHex()}`, { value: stored(await makeUser()) })
     const old = arnInRegion(arn, lostRegion)
     const RotationLambdaARN = rotationFunction.replace(survivingRegion, lostRegion)
@@ -432,7 +432,7 @@ describe('a Region that answers', () => {
   })
 })
 
-test('a hand-over that does not come to its end is told, with the way back, and again by the rehearsal', async () => {
+test('an incomplete hand-over is reported with its remedy, also by the rehearsal', async () => {
   const name = `half/${randomHex()}`
   const arn = await lost.add(name, {
     value: stored(await makeUser(), { host: `none.${lostRegion}.example.com` }),
@@ -457,7 +457,7 @@ test('a hand-over that does not come to its end is told, with the way back, and 
   await lost.promote()
 })
 
-/** The rotation over there ends, or was rolled back. */
+/** Ends the rotation in the other Region, or rolls it back. */
 async function discard(SecretId: string): Promise<void> {
   const { VersionIdsToStages = {} } = await lost.lostClient.send(new DescribeSecretCommand({ SecretId }))
   const [pending] =
@@ -470,7 +470,7 @@ describe('a rehearsal', () => {
   const rehearse = () => lost.promote({ dryRun: true })
   const notReady = () => lost.events.filter(({ DetailType }) => DetailType === 'Promotion Not Ready')
 
-  test('changes nothing, says what would not go well, and tells it once', async () => {
+  test('changes nothing, and reports what would fail once', async () => {
     const login = await makeUser()
     const ready = await lost.add(`rehearsed/ready-${randomHex()}`, { value: stored(login) })
     const nowhere = await lost.add(`rehearsed/nowhere-${randomHex()}`, {
@@ -520,7 +520,7 @@ describe('a rehearsal', () => {
     expect((await rehearse()).output).toMatchObject({ promoted: 2, failed: { count: 3 } })
   })
 
-  test('finds a host that there is not, and a line of the map that leads nowhere', async () => {
+  test('finds a host that does not exist, and a line of the map that leads to none', async () => {
     const login = await makeUser()
     const unknown = await lost.add(`unknown/${randomHex()}`, {
       value: stored(login, { host: 'no.such.host.invalid' }),
@@ -530,7 +530,7 @@ describe('a rehearsal', () => {
     expect(noted).toMatchObject({ outcome: 'unready', error: 'Unreachable' })
   })
 
-  test('tries current alone, on a standby too, and takes one that does not answer for no fault', async () => {
+  test('tries only current, also on a standby, and ignores a server that does not answer', async () => {
     const login = await makeUser()
     const arn = await lost.add(`standby/${randomHex()}`, { value: stored(login, { port: 1 }) })
     const refused = await lost.add(`standby/refused-${randomHex()}`, { value: stored(login) })

@@ -14,9 +14,9 @@ import { scheduleTagValue } from '../../rotation/promotion/serviceSchedule.ts'
 import { LostRegion, lostRegion, survivingRegion } from '../support/lostRegion.ts'
 import { captureOutput } from '../support/observe.ts'
 
-/** Secrets that are promoted at once: all of the proof with KEYTURN_PROMOTIONS=whole, else fewer. */
+/** How many secrets are promoted at once: more with KEYTURN_PROMOTIONS=whole. */
 const MANY = process.env.KEYTURN_PROMOTIONS === 'whole' ? 500 : 60
-/** Of each kind of broken ones. */
+/** How many broken ones there are of each kind. */
 const BROKEN = 2
 
 type Server = { host: string; running: RunningPostgres }
@@ -50,7 +50,7 @@ afterEach(async () => {
 
 type Value = { engine: string; host: string; port: number; username: string; password: string }
 
-/** So many users, by turns on the servers, and a value of each. */
+/** Makes so many users, distributed over the servers, and a value for each. */
 async function makeUsers(count: number): Promise<Value[]> {
   const values = Array.from({ length: count }, (_, n) => {
     const { host, running } = servers[n % servers.length] as Server
@@ -72,7 +72,7 @@ async function makeUsers(count: number): Promise<Value[]> {
   return values
 }
 
-/** What each kind of broken one is made by, what it is named with, and how it is mended. */
+/** The kinds of broken secrets: how each is made, with which error it is reported, and how it is repaired. */
 type Broken = { name: string; arn: string; error: string; mend(): unknown }
 
 async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
@@ -109,7 +109,7 @@ async function makeBroken(values: Value[], at: string): Promise<Broken[]> {
     const nowhere = await lost.add(`${at}/unmapped-${n}`, { value: unmapped })
     all.push({
       ...{ name: `${at}/unmapped-${n}`, arn: nowhere, error: 'HostUnmapped' },
-      // The deployer's map cannot be changed while the functions run: the value names another host by now.
+      // The map cannot be changed while the functions run, so the value gets another host.
       async mend() {
         lost.isLost = false
         const SecretString = JSON.stringify({ ...unmapped, host: servers[0]?.host, port: portOf(unmapped) })
@@ -151,7 +151,7 @@ async function promoteStandby(): Promise<void> {
   await runStatements(standby, 'select pg_promote()')
 }
 
-/** The replicas whose key is of no use: their values cannot be read. */
+/** The replicas whose values cannot be read, as their key is disabled. */
 const unusables = new Set<string>()
 const refuseUnusable = () =>
   lost.embedded.secretsManager.refuse(({ action, secret = '', region }) =>
@@ -163,13 +163,13 @@ const refuseUnusable = () =>
   )
 
 describe('many replicas', () => {
-  test('are promoted, but for those that cannot be, which are named and promoted once they are mended', async () => {
+  test('are promoted, except broken ones, which are named, and promoted once they are repaired', async () => {
     const values = await makeUsers(MANY - BROKEN)
     const broken = await makeBroken(values, 'many')
     const whole: { arn: string; value: Value }[] = []
     for (const [n, value] of values.entries())
       whole.push({ arn: await lost.add(`many/whole-${n}`, { value }), value })
-    // What has no replica, only a rehearsal beforehand can know.
+    // Only a rehearsal before the loss can find secrets without a replica.
     await lost.promote({ dryRun: true })
     lost.isLost = true
     refuseUnusable()
@@ -227,7 +227,7 @@ describe('a promotion that is killed', () => {
     values = await makeUsers(FEW)
   })
 
-  /** So many secrets with replicas. */
+  /** Makes so many secrets with replicas. */
   async function addFew(at: string): Promise<string[]> {
     lost.isLost = false
     const arns: string[] = []
@@ -236,7 +236,7 @@ describe('a promotion that is killed', () => {
     return arns
   }
 
-  /** The same, each with a version that is pending, and their Region is lost. */
+  /** Makes the same secrets, each with a pending version, and loses their Region. */
   async function loseFew(at: string): Promise<string[]> {
     const arns = await addFew(at)
     for (const [n, arn] of arns.entries()) {
@@ -248,7 +248,7 @@ describe('a promotion that is killed', () => {
     return arns
   }
 
-  /** What the states do, until one of them, in the middle of the secrets, is the last. */
+  /** The functions of the states, of which one dies in the middle of the secrets. */
   function killed(state: StateName<'promote'>, when: 'before' | 'after'): Tasks {
     const last = ['FindReplicas', 'ReportPromotion'].includes(state) ? 1 : FEW / 2
     let [seen, dead] = [0, false]
@@ -273,13 +273,13 @@ describe('a promotion that is killed', () => {
       expect(found.PrimaryRegion).toBeUndefined()
       expect(tags).toHaveProperty(`keyturn:given-up:${lostRegion}`)
       expect(Object.values(VersionIdsToStages).flat()).not.toContain('AWSPENDING')
-      // What was promoted twice would have had another current version.
+      // A second promotion would have made another version current.
       expect(Object.keys(VersionIdsToStages).length).toBeLessThanOrEqual(2)
     }
   }
 
   test.for(states.flatMap(state => [[state, 'before'] as const, [state, 'after'] as const]))(
-    'at %s, %s it has done its work, is resumed by another one',
+    'at %s, %s its effect, is continued by another promotion',
     async ([state, when]) => {
       const arns = await loseFew(`killed-${state}-${when}`)
       const { failure, output } = await lost.promote({ from: lostRegion }, killed(state, when))
@@ -295,7 +295,7 @@ describe('a promotion that is killed', () => {
     ['FenceOff', 'before'],
     ['FenceOff', 'after'],
   ] as const)(
-    'at %s of a planned one, %s it has done its work, is resumed by another one',
+    'at %s of a planned one, %s its effect, is continued by another promotion',
     async ([state, when]) => {
       const arns = await addFew(`planned-${state}-${when}`)
       const planned = { from: lostRegion, planned: true }
@@ -313,7 +313,7 @@ describe('a promotion that is killed', () => {
   )
 
   test.for(actions.flatMap(action => [[action, 'before'] as const, [action, 'after'] as const]))(
-    'at the call %s, %s it took effect, is resumed by another one',
+    'at the call %s, %s its effect, is continued by another promotion',
     async ([action, when]) => {
       const arns = await loseFew(`call-${action}-${when}`)
       let seen = 0

@@ -38,7 +38,7 @@ const moto = bin ? await startMoto(bin) : undefined
 const known: Known = new Map()
 const stepFunctions = await startHistories(known, undefined, () => Date.now() / 1000)
 
-/** The webhook: answers with `answer`. */
+/** A webhook that answers with `answer`. */
 let answer = 202
 let posted: { path: string; text: string }[] = []
 const chat = createServer(async (incoming, outgoing) => {
@@ -104,7 +104,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(written.join('')).not.toContain('Hidden')
   })
 
-  /** What came to the topic's subscriber since the last question. */
+  /** @returns the messages of the topic since the last call */
   async function mails(): Promise<{ Subject: string; Message: string }[]> {
     const found: { Subject: string; Message: string }[] = []
     for (;;) {
@@ -118,7 +118,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
   const subjects = async () => (await mails()).map(({ Subject }) => Subject).sort()
 
   let tries = 1
-  /** Calls it with a batch; gives back the places of those that are to come again. */
+  /** Calls raiseAlarm with a batch. @returns the indexes of the events to deliver again */
   async function call(...events: unknown[]): Promise<number[]> {
     const Records = events.map((event, index) => ({
       messageId: `message-${index}`,
@@ -133,7 +133,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
   }
 
   let count = 0
-  /** A failure of an execution of its own, which its history bears out. */
+  /** The event of a failure, whose execution has a history that proves it. */
   function failureOf(
     id: string,
     event: typeof rotationFailedEvent | typeof lockedOutEvent = rotationFailedEvent,
@@ -157,13 +157,13 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     )
     return {
       ...event,
-      // So that it does not wait for the announcement.
+      // It then does not wait for the execution's own event.
       time: new Date(Date.now() - 20_000).toISOString(),
       detail: { ...event.detail, executionArn: detail.execution },
     }
   }
 
-  test('an announced failure: one mail, one post, however often it comes, and from whom', async () => {
+  test('a failure is one mail and one post, however often and by whichever event it is reported', async () => {
     const failure = failureOf('shop')
     expect(await call(failure, failure, endOf(failure))).toEqual([])
     expect(await call({ ...failure, id: 'again' })).toEqual([])
@@ -181,7 +181,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(written.join('')).toContain('had been told')
   }, 60_000)
 
-  test('the same as critical is told all the same, and then never again as an error', async () => {
+  test('the same failure as critical is told again, and then never as an error', async () => {
     const error = failureOf('upgraded')
     await call(error)
     known.set(error.detail.execution, {
@@ -200,7 +200,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     ])
   })
 
-  test('the webhook fails: the topic is told once, and the webhook alone is tried again', async () => {
+  test('if the webhook fails, the topic is told once, and only the webhook is retried', async () => {
     answer = 500
     const failure = failureOf('webhook down')
     expect(await call(failure)).toEqual([0])
@@ -210,14 +210,14 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(posted).toHaveLength(2)
   })
 
-  test('a parameter that is not there: the topic is told', async () => {
+  test('if the webhook’s parameter does not exist, the topic is told', async () => {
     await ssm.send(new DeleteParameterCommand({ Name: '/keyturn/webhook' }))
     expect(await call(failureOf('no parameter'))).toEqual([0])
     expect(await mails()).toHaveLength(1)
     expect(written.join('')).toContain('parameter /keyturn/webhook: ParameterNotFound')
   })
 
-  test('SNS refuses: the webhook is told once, and the topic alone is tried again', async () => {
+  test('if SNS refuses, the webhook is told once, and only the topic is retried', async () => {
     const refuse = vi.spyOn(SNSClient.prototype, 'send').mockImplementation(async () => {
       throw new Error('KMSAccessDenied')
     })
@@ -230,7 +230,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(await mails()).toHaveLength(1)
   })
 
-  test('a table that hangs costs two seconds, and everybody is told', async () => {
+  test('a table that hangs costs two seconds, and every outlet is told', async () => {
     vi.spyOn(DynamoDBClient.prototype, 'send').mockImplementation(
       ((_: unknown, { abortSignal }: { abortSignal: AbortSignal }) =>
         new Promise((_, reject) => {
@@ -248,7 +248,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(await mails()).toHaveLength(30)
   })
 
-  test('a table that is throttled once: told, and what comes later of the same is not silenced for ever', async () => {
+  test('after a throttled call of the table, the failure is told, and later ones are not silenced forever', async () => {
     const refuse = vi.spyOn(DynamoDBClient.prototype, 'send').mockImplementation(async () => {
       throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' })
     })
@@ -260,7 +260,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(await mails()).toHaveLength(2)
   })
 
-  test('what nothing bears out is told as that, and silences nothing', async () => {
+  test('an unproven event is told as such, and silences nothing', async () => {
     const real = failureOf('forged', lockedOutEvent)
     const forged = { ...real, id: 'forged', detail: { ...real.detail, execution: `${executionArn}-forged` } }
     await call(forged)
@@ -271,7 +271,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     ])
   })
 
-  test('what its execution has not done yet comes again; then it is told', async () => {
+  test('an event that is not in the history yet is delivered again, and then told', async () => {
     const failure = failureOf('early')
     const { entered = [] } = known.get(failure.detail.execution) ?? {}
     known.set(failure.detail.execution, { entered: [], ended: false })
@@ -301,7 +301,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     ])
   })
 
-  test('of those that a run reports on the first is told; of the critical, each', async () => {
+  test('of the failures in a run’s report the first is told, and each critical one', async () => {
     const failures = [1, 2, 3].map(n => failureOf(`in a run-${n}`))
     const lockouts = [1, 2].map(n => failureOf(`locked out in a run-${n}`, lockedOutEvent))
     for (const { detail } of [...failures, ...lockouts])
@@ -314,19 +314,19 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     ])
   })
 
-  test('a lockout that was there before: critical once, then an error, until what is found changes', async () => {
+  test('a lockout from before is critical once, then an error, until what is found changes', async () => {
     const found = (what: string, replaces = 'version-1') => {
       const lockout = causeOf('LockedOut', `rollbackSecret: ${new LockedOut('shop on db', what).message}`)
       return failureOf('standing', lockedOutEvent, { lockout, replaces })
     }
     const [none, previous] = ['no stored version logs in', 'the version before it logs in']
     const first = found(none)
-    // The same event again is no second one.
+    // A repeated event is no second failure.
     await call(first)
     await call(first)
     const second = found(none)
     await call(second)
-    // What Step Functions says of an execution that was told as an error is not critical either.
+    // Step Functions' event about an execution that was told as an error is not critical either.
     await call(endOf(second))
     await call(found(previous))
     await call(found(previous, 'version-2'))
@@ -337,7 +337,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     )
   })
 
-  test('what is late is told when a name is new, and once a day', async () => {
+  test('late credentials are told if one is new, and once a day', async () => {
     const run = credentialsLateEvent.detail.execution
     const of = (names: string[], time = '2026-11-21T10:05:00Z') => {
       const lists = [
@@ -352,7 +352,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
       }
     }
     await call(of(['a', 'b', 'c']))
-    // Mended one by one.
+    // The credentials are corrected one by one.
     await call(of(['a', 'b']))
     await call(of(['b']))
     expect(await mails()).toHaveLength(1)
@@ -360,7 +360,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     expect(await mails()).toHaveLength(1)
   })
 
-  describe('a rotation that went well', () => {
+  describe('a successful rotation', () => {
     function successOf(id: string) {
       const arn = `${executionArn}-${count++}`
       const detail = { ...rotatedEvent.detail, execution: arn, id }
@@ -368,7 +368,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
       return { ...rotatedEvent, id: `event-${count}`, detail }
     }
 
-    test('without an open failure is one call, and nobody is told', async () => {
+    test('without an open failure is one call, and no message', async () => {
       const spy = vi.spyOn(DynamoDBClient.prototype, 'send')
       expect(await call(successOf('fine'))).toEqual([])
       expect(spy).toHaveBeenCalledTimes(1)
@@ -376,7 +376,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
       expect(posted).toEqual([])
     })
 
-    test('makes up for a failure: told once that it is well again', async () => {
+    test('closes a failure, with one message', async () => {
       await call(failureOf('mended', lockedOutEvent))
       await mails()
       const after = new Date(Date.now() + 60_000).toISOString()
@@ -387,7 +387,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
       expect(posted).toHaveLength(2)
     })
 
-    test('before the failure was told to everybody: what is told late is followed by that it is well again', async () => {
+    test('before every outlet was told of the failure is told after it', async () => {
       const failure = failureOf('told late')
       answer = 500
       expect(await call(failure)).toEqual([0])
@@ -407,14 +407,14 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
       ])
     })
 
-    test('that nothing bears out closes nothing', async () => {
+    test('that is unproven closes nothing', async () => {
       await call(failureOf('not mended', lockedOutEvent))
       await mails()
       const time = new Date(Date.now() + 60_000).toISOString()
       const forged = successOf('not mended')
       known.set(forged.detail.execution, { entered: [{ state: 'RotationFailed', input: {} }] })
       expect(await call({ ...forged, time })).toEqual([])
-      // That of another credential neither.
+      // Nor does the rotation of another credential.
       const other = successOf('other')
       expect(await call({ ...other, time, detail: { ...other.detail, id: 'not mended' } })).toEqual([])
       expect(await mails()).toEqual([])
@@ -423,7 +423,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     })
   })
 
-  test('what cannot be read is told, and keeps nothing else from being told', async () => {
+  test('an unreadable event is told, and blocks no other', async () => {
     expect(await call('no JSON', '7', failureOf('beside it'))).toEqual([])
     expect(await subjects()).toEqual([
       'ERROR TestFailed: rotation of secret beside it failed',
@@ -432,7 +432,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     ])
   })
 
-  test('an event by itself, as the last release had Lambda keep it, is told as well', async () => {
+  test('an event outside a batch, as the last release got it, is told too', async () => {
     const failure = failureOf('alone')
     const context = { awsRequestId: 'request-1' } as never
     await handler(failure, context)
@@ -442,7 +442,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
     await mails()
   })
 
-  test('the log passes the filter for secrets', async () => {
+  test('the log hides secrets', async () => {
     const { logger } = await import('../../functions/shared/logger.ts')
     logger.info('a line', { password: 'Hidden-1' })
     expect(written.join('')).toContain('"password":"***"')

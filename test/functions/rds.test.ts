@@ -21,7 +21,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
     ;[embedded, rds] = await Promise.all([startEmbedded(), startRds(bin ?? '')])
     process.env.AWS_ENDPOINT_URL_RDS = rds.url
     const { host, port } = embedded.postgres
-    // The database that RDS knows is the one that is there.
+    // The database of RDS has the address of the test server.
     rds.edit = answer => answer.replace(/(?<=<Address>)[^<]+/, host)
     const { DBInstance } = await rds.client.send(
       new CreateDBInstanceCommand({
@@ -38,7 +38,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
     return JSON.parse(SecretString)
   }
 
-  /** Keeps the admin's user and password as RDS does, for the database that the tag names. */
+  /** Makes an admin's secret as RDS does, with a tag that names the database. */
   async function manage(tag: string, database: string): Promise<Admin> {
     const { username, password } = await value(admin.arn)
     const shelf = new SecretValueStore(embedded.secrets)
@@ -51,7 +51,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
 
   const rotate = (id: string) => runRotation(embedded.tasks, randomUUID(), { store: 'secrets-manager', id })
 
-  test('an admin whose secret RDS manages: it rotates, and RDS is asked where', async () => {
+  test('with an admin whose secret RDS manages the rotation works, and RDS is asked for the host', async () => {
     const managed = await manage('aws:rds:primaryDBInstanceArn', instanceArn)
     const id = await embedded.users.enrol('basket', { admin: managed })
     for (const username of ['basket_clone', 'basket']) {
@@ -59,7 +59,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
       const { failure } = await rotate(id)
       expect(failure).toBeUndefined()
       expect(await value(id)).toMatchObject({ username })
-      // By setSecret and by retireSecret.
+      // Once by setSecret and once by retireSecret.
       expect(rds.calls).toEqual(['DescribeDBInstances', 'DescribeDBInstances'])
     }
   })
@@ -79,14 +79,14 @@ describe.skipIf(!bin)('the functions on RDS', () => {
     expect(await value(id)).toEqual(before)
   })
 
-  test('any other admin: RDS is not asked', async () => {
+  test('with any other admin RDS is not asked', async () => {
     const id = await embedded.users.enrol('usual', { admin })
     rds.calls = []
     expect((await rotate(id)).failure).toBeUndefined()
     expect(rds.calls).toEqual([])
   })
 
-  test('a master whose test query fails with current: nobody is refused, and RDS is told nothing', async () => {
+  test('a master whose test query fails with current is refused no login, and RDS is not called', async () => {
     const id = await embedded.users.enrol('owner', {
       tags: { 'keyturn:strategy': 'master', 'keyturn:test-query': 'TABLE no_such_table' },
     })

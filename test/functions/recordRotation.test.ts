@@ -66,7 +66,7 @@ const secret = async (user: string, options: Parameters<Embedded['users']['enrol
   id: await embedded.users.enrol(user, options),
 })
 
-/** What a queue hands over. */
+/** The batch that a queue delivers. */
 const messages = (all: object[], tries = 1) => ({
   Records: all.map((event, index) => ({
     messageId: `${index}`,
@@ -86,7 +86,7 @@ const statusChange = (name: string, status = 'SUCCEEDED') => ({
 })
 const none = { batchItemFailures: [] }
 
-/** The record of an execution after all that is told of it has been handed over. */
+/** @returns the record of an execution after all its events were delivered */
 async function recorded(name: string): Promise<RotationRecord | undefined> {
   expect(await recordRotation(messages([...events.map(announcement), statusChange(name)]))).toEqual(none)
   return written(name)
@@ -126,7 +126,7 @@ describe('a record', () => {
     })
   })
 
-  test('of a single user: nothing is to be closed', async () => {
+  test('of a single user has nothing to close', async () => {
     const record = await recorded(await rotate(await secret('shop')))
     expect(record).toMatchObject({ outcome: 'rotated', user: 'shop', nextUser: 'shop' })
     expect(record).not.toHaveProperty('retirement')
@@ -170,7 +170,7 @@ describe('a record', () => {
     })
   })
 
-  test('of one that its rehearsal ended', async () => {
+  test('of one that failed in its rehearsal', async () => {
     const tags = { 'keyturn:test-query': 'TABLE absent' }
     const record = await recorded(await rotate(await secret('books', { tags })))
     expect(record).toMatchObject({
@@ -267,11 +267,11 @@ describe('a record', () => {
 })
 
 describe('an event', () => {
-  test('is believed only as far as the history bears it out', async () => {
+  test('counts only as far as the history proves it', async () => {
     const name = await rotate(await secret('honest', { tags: { 'keyturn:test-query': 'TABLE absent' } }))
     const [failed] = events.map(announcement)
     const forged = { ...failed, 'detail-type': 'Credential Rotated' }
-    // What its history lacks may be on its way: once more, then it is what the history says.
+    // What the history lacks may come later: the event is delivered once more, and then the history counts.
     expect(await recordRotation(messages([forged]))).toEqual({ batchItemFailures: [{ itemIdentifier: '0' }] })
     expect(await written(name)).toBeUndefined()
     expect(await recordRotation(messages([forged], 2))).toEqual(none)
@@ -291,7 +291,7 @@ describe('an event', () => {
     expect(after.Count).toBe(before.Count)
   })
 
-  test('that cannot be written comes again, and the others do not', async () => {
+  test('that cannot be written is delivered again, and the others are not', async () => {
     const name = await rotate(await secret('busy'))
     const other = events.map(announcement)
     const send = vi.spyOn(DynamoDBClient.prototype, 'send')
@@ -322,7 +322,7 @@ test('makes no call but the two that its role allows', async () => {
 })
 
 describe('the table', () => {
-  test('ends as the longest history says, in whatever order records come, lost or doubled', async () => {
+  test('has the longest history’s record, in whatever order records come, also if lost or repeated', async () => {
     const admin = await embedded.users.makeAdmin('chaotic')
     const name = await rotate(await secret('shuffled', { admin }))
     const history = await fetchHistory(stepFunctions, executionOf(name))

@@ -15,7 +15,7 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
     { rotationEvent: parseRotationEvent, rollbackEvent: parseRollbackEvent }[which],
   ]
 
-  test("a step's event is taken as ever", () => {
+  test("a step's event is parsed as before", () => {
     const event = {
       execution: executionName,
       rotation: { ...createdRotation, rehearse: true },
@@ -35,14 +35,14 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
       started: new Date(started),
       rotation: { ...createdRotation, testQuery: 'select 1' },
     })
-    // What a rollback can do without is needed here: createSecret has come to its end.
+    // Keys that a rollback can do without are required here, as createSecret has ended.
     const { replaces: _, ...partly } = createdRotation
     expect(() => door({ execution: executionName, rehearsal: partly })).toThrow(
       /InvalidInput|replaces: should be/,
     )
   })
 
-  test('of an event with both keys a rehearsal is made, which changes nothing', () => {
+  test('an event with both keys is a rehearsal, which changes nothing', () => {
     expect(
       door({ execution: executionName, rotation: createdRotation, rehearsal: createdRotation }),
     ).toMatchObject({ rehearses: true })
@@ -68,7 +68,7 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
       rehearsal: createdRotation,
     }
     expect(() => last[which](event)).toThrow(expect.objectContaining({ name: 'InvalidInput' }))
-    // It takes the state itself, with a key that it does not know.
+    // It parses the state itself, ignoring a key that it does not know.
     const step = { execution: executionName, rotation: { ...createdRotation, rehearse: true } }
     expect(last[which](step).rotation).toMatchObject(executionInput)
   })

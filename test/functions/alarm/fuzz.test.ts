@@ -41,7 +41,7 @@ const kinds = [
   executionFailedEvent('FAILED', 'TestFailed', 'testSecret: no'),
 ]
 
-/** Every place of a value where something can be put. */
+/** @returns every path of a value at which something can be put */
 function placesIn(value: unknown, path: string[] = []): string[][] {
   if (typeof value !== 'object' || value === null) return [path]
   return [path, ...Object.entries(value).flatMap(([key, child]) => placesIn(child, [...path, key]))]
@@ -55,7 +55,7 @@ function put(value: unknown, [key, ...rest]: string[], what: unknown): unknown {
   return copy
 }
 
-/** What whoever writes an event could put anywhere. */
+/** Values that the author of an event could put anywhere. */
 const anything = fc.oneof(
   fc.anything({ withBigInt: false }),
   fc.string({ unit: 'binary', maxLength: 50 }),
@@ -88,12 +88,12 @@ const last = fc.option(
 const worth = fc.constantFrom<Verdict>('proven', 'denied', 'unknown', 'early')
 const url = new URL('https://events.pagerduty.com/v2/enqueue#key')
 
-test('whatever is in an event, what is told of it can be read, and each service can take it', () => {
+test('whatever is in an event, its message is readable, and each service accepts it', () => {
   fc.assert(
     fc.property(event, worth, last, (raw, worth, last) => {
       const alarm = readAlarm(weighed(raw, worth, last && { lastState: last }), guide)
       if (!alarm) throw new Error('nobody would be told')
-      // What SNS takes: printable, beginning with a character that shows, at most 100.
+      // SNS accepts subjects of at most 100 printable characters, of which the first is no space.
       expect(alarm.subject).toMatch(/^(CRITICAL|ERROR)[ -~]+$/)
       expect(alarm.subject.length).toBeLessThanOrEqual(100)
       expect(mailTextOf(alarm)).toMatch(/^[^\n]+\n\n/)
@@ -102,7 +102,7 @@ test('whatever is in an event, what is told of it can be read, and each service 
       expect(alarm.console ?? 'https://eu-west-1.console.aws.amazon.com/').toMatch(
         /^https:\/\/[a-z]{2}(-[a-z]+){1,3}-\d\.console\.(aws\.amazon\.com|amazonaws\.cn|amazonaws-us-gov\.com)\//,
       )
-      // DynamoDB's keys have 2048 bytes.
+      // DynamoDB's partition keys have at most 2048 bytes.
       for (const key of [alarm.key, ...alarm.otherKeys, alarm.credential ?? ''])
         expect(Buffer.byteLength(itemIdOf(key))).toBeLessThanOrEqual(2048)
       expect(Number.isFinite(alarm.happenedAt)).toBe(true)

@@ -3,10 +3,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 type Entered = { state: string; input: unknown }
-/** The states that executions entered, in order, by ARN; `ended` for those that do not go on; `at` in seconds. */
+/** The states that executions entered, in order, by ARN; `ended` for those that have ended; `at` in seconds since 1970. */
 export type Known = Map<string, { entered: Entered[]; ended?: boolean; at?: number }>
 
-/** As much of Step Functions as answers what executions did. `fail` answers instead, if it gives an error's name. */
+/** Plays the calls of Step Functions that read executions. They fail with the error that `fail` names, if it names one. */
 export async function startHistories(
   known: Known,
   fail: () => string | undefined = () => undefined,

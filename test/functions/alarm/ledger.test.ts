@@ -33,14 +33,14 @@ describe.skipIf(!moto)('the ledger', () => {
     if (!claim) throw new Error('everybody was told')
     return claim
   }
-  /** Claims, and notes that everybody was told. */
+  /** Claims a failure, and notes that every outlet was told. */
   async function tell(key: string, when = at, severity: 'error' | 'critical' = 'error'): Promise<void> {
     const claim = await claimed(key, when, severity)
     await ledger.markOutletTold(claim, 'topic')
     await ledger.markOutletTold(claim, 'webhook')
   }
 
-  test('one claims, the others wait, and are told that all is done', async () => {
+  test('one invocation claims a failure, and the others wait and then find everything done', async () => {
     const claims = await Promise.allSettled(Array.from({ length: 5 }, () => ledger.claim('one', at, 'error')))
     const refused = claims.flatMap(claim => (claim.status === 'rejected' ? [claim.reason] : []))
     expect(refused).toHaveLength(4)
@@ -57,20 +57,20 @@ describe.skipIf(!moto)('the ledger', () => {
     expect(await ledger.claim('also', at - 10 * minute, 'error')).toBeUndefined()
   })
 
-  test('a claim that died is taken over after its lease, once, with what it had done', async () => {
+  test('the claim of a dead invocation is taken over once after its lease, with what it had done', async () => {
     const first = await claimed('two')
     now += LEASE_MS + 1
     const second = await claimed('two')
     expect(second.toldOutlets.size).toBe(0)
     await expect(ledger.claim('two', at, 'error')).rejects.toThrow(AlarmClaimed)
-    // Who lost the claim notes nothing any more.
+    // An invocation that lost the claim can no longer write notes.
     await ledger.markOutletTold(first, 'webhook')
     await ledger.markOutletTold(second, 'topic')
     now += LEASE_MS + 1
     expect([...(await claimed('two')).toldOutlets]).toEqual(['topic'])
   })
 
-  test('a claim that is let go can be taken at once', async () => {
+  test('a released claim can be taken at once', async () => {
     const claim = await claimed('three')
     await ledger.markOutletTold(claim, 'webhook')
     await ledger.releaseClaim(claim)
@@ -84,7 +84,7 @@ describe.skipIf(!moto)('the ledger', () => {
     expect(await ledger.wasTold('four', at + 10 * minute + 1)).toBe(false)
   })
 
-  test('an error may become critical, and what was critical never an error', async () => {
+  test('an error may become critical, and a critical failure never an error again', async () => {
     await tell('five')
     const critical = await claimed('five', at, 'critical')
     expect(critical.toldOutlets.size).toBe(0)
@@ -92,7 +92,7 @@ describe.skipIf(!moto)('the ledger', () => {
     await ledger.markOutletTold(critical, 'webhook')
     expect(await ledger.claim('five', at, 'error')).toBeUndefined()
     expect(await ledger.claim('five', at, 'critical')).toBeUndefined()
-    // Also while the error is being told: its notes are not those of the critical.
+    // This holds also while the error is being told, whose notes are separate.
     const error = await claimed('six')
     const upgraded = await claimed('six', at, 'critical')
     await ledger.markOutletTold(error, 'topic')
@@ -101,12 +101,12 @@ describe.skipIf(!moto)('the ledger', () => {
     expect(await item('six')).not.toHaveProperty('toldWebhook')
   })
 
-  test('an item without its fields counts as none, and no call makes one that does not expire', async () => {
+  test('an item without its attributes counts as missing, and no call makes an item that does not expire', async () => {
     const bare = { id: { S: 'bare' }, toldTopic: { BOOL: true } }
     await dynamo.send(new PutItemCommand({ TableName: 'alarms', Item: bare }))
     expect((await claimed('bare')).toldOutlets.size).toBe(0)
 
-    // Each call, on an item that is not there.
+    // Each call, on an item that does not exist.
     const lost = { key: 'lost', claimedBy: 'somebody', toldOutlets: new Set<'topic' | 'webhook'>() }
     await ledger.markOutletTold(lost, 'topic')
     await ledger.releaseClaim(lost)
@@ -128,7 +128,7 @@ describe.skipIf(!moto)('the ledger', () => {
       'before a',
     ])
       expect(await item(id), id).toMatchObject({ expiresAt: { N: expect.stringMatching(/^\d+$/) } })
-    // Taken over in the moment that it expired.
+    // Taken over at the moment of its expiry.
     await dynamo.send(
       new UpdateItemCommand({
         TableName: 'alarms',
@@ -140,7 +140,7 @@ describe.skipIf(!moto)('the ledger', () => {
     expect(await item('bare')).toHaveProperty('expiresAt')
   })
 
-  test('what the last release noted holds', async () => {
+  test('the items of the last release are valid', async () => {
     const old = { failedAt: { N: `${at}` }, expiresAt: { N: '1' } }
     const put = (id: string, more: object) =>
       dynamo.send(new PutItemCommand({ TableName: 'alarms', Item: { id: { S: id }, ...old, ...more } }))
@@ -150,7 +150,7 @@ describe.skipIf(!moto)('the ledger', () => {
     expect([...(await claimed('half told')).toldOutlets]).toEqual(['topic'])
   })
 
-  test('of those that a run reports on one leads, and still does when it asks again; others lead themselves', async () => {
+  test('one failure of a run leads, also if it asks again, and failures outside the run lead themselves', async () => {
     for (const name of ['a', 'b', 'c']) await ledger.assignToGroup(`run-2 ${name}`, 'run-2 db')
     const leads = await Promise.all(['a', 'b', 'c'].map(key => ledger.isFirstOfGroup(`run-2 ${key}`, key)))
     expect(leads.filter(Boolean)).toHaveLength(1)
@@ -159,7 +159,7 @@ describe.skipIf(!moto)('the ledger', () => {
     expect(await ledger.isFirstOfGroup('started by hand', 'd')).toBe(true)
   })
 
-  test('what was there before is news once, for the failure that found it first; again after 90 days', async () => {
+  test('a lockout from before is new once, for the failure that found it first, and again after 90 days', async () => {
     expect(await ledger.isFirstToFind('before x', 'a')).toBe(true)
     expect(await ledger.isFirstToFind('before x', 'b')).toBe(false)
     expect(await ledger.isFirstToFind('before x', 'a')).toBe(true)
@@ -171,7 +171,7 @@ describe.skipIf(!moto)('the ledger', () => {
     now -= 91 * day
   })
 
-  test('what is late is unheard of until it was told, day by day', async () => {
+  test('a late credential is new on each day until it was told', async () => {
     const when = at + 3 * day
     expect(await ledger.untoldFindings(['x', 'y'], when)).toEqual(['x', 'y'])
     await ledger.markFindingsTold(['x', 'y'], when)
@@ -183,7 +183,7 @@ describe.skipIf(!moto)('the ledger', () => {
     await ledger.markFindingsUntold(['x'], when)
     await ledger.markFindingsTold(['y'], when)
     expect(await ledger.untoldFindings(['x', 'y'], when)).toEqual(['x'])
-    // However many there are, they fit into an item.
+    // Any number of them fits into an item.
     await ledger.markFindingsTold(
       Array.from({ length: 5_000 }, (_, n) => `${'x'.repeat(200)}/${n}`),
       when + day,
@@ -194,7 +194,7 @@ describe.skipIf(!moto)('the ledger', () => {
   describe('a failure that is open', () => {
     const key = () => `secrets-manager ${Math.random()}`
 
-    test('is made up for by a later success, once', async () => {
+    test('is closed by a later success, once', async () => {
       const credential = key()
       expect(await ledger.claimRecovery(credential, at)).toBeUndefined()
       await ledger.openFailure(credential, at, 'error')
@@ -212,7 +212,7 @@ describe.skipIf(!moto)('the ledger', () => {
       expect(await ledger.claimRecovery(credential, at + 3 * minute)).toBeUndefined()
     })
 
-    test('one that is told late finds that it was made up for; a later one is open again', async () => {
+    test('is found closed if it is told after the success, and a later failure is open again', async () => {
       const credential = key()
       await ledger.openFailure(credential, at, 'error')
       const claim = await ledger.claimRecovery(credential, at + minute)
@@ -231,7 +231,7 @@ describe.skipIf(!moto)('the ledger', () => {
     })
   })
 
-  test('a table that hangs takes as long as it may, whatever is asked of it', async () => {
+  test('a table that hangs costs only the time limit, at any call', async () => {
     const silent = new DynamoDBClient({
       endpoint: 'http://127.0.0.1:9',
       region: 'eu-west-1',

@@ -48,7 +48,7 @@ const of = <T extends { detail: object }>(event: T, detail: object) => ({
 })
 const parameter = { store: 'parameter-store', id: '/shop/database' }
 
-/** Every kind of message, by the name of its files in messages/. */
+/** An alarm for every kind of message, by the name of its files in messages/. */
 const alarms: Record<string, Alarm> = {
   'rolled back': read(rotationFailedEvent),
   'rolled back, of a parameter': read(

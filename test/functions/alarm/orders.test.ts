@@ -16,11 +16,11 @@ import {
 import { guide } from './reading.ts'
 import { tableIn } from './table.ts'
 
-/** What can become of a call: it fails before or after it took effect, hangs, or the function dies in it. */
+/** What can happen to a call: it fails before or after its effect, hangs, or the function dies in it. */
 const faults = ['ok', 'before', 'after', 'hangs', 'dies before', 'dies after'] as const
 type Fault = (typeof faults)[number]
 
-/** A failure: how bad it is, and who reports it, each perhaps more than once. */
+/** A failure: its severity, and who reports it, perhaps more than once. */
 type Failure = { critical: boolean; announced: number; ended: number }
 type Message = { event: object; failure: number; visibleAt: number; tries: number }
 
@@ -59,7 +59,7 @@ class World {
     this.#faults = [...faults]
   }
 
-  /** One invocation: resolves to the places of what is to come again, which is all if it dies. */
+  /** Runs one invocation. @returns the indexes of the events to deliver again, which are all if the function dies */
   async invoke(messages: Message[]): Promise<number[]> {
     let dies = () => {}
     const death = new Promise<'dead'>(resolve => {
@@ -140,7 +140,7 @@ class World {
   }
 }
 
-/** As the clients of SNS and of the webhook: what hangs fails after a while. */
+/** Plays the clients of SNS and of the webhook, in which a call that hangs fails after a while. */
 const limited = <T>(work: Promise<T>): Promise<T> =>
   Promise.race([work, new Promise<never>((_, reject) => setTimeout(() => reject(new Error('timeout')), 3))])
 
@@ -160,11 +160,11 @@ const plan = fc.array(
 )
 const shuffle = fc.array(fc.nat(1_000), { minLength: 20, maxLength: 20 })
 
-/** Delivers every event, in an order and in lots that `order` says, until nothing comes again. */
+/** Delivers every event, in the order and batches that `order` says, until none is to be delivered again. */
 async function deliver(world: World, messages: Message[], order: number[]): Promise<void> {
   let queue = messages
   for (let round = 0; queue.length; round++) {
-    // The queues give up after ten tries; with as many faults as there are here, fewer do.
+    // The queues give up after ten tries, which these faults do not reach.
     if (round > 60) throw new Error('it never ends')
     world.now = Math.max(world.now, Math.min(...queue.map(({ visibleAt }) => visibleAt)))
     const due = queue.filter(({ visibleAt }) => visibleAt <= world.now)
@@ -193,7 +193,7 @@ async function play(failures: Failure[], faults: Fault[], order: number[]): Prom
     eventsOf(failure, n).map((event, index) => ({
       event,
       failure: n,
-      // Some come late, up to minutes.
+      // Some are delivered late, by up to minutes.
       visibleAt: base + ((order[(n + index) % order.length] ?? 0) % 4) * 40_000,
       tries: 0,
     })),
@@ -206,9 +206,9 @@ function expectTold(world: World, failures: Failure[]): void {
   for (const [n, { critical }] of failures.entries())
     for (const outlet of ['topic', 'webhook'] as const) {
       const told = world.told.filter(one => one.failure === n && one.outlet === outlet)
-      // No failure untold, no critical told only as an error.
+      // Every failure was told, and every critical one as critical.
       expect(told.map(({ severity }) => severity)).toContain(critical ? 'critical' : 'error')
-      // One fault can make a second message, and no more.
+      // One fault can cause a second message, and not a third.
       expect(told.length).toBeLessThanOrEqual(1 + world.hit)
     }
 }
@@ -223,7 +223,7 @@ test('without a fault each failure is told once to each outlet, in whatever orde
   )
 }, 120_000)
 
-test('with one fault anywhere, at most two messages tell of a failure', async () => {
+test('with one fault anywhere, a failure has at most two messages', async () => {
   const one = fc.tuple(fc.nat(30), fc.constantFrom(...faults.slice(1)))
   await fc.assert(
     fc.asyncProperty(failures, one, shuffle, async (failures, [place, fault], order) => {
@@ -234,7 +234,7 @@ test('with one fault anywhere, at most two messages tell of a failure', async ()
   )
 }, 120_000)
 
-test('with faults in every call and order, none stays untold, and no critical is told only as an error', async () => {
+test('with faults in all calls and orders, each failure is told, and each critical one as critical', async () => {
   await fc.assert(
     fc.asyncProperty(failures, plan, shuffle, async (failures, faults, order) => {
       const world = await play(failures, faults, order)

@@ -19,7 +19,7 @@ const name = executionArn.split(':').at(-1) ?? ''
 const anchor = (event: unknown, ...more: [] | [ReturnType<typeof endedIn>]) =>
   read(event, 'proven', ...more).runbook.split('#')[1]
 
-describe('the state that an execution ended in tells how bad it is', () => {
+describe('the state in which an execution ended gives the severity', () => {
   const failed = executionEndedEvent('FAILED', 'States.Timeout', '')
   const stopped = executionEndedEvent('ABORTED', null, null)
   test.each([
@@ -63,7 +63,7 @@ describe('the state that an execution ended in tells how bad it is', () => {
       'error',
       'notpermitted',
     ],
-    // What stands further behind may be the name of a user.
+    // Text further behind may be the name of a user.
     [
       'FAILED',
       'Unreachable',
@@ -74,7 +74,7 @@ describe('the state that an execution ended in tells how bad it is', () => {
     ['FAILED', 'Unreachable', 'retireSecret: no answer', 'error', 'retiresecret-failed'],
     ['FAILED', 'StepFunctions.SdkClientException', 'no answer', 'error', 'retiresecret-failed'],
     ['FAILED', 'EventBridge.FailedEntry', 'no such bus', 'error', 'announcesuccess-failed'],
-    // Nobody can tell where.
+    // The state is not known.
     ['FAILED', 'States.Timeout', 'something', 'critical', 'execution-failed'],
     ['FAILED', 'Runtime.ExitError', 'something', 'critical', 'execution-failed'],
     ['FAILED', undefined, undefined, 'critical', 'execution-failed'],
@@ -86,7 +86,7 @@ describe('the state that an execution ended in tells how bad it is', () => {
 })
 
 describe('names', () => {
-  test('an execution has its own, and the credential is told by it as well', () => {
+  test('an execution has its own, and its credential another', () => {
     expect(read(rotationFailedEvent)).toMatchObject({
       key: `execution ${name}`,
       otherKeys: ['secret secrets-manager shop/database'],
@@ -108,7 +108,7 @@ describe('names', () => {
     expect(other.subject).toBe('ERROR TestFailed: rotation of parameter shop/database failed')
   })
 
-  test('what is not proven silences nothing, joins nothing and opens nothing', () => {
+  test('an unproven event silences nothing, joins nothing and opens nothing', () => {
     for (const worth of ['denied', 'early', 'unknown'] as const) {
       const alarm = read(lockedOutEvent, worth)
       expect(alarm).toMatchObject({ key: 'event event-2', otherKeys: [] })
@@ -119,7 +119,7 @@ describe('names', () => {
     }
   })
 
-  test('two events that cannot be told apart by an id have different names', () => {
+  test('two events without an id have different names', () => {
     expect(read({ a: 1, source: 'a' }).key).toEqual(read({ source: 'a' }).key)
     expect(read({ source: 'a' }).key).not.toEqual(read({ source: 'b' }).key)
   })
@@ -163,7 +163,7 @@ describe('whatever comes', () => {
     expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)
   })
 
-  test('of an input that is no input of ours, what failed is told, and nothing of the input', () => {
+  test('an unknown input gives an alarm about the failure, without the input', () => {
     const failure = { Error: 'InvalidInput', Cause: '{"errorMessage":"createSecret: id: should be"}' }
     const rotation = { id: { password: 'Hidden-1' }, token: 'Hidden-2', failure }
     const alarm = read({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, rotation } })
@@ -208,14 +208,14 @@ describe('whatever comes', () => {
   })
 })
 
-describe('rotations that a run of what was due started', () => {
-  test('the failures that its report tells of as well: those that were rolled back', () => {
+describe('rotations that rotate-due started', () => {
+  test('join its report if they were rolled back', () => {
     expect(read(rotationFailedEvent).reportedExecution).toBe(name)
     const end = executionFailedEvent('FAILED', 'TestFailed', 'testSecret: no')
     expect(read(end, 'proven', endedIn('RotationFailed')).reportedExecution).toBe(name)
   })
 
-  test('but none that is critical, that was stopped, or that failed after the rotation', () => {
+  test('do not join it if critical, stopped, or failed after the rotation', () => {
     const undone = structuredClone(lockedOutEvent)
     undone.detail.rotation.lockout.Error = 'Unreachable'
     for (const event of [lockedOutEvent, undone, executionEndedEvent('ABORTED', null, null)])
@@ -226,13 +226,13 @@ describe('rotations that a run of what was due started', () => {
       ).not.toHaveProperty('reportedExecution')
   })
 
-  test('nothing in the input makes a group', () => {
+  test('are not grouped by anything in the input', () => {
     const rotation = { ...rotationFailedEvent.detail.rotation, group: 'forged' }
     const alarm = read({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, rotation } })
     expect(JSON.stringify(alarm)).not.toContain('forged')
   })
 
-  test('the report names the critical first, with the entry of the runbook', () => {
+  test('have a report with the critical ones first, and the entry of the runbook', () => {
     const alarm = read(criticalReportEvent)
     expect(alarm).toMatchObject({
       key: 'report run-1 db.example.com:5432',
@@ -244,7 +244,7 @@ describe('rotations that a run of what was due started', () => {
     expect(kinds[0]?.[1]).toMatch(/^2: secrets-manager shop\/database, .*; see docs\/runbook\.md#lockedout$/)
   })
 
-  test('what does not fit is counted, by severity', () => {
+  test('are counted by severity if they do not fit into the report', () => {
     const names = Array.from({ length: 50 }, (_, n) => `parameter-store /${'x'.repeat(150)}/${n}`)
     const [error, critical] = criticalReportEvent.detail.report.failures
     const failures = [
@@ -280,14 +280,14 @@ describe('rotations that a run of what was due started', () => {
       runbook: 'docs/runbook.md#several-rotations-failed',
       facts: expect.arrayContaining([['TestFailed', '1: secrets-manager c']]),
     })
-    // Nobody can tell how bad it is.
+    // The severity is not known.
     expect(read({ ...runReportEvent, detail: {} })).toMatchObject({
       severity: 'critical',
       subject: 'CRITICAL: 0 rotations failed',
     })
   })
 
-  test('of one error that is none of ours, or that came before any rotation, it leads to an entry too', () => {
+  test('have an entry of the runbook also for an unknown error, or one before any rotation', () => {
     const { failures } = runReportEvent.detail.report
     const of = (error: string) => {
       const detail = {
@@ -303,7 +303,7 @@ describe('rotations that a run of what was due started', () => {
     ])
   })
 
-  test('what is late is told by name, of one day', () => {
+  test('late credentials are named, for one day', () => {
     const alarm = read(credentialsLateEvent)
     expect(alarm).toMatchObject({
       severity: 'error',
@@ -322,7 +322,7 @@ describe('rotations that a run of what was due started', () => {
     expect(alarm.key.length).toBeLessThan(100)
   })
 
-  test('a run that failed is told of as such', () => {
+  test('a run that failed is named as such', () => {
     expect(read(runFailedEvent)).toMatchObject({
       key: 'run failed HostLost',
       happenedAt: Date.parse('2026-11-21T00:00:00Z'),

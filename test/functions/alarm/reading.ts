@@ -6,7 +6,7 @@ import type { Verdict, VerifiedEvent } from '../../../functions/alarm/verifyEven
 export const runbook = 'docs/runbook.md'
 export const guide = { runbook, stage: 'prod', region: 'eu-west-1' }
 
-/** An event, and what is known of its worth; by default that it is true. */
+/** An event, and the result of its verification: true by default. */
 export const weighed = (
   event: unknown,
   worth: Verdict = 'proven',
@@ -17,14 +17,14 @@ export const weighed = (
   ...more,
 })
 
-/** The alarm that an event is. */
+/** @returns the alarm for an event */
 export function read(event: unknown, worth: Verdict = 'proven', more: Partial<VerifiedEvent> = {}): Alarm {
   const alarm = readAlarm(weighed(event, worth, more), guide)
   if (!alarm) throw new Error('nobody would be told')
   return alarm
 }
 
-/** The state that an execution ended in, as its history has it: one of ours, or of another release. */
+/** @returns the state in which an execution ended, as from its history; it may be another release's */
 export const endedIn = (
   state: string,
   input: unknown = { store: 'secrets-manager', id: 'shop/database' },

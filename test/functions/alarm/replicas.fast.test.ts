@@ -28,16 +28,16 @@ const minute = 60_000
 const day = 24 * 60 * minute
 const start = Date.parse('2026-11-21T09:00:00Z')
 
-/** Whoever is on call, and all that raiseAlarm remembers. */
+/** The messages that went out, and raiseAlarm's ledger. */
 class OnCall {
   readonly #items = new Map()
   readonly #told: string[] = []
-  /** Whether histories cannot be looked at. */
+  /** Whether histories cannot be read. */
   seesNothing = false
-  /** What the histories have: which state announced what, by execution. */
+  /** The histories by execution: which state announced what. */
   readonly #histories = new Map<string, { state: StateName; input: unknown }>()
 
-  /** What is told of these, so many milliseconds after the start; each is borne out unless it is `forged`. */
+  /** Delivers events so many milliseconds after the start. Their histories prove them unless `forged`. @returns the messages */
   async hears(events: object[], after: number, forged = false): Promise<string[]> {
     const now = start + after
     const items = events.map(event => {
@@ -96,7 +96,7 @@ const refusal = 'ERROR ReplicasBehind: rotation of secret shop/database failed'
 const reminder = 'ERROR ReplicasBehind: 1 credentials have a replica that does not follow'
 const well = 'OK: secret shop/database was rotated, and every Region has it'
 
-/** A try that is refused, as it is reported: by its announcement, Step Functions, and Secrets Manager. */
+/** The events about a refused try: its own, Step Functions', and Secrets Manager's. */
 function tryOf(n: number, event: typeof rotationRefusedEvent = rotationRefusedEvent): object[] {
   const arn = `${executionArn}-${n}`
   const { Error: error, Cause: cause } = event.detail.rotation.failure
@@ -107,7 +107,7 @@ function tryOf(n: number, event: typeof rotationRefusedEvent = rotationRefusedEv
     managedRotationFailedEvent,
   ]
 }
-/** What a run finds once a day, with another reason at each look. */
+/** The event of a run that finds replicas behind, each time with another reason. */
 const found = (n: number) => ({
   ...laggingReplicasEvent,
   detail: {
@@ -116,21 +116,21 @@ const found = (n: number) => ({
   },
 })
 
-test('a replica that does not follow is told at once, and then once a day, whoever finds it', async () => {
+test('a replica that is behind is told at once, and then once a day, whatever reports it', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([])
   expect(await onCall.hears([found(0)], 70 * minute)).toEqual([])
-  // The next day a run comes first, then tries that Secrets Manager repeats.
+  // On the next day a run reports first, then tries that Secrets Manager repeats.
   expect(await onCall.hears([found(1)], day)).toEqual([reminder])
   expect(await onCall.hears([found(2)], day + 15 * minute)).toEqual([])
   for (const n of [3, 4, 5]) expect(await onCall.hears(tryOf(n), day + n * 60 * minute)).toEqual([])
-  // And where no run looks, a try.
+  // Without a run, a try reports it.
   expect(await onCall.hears(tryOf(6), 2 * day)).toEqual([refusal])
   expect(await onCall.hears(tryOf(7), 2 * day + 60 * minute)).toEqual([])
 })
 
-test('a try that is not told is not told by Step Functions either, where its history cannot be looked at', async () => {
+test('if its own event is silenced, so is Step Functions’ event, even if the history cannot be read', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   const [announcement, status] = tryOf(2) as [object, object]
@@ -139,12 +139,12 @@ test('a try that is not told is not told by Step Functions either, where its his
   expect(await onCall.hears([status], 60 * minute + 20_000)).toEqual([])
 })
 
-test('the rotation that its replicas have followed closes it, and what comes the same day is told anew', async () => {
+test('the event that replicas are in sync closes the failure, and one on the same day is told again', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   expect(await onCall.hears([replicatedEvent], 20 * minute)).toEqual([well])
   expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([refusal])
-  // Another rotation that goes well, and is behind again.
+  // Another rotation succeeds, and its replicas are behind again.
   const next = {
     ...replicasBehindEvent,
     detail: { ...replicasBehindEvent.detail, execution: `${executionArn}-3` },
@@ -152,19 +152,19 @@ test('the rotation that its replicas have followed closes it, and what comes the
   expect(await onCall.hears([next], 90 * minute)).toEqual([behind])
 })
 
-test('a refusal that was told opens what a later rotation closes', async () => {
+test('a refusal that was told is closed by a later rotation', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears(tryOf(2), 0)).toEqual([refusal])
   expect(await onCall.hears([replicatedEvent], 60 * minute)).toEqual([well])
 })
 
-test('what fails otherwise meanwhile is told, by whatever reports it', async () => {
+test('another failure meanwhile is told, whatever reports it', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   expect(await onCall.hears(tryOf(2, rotationFailedEvent), 30 * minute)).toEqual([
     'ERROR TestFailed: rotation of secret shop/database failed',
   ])
-  // Nothing was announced that it could follow from.
+  // No earlier event covers this one.
   expect(await onCall.hears([managedRotationFailedEvent], 60 * minute)).toEqual([
     'ERROR RotationFailed: rotation of secret shop/database failed',
   ])
@@ -181,7 +181,7 @@ test('what fails otherwise meanwhile is told, by whatever reports it', async () 
   ])
 })
 
-test('another credential is another matter', async () => {
+test('the failure of another credential is told', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
   expect(await onCall.hears([laggingReplicasEvent], 60 * minute)).toEqual([
@@ -189,23 +189,23 @@ test('another credential is another matter', async () => {
   ])
 })
 
-test('what nothing bears out silences nothing', async () => {
+test('an unproven event silences nothing', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([found(0)], 0, true)).toHaveLength(1)
   expect(await onCall.hears([replicasBehindEvent], minute, true)).toHaveLength(1)
   expect(await onCall.hears(tryOf(2), 60 * minute)).toEqual([refusal])
 })
 
-test('that the replicas of an earlier rotation have followed makes up for nothing that failed since', async () => {
+test('the replicas of an earlier rotation being in sync closes no failure since', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([replicasBehindEvent], 0)).toEqual([behind])
-  // They have, and before the earlier rotation looks again, the next one leaves the application locked out.
+  // Before the earlier rotation polls again, the next one leaves the application locked out.
   const next = { ...lockedOutEvent, detail: { ...lockedOutEvent.detail, execution: `${executionArn}-2` } }
   expect(await onCall.hears([next], 60 * minute)).toEqual([expect.stringMatching(/^CRITICAL /)])
   expect(await onCall.hears([replicatedEvent], 70 * minute)).toEqual([])
 })
 
-/** What a run finds, with another reason at each look. */
+/** The event of a run that finds a promoted secret, each time with another reason. */
 const promotedIn = (n: number, ...more: string[]) => ({
   ...promotedFoundEvent,
   detail: {
@@ -221,21 +221,21 @@ const promotedIn = (n: number, ...more: string[]) => ({
 const refusedOnce = 'ERROR PromotedElsewhere: rotation of secret shop/database failed'
 const open = 'ERROR PromotedElsewhere: secret shop/database was rotated, and was promoted elsewhere'
 
-test('what was promoted elsewhere is told once, for as long as anybody finds it', async () => {
+test('a secret that was promoted elsewhere is told once, for as long as it is found', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears(tryOf(2, promotedElsewhereEvent), 0)).toEqual([refusedOnce])
-  // Secrets Manager tries again, and runs find it, day after day.
+  // Secrets Manager retries, and runs find it, day after day.
   for (let n = 1; n < 40; n++) {
     expect(await onCall.hears(tryOf(2 + n, promotedElsewhereEvent), n * day)).toEqual([])
     expect(await onCall.hears([promotedIn(n)], n * day + 60 * minute)).toEqual([])
   }
-  // Another one is news.
+  // Another secret is told.
   expect(await onCall.hears([promotedIn(40, 'secrets-manager shop/mail: so')], 40 * day)).toEqual([
     'ERROR PromotedElsewhere: 2 credentials stand alone in another Region as well',
   ])
 })
 
-test('a run that finds it first tells it, once; two weeks after the last sight it is another matter', async () => {
+test('a run that finds it first tells it once, and two weeks after the last event it is told again', async () => {
   const onCall = new OnCall()
   const list = 'ERROR PromotedElsewhere: 1 credentials stand alone in another Region as well'
   expect(await onCall.hears([promotedIn(0)], 0)).toEqual([list])
@@ -244,7 +244,7 @@ test('a run that finds it first tells it, once; two weeks after the last sight i
   expect(await onCall.hears([promotedIn(2)], 15 * day)).toEqual([list])
 })
 
-test('that what was replaced stays open is told of each rotation, and no refusal after it', async () => {
+test('each rotation that leaves something open is told, and no refusal after it', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears([leftOpenEvent], 0)).toEqual([open])
   expect(await onCall.hears([leftOpenEvent], minute)).toEqual([])
@@ -252,7 +252,7 @@ test('that what was replaced stays open is told of each rotation, and no refusal
   expect(await onCall.hears([promotedIn(0)], 70 * minute)).toEqual([])
 })
 
-test('a rotation that goes well closes it, that replicas have followed does not, and then it is told anew', async () => {
+test('a successful rotation closes it, replicas in sync do not, and after that it is told again', async () => {
   const onCall = new OnCall()
   expect(await onCall.hears(tryOf(2, promotedElsewhereEvent), 0)).toEqual([refusedOnce])
   expect(await onCall.hears([replicatedEvent], 30 * minute)).toEqual([])

@@ -52,7 +52,7 @@ function holds(expression: string, item: Item, values: Item): boolean {
     .replaceAll(/attribute_exists\((\w+)\)/g, (_, name) => `${name in item}`)
     .replaceAll(/([\w:]+) (<|>|=) ([\w:]+)/g, (_, left, sign, right) => {
       const [a, b] = [operand(left), operand(right)]
-      // What is not there compares with nothing.
+      // A comparison with a missing attribute is false.
       if (a === undefined || b === undefined) return 'false'
       return `${sign === '<' ? a < b : sign === '>' ? a > b : a === b}`
     })

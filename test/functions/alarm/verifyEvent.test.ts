@@ -47,7 +47,7 @@ const did = (...entered: [state: string, input: unknown][]) =>
 const replicated = { ...rotatedEvent, 'detail-type': 'Credential Replicated' }
 
 describe('an announcement', () => {
-  test('is true if its execution entered the state that makes it; what is told is what the history says', async () => {
+  test('is true if its execution entered the state that sends it, and the content is that of the history', async () => {
     did(
       ['AnnounceLockout', lockedOutEvent.detail.rotation],
       ['RollbackFailed', lockedOutEvent.detail.rotation],
@@ -122,7 +122,7 @@ describe('an announcement', () => {
     expect(read.detail).toMatchObject(JSON.parse(JSON.stringify(detail)))
   })
 
-  test('of a list, the part has to be the one that was announced', async () => {
+  test('about a list has to be for an announced part', async () => {
     const parts = [
       { count: 1, names: ['a'] },
       { count: 1, names: ['b'] },
@@ -144,14 +144,14 @@ describe('an announcement', () => {
     expect((await weighed(behind)).verdict).toBe('denied')
   })
 
-  test('far back in a long history it is found', async () => {
+  test('is found far back in a long history', async () => {
     const tries = Array.from({ length: 350 }, () => ['RetireSecret', {}] as [string, unknown])
     did(['AnnounceSuccess', rotatedEvent.detail], ...tries)
     expect((await weighed(rotatedEvent)).verdict).toBe('proven')
     expect(stepFunctions.calls.length).toBe(4)
   })
 
-  test('that its execution has not made yet is early', async () => {
+  test('that is not in the history yet is early', async () => {
     known.set(executionArn, { entered: [{ state: 'SetSecret', input: {} }], ended: false })
     expect((await weighed(rotationFailedEvent)).verdict).toBe('early')
   })
@@ -163,7 +163,7 @@ describe('an announcement', () => {
     `${prefix}`,
     'no ARN',
     undefined,
-  ])('that names an execution of somebody else is denied without a call: %s', async execution => {
+  ])('that names a foreign execution is denied without a call: %s', async execution => {
     expect(
       (await weighed({ ...rotationFailedEvent, detail: { ...rotationFailedEvent.detail, execution } }))
         .verdict,
@@ -171,12 +171,12 @@ describe('an announcement', () => {
     expect(stepFunctions.calls).toEqual([])
   })
 
-  test('that names an execution that there is not is denied', async () => {
+  test('that names an execution that does not exist is denied', async () => {
     expect((await weighed(rotationFailedEvent)).verdict).toBe('denied')
     expect(stepFunctions.calls).toHaveLength(1)
   })
 
-  test.each(['ThrottlingException', 'AccessDeniedException'])('nobody can tell: %s', async error => {
+  test.each(['ThrottlingException', 'AccessDeniedException'])('is unproven: %s', async error => {
     failing = error
     expect(await weighed(rotationFailedEvent)).toMatchObject({
       worth: 'unknown',
@@ -185,17 +185,17 @@ describe('an announcement', () => {
   })
 })
 
-describe("what AWS's services say is true", () => {
+describe("an event of AWS's services", () => {
   test.each([
     ['Secrets Manager', managedRotationFailedEvent],
     ['Secrets Manager, in the other shape', managedRotationAbandonedEvent],
     ['CloudWatch', cloudWatchAlarmEvent('keyturn-test-late', 'INSUFFICIENT_DATA', '')],
-  ])('%s: without a look', async (_, event) => {
+  ])('of %s is true without a call', async (_, event) => {
     expect((await weighed(event)).verdict).toBe('proven')
     expect(stepFunctions.calls).toEqual([])
   })
 
-  test('Step Functions: with a look at the state it ended in', async () => {
+  test('of Step Functions is true, with the state from the history', async () => {
     did(['SetSecret', rotation], ['Grace', rotation])
     expect(await weighed(executionFailedEvent('ABORTED'))).toMatchObject({
       worth: 'proven',
@@ -203,7 +203,7 @@ describe("what AWS's services say is true", () => {
     })
   })
 
-  test('Step Functions, and it cannot be looked up: still true', async () => {
+  test('of Step Functions is true also if the history cannot be read', async () => {
     failing = 'ThrottlingException'
     const found = await weighed(executionFailedEvent('ABORTED'))
     expect(found).toMatchObject({ worth: 'proven', why: 'Step Functions: ThrottlingException' })

@@ -17,7 +17,7 @@ type Posted = {
   at: number
 }
 
-/** Every service that the webhook may be: answers as `answer` says, or not at all. */
+/** A server that plays every service of a webhook, and answers as `answer` says, or not at all. */
 let answer: (posted: Posted, n: number) => Answer
 let posted: Posted[] = []
 const chat = createServer(async (incoming, outgoing) => {
@@ -34,7 +34,7 @@ const chat = createServer(async (incoming, outgoing) => {
 chat.listen(0, '127.0.0.1')
 await once(chat, 'listening')
 const local = `http://127.0.0.1:${(chat.address() as AddressInfo).port}`
-/** fetch, to the server above, whatever the host. */
+/** A fetch that goes to that server, whatever the host. */
 const send: typeof fetch = (url, options) => {
   const { pathname, search, hash } = new URL(String(url))
   return fetch(`${local}${pathname}${search}${hash}`, options)
@@ -70,7 +70,7 @@ const of = (
     },
   })
 
-/** Posts; gives back who was told and who was not. */
+/** Posts alarms. @returns which were told and which were not */
 async function post(address: string, alarms: Alarm[], patience = 30_000, target = send) {
   const told: Alarm[] = []
   const failed = await postWebhook(
@@ -107,7 +107,7 @@ test.each([
   expect(url.replace('#routing-key', '')).toContain(posted[0]?.path)
 })
 
-test('the routing key is sent to PagerDuty alone, in the body', async () => {
+test('only PagerDuty gets the routing key, in the body', async () => {
   await post('https://events.pagerduty.com/v2/enqueue#routing-key', [alarm])
   expect(posted).toMatchObject([
     {
@@ -122,7 +122,7 @@ test('the routing key is sent to PagerDuty alone, in the body', async () => {
   ])
 })
 
-test('Slack: nothing in a text becomes a link, calls a channel or ends a label', async () => {
+test('in Slack no text becomes a link, notifies a channel or ends a label', async () => {
   const id = 'a<b>&c <!channel> <https://evil.example|look>'
   await post(addresses.Slack, [of(1, rotationFailedEvent, id)])
   await post(addresses.Slack, [of(1, rotationFailedEvent, id), of(2)])
@@ -133,7 +133,7 @@ test('Slack: nothing in a text becomes a link, calls a channel or ends a label',
   }
 })
 
-test('Teams: nothing in a text becomes a link or emphasis', async () => {
+test('in Teams no text becomes a link or emphasis', async () => {
   const id = '[look](https://evil.example) *now* _now_ <b>'
   await post(addresses.Teams, [of(1, rotationFailedEvent, id)])
   await post(addresses.Teams, [of(1, rotationFailedEvent, id), of(2)])
@@ -155,7 +155,7 @@ test.each([
   expect(posted).toHaveLength(1)
 })
 
-test('an answer that does not come fails after five seconds, and nobody else is kept waiting for it', async () => {
+test('a missing answer fails after five seconds, and does not delay other outlets', async () => {
   answer = () => undefined
   const begin = Date.now()
   const alarms = [1, 2, 3].map(n => of(n, lockedOutEvent))
@@ -194,7 +194,7 @@ test.each([
   expect((posted[1]?.at ?? 0) - (posted[0]?.at ?? 0)).toBeGreaterThanOrEqual(given === 'date' ? 500 : 950)
 })
 
-test('429 for longer than there is time: what is left comes again', async () => {
+test('429 for longer than the time limit leaves the rest for later', async () => {
   answer = (_, n) => (n === 1 ? { status: 202 } : { status: 429, retryAfter: '600' })
   const alarms = [1, 2, 3].map(n => of(n, lockedOutEvent))
   const { told, failed } = await post(addresses.PagerDuty, alarms)
@@ -203,7 +203,7 @@ test('429 for longer than there is time: what is left comes again', async () => 
   expect(posted).toHaveLength(2)
 })
 
-test('one that the service does not take keeps no other from being told', async () => {
+test('an alarm that the service refuses does not block others', async () => {
   const alarms = [1, 2, 3].map(n => of(n))
   answer = ({ text }) => ({ status: text.includes('secret-2') ? 400 : 202 })
   const { told, failed } = await post(addresses.Slack, alarms)
@@ -211,7 +211,7 @@ test('one that the service does not take keeps no other from being told', async 
   expect([...failed.keys()]).toEqual([alarms[1]])
 })
 
-/** 300 failures, twenty of them critical, as a batch each of a hundred. */
+/** 300 failures, twenty of them critical, in batches of a hundred. */
 const flood = Array.from({ length: 300 }, (_, n) =>
   of(n, n % 15 ? rotationFailedEvent : lockedOutEvent, `${'x'.repeat(200)}/${n}`),
 )
@@ -220,7 +220,7 @@ test.each(['Slack', 'Teams'] as const)(
   'a flood: %s gets few messages, within its limits, that name every one',
   async name => {
     for (let n = 0; n < 300; n += 100) await post(addresses[name], flood.slice(n, n + 100))
-    // One a second, so this is far from two minutes.
+    // The limit is one message a second, so this is far from two minutes.
     expect(posted.length).toBeLessThan(15)
     const all = posted.map(({ text }) => text).join()
     for (let n = 0; n < 300; n++) expect(all).toMatch(new RegExp(`x/${n} failed`))
@@ -234,12 +234,12 @@ test.each(['Slack', 'Teams'] as const)(
         expect(lengths.reduce((sum, length) => sum + length)).toBeLessThanOrEqual(40_000)
       }
     }
-    // The critical ones come first.
+    // Critical failures come first.
     expect(posted[0]?.text.indexOf('CRITICAL')).toBeLessThan(posted[0]?.text.indexOf('ERROR') ?? 0)
   },
 )
 
-test('a flood: PagerDuty gets each critical by its own key, and the errors of a batch as one', async () => {
+test('a flood: PagerDuty gets each critical failure with its own key, and the errors of a batch as one', async () => {
   for (let n = 0; n < 300; n += 100) await post(addresses.PagerDuty, flood.slice(n, n + 100))
   const events = posted.map(
     ({ body }) => body as { dedup_key: string; payload: { summary: string; severity: string } },
@@ -255,7 +255,7 @@ test('a flood: PagerDuty gets each critical by its own key, and the errors of a 
   for (let n = 0; n < 300; n++) expect(all).toMatch(new RegExp(`x/${n} failed`))
 })
 
-test('what is well again: PagerDuty closes each incident, the others are told', async () => {
+test('a recovery closes each incident in PagerDuty, and is a message in the other services', async () => {
   const { console: _, ...rest } = alarm
   const well = {
     ...rest,
