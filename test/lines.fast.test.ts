@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 
 const project = join(import.meta.dirname, '..')
 
-/** Those of these files that have more lines. */
+/** @returns the files that have more lines */
 const longerThan = (most: number, files: string[]) =>
   files.filter(file => readFileSync(join(project, file), 'utf8').split('\n').length - 1 > most)
 

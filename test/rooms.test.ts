@@ -8,7 +8,7 @@ const project = join(import.meta.dirname, '..')
 const folder = await mkdtemp(join(tmpdir(), 'keyturn-rooms-'))
 afterAll(() => rm(folder, { recursive: true }))
 
-/** What the project's linter says of these files, by their paths, in a project that has no others. */
+/** @returns the linter's findings about these files, by their paths, in a project with only them */
 async function lint(files: Record<string, string>): Promise<string> {
   const here = await mkdtemp(join(folder, 'project-'))
   await cp(join(project, 'biome.json'), join(here, 'biome.json'))
@@ -29,7 +29,7 @@ async function lint(files: Record<string, string>): Promise<string> {
 
 const one = 'export const one = 1\n'
 
-test('a circle of imports is refused, be it one of types alone', async () => {
+test('a circle of imports is refused, also of types', async () => {
   const told = await lint({
     'rotation/a.ts': "import type { B } from './b.ts'\nexport type A = { b: B }\n",
     'rotation/b.ts': "import type { A } from './a.ts'\nexport type B = { a: A }\n",
@@ -59,17 +59,20 @@ test.each(up)('%s may not import from %s, which may import from it', async (belo
   )
 })
 
-test.each(['rotation', 'fleet', 'functions', 'scripts'])('%s may not import what packs it', async room => {
-  const told = await lint({
-    'bundle.ts': one,
-    'bundleFunction.ts': one,
-    [`${room}/two.ts`]: "import { one } from '../bundle.ts'\nexport const two = one + one\n",
-    [`${room}/three.ts`]:
-      "import { one } from '../bundleFunction.ts'\nexport const three = one + one + one\n",
-  })
-  for (const file of ['two.ts', 'three.ts'])
-    expect(told).toContain(`${room}/${file}:1:21 lint/style/noRestrictedImports`)
-})
+test.each(['rotation', 'fleet', 'functions', 'scripts'])(
+  '%s may not import bundle.ts and the other files that package it',
+  async room => {
+    const told = await lint({
+      'bundle.ts': one,
+      'bundleFunction.ts': one,
+      [`${room}/two.ts`]: "import { one } from '../bundle.ts'\nexport const two = one + one\n",
+      [`${room}/three.ts`]:
+        "import { one } from '../bundleFunction.ts'\nexport const three = one + one + one\n",
+    })
+    for (const file of ['two.ts', 'three.ts'])
+      expect(told).toContain(`${room}/${file}:1:21 lint/style/noRestrictedImports`)
+  },
+)
 
 test.each(['engines/postgres.ts', 'stores/store.ts', 'steps.ts', 'rollback.ts', 'retire.ts'])(
   'the command may not import rotation/%s',
@@ -82,7 +85,7 @@ test.each(['engines/postgres.ts', 'stores/store.ts', 'steps.ts', 'rollback.ts', 
   },
 )
 
-test('a function whose body has more than 60 lines is refused, but in a test', async () => {
+test('a function whose body has more than 60 lines is refused, except in a test', async () => {
   const long = (lines: number) => `export function long() {\n${"  console.log('line')\n".repeat(lines)}}\n`
   const told = await lint({ 'fleet/long.ts': long(61), 'fleet/short.ts': long(60), 'test/long.ts': long(61) })
   expect(told.match(/\S+ lint\/complexity\/noExcessiveLinesPerFunction/g)).toEqual([

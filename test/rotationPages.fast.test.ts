@@ -15,14 +15,14 @@ const states: Record<string, State> = JSON.parse(read('statemachines/rotate.asl.
 const [, picture = ''] = /```mermaid\n([^`]*)```/.exec(read('README.md')) ?? []
 const drawnStates = [...picture.matchAll(/^ {2}(\w+)\["/gm)].map(([, name = '']) => name)
 
-/** The states that may come right after one: when it fails for good, or otherwise. */
+/** @returns the states that may follow one: after a final failure, or after success */
 function followers(name: string, after: 'failure' | 'success'): string[] {
   const { Next, Default, Choices = [], Catch = [] } = states[name] ?? {}
   const targets = after === 'failure' ? Catch.map(entry => entry.Next) : Choices.map(choice => choice.Next)
   return after === 'failure' ? targets : [...targets, Next ?? '', Default ?? ''].filter(Boolean)
 }
 
-/** Whether a way leads from one of these states to `to` through states that README does not show. */
+/** @returns whether a way leads from one of these states to `to` only through states that README does not show */
 function leadsTo(from: string[], to: string, seen = new Set<string>()): boolean {
   return from.some(name => {
     if (name === to) return true
@@ -45,7 +45,7 @@ test("each arrow of README's picture is a way through the state machine", () => 
     return kinds.map((kind, n) => ({ from: names[n] ?? '', to: names[n + 1] ?? '', kind }))
   })
   expect(arrows.length).toBeGreaterThan(10)
-  // Where a rehearsal has failed is told by the state behind it, which a failure leads to as success does.
+  // A failed branch of the rehearsal leads to the same next state as success, which then decides.
   const isChoiceBehind = (from: string) => states[from]?.Branches !== undefined
   for (const { from, to, kind } of arrows) {
     const after = kind === '-->' || isChoiceBehind(from) ? 'success' : 'failure'

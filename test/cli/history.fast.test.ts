@@ -123,13 +123,16 @@ describe('every state', () => {
     expect(Boolean(STATE_TEXTS[name])).toBe(['Task', 'Wait', 'Parallel'].includes(state.Type))
   })
 
-  test.each(states.map(([name]) => name))('the meaning of an end in %s is the same as in the alarms', state => {
-    const ended = { kind: 'ended', state, at: timestamp } as const
-    const { failed = 'unclear', stopped = 'stopped' } = ENDINGS_BY_STATE[state] ?? {}
-    expect(harmText({ ...ended, status: 'FAILED' })).toBe(HEADLINES[failed])
-    expect(harmText({ ...ended, status: 'ABORTED' })).toBe(HEADLINES[stopped])
-    expect(/may be locked out/.test(HEADLINES[failed])).toBe(CRITICAL_HEADLINES.includes(failed))
-  })
+  test.each(states.map(([name]) => name))(
+    'the meaning of an end in %s is the same as in the alarms',
+    state => {
+      const ended = { kind: 'ended', state, at: timestamp } as const
+      const { failed = 'unclear', stopped = 'stopped' } = ENDINGS_BY_STATE[state] ?? {}
+      expect(harmText({ ...ended, status: 'FAILED' })).toBe(HEADLINES[failed])
+      expect(harmText({ ...ended, status: 'ABORTED' })).toBe(HEADLINES[stopped])
+      expect(/may be locked out/.test(HEADLINES[failed])).toBe(CRITICAL_HEADLINES.includes(failed))
+    },
+  )
 })
 
 test('a lockout from before is not blamed on the rotation', () => {

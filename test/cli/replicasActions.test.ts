@@ -523,14 +523,17 @@ describe('--repair', () => {
     expect(code).toBe(0)
   })
 
-  test.each([['yes'], [other], [undefined]])('leaves a replica that hangs as it is if %s is typed', async typed => {
-    const { name } = await wedged()
-    const called = { milliseconds: 600, ...(typed !== undefined && { typed }) }
-    const { code, err } = await keyturn(name, { repair: region }, called)
-    expect(code).toBe(4)
-    expect(err).toMatch(/Removing it and adding it again may help: keyturn replicas .* --confirm us-east-1/)
-    expect(changed()).toEqual(['ReplicateSecretToRegions'])
-  })
+  test.each([['yes'], [other], [undefined]])(
+    'leaves a replica that hangs as it is if %s is typed',
+    async typed => {
+      const { name } = await wedged()
+      const called = { milliseconds: 600, ...(typed !== undefined && { typed }) }
+      const { code, err } = await keyturn(name, { repair: region }, called)
+      expect(code).toBe(4)
+      expect(err).toMatch(/Removing it and adding it again may help: keyturn replicas .* --confirm us-east-1/)
+      expect(changed()).toEqual(['ReplicateSecretToRegions'])
+    },
+  )
 
   test('--confirm replaces the typing, and a replica that cannot be added again is reported', async () => {
     const { name, arn } = await wedged()

@@ -29,36 +29,39 @@ describe.each([
 ])('%s from any call on', (_, name) => {
   beforeEach(() => vi.stubEnv('AWS_MAX_ATTEMPTS', '1'))
 
-  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])('after %d changes, the same command completes the enrolment', async n => {
-    const [{ name: id, arn }, admin] = [await secret({}, officialFunctionArn), await secret()]
-    const options: EnrolOptions = { ...singleUserOptions, strategy: 'alternating-users', admin: admin.name }
-    dieAt(n, name)
-    const died = await keyturn(id, options)
-    world.account.refuse()
-    if (died.code === 0) expect(n).toBe(8)
-    else {
-      expect([1, 3]).toContain(died.code)
-      expect(died.err).toMatch(
-        n === 0 ? /keyturn: / : /It may still stand: |whether that was done is not known/,
-      )
-      // At most one of the two rotates the secret.
-      if ('keyturn:every' in (await tagsOf(arn))) expect(await turnedBy(arn)).toBeUndefined()
-    }
-    expect((await keyturn(id, options)).code).toBe(0)
-    expect(await tagsOf(arn)).toMatchObject({
-      ...{ 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users', 'keyturn:every': '30d' },
-      'keyturn-before': officialFunctionArn,
-    })
-    expect(await turnedBy(arn)).toBeUndefined()
-    dieAt(n % 4, name)
-    await back(id)
-    world.account.refuse()
-    expect((await back(id)).code).toBe(0)
-    expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([
-      {},
-      { by: officialFunctionArn, rules: rotationRules },
-    ])
-  })
+  test.each([0, 1, 2, 3, 4, 5, 6, 7, 8])(
+    'after %d changes, the same command completes the enrolment',
+    async n => {
+      const [{ name: id, arn }, admin] = [await secret({}, officialFunctionArn), await secret()]
+      const options: EnrolOptions = { ...singleUserOptions, strategy: 'alternating-users', admin: admin.name }
+      dieAt(n, name)
+      const died = await keyturn(id, options)
+      world.account.refuse()
+      if (died.code === 0) expect(n).toBe(8)
+      else {
+        expect([1, 3]).toContain(died.code)
+        expect(died.err).toMatch(
+          n === 0 ? /keyturn: / : /It may still stand: |whether that was done is not known/,
+        )
+        // At most one of the two rotates the secret.
+        if ('keyturn:every' in (await tagsOf(arn))) expect(await turnedBy(arn)).toBeUndefined()
+      }
+      expect((await keyturn(id, options)).code).toBe(0)
+      expect(await tagsOf(arn)).toMatchObject({
+        ...{ 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users', 'keyturn:every': '30d' },
+        'keyturn-before': officialFunctionArn,
+      })
+      expect(await turnedBy(arn)).toBeUndefined()
+      dieAt(n % 4, name)
+      await back(id)
+      world.account.refuse()
+      expect((await back(id)).code).toBe(0)
+      expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([
+        {},
+        { by: officialFunctionArn, rules: rotationRules },
+      ])
+    },
+  )
 
   test.each([0, 1, 2, 3, 4, 5])('if only call %d fails, everything is undone', async n => {
     const { name: id, arn } = await secret({}, officialFunctionArn)

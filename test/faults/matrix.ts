@@ -242,9 +242,7 @@ export function faultMatrix(
           const countingProcess = new Process(scene.base, scene.testServer, point => {
             if (point.startsWith('before')) callsOfRotation.push(point)
           })
-          await new Execution(scene, rehearses =>
-            rehearses ? withoutPoints(scene) : countingProcess,
-          ).run()
+          await new Execution(scene, rehearses => (rehearses ? withoutPoints(scene) : countingProcess)).run()
           const points = callsOfRotation.length
           // Before the promotion, it is the same as a turn of alternating users.
           const from = strategy === 'temporary-clone' ? callsOfRotation.indexOf('before promote') : 0

@@ -29,7 +29,7 @@ import { captureOutput } from '../support/observe.ts'
 const elsewhere = 'us-east-1'
 const never = Number.POSITIVE_INFINITY
 Object.assign(PENDING_WAIT_MS, { pending: 500, pause: 20 })
-// Before any function is loaded.
+// Set before any function is loaded.
 process.env.KEYTURN_PEER_REGIONS = elsewhere
 let embedded: Embedded
 let there: SecretsManagerClient
@@ -45,7 +45,7 @@ beforeEach(() => {
   behaves({})
 })
 
-/** A secret with alternating users, and a replica of it. */
+/** Makes a secret with alternating users, and a replica. */
 async function enrol(user: string): Promise<string> {
   const admin = await embedded.users.makeAdmin(`${user}_admin`)
   const id = await embedded.users.enrol(user, { admin })
@@ -64,14 +64,14 @@ const rotateBy = (tasks: Tasks, id: string, name = randomUUID()) =>
   })
 const rotate = (id: string, name = randomUUID()) => rotateBy(embedded.tasks, id, name)
 const behaves = (conduct: RegionBehaviour) => embedded.secretsManager.setRegionBehaviour(elsewhere, conduct)
-/** A state's task, before which something is done. */
+/** @returns a state's function that first calls `before` */
 const actingBefore =
   (state: StateName<'rotate'>, act: () => unknown): Task =>
   async input => {
     await act()
     return embedded.tasks[state]?.(input)
   }
-/** A task that has the other Region behave so before it does its own. */
+/** @returns a state's function that first sets how the other Region behaves */
 const fromThenOn = (state: StateName<'rotate'>, conduct: RegionBehaviour) =>
   actingBefore(state, () => behaves(conduct))
 const current = async (id: string) =>
@@ -82,7 +82,7 @@ const servedThere = async (id: string) => Credential.parse(await valueIn(there, 
 const stagesThere = async (id: string) =>
   (await there.send(new DescribeSecretCommand({ SecretId: inOther(id) }))).VersionIdsToStages ?? {}
 
-test('a replica that follows has the new version, and what was replaced is closed', async () => {
+test('a replica in sync has the new version, and what was replaced is closed', async () => {
   const id = await enrol('follows')
   const before = await current(id)
   const token = randomUUID()
@@ -96,46 +96,52 @@ test('a replica that follows has the new version, and what was replaced is close
   expect(await admits(embedded.postgres, before)).toBe(false)
 })
 
-/** What replicas can do while they are waited for, and what awaitReplicas says of it; in the end all is closed. */
+/** Ways in which replicas delay, with awaitReplicas' outcome. In the end, what was replaced is closed in each case. */
 test.each<[string, RegionBehaviour, RegExp]>([
   ['has failed', { failsBecause: 'key disabled' }, /the replica in us-east-1 is Failed: .*, and has version/],
   ['is on its way', { inProgressMs: never }, /the replica in us-east-1 is InProgress/],
   ['says InSync and has the version of before', { arrivalMs: never }, /is InSync: .*, and has version/],
   ['may not be asked', { endpoint: 'denied' }, /us-east-1 cannot be asked: Secrets Manager: /],
   ['does not answer', { endpoint: 'closed' }, /us-east-1 cannot be asked: Secrets Manager: /],
-])('one that %s: it is told, and nothing is closed until it follows', async (what, conduct, says) => {
-  const id = await enrol(what.replaceAll(' ', '_'))
-  const before = await current(id)
-  const FinishSecret = fromThenOn('FinishSecret', conduct)
-  const open: boolean[] = []
-  const AwaitReplicasLonger: Task = async input => {
-    if (open.length < 3) {
-      open.push(await admits(embedded.postgres, before))
+])(
+  'a replica that %s raises an event, and nothing is closed until it is in sync',
+  async (what, conduct, says) => {
+    const id = await enrol(what.replaceAll(' ', '_'))
+    const before = await current(id)
+    const FinishSecret = fromThenOn('FinishSecret', conduct)
+    const open: boolean[] = []
+    const AwaitReplicasLonger: Task = async input => {
+      if (open.length < 3) {
+        open.push(await admits(embedded.postgres, before))
+        return embedded.tasks.AwaitReplicasLonger?.(input)
+      }
+      behaves({})
+      if (conduct.failsBecause) await replicate(id)
       return embedded.tasks.AwaitReplicasLonger?.(input)
     }
-    behaves({})
-    if (conduct.failsBecause) await replicate(id)
-    return embedded.tasks.AwaitReplicasLonger?.(input)
-  }
-  const { states, tries, output } = await rotateBy(
-    { ...embedded.tasks, FinishSecret, AwaitReplicasLonger },
-    id,
-  )
-  expect(open).toEqual([true, true, true])
-  expect(tries).toMatchObject({ AwaitReplicas: 9, AwaitReplicasLonger: 4, TestSecret: 1 })
-  expect(states.filter(state => /^(Announce|LeftOpen)/.test(state))).toEqual([
-    'AnnounceSuccess',
-    'AnnounceReplicasBehind',
-    'AnnounceReplicated',
-  ])
-  expect(told.at(-2)?.Detail).toMatchObject({
-    rotation: { replication: { Error: 'ReplicasBehind', Cause: expect.stringMatching(says) } },
-  })
-  expect(output).toMatchObject({ replication: { regions: [elsewhere] }, retirement: { outcome: 'retired' } })
-  expect(await admits(embedded.postgres, before)).toBe(false)
-})
+    const { states, tries, output } = await rotateBy(
+      { ...embedded.tasks, FinishSecret, AwaitReplicasLonger },
+      id,
+    )
+    expect(open).toEqual([true, true, true])
+    expect(tries).toMatchObject({ AwaitReplicas: 9, AwaitReplicasLonger: 4, TestSecret: 1 })
+    expect(states.filter(state => /^(Announce|LeftOpen)/.test(state))).toEqual([
+      'AnnounceSuccess',
+      'AnnounceReplicasBehind',
+      'AnnounceReplicated',
+    ])
+    expect(told.at(-2)?.Detail).toMatchObject({
+      rotation: { replication: { Error: 'ReplicasBehind', Cause: expect.stringMatching(says) } },
+    })
+    expect(output).toMatchObject({
+      replication: { regions: [elsewhere] },
+      retirement: { outcome: 'retired' },
+    })
+    expect(await admits(embedded.postgres, before)).toBe(false)
+  },
+)
 
-test('one that never follows leaves it open; no other begins, until it follows again', async () => {
+test('a replica that stays behind leaves what was replaced open, and blocks rotations until it is in sync', async () => {
   const id = await enrol('never')
   const before = await current(id)
   behaves({ failsBecause: 'key disabled' })
@@ -155,7 +161,7 @@ test('one that never follows leaves it open; no other begins, until it follows a
   expect((await rotate(id)).output).toMatchObject({ retirement: { outcome: 'retired' } })
 })
 
-test('a Region without the secret blocks nothing, and is told', async () => {
+test('a Region without the secret blocks nothing, and is in an event', async () => {
   const id = await enrol('absent')
   behaves({ failsBecause: 'name exists' })
   await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) })).catch(() => {})
@@ -170,7 +176,7 @@ test('a Region without the secret blocks nothing, and is told', async () => {
   })
 })
 
-test('of a Region that is no peer, the own one has the word; a later version is waited for as well', async () => {
+test('for a Region that is no peer, the primary’s status counts, also for a later version', async () => {
   const ask = () => Promise.reject(new Error('nobody asks'))
   const described = (status: string) => ({
     current: 'new',
@@ -196,7 +202,7 @@ test('of a Region that is no peer, the own one has the word; a later version is 
   })
 })
 
-test('an execution that began under a definition without the wait: what it replaced stays open all the same', async () => {
+test('an execution of a state machine without the wait leaves what was replaced open too', async () => {
   const id = await enrol('earlier')
   const before = await current(id)
   const token = randomUUID()
@@ -218,7 +224,7 @@ test('an execution that began under a definition without the wait: what it repla
 test('a replica is not rotated, nor is one that was made a secret of its own and is at home elsewhere; its primary is, once that is given up', async () => {
   const id = await embedded.users.enrol('home', { tags: { 'keyturn:home': 'eu-west-1' } })
   await replicate(id)
-  // As the stack in the other Region does it.
+  // The stack in the other Region does this.
   const pipeline = {
     store: new SecretsManager(there),
     isRotating: async () => false,
@@ -231,7 +237,7 @@ test('a replica is not rotated, nor is one that was made a secret of its own and
   })
   await there.send(new StopReplicationToReplicaCommand({ SecretId: inOther(id) }))
   await expect(begin()).rejects.toMatchObject({ name: 'NotAtHome' })
-  // What the service asks when a schedule is set there.
+  // Secrets Manager calls this when a schedule is set there.
   const looksWell = checkRotation(pipeline, { id: inOther(id), token: randomUUID() })
   await expect(looksWell).rejects.toMatchObject({ name: 'NotAtHome' })
   expect(Object.values(await stagesThere(id)).flat()).not.toContain('AWSPENDING')
@@ -247,10 +253,10 @@ describe('before a rotation', () => {
     ['serves another version', { arrivalMs: never }, /and has version /],
     ['may not be asked', { endpoint: 'denied' }, /us-east-1 cannot be asked: Secrets Manager: /],
     ['does not answer', { endpoint: 'closed' }, /us-east-1 cannot be asked: Secrets Manager: /],
-  ])('one that %s: ReplicasBehind, and nothing is changed', async (what, conduct, says) => {
+  ])('a replica that %s throws ReplicasBehind, and nothing is changed', async (what, conduct, says) => {
     const id = await enrol(`refused_${what.replaceAll(' ', '_')}`)
     const FinishSecret = fromThenOn('FinishSecret', conduct)
-    // Everything goes on in the own Region, and somebody stops the execution that waits.
+    // Only the replica fails, and the waiting execution is stopped.
     const behind = await rotateBy({ ...embedded.tasks, FinishSecret }, id)
     expect(behind.states.at(-1)).toBe('LeftOpen')
     const before = await current(id)
@@ -280,9 +286,9 @@ describe('before a rotation', () => {
     expect(states).not.toContain('AnnounceReplicasBehind')
   })
 
-  test('what an abandoned rotation left is rolled back without a wait; then the replicas are waited for', async () => {
+  test('an abandoned rotation is rolled back without a wait, and then the replicas are waited for', async () => {
     const id = await enrol('left_behind')
-    // It dies once its password is set.
+    // The rotation dies after its password was set.
     const dies = { ...embedded.tasks, TestSecret: () => Promise.reject(new Error('stopped')) }
     const RollbackSecret = () => Promise.reject(new Error('stopped'))
     await rotateBy({ ...dies, RollbackSecret }, id)
@@ -293,7 +299,7 @@ describe('before a rotation', () => {
       return embedded.tasks.LookAtReplicas?.(input)
     }
     const RollbackAbandoned: Task = input => {
-      // One look, which waited for nothing.
+      // One call, without a wait.
       expect(looks).toHaveLength(1)
       return embedded.tasks.RollbackAbandoned?.(input)
     }
@@ -310,7 +316,7 @@ describe('before a rotation', () => {
     expect(output).toMatchObject({ pendingReplication: { outcome: 'late' } })
   })
 
-  test('a further attempt of a rotation waits for nothing: what the first one set may refuse the application', async () => {
+  test('a further attempt does not wait, as the application may be refused since the first one', async () => {
     const id = await enrol('attempts')
     const token = randomUUID()
     const input = { store: 'secrets-manager', id, token }
@@ -325,7 +331,7 @@ describe('before a rotation', () => {
     expect(await admits(embedded.postgres, await current(id))).toBe(true)
   })
 
-  test('a further attempt that is refused, and finds that nothing logs in any more: told as what it is', async () => {
+  test('a further attempt that is refused and finds a lockout reports the lockout', async () => {
     const id = await embedded.users.enrol('attempts_alone')
     await replicate(id)
     const token = randomUUID()
@@ -349,7 +355,7 @@ describe('before a rotation', () => {
 })
 
 describe('the pending version', () => {
-  test('has come to the replicas before SetSecret begins, as two moves of labels in a row stop replication', async () => {
+  test('is in the replicas before SetSecret begins, as two quick moves of labels stop replication', async () => {
     const slow: RegionBehaviour = { inProgressMs: 3000, wedgesWithinMs: 3000 }
     PENDING_WAIT_MS.total = 6000
     const at = async (user: string, tasks: Tasks) => {
@@ -369,7 +375,7 @@ describe('the pending version', () => {
       retirement: { outcome: 'retired' },
     })
     expect(states).not.toContain('AnnounceReplicasBehind')
-    // Without the wait it is what AWS's users report.
+    // Without the wait, replication stops as AWS's users have reported.
     const hurried = await at('hurried', { AwaitPendingReplicas: () => ({ outcome: 'skipped' }) })
     expect(hurried.states.at(-1)).toBe('LeftOpen')
     PENDING_WAIT_MS.total = 500
@@ -378,7 +384,7 @@ describe('the pending version', () => {
   test.each<[string, RegionBehaviour]>([
     ['does not show there', { showsPending: false }],
     ['never arrives', { arrivalMs: never }],
-  ])('that %s is waited for no longer than agreed', async (what, conduct) => {
+  ])('that %s is waited for only until the limit', async (what, conduct) => {
     const id = await enrol(`pending_${what.replaceAll(' ', '_')}`)
     const CreateSecret = fromThenOn('CreateSecret', conduct)
     const SetSecret = fromThenOn('SetSecret', {})
@@ -393,8 +399,8 @@ describe('the pending version', () => {
   })
 })
 
-test('between SetSecret and FinishSecret nothing waits for replicas: the same calls, states and tries as without', async () => {
-  /** What is done from the time SetSecret begins until FinishSecret has ended. */
+test('between SetSecret and FinishSecret there are the same calls, states and tries as without replicas', async () => {
+  /** @returns what happens from the beginning of SetSecret to the end of FinishSecret */
   async function midway(id: string, conduct: RegionBehaviour) {
     const { calls } = embedded.secretsManager
     let from = 0
@@ -435,7 +441,7 @@ test('between SetSecret and FinishSecret nothing waits for replicas: the same ca
   expect(late).toEqual({ ...alone, calls: [...alone.calls.slice(0, -2), ...rest] })
 })
 
-test('a Region that was given up is waited for no more, whatever its replica does', async () => {
+test('a Region that was given up is not waited for, whatever its replica does', async () => {
   const id = await enrol('given_up')
   const before = await current(id)
   behaves({ failsBecause: 'key disabled' })
@@ -450,7 +456,7 @@ test('a Region that was given up is waited for no more, whatever its replica doe
   expect(Object.keys(await stagesThere(id))).not.toContain((output as { token: string }).token)
 })
 
-test('one given up while it is waited for: the wait ends, and what was replaced is closed', async () => {
+test('giving a Region up ends the wait for it, and what was replaced is closed', async () => {
   const id = await enrol('given_up_later')
   const FinishSecret = fromThenOn('FinishSecret', { failsBecause: 'key disabled' })
   const AwaitReplicasLonger: Task = async input => {
@@ -465,8 +471,8 @@ test('one given up while it is waited for: the wait ends, and what was replaced 
   })
 })
 
-describe('what was once handled wrongly', () => {
-  test('a replica that is on its way, and is not there yet, is waited for: an old version may arrive first', async () => {
+describe('cases of earlier bugs', () => {
+  test('a new replica that does not exist yet is waited for, as an old version may arrive first', async () => {
     const admin = await embedded.users.makeAdmin('on_its_way_admin')
     const id = await embedded.users.enrol('on_its_way', { admin })
     behaves({ inProgressMs: never })
@@ -474,7 +480,7 @@ describe('what was once handled wrongly', () => {
     await replicate(id)
     await sleep(1500)
     let looks = 0
-    // What was begun first arrives, and nothing after it.
+    // The first change arrives, and no later one.
     const arrive = async () => {
       behaves({ arrivalMs: Date.now() - asked - 700, inProgressMs: never })
       await there.send(new DescribeSecretCommand({ SecretId: inOther(id) }))
@@ -493,7 +499,7 @@ describe('what was once handled wrongly', () => {
     expect(states.at(-1)).toBe('LeftOpen')
   })
 
-  test('a value that somebody edits while replicas are waited for is waited for as well', async () => {
+  test('a value that is edited during the wait is waited for too', async () => {
     const id = await enrol('edited')
     const old = await servedThere(id)
     const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrivalMs: never }))
@@ -510,7 +516,7 @@ describe('what was once handled wrongly', () => {
     expect(await admits(embedded.postgres, await servedThere(id)), `${states}`).toBe(true)
   })
 
-  test('a replica that is promoted while it is waited for serves what it had: it is not closed', async () => {
+  test('what a replica that is promoted during the wait serves is not closed', async () => {
     const id = await enrol('promoted_midway')
     const FinishSecret = actingBefore('FinishSecret', () => behaves({ arrivalMs: never }))
     let looks = 0
@@ -522,7 +528,7 @@ describe('what was once handled wrongly', () => {
     expect(await admits(embedded.postgres, await servedThere(id)), `${states}`).toBe(true)
   })
 
-  test('an answer that cannot be read, as of a firewall: it is asked again for as long as any other', async () => {
+  test('after an unreadable answer, as of a firewall, the Region is asked again', async () => {
     const id = await enrol('garbled')
     const send = SecretsManagerClient.prototype.send
     const FinishSecret = actingBefore('FinishSecret', () => {

@@ -63,7 +63,7 @@ afterEach(() => {
 
 const value = JSON.stringify({ engine: 'postgres', host: 'db', username: 'shop', password: 'Hidden-1' })
 
-/** A secret, with a replica in each of these Regions. */
+/** Makes a secret with a replica in each of these Regions. */
 async function make(Name: string, tags: Record<string, string>, regions = [elsewhere]): Promise<void> {
   const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
   await secrets.send(new CreateSecretCommand({ Name, SecretString: value, Tags }))
@@ -72,12 +72,12 @@ async function make(Name: string, tags: Record<string, string>, regions = [elsew
     await secrets.send(new ReplicateSecretToRegionsCommand({ SecretId: Name, AddReplicaRegions }))
 }
 
-/** One that is due. */
+/** Makes a secret that is due. */
 async function makeDue(id: string, tags: Record<string, string> = {}, regions = [elsewhere]): Promise<void> {
   await make(id, { ...due, ...tags }, regions)
   scheduled.push({ store: 'secrets-manager', id, tags: { ...due, ...tags }, currentSince: new Date(0) })
 }
-/** A new version of it, while the Region behaves so. */
+/** Makes a new version while a Region behaves like this. */
 async function fallBehind(
   SecretId: string,
   conduct: RegionBehaviour = { failsBecause: 'key disabled' },
@@ -93,7 +93,7 @@ async function promote(name: string): Promise<void> {
   await there.send(new StopReplicationToReplicaCommand({ SecretId }))
 }
 
-/** A run at this time of tomorrow, UTC, when each version is so many hours old. */
+/** Runs findDue at this time of tomorrow, UTC, when each version is so many hours old. */
 async function run({ at = '12:00:03Z', hours = 1.5 } = {}): Promise<RunPlan> {
   const tomorrow = new Date(Date.now() + 24 * hour).toISOString().slice(0, 10)
   const now = new Date(`${tomorrow}T${at}`)
@@ -106,7 +106,7 @@ const planned = ({ groups }: RunPlan) =>
 const failed = 'the replica in us-east-1 is Failed: The KMS key is disabled or not found'
 
 describe('what is due', () => {
-  test('begins where its replica follows, or it has none', async () => {
+  test('begins if its replica is in sync, or it has none', async () => {
     await makeDue('due/follows')
     await makeDue('due/alone', {}, [])
     const found = await run()
@@ -114,7 +114,7 @@ describe('what is due', () => {
     expect(found).toMatchObject({ postponed: 0, skipped: { count: 0 } })
   })
 
-  test('is left out while a replica has an earlier version, which is said', async () => {
+  test('is skipped with the reason while a replica has an earlier version', async () => {
     await makeDue('due/behind')
     await fallBehind('due/behind')
     const found = await run()
@@ -125,7 +125,7 @@ describe('what is due', () => {
     expect(`${JSON.stringify(found)}${written.join('')}`).not.toContain('Hidden')
   })
 
-  test('is left out while a replica has failed that has the current version: it would not get the next', async () => {
+  test('is skipped while a replica has failed, although it has the current version', async () => {
     await makeDue('due/stuck')
     server.setRegionBehaviour(elsewhere, { failsBecause: 'key disabled' })
     await secrets.send(
@@ -134,7 +134,7 @@ describe('what is due', () => {
     expect((await run()).skipped.names).toEqual([`secrets-manager due/stuck: ${failed}`])
   })
 
-  test('waits for what is on its way only once its version is an hour old', async () => {
+  test('is skipped for a replica in progress only if the version is an hour old', async () => {
     const tags = { 'keyturn:every': '30m' }
     await makeDue('due/on-its-way', tags)
     await fallBehind('due/on-its-way', { inProgressMs: Number.POSITIVE_INFINITY })
@@ -156,7 +156,7 @@ describe('what is due', () => {
     ])
   })
 
-  test('of a Region that the deployment does not name, the own one has the word', async () => {
+  test('goes by the primary’s status for a Region that is no peer', async () => {
     await makeDue('due/in-sync', {}, [unnamed])
     server.setRegionBehaviour(unnamed, { endpoint: 'denied', failsBecause: 'key denied' })
     await makeDue('due/failed', {}, [unnamed])
@@ -217,7 +217,7 @@ describe('what is due', () => {
     }
   })
 
-  test('is told as promoted, and not as late, by a run that begins nothing too', async () => {
+  test('is reported as promoted, and not as late, also by a run that begins nothing', async () => {
     await makeDue('due/promoted-idle')
     await promote('due/promoted-idle')
     stepFunctions.foreignDueRuns.set('earlier', '{}')
@@ -227,7 +227,7 @@ describe('what is due', () => {
     expect(found.late.parts).toMatchObject([{ count: 1, promoted: true }])
   })
 
-  test('has the places of those that wait, however many and however long due', async () => {
+  test('takes the places of those that wait, however many and however long due', async () => {
     server.setRegionBehaviour(unnamed, { failsBecause: 'key denied' })
     for (let n = 0; n < 501; n++) await makeDue(`due/many/${n}`, {}, [unnamed])
     await makeDue('due/last')
@@ -237,10 +237,10 @@ describe('what is due', () => {
   })
 })
 
-describe('once a day, of what is at home here', () => {
+describe('once a day, of secrets with their home here', () => {
   const told = ({ late }: RunPlan) => late.parts?.filter(({ behind, promoted }) => behind && !promoted)
 
-  test('each of which a replica does not follow is told, due or not, and is not late for that', async () => {
+  test('each with a replica behind is reported, due or not, and is not late for that', async () => {
     await make('home/by-hand', { 'keyturn:managed': 'true', ...home })
     await fallBehind('home/by-hand')
     await make('home/empty', { 'keyturn:managed': 'true', ...home })
@@ -275,7 +275,7 @@ describe('once a day, of what is at home here', () => {
     expect(told(await run({ at: '00:30:00Z' }))).toBeUndefined()
   })
 
-  test('also while other runs have all the places', async () => {
+  test('this happens also while other runs have all places', async () => {
     for (const id of ['a', 'b', 'c'])
       stepFunctions.rotateServerExecutions.set(`${serverIdOf(id)}-1`, {
         input: '{}',

@@ -4,7 +4,7 @@ import { LockedOut } from '../../rotation/errors.ts'
 import { setLambdaEnvironment } from '../support/lambdaEnvironment.ts'
 import { captureOutput, rejectionOf } from '../support/observe.ts'
 
-/** What a rollback finds; that it finds it is proven in test/rotation. */
+/** What a rollback returns or throws. test/rotation tests the rollback itself. */
 let found: LockedOut
 vi.mock('../../rotation/rollback.ts', () => ({
   rollback: () => Promise.reject(found),
@@ -21,7 +21,7 @@ beforeEach(() => {
 const execution = '0a1b2c3d-0000-4000-8000-000000000001'
 const event = { execution, rotation: { store: 'secrets-manager', id: 'shop/database' } }
 
-test('a lockout is counted, one that was there before the rotation is not', async () => {
+test('a lockout is counted, unless it is from before the rotation', async () => {
   const rollbackSecret = await loadHandler('rollbackSecret')
   found = new LockedOut('shop on db', 'AWSPREVIOUS logs in')
   expect(await rejectionOf(Promise.resolve(rollbackSecret(event)))).toBe(found)

@@ -24,7 +24,7 @@ let embedded: Embedded
 let handler: (event: object, context: object) => Promise<unknown>
 let id: string
 let user: string
-/** All that could be read by whoever may read logs or executions. */
+/** All that somebody with access to logs or executions could read. */
 let written: string[]
 const sent = vi.spyOn(SecretsManagerClient.prototype, 'send')
 
@@ -46,7 +46,7 @@ beforeEach(async () => {
   user = `user_${randomUUID().slice(0, 8)}`
   id = await embedded.users.enrol(user)
   return async () => {
-    // Before the spies are gone: the values that nobody may have seen.
+    // Before the spies are removed: no value may be in what they have seen.
     const passwords = await storedPasswords()
     vi.mocked(process.stdout.write).mockRestore()
     vi.mocked(process.stderr.write).mockRestore()
@@ -75,7 +75,7 @@ const call = (
     },
   )
 
-/** One try of Secrets Manager: the steps in order, until one throws. */
+/** Calls the steps in order until one throws, as one try of Secrets Manager does. */
 async function rotate(token: string): Promise<{ passed: Step[]; error?: Error }> {
   const passed: Step[] = []
   for (const step of steps) {
@@ -89,7 +89,7 @@ async function rotate(token: string): Promise<{ passed: Step[]; error?: Error }>
   return { passed }
 }
 
-/** RotateSecret labels a version that has no value yet. */
+/** Labels a version without a value as pending, as RotateSecret does. */
 const begin = () => embedded.secretsManager.stagePending(id)
 
 const read = async (which: { VersionId?: string; VersionStage?: string } = {}) => {
@@ -125,14 +125,14 @@ async function superuser(sql: string): Promise<void> {
   await client.end()
 }
 
-/** What Step Functions was asked. */
+/** @returns the calls of Step Functions */
 const asked = () => embedded.stepFunctions.calls.map(({ action }) => action)
 const executions = () => [...embedded.stepFunctions.rotateExecutions.keys()]
 const execution = (name: string) => embedded.stepFunctions.rotateExecutions.get(name)
 const statesOf = (name: string) =>
   execution(name)?.history.flatMap(event => event.stateEnteredEventDetails?.name ?? []) ?? []
 
-/** Fails in `state` until it is mended. */
+/** Has `state` fail. @returns a function that ends this */
 function failing(state: StateName<'rotate'>, name: string): { mend(): void } {
   const task = embedded.tasks[state] as Task
   embedded.stepFunctions.tasks[state] = () => {
@@ -145,7 +145,7 @@ function failing(state: StateName<'rotate'>, name: string): { mend(): void } {
   }
 }
 
-/** Does something before each call for a history. */
+/** Has something happen before each call of GetExecutionHistory. */
 function beforeHistories(act: () => unknown) {
   const send = SFNClient.prototype.send
   return vi.spyOn(SFNClient.prototype, 'send').mockImplementation(async function (
@@ -157,7 +157,7 @@ function beforeHistories(act: () => unknown) {
   } as never)
 }
 
-/** Holds an execution before `state` until it is let go. */
+/** Stops an execution before `state`, until the returned function is called. */
 function holding(state: StateName<'rotate'>): { reached: Promise<void>; release(): void } {
   const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const task = embedded.stepFunctions.tasks[state] as Task
@@ -169,7 +169,7 @@ function holding(state: StateName<'rotate'>): { reached: Promise<void>; release(
   return { reached: reached.promise, release: released.resolve }
 }
 
-/** The context of a call whose time is over once an execution was seen in `state`. */
+/** @returns the context of a call whose time is over when an execution is in `state` */
 function untilIn(name: string, state: StateName<'rotate'>) {
   let looks = 0
   const isIn = () => statesOf(name).includes(state)
@@ -184,7 +184,7 @@ test('the state after a step is where a success leads, by way of nothing but a w
     [Next, Default, ...[...Choices, ...Catch].map(({ Next }) => Next)].filter(name => name !== undefined)
   const leadingTo = (state: string) =>
     Object.keys(States).filter(name => targetsOf(States[name] as State).includes(state))
-  /** Follows the states in between back to what leads to them. */
+  /** @returns the states that lead to a state through those in between */
   const stepsBefore = (state: string): string[] =>
     leadingTo(state).flatMap(name => (between.includes(name) ? stepsBefore(name) : [name]))
   for (const step of steps) {
@@ -209,32 +209,35 @@ describe('a rotation that goes well', () => {
     expect(await logsIn(before)).toBe(false)
   })
 
-  test.each([1, 2])('over at look %i: at most six calls in all, none of Secrets Manager', async last => {
-    const { release } = holding('CreateSecret')
-    const token = begin()
-    sent.mockClear()
-    embedded.stepFunctions.calls.length = 0
-    let looks = 0
-    const looked = beforeHistories(async () => {
-      if (++looks > last) return
-      expect(sent).not.toHaveBeenCalled()
-      if (looks < last) return
-      release()
-      await execution(token)?.ended
-    })
-    await call('createSecret', token, {})
-    const calls = sent.mock.calls.length
-    for (const step of steps.slice(1)) await call(step, token, {})
-    looked.mockRestore()
-    expect(sent).toHaveBeenCalledTimes(calls)
-    // The execution itself looks for a second attempt too, as its rollback is rehearsed.
-    const rehearsed = 2
-    expect(asked()).toEqual(['StartExecution', ...Array(last + 3 + rehearsed).fill('GetExecutionHistory')])
-    expect(last + 4).toBeLessThanOrEqual(6)
-    expect((await read()).token).toBe(token)
-  })
+  test.each([1, 2])(
+    'that ends at poll %i makes at most six calls in all, none of Secrets Manager',
+    async last => {
+      const { release } = holding('CreateSecret')
+      const token = begin()
+      sent.mockClear()
+      embedded.stepFunctions.calls.length = 0
+      let looks = 0
+      const looked = beforeHistories(async () => {
+        if (++looks > last) return
+        expect(sent).not.toHaveBeenCalled()
+        if (looks < last) return
+        release()
+        await execution(token)?.ended
+      })
+      await call('createSecret', token, {})
+      const calls = sent.mock.calls.length
+      for (const step of steps.slice(1)) await call(step, token, {})
+      looked.mockRestore()
+      expect(sent).toHaveBeenCalledTimes(calls)
+      // The rehearsal of the rollback also calls DescribeExecution for a second attempt.
+      const rehearsed = 2
+      expect(asked()).toEqual(['StartExecution', ...Array(last + 3 + rehearsed).fill('GetExecutionHistory')])
+      expect(last + 4).toBeLessThanOrEqual(6)
+      expect((await read()).token).toBe(token)
+    },
+  )
 
-  test('each call is answered once its step is passed, and not before', async () => {
+  test('each call returns when the execution has passed its step', async () => {
     const token = begin()
     const held = steps.map(step => [step, holding(STATE_AFTER_STEP[step])] as const)
     for (const [step, { reached, release }] of held) {
@@ -269,7 +272,7 @@ describe('a rotation that goes well', () => {
     expect(statesOf(token)).toContain('SetSecret')
     await rotate(token)
     expect((await read()).token).toBe(token)
-    // Whichever of its names the rotation was started with, both stand beside it.
+    // The event has both names of the secret, whichever started the rotation.
     const { Name: name, ARN: arn } = await embedded.secrets.send(new DescribeSecretCommand({ SecretId: id }))
     expect(execution(token)?.result?.output).toMatchObject({ id, name, arn })
   })
@@ -308,7 +311,7 @@ describe('called again', () => {
     expect(asked()).toEqual(steps.map(() => 'GetExecutionHistory'))
   })
 
-  test('one that runs is joined', async () => {
+  test('a running rotation is joined', async () => {
     const token = begin()
     const { reached, release } = holding('TestSecret')
     const created = call('createSecret', token)
@@ -322,7 +325,7 @@ describe('called again', () => {
     expect(executions()).toEqual([token])
   })
 
-  test('one that somebody else started, with another input, is joined as well', async () => {
+  test('a running rotation with another input is joined too', async () => {
     const token = begin()
     const { reached, release } = holding('CreateSecret')
     await new SFNClient().send(
@@ -386,7 +389,7 @@ describe('a rotation that fails', () => {
     expect(executions()).toHaveLength(3)
   })
 
-  test('a database that takes no connections was not touched; once it does, the next attempt succeeds', async () => {
+  test('a database that accepts no connections was not changed, and later the next attempt succeeds', async () => {
     const token = begin()
     await superuser(`alter role ${user} connection limit 0`)
     const { passed, error } = await rotate(token)
@@ -401,7 +404,7 @@ describe('a rotation that fails', () => {
     expect(await logsIn(await read())).toBe(true)
   })
 
-  test('one that takes none any more when the password was set fails even the rollback', async () => {
+  test('a database that accepts no connections after the password was set fails even the rollback', async () => {
     const held = holding('TestSecret')
     const token = begin()
     const rotated = rotate(token)
@@ -418,7 +421,7 @@ describe('a rotation that fails', () => {
   const makeTable = () =>
     superuser(`create table public.${user} (); grant select on public.${user} to public`)
 
-  test('a test that never went well fails before anything is changed', async () => {
+  test('a test query that never succeeds fails before any change', async () => {
     id = await embedded.users.enrol(`${user}_query`, {
       tags: { 'keyturn:test-query': `table public.${user}` },
     })
@@ -470,7 +473,7 @@ describe('a rotation that fails', () => {
     expect(executions()).toEqual([token])
   })
 
-  test('what rotateSecret cannot write is left to the execution: an abandoned version is rolled back', async () => {
+  test('if rotateSecret cannot write the value, the execution does, after it has rolled an abandoned version back', async () => {
     const abandoned = begin()
     await embedded.tasks.CreateSecret?.({ execution: abandoned, rotation: { store: 'secrets-manager', id } })
     const token = randomUUID()
@@ -503,7 +506,7 @@ describe('a rotation that fails', () => {
     embedded.stepFunctions.foreignRunning.delete(other)
   })
 
-  test('Step Functions asks for fewer calls: it is asked again later', async () => {
+  test('a throttled call of Step Functions is repeated later', async () => {
     const token = begin()
     let refusals = 2
     const throttled = beforeHistories(() => {
@@ -515,7 +518,7 @@ describe('a rotation that fails', () => {
     expect(await rotate(token)).toEqual({ passed: [...steps] })
   })
 
-  test('the execution takes longer than the function may: the service may ask again', async () => {
+  test('an execution that takes longer than the function may be joined by another call', async () => {
     const { reached, release } = holding('SetSecret')
     const token = begin()
     await call('createSecret', token, {}, untilIn(token, 'SetSecret'))

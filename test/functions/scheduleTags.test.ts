@@ -48,14 +48,14 @@ afterAll(async () => {
 beforeEach(() => {
   written = captureOutput()
   server.refuse()
-  // The parameters of the account are not asked for here.
+  // Parameters are not listed here.
   vi.spyOn(Inventory.prototype, 'listScheduled').mockImplementation(function (this: Inventory) {
     return this.listAtHome()
   })
 })
 afterEach(() => vi.restoreAllMocks())
 
-/** A secret that rotates by Secrets Manager's schedule with this stack, and has a replica. */
+/** Makes a secret with a replica that Secrets Manager rotates by this stack on a schedule. */
 async function make(SecretId: string, tags: Tags = home): Promise<void> {
   const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
   await secrets.send(new CreateSecretCommand({ Name: SecretId, SecretString: '{}', Tags }))
@@ -91,7 +91,7 @@ test('a schedule that was changed is written anew', async () => {
   expect(scheduleIn(await tagsOf('changed/shop'))).toEqual({ AutomaticallyAfterDays: 7 })
 })
 
-test('what may not be tagged is logged, and stops neither others nor the run', async () => {
+test('a secret that may not be tagged is logged, and stops neither others nor the run', async () => {
   await make('refused/shop')
   await make('refused/other')
   server.refuse(({ action, secret }) =>

@@ -65,7 +65,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     (await embedded.secrets.send(new GetSecretValueCommand({ SecretId }))).SecretString ?? ''
   const enrol = (tags: Record<string, string> = strategy) =>
     embedded.users.enrol(`shop_${randomHex()}`, { tags })
-  /** Which secrets the last run has read values of, and what it has written. */
+  /** The secrets whose values the last run has read, and its writes. */
   const valuesRead = () =>
     embedded.secretsManager.calls.filter(({ action }) => action === 'GetSecretValue').map(call => call.secret)
   const writes = () => embedded.secretsManager.calls.filter(({ action }) => /^(Put|Update)/.test(action))
@@ -99,7 +99,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     ])
     expect(JSON.stringify([output, events])).not.toContain(value.password)
 
-    // What is kept of it.
+    // The record of the edit.
     const [event] = events
     const body = { source: 'keyturn', 'detail-type': event?.DetailType, detail: event?.Detail }
     const records = [{ messageId: '1', body: JSON.stringify(body) }]
@@ -111,7 +111,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     })
     expect(await table.listRotations('secrets-manager', id, 'demo', 10)).toEqual([])
 
-    // A second time nothing is written, and nobody is told.
+    // A second run writes nothing, and sends no event.
     embedded.secretsManager.calls.length = events.length = 0
     expect((await setOf(id)).output).toMatchObject({ outcome: 'already' })
     expect([writes(), events]).toEqual([[], []])
@@ -152,11 +152,11 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     expect(embedded.secretsManager.calls).toEqual([])
   })
 
-  describe('in the hands of an attacker', () => {
+  describe('used by an attacker', () => {
     beforeEach(() => {
       embedded.secretsManager.calls.length = 0
     })
-    /** Stores a changed value by hand, as whoever may write the secret can. */
+    /** Stores a changed value by hand, as anybody who may write the secret can. */
     async function change(id: string, more: object): Promise<string> {
       const SecretString = JSON.stringify({ ...JSON.parse(await text(id)), ...more })
       await embedded.secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString }))

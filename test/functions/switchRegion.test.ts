@@ -21,7 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => stepFunctions.stop())
 
-/** What the state machine finds; it waits for that. */
+/** The result for which the state machine waits. */
 let found: PromiseWithResolvers<object>
 beforeEach(() => {
   captureOutput()
@@ -37,7 +37,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-/** The function as it is deployed with these parameters: it reads its environment when it is loaded. */
+/** Loads the function with these parameters, as it reads its environment when it is loaded. */
 async function deployed({ peerRegions = from, regionSwitch = '' } = {}): Promise<Task> {
   Object.assign(process.env, { KEYTURN_PEER_REGIONS: peerRegions, KEYTURN_REGION_SWITCH: regionSwitch })
   vi.resetModules()
@@ -57,7 +57,7 @@ async function end(error?: Error): Promise<void> {
 const runs = { name: 'PromotionRuns' }
 
 describe('a step of a plan', () => {
-  test('starts a promotion, fails while that runs, and gives its report in the end', async () => {
+  test('starts a promotion, fails while that runs, and returns its report at the end', async () => {
     const step = await deployed()
     await expect(step({})).rejects.toMatchObject({
       ...runs,
@@ -74,7 +74,7 @@ describe('a step of a plan', () => {
     expect(names()).toHaveLength(1)
   })
 
-  test.each(['planned', 'lost'])('says %s where the deployment does', async regionSwitch => {
+  test.each(['planned', 'lost'])('is %s if the deployment says so', async regionSwitch => {
     const step = await deployed({ regionSwitch })
     await expect(step({})).rejects.toMatchObject(runs)
     expect(inputs()).toEqual([{ from, [regionSwitch]: true }])
@@ -94,7 +94,7 @@ describe('a step of a plan', () => {
     expect(await step({})).toEqual(report)
   })
 
-  test('a report of another day is none of today', async () => {
+  test('does not return a report of another day', async () => {
     const step = await deployed()
     await expect(step({})).rejects.toMatchObject(runs)
     await end()
@@ -107,7 +107,7 @@ describe('a step of a plan', () => {
     expect(names()).toHaveLength(2)
   })
 
-  test('what others have started is not its own', async () => {
+  test('ignores executions that others have started', async () => {
     const step = await deployed()
     await expect(step({})).rejects.toMatchObject(runs)
     const [[name, started] = ['']] = [...stepFunctions.promoteExecutions]

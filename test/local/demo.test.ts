@@ -13,7 +13,7 @@ type Child = ReturnType<typeof start>
  */
 async function stopped(script: string, text: string, how: (child: Child) => unknown) {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-demo-'))
-  // As root, PostgreSQL runs as another user.
+  // If the tests run as root, PostgreSQL runs as another user.
   await chmod(folder, 0o755)
   try {
     const child = start(script, folder)
@@ -47,14 +47,14 @@ describe.each(['demo.ts', 'drill.ts'])('%s, while a rotation goes on', script =>
     expect(printed).not.toContain('    at ')
   })
 
-  test('so does a reader that goes, as head does', async () => {
+  test('a closed pipe, as by head, ends it too', async () => {
     const { code, printed, left } = await stopped(script, 'SetSecret', child => child.stdout.destroy())
     expect({ code, left }).toEqual({ code: 0, left: [] })
     expect(printed).not.toContain('    at ')
   })
 })
 
-test('the drill ends by itself, with all of it proven, and says what was lost', async () => {
+test('the drill ends by itself with every check passed, and says what was lost', async () => {
   const { code, printed, left } = await stopped('drill.ts', 'All of it was proven', () => {})
   expect(printed).not.toContain('NOT TRUE')
   expect(printed).toMatch(/shop +the first good query came [\d.]+ s after the loss; queries lost: \d+/)

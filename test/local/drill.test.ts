@@ -20,9 +20,9 @@ afterEach(() => regions.bringBackFirstRegion())
 type Strategy = 'single user' | 'alternating users'
 type Loss = RotationMoment & {
   strategy: Strategy
-  /** The label that the version that logs in had; with several that do, the one that comes first. */
+  /** The label of the version that logs in, or the first one if several do. */
   found: 'current' | 'previous' | 'pending'
-  /** The standby hears of nothing that the rotation does. */
+  /** Whether the standby gets none of the rotation's changes. */
   cutOff?: true
 }
 
@@ -44,7 +44,7 @@ const applicationHere = (id: string) =>
   new Application(regions.valueStores.here, id, regions.embedded.postgres.caFile)
 const servedHere = async (id: string) => (await applicationHere(id).read()) as StoredValue
 
-/** A user and its secret; alternating ones have been rotated before, so that there is a user before. */
+/** Makes a user and its secret. With alternating users, it has been rotated once, so that both users exist. */
 async function enrol(strategy: Strategy): Promise<SecretArns> {
   const user = `app_${randomHex()}`
   if (strategy === 'single user') return regions.enrol(user)
@@ -61,7 +61,7 @@ const standing = ({ strategy, cutOff, ...loss }: Loss) =>
   ].join(', ')
 
 test.for(losses.map(loss => [standing(loss), loss] as const))(
-  'a Region that is lost %s: the value that logs in is served in the other one, and rotates there',
+  'after a Region is lost %s, the other one serves the value that logs in, and rotates it',
   async ([, { strategy, found, cutOff, ...moment }]) => {
     captureOutput()
     await regions.startStandby()
@@ -99,7 +99,7 @@ test.for(losses.map(loss => [standing(loss), loss] as const))(
   },
 )
 
-test('the Region that was lost comes back: it may not rotate, and what was promoted is served as before', async () => {
+test('a lost Region that comes back does not rotate, and the promoted value is served as before', async () => {
   captureOutput()
   await regions.startStandby()
   const ids = await enrol('single user')

@@ -26,7 +26,7 @@ function run(script: string, env: NodeJS.ProcessEnv): Promise<{ code: unknown; t
   )
 }
 
-test.each(['serve.ts', 'demo.ts'])('%s says what to do where there is no temporary folder', async script => {
+test.each(['serve.ts', 'demo.ts'])('%s says what to do if there is no temporary folder', async script => {
   expect(await run(script, { TMPDIR: '/no/such' })).toEqual({
     code: 1,
     told: [
@@ -46,7 +46,7 @@ test('npm run local says what to do without python3', async () => {
   })
 })
 
-test('and where nothing answers at AWS_ENDPOINT_URL', async () => {
+test('npm run local says what to do if nothing answers at AWS_ENDPOINT_URL', async () => {
   const url = `http://127.0.0.1:${await freePort()}`
   expect(await run('serve.ts', { AWS_ENDPOINT_URL: url })).toEqual({
     code: 1,
@@ -57,7 +57,7 @@ test('and where nothing answers at AWS_ENDPOINT_URL', async () => {
   })
 })
 
-test('what goes on is said with the seconds so far, and that it still does', () => {
+test('progress is printed with the seconds so far, also while it continues', () => {
   vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
   try {
     const lines: string[] = []

@@ -5,18 +5,18 @@ import type { Pgbouncer } from '../../local/servers/pgbouncer.ts'
 import { type App, runStatements } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 
-/** What an application saw: its queries, and what they failed with. */
+/** What happened to an application's queries. */
 export type Seen = {
   queries: number
-  /** Of logins that were refused. */
+  /** The errors of logins that were refused. */
   refused: number
-  /** When each of these began and ended, in milliseconds. */
+  /** When each refused login began and ended, in milliseconds. */
   refusals: { began: number; ended: number }[]
-  /** Of everything else, in the words of the pooler or the server. */
+  /** All other errors, as the pooler or the server words them. */
   failures: string[]
 }
 
-/** Gives the application a table that its own search_path finds, and nobody else's. */
+/** Makes a table that only the application's search_path finds. */
 export async function furnish({ server }: Pgbouncer, { user, database }: App): Promise<void> {
   await runStatements(
     server,
@@ -28,15 +28,15 @@ export async function furnish({ server }: Pgbouncer, { user, database }: App): P
 }
 
 export type Application = {
-  /** Waits until it uses nothing any more that it has read until now. */
+  /** Waits until the application no longer uses a value that it has read before. */
   turns(): Promise<void>
   stop(): Promise<Seen>
 }
 
 /**
- * An application that goes on through the pooler until it is stopped: it asks for a table that only its own search_path
- * finds, over a pool that it opened in the beginning, and over a login of its own each time, with the value that `read`
- * gives. Who is refused reads it again.
+ * An application that queries through the pooler until it is stopped. It reads a table that only its own search_path finds, both
+ * over a pool that it opened at the beginning, and over a new login each time, with the value that `read` returns. After a refused
+ * login it reads the value again.
  */
 export async function startApplication(
   { pooled }: Pgbouncer,

@@ -9,19 +9,19 @@ import { type Counts, Execution, hasOneUser, Scene, secretId } from '../faults/s
 import { type Application, furnish, startApplication } from './application.ts'
 import { pooledPlace } from './place.ts'
 
-/** Milliseconds. RDS is at hand here, and a pooler keeps a clone's connections for longer than a test waits: it is kept. */
+// Shorter waits than in production: RDS is played, and a pooler keeps a clone's connections for longer than a test waits.
 LOGIN_PAUSES_MS.splice(0, Infinity, 20, 50, 100)
 SESSION_LOOK_PAUSES_MS.splice(0, Infinity, 20)
 RETIRE_WAIT_MS.sessions = 0
 
-/** Whether every death is played behind every pooler, or each behind one. */
+/** Whether every death happens behind every pooler, or each behind one. */
 const whole = process.env.KEYTURN_POOLER === 'whole'
 
-/** What becomes of a rotation whose process died. */
+/** What happens to a rotation whose process died. */
 const fates = ['it is tried again', 'it is rolled back', 'the next one goes on'] as const
 type Fate = (typeof fates)[number] | 'its test fails'
 
-/** Each strategy, and whether somebody says that the pooler asks the database, which only one user needs. */
+/** Each strategy, and whether a tag says that the pooler asks the database, which strategies with one user need. */
 const variants: { strategy: StrategyName; asks: boolean }[] = [
   { strategy: 'single-user', asks: false },
   { strategy: 'single-user', asks: true },
@@ -35,14 +35,14 @@ const never = () => false
 const counts: Counts = { cases: 0, lockouts: 0, stuck: 0 }
 const total = { queries: 0, refused: 0, played: 0, possible: 0 }
 
-/** One secret, which rotates again and again, while an application goes on through the same pooler. */
+/** One secret that rotates repeatedly, while an application queries through the same pooler. */
 class Chain {
   readonly #scene: Scene
   readonly #application: Application
   readonly #ofOneUser: boolean
-  /** Whether a rotation can come to its end here. */
+  /** Whether a rotation can succeed here. */
   readonly #rotates: boolean
-  /** From when to when the one user has another password than the application reads. */
+  /** The times between which a single user has another password than the application reads. */
   readonly #turning: { from: number; to: number }[] = []
 
   private constructor(scene: Scene, application: Application, ofOneUser: boolean, rotates: boolean) {
@@ -64,7 +64,7 @@ class Chain {
     return new Chain(scene, application, one, pgbouncer.userLookup === 'auth_query' && (asks || !one))
   }
 
-  /** Rotates, and a process dies at the point `n`. @returns how many points were passed, and how many before a rollback */
+  /** Rotates, and has a process die at the point `n`. @returns how many points were passed, and how many before a rollback */
   async rotate(fate: Fate, n?: number): Promise<{ passed: number; before: number }> {
     const { current: before = '' } = await this.#scene.store.describe(secretId)
     const points: string[] = []
@@ -95,7 +95,7 @@ class Chain {
     return { passed, before: rollbackFrom ?? passed }
   }
 
-  /** While `what` replaced may go on to be used, it waits; and it knows from when on the one user turns. */
+  /** Notes the times of changes, and waits for as long as the replaced user may be in use. */
   readonly #visit: VisitPoint = async point => {
     if (point === 'after promote') await this.#application.turns()
     if (this.#ofOneUser && /^before (statement password|setMasterPassword)$/.test(point))
@@ -114,12 +114,12 @@ class Chain {
     const refusal = this.#rotates ? /^$/ : this.#ofOneUser ? /^NotPermitted$/ : /^LoginRefused$/
     for (const { error } of all)
       if (error && fate !== 'its test fails') expect(error.name, told).toMatch(refusal)
-    // A retirement that died is not tried again.
+    // A retirement that died is not retried.
     if (outcome === 'rotated' && !this.#ofOneUser && fate !== 'it is rolled back')
       expect(await this.#scene.previousLogsIn(), `${told}: what was replaced is closed`).toBe(false)
   }
 
-  /** The application has lost nothing beyond what its strategy says. */
+  /** Expects that the application had only the errors that its strategy allows. */
   async end(): Promise<void> {
     const { failures, refusals, queries } = await this.#application.stop()
     expect(failures).toEqual([])
@@ -135,7 +135,7 @@ class Chain {
 
 describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   const { mode, userLookup, name } = pgbouncer
-  // The older PgBouncer has no turn: it is not known to differ.
+  // The older PgBouncer is left out, as it does not differ in this.
   const turn = name.includes('bookworm')
     ? undefined
     : POOL_MODES.indexOf(mode) * USER_LOOKUPS.length + USER_LOOKUPS.indexOf(userLookup)
@@ -149,7 +149,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
       const here = (n: number) => whole || (n + index) % turns === turn
       const rotations = [await chain.rotate('it is tried again'), await chain.rotate('it is tried again')]
       const failing = await chain.rotate('its test fails')
-      // Each death is behind one pooler and has one fate: both go round, another way for each strategy.
+      // Each death has one pooler and one consequence, in another pairing for each strategy.
       const points = Math.max(...rotations.map(({ passed }) => passed))
       total.possible += points * fates.length + failing.passed - failing.before
       for (let n = 0; n < points; n++)

@@ -23,7 +23,7 @@ import { World } from '../world/world.ts'
 import { furnish, startApplication } from './application.ts'
 import { pooledPlace } from './place.ts'
 
-/** Milliseconds: RDS is at hand here, what a pooler refuses it will refuse then, and it keeps a clone's connections. */
+// Shorter waits than in production: RDS is played, and a pooler neither changes its refusals nor closes a clone's connections.
 LOGIN_PAUSES_MS.splice(0, Infinity, 20, 100, 300)
 SESSION_LOOK_PAUSES_MS.splice(0, Infinity, 20)
 
@@ -36,11 +36,11 @@ async function worldOf(
   how: { asks?: boolean; testQuery?: string } = {},
 ) {
   const world = await World.create(pooledPlace(pgbouncer, how), strategy, 'user')
-  // With all that the pooler has open there: one server has room for so many.
+  // The server must have room for all connections of the pooler too.
   onTestFinished(() => world.app.drop())
   await furnish(pgbouncer, world.app)
   const application = await startApplication(pgbouncer, () => world.current())
-  // The grace time: what was replaced is closed when the application has the new value.
+  // This is the grace time: what was replaced is closed when the application has the new value.
   const promote = world.store.promote.bind(world.store)
   world.store.promote = async (...change) => {
     await promote(...change)
@@ -49,21 +49,21 @@ async function worldOf(
   return { world, application, pgbouncer }
 }
 
-/** What the server keeps of the passwords of the user and its clone. */
+/** @returns the stored password hashes of the user and its clone */
 const verifiers = ({ server }: Pgbouncer, { user, clone }: World) =>
   runStatements(
     server,
     `select rolname, rolpassword from pg_authid where rolname in (${text(user)}, ${text(clone)}) order by 1`,
   )
 
-/** Ends every connection that the pooler holds for this user. */
+/** Closes every connection that the pooler holds for this user. */
 const cut = ({ server }: Pgbouncer, user: string) =>
   runStatements(
     server,
     `select pg_terminate_backend(pid) from pg_stat_activity where usename = ${text(user)}`,
   )
 
-/** Whether the application can log in through the pooler when that has to open a new connection. */
+/** @returns whether the application can log in through the pooler if that has to open a new connection */
 async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> {
   const current = await world.current()
   await cut(pgbouncer, current.username)
@@ -73,7 +73,7 @@ async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> 
       await using session = await engine.login(current)
       return session.behindPooler
     } catch (error) {
-      // The pooler may not have seen yet that a connection is gone, or keep for a second that it was refused one itself.
+      // The pooler may not have noticed yet that a connection was closed, and it remembers a refusal for a second.
       if ((error as Error).name !== 'Unreachable' || tries > 30) throw error
       await sleep(100)
     }
@@ -87,7 +87,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   const engine = new Postgres({ caFile: pooled.caFile })
   const asksItself = userLookup === 'auth_query'
 
-  test('it is recognised, and the server itself is not taken for one', async () => {
+  test('a pooler is recognized, and the server itself is not one', async () => {
     const { current } = await place.makeApp('single-user')
     await using through = await engine.login(current)
     await using past = await new Postgres({ caFile: server.caFile }).login(
@@ -107,7 +107,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   })
 
   test.each(oneUser)(
-    '%s is NotPermitted unless somebody vouches for the pooler, and nothing changes',
+    '%s is NotPermitted unless a tag says that the pooler asks the database, and nothing changes',
     async strategy => {
       const { world, application } = await worldOf(pgbouncer, strategy)
       const { end, severity, error, rollback } = await world.rotate(nothing)
@@ -132,7 +132,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     },
   )
 
-  test.each(oneUser)('%s that somebody vouches for', async strategy => {
+  test.each(oneUser)('%s with that tag rotates', async strategy => {
     const { world, application } = await worldOf(pgbouncer, strategy, { asks: true })
     const before = await world.current()
     const ends = [await world.rotate(nothing), await world.rotate(nothing)].map(({ end }) => end)
@@ -141,7 +141,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     expect((await world.current()).password === before.password).toBe(!asksItself)
     if (asksItself) expect(ends).toEqual(['rotated', 'rotated'])
     else {
-      // Found out while the connection is there that set the password, and set back.
+      // This is found while the connection that set the password is open, which sets it back.
       expect(ends).toEqual(['NotPermitted', 'NotPermitted'])
       expect(refused).toBe(0)
     }
@@ -150,7 +150,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   })
 
   test.each(oneUser)(
-    '%s whose test fails is rolled back, and the rollback believes no login',
+    '%s whose test fails is rolled back, and the rollback relies on no login',
     async strategy => {
       const { world, application } = await worldOf(pgbouncer, strategy, { asks: true })
       const { end, rollback } = await world.rotate(nothing, { fails: true })
@@ -163,7 +163,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
 
   test.each(twoUsers)('%s: the application loses nothing', async strategy => {
     const { world, application } = await worldOf(pgbouncer, strategy)
-    // It goes on before, during and after each rotation.
+    // The application queries before, during and after each rotation.
     const turns = () => application.turns()
     const outcomes = [await world.rotate(turns), await world.rotate(turns)]
     await turns()
@@ -171,7 +171,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
     expect(queries).toBeGreaterThan(0)
     if (asksItself) expect(outcomes.map(({ end }) => end)).toEqual(['rotated', 'rotated'])
-    // What it does not know, it refuses.
+    // A pooler with a static list refuses users that it does not know.
     else
       expect(outcomes.map(({ end, severity, rollback }) => [end, severity, rollback])).toEqual(
         Array(2).fill(['LoginRefused', 'error', 'intact']),
@@ -208,7 +208,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
           rollback: 'intact',
         })
         expect(error?.message).toContain('keyturn:test-query')
-        // One user's rehearsal finds it, and two users' SetSecret.
+        // With one user the rehearsal finds this, with two users SetSecret.
         const rehearsed = /^in the rehearsal, before anything was changed: /.test(`${error?.message}`)
         expect(rehearsed || hasChangedNothingMark(`${error?.message}`)).toBe(true)
         expect(rehearsed).toBe(strategy === 'single-user' || strategy === 'master')
@@ -237,7 +237,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     return await startPgbouncer(newest, { settings })
   }
 
-  test('nothing of what a session sets is left on it', async () => {
+  test('no setting of a session is left on the connection', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ default_pool_size: 1 }), p => p.stop())
     const app = appThroughPooler(pgbouncer, await makeApp(pgbouncer.server))
@@ -261,7 +261,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     expect((await application.stop()).failures).toEqual([])
   })
 
-  test('a temporary clone is dropped once the pooler has let go of its connections, and the next one is served', async () => {
+  test('a temporary clone is dropped after the pooler has closed its connections, and the next one works', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ server_idle_timeout: 1 }), p => p.stop())
     SESSION_LOOK_PAUSES_MS.push(500, 500, 1000, 2000)
@@ -275,7 +275,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
   })
 
-  test('a replaced user goes on until the pooler needs another connection of it, as docs/poolers.md says', async () => {
+  test('a replaced user works until the pooler needs another connection for it, as docs/poolers.md says', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ server_lifetime: 2 }), p => p.stop())
     const { world, application } = await worldOf(pgbouncer, 'alternating-users')
@@ -285,7 +285,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     expect((await application.stop()).refused).toBeGreaterThan(0)
   })
 
-  test('its limits, its waits and the failures of the server behind it are no refusals', async () => {
+  test('limits and timeouts of the pooler, and failures of the server behind it, are no refusals', async () => {
     await using stack = new AsyncDisposableStack()
     const full = stack.adopt(await starting({ max_client_conn: 1 }), p => p.stop())
     const app = appThroughPooler(full, await makeApp(full.server))
@@ -304,7 +304,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     ).rejects.toMatchObject({ name: 'Unreachable' })
   })
 
-  test('whether the server behind it is a standby is told through it, in every mode', async () => {
+  test('isStandby works through the pooler in every mode', async () => {
     await using stack = new AsyncDisposableStack()
     const primary = stack.adopt(await startPostgres(), server => server.stop())
     const app = await makeApp(primary)

@@ -9,7 +9,7 @@ import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { mysqlTestServer, postgresTestServer, type TestServer } from '../support/testServers.ts'
 import { type Moment, World } from '../world/world.ts'
 
-/** A pool of the application: each query tells which session of the server it came to. */
+/** A pool of the application. Each query returns the server's session that ran it. */
 type Pool = { ask(): Promise<unknown>; end(): Promise<void> }
 
 const SIZE = 3
@@ -50,7 +50,7 @@ const kinds = [
   })),
 ]
 
-/** Asks over every connection of the pool again and again, until it is stopped. */
+/** Queries over every connection of the pool repeatedly, until it is stopped. */
 function use(pool: Pool) {
   const sessions = new Set<unknown>()
   const failures: string[] = []
@@ -69,7 +69,7 @@ function use(pool: Pool) {
   }
   const users = Array.from({ length: SIZE }, user)
   return {
-    /** Waits until every connection has answered what it is asked from now on, or one has failed. */
+    /** Waits until every connection has answered a query that began after this call, or one has failed. */
     async goesOn() {
       const since = new Set<unknown>()
       answered = since
@@ -97,7 +97,7 @@ describe.each(kinds)(
         : 'mariadb'
 
     test.each(scenesOf({ engine }))(
-      '%s cuts none of its sessions, be it that two rotations go by',
+      '%s closes none of its sessions, also over two rotations',
       async strategy => {
         const world = await World.create(place, strategy, 'user')
         const application = use(open(await world.current()))
@@ -118,7 +118,7 @@ describe.each(kinds)(
       },
     )
 
-    test('one that was opened on a temporary clone goes on when the application has moved back, as the clone is kept', async () => {
+    test('a pool that was opened on a temporary clone works after the move back, if the clone is kept', async () => {
       const world = await World.create(place, 'temporary-clone', 'clone')
       const application = use(open(await world.current()))
       await application.goesOn()

@@ -32,9 +32,9 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   let app: App
   let store: MemoryStore
   let rds: ReturnType<typeof vi.fn<() => Promise<Rds>>>
-  /** How often a login at a copy is refused before what was set has come there. */
+  /** How many logins at a copy are refused before a new password has arrived there. */
   let late: number
-  /** Where who logged in. */
+  /** The logins, each with its server. */
   let logins: string[]
 
   beforeAll(async () => {
@@ -67,7 +67,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     return () => app.drop()
   })
 
-  /** Every name leads to the one server that there is; what is set there comes late to a copy. */
+  /** An engine in which every host leads to the one server, and a new password arrives late at a copy. */
   const engine: Engine = {
     async login(credential) {
       const { username } = credential
@@ -122,11 +122,11 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     const { token } = await rotate(pipeline)
     expect(await admits(postgres, await value(token))).toBe(true)
     expect(await admits(postgres, app.current)).toBe(false)
-    // The user is proven where its value says, and set where the admin is.
+    // The user logs in at the host of its value, and the password is set at the admin's host.
     expect(new Set(logins)).toEqual(new Set([`user ${user}`, `admin ${admin}`, `user_clone ${user}`]))
   })
 
-  test('where both name one server, whatever its letters, RDS is not asked', async () => {
+  test('if both name one server, in upper or lower case, RDS is not asked', async () => {
     await rotate(pipelineFor('writer', hosts.writer?.toUpperCase() ?? ''))
     expect(rds).not.toHaveBeenCalled()
   })
@@ -162,7 +162,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(rds).not.toHaveBeenCalled()
   })
 
-  test('RDS may not be asked, or does not answer: HostMismatch says both', async () => {
+  test('if RDS may not be asked or does not answer, HostMismatch says so', async () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
     server.refuse = () => 'AccessDenied'
@@ -185,7 +185,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
   })
 
-  test('a replica that is late: set waits until the password is there', async () => {
+  test('with a slow replica, SetSecret waits until the password is there', async () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
     late = 3
@@ -194,7 +194,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(late).toBeLessThan(0)
   })
 
-  test('a replica that is later than a step can wait: Conflict, and the next try goes on', async () => {
+  test('a replica that is too slow for one step throws Conflict, and the next try goes on', async () => {
     LOGIN_PAUSES_MS.splice(0, Infinity, 10, 100)
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
@@ -244,7 +244,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     },
   )
 
-  test('rolled back by an admin who is of no use any more: current logs in, as before', async () => {
+  test('a rollback with an unusable admin succeeds if current logs in', async () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
     server.refuse = () => 'AccessDenied'

@@ -14,10 +14,10 @@ import { Rds } from '../../rotation/rds.ts'
 import { ParameterCalls } from '../../rotation/stores/parameterCalls.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 
-/** What a client gets: a service's refusal, by its name; an error of the way there; or an answer. */
+/** What a client gets: an error of the service by its name, a network error, or an answer. */
 type Answer = { refusal: string } | { error: Error } | { answer: object }
 
-/** Settings of a client that reaches no network, and gets this answer to each call. */
+/** The options of a client without a network, which gets this answer to each call. */
 function getting(answer: Answer) {
   const refusal = 'refusal' in answer ? answer.refusal : undefined
   const json = 'answer' in answer ? answer.answer : { __type: refusal, message: 'Quoted-1' }
@@ -53,11 +53,11 @@ function tagged(answer: Answer): Promise<unknown> {
 const away = Object.assign(new Error('Quoted-1'), { code: 'ECONNREFUSED' })
 const late = Object.assign(new Error('Quoted-1'), { name: 'TimeoutError' })
 
-/** One call that makes whoever calls hear of it; and by which name, undefined where nothing is there. */
+/** One function that makes a call, and the name of the error by which it reports a missing item, if it does. */
 type Service = {
   call(answer: Answer): Promise<unknown>
   refusals: Record<string, string | undefined>
-  /** The name where there is no answer, and where the error is none of the service's. */
+  /** The names of the errors for a missing answer, and for an unknown error. */
   unanswered: string
   strange: string
 }
@@ -154,7 +154,7 @@ const services: Record<string, Service> = {
   },
 }
 
-/** The name of what a call throws, which repeats no text but that of a refusal. */
+/** @returns the name of the error that a call throws, whose message must have no text except that of a refusal */
 async function nameOfFailure(call: Promise<unknown>): Promise<string | undefined> {
   const error = await call.then(
     found => {
@@ -180,7 +180,7 @@ describe.each(Object.entries(services))('%s', (_, { call, refusals, unanswered, 
   })
 })
 
-test('a refusal tells who may not do what', async () => {
+test('the message of a refusal has the caller and the action', async () => {
   const denied = latest({ refusal: 'AccessDeniedException' })
   await expect(denied).rejects.toThrow('Step Functions: Quoted-1')
 })
@@ -201,19 +201,24 @@ describe('a call that no policy allows', () => {
     ],
     ['Parameter Store', 'ssm:GetParameter', 'check the name, and tag the parameter keyturn:managed=true'],
     ['RDS', 'rds:ModifyDBInstance', 'tag the instance or cluster keyturn:managed=true'],
-  ] as const)('%s: the caller, the call and the tag, in a line', async (service, action, todo) => {
-    const resource = 'arn:aws:x:eu-west-1:1:y/z'
-    const on = refused(
-      service,
-      `${user} is not authorized to perform: ${action} on resource: ${resource} ${because(action)}`,
-    )
-    await expect(on).rejects.toMatchObject({
-      name: 'NotPermitted',
-      message: `${service}: keyturn-prod-setSecret may not call ${action} on ${resource}: ${todo}`,
-    })
-    const ofAny = refused(service, `${user} is not authorized to perform: ${action} ${because(action)}`)
-    await expect(ofAny).rejects.toThrow(`${service}: keyturn-prod-setSecret may not call ${action}: ${todo}`)
-  })
+  ] as const)(
+    '%s: the message has the caller, the action and the tag, in one line',
+    async (service, action, todo) => {
+      const resource = 'arn:aws:x:eu-west-1:1:y/z'
+      const on = refused(
+        service,
+        `${user} is not authorized to perform: ${action} on resource: ${resource} ${because(action)}`,
+      )
+      await expect(on).rejects.toMatchObject({
+        name: 'NotPermitted',
+        message: `${service}: keyturn-prod-setSecret may not call ${action} on ${resource}: ${todo}`,
+      })
+      const ofAny = refused(service, `${user} is not authorized to perform: ${action} ${because(action)}`)
+      await expect(ofAny).rejects.toThrow(
+        `${service}: keyturn-prod-setSecret may not call ${action}: ${todo}`,
+      )
+    },
+  )
 
   test.each([
     [
@@ -262,7 +267,7 @@ test.each(['ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'EPIPE', 'ENOTFOUND'])(
   },
 )
 
-test('what an error means at one call comes before what the service means by it', async () => {
+test('the meaning of an error at one call wins over its general meaning', async () => {
   const call = () => Promise.reject(Object.assign(new Error('no'), { name: 'InvalidArn', $fault: 'client' }))
   expect(await callAws('Step Functions', call, { InvalidArn: () => 'none' })).toBe('none')
   expect(await callAws('Step Functions', call, { InvalidArn: async () => 'none' })).toBe('none')
@@ -273,7 +278,7 @@ test('what an error means at one call comes before what the service means by it'
   await expect(callAws('Step Functions', call, { InvalidArn: meaning })).rejects.toBe(own)
 })
 
-test('an error of ours leaves as it is, whatever the service', async () => {
+test('a RotationError is thrown unchanged', async () => {
   const own = new Conflict('ours')
   await expect(callAws('Step Functions', () => Promise.reject(own), { Conflict: () => 'none' })).rejects.toBe(
     own,

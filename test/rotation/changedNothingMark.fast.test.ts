@@ -12,13 +12,13 @@ import { MemoryStore } from '../../rotation/stores/memory.ts'
 
 const token = 'second-'.padEnd(32, '0')
 
-test('the mark is what histories of the last release hold, and is read where it is at the end alone', () => {
+test('the mark is that of the last release, and counts only at the end of a message', () => {
   expect(hasChangedNothingMark('setSecret: db: no route; this try changed nothing')).toBe(true)
   expect(hasChangedNothingMark('setSecret: db; this try changed nothing: no route')).toBe(false)
   expect(hasChangedNothingMark('')).toBe(false)
 })
 
-test('an error of a try is marked until something was touched; one that is not ours loses its message', async () => {
+test('errors are marked until something was changed, and an unknown error loses its message', async () => {
   const refused = () => Promise.reject(new LoginRefused('no'))
   await expect(runWithChangedNothingMark(refused)).rejects.toMatchObject({
     message: 'no; this try changed nothing',
@@ -36,7 +36,7 @@ test('an error of a try is marked until something was touched; one that is not o
   expect(await runWithChangedNothingMark(async () => 1)).toBe(1)
 })
 
-/** A secret whose admin is at another address, so that RDS is asked before the admin is used. */
+/** Makes a secret whose admin has another host, so that RDS is asked before the admin is used. */
 function pipelineWith(rds: RdsCalls, engine: Engine): Pipeline {
   const value = (fields: object) =>
     Credential.parse(
@@ -62,14 +62,14 @@ function pipelineWith(rds: RdsCalls, engine: Engine): Pipeline {
   }
 }
 
-/** RDS, of which no rotation here sets a master's password. */
+/** Plays RDS, without setting a master's password. */
 const noMaster = {
   isSettingPassword: async () => false,
   setMasterPassword: async () => {},
   wouldSetMasterPassword: async () => {},
 }
 
-test('of two rotations in one process that share a client, each says what it did itself', async () => {
+test('of two rotations in one process with a shared client, each mark is about its own changes', async () => {
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<boolean>()
   const follows = vi
@@ -93,7 +93,7 @@ test('of two rotations in one process that share a client, each says what it did
   })
 })
 
-test('and each says so too of sessions that an engine would share', async () => {
+test('each mark is about its own changes also with shared sessions', async () => {
   const session = await new Opaque().login()
   const rds: RdsCalls = { ...noMaster, sharesUsers: async () => true }
   const asked = Promise.withResolvers<void>()

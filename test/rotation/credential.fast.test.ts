@@ -267,7 +267,7 @@ describe('a master of RDS: user and password alone', () => {
       ...{ engine: 'mysql', host: 'db.example.com', port: 3307, username: 'master', password: 'Hidden-1' },
       ssl: true,
     })
-    // What stands in the value does not say where.
+    // The value of such a secret has no host.
     expect(read('{"username":"u","password":"p","host":"evil","port":1}').address).toBe('db.example.com:3307')
   })
 
@@ -389,7 +389,7 @@ describe('a password alone', () => {
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
   })
 
-  test('an admin in the connection is of no use', () => {
+  test('an admin in the connection is ignored', () => {
     const masterarn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
     for (const given of [masterarn, 5])
       expect(

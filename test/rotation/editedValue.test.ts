@@ -25,7 +25,7 @@ import {
 
 describe('a value that somebody edits', () => {
   const edited = 'edited-'.padEnd(32, '0')
-  /** Stores current's value once more, with one more field in front and another database; pending stays where it is. */
+  /** Stores current's value again with another field in front and another database. Pending stays as it is. */
   async function edit(): Promise<void> {
     const { current = '', pending = current } = await store.describe(id)
     const value = JSON.parse((await readByToken(current)).serialize())
@@ -106,7 +106,7 @@ describe('a strategy that somebody changes', () => {
     await setUpSecret({ 'keyturn:strategy': 'temporary-clone' })
     await rotate(secondToken)
     store.tag(id, singleUserTags)
-    // Nobody but the first rotation itself says so.
+    // Only the first rotation's own state says so.
     expect(await createSecret(pipeline, { id, token: third, moveBack: true })).toMatchObject({
       strategy: 'single-user',
     })
@@ -140,7 +140,7 @@ describe('a strategy that somebody changes', () => {
   })
 })
 
-describe('what somebody else wrote', () => {
+describe('a value that somebody else wrote', () => {
   const third = 'third-'.padEnd(32, '0')
   let victim: Credential
   beforeEach(async () => {

@@ -6,7 +6,7 @@ import { NoObject } from '../../functions/shared/event.ts'
 import * as errors from '../../rotation/errors.ts'
 
 const { RotationError, ...classes } = errors
-/** The classes as something that can be made, whatever each one's constructor takes. */
+/** The classes as constructors with any arguments. */
 type AnyClass = new (...args: string[]) => Error
 const all = Object.entries(classes) as [string, AnyClass][]
 
@@ -19,7 +19,7 @@ describe.each(all)('%s', (name, Class) => {
     expect(`${error}`).toContain(name)
   })
 
-  test('keeps it where the class is renamed, as a bundler may do', () => {
+  test('keeps its name if the class is renamed, as a bundler may do', () => {
     const x = class extends Class {}
     expect(new x('field', 'problem').name).toBe(name)
   })
@@ -36,7 +36,7 @@ test('all names are distinct', () => {
   expect(names.length).toBeGreaterThan(15)
 })
 
-test('the state machines name only errors that there are', () => {
+test('the state machines name only errors that exist', () => {
   const folder = join(import.meta.dirname, '../../statemachines')
   const named = readdirSync(folder).flatMap(file => {
     const text = readFileSync(join(folder, file), 'utf8')
@@ -46,7 +46,7 @@ test('the state machines name only errors that there are', () => {
   })
   expect(named).toContain('Throttled')
   const ours = named.filter(name => !/^(States|StepFunctions|Lambda|Runtime|Sandbox)\./.test(name))
-  // Also what a function's input can be, and what JavaScript throws by itself outside every promise.
+  // They also name errors of a function's input, and those that JavaScript throws outside promises.
   const known = [...all.map(([name]) => name), new NoObject('input').name, 'Error', 'TypeError', 'RangeError']
   expect([...new Set(ours)].filter(name => !known.includes(name))).toEqual([])
 })

@@ -31,13 +31,13 @@ import {
 const rehearsals = { rehearseTest, rehearseFinish, rehearseRollback }
 const before = 'in the rehearsal, before anything was changed: '
 
-/** A pipeline in which the names of all calls of the store, and the passwords of all logins, are kept. */
+/** A pipeline that keeps the names of all calls of the store, and the passwords of all logins. */
 function watched(given: Pipeline = pipeline): { seen: string[]; watching: Pipeline } {
   const seen: string[] = []
   const watch = (one: Store): Store =>
     new Proxy(one, {
       get(target, name: keyof Store) {
-        // Who awaits it asks for `then`.
+        // An await reads the property `then`.
         if (typeof target[name] !== 'function') return undefined
         if (name === 'withParser')
           return (...format: Parameters<Store['withParser']>) => watch(target.withParser(...format))
@@ -59,7 +59,7 @@ async function created(tags: Record<string, string> = {}, value = app.current): 
   return createSecret(pipeline, { id, token: secondToken })
 }
 
-/** What is kept of the user's password, and of whom it may log in as: all that a rotation changes. */
+/** @returns all that a rotation changes: the user's password hash and its right to log in */
 const inDatabase = () =>
   runStatements(
     server,
@@ -105,7 +105,7 @@ describe('a rehearsal', () => {
     expect(await inDatabase()).toEqual(rows)
     expect(admin).not.toHaveBeenCalled()
     expect(rds).not.toHaveBeenCalled()
-    // All goes on as if there had been none.
+    // The rotation then goes on as if there had been none.
     await setSecret(pipeline, rotation)
     await try_(pipeline, rotation)
   })

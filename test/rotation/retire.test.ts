@@ -63,7 +63,7 @@ describe('retire', () => {
 describe('rotations that wait for their grace time', () => {
   const [third, fourth, fifth] = ['third-', 'fourth-', 'fifth-'].map(name => name.padEnd(32, '0'))
 
-  test('are no rivals: current is brought back by whatever stored value logs in', async () => {
+  test('do not block a rollback, which makes current valid again by any stored value that logs in', async () => {
     for (const which of [secondToken, third, fourth]) {
       await rotate(which ?? '')
       running.add(which ?? '')
@@ -151,7 +151,7 @@ describe('a temporary clone', () => {
     const describe = store.describe.bind(store)
     let looks = 0
     vi.spyOn(store, 'describe').mockImplementation(async which => {
-      // When retire looks again, the clone is gone.
+      // When retire checks again, the clone no longer exists.
       if (++looks === 2)
         await setSecret(pipeline, await createSecret({ ...pipeline, store: plain }, { id, token: fourth }))
       return describe(which)

@@ -37,7 +37,7 @@ import {
 const rotationFunction = 'arn:aws:lambda:eu-west-1:123456789012:function:keyturn-test-rotateSecret'
 const otherAdmin = ADMIN_ARN.replace('admin-', 'other-')
 const value = { engine: 'postgres', host: 'db', port: 5432, username: 'shop', password: 'secret-of-shop' }
-/** Laid out by hand, with a field that Keyturn does not know and numbers that are none of JavaScript's. */
+/** A value with a layout of its own, an unknown field, and numbers that JavaScript cannot represent. */
 const text = `{
   "engine": "postgres", "host" : "db",
   "note": "\\u00e4 \\"}\\"", "big": 12345678901234567890, "zero": 1.0e+0,
@@ -50,7 +50,7 @@ const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users
 
 let server: SecretsManagerServer
 let client: SecretsManagerClient
-/** What befalls each call to Secrets Manager. */
+/** What happens instead of each call of Secrets Manager, if it is set. */
 let fault: ((action: string, call: () => Promise<unknown>) => Promise<unknown>) | undefined
 const logins: string[] = []
 let refused: boolean
@@ -77,7 +77,7 @@ beforeEach(() => {
   admins = { [ADMIN_ARN]: { value: admin, found }, [otherAdmin]: { value: admin, found } }
 })
 
-/** A client whose calls `fault` may let die. */
+/** A client whose calls `fault` may have die. */
 function faulty(): SecretsManagerClient {
   const send = client.send.bind(client) as (command: object) => Promise<unknown>
   const each = (command: object) => {
@@ -121,7 +121,7 @@ const ofSecrets = () => {
   return pipelineOf(new SecretsManager(client), new SecretEdits(client))
 }
 
-/** As a rotation that went well leaves it. */
+/** Makes a secret as a successful rotation leaves it. */
 const stagePending = (SecretId: string, MoveToVersionId: string) =>
   client.send(new UpdateSecretVersionStageCommand({ SecretId, VersionStage: 'AWSPENDING', MoveToVersionId }))
 
@@ -142,7 +142,7 @@ async function secret(
 }
 const current = async (SecretId: string) =>
   (await client.send(new GetSecretValueCommand({ SecretId }))).SecretString
-/** The version that each label is on. */
+/** @returns the version of each label */
 async function labels(SecretId: string): Promise<Record<string, string>> {
   const { VersionIdsToStages = {} } = await client.send(new DescribeSecretCommand({ SecretId }))
   return Object.fromEntries(
@@ -163,7 +163,7 @@ const set = (id: string, admin = ADMIN_ARN, more = {}) =>
   setAdmin(ofSecrets(), { id, admin, started, ...more })
 const writes = () => server.calls.map(({ action }) => action).filter(action => /^(Put|Update)/.test(action))
 
-/** Nothing was written, nobody logged in but perhaps current, and no admin's value was read. */
+/** Expects no write, no login except perhaps current's, and no read of an admin's value. */
 async function untouched(id: string, before: string | undefined, logged: string[] = []): Promise<void> {
   expect(await current(id)).toBe(before)
   expect(writes()).toEqual([])
@@ -217,7 +217,7 @@ describe('a secret', () => {
     const right = await set(id)
     expect(right).toMatchObject({ outcome: 'set', replaced: wrong, passwordSince })
     expect([wrong === first, await current(id)]).toEqual([false, edited])
-    // The answer was lost.
+    // The answer of the write was lost.
     expect(await set(id)).toEqual(right)
     expect(await set(id, otherAdmin)).toMatchObject({ outcome: 'set', passwordSince })
     expect(await set(id)).toMatchObject({ outcome: 'set', passwordSince })

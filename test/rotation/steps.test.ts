@@ -291,13 +291,13 @@ describe('set', () => {
     }
   })
 
-  describe('an admin whose own password turns at the same time', () => {
+  describe('an admin whose own password is changed at the same time', () => {
     const logins = () => {
       const counted = vi.fn(engine.login.bind(engine))
       pipeline.loadEngine = async () => ({ login: counted })
       return () => counted.mock.calls.filter(([{ username }]) => username === app.admin.username).length
     }
-    /** Its secret has the old value still. */
+    /** Changes the admin's password, while its secret still has the old value. */
     const turned = async () => {
       const next = app.admin.with({ password: `turned-${randomHex()}` })
       await runStatements(server, `alter role "${app.admin.username}" password '${next.password}'`)

@@ -19,14 +19,14 @@ type Statement = { Sid: string; Effect: string; Action: string | string[]; Resou
 const folder = join(import.meta.dirname, '../../resources')
 const REGION = 'eu-west-1'
 let properties: { ManagedPolicyName: string; PolicyDocument: { Statement: Statement[] } }
-/** What the stack consists of, but for its functions: the type by the logical id. */
+/** The resources of the stack except its functions: the type by the logical id. */
 let resources: Map<string, string>
 const calls: Record<'audit' | 'readers' | 'cost' | 'doctor', Set<string>> = {
   ...{ audit: new Set(), readers: new Set(), cost: new Set(), doctor: new Set() },
 }
 
 beforeAll(async () => {
-  // What CloudFormation makes of its functions is shown as it is written.
+  // CloudFormation's functions are left as they are written.
   const asText = (tag: string) => ({ tag, resolve: (text: string) => text })
   const text = await readFile(join(folder, 'roles/audit.yml'), 'utf8')
   properties = parse(text, { customTags: [asText('!Sub'), asText('!Ref')] }).Resources.AuditPolicy.Properties
@@ -44,7 +44,7 @@ async function resourcesIn(folder: string): Promise<Map<string, string>> {
   return new Map(found.map(([, id = '', type = '']) => [id, type]))
 }
 
-/** Runs each command once, against an account of which every service is asked. */
+/** Runs each command once, with an account for which every service is called. */
 async function recordAll(): Promise<void> {
   const events = [{ eventName: 'GetSecretValue', eventTime: '2026-11-30T10:00:00Z' }]
   const account = await startAuditedAccount({
@@ -91,7 +91,7 @@ async function recordAll(): Promise<void> {
 const stream = { write: () => true }
 const silent = { stdin: process.stdin, stdout: stream, stderr: stream as never }
 
-/** What the services tell of a stack that has all that the template has, and a webhook. */
+/** The answers of the services for a stack with all resources of the template, and a webhook. */
 const deployed = () => ({
   ListStackResources: () => ({
     StackResourceSummaries: [
@@ -139,7 +139,7 @@ test('the table in docs/cli.md has what each of these calls, and an auditor of `
   expect(auditors).toEqual(expect.arrayContaining(allowed()))
 })
 
-test('each command has made the calls that are its own', () => {
+test('each command has made the calls that only it makes', () => {
   expect([...calls.readers]).toEqual(
     expect.arrayContaining(['cloudtrail:LookupEvents', 'ssm:ListTagsForResource']),
   )
@@ -160,7 +160,7 @@ test('each command has made the calls that are its own', () => {
   ])
 })
 
-test('it names each reader of a queue or a stream that the stack has', () => {
+test('the policy names each reader of a queue or a stream of the stack', () => {
   const named = statements().find(({ Sid }) => Sid === 'QueueReaders')?.Resource ?? []
   const readers = [...resources].flatMap(([id, type]) => (/EventSourceMapping$/.test(type) ? [id] : []))
   expect(
@@ -170,7 +170,7 @@ test('it names each reader of a queue or a stream that the stack has', () => {
   ).toEqual(readers.sort())
 })
 
-test('it reads no value, decrypts nothing and changes nothing', () => {
+test('the policy allows no read of a value, no decryption and no change', () => {
   for (const action of allowed()) {
     expect(action).toMatch(/^[a-z-]+:(List|Describe|Lookup|Get|Scan)[A-Za-z]*$/)
     expect(action).not.toMatch(/Value|^ssm:GetParam|^kms:|History|Receive|Invoke|:GetItem/)
@@ -178,12 +178,12 @@ test('it reads no value, decrypts nothing and changes nothing', () => {
   for (const { Effect } of statements()) expect(Effect).toBe('Allow')
 })
 
-test('it is attached to nobody, and its name is another one in each Region', () => {
+test('the policy is attached to nobody, and has another name in each Region', () => {
   expect(Object.keys(properties).sort()).toEqual(['Description', 'ManagedPolicyName', 'PolicyDocument'])
   expect(properties.ManagedPolicyName).toContain('${AWS::Region}')
 })
 
-test('only what knows no resources is for all of them; all else is of this account, in any Region or in this one', () => {
+test('only actions without resources are for all; all others are for this account, in any Region or in this one', () => {
   for (const { Sid, Resource } of statements())
     for (const resource of list(Resource)) {
       if (Sid === 'Lists') expect(resource).toBe('*')

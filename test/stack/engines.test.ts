@@ -20,7 +20,7 @@ import type { Credential } from '../../rotation/credential.ts'
 import type { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import * as redshift from '../support/engines/redshiftStandIn.ts'
 
-/** A server, a user on it who may set its own password, and who can log in there, seen from outside. */
+/** A server, a user who may set its own password, and a check of logins without the engine. */
 type Place = {
   name: string
   caFile: string
@@ -28,7 +28,7 @@ type Place = {
   admits(credential: Credential): Promise<boolean>
 }
 
-/** Binds what the tests of an engine have for all its servers to one of them. */
+/** @returns an engine's test helpers for one of its servers */
 const on = <S extends { caFile: string }>(
   server: S,
   name: string,
@@ -46,7 +46,7 @@ const mysqls = (engine: string) =>
     .slice(-1)
     .map(server => on(server, server.name, family))
 
-/** None where this system cannot have it; test/support/servers.ts has said so. */
+/** The server, if this system has it: see test/support/servers.ts. */
 const places: Record<(typeof ENGINE_NAMES)[number], Place[]> = {
   postgres: inject('postgres')
     .slice(0, 1)
@@ -54,7 +54,7 @@ const places: Record<(typeof ENGINE_NAMES)[number], Place[]> = {
   redshift: redshift.standInServers().map(server =>
     on(server, 'its stand-in', {
       makeApp: redshift.makeApp,
-      // Who has Redshift's verifier; PostgreSQL's own would do as well for a login.
+      // This user has an MD5 hash, as in Redshift. PostgreSQL's own SCRAM verifier would do for a login too.
       async admits(server, credential) {
         const [role] = await postgres.runStatements(
           server,
@@ -90,12 +90,12 @@ const script = `
     await handler(JSON.parse(event), { functionName: 'setSecret', awsRequestId: 'one' })
     process.exit(0)
   } catch ({ name, message, cause }) {
-    // By itself Node would print the line of the bundle, which is all of it.
+    // Without this, Node would print the bundle's line, which is the whole bundle.
     console.error(name, message, cause?.message ?? '')
     process.exit(1)
   }`
 
-// Nowhere near node_modules: what is deployed has none.
+// The folder is outside the project, as a deployed function has no node_modules.
 let folder: string
 let secretsManager: SecretsManagerServer
 let env: NodeJS.ProcessEnv

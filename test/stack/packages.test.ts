@@ -31,7 +31,7 @@ async function unpack(stack: Stack, name: string): Promise<Record<string, Uint8A
 
 test.each(functions)('%s is small and holds its bundle only', async name => {
   const zip = await plainStack.zip(name)
-  // The drivers; and of each engine, also what it would refuse, which checkCredential asks.
+  // The bundle has the drivers, and for checkCredential each engine's checks of changes.
   expect(zip.length).toBeLessThan(inVpc.includes(name) ? 850_000 : 160_000)
   const names = Object.keys(unzipSync(zip))
   expect(names).toContain('index.mjs')
@@ -57,7 +57,7 @@ test('the map of hosts is in the packages of those that promote with it', async 
   }
 })
 
-/** What is missed first in an event that is none. */
+/** The first missing key of an event that is an empty object. */
 const missed: Record<string, string> = {
   ...Object.fromEntries([...steps, ...replicaSteps].map(name => [name, 'execution'])),
   ...Object.fromEntries(promotionSteps.map(name => [name, 'event'])),
@@ -90,7 +90,7 @@ test.each(Object.entries(missed))(
       cwd: folder,
       env: { AWS_REGION: 'eu-west-1', ...environment(name) },
     })
-    // Log lines may stand before it.
+    // Log lines may come before it.
     expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual([
       'InvalidInput',
       expect.stringMatching(`^${name}: ${field}: `),
@@ -148,7 +148,7 @@ test.each([
   const functions = { createSecret: {}, finishSecret: { environment } }
   const plugin = new Bundle({ serviceDir: scratch, service: { functions } })
   await expect(plugin.hooks['before:package:createDeploymentArtifacts']()).rejects.toThrow(problem)
-  // Also the first one is not built: all are looked at before.
+  // Not even the first function is built, as all parameters are checked before.
   for (const each of Object.values(functions)) expect(each).not.toHaveProperty('package')
   expect(await readdir(scratch)).not.toContain('.build')
 })
@@ -195,7 +195,7 @@ test.each([
   expect(told).toContain(`${Object.keys(parameter)}: ${words}`)
 })
 
-/** What a function's bundle consists of, by the names of its files. */
+/** @returns the sources of each file of a function's bundle */
 async function filesOf(name: string): Promise<Map<string, Metafile['outputs'][string]>> {
   const { outputs } = await bundleFunction(name, join(scratch, 'bundle'))
   return new Map(Object.entries(outputs).map(([path, output]) => [basename(path), output]))
@@ -204,14 +204,14 @@ async function filesOf(name: string): Promise<Map<string, Metafile['outputs'][st
 const drivers = ['@redis/client', 'mongodb', 'mysql2', 'pg']
 
 test.each([
-  // A rotation that goes well needs no Step Functions, and only one of the two stores.
+  // A successful rotation needs no Step Functions, and only one of the two stores.
   ...inVpc.map(name => [name, ['secrets-manager'], [...drivers, 'rds', 'sfn', 'ssm']] as const),
-  // No database is asked.
+  // This function does not log in to a database.
   ...['createSecret', 'finishSecret', ...replicaSteps].map(
     name => [name, ['secrets-manager'], ['sfn', 'ssm']] as const,
   ),
   ['findDue', ['resource-groups-tagging-api', 'secrets-manager', 'sfn', 'ssm'], []],
-  // Only Parameter Store's own events make it look at a parameter.
+  // This function reads a parameter only after an event of Parameter Store.
   ['startRotation', [], ['dynamodb', 'sfn', 'ssm']],
   ['rotateServer', ['sfn'], []],
   ['takeSlot', ['sfn'], []],
@@ -223,7 +223,7 @@ test.each([
   ['notePromotion', ['dynamodb'], ['sfn']],
   ['reportPromotion', ['dynamodb'], []],
   ['switchRegion', ['sfn'], []],
-  // It looks at executions, and posts to a webhook, only when there is something to tell.
+  // This function reads executions and posts to a webhook only if there is something to report.
   ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
   ['recordRotation', ['dynamodb', 'sfn'], []],
 ] as const)('%s loads %j at start, in one file, and %j only when used', async (name, first, more) => {
@@ -240,7 +240,7 @@ test.each([
   const all = packages([...files.values()].flatMap(({ inputs }) => Object.keys(inputs)))
   expect([...atStart].sort()).toEqual(first)
   expect([...all.difference(atStart)].sort()).toEqual(more)
-  // Such a file would hold the whole client, for a command or two.
+  // Such a file would have the whole client, for one or two commands.
   const whole = [...files.values()].map(({ entryPoint }) => entryPoint)
   expect(whole.filter(entry => entry?.includes('/@aws-sdk/client-'))).toEqual([])
 })

@@ -41,9 +41,9 @@ import { cluster, instance, type RdsServer, startRds } from '../support/rds.ts'
 import { allowedActions, recordCalls, type Statement } from './calls.ts'
 import { packageStack, type Template } from './package.ts'
 
-/** Every call that each function made, as IAM names it, over all that can happen to it. */
+/** Every call that each function made, as an IAM action, over all cases. */
 let made: Record<string, Set<string>> = {}
-/** Calls that went through a recorder; those on what is pending in Parameter Store apart. */
+/** The recorded calls, with " of pending" for those about pending values in Parameter Store. */
 const recordedCalls: string[] = []
 let embedded: Embedded
 let admin: Admin
@@ -63,7 +63,7 @@ afterAll(async () => {
 
 type State = Record<string, unknown> & { token: string }
 
-/** Runs the function of a state. An error is part of what can happen. */
+/** Runs the function of a state. It may throw, as errors are among the cases. */
 async function call(state: StateName<'rotate'>, token: string, rotation: object, more = {}): Promise<State> {
   const result = await recorded(functionOfState(state), () =>
     embedded.tasks[state]?.({ execution: token, rotation, ...more }),
@@ -75,7 +75,7 @@ async function call(state: StateName<'rotate'>, token: string, rotation: object,
 const look = (target: object) =>
   recorded('checkCredential', async () => (await loadHandler('checkCredential'))(target))
 
-/** Writes down what a function called. */
+/** Records the calls of a function. */
 async function recorded(name: string, run: () => unknown): Promise<unknown> {
   const { secretsManager, stepFunctions } = embedded
   secretsManager.calls.length = 0
@@ -134,7 +134,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
     return [token, await call('CreateSecret', token, start)] as const
   }
 
-  // A good rotation, each step twice: a retry finds its work done.
+  // A successful rotation with each step twice, as a retry finds its work done.
   const [token, rotation] = await begin()
   const states = [
     'CreateSecret',
@@ -151,9 +151,9 @@ test('secrets: each role allows exactly what its function calls, in good times a
   await call('SetSecret', failed, state)
   await call('RollbackSecret', failed, state)
   await call('CreateSecret', failed, start)
-  // Left behind, found by the next rotation.
+  // A rotation that died, found by the next one.
   await begin()
-  // It runs after all.
+  // Now that execution runs.
   embedded.stepFunctions.foreignRunning.add(failed)
   await call('CreateSecret', randomUUID(), start)
   await look(start)
@@ -161,7 +161,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
   embedded.stepFunctions.foreignRunning.delete(failed)
   await look(start)
   await call('RollbackAbandoned', randomUUID(), start, { abandoned: true })
-  // A single user whose stored values are all refused: the rollback goes through every version there is.
+  // A single user whose stored values are all refused, so that the rollback tries every version.
   const other = await embedded.users.enrol('other')
   const lost = randomUUID()
   const facts = await call('CreateSecret', lost, { ...start, id: other })
@@ -198,7 +198,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
   await service('testSecret', embedded.secretsManager.stagePending(scheduled))
   const due = embedded.secretsManager.stagePending(scheduled)
   await service('createSecret', due)
-  // As a rollback leaves it: the value is kept, but not pending any more.
+  // A rollback leaves it like this: the value is kept, but no longer pending.
   await embedded.secrets.send(
     new UpdateSecretVersionStageCommand({
       SecretId: scheduled,
@@ -215,7 +215,7 @@ test('secrets: each role allows exactly what its function calls, in good times a
   expect(Object.keys(made).length).toBe(new Set(functionsOfRotate.values()).size + 2)
 })
 
-/** A value of a user in MySQL, of no server in particular. */
+/** @returns the value of a MySQL user on any server */
 const ofMysql = '{"engine":"mysql","host":"db","username":"dual","password":"first"}'
 
 const bin = await pythonBin()
@@ -226,11 +226,11 @@ test.skipIf(!bin)(
     made = {}
     const moto = await startMoto(bin ?? '')
     const recorder = await recordCalls(moto.url, recordedCalls)
-    // Read when the client is made, which is when a function first needs it. One try, so that a fault shows.
+    // Read when a function first makes the client. With one try, so that a fault is not retried.
     Object.assign(process.env, { AWS_ENDPOINT_URL_SSM: recorder.url, AWS_MAX_ATTEMPTS: '1' })
     const ssm = new SSMClient({ endpoint: moto.url })
 
-    /** A parameter with the same value as a secret. */
+    /** Makes a parameter with the value of a secret. */
     async function enrol(user: string, tags: Record<string, string> = {}): Promise<string> {
       const secret = await embedded.users.enrol(user, { admin, tags })
       const { SecretString } = await embedded.secrets.send(new GetSecretValueCommand({ SecretId: secret }))
@@ -266,9 +266,9 @@ test.skipIf(!bin)(
       await call('RollbackSecret', failed, facts)
       await call('CreateSecret', failed, start(id))
       await look(start(id))
-      // Left behind, found by the next rotation.
+      // A rotation that died, found by the next one.
       await call('RollbackAbandoned', randomUUID(), start(id), { abandoned: true })
-      // A promotion that dies before it cleaned up; the next rotation does.
+      // A promotion that dies before it has cleaned up, which the next rotation then does.
       const [dead, state] = await begin(id)
       await call('SetSecret', dead, state)
       recorder.fail('DeleteParameters')
@@ -298,7 +298,7 @@ test.skipIf(!bin)(
         new PutParameterCommand({ Name: '/demo/dual', Value: ofMysql, Type: 'SecureString', Tags }),
       )
       await meetAnother(start('/demo/dual'))
-      // A secret that is a password alone: its connection is a parameter.
+      // A secret with only a password, whose connection is a parameter.
       const SecretString = 'the password'
       await embedded.secrets.send(
         new CreateSecretCommand({
@@ -336,7 +336,7 @@ test.skipIf(!bin)(
     const moto = await startMoto(bin ?? '')
     const recorder = await recordCalls(moto.url, recordedCalls)
     Object.assign(process.env, { AWS_ENDPOINT_URL_SSM: recorder.url, AWS_MAX_ATTEMPTS: '1' })
-    // The clients of the functions before it are those of another moto.
+    // The clients of earlier tests point to another moto.
     vi.resetModules()
     const setAdmin = await loadHandler('setAdmin')
     const set = (store: string, id: string, started = new Date().toISOString()) =>
@@ -393,7 +393,7 @@ test.skipIf(!bin)(
     )
     const { username, password } = JSON.parse(SecretString)
 
-    /** An admin whose secret is made as RDS makes it. */
+    /** Makes an admin's secret as RDS does. */
     async function manage(tag: string, database = ''): Promise<Admin> {
       const Tags = Object.entries({ 'keyturn:admin': 'true', [tag]: database })
       const create = new CreateSecretCommand({
@@ -493,7 +493,7 @@ async function writerOf({ client }: RdsServer, DBClusterIdentifier: string): Pro
   return `${DBClusters?.[0]?.Endpoint}`
 }
 
-/** Stands for rotate: takes a second, then fails if the id says so. */
+/** Plays rotate: takes a second, then fails if the id says so. */
 const rotate = {
   StartAt: 'SetSecret',
   States: {
@@ -511,7 +511,7 @@ const rotate = {
     NoAnswer: { Type: 'Fail', Error: 'Unreachable', Cause: 'setSecret: no answer from db' },
   },
 }
-/** Stands for rotate-server: goes on, unless it is there for its name alone. */
+/** Plays rotate-server: runs on, unless the execution is only needed for its name. */
 const server = {
   StartAt: 'IsRecord',
   States: {
@@ -524,7 +524,7 @@ const server = {
     Recorded: { Type: 'Succeed' },
   },
 }
-/** Stands for a run of the last release that goes on. */
+/** Plays a running rotate-due of the last release. */
 const run = { StartAt: 'RotateByHost', States: { RotateByHost: { Type: 'Wait', Seconds: 600, End: true } } }
 const runs = 'arn:aws:states:eu-west-1:000000000000:stateMachine:rotate-due'
 
@@ -563,7 +563,7 @@ test.skipIf(!bin)(
     made = {}
     const ministack = await startMiniStack(bin ?? '')
     const recorder = await recordCalls(ministack.url, recordedCalls)
-    // Who may do everything there.
+    // Credentials that may do everything there.
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test' })
     const client = { endpoint: ministack.url }
     const ssm = new SSMClient(client)
@@ -611,7 +611,7 @@ test.skipIf(!bin)(
       const server = `${group?.server.id}-1`
       for (const execution of [server, 'another-1'])
         expect(await ask('takeSlot', { execution, hosts: 1 })).toBeUndefined()
-      // It does not answer: that is noted, nothing else begins there, and the next run hears of it.
+      // The server does not answer: this is noted, nothing else begins there, and the next run finds the note.
       const gone = { ...rotation('secrets-manager', 'gone'), group: 'first db', server }
       await ask('startRotation', gone)
       expect(await ask('awaitRotation', gone)).toMatchObject({ outcome: 'failed', error: 'Unreachable' })
@@ -624,7 +624,7 @@ test.skipIf(!bin)(
         waitsFor: 'earlier',
       })
 
-      // Asked by a run; again, when it is over.
+      // Called by a run, and again after the rotation.
       const [good, bad] = [rotation('secrets-manager', 'shop/due'), rotation('secrets-manager', 'fails')]
       for (const event of [good, bad])
         expect(await ask('startRotation', event)).toMatchObject({ outcome: 'started' })
@@ -632,7 +632,7 @@ test.skipIf(!bin)(
       expect(await ask('awaitRotation', bad)).toMatchObject({ outcome: 'failed', error: 'TestFailed' })
       const again = { ...good, group: 'another run' }
       expect(await ask('startRotation', again)).toMatchObject({ outcome: 'skipped' })
-      // Asked by an event, which may come late or be about any parameter.
+      // Called by an event, which may be late or about any parameter.
       const event = (id: string, at: number) => ({
         ...rotation('parameter-store', id),
         at: new Date(at).toISOString(),
@@ -650,7 +650,7 @@ test.skipIf(!bin)(
       expect(await ask('reportRotations', { host: 'db:5432', results })).toMatchObject({ rotated: 1 })
 
       expect(Object.keys(made)).toHaveLength(6)
-      // Dead letters are sent by Lambda, not by the function.
+      // Lambda sends the dead letters, not the function.
       for (const [name, actions] of Object.entries(made)) {
         const locks = allowed(name, ({ Sid }) => Sid === 'Locks').map(action => `${action} of pending`)
         const others = allowed(name, ({ Sid }) => !['DeadLetters', 'Locks'].includes(`${Sid}`))

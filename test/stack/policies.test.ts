@@ -32,7 +32,7 @@ const readers = readerParts(
   {},
 )
 
-/** By AWS's own lists, which come with cfn-lint: which actions there are, what each is about, what makes a resource. */
+/** Compares with AWS's lists in cfn-lint: of actions, of their resources, and of the calls that make each resource type. */
 describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => {
   let data: string
   let folder: string
@@ -77,7 +77,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
     ])
   })
 
-  /** What is for properties that the template does not set, or for other services that it does not use. */
+  /** Actions that are only for properties which the template does not set, or for services that it does not use. */
   const unset = `
     dynamodb: AssociateTableReplica BatchWriteItem CreateTableReplica DeleteItem DeleteResourcePolicy
     dynamodb: DescribeImport DisableKinesisStreamingDestination EnableKinesisStreamingDestination GetItem
@@ -135,7 +135,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
         for (const action of handlers[handler]?.permissions ?? []) called.add(action)
     }
     expect([...called].filter(action => !isAllowed(action)).sort()).toEqual(unset.toSorted())
-    // Nor anything else.
+    // It allows nothing else.
     expect(allowed.filter(action => !action.includes('*') && !called.has(action))).toEqual([])
   })
 
@@ -143,7 +143,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
     const paths = globSync('resources/**/*.yml', { cwd: project })
     const texts = await Promise.all(paths.map(path => readFile(join(project, path), 'utf8')))
     const written = texts.flatMap(text => text.match(/(?<=^ {4}Type: )AWS::\S+$/gm) ?? [])
-    // What serverless adds.
+    // Actions that serverless itself needs.
     return [
       ...written,
       'AWS::Lambda::Function',

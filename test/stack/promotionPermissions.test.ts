@@ -22,19 +22,19 @@ import { packageStack, type Template } from './package.ts'
 
 const bin = await pythonBin()
 
-/** Where the template is looked at as if deployed there, and its peer: as `package.ts` says. */
+/** The Region in which package.ts deploys the template, and its peer. */
 const shown = { here: 'eu-west-1', peer: 'eu-central-1' }
 
 let template: Template
 let lost: LostRegion
 let moto: Moto
-/** Before the table of promotions, and before moto. */
+/** The recorders in front of the table of promotions, and of moto. */
 let recorders: Awaited<ReturnType<typeof recordCalls>>[] = []
-/** RDS and Parameter Store. */
+/** moto, which plays RDS and Parameter Store. */
 let url: string
-/** Calls to all but Secrets Manager and Step Functions, since the function that is looked at began. */
+/** The calls of the present function, except those of Secrets Manager and Step Functions. */
 const others: string[] = []
-/** Every call that each function made, as IAM names it; those in the other Region apart. */
+/** Every call that each function made, as an IAM action, separately for the other Region. */
 const made: Record<string, Set<string>> = {}
 
 beforeAll(async () => {
@@ -46,7 +46,7 @@ beforeAll(async () => {
   const rest = await recordCalls(moto.url, others)
   recorders = [table, rest]
   url = rest.url
-  // Read when a client is first used.
+  // The environment is read when a client is first used.
   Object.assign(process.env, {
     AWS_ENDPOINT_URL_DYNAMODB: table.url,
     AWS_ENDPOINT_URL_RDS: url,
@@ -65,7 +65,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-/** Writes down what a function calls. An error is part of what can happen. */
+/** Records the calls of a function. It may throw, as errors are among the cases. */
 async function recorded(name: string, task: Task | undefined, event: unknown): Promise<unknown> {
   const { secretsManager, stepFunctions } = lost.embedded
   secretsManager.calls.length = 0
@@ -84,7 +84,7 @@ async function recorded(name: string, task: Task | undefined, event: unknown): P
 
 const elsewhere = ' in the other Region'
 
-/** What the template's role of a function allows, in its own Region and in the other one. */
+/** @returns the actions that a function's role allows, in its own Region and in the other one */
 function allowed(name: string): string[] {
   const regionsOf = ({ Condition = {} }: Statement) =>
     [Condition.StringEquals?.['aws:RequestedRegion'] ?? shown.here].flat()
@@ -100,7 +100,7 @@ function allowed(name: string): string[] {
   return [...new Set(actions)].filter(action => !/^(logs|xray):/.test(action)).sort()
 }
 
-/** Every state of promote that runs a function, and the function of each; all they call is written down. */
+/** The functions of promote's states, whose calls are recorded. */
 const instead = () =>
   Object.fromEntries(
     [...functionsOf('promote')].map(([state, name]) => [
@@ -110,7 +110,7 @@ const instead = () =>
   )
 const promote = (input: object) => lost.promote({ from: lostRegion, ...input }, instead())
 
-/** A value of a user of the database here, whose host is in the lost Region. */
+/** @returns the value of a user of this database, with a host of the lost Region */
 async function storedValue(more: object = {}): Promise<object> {
   const [username, password] = [`u_${randomHex()}`, randomHex()]
   await runStatements(lost.embedded.postgres, `create role ${username} login password '${password}'`)
@@ -118,7 +118,7 @@ async function storedValue(more: object = {}): Promise<object> {
   return { engine: 'postgres', host: lostHost, port, dbname: 'postgres', username, password, ...more }
 }
 
-/** One step alone, of a secret whose host has a name of RDS's: it leads to the server here, which has no such name. */
+/** Runs one step of a secret with a host name of RDS, which leads to the server here. */
 async function step(state: 'FindVersion' | 'PromoteReplica', arn: string): Promise<unknown> {
   vi.spyOn(dns, 'lookup').mockImplementation(((
     _host: string,
@@ -137,7 +137,7 @@ async function step(state: 'FindVersion' | 'PromoteReplica', arn: string): Promi
 test.skipIf(!bin)(
   'each role of a promotion allows exactly what its function calls, in good times and in bad',
   async () => {
-    // A rehearsal: of one that is ready, and of one that is not; what is gone since is forgotten.
+    // A rehearsal of a secret that is ready and of one that is not. Notes about deleted secrets are removed.
     const gone = {
       kind: 'rehearsal',
       credential: `arn:aws:secretsmanager:${survivingRegion}:1:secret:gone-AbCdEf`,
@@ -164,7 +164,7 @@ test.skipIf(!bin)(
     expect((await promote({ dryRun: true, ids: [far] })).output).toMatchObject({ failed: { count: 1 } })
     expect([...(await lost.readNoted('rehearsal')).keys()].sort()).toEqual(['far', 'shop'])
 
-    // Planned: what rotates by Secrets Manager's schedule, with a version that is pending while it stands alone.
+    // A planned promotion of a secret with Secrets Manager's schedule, and with a pending version.
     const SecretId = arnInRegion(shop, lostRegion)
     const RotationLambdaARN = `arn:aws:lambda:${lostRegion}:123456789012:function:any`
     await lost.lostClient.send(
@@ -177,7 +177,7 @@ test.skipIf(!bin)(
     expect(output).toMatchObject({ promoted: 1, failed: { names: [] } })
     expect((await lost.describe(shop)).RotationEnabled).toBe(true)
 
-    // Lost: with a version that nobody will end, and one whose admin has no replica.
+    // A lost Region, with a version that stays pending, and a secret whose admin has no replica.
     const SecretString = JSON.stringify(await storedValue())
     const left = await lost.add('left', {
       value: await storedValue({ masterarn: arnInRegion(shop, lostRegion) }),
@@ -193,7 +193,7 @@ test.skipIf(!bin)(
     expect(await lost.readAsApplication(left)).toMatchObject({ host: 'localhost' })
     lost.isLost = false
 
-    // A value that is a password alone, whose connection is a parameter of this Region.
+    // A value with only a password, whose connection is a parameter of this Region.
     const { password, ...connection } = (await storedValue({ host: 'localhost' })) as { password: string }
     const ssm = new SSMClient({ endpoint: url, region: survivingRegion })
     const [Name, Value] = [`/${randomUUID()}`, JSON.stringify(connection)]
@@ -201,7 +201,7 @@ test.skipIf(!bin)(
     const alone = await lost.add('alone', { value: password, tags: { 'keyturn:connection': Name } })
     expect((await promote({ lost: true, ids: [alone] })).output).toMatchObject({ promoted: 1 })
 
-    // A cluster that is in one global cluster with one here, and an instance of which RDS is asked for a copy.
+    // A cluster in one global cluster with another here, and an instance whose copy RDS is asked for.
     const [own, old] = [survivingRegion, lostRegion].map(region => rdsClient(url, region))
     const GlobalClusterIdentifier = 'world'
     await own?.send(new CreateGlobalClusterCommand({ GlobalClusterIdentifier, Engine: cluster.Engine }))
@@ -220,13 +220,13 @@ test.skipIf(!bin)(
     expect((await lost.readAsApplication(ofCluster)).host).toMatch(`.${survivingRegion}.rds.amazonaws.com`)
     for (const state of ['FindVersion', 'PromoteReplica'] as const)
       expect(await step(state, ofInstance)).toBe('HostUnmapped')
-    // Asked for a cluster as well, as its endpoint may be one's.
+    // RDS is asked for a cluster too, as the endpoint may be a cluster's.
     const ofLone = await lost.add('lone-cluster', {
       value: await storedValue({ host: `lone.cluster-abcdefghijkl.${lostRegion}.rds.amazonaws.com` }),
     })
     expect(await step('FindVersion', ofLone)).toBe('HostUnmapped')
 
-    // A step of a plan: started, asked for again while it runs, and when it has ended.
+    // A step of a plan of Region switch: started, then called again while it runs, and after its end.
     process.env.KEYTURN_PROMOTIONS = `arn:aws:states:${survivingRegion}:123456789012:stateMachine:keyturn-local-promote`
     const ended = Promise.withResolvers<object>()
     Object.assign(lost.embedded.stepFunctions.tasks, {
@@ -246,7 +246,7 @@ test.skipIf(!bin)(
     )
     const names = Object.keys(made)
     const calls = names.map(name => [name, [...(made[name] ?? [])].sort()])
-    // Secrets Manager asks it of whoever sets a rotation function; the function does not call that itself.
+    // Secrets Manager requires this permission to set a rotation function. The function does not make this call itself.
     const actions = names.map(name => [
       name,
       allowed(name).filter(action => action !== 'lambda:InvokeFunction'),

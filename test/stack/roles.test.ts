@@ -78,7 +78,7 @@ test.each(roleNames)('%s has exactly these actions', role => {
   expect(actions(full, role)).toEqual(table[role])
 })
 
-/** There only where peers are named. */
+/** The statements that exist only with peer Regions. */
 const ofPeers = ['RehearsalScheduleRole']
 
 test.each(roleNames)('%s has no statement for a parameter that is not set', role => {
@@ -91,7 +91,7 @@ test('there are no other roles and policies', () => {
   const found = Object.keys(full.Resources).filter(name =>
     full.Resources[name]?.Type.startsWith('AWS::IAM::'),
   )
-  // The policy is attached to nobody: auditPolicy.test.ts.
+  // This policy is attached to nobody: see auditPolicy.test.ts.
   expect(found.sort()).toEqual([...roleNames, 'AuditPolicy'].sort())
   for (const role of roleNames) expect(properties(full, role)).not.toHaveProperty('ManagedPolicyArns')
 })
@@ -127,18 +127,18 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
       Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' }, ...current },
     },
     ListedAdmins: { Resource: admins, Condition: current },
-    // Names and tags of masters that RDS manages; no value.
+    // Names and tags of masters that RDS manages, without values.
     ManagedMasters: {
       Resource: here.replace(/\*$/, 'rds!*'),
       Condition: { StringEquals: { 'aws:ResourceTag/keyturn:admin': 'true' } },
     },
     ListedManagedMasters: { Resource: admins },
     ...adminsDescribed(here),
-    // What is due is found among all, but no value is read that is not to rotate.
+    // All credentials are listed, but only values of those that are to rotate are read.
     Lists: { Resource: '*' },
     Versions: { Resource: here, Condition: taggedManaged },
     ManagedSecrets: { Resource: here, Condition: { ...taggedManaged, ...current } },
-    // One tag, of what is at home here, and only where the deployment says so.
+    // Only one tag, of secrets with their home here, and only if the deployment says so.
     Schedules: {
       Resource: here,
       Condition: {
@@ -151,7 +151,7 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
         Null: { 'aws:TagKeys': 'false' },
       },
     },
-    // Names, labels and tags in the Regions that the deployment names; no value.
+    // Names, labels and tags in the peer Regions, without values.
     Replicas: {
       Resource: everywhere,
       Condition: {
@@ -202,15 +202,15 @@ test('parameters: those that are tagged, and what is pending beside them', () =>
   const limits: Record<string, Pick<Statement, 'Resource' | 'Condition'>> = {
     ManagedParameters: { Resource: `${here}/*`, Condition: taggedManaged },
     PendingParameters: { Resource: `${here}/keyturn/pending/*` },
-    // No values: names and dates, and the tags of those that an event is about.
+    // Names and dates, and tags of parameters that an event is about, without values.
     Lists: { Resource: '*' },
     Tags: { Resource: `${here}/*` },
-    // Which rotations made its versions, and which one goes on.
+    // The rotations that made its versions, and the one that runs.
     Labels: { Resource: `${here}/*`, Condition: taggedManaged },
     Locks: { Resource: `${here}/keyturn/pending/*/lock` },
     Connections: { Resource: `${here}/*`, Condition: taggedManaged },
   }
-  // rotateSecret and a promotion read connections alone.
+  // rotateSecret and promotions read only connections.
   expect(found).toHaveLength(2 * steps.length + 13)
   for (const { Sid, Effect, Action, ...limit } of found) {
     expect(Effect).toBe('Allow')
@@ -326,7 +326,7 @@ test('the state machines invoke their functions and tell this bus, and nothing e
     Steps: [...steps.slice(0, 4), ...replicaSteps, ...steps.slice(4)].map(
       name => `${logical(name)}LambdaFunction.Arn`,
     ),
-    // Its own, for the second half of a temporary clone's rotation.
+    // Its own state machine, for the second rotation of a temporary clone.
     MoveBack: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate',
     Announcements: bus,
     LogDelivery: '*',
@@ -335,9 +335,9 @@ test('the state machines invoke their functions and tell this bus, and nothing e
   const runs = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-rotate-due'
   const { RotateByHost } = JSON.parse(properties(full, 'RotateDueStateMachine').DefinitionString).States
   expect(resources('RotateDueRole')).toEqual({
-    // And what the executions call that the last release began.
+    // And the functions that executions of the last release call.
     Functions: [...dueSteps, ...serverSteps.slice(1)].map(name => `${logical(name)}LambdaFunction.Arn`),
-    // Its own, as the executions of a distributed Map are executions of the same state machine.
+    // Its own state machine, of which the children of a distributed Map are executions.
     ChildExecutions: 'arn:aws:states:eu-west-1:123456789012:stateMachine:keyturn-test-rotate-due',
     EndChildExecutions: [`${runs}:*`, `${runs}/${RotateByHost.Label}:*`],
     Announcements: bus,

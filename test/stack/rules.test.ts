@@ -33,7 +33,7 @@ const alarm = (name: string, value: string) =>
   ({ ...cloudWatchAlarmEvent(name, value, ''), resources: [`${name}.Arn`] }) as Event
 const policy = (detail: Record<string, string>) => of(parameterPolicyEvent, detail)
 
-/** Events as AWS documents them and as the state machines send them, and the rules that are to match each of them. */
+/** Events as AWS documents them and as the state machines send them, each with the rules that must match it. */
 const events: [what: string, event: object, ...rules: string[]][] = [
   ['a rotation that failed', rotationFailedEvent, 'RotationFailedRule', 'RotationAnnouncedRule'],
   ['a lockout', lockedOutEvent, 'LockoutRule', 'RotationAnnouncedRule'],

@@ -138,7 +138,7 @@ describe('template', () => {
     expect(await lint(file)).toBe('')
   })
 
-  /** Seconds, of those that need more or less than the others. */
+  /** Timeouts in seconds of the functions that differ from the others. */
   const timeouts: Record<string, number> = {
     rotateSecret: 900,
     findDue: 300,
@@ -276,7 +276,7 @@ describe('rules and the schedule', () => {
         RoleArn: 'DueScheduleRole.Arn',
         Input: '{}',
         DeadLetterConfig: { Arn: 'StartDeadLetters.Arn' },
-        // The next run begins soon.
+        // A failed start is not retried for long, as the next run begins soon.
         RetryPolicy: { MaximumEventAgeInSeconds: 600, MaximumRetryAttempts: 10 },
       },
     })
@@ -284,7 +284,7 @@ describe('rules and the schedule', () => {
   })
 
   const retries = { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 }
-  /** Who may send to a queue. */
+  /** @returns the rules that may send to a queue */
   const senders = (queue: string) => {
     const [statement, ...others] = properties(full, `${queue}Policy`).PolicyDocument.Statement
     expect(others).toEqual([])
@@ -341,10 +341,10 @@ describe('rules and the schedule', () => {
     ])
     const timeout = properties(full, 'RaiseAlarmLambdaFunction').Timeout
     for (const queue of Object.keys(alarmRules)) {
-      // It comes again when the lease of who died over it is over.
+      // A batch is delivered again after the lease of an invocation that died has ended.
       expect(properties(full, queue).VisibilityTimeout).toBeGreaterThan(timeout)
       expect(properties(full, queue).VisibilityTimeout).toBeGreaterThan(LEASE_MS / 1000)
-      // All tries are over before it is forgotten.
+      // All tries end before the queue drops a message.
       expect(properties(full, queue).MessageRetentionPeriod).toBeGreaterThan(10 * 70)
     }
     const permissions = named('AWS::Lambda::Permission').map(name => properties(full, name).FunctionName)
@@ -498,7 +498,7 @@ describe('alarms', () => {
       TreatMissingData: 'notBreaching',
     })
     const late = properties(full, 'LateAlarm')
-    // What is late is told by name; this alarm only shows it.
+    // raiseAlarm names late credentials; this alarm only shows them.
     expect(late).not.toHaveProperty('AlarmActions')
     expect(late).toMatchObject({
       Threshold: 0,
@@ -507,18 +507,18 @@ describe('alarms', () => {
       Statistic: 'Maximum',
       Period: 3600,
       EvaluationPeriods: 2,
-      // As a new alarm is: so it goes off when data end, and not when there are none yet.
+      // Missing data keep the alarm's state, so that it goes off when data end, and not before there are any.
       TreatMissingData: 'missing',
       InsufficientDataActions: ['AlarmTopic'],
     })
     expect(alarms()).toHaveLength(5)
   })
 
-  /** A metric by its name, and all its dimensions: a graph of fewer shows nothing. Only of this stack's service. */
+  /** A metric with all its dimensions, without which a graph shows nothing. Only those of this stack's service. */
   const metric = (name: string, dimensions: string[], service: string) =>
     `${name} by ${dimensions.sort().join(', ')} of ${service}`
 
-  /** The metrics that the functions write, over all that can happen to them. */
+  /** The metrics that the functions write, over all cases. */
   async function writtenMetrics(): Promise<Set<string>> {
     for (const [name, value] of Object.entries({
       AWS_REGION: 'eu-west-1',
@@ -605,7 +605,7 @@ describe('alarms', () => {
 
   test('the dashboard is JSON, and shows this stack', () => {
     const { DashboardName, DashboardBody } = properties(full, 'Dashboard')
-    // Of all Regions, an account has a dashboard's name once.
+    // A dashboard's name is unique in an account, over all Regions.
     expect(DashboardName).toBe('keyturn-test-eu-west-1')
     const { widgets } = JSON.parse(DashboardBody)
     expect(widgets.map((widget: { properties: { title: string } }) => widget.properties.title)).toEqual([
@@ -619,7 +619,7 @@ describe('alarms', () => {
     ])
     for (const { type, properties } of widgets)
       if (type === 'metric') expect(properties.region).toBe('eu-west-1')
-    // A person waits for these two, and sees how they end.
+    // A person waits for these two and sees how they end, so they have no alarm.
     expect(widgets[2].properties.metrics.slice(1)).toEqual(
       stateMachines
         .filter(([file]) => !['check', 'set-admin'].includes(file))

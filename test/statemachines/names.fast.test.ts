@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { StateName, TaskName } from '../../fleet/states.ts'
 import { definitionOf, functionsOf } from '../../local/embedded/stateMachine.ts'
 
-test('a name that no state has does not compile, one inside a Map does', () => {
+test('the name of no state does not compile, and that of a state inside a Map does', () => {
   const inRotate: StateName<'rotate'> = 'MustRetire'
   const inMap: StateName<'rotate-server'> = 'AwaitRotation'
   // @ts-expect-error: it is rotate-server's

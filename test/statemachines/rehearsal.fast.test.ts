@@ -19,7 +19,7 @@ const rehearsing = branches.map(([state]) => state)
 const rehearsal = ['Rehearse', ...rehearsing, 'Rehearsed']
 const discarded = ['DiscardSecret', 'AnnounceFailure', 'RotationFailed']
 
-/** What Lambda answers, for a while, to whom it cannot serve yet, or not so often. */
+/** Lambda's errors that pass after a while: a function that is not ready yet, or too many calls. */
 const passes = [
   'Throttled',
   'Lambda.TooManyRequestsException',
@@ -33,7 +33,7 @@ const passes = [
   'Lambda.SubnetIPAddressLimitReachedException',
 ]
 
-/** One execution whose createSecret wants a rehearsal, and what each state entered with. */
+/** Runs an execution whose createSecret requires a rehearsal. @returns it with the input of each state */
 async function run(given: Record<string, Task> = {}, more: object = {}) {
   const CreateSecret = () => ({ ...createdRotation, rehearse: true, ...more })
   const { all, events } = makeTasks({ CreateSecret, ...given })

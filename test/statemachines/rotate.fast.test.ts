@@ -38,7 +38,7 @@ const lambdas = [
   'States.Timeout',
 ]
 const retried = ['Unreachable', 'Throttled', 'Conflict', ...lambdas]
-/** What takes minutes: RDS at work, and a function that Lambda makes ready again, or has no address for. */
+/** Errors that last for minutes: RDS is busy, or Lambda restores an idle function or lacks IP addresses. */
 const slow = [
   'RdsBusy',
   'Lambda.CodeArtifactUserDeletedException',
@@ -49,7 +49,7 @@ const slow = [
   'Lambda.ResourceNotReadyException',
   'Lambda.SubnetIPAddressLimitReachedException',
 ]
-/** What an error without a name of ours is called, also one that is thrown outside every promise and ends the process. */
+/** The names of unknown errors, also of one that is thrown outside a promise and ends the process. */
 const nameless = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
 const every = [...new Set([...ours, ...lambdas, ...slow, ...nameless, 'SyntaxError', 'States.TaskFailed'])]
 const TRIES = 10
@@ -65,10 +65,10 @@ function triesOf(state: string, error: string): number {
   return error === 'AdminRefused' && administering.includes(state) ? 13 : 1
 }
 
-/** The states that ask other Regions right before something is closed. */
+/** The states that ask other Regions just before something is closed. */
 const looking = ['LookBeforeRetiring', 'LookBeforeMovingBack']
 
-/** How it ends where what comes after a rotation failed, and what is announced then. */
+/** How an execution ends if something after the rotation failed, with its events. */
 const told = ['AnnounceRetirementFailure', 'RetirementFailed']
 const toldOf = (state: string, error: string) => ({
   DetailType: 'Credential Retirement Failed',
@@ -76,7 +76,7 @@ const toldOf = (state: string, error: string) => ({
 })
 
 describe('an input that has no fields', () => {
-  // null as well, which the interpreter here does not take.
+  // This holds for null too, which the interpreter of these tests does not accept.
   test.each([['a text'], [7], [[executionInput]], [true]])('%j is announced as InvalidInput', async odd => {
     const seen: unknown[] = []
     const CreateSecret: Task = event => {
@@ -546,7 +546,7 @@ describe('the definition', () => {
   test('no branch that fails ends green', () => {
     for (const [state, { Type, ErrorPath }] of states)
       if (/Failed$/.test(state)) expect([Type, ErrorPath]).toEqual(['Fail', expect.any(String)])
-    // The rotation went well; what is left open is told, and closed by the next one.
+    // The rotation succeeded. What is left open has an event, and the next rotation closes it.
     const green = states.filter(([, { Type }]) => Type === 'Succeed').map(([state]) => state)
     expect(green).toEqual(['LeftOpen', 'Rotated'])
   })

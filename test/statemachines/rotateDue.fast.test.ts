@@ -24,7 +24,7 @@ const groupsOf = (sizes: Record<string, number>) =>
     })),
   }))
 
-/** What FindDue tells besides what is due. */
+/** FindDue's result, apart from what is due. */
 const found = { postponed: 3, late: { count: 0, names: [] }, skipped: { count: 4, names: [] } }
 
 const failed = (id: string, error = 'Unreachable') => ({ id, outcome: 'failed', error, reason: 'no answer' })
@@ -32,7 +32,7 @@ const throwing = (name: string) => () => {
   throw Object.assign(new Error('the reason'), { name })
 }
 
-/** Runs one execution in which so many rotations are due by host; every task goes well, but those given. */
+/** Runs one execution with so many due rotations by host. All tasks succeed, except those given. */
 async function run(
   sizes: Record<string, number>,
   given: Record<string, Task> = {},
@@ -174,7 +174,7 @@ describe('what is due', () => {
   })
 
   describe('one begins alone, by which a server that does not answer is found out', () => {
-    /** A server that does not answer, as the functions find that out. */
+    /** Tasks that play the functions with a server that does not answer. */
     function down() {
       let down = false
       const AwaitRotation: Task = input => {

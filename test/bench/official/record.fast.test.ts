@@ -33,9 +33,6 @@ test.each([
 `,
     [['select 1', "set password = '*81'"]],
   ],
-] as const)(
-  '%s: the log has each login, and its statements to their last line',
-  (engine, log, logins) => {
-    expect(statementsByLogin(engine, log)).toEqual(logins)
-  },
-)
+] as const)('%s: the log has each login, and its statements to their last line', (engine, log, logins) => {
+  expect(statementsByLogin(engine, log)).toEqual(logins)
+})

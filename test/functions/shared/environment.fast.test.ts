@@ -8,7 +8,7 @@ import * as errors from '../../../rotation/errors.ts'
 
 const unset = { strategy: undefined, testQuery: undefined }
 
-test('nothing set', () => {
+test('without settings the defaults apply', () => {
   expect(parseEnvironment({})).toEqual({
     caFile: '/var/runtime/ca-cert.pem',
     executionArnPrefix: undefined,
@@ -66,7 +66,7 @@ test.each([
   expect(parseEnvironment({ [name]: '' })).toEqual(parseEnvironment({}))
 })
 
-test('never closes nothing', () => {
+test('the grace time "never" closes nothing', () => {
   expect(parseEnvironment({ KEYTURN_GRACE: 'never' }).defaults.grace).toBe('never')
 })
 
@@ -90,7 +90,7 @@ const due = {
   KEYTURN_DUE_SCHEDULE: 'rate(5 minutes)',
 }
 
-test('checkCredential: no key is none', () => {
+test('checkCredential has no KMS key if none is set', () => {
   const { KEYTURN_ROTATION_FUNCTION } = due
   const rotationFunction = KEYTURN_ROTATION_FUNCTION
   expect(parseOwnershipEnvironment({ KEYTURN_ROTATION_FUNCTION, KEYTURN_KMS_KEY: '' })).toEqual({
@@ -124,7 +124,7 @@ describe('findDue', () => {
     expect(parseFindDueEnvironment({ ...due, KEYTURN_TAG_SCHEDULES: 'true' }).tagSchedules).toBe(true)
   })
 
-  test('an hour lies between two runs, if the schedule says nothing else', () => {
+  test('two runs are an hour apart if the schedule does not say otherwise', () => {
     const { KEYTURN_DUE_SCHEDULE: _, ...others } = due
     expect(parseFindDueEnvironment(others).intervalMs).toBe(3_600_000)
   })

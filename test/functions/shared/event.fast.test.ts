@@ -66,7 +66,7 @@ test('serviceEvent: what Secrets Manager calls a rotation function with', () => 
     )
 })
 
-test('what it does not know is left out', () => {
+test('unknown keys are left out', () => {
   expect(parseCreateSecretEvent({ ...start, more: 1, rotation: { ...start.rotation, more: 1 } })).toEqual(
     parseCreateSecretEvent(start),
   )
@@ -95,7 +95,7 @@ test('rollbackEvent: as much as there was, of this rotation or an abandoned one'
     abandoned: true,
     rotation: {
       ...{ ...start.rotation, token, engine: 'postgres', strategy: 'single-user' },
-      // By these it knows whether the user was changed meanwhile.
+      // By these keys the rollback knows whether the user was changed meanwhile.
       ...{ host: 'db.example.com', user: 'app', replaces: 'first' },
     },
   })
@@ -130,7 +130,7 @@ test.each([
   ['token', { execution: `${token}-two` }],
   ['token', { execution: `x${token}-2` }],
 ])('every parser refuses a wrong %s by its name: %j', (field, change) => {
-  // An execution's input that has no fields has an error of its own.
+  // An execution's input that is no object has an error of its own.
   const fieldless = 'rotation' in change && (change.rotation === null || typeof change.rotation === 'string')
   for (const parse of [
     ...(fieldless ? [] : [parseCreateSecretEvent]),
@@ -172,7 +172,7 @@ test.each([undefined, null, 'text', 5])('an event that is no object: %j', event 
   expect(() => parseCreateSecretEvent(event)).toThrow(errors.InvalidInput)
 })
 
-test('says what a store, an id and a token are', () => {
+test('the error says what a store, an id and a token are', () => {
   const change = (rotation: object) => () =>
     parseCreateSecretEvent({ ...start, rotation: { ...start.rotation, ...rotation } })
   expect(change({ store: 'vault' })).toThrow('store: should be one of: secrets-manager, parameter-store')
@@ -218,7 +218,7 @@ test('checkEvent: no other key, and no id that is longer than an ARN', () => {
     expect(() => parseCheckEvent(event)).toThrow(errors.InvalidInput)
 })
 
-test('what a person does not write is as the state machine passes it', () => {
+test('inputs that no person writes are parsed as the state machine passes them', () => {
   expect(() => parseStartRotationEvent({ ...call, group: 7 })).toThrow(
     'group: should be as the state machine passes it',
   )

@@ -8,7 +8,7 @@ const project = join(import.meta.dirname, '../../..')
 /** Every Lambda function is a file right in functions/. */
 const names = globSync('functions/*.ts', { cwd: project }).map(path => basename(path, '.ts'))
 
-// What Lambda sets for them. They read it as they load, which is later.
+// The environment that Lambda sets. The functions read it when they are loaded, below.
 const arn = 'arn:aws:states:eu-west-1:123456789012'
 Object.assign(process.env, {
   AWS_REGION: 'eu-west-1',
@@ -28,7 +28,7 @@ Object.assign(process.env, {
 })
 
 type Handler = (event: unknown, context: object) => Promise<unknown>
-/** Who came in by the door, in this order. */
+/** The functions that were made by makeHandler, in this order. */
 const doors = vi.hoisted((): { name: string; parse: (event: unknown) => unknown; handler: unknown }[] => [])
 vi.mock('../../../functions/shared/handler.ts', async load => {
   const door = await load<typeof import('../../../functions/shared/handler.ts')>()
@@ -40,7 +40,7 @@ vi.mock('../../../functions/shared/handler.ts', async load => {
   return { ...door, functionHandler }
 })
 
-/** What the file of a function exports, and how it came in by the door. */
+/** The exports of a function's file, and the arguments of its makeHandler. */
 async function loaded(name: string): Promise<{ handler: Handler; parse(event: unknown): unknown }> {
   const { handler } = await import(`../../../functions/${name}.ts`)
   const own = doors.filter(door => door.handler === handler)
@@ -60,15 +60,15 @@ test('there are functions', () => {
   expect(names).toContain('raiseAlarm')
 })
 
-/** Of another kind than any event. */
+/** Inputs that are no event. */
 const garbage = [undefined, null, '', 'a text', 7, true, [], [null], { Records: null }, { Records: [{}] }]
 
 describe.each(names)('%s', name => {
-  test('has come in by the one door, as its file is called', async () => {
+  test('is made by makeHandler, with the name of its file', async () => {
     await loaded(name)
   })
 
-  test('refuses what is no event by a name that says so; raiseAlarm refuses nothing', async () => {
+  test('refuses an input that is no event with InvalidInput, except raiseAlarm', async () => {
     const { handler, parse } = await loaded(name)
     for (const event of garbage)
       if (name === 'raiseAlarm') expect(parse(event)).toMatchObject({ items: expect.any(Array) })
@@ -80,7 +80,7 @@ describe.each(names)('%s', name => {
   })
 })
 
-test('nobody else has a logger, a middleware or the console', () => {
+test('no other file uses a logger, a middleware or the console', () => {
   const files = globSync('functions/**/*.ts', { cwd: project })
   const using = (what: RegExp) =>
     files.filter(path => what.test(readFileSync(join(project, path), 'utf8'))).sort()
@@ -90,7 +90,7 @@ test('nobody else has a logger, a middleware or the console', () => {
   expect(using(/\bconsole\.\w+\(|process\.std(out|err)\b/)).toEqual([])
 })
 
-test('who takes longer than the function may is ended by Lambda, by a name that is retried, and by nobody before', async () => {
+test('a function that takes too long is ended by Lambda, with an error that is retried, and not before', async () => {
   const { functionHandler } = await import('../../../functions/shared/handler.ts')
   const handler = functionHandler(
     'one',
@@ -119,11 +119,11 @@ describe('an error that leaves', () => {
     return (handler as Handler)({}, { awsRequestId: 'request-1' })
   }
 
-  test('is one of ours', async () => {
+  test('is a RotationError', async () => {
     await expect(call()).rejects.toMatchObject({ name: 'Unexpected', message: 'one: an unexpected TooEarly' })
   })
 
-  test('is as it was thrown, where a function says so', async () => {
+  test('is the one that was thrown, if the function’s options say so', async () => {
     const { unchangedError } = await import('../../../functions/shared/handler.ts')
     await expect(call(unchangedError)).rejects.toBe(thrown)
     expect(thrown).toMatchObject({ name: 'TooEarly', message: 'Quoted-1' })

@@ -43,7 +43,7 @@ const call = (run: Run, event: unknown = start) =>
   )(event, { awsRequestId: 'request-1' } as never)
 const lines = () => written.map(line => JSON.parse(line))
 
-test('gives the step its pipeline and its event, and returns what it returns', async () => {
+test('calls the step with its pipeline and event, and returns its result', async () => {
   const result = await call(async (pipeline, event) => {
     expect(await pipeline.store.describe('app/db').catch(({ name }) => name)).toBe('InvalidCredential')
     return { event, defaults: pipeline.defaults }
@@ -71,7 +71,7 @@ test('what one rotation logged is not in the lines of the next', async () => {
   expect(written.join('')).not.toContain('behind')
 })
 
-test('an error of ours leaves as it is, with the name of the step in front', async () => {
+test('a RotationError is thrown with the name of the step in front', async () => {
   const thrown = new errors.Throttled('Secrets Manager: slow down')
   const error = await rejectionOf(call(() => Promise.reject(thrown)))
   expect(error).toBe(thrown)
@@ -82,7 +82,7 @@ test.each([
   ['that retries it', ['AdminRefused'], 'AdminRefused'],
   ['that retries something else', ['SomethingElse'], 'Conflict'],
   ['of the first release, which names nothing', undefined, 'Conflict'],
-])('an error that came later leaves by a name that is retried: a definition %s', async (_, retries, name) => {
+])('a new error has a name that a state machine %s retries', async (_, retries, name) => {
   const thrown = new errors.AdminRefused('master: no; this try changed nothing')
   const event = { ...start, ...(retries && { retries }) }
   const error = await rejectionOf(call(() => Promise.reject(thrown), event))
@@ -111,7 +111,7 @@ test.each([
   expect(written.join('')).not.toContain('Hidden')
 })
 
-test('a step that throws at once, without a promise', async () => {
+test('a step may throw without a promise', async () => {
   const error = await rejectionOf(
     call(() => {
       throw new RangeError('Hidden-1')

@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => account?.stop())
 
-/** A call without the SDK, which would leave out what it does not know. `path` is that of a service without targets. */
+/** Makes a call without the SDK, which would drop unknown members. `path` is for services without targets. */
 async function call(
   [model, scope]: readonly [model: string, scope: string],
   action: string,

@@ -7,7 +7,7 @@ import { ServiceModel } from '../../support/serviceModel.ts'
 const bin = await pythonBin()
 
 describe.skipIf(!bin)("the double of the Price List, held to AWS's model of the service", () => {
-  test('answers as it says, and the questions are such as it takes', async () => {
+  test('its answers and the requests match the model', async () => {
     const model = await ServiceModel.load(bin ?? '', 'pricing')
     const product = { service: 'awskms', region: 'eu-west-1', usage: 'x', prices: [{ usd: '1' }] }
     for (const { service: ServiceCode, family } of priceListQueries) {

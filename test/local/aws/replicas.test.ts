@@ -74,7 +74,7 @@ const remove = (SecretId: string, ...RemoveReplicaRegions: string[]) =>
   client(home).send(new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions }))
 const stop = (SecretId: string) => client(peer).send(new StopReplicationToReplicaCommand({ SecretId }))
 
-/** Each version's letter and labels there. Undefined if there is no such secret. */
+/** @returns the labels of each version by its letter, or undefined if there is no such secret */
 async function labels(region: string, id: string) {
   try {
     const { VersionIdsToStages = {} } = await describeIn(region, id)
@@ -93,7 +93,7 @@ async function status(id: string, region = peer) {
 }
 const inSync = ['InSync', 'Replication succeeded']
 
-/** A secret whose first version, `a`, is current. */
+/** Makes a secret whose first version, `a`, is current. */
 async function secret() {
   const id = `replicas/${randomUUID()}`
   const command = { Name: id, ClientRequestToken: token('a'), SecretString: 'a' }
@@ -116,7 +116,7 @@ describe('Regions', () => {
     expect(SecretString).toBe('a')
   })
 
-  test('are told with a call, but for the usual one', async () => {
+  test('are in the record of calls, except the default Region', async () => {
     const id = await secret()
     await rejectionOf(describeIn(peer, id))
     await describeIn(home, id)
@@ -158,7 +158,7 @@ describe('Regions', () => {
 })
 
 describe('a replica', () => {
-  test('has the ARN with its own Region, and what DescribeSecret tells of it and of its primary', async () => {
+  test('has the ARN with its own Region, and DescribeSecret’s members about both', async () => {
     const id = await secret()
     const RotationLambdaARN = `arn:aws:lambda:${home}:123456789012:function:rotate`
     await client(home).send(
@@ -183,7 +183,7 @@ describe('a replica', () => {
     expect(primary).not.toHaveProperty('PrimaryRegion')
   })
 
-  test('follows its primary: values, labels, tags, policy, description', async () => {
+  test('gets values, labels, tags, policy and description of its primary', async () => {
     const id = await replicated()
     await put(id, 'b', ['AWSPENDING'])
     await promote(id, 'b', 'a')
@@ -215,7 +215,7 @@ describe('a replica', () => {
     expect(await describeIn(peer, id)).toMatchObject({ KmsKeyId: 'alias/new' })
   })
 
-  test('tells its primary the day on which it was last read, if it was', async () => {
+  test('reports the day on which it was last read to its primary', async () => {
     const id = await replicated()
     const lastRead = async () => (await describeIn(home, id)).ReplicationStatus?.[0]?.LastAccessedDate
     expect(await lastRead()).toBeUndefined()
@@ -271,7 +271,7 @@ describe('a change', () => {
     expect(await labels(peer, id)).toEqual({ a: ['AWSPREVIOUS'], b: ['AWSCURRENT'] })
   })
 
-  test('may be there while the Region still says InProgress', async () => {
+  test('may be readable while the Region still says InProgress', async () => {
     const id = await replicated()
     server.setRegionBehaviour(peer, { arrivalMs: 0, inProgressMs: Number.POSITIVE_INFINITY })
     await put(id, 'b')
@@ -282,7 +282,7 @@ describe('a change', () => {
     expect(await status(id)).toEqual(inSync)
   })
 
-  test('comes to each Region in its own time', async () => {
+  test('arrives in each Region after its own delay', async () => {
     const id = await secret()
     await replicate(id, [peer, third])
     expect([await status(id, peer), await status(id, third)]).toEqual([inSync, inSync])
@@ -292,7 +292,7 @@ describe('a change', () => {
     expect(await labels(peer, id)).not.toEqual(await labels(third, id))
   })
 
-  test('of AWSPENDING may not show there', async () => {
+  test('of AWSPENDING may be hidden there', async () => {
     server.setRegionBehaviour(peer, { showsPending: false })
     const id = await replicated()
     await put(id, 'b', ['AWSPENDING'])
@@ -337,7 +337,7 @@ describe('Failed', () => {
     expect(await labels(peer, id)).toMatchObject({ c: ['AWSCURRENT'] })
   })
 
-  test('by a secret of the same name, which is overwritten only by force', async () => {
+  test('is the status if a secret has the same name, which only ForceOverwriteReplicaSecret overwrites', async () => {
     const id = await secret()
     await client(peer).send(new CreateSecretCommand({ Name: id, SecretString: 'other' }))
     await replicate(id)
@@ -350,7 +350,7 @@ describe('Failed', () => {
     expect(await labels(peer, id)).toEqual({ a: ['AWSCURRENT'] })
   })
 
-  test('is removed from the list, and what stands in the way stays', async () => {
+  test('is removed from the list, and the blocking secret stays', async () => {
     const id = await secret()
     await client(peer).send(new CreateSecretCommand({ Name: id, SecretString: 'other' }))
     await replicate(id)
@@ -380,7 +380,7 @@ describe('two quick moves of labels', () => {
     expect(await labels(peer, id)).toMatchObject({ b: ['AWSCURRENT', 'AWSPENDING'] })
   })
 
-  test('do so until the Region is as usual again, too', async () => {
+  test('do so also until the Region behaves as usual again', async () => {
     const id = await replicated()
     server.setRegionBehaviour(peer, { wedgesWithinMs: minute })
     await put(id, 'b')
@@ -391,7 +391,7 @@ describe('two quick moves of labels', () => {
     expect(await labels(peer, id)).toMatchObject({ c: ['AWSCURRENT'] })
   })
 
-  test('are not two slow ones, nor a move and a tag', async () => {
+  test('are different from two slow ones, and from a move and a tag', async () => {
     const id = await replicated()
     server.setRegionBehaviour(peer, { wedgesWithinMs: minute })
     await put(id, 'b', ['AWSPENDING'])
@@ -404,7 +404,7 @@ describe('two quick moves of labels', () => {
 })
 
 describe('a promoted replica', () => {
-  test('is a secret of its own, and stands in the way of its primary', async () => {
+  test('is a secret of its own, and blocks replication from its primary', async () => {
     const id = await replicated()
     const { ARN } = await stop(id)
     expect(ARN).toBe((await describeIn(home, id)).ARN?.replace(home, peer))

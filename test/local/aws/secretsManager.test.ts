@@ -51,7 +51,7 @@ beforeAll(async () => {
 afterEach(() => server.refuse())
 afterAll(() => server.stop())
 
-/** A secret whose only version, with this value, is current; none at all without one. */
+/** Makes a secret whose only version has this value and is current, or a secret without a version. */
 async function secret(value: { SecretString?: string; SecretBinary?: Uint8Array }) {
   const [id, first] = [`only/${randomUUID()}`, randomUUID()]
   const { ARN = '' } = await client.send(
@@ -61,7 +61,7 @@ async function secret(value: { SecretString?: string; SecretBinary?: Uint8Array 
 }
 const usual = () => secret({ SecretString: credentialWith('first').serialize() })
 
-/** Starts to listen on a free port, and tells the URL. */
+/** Starts a server on a free port. @returns its URL */
 async function listen(http: Server): Promise<string> {
   http.listen(0, '127.0.0.1')
   await once(http, 'listening')
@@ -78,7 +78,7 @@ async function withClient<T>(other: SecretsManagerClient, run: () => Promise<T>)
   }
 }
 
-/** Every method, each on the same secret. */
+/** Every method of the store, on the same secret. */
 const methods: Record<
   Exclude<keyof Store, 'withParser' | 'wouldPropose'>,
   (id: string, token: string) => Promise<unknown>
@@ -149,7 +149,7 @@ test('a call has the time at which it began and at which it was answered', async
   expect(times).toEqual(times.toSorted((a, b) => a - b))
 })
 
-test('over HTTPS it answers who trusts its certificate, and nobody else', async () => {
+test('over HTTPS it answers only clients that trust its certificate', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'keyturn-https-'))
   const tls = await makeCertificate(folder.path)
   const secure = await startSecretsManager({ tls })
@@ -311,7 +311,7 @@ describe('a deleted secret', () => {
     await expect(store.propose(id, randomUUID(), credentialWith('next'))).rejects.toThrow(StoreFailed)
   })
 
-  test('gone for good: as one that never was', async () => {
+  test('deleted for good: the same as one that never existed', async () => {
     const { id, first } = await usual()
     await client.send(new DeleteSecretCommand({ SecretId: id, ForceDeleteWithoutRecovery: true }))
     await expect(store.describe(id)).rejects.toThrow(InvalidCredential)
@@ -389,7 +389,7 @@ describe('what AWS refuses', () => {
 })
 
 describe('a lost answer', () => {
-  /** Does the move, and answers that it did not. */
+  /** Moves the label, and answers with an error. */
   async function lost(
     id: string,
     change: { MoveToVersionId?: string; RemoveFromVersionId?: string },
@@ -493,7 +493,7 @@ test('tokens are read to the last page: the newest is the first of more than a h
   expect(await store.listTokens(id)).toEqual([...tokens.reverse(), first])
 })
 
-test('a secret that is not there: InvalidCredential names the id, also when a value is proposed', async () => {
+test('a secret that does not exist throws InvalidCredential with the id, also when a value is proposed', async () => {
   const error = await rejectionOf(store.propose('nowhere', randomUUID(), credentialWith('x')))
   expect(error).toMatchObject({ name: 'InvalidCredential', field: 'id' })
 })

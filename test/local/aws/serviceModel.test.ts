@@ -9,7 +9,7 @@ const [home, peer, third] = ['eu-west-1', 'eu-central-1', 'us-east-1']
 const token = (letter: string) => letter.repeat(32)
 const bin = await pythonBin()
 
-/** Not in the model: IAM answers it for every operation. */
+/** This error is not in the model, as IAM returns it for every operation. */
 const ofEveryOperation = ['AccessDeniedException']
 
 describe.skipIf(!bin)("the double's answers, held to AWS's model of the service", () => {
@@ -18,7 +18,7 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
   let now = Date.UTC(2026, 0, 1)
   const answers: Answer[] = []
 
-  /** A call without the SDK, which would leave out what it does not know. */
+  /** Makes a call without the SDK, which would drop unknown members. */
   async function call(region: string, action: string, request: object): Promise<Answer['body']> {
     const headers = {
       'x-amz-target': `secretsmanager.${action}`,
@@ -145,7 +145,7 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
     await call(region, 'RemoveRegionsFromReplication', { SecretId, RemoveReplicaRegions: [third] })
   }
 
-  test('the requests are such as AWS takes', () => {
+  test('the requests match the model', () => {
     expect(answers.flatMap(({ action, request }) => model.problemsInRequest(action, request))).toEqual([])
   })
 
@@ -177,7 +177,7 @@ describe.skipIf(!bin)("the double's answers, held to AWS's model of the service"
     ])
   })
 
-  test('what is not in the model is seen', () => {
+  test('a deviation from the model is found', () => {
     const seen = (body: Answer['body'], status = 200) =>
       model.problemsInAnswer('DescribeSecret', status, body)
     expect(seen({ Name: 'a', Primary: home })).toEqual(['DescribeSecret.Primary is unknown'])

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest'
 import { startStepFunctions } from '../../../local/aws/stepFunctions.ts'
 import { makeCertificate } from '../../../local/servers/certificate.ts'
 
-test('is served over HTTPS to those who trust its certificate', async () => {
+test('Step Functions is served over HTTPS to clients that trust its certificate', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'keyturn-step-functions-'))
   const tls = await makeCertificate(folder.path)
   await using stack = new AsyncDisposableStack()

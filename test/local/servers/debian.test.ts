@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { unpackPackages } from '../../../local/servers/debian.ts'
 
-test('what cannot be had is an error, and leaves nothing behind that would be taken for it', async () => {
+test('a package that cannot be downloaded is an error, and leaves no incomplete copy', async () => {
   const finish = () => Promise.reject(new Error('it was unpacked'))
   const packages = { suite: 'nowhere', packageName: 'no-such-package' }
   await expect(unpackPackages(packages, finish)).rejects.not.toThrow('it was unpacked')

@@ -22,7 +22,7 @@ async function startPair() {
   return { primary, standby, before }
 }
 
-test('a standby follows its primary; one that is cut off does not; promoted, it takes changes', async () => {
+test('a standby follows its primary until it is cut off, and accepts changes after its promotion', async () => {
   const { primary, standby, before } = await startPair()
   const engine = new Postgres({ caFile: standby.caFile })
   const there = (credential = before.current) => withChange(credential, { port: standby.port })
@@ -53,7 +53,7 @@ test('a standby follows its primary; one that is cut off does not; promoted, it 
   expect(await admits(standby, there(current.with({ password: 'x' })))).toBe(true)
   expect(await admits(standby, there())).toBe(true)
 
-  // As a Region that comes back, with all that it had.
+  // The old primary comes back with all its data, as a lost Region might.
   await primary.restart()
   expect(await admits(primary, next)).toBe(true)
   expect(await runStatements(primary, 'select pg_is_in_recovery() as standby')).toEqual([{ standby: false }])

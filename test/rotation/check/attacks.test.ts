@@ -46,7 +46,7 @@ const lookWith = (by: Engine): Promise<CheckResult> =>
   )
 const lineOf = ({ lines }: CheckResult, name: string) => lines.find(({ line }) => line === name)
 
-/** The same engine, whose logins are noted. */
+/** The same engine, which notes its logins. */
 function noting(by: Engine): Engine & { logins: string[] } {
   const logins: string[] = []
   return {
@@ -68,7 +68,7 @@ afterAll(() => {
   expect(uncaught).toEqual([])
 })
 
-describe('who may tag, and start a check, learns one bit by a test query', () => {
+describe('somebody who may tag and start a check learns one bit by a test query', () => {
   const sql = ['select * from nothing', 'select 1; select 2', 'drop table nothing', "'"]
   const ofPostgres = [...sql, 'select 1 / 0', 'select current_user::int', 'copy pg_authid to stdout']
   const ofMysql = [
@@ -92,14 +92,14 @@ describe('who may tag, and start a check, learns one bit by a test query', () =>
     ...redisTestServers().map(place => [place, ['SET a b', 'GET', 'QUIT', 'NOTHING', 'AUTH x y', '"']]),
   ].map(([place, queries]) => [(place as TestServer).name, place as TestServer, queries as string[]])
 
-  test.each(places)('%s: all that is refused reads alike', async (_, place, queries) => {
+  test.each(places)('%s: all refusals have the same text', async (_, place, queries) => {
     const { current } = await place.makeApp('single-user')
     const by = place.engine((_, effect) => effect())
     const told = new Set<string>()
     for (const query of queries) {
       await setUpSecret({ ...single, ...place.tags, 'keyturn:test-query': query }, current)
       const { lines } = await lookWith(by)
-      // Others come and go on this server.
+      // Other tests make and drop users on this server.
       told.add(JSON.stringify(lines.filter(({ line }) => line !== 'connections')))
     }
     expect([...told]).toEqual([expect.stringContaining('"says":"refused"')])
@@ -107,8 +107,8 @@ describe('who may tag, and start a check, learns one bit by a test query', () =>
   })
 })
 
-describe('who may write the value', () => {
-  test('names a server of its own, which hands on all to the real one: the admin is sent to neither', async () => {
+describe('somebody who may write the value', () => {
+  test('and names a proxy of the real server gets no login of the admin', async () => {
     const middle = await startProxy(server.port, () => chunk => chunk)
     try {
       const current = app.current.with({ port: middle.port })
@@ -147,7 +147,7 @@ describe('who may write the value', () => {
   })
 
   test.each(['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const)(
-    'names what is no %s: a line says so in time, and no word of what answers',
+    'and names a server that is no %s gets a line within the time limit, without the answer',
     async name => {
       const by = await engineLoaders[name as EngineName]({
         caFile: server.caFile,
@@ -171,7 +171,7 @@ describe('who may write the value', () => {
           try {
             const value = { host: '127.0.0.1', port: rogue.port, username: 'app', password: 'p', ssl: false }
             const current = Credential.parse(JSON.stringify({ engine: name, ...value }))
-            // None of these is made twice at once: each has a pipeline of its own.
+            // Each has a pipeline of its own.
             const found = await lookAlone(current, by)
             const failed = found.lines.filter(({ state }) => state === 'failed')
             expect(
@@ -207,7 +207,7 @@ async function lookAlone(current: Credential, by: Engine): Promise<CheckResult> 
 }
 
 describe('a refused value', () => {
-  test('is tried once, as the server itself counts: MySQL locks no account at the second try', async () => {
+  test('is tried once, so that MySQL does not lock an account with a limit of two tries', async () => {
     const [found] = inject('mysql').filter(({ engine }) => engine === 'mysql')
     const [place] = mysqlTestServers('mysql')
     if (!found || !place) throw new Error('no MySQL')
@@ -220,7 +220,7 @@ describe('a refused value', () => {
     expect(await place.admits(current)).toBe(true)
   })
 
-  test('is tried once in PostgreSQL, as its log counts', async () => {
+  test('is tried once in PostgreSQL, by its log', async () => {
     await setUpSecret(single, app.current.with({ password: 'wrong' }))
     await lookWith(engine)
     const refusals = readFileSync(server.logFile, 'utf8').match(
@@ -231,7 +231,7 @@ describe('a refused value', () => {
 })
 
 describe('an admin who is refused', () => {
-  test('is not tried in another database, which whoever writes the value names', async () => {
+  test('is not tried in another database that the value names', async () => {
     const by = noting(engine)
     for (const dbname of [app.database, 'postgres', 'template1']) {
       await setUpSecret(alternating, app.current.with({ dbname }))
@@ -242,7 +242,7 @@ describe('an admin who is refused', () => {
   })
 })
 
-test('killed at any statement, nothing stays: no role, no grant, no session, no lock', async () => {
+test('a check that is killed at any statement leaves no role, grant, session or lock', async () => {
   const { user } = app
   const state = () =>
     runStatements(
@@ -286,7 +286,7 @@ test('killed at any statement, nothing stays: no role, no grant, no session, no 
   expect(await admits(server, app.current)).toBe(true)
 })
 
-test('odd names stay names: in the server, and in what is told', async () => {
+test('hostile names stay names, in the server and in the report', async () => {
   const odd = await makeApp(server, { user: `a"; drop role x; --\u001b[2J\u202e${randomHex()}` })
   const by = noting(engine)
   await setUpSecret(alternating, odd.current)

@@ -34,7 +34,7 @@ const target = { store: 'secrets-manager', id } as const
 /** The users that logged in, or were refused, by name. */
 let logins: string[]
 
-/** The real engine, whose sessions have these members instead of their own. */
+/** The real engine, with these members of its sessions replaced. */
 function looking(members: Partial<Session> = {}, more: Partial<CheckSettings> = {}): CheckSettings {
   logins = []
   return {
@@ -52,7 +52,7 @@ function looking(members: Partial<Session> = {}, more: Partial<CheckSettings> = 
   }
 }
 
-/** As engines tell that have nothing to refuse. */
+/** The results of an engine that refuses nothing. */
 const fine: Partial<Session> = {
   wouldClone: async () => [],
   wouldSetPassword: async () => {},
@@ -66,7 +66,7 @@ const certificate = (days: number) =>
     valid_to: new Date(Date.now() + (days + 0.5) * 86_400_000).toUTCString(),
   }) as unknown as PeerCertificate
 
-/** What one line says, in a line; undefined if it was left out. */
+/** @returns one line of the report as text, or undefined if it was left out */
 function of({ lines }: CheckResult, name: CheckLineName): string | undefined {
   const found = lines.find(({ line }) => line === name)
   return found && [found.state, found.error, found.says].filter(Boolean).join(' ')
@@ -132,7 +132,7 @@ describe('all is well', () => {
 })
 
 describe('the secret', () => {
-  test('what is not enrolled: the first line fails, and nothing else is looked at', async () => {
+  test('not enrolled fails the first line, and nothing else is checked', async () => {
     const cases: [Record<string, string>, Partial<Description>, RegExp][] = [
       [{}, {}, /^failed NotPermitted it is neither tagged/],
       [{ 'keyturn:admin': 'true' }, {}, /^failed NotPermitted it is an admin's secret/],
@@ -153,7 +153,7 @@ describe('the secret', () => {
     }
   })
 
-  test('rotated by this stack it needs no tag; by another function as well, that one is named', async () => {
+  test('rotated by this stack needs no tag, and another function is named', async () => {
     await setUpSecret({ 'keyturn:strategy': 'single-user' })
     await describing({ rotatedBy: 'arn:own' })
     const looks = looking(fine, { rotationFunction: 'arn:own' })
@@ -203,7 +203,7 @@ describe('the secret', () => {
     expect(of(found, 'login')).toMatch(/^ok /)
   })
 
-  test('a rotation that goes on, in which current may be refused: nobody logs in', async () => {
+  test('with a running rotation, which may refuse current, is not logged in with', async () => {
     await setUpSecret(single)
     await store.propose(id, secondToken, app.current)
     running.add(secondToken)
@@ -280,7 +280,7 @@ describe('the way to the server', () => {
 })
 
 describe('current', () => {
-  test('is refused: it is tried once, the admin is not even read, and nothing after it is looked at', async () => {
+  test('refused is tried once, the admin is not read, and no later line is checked', async () => {
     await setUpSecret(alternating, app.current.with({ password: 'wrong' }))
     const found = await run()
     expect(of(found, 'tls')).toMatch(/^ok /)
@@ -291,7 +291,7 @@ describe('current', () => {
     expect(admin).not.toHaveBeenCalled()
   })
 
-  test('is let in without a look at its password: the admin is not read', async () => {
+  test('that logs in with any password fails, and the admin is not read', async () => {
     await setUpSecret(alternating)
     const found = await run(
       looking({
@@ -305,7 +305,7 @@ describe('current', () => {
     expect(admin).not.toHaveBeenCalled()
   })
 
-  test('comes in through a pooler, which nobody speaks for', async () => {
+  test('that logs in through a pooler without the tag', async () => {
     await setUpSecret(single)
     const pooled = { ...fine, pooled: true }
     expect(of(await run(looking(pooled)), 'pooler')).toMatch(
@@ -332,7 +332,7 @@ describe('current', () => {
       ).toMatch(says)
   })
 
-  test('finds no room for a connection at all: its line says so, and the login is not looked at', async () => {
+  test('without room for a connection has a line that says so, and no login', async () => {
     await setUpSecret(single)
     await runStatements(server, `alter role ${app.user} connection limit 0`)
     const found = await run()
@@ -379,7 +379,7 @@ describe('current', () => {
 })
 
 describe('all looks together', () => {
-  test('have one bound: the one that waits fails, the others were not looked at, and none begins later', async () => {
+  test('have one time limit: the one that waits fails, the others were not checked, and none begins later', async () => {
     await setUpSecret(alternating)
     const held = Promise.withResolvers<void>()
     const closed = vi.fn(async () => {})
@@ -405,7 +405,7 @@ describe('all looks together', () => {
     expect(of(found, 'connections')).toMatch(/^failed /)
   })
 
-  test('a login that is not answered is the line that fails', async () => {
+  test('fail at the login if that is not answered', async () => {
     await setUpSecret(single)
     const never = new Promise<never>(() => {})
     const found = await run({
@@ -446,7 +446,7 @@ describe('the admin', () => {
 })
 
 describe('the change', () => {
-  test('is asked of the session that would make it, with a password that is never used', async () => {
+  test('is checked by the session that would make it, with a password that is never used', async () => {
     const asked = vi.fn(async () => [])
     await setUpSecret(alternating)
     await run(looking({ ...fine, wouldClone: asked }))

@@ -30,27 +30,27 @@ import * as redshiftSubject from '../../support/engines/redshiftSubject.ts'
 
 const { pairOf } = new AlternatingUsers()
 
-/** A state of a real server, or of what is stored, and what one line then says. */
+/** A state of a real server or of the stored value, and the text of one line. */
 type Row = {
   line: CheckLineName
-  /** The line's state, its error and its words. */
+  /** The line's state, its error and its text. */
   says: RegExp
-  /** Alternating users, if it is unset. */
+  /** The strategy, alternating users by default. */
   strategy?: StrategyName
   tags?: Record<string, string>
-  /** The user's, if it is not to be any. */
+  /** The user's name, if the state needs a certain one. */
   password?: string
   /** Whether there is a clone already. */
   cloned?: true
-  /** Makes the state. @returns what ends it, if it is not the app's alone */
+  /** Makes the state. @returns a function that ends it, if it is not only the app's */
   make?(app: App): Promise<unknown>
   current?(app: App): Credential | Promise<Credential>
   admin?(app: App): Credential
-  /** The issuers that are trusted. */
+  /** The path of the CA file. */
   caFile?: string
 }
 
-/** What one line says. */
+/** @returns the text of one line */
 async function lineOf(subject: EngineSubject, row: Row): Promise<string> {
   const app = await subject.makeApp(row.password ? { password: row.password } : {})
   const engine = subject.engine()
@@ -99,7 +99,7 @@ async function lineOf(subject: EngineSubject, row: Row): Promise<string> {
   }
 }
 
-/** What is the same on every server. */
+/** The states that are the same on every server. */
 const common = (subject: EngineSubject): Row[] => [
   { line: 'tls', says: /^failed TlsFailed /, caFile: subject.strangeCaFile },
   {
@@ -143,7 +143,7 @@ const common = (subject: EngineSubject): Row[] => [
 
 const titled = (rows: Row[]) => rows.map(row => [`${row.line}: ${row.says.source}`, row] as const)
 
-/** The same of PostgreSQL and Redshift, which stands on one. */
+/** The states that are the same on PostgreSQL and Redshift. */
 function postgresRows(server: PostgresServer): Row[] {
   const limit = (to: number) => (app: App) =>
     runStatements(server, `alter user ${name(app.user)} connection limit ${to}`)
@@ -216,7 +216,7 @@ describe.each(standInServers())('Redshift, its stand-in', server => {
   })
 })
 
-/** Of a server of its own: its rules for passwords are for all of its users. */
+/** The states of a server of its own, as its password rules apply to all users. */
 function mysqlRows(server: MysqlServer): Row[] {
   const subject = mysqlSubject.subjectOf(server)
   const sql = (...statements: string[]) => mysql.runStatements(server, statements)
@@ -258,7 +258,7 @@ function mysqlRows(server: MysqlServer): Row[] {
       line: 'password-rules',
       says: /^failed NotPermitted .*(rules for passwords refuse it|strict_password_validation)/,
       strategy: 'single-user',
-      // The new ones are shorter.
+      // New passwords are shorter.
       password: 'a-Long-1-'.padEnd(40, 'x'),
       async make() {
         if (itself)
@@ -332,7 +332,7 @@ describe.skipIf(!inject('redis').length)('Redis or Valkey', () => {
         make: most('2'),
         current: ({ current }) => withChange(current, { port: server.plainPort, ssl: false }),
       },
-      // Before TLS it can say nothing.
+      // The server cannot refuse before TLS.
       { line: 'login', says: /^failed Unreachable .*ECONNRESET/, make: most('2') },
       {
         line: 'connections',
@@ -355,7 +355,7 @@ describe.skipIf(!inject('redis').length)('Redis or Valkey', () => {
   })
 })
 
-/** The gateway tells neither of connections nor of privileges. */
+/** The states of DocumentDB's engine, whose gateway reports neither connections nor privileges. */
 describe.each(inject('mongodb'))('$name', server => {
   const subject = mongodbSubject.subjectOf(server)
   test.each(

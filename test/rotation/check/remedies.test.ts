@@ -17,7 +17,7 @@ import {
 
 const managed = { ...singleUserTags, 'keyturn:managed': 'true' }
 
-/** What a check of the one secret says to do about a line. */
+/** @returns the remedy of one line of the secret's check */
 async function remedyAt(name: CheckLineName): Promise<string | undefined> {
   const { lines } = await checkCredential(
     pipeline,
@@ -35,7 +35,7 @@ test.each<[string, CheckLineName, object, RegExp]>([
   ['a password that is another', 'login', { password: 'another' }, /^Store the password/],
   ['clear text, which the server does not take', 'tls', { ssl: false }, /^Take "ssl": false out/],
   ['a port that nobody listens at', 'port', { port: 1 }, /^Correct the port in the value, or start/],
-])('%s: the remedy is of what failed', async (_, line, more, remedy) => {
+])('%s: the remedy is that of the failure', async (_, line, more, remedy) => {
   await setUpSecret(managed, app.current.with(more))
   expect(await remedyAt(line)).toMatch(remedy)
 })
@@ -49,7 +49,7 @@ test.each([
   expect(await remedyAt('login')).toMatch(remedy)
 })
 
-test('a tag that is wrong is to be corrected, and nothing else; what has none is to be enrolled', async () => {
+test('the remedy for a wrong tag is to correct it, and without tags to enrol', async () => {
   for (const wrong of [{ 'keyturn:strategy': 'none' }, { 'keyturn:every': 'often' }]) {
     await setUpSecret({ ...managed, ...wrong })
     expect(await remedyAt('tags')).toBe('Correct the tag that is named.')
@@ -58,7 +58,7 @@ test('a tag that is wrong is to be corrected, and nothing else; what has none is
   expect(await remedyAt('tags')).toMatch(/^It has to be tagged keyturn:managed=true, as `keyturn enrol` does/)
 })
 
-test('what a rotation left that died is to be rotated, as status says', async () => {
+test('the remedy for a dead rotation is to rotate, as in status', async () => {
   await setUpSecret(managed)
   await store.propose(id, secondToken, app.current)
   running.clear()

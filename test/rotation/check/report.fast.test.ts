@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Report } from '../../../rotation/check/report.ts'
 import { NotPermitted, type Unexpected } from '../../../rotation/errors.ts'
 
-test('what has no name of ours goes to the log with its place, and without its words', async () => {
+test('an unknown error is logged with its place in the code, without its message', async () => {
   const noted: Unexpected[] = []
   const report = new Report(error => noted.push(error))
   await report.look('privileges', () => {

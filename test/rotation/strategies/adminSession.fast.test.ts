@@ -21,7 +21,7 @@ const value = (username: string, password: string, more: object = {}) =>
 let passwords: Record<string, string>
 let logins: string[]
 let open: number
-/** What setting a user's own password meets. */
+/** The error with which a user's change of its own password fails, if it does. */
 let refusal: Error | undefined
 beforeEach(() => {
   passwords = { app: 'one', admin: 'two' }

@@ -6,7 +6,7 @@ import { STRATEGY_NAMES } from '../../../rotation/strategies/strategyNames.ts'
 
 const project = join(import.meta.dirname, '../../..')
 const name = `'(?:${STRATEGY_NAMES.join('|')})'`
-/** Three names of strategies or more, in square brackets. */
+/** Matches a list of three or more names of strategies in square brackets. */
 const list = new RegExp(`\\[\\s*(${name}(?:,\\s*${name}){2,}),?\\s*\\]`, 'g')
 
 test('each list in fleet/ of the strategies that close something afterwards has all that do', () => {

@@ -219,7 +219,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       }
     })
 
-    /** The second rotation is rolled back while the user may not retain a password: what it set stays the first of two. */
+    /** Has a second rotation rolled back while the user may not retain a password, so that its password stays as the first of two. */
     async function leaveOpen() {
       const rotation = await steps.createSecret(pipeline, { id, token: second })
       await steps.setSecret(pipeline, rotation)
@@ -228,7 +228,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       await sql(`grant application_password_admin on *.* to ${app.user}`)
       expect(await admitted(first, second)).toEqual([true, true])
     }
-    /** Versions that came to nothing, newer than what was left open. */
+    /** Makes versions that were discarded, newer than what was left open. */
     async function discardMore(count: number) {
       for (let n = 0; n < count; n++) {
         const token = `never-${n}-`.padEnd(32, '0')

@@ -52,13 +52,13 @@ describe.skipIf(!bin).each(found)(
     let hosts: Record<'lone' | 'copy' | 'group', string>
     let store: MemoryStore
     let pipeline: Pipeline
-    /** What becomes of a password that RDS is told to set: milliseconds until the server has it. */
+    /** How many milliseconds pass until the server has a password that RDS is told to set. */
     let delay: number
     let setting: boolean
-    /** What RDS was told to apply at once. */
+    /** The changes that RDS was told to apply at once. */
     let immediately: (string | null)[]
 
-    /** Does to the real server what RDS does some time after it was told. */
+    /** Changes the password on the real server, as RDS does some time after the call. */
     async function take(password: string): Promise<void> {
       setting = true
       await sleep(delay)
@@ -124,7 +124,7 @@ describe.skipIf(!bin).each(found)(
       store.create(id, 'first', first, { 'keyturn:strategy': 'master' })
       pipeline = {
         store,
-        // Every name leads to the one server that there is.
+        // Every host leads to the one server.
         loadEngine: async () => ({
           login: credential => engine.login(credential.with({ host: server.host })),
         }),
@@ -146,7 +146,7 @@ describe.skipIf(!bin).each(found)(
     const modified = () => rds.calls.filter(action => action.startsWith('Modify'))
 
     test.each([
-      // What else waits for the instance's window is left to wait.
+      // Other pending changes of the instance still wait for its maintenance window.
       ['lone', 'ModifyDBInstance', null],
       ['group', 'ModifyDBCluster', 'true'],
     ] as const)('%s: set waits until the server has taken the password', async (name, action, atOnce) => {
@@ -157,7 +157,7 @@ describe.skipIf(!bin).each(found)(
       await steps.testSecret(pipeline, rotation)
       await steps.finishSecret(pipeline, rotation)
       expect(modified()).toEqual([action])
-      // Again, with what is current by now.
+      // Again, with the value that is current now.
       const next = await create()
       for (const step of [steps.setSecret, steps.setSecret, steps.testSecret, steps.finishSecret])
         await step(pipeline, next)
@@ -203,7 +203,7 @@ describe.skipIf(!bin).each(found)(
       const rotation = await create()
       const pending = await store.read(id, { token: rotation.token })
       if (pending) await (await pipeline.rds()).setMasterPassword(pending.credential)
-      // Current still logs in; that says nothing.
+      // Current still logs in, which does not prove that RDS has finished.
       expect(await admits('first')).toBe(true)
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
       await taking
@@ -233,7 +233,7 @@ describe.skipIf(!bin).each(found)(
       rds.edit = answer =>
         answer.replace(where, String(where) === '/(?=<MasterUsername>)/' ? managed : 'somebody')
       const rotation = await create()
-      // Whatever the port, there is the one server.
+      // Every port leads to the one server.
       pipeline.loadEngine = async () => ({
         login: credential => engine.login(credential.with({ host: server.host, port: server.port })),
       })

@@ -24,7 +24,7 @@ const places = [
   ...redisTestServers(),
 ]
 
-/** A world whose application has moved back from the clone, so that all that is left is to drop that. */
+/** Makes a secret whose application has moved back from the clone, which remains to be dropped. */
 async function movedBack(place: (typeof places)[number]) {
   const world = await World.create(place, 'temporary-clone', 'clone')
   const { id, pipeline } = world
