@@ -26,7 +26,7 @@ test.each([
   ],
   ['stands alone', copy(), { outcome: 'promoted', why: expect.any(String), empty: [] }],
 ])(
-  'while another rotation has something pending, a replica is not waited for: one that %s is %o',
+  'while another rotation has a pending version, a replica is not waited for: one that %s is %o',
   async (_, there, found) => {
     const ask = vi.fn(async () => there)
     expect(await lookAtReplicasBefore(primary, rotation, ['us-east-1'], ask)).toEqual(found)
