@@ -83,7 +83,7 @@ async function rotate(secret: ReplicatedSecret, { happenings, dies }: Rotation):
         left.splice(left.indexOf(one), 1)
         await happens(secret, one.happening)
       }
-      // The wait for replicas takes the seven days that it does in production, in played time.
+      // This wait goes on for seven days, so it is ended after 20 polls.
       if (state === 'AwaitReplicasLonger' && ++looks > 20)
         throw Object.assign(new Error('the reason'), { name: 'InvalidCredential' })
       const output = await tasks[state]?.(input)

@@ -507,7 +507,7 @@ describe('alarms', () => {
       Statistic: 'Maximum',
       Period: 3600,
       EvaluationPeriods: 2,
-      // Missing data keep the alarm's state, so that it goes off when data end, and not before there are any.
+      // A new alarm is in INSUFFICIENT_DATA already, so its action runs when data end, and not before there are any.
       TreatMissingData: 'missing',
       InsufficientDataActions: ['AlarmTopic'],
     })

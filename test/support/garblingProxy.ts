@@ -121,7 +121,7 @@ export function startProxy(
   }, certificate)
 }
 
-/** Makes a Garble that passes up to 11 chunks unchanged, and then breaks each in one of ten random ways. */
+/** Makes a Garble that passes up to 11 chunks unchanged, and then breaks each in a random way. */
 export function makeGarble(random: Random): Garble {
   let unchangedCount = Math.floor(random() * 12)
   return chunk => {

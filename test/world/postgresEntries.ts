@@ -251,7 +251,7 @@ export function postgresEntries(server: RunningPostgres): PostgresEntry[] {
       undo: world => sql(`alter role ${name(`${world.inUse}_old`)} rename to ${name(world.inUse)}`),
       locksOut: true,
       about: ['pg_roles.rolname'],
-      // With the user in use, the clone's name would not fit either.
+      // If the user were renamed instead, the clone's name would be that of another user's clone.
       holders: ['clone'],
     },
     {

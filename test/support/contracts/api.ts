@@ -217,7 +217,7 @@ export const apiCases: Case<SecretApi>[] = [
     moto: [[pending], 'else'],
   },
   {
-    title: 'PutSecretValue needs a value, a token of 32 to 64 characters, and a secret that exists',
+    title: 'PutSecretValue needs a value, a token of at most 64 characters, and a secret that exists',
     run: async api => {
       await api.create('a', 'one')
       return [
