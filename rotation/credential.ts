@@ -5,7 +5,7 @@ import { InvalidCredential } from './errors.ts'
 import { parseExactly } from './exactJson.ts'
 import { isHost } from './host.ts'
 
-/** Other names that AWS has for them. */
+/** The engine names of AWS that mean one of Keyturn's engines. */
 const ENGINE_ALIASES = {
   'aurora-postgresql': 'postgres',
   'aurora-mysql': 'mysql',
@@ -15,7 +15,7 @@ const ENGINE_ALIASES = {
 } as const
 const ENGINE_ALIAS_NAMES = Object.keys(ENGINE_ALIASES) as (keyof typeof ENGINE_ALIASES)[]
 
-/** What each field should be: the second half of every InvalidCredential's message. */
+/** What each field should be, as the message of an InvalidCredential says after `should be`. */
 const FIELD_EXPECTATIONS: Record<keyof typeof credentialSchema.entries, string> = {
   engine: `one of: ${[...ENGINE_NAMES, ...ENGINE_ALIAS_NAMES].join(', ')}`,
   host: "the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
@@ -27,16 +27,22 @@ const FIELD_EXPECTATIONS: Record<keyof typeof credentialSchema.entries, string> 
   ssl: 'true or false, or left out (TLS is then used)',
 }
 
-/** The ARN of a secret. */
+/** Parses the ARN of a secret in Secrets Manager. */
 export const secretArnSchema = v.pipe(
   v.string(),
   v.regex(/^arn:[\w-]+:secretsmanager:[\w-]+:\d{12}:secret:\S+$/),
 )
 
 const textSchema = v.pipe(v.string(), v.nonEmpty(), v.excludes('\0'))
-/** An endpoint of RDS Proxy. AWS alone gives such names. */
+/**
+ * The name of an endpoint of RDS Proxy, such as `shop.proxy-abc.eu-west-1.rds.amazonaws.com`. Only AWS gives such names.
+ * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-connecting.html
+ */
 const RDS_PROXY_HOST = /\.proxy-[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./i
-/** AWS's JSON for a database secret; what is not named here is kept as it is. */
+/**
+ * AWS's JSON for a database secret; fields that are not named here are kept as they are.
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
+ */
 const credentialSchema = v.object({
   engine: v.pipe(
     v.picklist([...ENGINE_NAMES, ...ENGINE_ALIAS_NAMES]),
@@ -68,15 +74,22 @@ const credentialSchema = v.object({
     true,
   ),
 })
-/** What says whose a password is that is stored alone. Its user never changes, so an admin is of no use. */
+/**
+ * The parameter beside a value that is the password alone: the server and the user. The user of such a value never changes, so
+ * no admin is needed.
+ */
 const connectionSchema = v.omit(credentialSchema, ['password', 'masterarn'])
-/** All that RDS keeps of a master. */
+/** The secret that RDS makes for a master user: it has these two fields alone. */
 const masterSchema = v.pick(credentialSchema, ['username', 'password'])
 
 type Json = Record<string, unknown>
 type Fields = Omit<v.InferOutput<typeof credentialSchema>, 'engine'> & { engine: EngineName }
 
-/** Reads the JSON of an object; `required` are the fields that it must have, in words. @throws InvalidCredential */
+/**
+ * Parses JSON and checks it by a schema. `required` names the fields that it must have, for the error.
+ * @returns the whole object with exact numbers, and the fields of the schema
+ * @throws InvalidCredential
+ */
 function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required: string): [Json, T] {
   const value = `a JSON object with ${required}`
   let json: Json
@@ -94,26 +107,29 @@ function readJson<T>(text: string, schema: v.GenericSchema<unknown, T>, required
   throw new InvalidCredential(field, field in json ? should : `is missing; it ${should}`)
 }
 
-/** @throws InvalidCredential if the engine takes less than others do */
+/** Checks the fields by the rules of their engine. @throws InvalidCredential if the engine does not take one of them */
 function validateForEngine<T extends Pick<Fields, 'engine' | 'host' | 'dbname' | 'username' | 'ssl'>>(
   fields: T,
 ): T {
   const { engine, ssl } = fields
   for (const field of ['host', 'dbname', 'username'] as const) {
-    const [form, text] = [engineTraits[engine].fieldRules?.[field], fields[field]]
-    if (text && form && !form.accepts(text, ssl))
-      throw new InvalidCredential(field, `should be ${form.expected}`)
+    const [rule, text] = [engineTraits[engine].fieldRules?.[field], fields[field]]
+    if (text && rule && !rule.accepts(text, ssl))
+      throw new InvalidCredential(field, `should be ${rule.expected}`)
   }
   return fields
 }
 
-/** How a stored text is read. Which way is right, only the tags say, never the text. */
+/**
+ * Reads a stored text. Only the tags decide which parser is used: a password can look like JSON, and who may write a value must
+ * not choose how it is read.
+ * @throws InvalidCredential
+ */
 export type ValueParser = (text: string) => Credential
 
 /**
- * One stored value: where a user logs in, and with what. Immutable. The password and every field that Keyturn does
- * not know stay out of `JSON.stringify`, `console.log` and template strings; only `serialize` and `password` give
- * them away.
+ * One stored value: a database server, a user and its password. It is immutable. `JSON.stringify`, `console.log` and template
+ * strings show neither the password nor fields that Keyturn does not know; only `serialize` and `password` return them.
  */
 export class Credential {
   readonly #json: Json
@@ -121,15 +137,15 @@ export class Credential {
   /** Whether what is stored is the password alone. */
   readonly #isPasswordOnly: boolean
 
-  private constructor(json: Json, fields: Fields, bare: boolean) {
+  private constructor(json: Json, fields: Fields, isPasswordOnly: boolean) {
     this.#json = json
     this.#fields = fields
-    this.#isPasswordOnly = bare
+    this.#isPasswordOnly = isPasswordOnly
   }
 
   /**
    * Reads AWS's JSON.
-   * @throws InvalidCredential naming the field and what it should be; never quoting its value.
+   * @throws InvalidCredential that names the field and says what it should be, and never quotes the value
    */
   static parse(text: string): Credential {
     const [json, fields] = readJson(text, credentialSchema, 'engine, host, username and password')
@@ -137,8 +153,8 @@ export class Credential {
   }
 
   /**
-   * The format of values that are a password alone. `connection` is the text that says whose and where: AWS's JSON
-   * without `password`; a `masterarn` in it is of no use.
+   * The parser for values that are a password alone. `connection` is the text of the parameter with the rest: AWS's JSON
+   * without `password`. A `masterarn` in it is ignored.
    * @throws InvalidCredential as `parse` does
    */
   static passwordOnlyParser(connection: string): ValueParser {
@@ -152,8 +168,8 @@ export class Credential {
   }
 
   /**
-   * The format of a master's value that RDS manages: user and password alone. `target` says where it logs in.
-   * @throws InvalidCredential as `parse` does
+   * The parser for the secret of a master whose password RDS manages: user and password alone. `target` is where it logs in.
+   * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
    */
   static masterParser(target: { engine: string; host: string; port: number }): ValueParser {
     return text => {
@@ -162,7 +178,7 @@ export class Credential {
     }
   }
 
-  /** Reads a text that no database knows, such as a signing key: all of it is the password, and it is nobody's. */
+  /** Reads an opaque value, which no database knows, such as a signing key: the whole text is the password, without a user. */
   static parseOpaque(text: string): Credential {
     return new Credential({}, { engine: 'opaque', host: '', username: '', password: text, ssl: true }, true)
   }
@@ -173,11 +189,11 @@ export class Credential {
   get host(): string {
     return this.#fields.host
   }
-  /** Undefined means the engine's own default port. */
+  /** Undefined if the value names none: the engine's default port is then used. */
   get port(): number | undefined {
     return this.#fields.port
   }
-  /** The server, `host:port`: values with the same text are for the same one. */
+  /** The server as `host:port`, with the host in small letters. Values with the same address are for the same server. */
   get address(): string {
     return `${this.host.toLowerCase()}:${this.port ?? engineTraits[this.engine].defaultPort}`
   }
@@ -194,12 +210,12 @@ export class Credential {
   get masterarn(): string | undefined {
     return this.#fields.masterarn
   }
-  /** False only when the value says so: the connection is then in clear text. */
+  /** Whether the connection uses TLS. False only if the value says `"ssl": false`. */
   get ssl(): boolean {
     return this.#fields.ssl
   }
 
-  /** The same value but for what is given; every other field stays where and what it is. */
+  /** A copy with the given fields changed. Every other field keeps its value and its place in the text. */
   with(
     change: Partial<Pick<Credential, 'username' | 'password' | 'dbname' | 'host' | 'port' | 'masterarn'>>,
   ): Credential {
@@ -218,25 +234,25 @@ export class Credential {
     return this.username === other.username && this.equalsExceptUserAndPassword(other)
   }
 
-  /** True when both log in as the same user, whatever else the values say: somebody may have edited one. */
+  /** True when both log in as the same user of the same server. Other fields may differ, as somebody may have edited one value. */
   hasSameLogin(other: Credential): boolean {
-    // Of all engines MongoDB alone has users in a database.
-    const home = ({ engine, dbname }: Credential) =>
+    // In MongoDB alone a user belongs to one database. https://www.mongodb.com/docs/manual/core/security-users/
+    const userDatabase = ({ engine, dbname }: Credential) =>
       engine === 'mongo' && (dbname ?? engineTraits.mongo.defaultDatabase)
     return (
       this.engine === other.engine &&
       this.address === other.address &&
       this.username === other.username &&
-      home(this) === home(other)
+      userDatabase(this) === userDatabase(other)
     )
   }
 
-  /** The text to store. Holds the password. */
+  /** The text to store, with the password in it. */
   serialize(): string {
     return this.#isPasswordOnly ? this.password : JSON.stringify(this.#json)
   }
 
-  /** What anybody may see. */
+  /** What anybody may see: no password and no unknown field. */
   toJSON(): { engine: EngineName; host: string; username: string } {
     return { engine: this.engine, host: this.#shownHost, username: this.username }
   }
@@ -248,7 +264,7 @@ export class Credential {
   get server(): string {
     return `${this.engine}://${this.#shownHost}:${this.port ?? engineTraits[this.engine].defaultPort}`
   }
-  /** What is no host may be a URL with a password in it. */
+  /** The host, if it is one. Another text is not shown, as it may be a URL with a password in it. */
   get #shownHost(): string {
     return !this.host || isHost(this.host) ? this.host : '(what is no host)'
   }

@@ -18,49 +18,50 @@ import {
 } from './tags.ts'
 import { type Window, windowSchema } from './window.ts'
 
-/** What a stored value is: AWS's JSON, unless one of these is set. */
+/** The format of a stored value: AWS's JSON, unless one of these is set. */
 export type ValueFormat = {
-  /** `opaque`: any text, that no database has to learn. */
+  /** `opaque`: the value is any text, which no database has to know. */
   engine?: EngineName | undefined
-  /** Name of the parameter that says whose password the value is, and where; the value is the password alone. */
+  /** The value is the password alone, and this is the name of the parameter with the server and the user. */
   connection?: string | undefined
 }
 
-/** What a rollback has to know. */
+/** The options that a rollback needs. */
 export type RollbackOptions = ValueFormat & {
   /** Unset: alternating-users where the value names an admin (`masterarn`), else single-user. */
   strategy?: StrategyName | undefined
 }
 
-/** How one credential rotates. */
+/** How one credential rotates: the `keyturn:*` tags of its secret, with the deployment's defaults. */
 export type Options = RollbackOptions & {
-  /** Seconds until what was replaced is closed; `never` leaves it open. */
+  /** The grace time: seconds until what was replaced is closed. `never` leaves it open. */
   grace: number | 'never'
-  /** What becomes of a temporary clone then: dropped, or locked and kept for the next time. Unset: dropped. */
+  /** What becomes of a temporary clone after the grace time: dropped, or locked and kept for the next rotation. Unset: dropped. */
   clone?: 'drop' | 'keep' | undefined
   /** A statement that the new credential must be able to run. */
   testQuery?: string | undefined
-  /** Set: a pooler may stand in between, and asks the database for passwords at every login. */
+  /** Set if a connection pooler may stand in between that asks the database for the password hash at every login. */
   pooler?: 'auth-query' | undefined
+  /** The rules by which new passwords are made. */
   password: PasswordSettings
-  /** Seconds from one rotation to the next, where Keyturn has to think of it. */
+  /** Seconds from one rotation to the next, if Keyturn's own schedule starts them. */
   every?: number | undefined
   /** When a rotation that is due may begin. */
   window?: Window | undefined
-  /** Seconds. Each rotation is put off by a part of it, so that what was enrolled together does not rotate together. */
+  /** Seconds. Each rotation is delayed by a part of them, so that credentials that were enrolled together rotate apart. */
   jitter?: number | undefined
-  /** The Region that the credential rotates in, where it is not to rotate wherever a stack finds it. */
+  /** The home Region: the only one in which the credential rotates. Unset: it rotates in every Region with a stack that finds it. */
   home?: string | undefined
 }
 
-/** The tags that say what a value is, and the strategies each leaves: where no user name is stored, none can change. */
+/** The strategies that are allowed for values without a user name: no strategy that changes the user. */
 const STRATEGIES_BY_TAG: Record<keyof ValueFormat, readonly StrategyName[]> = {
   engine: ['single-user'],
   connection: ['single-user', 'dual-password'],
 }
 
 const TRUE_OR_FALSE = 'true or false'
-/** What each should be: the second half of an InvalidOption's message. */
+/** What each option should be, as the message of an InvalidOption says after `should be`. */
 const OPTION_EXPECTATIONS: Record<keyof typeof optionsSchema.entries, string> = {
   strategy: `one of: ${STRATEGY_NAMES.join(', ')}`,
   grace: '`never`, or a whole number with s, m, h or d, such as 24h; 360d at most',
@@ -86,7 +87,10 @@ const OPTION_EXPECTATIONS: Record<keyof typeof optionsSchema.entries, string> = 
   'service-schedule': 'a schedule of Secrets Manager, as keyturn replicas --add writes it',
 }
 
-/** The execution waits for it, and Step Functions ends an execution after a year. */
+/**
+ * 360 days. The execution waits for the grace time, and Step Functions ends an execution after a year.
+ * https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+ */
 const MAX_GRACE_SECONDS = 360 * 86_400
 
 const optionsSchema = v.strictObject({
@@ -103,31 +107,31 @@ const optionsSchema = v.strictObject({
   home: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/))),
   engine: v.exactOptional(v.literal('opaque')),
   connection: v.exactOptional(v.pipe(v.string(), v.regex(/^[\w./-]+$/))),
-  /** Read by IAM alone: it admits a secret, or marks one as an admin's. */
+  /** IAM policies and tags.ts read these two: `managed` lets Keyturn rotate the secret, `admin` marks it as an admin's. */
   managed: v.exactOptional(v.string()),
   admin: v.exactOptional(v.string()),
-  /** Read when a replica is promoted. */
+  /** promotion/serviceSchedule.ts reads this tag when a replica is promoted. */
   'service-schedule': v.exactOptional(v.string()),
   ...passwordSettingsSchema.entries,
 })
 
 /**
- * Reads the tags `keyturn:*` of a secret over the deployment's defaults. Other tags are none of our business.
- * @throws InvalidOption naming the tag and what it should be; a tag that Keyturn does not know is refused too.
+ * Reads the `keyturn:*` tags of a secret. What no tag says comes from the deployment's defaults. Other tags are ignored.
+ * @throws InvalidOption that names the tag and says what it should be; also for a `keyturn:*` tag that Keyturn does not know
  */
 export function parseTags(tags: Tags, defaults: Options): Options {
   const { givenUp, others } = splitByRegion(ownTags(tags))
-  const clear = givenUpIn(tags)
-  const unclear = Object.keys(givenUp).find(region => !(region in clear))
-  if (unclear !== undefined)
+  const valid = givenUpIn(tags)
+  const invalid = Object.keys(givenUp).find(region => !(region in valid))
+  if (invalid !== undefined)
     throw new InvalidOption(
-      givenUpTag(unclear),
+      givenUpTag(invalid),
       'should begin with the day on which the Region was given up, such as 2026-11-29, and say why',
     )
   return parseOptions(others, defaults, TAG_PREFIX)
 }
 
-/** Reads of the tags only what a rollback needs, so that whatever is wrong with the others does not stop it. */
+/** Reads only the tags that a rollback needs, so that a mistake in another tag does not stop it. Never throws. */
 export function parseRollbackOptions(tags: Tags, defaults: Options): RollbackOptions {
   const connection = connectionIn(tags)
   const chosen = (allowed: readonly StrategyName[]) => allowed.find(name => name === strategyIn(tags))
@@ -136,7 +140,7 @@ export function parseRollbackOptions(tags: Tags, defaults: Options): RollbackOpt
   return { strategy: chosen(STRATEGY_NAMES) ?? defaults.strategy }
 }
 
-/** Reads the grace time likewise. */
+/** Reads the grace time alone, so that a mistake in another tag does not matter. A wrong one counts as the default. */
 export function parseGrace(tags: Tags, defaults: Options): Options['grace'] {
   const result = v.safeParse(optionsSchema.entries.grace.wrapped, graceIn(tags))
   return result.success ? result.output : defaults.grace
@@ -145,7 +149,8 @@ export function parseGrace(tags: Tags, defaults: Options): Options['grace'] {
 const DEFAULT_OPTIONS: Options = { grace: 86_400, password: {} }
 
 /**
- * Reads options by their plain names, such as a deployment's defaults.
+ * Reads options by their names without `keyturn:`, such as a deployment's defaults.
+ * @param prefix what stands before the name in an error: `keyturn:` if the options are tags
  * @throws InvalidOption
  */
 export function parseOptions(
@@ -197,14 +202,15 @@ export function parseOptions(
   return options
 }
 
+/** @throws InvalidOption if two options contradict each other */
 function refuseConflicts({ engine, connection, strategy, grace, testQuery }: Options, prefix: string): void {
   if (engine && connection)
     throw new InvalidOption(`${prefix}engine`, `has no place beside ${prefix}connection`)
-  const kind = engine ? 'engine' : connection ? 'connection' : undefined
-  if (kind && strategy && !STRATEGIES_BY_TAG[kind].includes(strategy))
+  const formatTag = engine ? 'engine' : connection ? 'connection' : undefined
+  if (formatTag && strategy && !STRATEGIES_BY_TAG[formatTag].includes(strategy))
     throw new InvalidOption(
       `${prefix}strategy`,
-      `should be ${STRATEGIES_BY_TAG[kind].join(' or ')}, or left out: ${prefix}${kind} means that no user name is stored`,
+      `should be ${STRATEGIES_BY_TAG[formatTag].join(' or ')}, or left out: ${prefix}${formatTag} means that no user name is stored`,
     )
   if (strategy === 'temporary-clone' && grace === 'never')
     throw new InvalidOption(

@@ -9,82 +9,89 @@ import type { Store, Version } from './stores/store.ts'
 import type { Change, StoredValue } from './strategies/strategy.ts'
 import type { StrategyName } from './strategies/strategyNames.ts'
 
-/** What the steps work with that ask no database. */
+/** What the steps that connect to no database get: createSecret, finishSecret and awaitReplicas. */
 export type StorePipeline = {
   store: Store
-  /** Reads the parameter that the tag `keyturn:connection` names. */
+  /** Reads the parameter that the tag `keyturn:connection` names: AWS's JSON without the password. */
   readConnection(name: string): Promise<string>
   /** Whether the rotation with this token is at work: its execution runs and has not announced how it ended. */
   isRotating(token: string): Promise<boolean>
-  /** Whether its execution runs, be it that it waits until what was replaced is closed. */
+  /** Whether the execution with this token runs at all. Unlike `isRotating`, this is also true during the grace time. */
   isExecutionRunning(token: string): Promise<boolean>
   /**
-   * Whether no execution with this token can have changed a database: each error of its setSecret says so (see
+   * Whether it is certain that no execution with this token changed a database: every error of its setSecret is marked so (see
    * changedNothingMark.ts). False if that is not known.
    */
   hasChangedNothing(token: string): Promise<boolean>
-  /** Whether an execution with this token has set its value: a try of its setSecret went well. Left out, nobody knows. */
+  /** Whether it is certain that setSecret of an execution with this token went well. Without this method nobody knows. */
   wasSet?(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options
 }
 
-/** What the steps work with. */
+/** What every step gets that connects to a database. */
 export type Pipeline = StorePipeline & {
+  /** Loads the driver of an engine when it is first used. */
   loadEngine(name: EngineName): Promise<Engine>
-  /** Reads the admin's value that `masterarn` names. */
+  /** Reads the value of an admin's secret, by the ARN in `masterarn`. */
   readAdmin(arn: string): Promise<Credential>
-  /** What RDS tells about its databases. */
+  /** Loads the client of RDS when it is first used. */
   rds(): Promise<RdsCalls>
 }
 
-/** Names one rotation: `token` is the id of the version it makes. */
+/** Names one rotation: `id` is the secret's name or ARN, `token` the id of the version that the rotation makes. */
 export type RotationId = { id: string; token: string }
 
 /**
- * With `moveBack`, this is the way back from a temporary clone, whatever the tags say by now. It is believed only under the
- * token that follows from the current version's, and while the application is on the clone.
+ * The input of createSecret. `moveBack` asks for the rotation that moves the application back from a temporary clone, whatever
+ * the tags say now. createSecret ignores it unless the token is the one derived from the current version (see `isMoveBackOf` in
+ * steps.ts) and the application is on the clone.
  */
 export type RotationStart = RotationId & { moveBack?: true | undefined }
 
-/** What createSecret found out and the later steps need. Anybody may read it: no secret value is in it. */
+/** The state of an execution: what createSecret found out and the later steps need. It holds no secret value. */
 export type Rotation = RotationId & {
-  /** What the store calls the secret, whichever of its names `id` is; unset where the store does not tell. */
+  /** The store's own name for the secret, where the store tells one. `id` may be that name or the ARN. */
   name?: string
   arn?: string
-  /** With `connection`, what the stored values are: see Kind. */
+  /** Says together with `connection` how stored values are read: see ValueFormat. */
   engine: EngineName
   connection?: string
-  /** Empty, as are the users, for an opaque value. */
+  /** Host of the database server. An opaque value has none: then the host and both users are empty. */
   host: string
-  /** Its host and port, by which the record of the rotation tells the database server. No step reads it here. */
+  /** `host:port` of the database server, for the record of the rotation. The steps do not read it. */
   address?: string
   strategy: StrategyName
-  /** The user of the version that is replaced, and of the one that takes over. */
+  /** The user of the version that is replaced. */
   user: string
+  /** The user of the version that becomes current. */
   nextUser: string
-  /** ARN of the admin's secret that the value names. No step reads it here: it is told, and kept in the record. */
+  /** ARN of the admin's secret that the value names, for events and the record. The steps do not read it. */
   admin?: string
   /** The version that was current when the rotation began. */
   replaces: string
   /** The Regions that had a replica of the secret when the rotation began; unset if there was none. */
   replicas?: string[]
-  /** Seconds until what was replaced is closed; unset if it never is. */
+  /** The grace time: seconds until what was replaced is closed; unset if it is never closed. */
   grace?: number
-  /** What becomes of a temporary clone. */
+  /** What becomes of a temporary clone after the grace time. */
   clone?: 'drop' | 'keep'
-  /** Another rotation has to follow when the grace time is over: see Strategy. */
+  /** Set if the application moves to a temporary clone, so that a second rotation has to move it back: see Strategy.isOnClone. */
   halfway?: true
+  /** A statement that the new credential must be able to run. */
   testQuery?: string
-  /** What is said of a pooler in between: see Options. */
+  /** Set if a connection pooler may stand in between: see Options. */
   pooler?: 'auth-query'
-  /** Current will not log in for a moment, so the steps after setSecret are rehearsed before it: see rehearse.ts. */
+  /** Set if the current password will be refused for a moment, so that the later steps are rehearsed first: see rehearse.ts. */
   rehearse?: true
-  /** What stops no rotation, and somebody should know of it, a sentence each. */
+  /** Sentences about what does not stop the rotation but should be known. */
   warnings?: string[]
 }
 
-/** The store, reading values as what they are. @throws InvalidCredential if the connection is of no use */
+/**
+ * The store, set to read values in their format.
+ * @throws InvalidCredential if the parameter that `connection` names cannot be used
+ */
 export async function openStore(
   pipeline: Pick<StorePipeline, 'store' | 'readConnection'>,
   { engine, connection }: ValueFormat,
@@ -100,10 +107,10 @@ export async function openStore(
   }
 }
 
-/** How many stored versions are looked at when neither current nor pending tells who set a password. */
+/** How many stored versions are tried at most when neither the current nor the pending value logs in. */
 const MAX_OTHER_VERSIONS_COUNT = 10
 
-/** The newest versions but these. */
+/** The tokens of the newest stored versions, without the `known` ones, newest first. At most ten. */
 export async function readOtherTokens(store: Store, id: string, ...known: Version[]): Promise<string[]> {
   const tokens = await store.listTokens(id)
   return tokens
@@ -111,7 +118,7 @@ export async function readOtherTokens(store: Store, id: string, ...known: Versio
     .slice(0, MAX_OTHER_VERSIONS_COUNT)
 }
 
-/** The values of a change, as a strategy gets them. `replaced` are users that the admin may not be. */
+/** The values of a change as a strategy gets them. `replaced` are the names of users that the admin may not be. */
 export function makeChange(
   pipeline: Pipeline,
   id: string,
@@ -120,13 +127,13 @@ export function makeChange(
   replaced: string[] = [],
 ): Change {
   const { store, isRotating } = pipeline
-  async function* stored(): AsyncIterable<StoredValue> {
+  async function* storedValues(): AsyncIterable<StoredValue> {
     for (const token of await readOtherTokens(store, id, current, pending)) {
       const version = await readIfParsable(store, id, { token })
       if (!version?.credential.hasSameLogin(current.credential)) continue
       yield {
         credential: withDatabaseOf(current, version.credential),
-        // In this order: it becomes current before its rotation ends.
+        // The order matters: a version becomes current before its rotation ends, so no moment is missed.
         isInUse: async () =>
           (await isRotating(token)) || (await store.read(id, { stage: 'current' }))?.token === token,
       }
@@ -136,17 +143,21 @@ export function makeChange(
     current: current.credential,
     pending: pending.credential,
     readPrevious: async () => (await readIfParsable(store, id, { stage: 'previous' }))?.credential,
-    storedValues: stored,
+    storedValues,
     readAdmin: () => readAdminOf(pipeline, current.credential, replaced),
     rds: pipeline.rds,
   }
 }
 
-/** A stored value as it is tried: in current's database, as the one that it names may be gone. */
+/** A stored value with the database name of the current version, as the database that the stored value names may be dropped. */
 export const withDatabaseOf = ({ credential: { dbname } }: Version, stored: Credential) =>
   stored.with({ dbname })
 
-/** A value that cannot be parsed was never set in a database by Keyturn: there is nothing to undo. */
+/**
+ * Reads a version for a rollback.
+ * @returns undefined if there is no such version, and for a value that cannot be parsed: Keyturn never set such a value in a
+ *   database, so there is nothing to undo
+ */
 export async function readIfParsable(
   store: Store,
   id: string,

@@ -11,21 +11,31 @@ import { strategyFor } from './strategies/strategyFor.ts'
 import { homeIn } from './tags.ts'
 
 /**
- * `superseded`: a newer rotation runs or has run, or may have in the Region where the secret is at home now, and what this
- * one replaced is its business. `halfway`: nothing is to be closed yet, another rotation has to follow. `kept`: it is
- * closed, but was to be dropped; `reason` says why it is not, and the next rotation uses it again or drops it.
+ * How a retirement ended:
+ *
+ * - `retired`: what this rotation replaced is closed.
+ * - `superseded`: nothing was to be closed by this rotation. A newer rotation runs or has run and closes it, or the secret is at
+ *   home in another Region now, whose rotations do.
+ * - `halfway`: the application is on a temporary clone. Nothing is closed before the rotation that moves it back.
+ * - `kept`: the clone is closed but not dropped as it should be, and `reason` says why. The next rotation uses or drops it.
  */
 type Retired = { outcome: 'retired' | 'superseded' | 'halfway' | 'kept'; reason?: string }
 
-/** Milliseconds for which sessions of what is to be dropped are waited for: less than a state machine retries. */
+/**
+ * Milliseconds for which a retirement waits for the open sessions of a clone that is to be dropped. That is less than the time
+ * for which the state machine retries.
+ */
 export const RETIRE_WAIT_MS = { sessions: 30_000 }
 
-/** Since when this process has waited for the sessions of a rotation, by its token. */
+/** The time (Date.now()) since which this process has waited for open sessions, by the rotation's token. */
 const waitingSince = new Map<string, number>()
 
 /**
- * Closes what this rotation replaced. `empty` are Regions that turned out to have no such secret, so that nobody is refused
- * there. If another rotation takes it up at the same moment, it is opened again with that rotation's password.
+ * Closes what this rotation replaced: the other user, the clone, or the old one of two passwords. If another rotation starts to
+ * use the same user or password at that moment, this opens it again with that rotation's password.
+ * @param empty Regions that have no copy of the secret although it is listed there, so that no application is refused there
+ * @throws Conflict if another version is pending or a replica does not follow, and UserInUse if the clone has open sessions:
+ *   both are retried
  */
 export async function retire(pipeline: Pipeline, rotation: Rotation, empty: string[] = []): Promise<Retired> {
   const store = await openStore(pipeline, rotation)
@@ -33,18 +43,21 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
   const strategy = strategies[rotation.strategy]
   const before = await store.describe(id)
   const current = await readCurrentIfResponsible(pipeline, store, rotation, before)
-  // Once another Region rotates the same user, the application may log in with what this rotation replaced.
-  const isOfAnother = isHomeElsewhere(before.arn, homeIn(before.tags))
-  if (!current || !strategy.retire || isOfAnother) return { outcome: 'superseded' }
-  // The label of this rotation's own version stays where it is when somebody makes another one current.
-  const pending = (found: Description) => (found.pending === token ? undefined : found.pending)
-  // What becomes of another one is not known yet: should it fail, what was replaced has still to be closed.
-  if (pending(before)) throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
+  // The rotations of another Region may have given the application the user that this rotation replaced.
+  const isOfOtherRegion = isHomeElsewhere(before.arn, homeIn(before.tags))
+  if (!current || !strategy.retire || isOfOtherRegion) return { outcome: 'superseded' }
+
+  // The pending label may stay on this rotation's own version when somebody edits the value; that one does not count.
+  const otherPending = (found: Description) => (found.pending === token ? undefined : found.pending)
+  // How the other rotation ends is not known yet. If it fails, this one has still to close what it replaced.
+  if (otherPending(before))
+    throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
   const [behind] = laggingReplicas(before, empty)
-  // It may still hand out what is to be closed.
+  // Applications in that Region may still read the login that is to be closed.
   if (behind) throw new Conflict(`what was replaced stays open: ${describeReplica(behind)}`)
   const { credential } = current
   if (strategy.isOnClone?.(credential.username)) return { outcome: 'halfway' }
+
   const engine = await pipeline.loadEngine(credential.engine)
   let outcome: Retired['outcome'] = 'retired'
   const retiring = strategy.retire(engine, {
@@ -52,20 +65,23 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
     readAdmin: () => readAdminOf(pipeline, credential),
     async reusedBy() {
       const after = await store.describe(id)
-      const newer = after.current === current.token ? pending(after) : after.current
+      const newer = after.current === current.token ? otherPending(after) : after.current
       if (!newer) return undefined
       outcome = 'superseded'
       return (await store.read(id, { token: newer }))?.credential
     },
     drop: clone === 'drop',
   })
-  const reason = await retiring.catch(error => keepIfInUse(error, token))
+  const reason = await retiring.catch(error => keptReason(error, token))
   waitingSince.delete(token)
   return reason && outcome === 'retired' ? { outcome: 'kept', reason } : { outcome }
 }
 
-/** @throws UserInUse as long as there is patience for it */
-function keepIfInUse(error: unknown, token: string): string {
+/**
+ * @returns why a clone with open sessions is kept, once the wait for them is over
+ * @throws UserInUse before that, so that the state machine retries; every other error as it is
+ */
+function keptReason(error: unknown, token: string): string {
   if (!(error instanceof UserInUse)) throw error
   const since = waitingSince.get(token) ?? Date.now()
   waitingSince.set(token, since)
@@ -74,8 +90,9 @@ function keepIfInUse(error: unknown, token: string): string {
 }
 
 /**
- * The current version, if what the rotation replaced is still its own to close. That may be a later version than the
- * rotation's: somebody edited the value, or another strategy goes on with the user, and closes nothing of this.
+ * The current version, if this rotation still has to close what it replaced; else undefined, as a later rotation does. Current
+ * may be a later version than the rotation's: somebody edited the value, or a rotation with another strategy, which closes
+ * nothing of this one's, goes on with the same user.
  */
 async function readCurrentIfResponsible(
   { defaults }: Pipeline,

@@ -21,22 +21,27 @@ import { strategyFor } from './strategies/strategyFor.ts'
 import type { StrategyName } from './strategies/strategyNames.ts'
 
 /**
- * How a rollback ended: as its strategy says (see Outcome); `nothing`, there was no value to take back; `untouched`,
- * the rotation had changed nothing in the database, which cannot be asked about current; `finished`, the rotation had
- * in fact succeeded.
+ * How a rollback ended. Beside the strategy's outcomes (see Outcome):
+ *
+ * - `nothing`: there was no pending value to discard.
+ * - `untouched`: the rotation had changed nothing in the database, and whether current logs in was not asked or not answered.
+ * - `finished`: the rotation had in fact succeeded, so nothing was undone.
  */
 type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
 
-/** What of a failed rotation is known; all but its id and token only if createSecret had come to its end. */
+/** What is known of a failed rotation. Only its id and token are there if it failed before the end of createSecret. */
 type FailedRotation = RotationId & RollbackOptions & Partial<Pick<Rotation, 'user' | 'host' | 'replaces'>>
 
-/** Moved by others more often than this within one rollback: give up, and be retried. */
+/** How often a rollback starts over because somebody else changed the current version. Then it fails, and is retried. */
 const MAX_ROUNDS_COUNT = 3
 
 /**
- * Takes a rotation back: current logs in, and its value is no longer pending. What createSecret found out is used if it
- * is there, else the tags tell. If the database does not let us look, that is no failure as long as it is untouched.
- * @throws LockedOut if current cannot be brought back; nothing is pending then if it was `before`
+ * Rolls a rotation back. Afterwards current logs in and the rotation's version is no longer pending. The format of the values and
+ * the strategy come from the state that createSecret made, or from the tags where there is no such state. A database that
+ * cannot be reached is no failure if the rotation had changed nothing in it.
+ * @throws LockedOut if current cannot be made valid again. If current was refused before the rotation began
+ *   (`wasLockedOutBefore`), the pending version is discarded all the same.
+ * @throws Conflict if others keep changing the current version, or what else the store or the engine throws
  */
 export async function rollback(given: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
   const { id, token } = rotation
@@ -48,10 +53,10 @@ export async function rollback(given: Pipeline, rotation: FailedRotation): Promi
       const rolledBack = await rollbackFound(pipeline, rotation, found)
       if (rolledBack) return rolledBack
     } catch (error) {
-      const untouched =
+      const isUntouched =
         error instanceof LockedOut ? error.wasLockedOutBefore : await pipeline.hasChangedNothing(token)
-      if (!untouched) throw error
-      // The server is down, current is of no use to log in with, or the secret is gone: nothing has to be undone there.
+      if (!isUntouched) throw error
+      // The server is down, current cannot log in, or the secret was deleted. There is nothing to undo in the database.
       await discardIfThere(pipeline, id, token)
       if (error instanceof LockedOut) throw error
       return { token, outcome: 'untouched' }
@@ -59,7 +64,7 @@ export async function rollback(given: Pipeline, rotation: FailedRotation): Promi
   throw new Conflict('current keeps moving')
 }
 
-/** The same, but that it asks once whether the rotation left all untouched: what it did is over. */
+/** The same pipeline, which reads the execution's history once only: what the failed rotation did does not change any more. */
 function askHistoryOnce(pipeline: Pipeline): Pipeline {
   let known: boolean | undefined
   return {
@@ -71,7 +76,7 @@ function askHistoryOnce(pipeline: Pipeline): Pipeline {
   }
 }
 
-/** A secret that was deleted has nothing pending either. */
+/** Discards the version `token`. A secret that was deleted has no pending version, so that is success too. */
 async function discardIfThere({ store }: Pipeline, id: string, token: string): Promise<void> {
   try {
     await store.discard(id, token)
@@ -80,7 +85,7 @@ async function discardIfThere({ store }: Pipeline, id: string, token: string): P
   }
 }
 
-/** @returns undefined if current was moved meanwhile */
+/** One round of a rollback. @returns undefined if somebody else changed the current version meanwhile: start over */
 async function rollbackFound(
   pipeline: Pipeline,
   rotation: FailedRotation,
@@ -97,21 +102,24 @@ async function rollbackFound(
   if (!found.current) throw new LockedOut('the secret has no current version')
   const current = await store.read(id, { token: found.current, stage: 'current' })
   if (!current) return undefined
-  // Whose password it is was changed in the parameter that says so; no database was told anything.
+
+  // The version is the same but its user or host is not: somebody edited the parameter that keyturn:connection names. The
+  // rotation changed no database, so discarding its value is enough.
   const { user = current.credential.username, host = current.credential.host } = rotation
   if (current.credential.username !== user || current.credential.host !== host)
     if (current.token === rotation.replaces && (await pipeline.hasChangedNothing(token))) {
       await store.discard(id, token)
       return { token, outcome: 'untouched' }
     }
-  const reading = { ...pipeline, store }
-  const outcome = await undo(reading, id, found, current, pending, known).catch(async error => {
+
+  const withFormat = { ...pipeline, store }
+  const outcome = await undo(withFormat, id, found, current, pending, known).catch(async error => {
     if (!(error instanceof LockedOut) || !(await pipeline.hasChangedNothing(token).catch(() => false)))
       throw error
     const engine = await pipeline.loadEngine(current.credential.engine)
     throw new LockedOut(
       error.message,
-      await explainRefusal(engine, makeChange(reading, id, current, pending)),
+      await explainRefusal(engine, makeChange(withFormat, id, current, pending)),
     )
   })
   if (outcome === 'restored' && (await store.describe(id)).current !== current.token) return undefined
@@ -120,8 +128,9 @@ async function rollbackFound(
 }
 
 /**
- * Takes back a value that no database was told, and asks none. What an earlier execution of the same version may have set stays
- * as it is: with the secret promoted in another Region, the database may be that Region's by now, and know no other password.
+ * Discards the pending version of a rotation that certainly changed no database, without connecting to one. If an earlier execution
+ * of the same version may have set the password, nothing is discarded (`left`): where the secret was promoted in another
+ * Region, the database may belong to that Region now, and that password may be the only one that it accepts.
  */
 export async function discardIfUnchanged(pipeline: Pipeline, { id, token }: RotationId): Promise<RolledBack> {
   if (!(await pipeline.hasChangedNothing(token))) return { token, outcome: 'left' }
@@ -129,7 +138,10 @@ export async function discardIfUnchanged(pipeline: Pipeline, { id, token }: Rota
   return { token, outcome: 'untouched' }
 }
 
-/** Rolls back whichever rotation died and left its value pending. @throws RotationInProgress if it runs after all */
+/**
+ * Rolls back the rotation that died and left its version pending, whichever that was.
+ * @throws RotationInProgress if that rotation still runs; else as `rollback`
+ */
 export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise<RolledBack> {
   const { pending } = await pipeline.store.describe(id)
   if (!pending) return { outcome: 'nothing' }
@@ -138,6 +150,7 @@ export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise
   return rollback(pipeline, { id, token: pending })
 }
 
+/** Has the strategy undo the change in the database. `known` is what is known of the format of the values, and of the strategy. */
 async function undo(
   pipeline: Pipeline,
   id: string,
@@ -155,31 +168,35 @@ async function undo(
       credential: withDatabaseOf(current, pending.credential),
     }),
     async otherRotation() {
-      // All at once: the application may be waiting for its password.
       const candidates = (await readOtherTokens(store, id, current, pending)).filter(
         token => token !== found.previous,
       )
-      const run = await Promise.all(candidates.map(isRotating))
-      const rival = candidates.find((_, i) => run[i])
-      return rival === undefined ? undefined : { pending: rival === found.pending }
+      // All at the same time, as the application may be refused until this rollback is done.
+      const areRotating = await Promise.all(candidates.map(isRotating))
+      const otherToken = candidates.find((_, i) => areRotating[i])
+      return otherToken === undefined ? undefined : { pending: otherToken === found.pending }
     },
     hasChangedNothing: () => pipeline.hasChangedNothing(pending.token).catch(() => false),
     wasSet: async () => (await pipeline.wasSet?.(pending.token).catch(() => false)) ?? false,
     isPreviousOpen: async () =>
       parseGrace(found.tags, pipeline.defaults) === 'never' || (await isExecutionRunning(current.token)),
   }
+
   const outcome = await strategies[name].undo(engine, failed)
   if (name === 'dual-password' || outcome !== 'intact') return outcome
-  // Two passwords log in: dual-password set one, and the tag was changed since.
-  const both =
+  // If the pending password of the same user logs in as well, the rotation ran as dual-password, and the tag was changed since.
+  const hasTwoPasswords =
     engineTraits[current.credential.engine].actorByStrategy['dual-password'] &&
     pending.credential.hasSameLogin(current.credential) &&
     pending.credential.password !== current.credential.password &&
     (await isPendingOpen(engine, failed))
-  return both ? strategies['dual-password'].undo(engine, failed) : outcome
+  return hasTwoPasswords ? strategies['dual-password'].undo(engine, failed) : outcome
 }
 
-/** The tag may have been changed since, but that it turned two users is to be seen. */
+/**
+ * The strategy that the failed rotation ran with. Its tag may have been changed since; but where the two values have different
+ * users, the strategy was one with two users.
+ */
 function strategyThatSet(pending: Credential, current: Credential, known: RollbackOptions): StrategyName {
   const name = strategyFor(current, known)
   return pending.username === current.username || strategies[name].pairOf ? name : 'alternating-users'

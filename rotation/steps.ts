@@ -33,14 +33,16 @@ import { strategies } from './strategies/index.ts'
 import { awaitLogin, openProvenSession } from './strategies/login.ts'
 
 /**
- * Writes the new value as pending. No database is asked. `answer` is what other Regions told of their replicas before;
- * without it, the own Region's word has to do.
+ * The first step: writes a new value as the secret's pending version. It connects to no database.
+ * @param answer what the peer Regions said about the secret's replicas. Without it, the replication status that the home
+ *   Region reports has to do.
+ * @returns the state of the execution, which every later step gets
  * @throws RotationInProgress if another rotation of this secret runs
- * @throws RotationAbandoned if another rotation died, left its value pending, and may have changed a database: roll it back,
- *   then try again
+ * @throws RotationAbandoned if another rotation died, left its version pending, and may have changed a database: the state
+ *   machine rolls that rotation back, then tries again
  * @throws ReplicasBehind if a replica would be left two versions behind
- * @throws PromotedElsewhere if the secret stands alone in a peer Region
- * @throws InvalidCredential, InvalidOption, TokenReused
+ * @throws PromotedElsewhere if a peer Region has promoted its replica to a secret of its own
+ * @throws NotAtHome, InvalidCredential, InvalidOption, TokenReused, Conflict
  */
 export async function createSecret(
   pipeline: StorePipeline,
@@ -48,27 +50,27 @@ export async function createSecret(
   answer: PeerAnswer = { empty: [] },
 ): Promise<Rotation> {
   const found = await pipeline.store.describe(id)
-  const done = found.current === token
-  const back = moveBack && isMoveBackOf(done ? found.previous : found.current, token)
-  const options = optionsOf(found, pipeline, back)
-  if (!done) {
+  const isFinished = found.current === token
+  const isMoveBack = moveBack && isMoveBackOf(isFinished ? found.previous : found.current, token)
+  const options = optionsOf(found, pipeline, isMoveBack)
+  if (!isFinished) {
     refuseOtherRegion(found, options)
     refusePromotedElsewhere(answer)
     await clearOtherPending(pipeline, { id, token }, found, answer)
     refuseObstacle(found)
   }
   const store = await openStore(pipeline, options)
-  const replaced = await readStaged(store, id, found, done ? 'previous' : 'current')
+  const replaced = await readStaged(store, id, found, isFinished ? 'previous' : 'current')
   const current = replaced.credential
-  // Nobody is on a clone: so this is a rotation like any other.
-  if (back && !strategies['temporary-clone'].isOnClone?.(current.username))
+  // The application does not use a clone, so there is nothing to move back: this is an ordinary rotation.
+  if (isMoveBack && !strategies['temporary-clone'].isOnClone?.(current.username))
     return createSecret(pipeline, { id, token }, answer)
   const { strategy, nextUser } = planOf(current, options)
   const replicas = awaitedReplicas(found).map(({ region }) => region)
   const warnings = warningsOf(replicas, options)
-  if (!done) {
+  if (!isFinished) {
     const next = makeNextValue(current, options, nextUser)
-    // What an earlier try wrote stays, so it is not written over: that would be in vain.
+    // The store keeps the value that an earlier try wrote under this token, so that value is not written again.
     const written = found.pending === token ? await store.read(id, { token }) : undefined
     const isWritten = written?.credential.equalsExceptPassword(next) ?? false
     refuseReplicasBehind(found, answer, isWritten)
@@ -103,16 +105,18 @@ export async function createSecret(
 }
 
 /**
- * Whether the rotation of `token` is the one that statemachines/rotate.asl.json starts when the grace time of `version`
- * is over. An execution's input can be made by whoever may start one; this name has to fit.
+ * Whether `token` is the name that statemachines/rotate.asl.json gives the rotation which moves the application back from the
+ * clone: the SHA-256 hash of `version`, the version that uses the clone. Everybody who may start an execution can put
+ * `moveBack` into its input, so the input alone proves nothing.
+ * @returns true, or undefined if it is not
  */
 const isMoveBackOf = (version: string | undefined, token: string) =>
   version !== undefined && hash('sha256', version) === token ? true : undefined
 
 /**
- * Whether a rotation of this secret would go well, as far as that can be told without a change: logs in with the
- * version `token` if it has a value, else with current.
- * @throws InvalidCredential, InvalidOption, NotAtHome, LoginRefused, TestFailed …
+ * Checks whether a rotation of this secret would go well, as far as that shows without a change. It logs in with the version
+ * `token` if that has a value, else with the current version, and runs the test query.
+ * @throws InvalidCredential, InvalidOption, NotAtHome, LoginRefused, TestFailed, or what else the rotation would end with
  */
 export async function checkRotation(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
   const found = await pipeline.store.describe(id)
@@ -128,36 +132,40 @@ export async function checkRotation(pipeline: Pipeline, { id, token }: RotationI
   await checkSession(session, credential, { ...options, nextUser })
 }
 
-/** What setSecret tells: what could not be done and stops no rotation, a sentence each. */
+/** The result of setSecret. `left` has a sentence for each thing that could not be done and does not stop the rotation. */
 type SetResult = { left: string[] }
 
 /**
- * Makes the pending value valid in the database. An error that came before the first change says so (see changedNothingMark.ts).
- * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused …
+ * Makes the pending value valid in the database. An error from before the first change is marked as such, so that a rollback
+ * knows that there is nothing to undo (see changedNothingMark.ts).
+ * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused, or what else the engine throws
  */
 export async function setSecret(pipeline: Pipeline, rotation: Rotation): Promise<SetResult> {
-  return runWithChangedNothingMark(async touch => {
+  return runWithChangedNothingMark(async beforeChange => {
     const watched: Pipeline = {
       ...pipeline,
       loadEngine: async name =>
-        watchEngine(withTestQueryCheck(await pipeline.loadEngine(name), rotation), touch),
-      rds: async () => watchRds(await pipeline.rds(), touch),
+        watchEngine(withTestQueryCheck(await pipeline.loadEngine(name), rotation), beforeChange),
+      rds: async () => watchRds(await pipeline.rds(), beforeChange),
     }
     return { left: await makePendingValid(watched, rotation) }
   })
 }
 
-/** The same engine, whose first login sees that the test query can be run later: nothing is changed before a login. */
+/**
+ * The same engine, whose first login also checks that the server can run the test query later. Every change comes after a
+ * login, so the check fails before anything was changed.
+ */
 function withTestQueryCheck(engine: Engine, { testQuery }: Rotation): Engine {
   if (!testQuery) return engine
-  let seen = false
+  let isChecked = false
   return {
     async login(...credential) {
       const session = await engine.login(...credential)
-      if (seen) return session
+      if (isChecked) return session
       try {
         await session.requireTransactions?.()
-        seen = true
+        isChecked = true
         return session
       } catch (error) {
         await session[Symbol.asyncDispose]()
@@ -167,9 +175,11 @@ function withTestQueryCheck(engine: Engine, { testQuery }: Rotation): Engine {
   }
 }
 
+/** @returns what could not be done and does not stop the rotation, a sentence each */
 async function makePendingValid(pipeline: Pipeline, rotation: Rotation): Promise<string[]> {
   const store = await openStore(pipeline, rotation)
   const { id, token, replaces, host, user, nextUser } = rotation
+
   const current = await store.read(id, { stage: 'current' })
   if (current?.token === token) return []
   if (current?.token !== replaces)
@@ -177,24 +187,30 @@ async function makePendingValid(pipeline: Pipeline, rotation: Rotation): Promise
   const pending = await store.read(id, { token, stage: 'pending' })
   if (!pending)
     throw new RotationInProgress(`version ${token} is not pending any more: another rotation took over`)
+
   const { credential } = current
-  // A version stays as it is, but its connection may have been changed.
+  // A stored version never changes, but the parameter that keyturn:connection names, with its host and user, may have.
   if (credential.host !== host || credential.username !== user)
     throw new HostMismatch(
       `the rotation began for user ${JSON.stringify(user)} on ${host}, and current is now ${credential}`,
     )
   if (!pending.credential.equalsExceptPassword(credential.with({ username: nextUser })))
     throw new HostMismatch('pending differs from current in more than password and user')
+
   const engine = await pipeline.loadEngine(rotation.engine)
-  const told = makeChange({ ...pipeline, store }, id, current, pending, [user, nextUser])
+  const change = makeChange({ ...pipeline, store }, id, current, pending, [user, nextUser])
   const { pooler } = rotation
-  const applied = await strategies[rotation.strategy].apply(engine, { ...told, pooler })
+  const applied = await strategies[rotation.strategy].apply(engine, { ...change, pooler })
   if (!applied) return []
   if (applied.address !== credential.address) await awaitLogin(engine, pending.credential)
   return applied.left
 }
 
-/** Logs in with pending and proves that it is as good as current. @throws LoginRefused, TestFailed … */
+/**
+ * Proves that the pending value is as good as the current one: logs in with it, compares the clone with its user where there
+ * are two, and runs the test query.
+ * @throws LoginRefused, TestFailed, RotationInProgress, Superseded, or what else the login throws
+ */
 export async function testSecret(pipeline: Pipeline, rotation: Rotation): Promise<void> {
   const store = await openStore(pipeline, rotation)
   const { id, token, strategy, nextUser, replaces, testQuery } = rotation
@@ -205,22 +221,23 @@ export async function testSecret(pipeline: Pipeline, rotation: Rotation): Promis
   const engine = await pipeline.loadEngine(rotation.engine)
   await using session = await engine.login(version.credential)
   const pair = strategies[strategy].pairOf?.(nextUser)
-  // The user is what its clone has to equal, and not the other way round: it is brought up to date at its next turn.
+  // Only a clone is compared: a clone has to equal its user. The user itself is the model that the clone is made from.
   const compared = pair?.clone === nextUser ? pair : undefined
-  const other = async () => {
+  const readOther = async () => {
     const replaced = await store.read(id, { token: replaces })
     if (!replaced) throw new Superseded(`version ${replaces} is not there any more; nothing to compare with`)
     return replaced.credential
   }
-  const differences = compared ? await session.differences(compared, other) : []
+  const differences = compared ? await session.differences(compared, readOther) : []
   if (differences.length)
     throw new TestFailed(`the two users are not equal; still to be done: ${differences.join('; ')}`)
   if (testQuery) await session.runTestQuery(testQuery)
 }
 
 /**
- * Makes pending current, if what it replaces still is. `late`: others have had the time to roll it back, and then the
- * database does not know it.
+ * The last step: makes the pending version current, provided that the version it replaces still is.
+ * @param late true if so much time has passed that another execution may have rolled this rotation back, so that the database
+ *   no longer knows the pending password. The version must then still be pending.
  * @throws Superseded
  */
 export async function finishSecret(

@@ -8,15 +8,19 @@ import { tryLogin } from './login.ts'
 import type { Change } from './strategy.ts'
 import type { StrategyName } from './strategyNames.ts'
 
-/** @throws InvalidCredential if the value names no admin, and on this engine the strategy needs one */
+/** Checks that a value names an admin if its strategy needs one on its engine. @throws InvalidCredential if it does not */
 export function requireAdmin({ engine, masterarn }: Credential, strategy: StrategyName): void {
   if (masterarn || engineTraits[engine].actorByStrategy[strategy] !== 'admin') return
   throw new InvalidCredential('masterarn', `should be the ARN of the admin's secret: ${strategy} needs one`)
 }
 
-/** A session that may set a user's passwords, and on which server it does: `host:port`. */
+/**
+ * A session that changes a user's password: the user's own, or an admin's. `address` is its server, as `host:port`. Disposing of it
+ * closes the session.
+ */
 export type ActingSession = AsyncDisposable & { session: Session; address: string }
 
+/** Makes an ActingSession of a session, with the address of the credential that it logged in with. */
 export const toActingSession = (session: Session, { address }: Credential): ActingSession => ({
   session,
   address,
@@ -24,10 +28,11 @@ export const toActingSession = (session: Session, { address }: Credential): Acti
 })
 
 /**
- * A session of the admin, who acts only for somebody who can log in with a value of the user's: else whoever may write
- * the secret could have any user's password set (a confused deputy).
- * @returns undefined if `proof` does not log in
- * @throws HostMismatch if the admin is for another database; AdminRefused if its value is refused
+ * Opens a session of the admin, once a value of the user, `proof`, has logged in. Without that proof, everybody who may write
+ * the secret could have the admin set the password of any user (a confused deputy).
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+ * @returns undefined if `proof` is refused
+ * @throws HostMismatch if the admin is for another database; AdminRefused if the admin's value is refused
  */
 export async function tryOpenAdminSession(
   engine: Engine,
@@ -39,16 +44,20 @@ export async function tryOpenAdminSession(
 }
 
 /**
- * Milliseconds between two looks at the admin's value after it was refused: its own rotation may have changed its password
- * in the database, and make the new value current in a moment.
+ * Milliseconds between two reads of the admin's value after a login with it was refused. A rotation of the admin itself may have
+ * changed the password in the database already, and make the new value current in a moment.
  */
 export const ADMIN_PAUSES_MS = [1000, 2000, 4000, 8000, 10_000]
 
-/** Milliseconds for which a refused value is not tried again in this process: servers lock accounts after refusals. */
+/**
+ * Milliseconds for which this process does not try a refused value again, as a server may lock an account after several refused
+ * logins.
+ */
 const REFUSAL_REMEMBERED_MS = 120_000
+/** When (Date.now()) an admin was refused last, by `loginKeyOf`. */
 const refusedAdmins = new Map<string, number>()
 
-/** @throws AdminRefused if the server refuses the admin, and no other value has come in time */
+/** Logs in as the admin. @throws AdminRefused if the server refuses it, and its secret gets no other value in time */
 async function loginAsAdmin(
   engine: Engine,
   readAdmin: Change['readAdmin'],
@@ -62,27 +71,28 @@ async function loginAsAdmin(
   throw adminRefusedError(await readAdmin())
 }
 
-/** One login of the admin in the user's database; undefined if its value is refused now, or was a moment ago. */
+/** Logs in once as the admin, in the user's database. @returns undefined if the value is refused, or was a moment ago */
 async function tryAdmin(
   engine: Engine,
   value: Credential,
   { account, dbname }: ProvenUser,
 ): Promise<ActingSession | undefined> {
   const admin = value.with({ dbname })
-  const known = loginKeyOf(admin)
-  if ((refusedAdmins.get(known) ?? 0) > Date.now() - REFUSAL_REMEMBERED_MS) return undefined
+  const loginKey = loginKeyOf(admin)
+  if ((refusedAdmins.get(loginKey) ?? 0) > Date.now() - REFUSAL_REMEMBERED_MS) return undefined
   try {
     return toActingSession(await engine.login(admin, account), admin)
   } catch (error) {
     if (!(error instanceof LoginRefused)) throw error
-    refusedAdmins.set(known, Date.now())
+    refusedAdmins.set(loginKey, Date.now())
     return undefined
   }
 }
 
 /**
- * What a server counts refusals by. The database is the user's, and whoever may write its value names another one each time: it
- * makes another account in MongoDB alone.
+ * A hash that is the same for all logins which the server counts as tries of one account and password. The name of the database
+ * is in it for MongoDB alone, where a user belongs to a database. Elsewhere it would only let who may write the user's value get
+ * around the limit, with another database each time.
  */
 const loginKeyOf = ({ engine, address, username, password, dbname }: Credential): string =>
   hash('sha256', JSON.stringify([engine, address, username, password, engine === 'mongo' && dbname]))
@@ -91,7 +101,8 @@ const adminRefusedError = (admin: Credential) =>
   new AdminRefused(`${admin}: the admin was refused, and its secret has no other value yet`)
 
 /**
- * The same with one login and no wait, for whoever changes nothing. `session` is the proof: the user's own.
+ * Opens a session of the admin by one login, without waiting for another value: for a check, which changes nothing. `session` is
+ * the user's own and proves the user.
  * @throws AdminRefused
  */
 export async function loginAsAdminOnce(
@@ -104,7 +115,10 @@ export async function loginAsAdminOnce(
   return acting
 }
 
-/** The same, proven by current. @throws LoginRefused if it does not log in */
+/**
+ * Opens a session of the admin, once the current value of the user has logged in.
+ * @throws LoginRefused if current is refused; HostMismatch, AdminRefused as tryOpenAdminSession
+ */
 export async function openAdminSession(
   engine: Engine,
   current: Credential,
@@ -115,7 +129,7 @@ export async function openAdminSession(
   return admin
 }
 
-/** The host of the user's account, if the engine has such, and the database that it logs in to. */
+/** A user who has logged in: the part of its account beside the name (see Session.accountQualifier), and its database. */
 type ProvenUser = { account: string | undefined; dbname: string | undefined }
 
 async function proveUser(engine: Engine, proof: Credential): Promise<ProvenUser | undefined> {

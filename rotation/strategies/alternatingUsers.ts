@@ -22,10 +22,13 @@ import type {
 } from './strategy.ts'
 import type { StrategyName } from './strategyNames.ts'
 
-/** AWS's convention for the second user's name. */
+/**
+ * The end of the second user's name, as in AWS's rotation templates.
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotation-strategy.html
+ */
 const CLONE_SUFFIX = '_clone'
 
-/** A user and its clone take turns, so that current logs in at every instant. Needs an admin's credential. */
+/** A user and its clone take turns, so that the current value logs in at every moment. An admin makes and changes both users. */
 export class AlternatingUsers implements Strategy {
   readonly name: StrategyName = 'alternating-users'
 
@@ -58,8 +61,8 @@ export class AlternatingUsers implements Strategy {
   }
 
   /**
-   * Current was not touched unless two rotations met. The other user gets back what it had: the password of previous
-   * while its grace time runs, else none.
+   * The current user was not changed, unless two rotations ran at the same time. The other user gets back what it had: the
+   * previous version's password while the grace time runs, else no password.
    */
   undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { pending, current, readAdmin, readPrevious, isPreviousOpen } = change
@@ -74,9 +77,10 @@ export class AlternatingUsers implements Strategy {
           await session.lockUser(pending.username, this.pairOf(pending.username))
         } catch (error) {
           if (!(error instanceof NotAClone)) throw error
-          // Somebody else's user that lets everybody in was not opened by us.
+          // The user is no clone of Keyturn's, so Keyturn did not set its password. If it logs in with any password, then that is
+          // why pending logs in, and nothing has to be closed.
           return await logsIn(engine, pending.with({ password: generateUnknownPassword() })).catch(
-            trueIfUnproven,
+            trueIfPasswordNotChecked,
           )
         }
       }
@@ -90,8 +94,9 @@ export class AlternatingUsers implements Strategy {
   }
 
   /**
-   * Not every user may set its own password, and none may on a read replica: the admin then does it, for who has logged
-   * in as that user.
+   * Sets the current user's password back, by a login with `key`, another stored value of the same user. The user does this
+   * itself, or the admin where the user may not: not every user may set its own password, and none can on a read replica.
+   * @returns false if `key` is refused
    */
   async #restore(engine: Engine, key: Credential, { current, readAdmin }: FailedChange): Promise<boolean> {
     try {
@@ -110,7 +115,7 @@ export class AlternatingUsers implements Strategy {
     }
   }
 
-  /** What is to be dropped is closed first, so that its sessions only get fewer. */
+  /** Closes the other user. A clone that is to be dropped is closed first too, so that no new sessions are opened meanwhile. */
   async retire(
     engine: Engine,
     { current, readAdmin, reusedBy, drop }: Retirement,
@@ -126,29 +131,31 @@ export class AlternatingUsers implements Strategy {
           refusal = error
         })
       : undefined
-    // In the same session: by now current may be closed as well, and could not prove us again.
-    const taken = await reusedBy()
-    if (taken?.hasSameLogin(current.with({ username: partner }))) {
-      await session.cloneUser(pair, { user: partner, password: taken.password })
+    // This goes on in the same session: another rotation may have closed the current user by now, so that a new login, which
+    // needs current as its proof, would be refused.
+    const reusing = await reusedBy()
+    if (reusing?.hasSameLogin(current.with({ username: partner }))) {
+      await session.cloneUser(pair, { user: partner, password: reusing.password })
       if (refusal instanceof UserInUse) return undefined
     }
     if (refusal) throw refusal
     return kept ?? undefined
   }
 
+  /** The other user of the pair: the clone of a user, or the user of a clone. */
   #partner(username: string): string {
     const { user, clone } = this.pairOf(username)
     return username === clone ? user : clone
   }
 }
 
-/** Milliseconds between two looks at sessions, some of which may be about to end. */
+/** Milliseconds between two counts of a clone's open sessions, some of which may be about to end. */
 export const SESSION_LOOK_PAUSES_MS = [50, 100, 250, 500, 1000]
 
 /**
- * Drops the clone if nobody has a session of it.
- * @returns why it is kept, if that is not to be seen
- * @throws UserInUse if somebody has; as dropClone
+ * Drops the clone if it has no open sessions.
+ * @returns why the clone is kept, if the admin may not see its sessions; else undefined
+ * @throws UserInUse if sessions are open, and what dropClone throws
  */
 async function dropUnused(session: Session, pair: UserPair): Promise<string | undefined> {
   for (const pause of [...SESSION_LOOK_PAUSES_MS, undefined]) {
@@ -162,7 +169,8 @@ async function dropUnused(session: Session, pair: UserPair): Promise<string | un
   }
 }
 
-function trueIfUnproven(error: unknown): true {
+/** True for PasswordNotChecked: the server lets the user in with any password. Throws every other error. */
+function trueIfPasswordNotChecked(error: unknown): true {
   if (!(error instanceof PasswordNotChecked)) throw error
   return true
 }

@@ -17,8 +17,8 @@ import type {
 } from './strategy.ts'
 
 /**
- * One user with two valid passwords: current's goes on until the grace time is over. The user sets them itself, or an
- * admin does where the engine wants one.
+ * One user has two valid passwords: the new one, and the old one until the grace time is over. The user sets them itself, or an
+ * admin does, depending on the engine (see `actorByStrategy` in engines/traits.ts).
  */
 export class DualPassword implements Strategy {
   readonly name = 'dual-password'
@@ -28,7 +28,7 @@ export class DualPassword implements Strategy {
     return current.username
   }
 
-  /** With current; or, if the database was restored to an older state, with previous. */
+  /** Adds the pending password, by a login with current; or with previous, if the database was restored from an older backup. */
   async apply(
     engine: Engine,
     { current, pending, readPrevious, storedValues, readAdmin }: Change,
@@ -36,7 +36,7 @@ export class DualPassword implements Strategy {
     const addWith = async (key: Credential): Promise<Applied | undefined> => {
       await using acting = await this.#openActingSession(engine, key, readAdmin)
       if (!acting) return undefined
-      const passwords = passwordsOf(acting)
+      const passwords = dualPasswordOf(acting)
       const add = () => passwords.add(pending.username, pending.password, key.password)
       try {
         await add()
@@ -49,31 +49,31 @@ export class DualPassword implements Strategy {
     }
     const applied = await addWith(current)
     if (applied) return applied
-    const older = await readPrevious()
-    const restored = older?.hasSameLogin(current) ? await addWith(older) : undefined
-    if (!restored) throw new LoginRefused(`${current}: current and previous were both refused`)
-    return restored
+    const previous = await readPrevious()
+    const appliedByPrevious = previous?.hasSameLogin(current) ? await addWith(previous) : undefined
+    if (!appliedByPrevious) throw new LoginRefused(`${current}: current and previous were both refused`)
+    return appliedByPrevious
   }
 
   async wouldApply({ session, current, pending }: ChangePreview): Promise<string[]> {
-    await passwordsOf({ session }).wouldAdd(pending.username, pending.password, current.password)
+    await dualPasswordOf({ session }).wouldAdd(pending.username, pending.password, current.password)
     return []
   }
 
-  /** Current's password is left alone; pending's, if it was set, is taken away. */
+  /** Removes the pending password, if it was set. The current one stays as it is. */
   undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { current, pending, readAdmin } = change
     const keepCurrent = async (key: Credential) => {
       await using acting = await this.#openActingSession(engine, key, readAdmin)
-      if (acting) await passwordsOf(acting).keepOnly(current.username, current.password)
+      if (acting) await dualPasswordOf(acting).keepOnly(current.username, current.password)
       return acting !== undefined
     }
     return undoBesideCurrent(engine, change, {
       user: current.username,
       restore: keepCurrent,
       close: () => keepCurrent(setsOwnPassword(current) ? pending : current),
-      // Who sets its own password names the one it replaces, so it cannot take another rotation's away; and that
-      // one cannot go on before ours is gone.
+      // A user that sets its own password has to name the password that it replaces, so it cannot remove the one of another
+      // rotation; and that rotation cannot go on before this one's password is removed.
       skipWhileAnotherRuns: !setsOwnPassword(current),
     })
   }
@@ -81,44 +81,49 @@ export class DualPassword implements Strategy {
   async retire(engine: Engine, { current, readAdmin, reusedBy }: Retirement): Promise<undefined> {
     await using acting = await this.#openActingSession(engine, current, readAdmin)
     if (!acting) throw new LoginRefused(`${current}: current was refused`)
-    const passwords = passwordsOf(acting)
+    const passwords = dualPasswordOf(acting)
     await passwords.keepOnly(current.username, current.password)
-    const taken = await reusedBy()
-    if (taken?.hasSameLogin(current)) await passwords.add(current.username, taken.password, current.password)
+    const reusing = await reusedBy()
+    if (reusing?.hasSameLogin(current))
+      await passwords.add(current.username, reusing.password, current.password)
   }
 
-  /** A session that may set the user's passwords; undefined if `key`, the proof, is refused. */
+  /**
+   * Opens a session that may set the user's passwords: the user's own, or an admin's. `key`, a value of the user, proves the user.
+   * @returns undefined if `key` is refused
+   */
   async #openActingSession(
     engine: Engine,
     key: Credential,
-    admin: Change['readAdmin'],
+    readAdmin: Change['readAdmin'],
   ): Promise<ActingSession | undefined> {
-    if (!setsOwnPassword(key)) return tryOpenAdminSession(engine, key, admin)
+    if (!setsOwnPassword(key)) return tryOpenAdminSession(engine, key, readAdmin)
     const session = await tryLogin(engine, key)
     return session && toActingSession(session, key)
   }
 }
 
 /**
- * Closes the password that keeps `key`, who logs in, from setting another one. A user that sets its own changes the first
- * of its two alone, and a rollback that the server's rules stood against leaves there the one that it discarded.
- * @throws Conflict if none of the stored values is that password, or somebody uses it
+ * Removes the other password of a user that logs in with `key`, so that a new one can be added. A user that sets its own password
+ * can replace the first of its two passwords only, and proves it by naming it. A rollback that the server's password rules
+ * prevented may have left a discarded password there. It is found by a login with each stored value.
+ * @throws Conflict if no stored value has that password, or the rotation that made it still runs
  */
 async function closeOtherPassword(
   engine: Engine,
   key: Credential,
-  stored: AsyncIterable<StoredValue>,
+  storedValues: AsyncIterable<StoredValue>,
   conflict: Conflict,
 ): Promise<void> {
-  for await (const { credential, isInUse } of stored) {
+  for await (const { credential, isInUse } of storedValues) {
     if (credential.password === key.password) continue
     await using session = await tryLogin(engine, key.with({ password: credential.password }))
     if (session) {
       if (await isInUse()) throw conflict
-      await passwordsOf({ session }).keepOnly(key.username, key.password)
+      await dualPasswordOf({ session }).keepOnly(key.username, key.password)
       return
     }
-    // A login ends a row of refused ones, after which the server may lock the account.
+    // The server may lock the account after several refused logins in a row. A login that is accepted ends the row.
     await logsIn(engine, key)
   }
   throw new Conflict(
@@ -126,10 +131,12 @@ async function closeOtherPassword(
   )
 }
 
+/** Whether the user itself, not an admin, sets its passwords on this engine. */
 const setsOwnPassword = ({ engine }: Credential) =>
   engineTraits[engine].actorByStrategy['dual-password'] === 'user'
 
-function passwordsOf({ session: { dualPassword } }: Pick<ActingSession, 'session'>): DualPasswordCalls {
+/** @throws NotPermitted if the server cannot keep two passwords of a user */
+function dualPasswordOf({ session: { dualPassword } }: Pick<ActingSession, 'session'>): DualPasswordCalls {
   if (!dualPassword) throw new NotPermitted('this server keeps one password of a user only')
   return dualPassword
 }

@@ -6,6 +6,7 @@ import type { Strategy } from './strategy.ts'
 import type { StrategyName } from './strategyNames.ts'
 import { TemporaryClone } from './temporaryClone.ts'
 
+/** Every strategy, by the name that the tag `keyturn:strategy` has for it. */
 export const strategies: Record<StrategyName, Strategy> = {
   'single-user': new SingleUser(),
   'alternating-users': new AlternatingUsers(),

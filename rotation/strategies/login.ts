@@ -4,8 +4,9 @@ import type { Engine, Session } from '../engines/engine.ts'
 import { Conflict, LoginRefused } from '../errors.ts'
 
 /**
- * A session, or undefined if the server refuses user or password. Every other error is thrown on.
- * @throws Unproven if the server would let the user in with any password
+ * Logs in.
+ * @returns undefined if the server refuses the user or the password
+ * @throws PasswordNotChecked if the server would let the user in with any password; every other error of the login
  */
 export async function tryLogin(engine: Engine, credential: Credential): Promise<Session | undefined> {
   try {
@@ -16,7 +17,7 @@ export async function tryLogin(engine: Engine, credential: Credential): Promise<
   }
 }
 
-/** A session that proves the password. @throws LoginRefused, and what tryLogin throws */
+/** Logs in, and makes sure that the server has checked the password. @throws LoginRefused, and what tryLogin throws */
 export async function openProvenSession(engine: Engine, credential: Credential): Promise<Session> {
   const session = await engine.login(credential)
   try {
@@ -28,16 +29,16 @@ export async function openProvenSession(engine: Engine, credential: Credential):
   }
 }
 
-/** True if the credential logs in now. */
+/** True if the credential logs in now. @throws what tryLogin throws */
 export async function logsIn(engine: Engine, credential: Credential): Promise<boolean> {
   await using session = await tryLogin(engine, credential)
   return session !== undefined
 }
 
 /**
- * Sets the password of `wanted`, for who logs in with `key`, as the same user: it sets its own. `how` is that of
- * setPassword.
- * @returns false if nobody logs in
+ * Logs in with `key` and sets the password to that of `wanted`, a value of the same user. `how` is passed on to
+ * Session.setPassword.
+ * @returns false if `key` is refused
  */
 export async function setPasswordAs(
   engine: Engine,
@@ -51,14 +52,14 @@ export async function setPasswordAs(
 }
 
 /**
- * Milliseconds between two tries: a read replica is late by less than a second as a rule. They are few, as some servers
- * lock an account after a number of refused logins.
+ * Milliseconds between two logins that wait for a password to arrive. A read replica is mostly less than a second behind. There
+ * are few tries, as some servers lock an account after several refused logins.
  */
 export const LOGIN_PAUSES_MS = [100, 1000, 4000, 10_000]
 
 /**
- * Waits until what was set elsewhere, on another server or by RDS, has come to where the credential logs in.
- * @throws Conflict if that takes longer than a step can wait: it is retried
+ * Waits until the credential logs in, after its password was set on another server or by RDS.
+ * @throws Conflict if that takes longer than a step can wait; the step is retried
  */
 export async function awaitLogin(engine: Engine, credential: Credential): Promise<void> {
   for (const pause of LOGIN_PAUSES_MS) {

@@ -9,9 +9,10 @@ import { restoreCurrent } from './restore.ts'
 import type { Change, ChangePreview, FailedChange, Outcome, Strategy } from './strategy.ts'
 
 /**
- * The master user of an RDS database gets a new password through RDS, which keeps what it knows of it in step. One user,
- * so current does not log in between setSecret and finishSecret. RDS takes its time: a wait that is too long for a step ends
- * with RdsBusy, so that the state machine goes on waiting.
+ * The master user of an RDS database gets a new password through RDS's API. There is one user, so the current password is
+ * refused from setSecret to finishSecret. RDS sets the password some time after the call: a wait that is too long for a step
+ * ends with RdsBusy, which the state machine retries.
+ * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
  */
 export class Master implements Strategy {
   readonly hasOutage = true
@@ -20,19 +21,22 @@ export class Master implements Strategy {
     return current.username
   }
 
-  /** As a single user: by whoever logs in with current; or with previous, if the database was restored. */
+  /**
+   * Proves the user by a login with current, or with previous if the database was restored from an older backup; then has RDS set
+   * the pending password. If pending logs in already, an earlier try has set it.
+   */
   async apply(engine: Engine, { current, pending, readPrevious, rds, pooler }: Change): Promise<void> {
-    let pooled = false
+    let isBehindPooler = false
     const proves = async (key: Credential) => {
       await using session = await tryLogin(engine, key)
       if (session) requireAuthQuery(session, key, pooler)
-      if (session?.behindPooler) pooled = true
+      if (session?.behindPooler) isBehindPooler = true
       return session !== undefined
     }
     if (!(await proves(current))) {
       if (await logsIn(engine, pending)) return
-      const older = await readPrevious()
-      if (!older?.hasSameLogin(current) || !(await proves(older)))
+      const previous = await readPrevious()
+      if (!previous?.hasSameLogin(current) || !(await proves(previous)))
         throw new LoginRefused(`${current}: current, pending and previous were all refused`)
     }
     const api = await rds()
@@ -41,8 +45,8 @@ export class Master implements Strategy {
     try {
       await awaitLogin(engine, pending)
     } catch (error) {
-      // RDS is done, so it is not RDS that is late.
-      if (pooled && error instanceof Conflict)
+      // RDS has set the password, so the pooler does not ask the database for it.
+      if (isBehindPooler && error instanceof Conflict)
         throw poolerHasOwnListError(pending, 'a rollback sets the old one back')
       throw error
     }
@@ -53,7 +57,10 @@ export class Master implements Strategy {
     return []
   }
 
-  /** What RDS was told may not have come yet: current logs in until it does. */
+  /**
+   * Sets current's password back through RDS. RDS may still be setting the pending one, and current logs in until that is done:
+   * so this waits for RDS before it trusts a login.
+   */
   async undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { current } = change
     const rds = await change.rds()
@@ -68,7 +75,7 @@ export class Master implements Strategy {
   }
 }
 
-/** @throws RdsBusy if RDS takes longer than a step can wait */
+/** Waits until RDS has set the master's password. @throws RdsBusy if that takes longer than a step can wait */
 async function waitUntilSet(rds: RdsCalls, master: Credential): Promise<void> {
   for (const pause of LOGIN_PAUSES_MS) {
     await sleep(pause)
@@ -79,7 +86,10 @@ async function waitUntilSet(rds: RdsCalls, master: Credential): Promise<void> {
 
 const rdsBusyError = (master: Credential) => new RdsBusy(`${master}: RDS is setting its password`)
 
-/** Who may not look at the database, or finds another master there, could not have its password set either. */
+/**
+ * Whether RDS may still change the password. Where RDS denies the question, or the user is no master, the call that sets a password
+ * was denied too, so the answer is no.
+ */
 async function mayStillChange(rds: RdsCalls, current: Credential): Promise<boolean> {
   try {
     return await rds.isSettingPassword(current)

@@ -4,9 +4,10 @@ import { NotPermitted } from '../errors.ts'
 import { logsIn } from './login.ts'
 
 /**
- * Refuses to give a user another password that logs in through a pooler, unless somebody says that the pooler asks the
- * database for passwords: one with a list of its own would refuse the new one, and let the old one in for as long as it
- * has a connection.
+ * Refuses to change the password of a user whose session goes through a connection pooler, unless the tag `keyturn:pooler` says
+ * that the pooler asks the database for passwords. A pooler with its own list of users would refuse the new password, and let the
+ * old one in for as long as it has a connection.
+ * https://www.pgbouncer.org/config.html#auth_query
  * @throws NotPermitted
  */
 export function requireAuthQuery({ behindPooler }: Session, user: Credential, pooler?: 'auth-query'): void {
@@ -19,9 +20,9 @@ export function requireAuthQuery({ behindPooler }: Session, user: Credential, po
 }
 
 /**
- * Sees that a pooler lets `pending` in, whose password `session` has just set. If not, `session` sets back `before`, with
- * which it had logged in: later nobody might be let in who could.
- * @throws NotPermitted if the pooler refuses it; what else the login met
+ * Checks that the pooler lets `pending` in, whose password `session` has just set. If it does not, `session` sets the password
+ * of `before` back at once, as the pooler might not let anybody in later who could do so.
+ * @throws NotPermitted if the pooler refuses `pending`, and every other error of that login
  */
 export async function proveAuthQuery(
   engine: Engine,
@@ -38,7 +39,10 @@ export async function proveAuthQuery(
   }
 }
 
-/** What a pooler shows that was said to ask the database. */
+/**
+ * The error for a pooler that has its own list of users, although the tag says that it asks the database. `then` is what was
+ * done, or will be done, about the password.
+ */
 export const poolerHasOwnListError = (pending: Credential, then: string) =>
   new NotPermitted(
     `${pending}: the pooler refuses the password that the database has now, so it has a list of users of its own, ` +

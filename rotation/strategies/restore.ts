@@ -6,21 +6,24 @@ import { Conflict, LockedOut, RotationError, Throttled, Unreachable } from '../e
 import { logsIn, setPasswordAs, tryLogin } from './login.ts'
 import type { FailedChange, Outcome } from './strategy.ts'
 
-/** Sets current's password back, for who logs in with `key`. False if nobody does. */
+/** Logs in with `key` and sets the current password back. @returns false if `key` is refused */
 type Restore = (key: Credential) => Promise<boolean>
 
 /**
- * Makes current log in again. The user itself sets its password back, with whichever stored value still logs it in; an
- * admin does so (by a `restore` of its own) only for who logs in with such a value. Current, the usual proof that
- * whoever wrote the secret may have this user, is what is missing.
+ * Makes the current value log in again, after a rotation that failed. Another stored value that still logs in proves the user,
+ * since current may not. The user then sets its password back itself, or an admin does where `restore` says so.
  *
- * 1. Current logs in: nothing to do. If a pooler lets it in that proves nothing, so the one user that there is gets its
- *    password once more, over the connection that the pooler has; unless nothing was changed, or another rotation runs.
- * 2. Our pending value logs in. If another rotation took pending over and still runs, it may be about to change the
- *    password: wait for it (Conflict is retried).
- * 3. It does not, but another rotation runs: the password is that rotation's, which finishes or rolls back itself.
- * 4. Any other stored value of the same user logs in: an earlier rotation that died, or a restored database.
- * 5. None does: LockedOut.
+ * 1. Current logs in: there is nothing to do. But if a pooler let it in, that does not prove what the server knows. So a user that
+ *    has no second user beside it gets its password set again over that connection, unless the rotation changed nothing or
+ *    another one runs.
+ * 2. This rotation's pending value logs in: set current's password back. But if another rotation has made its own version pending
+ *    and still runs, it may be about to change the password: wait for it (Conflict is retried).
+ * 3. Neither logs in, and another rotation runs: the password is that rotation's, which finishes or rolls itself back.
+ * 4. Another stored value of the same user logs in, after an earlier rotation died or the database was restored from a backup: set
+ *    current's password back.
+ * 5. No stored value logs in.
+ *
+ * @throws LockedOut in case 5; Conflict; what else a login or the change throws
  */
 export async function restoreCurrent(
   engine: Engine,
@@ -29,27 +32,27 @@ export async function restoreCurrent(
 ): Promise<Outcome> {
   const { current, pending } = change
   const login = await probeLogin(engine, current)
-  if (login && !(login.pooled && pending.hasSameLogin(current))) return 'intact'
+  if (login && !(login.isBehindPooler && pending.hasSameLogin(current))) return 'intact'
   const restoredWith = async (key: Credential) => {
     if (!(await restore(key))) return false
     if (await logsIn(engine, current)) return true
     throw new LockedOut(`${current}: refused right after its password was set`)
   }
   if (login && (await change.hasChangedNothing())) return 'intact'
-  const rival = await change.otherRotation()
-  if (login && rival) return 'left'
+  const otherRotation = await change.otherRotation()
+  if (login && otherRotation) return 'left'
   if (login && (await restoredWith(current))) return 'restored'
-  // What was never set is not tried: the server may lock the account after a few refused logins.
+  // A pending value that was never set is not tried, as the server may lock the account after a few refused logins.
   if (pending.hasSameLogin(current) && !(await change.hasChangedNothing())) {
-    if (rival?.pending && (await logsIn(engine, pending)))
+    if (otherRotation?.pending && (await logsIn(engine, pending)))
       throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
     if (await restoredWith(pending)) return 'restored'
   }
-  if (rival) return 'left'
+  if (otherRotation) return 'left'
   return await restoreWithStored(engine, change, restoredWith)
 }
 
-/** Cases 4 and 5. */
+/** Cases 4 and 5 of restoreCurrent. @throws LockedOut */
 async function restoreWithStored(
   engine: Engine,
   change: FailedChange,
@@ -68,19 +71,22 @@ async function restoreWithStored(
       if (await restoredWith(credential)) return 'restored'
     } catch (error) {
       if (!(error instanceof RotationError) || isRetryable(error) || error instanceof LockedOut) throw error
-      // One that cannot be tried, as it says "ssl": false for example, is no reason not to try the others.
+      // A value that cannot be tried, for example as it says "ssl": false, does not keep the others from being tried.
       untried = `; one could not be tried: ${error.message}`
     }
   }
   throw new LockedOut(`${current}: neither current nor any other stored value logs in${untried}`)
 }
 
-/** Refused logins that may have gone before: of current three times, the first in a rehearsal, of pending and of previous. */
+/**
+ * How many refused logins this rotation may have made before: three with current, of which one in the rehearsal, one with pending
+ * and one with previous.
+ */
 const EARLIER_REFUSALS_COUNT = 5
-/** How many stored values are tried where nobody can tell how many refused logins lock the account. */
+/** How many stored values are tried where nobody can tell after how many refused logins the server locks the account. */
 const DEFAULT_TRIES_COUNT = 2
 
-/** How many stored values may be tried, and all refused, without that the server locks the account. */
+/** How many stored values may be tried and refused before the server would lock the account. */
 async function triesLeft(
   engine: Engine,
   { current, readAdmin }: Pick<FailedChange, 'current' | 'readAdmin'>,
@@ -96,23 +102,33 @@ async function triesLeft(
   }
 }
 
-/** What a login tells, if the credential logs in. */
-async function probeLogin(engine: Engine, credential: Credential): Promise<{ pooled: boolean } | undefined> {
+/** Logs in once. @returns whether a pooler stands in between; undefined if the credential is refused */
+async function probeLogin(
+  engine: Engine,
+  credential: Credential,
+): Promise<{ isBehindPooler: boolean } | undefined> {
   await using session = await tryLogin(engine, credential)
-  return session && { pooled: session.behindPooler === true }
+  return session && { isBehindPooler: session.behindPooler === true }
 }
 
 type UndoBesideCurrent = {
-  /** The user that pending is for. What names another, or another server, was written by somebody else. */
+  /**
+   * The user that the pending value is for. A pending value with another user or server was not made by this rotation, so nothing
+   * is closed for it.
+   */
   user: string
-  /** Takes pending's password away; false if nobody could be proven for that. */
+  /** Removes the pending password. @returns false if no login could prove the user */
   close(): Promise<boolean>
+  /** Sets current's password back, where that is not for the user itself to do. */
   restore?: Restore
-  /** Whether closing could break another rotation that runs. */
+  /** False if closing cannot break another rotation, so that it need not be skipped while another one runs. */
   skipWhileAnotherRuns?: boolean
 }
 
-/** Undoes a change under which current logs in beside pending: brings current back if need be, and closes pending. */
+/**
+ * Undoes a change that let pending log in beside current: makes current log in again if need be, then closes pending.
+ * @throws as restoreCurrent
+ */
 export async function undoBesideCurrent(
   engine: Engine,
   change: FailedChange,
@@ -128,25 +144,26 @@ export async function undoBesideCurrent(
   } catch (error) {
     if (isRetryable(error)) throw error
     if (error instanceof NoSuchUser) return outcome
-    // What would close it is of no use any more. Current logs in, and that is what must not be put at stake.
+    // Pending cannot be closed. Current logs in, which matters more, so the rollback succeeds and says that pending is open.
     return 'open'
   }
 }
 
 /**
- * Whether pending may log in: here, or where the admin sets passwords, of which this server may be a late copy. What was
- * never set is not tried: some servers lock an account after refused logins, and it may be current's.
+ * Whether the pending value may log in, on its own server or on the admin's: the former may be a read replica that has not got the
+ * password yet. A value that was never set is not tried, as some servers lock an account after several refused logins, and the
+ * account may be current's.
  */
 export async function isPendingOpen(engine: Engine, change: FailedChange): Promise<boolean> {
   const { current, pending, readAdmin } = change
   if (await change.hasChangedNothing()) return false
   try {
     if (await logsIn(engine, pending)) return true
-    // A pooler refuses whom it does not know, whatever the server does.
-    if (!pending.hasSameLogin(current) && (await probeLogin(engine, current))?.pooled) return true
+    // A pooler may refuse a user that it does not know, although the server would let the user in.
+    if (!pending.hasSameLogin(current) && (await probeLogin(engine, current))?.isBehindPooler) return true
   } catch {
-    // It may not from here, not into this database, or not so often at once, whatever its password; MariaDB says so of
-    // some that are not there. That the server does not answer any more is seen when it is closed.
+    // The user was refused for another reason than its password: from this host, for this database, or as it has too many
+    // connections. MariaDB answers so for some users that do not exist. If the server is down, closing pending will show it.
     return true
   }
   if (!pending.masterarn) return false
@@ -156,11 +173,11 @@ export async function isPendingOpen(engine: Engine, change: FailedChange): Promi
     return await logsIn(engine, pending.with({ host: admin.host, port: admin.port }))
   } catch (error) {
     if (isRetryable(error)) throw error
-    // An admin who is of no use has set nothing either, as far as anybody can tell.
+    // The admin cannot log in, so it has most likely not set the password either.
     return false
   }
 }
 
-/** What may stop even a rollback whose current logs in: another try will know more. */
+/** Whether an error may pass by itself, so that even a rollback whose current value logs in fails with it and is retried. */
 const isRetryable = (error: unknown) =>
   error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

@@ -7,7 +7,7 @@ import { proveAuthQuery, requireAuthQuery } from './pooler.ts'
 import { restoreCurrent } from './restore.ts'
 import type { Change, ChangePreview, FailedChange, Outcome, Strategy } from './strategy.ts'
 
-/** The same user gets a new password. Current does not log in between setSecret and finishSecret. */
+/** The user gets a new password. The current one is refused from setSecret to finishSecret. */
 export class SingleUser implements Strategy {
   readonly hasOutage = true
 
@@ -17,8 +17,8 @@ export class SingleUser implements Strategy {
 
   /**
    * 1. Current logs in: set the new password.
-   * 2. Pending logs in: it was set by an earlier try.
-   * 3. Previous logs in, as the same user: the database was restored to an older state; set the new password.
+   * 2. Pending logs in: an earlier try has set it.
+   * 3. Previous logs in, as the same user: the database was restored from an older backup; set the new password.
    */
   async apply(engine: Engine, { current, pending, readPrevious, pooler }: Change): Promise<void> {
     const set = async (key: Credential) => {
@@ -31,8 +31,8 @@ export class SingleUser implements Strategy {
     }
     if (await set(current)) return
     if (await logsIn(engine, pending)) return
-    const older = await readPrevious()
-    if (older?.hasSameLogin(current) && (await set(older))) return
+    const previous = await readPrevious()
+    if (previous?.hasSameLogin(current) && (await set(previous))) return
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 
@@ -52,10 +52,11 @@ export class SingleUser implements Strategy {
 }
 
 /**
- * The server lets the user in without looking at a password, and did not when this rotation proved whose user it is and
- * set pending. The application may come in by another way, where one is asked for. That the server takes current's
- * again is all that can be proven.
- * @returns false if pending is not known to have been set for this user: then anybody may have written the values
+ * Sets current's password back where the server now lets the user in without checking a password. It did check one when this
+ * rotation set pending. An application on another host may still be asked for its password, so it is set back, although no login
+ * can prove that it is accepted.
+ * @returns false if it is not certain that this rotation set pending for this user: everybody who may write the secret could
+ *   otherwise have the password of any user set
  */
 async function restoreUnproven(
   engine: Engine,

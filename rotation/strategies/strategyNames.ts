@@ -1,3 +1,4 @@
+/** The names of the strategies, as in the tag `keyturn:strategy`. */
 export const STRATEGY_NAMES = [
   'single-user',
   'alternating-users',
@@ -5,4 +6,5 @@ export const STRATEGY_NAMES = [
   'dual-password',
   'master',
 ] as const
+/** The name of a strategy. */
 export type StrategyName = (typeof STRATEGY_NAMES)[number]
