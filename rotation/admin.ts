@@ -3,20 +3,20 @@ import { HostMismatch, InvalidCredential, RotationError, Throttled } from './err
 import type { RdsCalls } from './rds.ts'
 
 /**
- * The admin that current's `masterarn` names, provided that it is for the database that current logs in to: else whoever
- * may write the secret could have any user's password set (a confused deputy). RDS is asked only where they name
- * different servers, as with an Aurora cluster's endpoints, or a read replica and its source. None of `replaced` may be
- * the admin.
- * @throws HostMismatch, InvalidCredential
+ * Reads the admin that the current value names in `masterarn`, and checks that the admin is for the same database. Without that
+ * check, everybody who may write the secret could have the password of any user set (a confused deputy). RDS is asked only if the
+ * two values name different servers, as with two endpoints of an Aurora cluster, or a read replica and its source.
+ * @param replaced names of users that the admin may not be, as the rotation closes them
+ * @throws HostMismatch, InvalidCredential, or what reading the value or calling RDS throws
  */
 export async function readAdminOf(
-  read: AdminReader,
+  reader: AdminReader,
   current: Credential,
   replaced: string[] = [],
 ): Promise<Credential> {
   if (!current.masterarn) throw new InvalidCredential('masterarn', "should be the ARN of the admin's secret")
-  const admin = await read.readAdmin(current.masterarn)
-  await requireSameDatabase(read, admin, current)
+  const admin = await reader.readAdmin(current.masterarn)
+  await requireSameDatabase(reader, admin, current)
   if (replaced.includes(admin.username))
     throw new InvalidCredential(
       'masterarn',
@@ -27,20 +27,24 @@ export async function readAdminOf(
 
 type AdminReader = { readAdmin(arn: string): Promise<Credential>; rds(): Promise<RdsCalls> }
 
-/** @throws HostMismatch */
-async function requireSameDatabase(read: AdminReader, admin: Credential, current: Credential): Promise<void> {
+/** @throws HostMismatch if the two values are for different databases, or RDS does not tell; Throttled */
+async function requireSameDatabase(
+  reader: AdminReader,
+  admin: Credential,
+  current: Credential,
+): Promise<void> {
   if (admin.engine === current.engine && admin.address === current.address) return
   const refusal = (why: string) =>
     new HostMismatch(
       `the admin's secret is for ${admin.server}, this one for ${current.server}${why}; the admin was not used`,
     )
   if (admin.engine !== current.engine) throw refusal('')
-  let follows: boolean
+  let isSameDatabase: boolean
   try {
-    follows = await (await read.rds()).sharesUsers(current.address, admin.address)
+    isSameDatabase = await (await reader.rds()).sharesUsers(current.address, admin.address)
   } catch (error) {
     if (!(error instanceof RotationError) || error instanceof Throttled) throw error
     throw refusal(`, and RDS did not tell whether they are one database (${error.message})`)
   }
-  if (!follows) throw refusal('')
+  if (!isSameDatabase) throw refusal('')
 }

@@ -1,32 +1,32 @@
 import { NotPermitted, RdsBusy, RotationError, StoreFailed, Throttled, Unreachable } from './errors.ts'
 
-/** An error as the SDK throws it. `$fault` is its mark of one that the service answered. */
+/** An error as the AWS SDK throws it. It has `$fault` if the service answered, and not if there was no answer. */
 export type SdkError = Error & {
   code?: string
   $fault?: string
   $metadata?: { requestId?: string; httpStatusCode?: number }
 }
 
-/** AWS did not answer at all. That is retried as Throttled is, and has its name; a rehearsal tells it apart. */
+/** AWS did not answer. The error's name is Throttled, so it is retried. Only a rehearsal treats it differently. */
 export class CallUnanswered extends Throttled {}
 
 /**
- * AWS refused a call for a reason that is not known here, and a rollback depends on the answer. That is retried as Throttled is,
- * and has its name; a rehearsal tells it apart.
+ * AWS refused a call for an unknown reason, and a rollback depends on that call. The error's name is Throttled, so it is retried.
+ * Only a rehearsal treats it differently.
  */
 export class CallRefused extends Throttled {}
 
-/** What the errors of one service are called. */
+/** How the errors of one service are translated. */
 type ServiceErrors = {
-  /** Those that mean something to us, by the name that the service has for them. */
+  /** The errors that Keyturn knows, by the service's name for them. */
   translations?: Record<string, (error: SdkError) => RotationError>
-  /** There was no answer. */
+  /** The class of the error if there was no answer. */
   unanswered: new (
     message: string,
   ) => RotationError
-  /** Any other error. */
+  /** Translates every other error. */
   translateUnknown(error: SdkError, service: string): unknown
-  /** What to do where no policy of ours allows a call: there is nothing of this name, or it has not the tag. */
+  /** What to do if no policy of Keyturn's role allows a call: nothing of this name exists, or it does not have the tag. */
   enrolHint?: string
 }
 
@@ -34,13 +34,16 @@ const refusalMessage = ({ name, $metadata }: SdkError, service: string) =>
   `${service}: ${name}, request ${$metadata?.requestId}`
 const refusedError = (error: SdkError, service: string) => new StoreFailed(refusalMessage(error, service))
 
-/** Whether the service says that it failed itself, or that it is asked too often. The SDK calls what it has no name for a client's fault. */
-const isOfServer = ({ $metadata: { httpStatusCode = 400 } = {} }: SdkError) =>
+/**
+ * Whether the service failed or was called too often, by its HTTP status. `$fault` does not tell: the SDK sets it to `client` for
+ * every error that it has no class for.
+ */
+const isServerFault = ({ $metadata: { httpStatusCode = 400 } = {} }: SdkError) =>
   httpStatusCode >= 500 || httpStatusCode === 429
 
 const commonErrors: ServiceErrors = {
   unanswered: CallUnanswered,
-  // What the service did not answer is no error of it, and thrown on as it is.
+  // An error without `$fault` did not come from the service, so it stays as it is.
   translateUnknown: (error, service) => ('$fault' in error ? refusedError(error, service) : error),
 }
 
@@ -70,10 +73,10 @@ const services = {
       StateMachineDoesNotExist: noSuchMachineError,
       ValidationException: noSuchMachineError,
     },
-    // A rollback depends on its answers: whatever it is, it is asked again.
+    // A rollback depends on the answers of Step Functions, so every error is one that is retried.
     translateUnknown(error) {
       if (!('$fault' in error)) return new CallUnanswered(`Step Functions: ${error.name}`)
-      return isOfServer(error)
+      return isServerFault(error)
         ? new Throttled(`Step Functions: ${error.name}`)
         : new CallRefused(refusalMessage(error, 'Step Functions'))
     },
@@ -81,52 +84,60 @@ const services = {
   RDS: {
     ...commonErrors,
     translations: { InvalidDBInstanceStateFault: rdsBusyError, InvalidDBClusterStateFault: rdsBusyError },
-    // From a VPC there may be no way to it.
+    // A VPC may have no network path to RDS's API.
     unanswered: Unreachable,
     enrolHint: 'tag the instance or cluster keyturn:managed=true',
   },
 } satisfies Record<string, ServiceErrors>
 
-/** A service of AWS, by the name that our errors begin with. */
+/** The name of an AWS service, with which the messages of its errors begin. */
 export type ServiceName = keyof typeof services
 
-/** Whether a message tells of an error of such a service, as all do that `ask` makes, and not of a database server. */
+/**
+ * Whether a message, with the name of its error in front, is one that callAws made: an error of an AWS service, and not of a
+ * database server.
+ */
 export const isServiceErrorMessage = (message: string): boolean =>
   Object.keys(services).some(service => message.includes(`: ${service}: `))
 
-/** What errors mean at one call, by their names: an answer, or an error of ours that is thrown. */
+/** What to do about errors of one call, by the service's names for them: return a result, or throw a RotationError. */
 export type ErrorHandlers<T> = Record<string, (error: Error) => T | Promise<T>>
 
-/** Whether an error, by its name or its code, may pass by itself: there was no answer, or one that says "not now". */
+/** Whether an error may pass by itself, by its name or code: there was no answer, or the service was busy. */
 export const isTemporary = ({ name, code = '' }: SdkError) =>
   TEMPORARY_ERRORS.test(name) || TEMPORARY_ERRORS.test(code)
 
-/** Whether a service refused a call for want of a permission. */
+/** Whether a service refused a call for lack of a permission. */
 export const isAccessDenied = ({ name }: SdkError) => ['AccessDeniedException', 'AccessDenied'].includes(name)
 
 const TEMPORARY_ERRORS =
   /Throttl|TooManyRequests|TooManyUpdates|Internal(Service|Server|Failure|Error)|ServiceUnavailable|RequestTimeout|Timeout|ECONN|EHOSTUNREACH|ENETUNREACH|EPIPE|ENOTFOUND|EAI_AGAIN/
 
 /**
- * Asks a service of AWS. This is the one way to do so for whatever is told in our terms.
- * @throws Throttled, NotPermitted, StoreFailed, or what `services` has for this one; what is no error of a call, unchanged
+ * Calls an AWS service and translates its errors to RotationErrors.
+ * @returns what `call` or a handler returns
+ * @throws what a handler throws; else Throttled, NotPermitted, StoreFailed, or what `services` has for this service; an error that
+ *   is not from the service, as it is
  */
 export async function callAws<T, Else = never>(
   service: ServiceName,
   call: () => Promise<T>,
-  meanings: ErrorHandlers<Else> = {},
+  handlers: ErrorHandlers<Else> = {},
 ): Promise<T | Else> {
   try {
     return await call()
   } catch (error) {
     if (!(error instanceof Error) || error instanceof RotationError) throw error
-    const meaning = meanings[error.name]
-    if (meaning) return meaning(error)
+    const handler = handlers[error.name]
+    if (handler) return handler(error)
     throw translateError(service, error)
   }
 }
 
-/** A service's text is kept only where it cannot quote a value: a refusal names the caller, the action, the resource. */
+/**
+ * Translates an error of a service. The service's own message is kept only if it cannot quote a value: the one of a denied call, which
+ * names the caller, the action and the resource.
+ */
 function translateError(service: ServiceName, error: SdkError): unknown {
   const { translations = {}, unanswered, translateUnknown, enrolHint }: ServiceErrors = services[service]
   const { name, code, message } = error
@@ -138,12 +149,15 @@ function translateError(service: ServiceName, error: SdkError): unknown {
   return translateUnknown(error, service)
 }
 
-/** IAM's sentence about a call that no policy of the role allows, in short, and with what to do. No other text. */
-function notAllowedMessage(message: string, enrol: string): string | undefined {
+/**
+ * Shortens IAM's sentence about a call that no policy of the caller allows, and adds what to do.
+ * @returns undefined for any other sentence
+ */
+function notAllowedMessage(message: string, enrolHint: string): string | undefined {
   const [, caller, action, resource] =
     /^User: \S*?([^\s/]+) is not authorized to perform: (\S+)(?: on resource: (\S+))? because no identity-based policy allows the \S+ action$/.exec(
       message,
     ) ?? []
   if (!action) return undefined
-  return `${caller} may not call ${action}${resource ? ` on ${resource}` : ''}: ${enrol}`
+  return `${caller} may not call ${action}${resource ? ` on ${resource}` : ''}: ${enrolHint}`
 }

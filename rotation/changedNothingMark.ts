@@ -1,25 +1,27 @@
 import { RotationError, Unexpected } from './errors.ts'
 
 /**
- * What the message of an error of setSecret ends with if it came before the first change. It is a contract: histories of
- * executions that an earlier release began are read by it, so its text stays as it is.
+ * The end of the message of an error that setSecret threw before its first change. The text must not change: it is read from the
+ * histories of executions, also of those that an earlier release started.
  */
 const CHANGED_NOTHING_MARK = '; this try changed nothing'
 
 /**
- * Runs one try of setSecret, which calls `touch` before each change.
- * @throws what the try throws, as one of ours, with the mark if `touch` was not called
+ * Runs one try of setSecret, which has to call `beforeChange` before each change.
+ * @throws the error of the try as a RotationError, with the mark in its message if nothing was changed
  */
-export async function runWithChangedNothingMark<T>(attempt: (touch: () => void) => Promise<T>): Promise<T> {
-  let touched = false
-  const touch = () => {
-    touched = true
+export async function runWithChangedNothingMark<T>(
+  attempt: (beforeChange: () => void) => Promise<T>,
+): Promise<T> {
+  let mayHaveChanged = false
+  const beforeChange = () => {
+    mayHaveChanged = true
   }
   try {
-    return await attempt(touch)
+    return await attempt(beforeChange)
   } catch (error) {
     const failure = error instanceof RotationError ? error : new Unexpected(error)
-    if (!touched) failure.message += CHANGED_NOTHING_MARK
+    if (!mayHaveChanged) failure.message += CHANGED_NOTHING_MARK
     throw failure
   }
 }

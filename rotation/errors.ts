@@ -1,11 +1,10 @@
 /**
- * Every way a rotation can end badly, one class each. `name` is the contract with statemachines/rotate.asl.json:
- * Lambda reports it as the error's type and the state machine retries and catches by it.
- * No message here or anywhere may hold a secret value.
+ * The base of all errors: each way in which a rotation can fail is a class. Lambda reports `name` as the type of the error, and
+ * statemachines/rotate.asl.json retries and catches by it, so names must not change. No message may contain a secret value.
  */
 export abstract class RotationError extends Error {
   abstract override readonly name: string
-  /** What to do, in one sentence, where that is known from what failed and not from the error's name alone. */
+  /** What to do about it, in one sentence, if more is known than the name of the error tells. */
   readonly remedy: string | undefined
   constructor(message?: string, options?: ErrorOptions & { remedy?: string }) {
     super(message, options)
@@ -13,12 +12,12 @@ export abstract class RotationError extends Error {
   }
 }
 
-/** The execution's input or name is not what the state machine takes. Nothing was read or changed. */
+/** The execution's input or name is not one that the state machine takes. Nothing was read or changed. */
 export class InvalidInput extends RotationError {
   override readonly name = 'InvalidInput'
 }
 
-/** A stored value cannot be used: `field` of it is missing or wrong. Nothing was changed. */
+/** A secret or its value cannot be used: `field` is missing or wrong, such as `id`, `value` or `host`. Nothing was changed. */
 export class InvalidCredential extends RotationError {
   override readonly name = 'InvalidCredential'
   readonly field: string
@@ -28,7 +27,7 @@ export class InvalidCredential extends RotationError {
   }
 }
 
-/** A `keyturn:*` tag or a deployment default is wrong: `option` names it. Nothing was changed. */
+/** A `keyturn:*` tag or a default of the deployment is wrong. `option` is its name. Nothing was changed. */
 export class InvalidOption extends RotationError {
   override readonly name = 'InvalidOption'
   readonly option: string
@@ -38,35 +37,35 @@ export class InvalidOption extends RotationError {
   }
 }
 
-/** The server answered, and refused this user with this password. */
+/** The database server answered, and refused this user with this password. */
 export class LoginRefused extends RotationError {
   override readonly name = 'LoginRefused'
 }
 
 /**
- * The server refused the admin. Its own password may have turned just now: it is retried, and tried again only once the
- * admin's value is another one.
+ * The database server refused the admin. A rotation of the admin may have changed its password just now, so this is retried. The
+ * same value is not tried again soon: a retry waits for the admin's secret to have another one.
  */
 export class AdminRefused extends RotationError {
   override readonly name = 'AdminRefused'
 }
 
-/** No answer from the server, or one that says "not now". May pass by itself, so it is retried. */
+/** The database server did not answer, or is not ready for logins. That may pass by itself, so it is retried. */
 export class Unreachable extends RotationError {
   override readonly name = 'Unreachable'
 }
 
-/** No trustworthy TLS connection: unknown issuer, wrong host name, expired, or TLS is not offered. */
+/** There is no trusted TLS connection: the certificate has an unknown issuer, another host name or has expired, or TLS is not offered. */
 export class TlsFailed extends RotationError {
   override readonly name = 'TlsFailed'
 }
 
-/** The login works, but may not do what the rotation needs; or AWS refused the call. */
+/** The database user lacks a privilege that the rotation needs, or IAM denied a call. */
 export class NotPermitted extends RotationError {
   override readonly name = 'NotPermitted'
 }
 
-/** Two values that must point to the same server do not. */
+/** Two values that must be for the same server or user are not. */
 export class HostMismatch extends RotationError {
   override readonly name = 'HostMismatch'
 }
@@ -76,22 +75,22 @@ export class NotAtHome extends RotationError {
   override readonly name = 'NotAtHome'
 }
 
-/** A replica of the secret does not follow, so that another rotation would leave its Region two values behind. */
+/** A replica of the secret does not have the current version, so another rotation would leave its Region two versions behind. */
 export class ReplicasBehind extends RotationError {
   override readonly name = 'ReplicasBehind'
 }
 
-/** A host belongs to the Region that was lost, and nothing says what has taken its place. Nothing was changed. */
+/** A value names a host in the Region that was lost, and no host in this Region is known to replace it. Nothing was changed. */
 export class HostUnmapped extends RotationError {
   override readonly name = 'HostUnmapped'
 }
 
-/** The server lets the user in and takes no changes: the database there has not been promoted yet. Nothing was changed. */
+/** The database server accepts the login but no changes, as it has not been promoted yet. Nothing was changed. */
 export class StillStandby extends RotationError {
   override readonly name = 'StillStandby'
 }
 
-/** The Region that is to be given up answers, and nobody said that it is to be all the same. Nothing was changed. */
+/** The Region that should be given up still answers, and the promotion was not told to go on in that case. Nothing was changed. */
 export class RegionAnswers extends RotationError {
   override readonly name = 'RegionAnswers'
 }
@@ -101,90 +100,87 @@ export class ReplicaMissing extends RotationError {
   override readonly name = 'ReplicaMissing'
 }
 
-/** What has the name of a secret of the other Region here is a secret of its own. Nothing was changed. */
+/** This Region has a secret with the name of a secret in the other Region that is no replica of it. Nothing was changed. */
 export class StandsAlone extends RotationError {
   override readonly name = 'StandsAlone'
 }
 
 /**
- * The secret stands alone in another Region too, as after a promotion there: whose users would turn, if both rotated. Nothing
- * was changed.
+ * A peer Region has a secret of its own with this ARN, no replica, as after a promotion there. If both were rotated, one could
+ * change the users of the other's applications. Nothing was changed.
  */
 export class PromotedElsewhere extends RotationError {
   override readonly name = 'PromotedElsewhere'
 }
 
-/** Another rotation of the same secret is under way. This one changed nothing. */
+/** Another rotation of the same secret is under way, or has taken this one's place. */
 export class RotationInProgress extends RotationError {
   override readonly name = 'RotationInProgress'
 }
 
 /**
- * An earlier rotation died, left its version pending, and may have changed a database. It is rolled back first, then this
- * rotation goes on.
+ * An earlier rotation died, left its version pending, and may have changed a database. The state machine rolls it back, then goes
+ * on with this rotation.
  */
 export class RotationAbandoned extends RotationError {
   override readonly name = 'RotationAbandoned'
 }
 
-/** The current version is no longer the one this rotation set out to replace. */
+/** The current version is no longer the one that this rotation was to replace, or its own version is not pending any more. */
 export class Superseded extends RotationError {
   override readonly name = 'Superseded'
 }
 
-/** The token belongs to an earlier rotation whose value no longer fits. Start again with a new one. */
+/** The token belongs to an earlier rotation whose value no longer fits. Start again with a new token. */
 export class TokenReused extends RotationError {
   override readonly name = 'TokenReused'
 }
 
-/** Two writers met. May pass by itself, so it is retried. */
+/** Two rotations or other writers changed the same thing at the same time. That may pass by itself, so it is retried. */
 export class Conflict extends RotationError {
   override readonly name = 'Conflict'
 }
 
-/** RDS is at work on the database, which takes it minutes. It is retried for longer than the others. */
+/** RDS is at work on the database, for some minutes. This is retried for longer than other errors. */
 export class RdsBusy extends RotationError {
   override readonly name = 'RdsBusy'
 }
 
-/** AWS asked for fewer calls, or failed on its side. May pass by itself, so it is retried. */
+/** An AWS service was called too often, failed, or did not answer. That may pass by itself, so it is retried. */
 export class Throttled extends RotationError {
   override readonly name = 'Throttled'
 }
 
-/** The new credential logs in, but is not as good as the one it replaces. */
+/** The new credential logs in, but may do less than the one it replaces, or the test query failed. */
 export class TestFailed extends RotationError {
   override readonly name = 'TestFailed'
 }
 
-/** Current does not log in and no stored value could bring it back. A person has to act. */
+/** The current value does not log in, and no stored value could make it valid again. A person has to act. */
 export class LockedOut extends RotationError {
   override readonly name = 'LockedOut'
-  /** By these words raiseAlarm knows one that is no rotation's doing; what stands after them is what was found. */
+  /** Words in the message of a lockout that was there before the rotation began. raiseAlarm reads them, so they must not change. */
   static readonly BEFORE_MARK = 'it was so before this rotation began, which changed nothing'
-  /** Whether it is such a one, so that the next rotation will find the same. */
+  /** Whether the current value was refused before the rotation began, so that the next rotation will find the same. */
   readonly wasLockedOutBefore: boolean
-  /** `found` is what else is known of one that was there before. */
-  constructor(problem: string, found?: string) {
-    super(found === undefined ? problem : `${problem}: ${LockedOut.BEFORE_MARK}; ${found}`)
-    this.wasLockedOutBefore = found !== undefined
+  /** @param explanation given only if current was refused before the rotation began: what is known of the reason */
+  constructor(problem: string, explanation?: string) {
+    super(explanation === undefined ? problem : `${problem}: ${LockedOut.BEFORE_MARK}; ${explanation}`)
+    this.wasLockedOutBefore = explanation !== undefined
   }
 }
 
-/**
- * The database refused a statement for a reason Keyturn does not know, or said what it does not. The message has its
- * code.
- */
+/** The database refused a statement for a reason that Keyturn does not know, or sent an unknown answer. The message has its code. */
 export class DatabaseFailed extends RotationError {
   override readonly name = 'DatabaseFailed'
 }
 
-/** The secret store refused a call for a reason Keyturn does not know. */
+/** An AWS service refused a call for a reason that Keyturn does not know. */
 export class StoreFailed extends RotationError {
   override readonly name = 'StoreFailed'
 }
 
-/** Anything else that went wrong. Its own message may quote a value, so only its kind and its stack are kept. */
+/** Every other error. Its own message may quote a value, so only its class and its stack frames are kept. */
 export class Unexpected extends RotationError {
   override readonly name = 'Unexpected'
   constructor(error: unknown) {

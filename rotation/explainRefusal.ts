@@ -4,28 +4,32 @@ import { logsIn } from './strategies/login.ts'
 import type { Change } from './strategies/strategy.ts'
 
 /**
- * What else is known of a current that was refused before its rotation changed anything, in words for whoever is called.
- * Never throws: nothing of it is needed to know that current does not log in.
+ * Explains why the current value was refused before its rotation changed anything, as far as that can be found out. The text is
+ * part of an alarm. Never throws, as the alarm is due without an explanation too.
  */
 export async function explainRefusal(
   engine: Engine,
   { current, readPrevious, readAdmin }: Pick<Change, 'current' | 'readPrevious' | 'readAdmin'>,
 ): Promise<string> {
-  const no = () => undefined
-  const before = await readPrevious().catch(no)
-  // One of the same user was tried, and refused.
-  if (before && !before.hasSameLogin(current) && (await logsIn(engine, before).catch(no)))
-    return `the previous value, of user ${JSON.stringify(before.username)}, logs in`
-  if (current.masterarn && (await wantsCertificate(engine, current.username, readAdmin).catch(no)))
+  const ignoreError = () => undefined
+  const previous = await readPrevious().catch(ignoreError)
+  // A previous value of the same user needs no login here: the rollback has tried it, and it was refused.
+  if (previous && !previous.hasSameLogin(current) && (await logsIn(engine, previous).catch(ignoreError)))
+    return `the previous value, of user ${JSON.stringify(previous.username)}, logs in`
+  if (
+    current.masterarn &&
+    (await requiresCertificate(engine, current.username, readAdmin).catch(ignoreError))
+  )
     return 'the admin says that the account wants a certificate of its client, and Keyturn has none'
   return 'no stored version logs in'
 }
 
-async function wantsCertificate(
+/** Asks the server, as the admin, whether the account may log in only with a TLS certificate of the client. */
+async function requiresCertificate(
   engine: Engine,
   user: string,
-  admin: () => Promise<Credential>,
+  readAdmin: () => Promise<Credential>,
 ): Promise<boolean | undefined> {
-  await using session = await engine.login(await admin())
+  await using session = await engine.login(await readAdmin())
   return session.requiresClientCertificate?.(user)
 }

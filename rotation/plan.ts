@@ -11,12 +11,20 @@ import { allowedStrategy } from './strategies/strategyFor.ts'
 import type { StrategyName } from './strategies/strategyNames.ts'
 import { withStrategyTag } from './tags.ts'
 
-// What a rotation would be, as far as its secret tells: for who begins one, and for who only says whether it would go well.
+// The plan of a rotation: its options, users and new value, as far as the secret tells. createSecret follows it, a check only
+// reports it.
 
-/** Seconds. Step Functions ends an execution after a year, and replicas are waited for before. */
+/**
+ * The longest grace time of a secret with replicas: 350 days. The execution waits for the replicas before it, and Step Functions ends an
+ * execution after a year. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+ */
 export const MAX_GRACE_WITH_REPLICAS_SECONDS = 350 * 86_400
 
-/** @throws InvalidCredential if a service of AWS rotates the secret; InvalidOption for a tag that is wrong */
+/**
+ * The options of a rotation, from its secret's tags and the deployment's defaults. With `moveBack` the strategy is temporary-clone
+ * whatever the tags say.
+ * @throws InvalidCredential if an AWS service rotates the secret; InvalidOption for a tag that is wrong
+ */
 export function optionsOf(
   { owner, tags }: Pick<Description, 'owner' | 'tags'>,
   { defaults }: Pick<StorePipeline, 'defaults'>,
@@ -29,7 +37,10 @@ export function optionsOf(
   return parseTags(moveBack ? withStrategyTag(tags, 'temporary-clone') : tags, defaults)
 }
 
-/** The version with that label, which the description says there is. @throws InvalidCredential, Conflict */
+/**
+ * Reads the version that the description names for a stage.
+ * @throws InvalidCredential if there is none; Conflict if another version has the stage by now
+ */
 export async function readStaged(
   store: Store,
   id: string,
@@ -43,7 +54,10 @@ export async function readStaged(
   return version
 }
 
-/** Which users a rotation of this value turns. @throws InvalidCredential, InvalidOption */
+/**
+ * The strategy of a rotation of this value, and the user that the next value logs in as.
+ * @throws InvalidCredential, InvalidOption if the value cannot rotate so
+ */
 export function planOf(current: Credential, options: Options): { strategy: StrategyName; nextUser: string } {
   requireHost(current)
   refuseJsonAsPassword(current, options)
@@ -51,7 +65,10 @@ export function planOf(current: Credential, options: Options): { strategy: Strat
   return { strategy, nextUser: strategies[strategy].nextUser(current) }
 }
 
-/** A value that could take current's place, with a new password. @throws InvalidOption for settings that make none */
+/**
+ * Makes the next value: the current one with another user name and a new password.
+ * @throws InvalidOption if the password settings allow no safe password that the engine takes
+ */
 export function makeNextValue(
   current: Credential,
   { password: settings }: Options,
@@ -61,7 +78,7 @@ export function makeNextValue(
   return current.with({ username, password })
 }
 
-/** What stops no rotation, and somebody should know of it, a sentence each. */
+/** Sentences about what does not stop the rotation but should be known. `replicas` are the Regions that have one. */
 export function warningsOf(replicas: string[], { home, grace }: Options): string[] {
   if (!replicas.length) return []
   const homeless =

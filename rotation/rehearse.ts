@@ -5,13 +5,16 @@ import { runRehearsal } from './runRehearsal.ts'
 import { tryLogin } from './strategies/login.ts'
 import { requireAuthQuery } from './strategies/pooler.ts'
 
-// What the steps after setSecret do, as far as it can be done before. Each of these changes nothing and moves no label; it
-// throws what its step would throw, at a time when nobody is refused yet.
+// The rehearsal: what the steps after setSecret do, as far as that is possible before it. A rehearsal changes nothing and moves no
+// label. It throws what its step would throw, while the application still logs in.
 
-/** What is said of the logins of a user: of a pooler in between, and the test query. */
+/** What of a rotation decides about logins. See Options for `pooler` and `testQuery`. */
 type LoginOptions = { nextUser: string; pooler?: 'auth-query' | undefined; testQuery?: string | undefined }
 
-/** What a session of current shows of how a rotation would go. @throws NotPermitted, TestFailed … */
+/**
+ * Checks, by a session of the current value, that no pooler stands in the way and that the test query runs.
+ * @throws NotPermitted, TestFailed, or what else the session throws
+ */
 export async function checkSession(
   session: Session,
   current: Credential,
@@ -24,9 +27,9 @@ export async function checkSession(
 }
 
 /**
- * As testSecret, with current in place of pending. Where current is refused there is no outage to spare. That, and a secret
- * that is no longer what it was at createSecret, is left to setSecret, which knows what to do about it.
- * @throws Unreachable, TlsFailed, InvalidCredential, NotPermitted, TestFailed …
+ * Rehearses testSecret, with the current value in place of the pending one. If current is refused, or the secret has changed since
+ * createSecret, the rehearsal ends without an error, as setSecret handles both.
+ * @throws Unreachable, TlsFailed, InvalidCredential, NotPermitted, TestFailed, or what else testSecret would
  */
 export const rehearseTest = (pipeline: Pipeline, rotation: Rotation): Promise<void> =>
   runRehearsal(async () => {
@@ -42,11 +45,14 @@ export const rehearseTest = (pipeline: Pipeline, rotation: Rotation): Promise<vo
     if (session) await checkSession(session, credential, rotation)
   })
 
-/** As finishSecret, but for the write. @throws NotPermitted, Throttled … */
+/** Rehearses finishSecret: reads what it would read. @throws NotPermitted, Throttled, or what else finishSecret would */
 export const rehearseFinish = ({ store }: StorePipeline, { id, token }: Rotation): Promise<void> =>
   runRehearsal(() => store.rehearsePromote(id, token))
 
-/** As rollbackSecret, up to its first login. @throws NotPermitted, Throttled … */
+/**
+ * Rehearses rollbackSecret up to its first login: reads what it would read, and loads the driver.
+ * @throws NotPermitted, Throttled, or what else rollbackSecret would
+ */
 export const rehearseRollback = (pipeline: Pipeline, rotation: Rotation): Promise<void> =>
   runRehearsal(async () => {
     const { id, token } = rotation

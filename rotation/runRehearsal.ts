@@ -2,15 +2,16 @@ import { CallRefused, CallUnanswered } from './callAws.ts'
 import { RotationError, StoreFailed, Unexpected, Unreachable } from './errors.ts'
 
 /**
- * What the message of a rehearsal's error begins with, behind the step's name. It is a contract: alarms read it where no history
- * tells more.
+ * What the message of a rehearsal's error begins with, after the name of its step. raiseAlarm recognizes a rehearsal by it where
+ * the execution's history cannot be read, so the text must not change.
  */
 const REHEARSAL_PREFIX = 'in the rehearsal, before anything was changed: '
 
 /**
- * Runs a rehearsal. A service of AWS that asks for fewer calls is no reason against the rotation; one that does not answer
- * is, as the function has no way to it; and so is one that refuses a call, as it would refuse a rollback's.
- * @throws what it throws, as one of ours, which says that nothing had been changed
+ * Runs a rehearsal. Throttled stays as it is, so that the state machine retries: a service that is busy is no reason against the
+ * rotation. A service that did not answer (CallUnanswered) is Unreachable here, as the function probably has no network path to
+ * it. A refused call (CallRefused) is StoreFailed here, as the rollback would need that call.
+ * @throws RotationError that says that nothing had been changed
  */
 export async function runRehearsal(rehearse: () => Promise<void>): Promise<void> {
   try {
@@ -22,12 +23,16 @@ export async function runRehearsal(rehearse: () => Promise<void>): Promise<void>
   }
 }
 
+/** The error that the rehearsal ends with. */
 function toRotationError(error: unknown): RotationError {
   if (error instanceof CallUnanswered) return new Unreachable(error.message)
   if (error instanceof CallRefused) return new StoreFailed(error.message)
   return error instanceof RotationError ? error : new Unexpected(error)
 }
 
-/** Whether a message, with its step's name in front, is a rehearsal's. What else it holds may come from outside. */
+/**
+ * Whether a message is a rehearsal's: the name of its step, then the prefix. Only the start counts, as the rest may quote a text
+ * from outside.
+ */
 export const isRehearsalMessage = (message: string): boolean =>
   /^\w+: (.*)$/s.exec(message)?.[1]?.startsWith(REHEARSAL_PREFIX) ?? false

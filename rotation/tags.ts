@@ -1,25 +1,26 @@
 /** The tags of a secret or a parameter, by their keys. */
 export type Tags = Record<string, string>
 
-/** What the keys of Keyturn's own tags begin with. */
+/** The start of the keys of Keyturn's own tags. */
 export const TAG_PREFIX = 'keyturn:'
 
-/** The tag that makes a credential rotate by itself. */
+/** The tag with the time between two rotations, by which Keyturn's schedule starts them. */
 export const EVERY_TAG = `${TAG_PREFIX}every`
+/** The tag that, set to `true`, lets Keyturn rotate a secret, a parameter or an RDS database. IAM policies require it. */
 export const MANAGED_TAG = `${TAG_PREFIX}managed`
-/** The tag that names the Region in which the credential rotates. */
+/** The tag that names the home Region, the only one in which the credential rotates. */
 export const HOME_TAG = `${TAG_PREFIX}home`
-/** The tag that keeps Secrets Manager's own schedule for a replica, which has none. */
+/** The tag that stores Secrets Manager's own schedule for a replica's promotion: replicas get tags, but no schedule. */
 export const SERVICE_SCHEDULE_TAG = `${TAG_PREFIX}service-schedule`
-/** The tag of a secret that others name as their admin's. */
+/** The tag that, set to `true`, marks the secret of an admin, which other values name in `masterarn`. */
 export const ADMIN_TAG = `${TAG_PREFIX}admin`
 
-/** Tags as AWS's services list them. */
+/** Tags by their keys, from the list that an AWS service returns. */
 export function tagsIn(list: { Key?: string | undefined; Value?: string | undefined }[] = []): Tags {
   return Object.fromEntries(list.map(({ Key = '', Value = '' }) => [Key, Value]))
 }
 
-/** Keyturn's own tags, by what their keys go on with. What they may be is told by options.ts. */
+/** Keyturn's own tags, by their keys without `keyturn:`. options.ts says which values are allowed. */
 export function ownTags(tags: Tags): Tags {
   const own = Object.entries(tags).filter(([key]) => key.startsWith(TAG_PREFIX))
   return Object.fromEntries(own.map(([key, value]) => [key.slice(TAG_PREFIX.length), value]))
@@ -27,13 +28,16 @@ export function ownTags(tags: Tags): Tags {
 
 const GIVEN_UP_PREFIX = 'given-up:'
 
-/** The tag that says of a Region that rotations go on without its replica; its value is a day, and why. */
+/**
+ * The key of the tag which says that a Region was given up, so that rotations do not wait for its replica. The value is the day and
+ * the reason, such as `2026-11-29 the Region is down`.
+ */
 export const givenUpTag = (region: string) => `${TAG_PREFIX}${GIVEN_UP_PREFIX}${region}`
 
-/** How such a value begins. */
+/** The day at the start of the value of such a tag. */
 const DAY_AT_START = /^\d{4}-\d\d-\d\d(?= |$)/
 
-/** Keyturn's own tags in two: those that stand for one Region each, by its name, and the others. */
+/** Splits Keyturn's own tags (see ownTags): those about a Region that was given up, by the name of the Region, and the others. */
 export function splitByRegion(own: Tags): { givenUp: Tags; others: Tags } {
   const isGivenUp = ([name]: [string, string]) => name.startsWith(GIVEN_UP_PREFIX)
   const entries = Object.entries(own)
@@ -44,36 +48,39 @@ export function splitByRegion(own: Tags): { givenUp: Tags; others: Tags } {
   return { givenUp: Object.fromEntries(regions), others: Object.fromEntries(others) }
 }
 
-/** The Regions that were given up, each with the day and the reason. One that names no day does not count. */
+/** The Regions that were given up, each with the day and the reason. A tag whose value begins with no day does not count. */
 export function givenUpIn(tags: Tags): Tags {
   const { givenUp } = splitByRegion(ownTags(tags))
   return Object.fromEntries(Object.entries(givenUp).filter(([, value]) => DAY_AT_START.test(value)))
 }
 
-// Each of these looks at one tag, and does not mind what is wrong with the others.
+// Each function below reads one tag, whatever is wrong with the others.
 
-/** Whether Keyturn may rotate it; IAM heeds the same tag. */
+/** Whether Keyturn may rotate what has these tags. IAM policies require the same tag. */
 export const isManaged = (tags: Tags) => tags[MANAGED_TAG] === 'true'
 
-/** Whether it is an admin's secret, which rotations of others may read. */
+/** Whether the tags are those of an admin's secret, which the rotations of other secrets may read. */
 export const isAdmin = (tags: Tags) => tags[ADMIN_TAG] === 'true'
 
+/** Whether Keyturn's schedule rotates what has these tags, even if the value of the tag is wrong. */
 export const isScheduled = (tags: Tags) => EVERY_TAG in tags
 
-/** Whether the value is any text, which no database has to learn. */
+/** Whether the value is opaque: any text, which no database has to know. */
 export const isOpaque = (tags: Tags) => tags[`${TAG_PREFIX}engine`] === 'opaque'
 
-/** Name of the parameter that says whose password the value is, and where. An empty one is none. */
+/** The name of the parameter with server and user, if the value is a password alone. An empty tag counts as none. */
 export const connectionIn = (tags: Tags): string | undefined => tags[`${TAG_PREFIX}connection`] || undefined
 
-/** The Region in which it rotates, where a tag says so. */
+/** The home Region, if a tag names one. */
 export const homeIn = (tags: Tags): string | undefined => tags[HOME_TAG]
 
+/** The text of the tag `keyturn:strategy`, which may be no strategy's name. */
 export const strategyIn = (tags: Tags): string | undefined => tags[`${TAG_PREFIX}strategy`]
 
+/** The text of the tag `keyturn:grace`, which may be no duration. */
 export const graceIn = (tags: Tags): string | undefined => tags[`${TAG_PREFIX}grace`]
 
-/** The same tags with another strategy. */
+/** A copy of the tags with another strategy. */
 export const withStrategyTag = (tags: Tags, strategy: string): Tags => ({
   ...tags,
   [`${TAG_PREFIX}strategy`]: strategy,

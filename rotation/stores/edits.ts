@@ -2,31 +2,34 @@ import { Credential } from '../credential.ts'
 import { Superseded } from '../errors.ts'
 import type { Store } from './store.ts'
 
-/** A new version, `token`, with this text, in the place of `replacing`, whose user and password it has. */
+/**
+ * An edit of the secret `id`: a new version `token` with the given text becomes current in the place of version `replacing`. User
+ * and password stay the same.
+ */
 export type Edit = { id: string; token: string; replacing: string; text: string }
 
 /**
- * Changes a stored value outside of a rotation. Every method may run any number of times, and whatever dies between two calls
- * is completed by the next try, and stops no rotation.
+ * Edits stored values outside of a rotation. Every method may run any number of times. If an edit dies between two calls, the next
+ * try completes it, and rotations go on meanwhile.
  */
 export interface Edits {
-  /** The version that an earlier try left behind, where it is none that the store calls pending. */
+  /** The token of a version that an edit wrote and did not make current. Undefined if the store keeps it as its pending version. */
   findUnfinished(id: string): Promise<string | undefined>
 
   /**
-   * Compare-and-set: makes the new version current if `replacing` still is, and else leaves nothing behind.
+   * Makes the new version current, provided that `replacing` still is (compare-and-set). Else nothing is left of the edit.
    * @throws Superseded, RotationInProgress
    */
   make(edit: Edit): Promise<void>
 
-  /** Takes off what marks a version as an edit's that goes on. @returns whether there was something */
+  /** Removes what marks a version as that of an edit under way. @returns whether there was such a mark */
   finish(edit: Omit<Edit, 'text'>): Promise<boolean>
 }
 
 /**
- * Edits by a store's own pending value, where that is kept under a lock: Parameter Store. A rotation cannot begin while one goes
- * on, and takes what a dead one left for an abandoned rotation's, which it rolls back. Parameter Store has no compare-and-set:
- * what somebody else writes between the last look and the put is put back on top, as in a rotation.
+ * Edits in Parameter Store. An edit uses the store's pending version and its lock, so no rotation can begin during an edit. A
+ * rotation takes the pending version of an edit that died for one of an abandoned rotation, and rolls it back. Parameter Store has
+ * no compare-and-set: a version that somebody else writes at the same moment is written again on top of the edit, as in a rotation.
  */
 export class LockedEdits implements Edits {
   readonly #store: Store

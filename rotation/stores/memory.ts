@@ -3,24 +3,25 @@ import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '
 import type { Tags } from '../tags.ts'
 import { type Description, olderTokenMessage, type Stage, type Store, type Version } from './store.ts'
 
+/** A secret: the text of each version by its token, the token of each stage, and the tags. */
 type Secret = {
   versions: Map<string, string>
   stages: Partial<Record<Stage, string>>
   tags: Tags
 }
 
-/** A store in this process, for tests and for trying things out. */
+/** A store in the memory of this process, for tests and the local demo. */
 export class MemoryStore implements Store {
-  readonly #format: ValueParser
+  readonly #parse: ValueParser
   readonly #secrets: Map<string, Secret>
 
-  constructor(format: ValueParser = Credential.parse, secrets = new Map<string, Secret>()) {
-    this.#format = format
+  constructor(parse: ValueParser = Credential.parse, secrets = new Map<string, Secret>()) {
+    this.#parse = parse
     this.#secrets = secrets
   }
 
-  withParser(format: ValueParser): MemoryStore {
-    return new MemoryStore(format, this.#secrets)
+  withParser(parse: ValueParser): MemoryStore {
+    return new MemoryStore(parse, this.#secrets)
   }
 
   /** Makes a secret whose first version is current. */
@@ -29,7 +30,7 @@ export class MemoryStore implements Store {
     this.#secrets.set(id, { versions, stages: { current: token }, tags })
   }
 
-  /** Moves a label by hand, as anybody may who writes the secret; moving current takes previous along. */
+  /** Moves a label as a person could. If `current` moves, `previous` moves to the version that was current, as on AWS. */
   move(id: string, stage: Stage, token: string): void {
     const { stages } = this.#secret(id)
     if (stage === 'current' && stages.current) stages.previous = stages.current
@@ -53,7 +54,7 @@ export class MemoryStore implements Store {
     const token = which.token ?? staged
     if (token === undefined || (which.stage && staged !== token)) return undefined
     const text = versions.get(token)
-    return text === undefined ? undefined : { token, credential: this.#format(text) }
+    return text === undefined ? undefined : { token, credential: this.#parse(text) }
   }
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {
@@ -64,7 +65,7 @@ export class MemoryStore implements Store {
       stages.pending = token
       return
     }
-    if (!this.#format(kept).equalsExceptPassword(credential))
+    if (!this.#parse(kept).equalsExceptPassword(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
     if (stages.pending === token) return
     const order = [...versions.keys()]
@@ -98,7 +99,7 @@ export class MemoryStore implements Store {
     return [...this.#secret(id).versions.keys()].reverse()
   }
 
-  /** Deletes a secret by hand. @returns what restores it */
+  /** Deletes a secret as a person could. @returns a function that restores it */
   delete(id: string): () => void {
     const secret = this.#secret(id)
     this.#secrets.delete(id)

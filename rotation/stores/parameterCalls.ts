@@ -16,12 +16,13 @@ import { InvalidCredential, StoreFailed } from '../errors.ts'
 import { type Tags, tagsIn } from '../tags.ts'
 import { putErrorHandlers } from './parameterLimits.ts'
 
-/** A parameter's versions, oldest first. One that exists has one. */
+/** A parameter's versions, oldest first. A parameter that exists has at least one. */
 export type ParameterVersions = [ParameterHistory, ...ParameterHistory[]]
 
 /**
- * What Parameter Store can be asked: a method for each kind of call, which throws in our terms and knows nothing of
- * rotations. What a rotation makes of these calls is in ParameterStore.
+ * The calls of Parameter Store: a method for each kind of call. Errors of the service are translated to RotationErrors. Every method
+ * may throw InvalidCredential for a parameter that does not exist, NotPermitted, Throttled and StoreFailed. ParameterStore makes
+ * rotations out of these calls.
  */
 export class ParameterCalls {
   readonly #client: SSMClient
@@ -30,7 +31,7 @@ export class ParameterCalls {
     this.#client = client
   }
 
-  /** All but the values. */
+  /** Every version with its labels and policies. The values in it stay encrypted. */
   async readHistory(id: string): Promise<ParameterVersions> {
     const pages = paginateGetParameterHistory({ client: this.#client, pageSize: 50 }, { Name: id })
     const found = await callAws('Parameter Store', () => Array.fromAsync(pages), absentHandlers(id))
@@ -56,7 +57,7 @@ export class ParameterCalls {
     return found?.Parameter?.Value
   }
 
-  /** The names of the parameters right under a path, and since when each is there (in milliseconds). */
+  /** The names of the parameters directly under a path, and when each was written last, in milliseconds since 1970. */
   async listUnder(id: string, path: string): Promise<{ name: string; date: number }[]> {
     const pages = paginateGetParametersByPath({ client: this.#client, pageSize: 10 }, { Path: path })
     const found = await callAws('Parameter Store', () => Array.fromAsync(pages), absentHandlers(id))
@@ -66,8 +67,9 @@ export class ParameterCalls {
   }
 
   /**
-   * Makes a parameter. `like` is the one that its value is to become a version of, and a refusal is told in its words.
-   * @returns false if there is one of this name
+   * Creates a parameter.
+   * @param like the newest version of the parameter that rotates, if the value is one for it: errors then name what is wrong there
+   * @returns false if a parameter of this name exists
    */
   async create(
     parameter: Omit<PutParameterCommandInput, 'Overwrite'>,
@@ -81,7 +83,7 @@ export class ParameterCalls {
     return made !== undefined
   }
 
-  /** One more version that differs from `like` in nothing but the value. @returns its number */
+  /** Writes a new version with the value `Value` and everything else as in `like`. @returns the number of the new version */
   async overwrite(id: string, like: ParameterHistory, Value: string): Promise<number> {
     const { Type, KeyId, Tier, DataType, Description, AllowedPattern, Policies = [] } = like
     const kept = { Type, KeyId: Type === 'SecureString' ? KeyId : undefined, Tier, DataType, AllowedPattern }
@@ -97,7 +99,7 @@ export class ParameterCalls {
     return Version ?? 0
   }
 
-  /** @throws LabelsFull */
+  /** Attaches labels to a version. A label moves there from another version. @throws LabelsFull */
   async label(id: string, version: number, ...labels: string[]): Promise<void> {
     const which = { Name: id, ParameterVersion: version, Labels: labels }
     const command = new LabelParameterVersionCommand(which)
@@ -110,13 +112,17 @@ export class ParameterCalls {
     if (InvalidLabels.length) throw new StoreFailed(`Parameter Store: refused the label ${InvalidLabels}`)
   }
 
+  /** Takes labels off a version. */
   async unlabel(id: string, version: number | undefined, labels: string[]): Promise<void> {
     const which = { Name: id, ParameterVersion: version, Labels: labels }
     const command = new UnlabelParameterVersionCommand(which)
     await callAws('Parameter Store', () => this.#client.send(command), absentHandlers(id))
   }
 
-  /** Ten at a time, as Parameter Store wants it. Absent is success. */
+  /**
+   * Deletes parameters, ten in a call, which is the maximum. A parameter that does not exist is success.
+   * https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DeleteParameters.html
+   */
   async delete(...names: string[]): Promise<void> {
     for (let start = 0; start < names.length; start += 10) {
       const command = new DeleteParametersCommand({ Names: names.slice(start, start + 10) })
@@ -125,10 +131,10 @@ export class ParameterCalls {
   }
 }
 
-/** The version has as many labels as it can have. */
+/** The version has ten labels, as many as Parameter Store allows. */
 export class LabelsFull extends StoreFailed {}
 
-/** When a version was made, or a parameter written last, in milliseconds. */
+/** When a version was made, or a parameter was written last, in milliseconds since 1970. NaN if the service does not tell. */
 export const dateOf = ({ LastModifiedDate }: { LastModifiedDate?: Date | undefined }) =>
   Number(LastModifiedDate)
 
@@ -136,7 +142,7 @@ function throwAbsent(id: string): never {
   throw new InvalidCredential('id', `there is no parameter ${id} in this account and Region`)
 }
 
-/** What errors mean at a call that needs the parameter to be there. */
+/** The handlers for a call that needs the parameter to exist. */
 const absentHandlers = (id: string) => ({
   ParameterNotFound: () => throwAbsent(id),
   InvalidResourceId: () => throwAbsent(id),

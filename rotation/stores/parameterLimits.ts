@@ -3,25 +3,34 @@ import { InvalidCredential } from '../errors.ts'
 import { isKeyturnLabel, PENDING_PATH } from './parameterNames.ts'
 import type { Description } from './store.ts'
 
-/** What Parameter Store allows. */
+// Limits of Parameter Store, from
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html and
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_LabelParameterVersion.html
+
+/** Versions of a parameter that are kept. */
 const MAX_VERSIONS_COUNT = 100
+/** Labels of one version. */
 const MAX_LABELS_COUNT = 10
+/** Parts of a name between slashes. */
 const MAX_LEVELS_COUNT = 15
+/** Characters of a value, by the parameter's tier. */
 const MAX_VALUE_LENGTH = { Standard: 4096, Advanced: 8192 }
 /**
- * It documents 1011 for a name, and counts some of the ARN before it as well. A name that is too long for the latter
- * alone is refused when what is pending is put, which is soon enough.
+ * Characters of a name. The documented maximum is 1011, and a part of the ARN before the name counts too. A name that is too long
+ * only with that part is refused when the pending value is written, before anything else has changed.
  */
 const MAX_NAME_LENGTH = 1010
-/** Levels of what is pending besides those of the parameter. */
+
+/** Levels of a pending value's name beyond those of its parameter: `keyturn`, `pending` and the token. */
 const PENDING_LEVELS_COUNT = 3
 
-/** Milliseconds that a parameter has to be there for, so that a rotation of it comes to its end. */
+/** Milliseconds that a rotation may take: a parameter that a policy deletes before that cannot rotate. */
 const MIN_LIFETIME_MS = 900_000
 
-/** What of a parameter tells whether it can rotate. */
+/** The facts that decide whether a parameter can rotate. `now` is in milliseconds since 1970. */
 type CheckedParameter = { id: string; versions: ParameterHistory[]; newest: ParameterHistory; now: number }
-type Check = (seen: CheckedParameter) => Description['obstacle']
+/** Returns what stands in the way of a rotation, if this check finds something. */
+type Check = (parameter: CheckedParameter) => Description['obstacle']
 
 const checks: Check[] = [
   ({ id }) =>
@@ -68,21 +77,25 @@ const checks: Check[] = [
   },
 ]
 
-/** Why no rotation of this parameter could come to a good end, as far as its name and its history tell. */
+/**
+ * Finds why a rotation of this parameter could not end well, as far as its name and its history tell.
+ * @param versions the parameter's history, oldest first
+ * @returns undefined if nothing stands in the way
+ */
 export function findObstacle(
   id: string,
   versions: [ParameterHistory, ...ParameterHistory[]],
   now = Date.now(),
 ): Description['obstacle'] {
-  const seen = { id, versions, newest: versions.at(-1) ?? versions[0], now }
+  const parameter = { id, versions, newest: versions.at(-1) ?? versions[0], now }
   for (const check of checks) {
-    const found = check(seen)
-    if (found) return found
+    const obstacle = check(parameter)
+    if (obstacle) return obstacle
   }
   return undefined
 }
 
-/** When a policy deletes its parameter, in milliseconds; never, if it does not. */
+/** When a policy deletes its parameter, in milliseconds since 1970; Infinity if it does not. */
 function expirationOf(text = ''): number {
   try {
     const { Type, Attributes } = JSON.parse(text)
@@ -93,7 +106,7 @@ function expirationOf(text = ''): number {
   }
 }
 
-/** @throws InvalidCredential unless `id` is a name, as every call wants it */
+/** Checks that `id` is the name of a parameter: no ARN, no version, no reference to a secret. @throws InvalidCredential */
 export function requireParameterName(id: string): void {
   const reference = /^\/aws\/reference\/secretsmanager\/(.+)$/.exec(id)
   if (reference)
@@ -111,24 +124,28 @@ export function requireParameterName(id: string): void {
     throw new InvalidCredential('id', 'should be the name of a parameter, not its ARN')
 }
 
-/** @throws InvalidCredential if what is pending would have a name or a value that Parameter Store does not take */
+/**
+ * Checks the length of a pending value and of its name.
+ * @param name the name under which the pending value of parameter `id` is kept
+ * @throws InvalidCredential if Parameter Store would refuse one of them
+ */
 export function refuseTooLong(id: string, name: string, value: string, tier = 'Standard'): void {
   if (name.length > MAX_NAME_LENGTH)
     throw new InvalidCredential(
       'id',
       `has ${id.length} characters, and what is pending beside it ${name.length - id.length} more: a parameter that rotates may have ${MAX_NAME_LENGTH - name.length + id.length}`,
     )
-  const most = tier === 'Standard' ? MAX_VALUE_LENGTH.Standard : MAX_VALUE_LENGTH.Advanced
-  if (value.length > most)
+  const maxLength = tier === 'Standard' ? MAX_VALUE_LENGTH.Standard : MAX_VALUE_LENGTH.Advanced
+  if (value.length > maxLength)
     throw new InvalidCredential(
       'value',
-      `would have ${value.length} characters, and the tier ${tier} takes ${most}`,
+      `would have ${value.length} characters, and the tier ${tier} takes ${maxLength}`,
     )
 }
 
 /**
- * What errors mean of a put that Parameter Store does not take for what the parameter is, in words. Its own words may
- * quote the value.
+ * The handlers for errors of PutParameter that come from the parameter's own settings, such as its pattern or its policies. The
+ * messages are Keyturn's, as those of Parameter Store may quote the value.
  */
 export function putErrorHandlers({ AllowedPattern }: ParameterHistory) {
   const refuse = (field: string, problem: string) => (): never => {

@@ -15,53 +15,56 @@ import {
 } from './parameterNames.ts'
 import { type Description, olderTokenMessage, type Stage, type Store, type Version } from './store.ts'
 
-/** Labels of ours stay on so many of the newest versions: Parameter Store keeps 100, and cannot drop a labelled one. */
+/** How many of the newest versions keep Keyturn's labels. Of its 100 versions, Parameter Store cannot drop a labelled one. */
 const LABELLED_VERSIONS_COUNT = 50
 
-/** Milliseconds that a discarded value is kept for. Longer than a step of its rotation could still be at work. */
+/** Milliseconds for which a discarded value is kept, which is longer than a step of its rotation could still run. */
 const DISCARDED_KEPT_MS = 86_400_000
 
-/** Others were faster more often than this: give up, and be retried. */
+/** How often a method starts over because somebody else was faster. Then it fails, and is retried. */
 const MAX_ROUNDS_COUNT = 3
 
-/** What is known of a parameter without reading its value. */
+/** What is known of a parameter without its value. */
 type Parameter = {
   versions: ParameterVersions
   newest: ParameterHistory
-  /** The token of the newest version, and the one that is pending; the same while a promotion is cleaning up. */
+  /** The token of the newest version. */
   current: string
+  /** The token in the lock. It is the same as `current` after a promotion has written its version, until it removes the lock. */
   pending: string | undefined
 }
 
 /**
- * SSM Parameter Store. A reader sees a parameter's newest version at once, so what is pending lives beside it:
+ * The store for SSM Parameter Store. Applications read the newest version of a parameter at once, so a pending value is kept in
+ * another parameter:
  *
- * - `/keyturn/pending/<name>/lock` holds the token of the rotation that goes on. It is made with Overwrite=false, so
- *   of two rotations one gets it.
- * - `/keyturn/pending/<name>/<token>` holds that rotation's value, and is written once. It is kept for a day after a
- *   rollback, and deleted when it has become a version of the parameter.
+ * - `/keyturn/pending/<name>/lock` holds the token of the rotation under way. It is created with Overwrite=false, so only one of
+ *   two rotations gets it.
+ * - `/keyturn/pending/<name>/<token>` holds the pending value of that rotation and is written once. It is deleted when the value
+ *   has become a version of the parameter, or a day after a rollback.
  *
- * Such a version carries the label `token-<token>`; one written by hand has the token `v<number>`. Between its writing
- * and its label it is known by its value, which is then the pending one.
+ * A version that a rotation made has the label `token-<token>`; a version that was written by hand has the token `v<number>`.
+ * After a promotion has written its version and before it has set the label, that version is recognized by its value, which
+ * equals the pending one.
  */
 export class ParameterStore implements Store {
   readonly #client: SSMClient
   readonly #calls: ParameterCalls
-  readonly #format: ValueParser
+  readonly #parse: ValueParser
 
-  constructor(client: SSMClient, format: ValueParser = Credential.parse) {
+  constructor(client: SSMClient, parse: ValueParser = Credential.parse) {
     this.#client = client
     this.#calls = new ParameterCalls(client)
-    this.#format = format
+    this.#parse = parse
   }
 
-  /** Over a client of its own, for whoever loads both when they are used. */
+  /** Makes the store and its client, so that a caller can load both with this file, when they are first used. */
   static fromConfig(settings: SSMClientConfig): ParameterStore {
     return new ParameterStore(new SSMClient(settings))
   }
 
-  withParser(format: ValueParser): ParameterStore {
-    return new ParameterStore(this.#client, format)
+  withParser(parse: ValueParser): ParameterStore {
+    return new ParameterStore(this.#client, parse)
   }
 
   async describe(id: string): Promise<Description> {
@@ -91,7 +94,7 @@ export class ParameterStore implements Store {
     const version = wanted === current ? newest : versions.find(entry => tokenOf(entry) === wanted)
     const text = await this.readValue(version ? `${id}:${version.Version}` : pendingNameOf(id, wanted))
     if (text === undefined) return undefined
-    return { token: wanted, credential: this.#format(text), ...(version && { created: dateOf(version) }) }
+    return { token: wanted, credential: this.#parse(text), ...(version && { created: dateOf(version) }) }
   }
 
   async propose(id: string, token: string, credential: Credential): Promise<void> {
@@ -108,7 +111,8 @@ export class ParameterStore implements Store {
       const { pending: holder } = found
       if (holder === token) return
       if (holder && holder !== found.current) throw new RotationInProgress(`version ${holder} is pending`)
-      // A promotion died after its put. Without its label it would be known by its number once the lock is gone.
+      // A promotion died after it had written its version. Its label is set here, as without label and lock the version would
+      // count as written by hand.
       if (holder) await this.#settle(id, holder, numberOf(found.newest), found.versions.at(-2), true)
     }
     throw new Conflict('other rotations keep taking turns')
@@ -118,7 +122,10 @@ export class ParameterStore implements Store {
     serializeIfFitting(id, token, credential, (await this.#readParameter(id)).newest)
   }
 
-  /** Writes the token's value, unless it has one. What the parameter would refuse is refused here. */
+  /**
+   * Writes the pending value of a token, unless it has one. The pending parameter has the pattern and the tier of the parameter
+   * itself, so that a value which does not fit there is refused here. @throws TokenReused, InvalidCredential
+   */
   async #writePending(
     id: string,
     token: string,
@@ -127,36 +134,33 @@ export class ParameterStore implements Store {
   ): Promise<void> {
     const { KeyId, Tier, AllowedPattern } = newest
     const Value = serializeIfFitting(id, token, credential, newest)
-    const parameter = {
-      KeyId,
-      Tier,
-      AllowedPattern,
-      Name: pendingNameOf(id, token),
-      Type: 'SecureString',
-    } as const
-    if (await this.#calls.create({ ...parameter, Value }, newest)) return
-    const kept = await this.readValue(pendingNameOf(id, token))
-    if (kept !== undefined && !this.#format(kept).equalsExceptPassword(credential))
+    const Name = pendingNameOf(id, token)
+    const parameter = { Name, Type: 'SecureString', KeyId, Tier, AllowedPattern, Value } as const
+    if (await this.#calls.create(parameter, newest)) return
+    const kept = await this.readValue(Name)
+    if (kept !== undefined && !this.#parse(kept).equalsExceptPassword(credential))
       throw new TokenReused(`version ${token} already has a value that no longer fits`)
-    const since = (await this.#listPendingValues(id)).find(value => value.token === token)?.date ?? Number.NaN
-    if (since < dateOf(newest)) throw new TokenReused(olderTokenMessage(token))
+    const keptSince =
+      (await this.#listPendingValues(id)).find(value => value.token === token)?.date ?? Number.NaN
+    if (keptSince < dateOf(newest)) throw new TokenReused(olderTokenMessage(token))
   }
 
-  /** False if another rotation has it, or this one already. */
+  /** Takes the lock for a token. @returns false if another rotation has it, or this one already */
   #lock(id: string, token: string): Promise<boolean> {
     return this.#calls.create({ Name: lockNameOf(id), Type: 'String', Value: token })
   }
 
   /**
-   * Puts a version with the pending value, provided that `replacing` is the newest. Parameter Store compares nothing,
-   * so somebody may write between our look and our put. The number of the version that we made tells; what they
-   * wrote is then put back on top of it.
+   * Writes the pending value as a new version, provided that `replacing` is the newest one. Parameter Store has no compare-and-set,
+   * so somebody else may write a version between that check and this write. The number of the version that was made shows that;
+   * the other version is then written again on top.
    */
   async promote(id: string, token: string, replacing: string): Promise<void> {
     const parameter = await this.#readParameter(id)
     const { versions, newest, current, pending } = parameter
     let [made, replaced] = [numberOf(newest), versions.at(-2)]
-    if (current !== token) {
+    const isWritten = current === token
+    if (!isWritten) {
       if (current !== replacing) throw new Superseded(`current is version ${current}, no longer ${replacing}`)
       const value = pending === token ? await this.readValue(pendingNameOf(id, token)) : undefined
       if (value === undefined) throw new Superseded(`version ${token} is not pending any more`)
@@ -164,14 +168,16 @@ export class ParameterStore implements Store {
       made = await this.#calls.overwrite(id, newest, value)
       replaced = made === numberOf(newest) + 1 ? newest : await this.#findVersion(id, made - 1)
     }
-    // Settled already if it has its label; the call that set it had seen what it replaced.
-    if (replaced && (current !== token || !tokenLabelOf(newest))) {
-      const found = replaced === newest ? current : tokenOf(replaced)
-      // The same promotion, run twice at once, puts twice.
-      const ours = found === token || found === replacing
-      if (!ours && !(await this.#haveSameValue(`${id}:${made}`, `${id}:${replaced.Version}`))) {
+    // A version that has its label was checked already, by the call that set the label.
+    if (replaced && !(isWritten && tokenLabelOf(newest))) {
+      const replacedToken = replaced === newest ? current : tokenOf(replaced)
+      // If the same promotion runs twice at once, it writes two versions with the same value.
+      const isExpected = replacedToken === token || replacedToken === replacing
+      if (!isExpected && !(await this.#haveSameValue(`${id}:${made}`, `${id}:${replaced.Version}`))) {
         await this.#putBack(id, replaced, made)
-        throw new Superseded(`current became version ${found} at the same moment, no longer ${replacing}`)
+        throw new Superseded(
+          `current became version ${replacedToken} at the same moment, no longer ${replacing}`,
+        )
       }
     }
     await this.#settle(id, token, made, replaced, pending === token)
@@ -183,8 +189,9 @@ export class ParameterStore implements Store {
   }
 
   /**
-   * What follows the put of a promotion. Any number of times. If others have filled the replaced version's ten labels
-   * meanwhile, `previous` stays where it is: nothing of ours reads it, and the next rotation says so before it begins.
+   * Ends a promotion that has written its version `made`: sets the labels, deletes the pending value and, if it was `locked`, the
+   * lock. May run any number of times. If the replaced version has ten labels of others, `previous` is not moved there: Keyturn
+   * does not read that label, and the next rotation reports the full labels before it begins.
    */
   async #settle(
     id: string,
@@ -198,7 +205,7 @@ export class ParameterStore implements Store {
     await this.#calls.delete(pendingNameOf(id, token), ...(locked ? [lockNameOf(id)] : []))
   }
 
-  /** Makes `theirs` the newest again on top of `last`; and what is written while that goes on, likewise. */
+  /** Writes version `theirs` again on top of version number `last`, and then each version that somebody writes meanwhile. */
   async #putBack(id: string, theirs: ParameterHistory, last: number): Promise<void> {
     let restored: ParameterHistory | undefined = theirs
     for (let round = 0; restored && round < MAX_ROUNDS_COUNT; round++) {
@@ -212,10 +219,10 @@ export class ParameterStore implements Store {
 
   async discard(id: string, token: string): Promise<void> {
     if ((await this.readValue(lockNameOf(id))) === token) await this.#calls.delete(lockNameOf(id))
-    const old = (await this.#listPendingValues(id)).filter(
+    const expired = (await this.#listPendingValues(id)).filter(
       ({ date }) => date < Date.now() - DISCARDED_KEPT_MS,
     )
-    if (old.length) await this.#calls.delete(...old.map(({ token }) => pendingNameOf(id, token)))
+    if (expired.length) await this.#calls.delete(...expired.map(({ token }) => pendingNameOf(id, token)))
   }
 
   async listTokens(id: string): Promise<string[]> {
@@ -234,14 +241,15 @@ export class ParameterStore implements Store {
       this.readValue(lockNameOf(id)),
     ])
     const newest = versions.at(-1) ?? versions[0]
-    // Then it was put by a promotion, and its label is still to come.
-    const written =
+    // If the newest version equals the pending value, a promotion has written it and has not set its label yet.
+    const isPromoted =
       pending !== undefined &&
       !tokenLabelOf(newest) &&
       (await this.#haveSameValue(`${id}:${newest.Version}`, pendingNameOf(id, pending)))
-    return { versions, newest, current: written ? pending : tokenOf(newest), pending }
+    return { versions, newest, current: isPromoted ? pending : tokenOf(newest), pending }
   }
 
+  /** Whether two parameters, or versions (`name:number`), exist and have the same value. */
   async #haveSameValue(...names: [string, string]): Promise<boolean> {
     const [one, other] = await Promise.all(names.map(name => this.readValue(name)))
     return one !== undefined && one === other
@@ -251,12 +259,12 @@ export class ParameterStore implements Store {
     return (await this.#calls.readHistory(id)).find(version => numberOf(version) === number)
   }
 
-  /** The decrypted text of any parameter; undefined if there is no such parameter or version. */
+  /** The decrypted text of any parameter, or of a version (`name:number`); undefined if there is none. */
   readValue(name: string): Promise<string | undefined> {
     return this.#calls.readValue(name)
   }
 
-  /** The tokens that have a value beside the parameter, and since when (in milliseconds). */
+  /** The tokens that have a pending or discarded value, and when it was written, in milliseconds since 1970. */
   async #listPendingValues(id: string): Promise<{ token: string; date: number }[]> {
     const found = await this.#calls.listUnder(id, pendingPathOf(id))
     return found
@@ -264,7 +272,7 @@ export class ParameterStore implements Store {
       .map(({ name, date }) => ({ token: name.split('/').at(-1) ?? '', date }))
   }
 
-  /** Takes our labels off old versions, so that Parameter Store can drop them. */
+  /** Takes Keyturn's labels off old versions, so that Parameter Store can drop those versions. */
   async #trim(id: string, { versions }: Parameter): Promise<void> {
     for (const version of versions.slice(0, -LABELLED_VERSIONS_COUNT)) {
       const labels = version.Labels?.filter(isKeyturnLabel) ?? []
@@ -273,7 +281,7 @@ export class ParameterStore implements Store {
   }
 }
 
-/** The text to store. @throws InvalidCredential if Parameter Store takes no value, or name, of that length */
+/** The text to store. @throws InvalidCredential if that text, or the name of the pending parameter, is too long */
 function serializeIfFitting(
   id: string,
   token: string,

@@ -8,15 +8,16 @@ import { callAws } from '../callAws.ts'
 import { InvalidCredential, RotationInProgress, Superseded, TokenReused } from '../errors.ts'
 import type { Edit, Edits } from './edits.ts'
 
-/** The label of a version on its way to become current. No rotation looks at it. */
+/** The staging label of a version that an edit has written and not made current yet. Rotations ignore this label. */
 export const EDIT_LABEL = 'keyturn-edit'
 
-/** The version that each label is on. */
+/** The token of the version that has the label AWSCURRENT, AWSPENDING, and EDIT_LABEL. */
 type Labels = Record<'current' | 'pending' | 'edited', string | undefined>
 
 /**
- * Edits in Secrets Manager, which has no lock: AWSPENDING stays a rotation's alone. Should one begin at the same moment, the
- * compare-and-set of AWSCURRENT lets one of both come to its end, and the other one takes back what it did.
+ * Edits in Secrets Manager. They use a label of their own, as AWSPENDING would look like a rotation. If a rotation begins at the
+ * same moment, only one of the two can move AWSCURRENT, as that is a compare-and-set; the other one undoes what it did.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
  */
 export class SecretEdits implements Edits {
   readonly #client: SecretsManagerClient
@@ -50,9 +51,11 @@ export class SecretEdits implements Edits {
   }
 
   /**
-   * Takes AWSPENDING off the current version, where a rotation that went well leaves it: on a version that is current no more it
-   * would be a rotation that died, and the service would refuse the next one.
-   * @throws RotationInProgress
+   * Takes AWSPENDING off the current version, where a successful rotation leaves it. Once another version is current, the label would
+   * look like a rotation under way, and Secrets Manager would refuse to start the next one.
+   * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
+   * @returns the labels as they were
+   * @throws RotationInProgress if another version is pending
    */
   async #clearPending(id: string, token: string): Promise<Labels> {
     const found = await this.#labels(id)
@@ -71,6 +74,7 @@ export class SecretEdits implements Edits {
     throw new RotationInProgress('a rotation has begun meanwhile')
   }
 
+  /** Moves AWSCURRENT from `replacing` to `token`. @throws Superseded if another version is current */
   async #promote({ id, token, replacing }: Omit<Edit, 'text'>): Promise<void> {
     try {
       await this.#move('AWSCURRENT', { id, to: token, from: replacing })

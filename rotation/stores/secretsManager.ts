@@ -14,28 +14,33 @@ import { replicasIn } from '../replicas.ts'
 import { tagsIn } from '../tags.ts'
 import { type Description, olderTokenMessage, type Stage, type Store, type Version } from './store.ts'
 
+/** Secrets Manager's name for each stage. */
 const STAGING_LABELS = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 
-/** AWS Secrets Manager. One method is one call unless something went wrong before. */
+/** The store for AWS Secrets Manager. A method makes one call, and more only if something went wrong before. */
 export class SecretsManager implements Store {
   readonly #client: SecretsManagerClient
   readonly #rotationToken: string | undefined
-  readonly #format: ValueParser
+  readonly #parse: ValueParser
 
-  /** `rotationToken`, from the service's own call, proves to it who writes a secret of another account. Sensitive. */
-  constructor(client: SecretsManagerClient, rotationToken?: string, format: ValueParser = Credential.parse) {
+  /**
+   * @param rotationToken proves to Secrets Manager, when a secret of another account is written, that its own rotation does so. The
+   *   service gives it to the rotation function. It is sensitive.
+   *   https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+   */
+  constructor(client: SecretsManagerClient, rotationToken?: string, parse: ValueParser = Credential.parse) {
     this.#client = client
     this.#rotationToken = rotationToken
-    this.#format = format
+    this.#parse = parse
   }
 
-  withParser(format: ValueParser): SecretsManager {
-    return new SecretsManager(this.#client, this.#rotationToken, format)
+  withParser(parse: ValueParser): SecretsManager {
+    return new SecretsManager(this.#client, this.#rotationToken, parse)
   }
 
-  /** The same store, for a rotation that the service itself asked for. */
+  /** The same store, for a rotation that Secrets Manager itself has started. */
   withRotationToken(rotationToken: string): SecretsManager {
-    return new SecretsManager(this.#client, rotationToken, this.#format)
+    return new SecretsManager(this.#client, rotationToken, this.#parse)
   }
 
   async describe(id: string): Promise<Description> {
@@ -48,7 +53,7 @@ export class SecretsManager implements Store {
     const [current, pending, previous] = [holder('current'), holder('pending'), holder('previous')]
     const tags = tagsIn(secret.Tags)
     const replicas = replicasIn(secret.ReplicationStatus, tags)
-    // After a rotation AWSPENDING may stay on what is now current.
+    // After a rotation AWSPENDING may stay on the version that has become current. That version does not count as pending.
     return {
       current,
       pending: pending === current ? undefined : pending,
@@ -71,7 +76,7 @@ export class SecretsManager implements Store {
     const which = { VersionId: token, VersionStage: stage && STAGING_LABELS[stage] }
     const command = new GetSecretValueCommand({ SecretId: id, ...which })
     const value = await callAws('Secrets Manager', () => this.#client.send(command), {
-      // No such version, none with this label, or none with a value; or the label sits on another version.
+      // There is no such version, it has no value, or another version has the label.
       ResourceNotFoundException: () => undefined,
       InvalidRequestException: () => undefined,
     })
@@ -80,7 +85,7 @@ export class SecretsManager implements Store {
       throw new InvalidCredential('value', 'is SecretBinary; Keyturn rotates what is in SecretString')
     return {
       token: value.VersionId ?? '',
-      credential: this.#format(value.SecretString),
+      credential: this.#parse(value.SecretString),
       created: Number(value.CreatedDate),
     }
   }
@@ -97,11 +102,15 @@ export class SecretsManager implements Store {
       ...absentHandlers(id),
       ResourceExistsException: () => undefined,
     })
-    // The same token with the same value is ignored, labels and all.
+    // If the token has this value already, the service ignores the call, so it does not move the label either.
+    // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
     if (!put?.VersionStages?.includes(STAGING_LABELS.pending)) await this.#proposeKept(id, token, credential)
   }
 
-  /** The token has a value from an earlier try, or from a rotation that was rolled back. */
+  /**
+   * Makes a token pending that has a value, from an earlier try or from a rotation that was rolled back.
+   * @throws TokenReused, RotationInProgress as `propose`
+   */
   async #proposeKept(id: string, token: string, credential: Credential): Promise<void> {
     const kept = await this.read(id, { token })
     if (!kept?.credential.equalsExceptPassword(credential))
@@ -114,13 +123,14 @@ export class SecretsManager implements Store {
     const InvalidParameterException = () => {
       throw new RotationInProgress('another version is pending')
     }
-    // Where it stayed on current, the label goes over in one call: two moves in a row can stop replication for good.
+    // If AWSPENDING stayed on the current version, one call moves it. To take it off and set it again would be two moves in a row,
+    // which can stop the replication of the secret for good.
     const moved = current && (await this.#tryMove('pending', { id, to: token, from: current }))
     if (!moved) await this.#move('pending', { id, to: token }, { InvalidParameterException })
   }
 
-  async promote(id: string, token: string, replacing: string, late = false): Promise<void> {
-    if (late) {
+  async promote(id: string, token: string, replacing: string, mustStillBePending = false): Promise<void> {
+    if (mustStillBePending) {
       const { current, pending } = await this.describe(id)
       if (current !== token && pending !== token)
         throw new Superseded(`version ${token} is not pending any more`)
@@ -158,16 +168,17 @@ export class SecretsManager implements Store {
       .flatMap(({ VersionId }) => VersionId ?? [])
   }
 
-  /** @returns false if the label is not where it is to be moved from */
+  /** Moves a label from one version to another. @returns false if version `from` does not have it */
   #tryMove(stage: Stage, { id, to, from }: { id: string; to: string; from: string }): Promise<boolean> {
     const InvalidParameterException = () => false
     return this.#move(stage, { id, to, from }, { InvalidParameterException }).then(found => found !== false)
   }
 
+  /** Moves a label; without `to` removes it, without `from` attaches it. @returns what a handler of an error returned */
   async #move<Else = never>(
     stage: Stage,
     { id, to, from }: { id: string; to?: string; from?: string },
-    meanings?: ErrorHandlers<Else>,
+    handlers?: ErrorHandlers<Else>,
   ): Promise<Else | undefined> {
     const command = new UpdateSecretVersionStageCommand({
       SecretId: id,
@@ -181,12 +192,12 @@ export class SecretsManager implements Store {
         await this.#client.send(command)
         return undefined
       },
-      meanings,
+      handlers,
     )
   }
 }
 
-/** What errors mean at a call that needs the secret to be there. */
+/** The handlers for a call that needs the secret to exist. */
 const absentHandlers = (id: string) => ({
   ResourceNotFoundException: () => {
     throw new InvalidCredential('id', `there is no secret ${id} in this account and Region`)

@@ -2,95 +2,102 @@ import type { Credential, ValueParser } from '../credential.ts'
 import type { Replica } from '../replicas.ts'
 import type { Tags } from '../tags.ts'
 
-/** The stores that an execution's input may name. */
+/** The names of the stores, as the input of an execution has them. */
 export const STORE_NAMES = ['secrets-manager', 'parameter-store'] as const
+/** The name of a store. */
 export type StoreName = (typeof STORE_NAMES)[number]
 
-/** The staging labels of Secrets Manager, by what they mean to a reader. */
+/** What a version is at the moment. In Secrets Manager these are the labels AWSCURRENT, AWSPENDING and AWSPREVIOUS. */
 export type Stage = 'current' | 'pending' | 'previous'
 
 /**
- * One stored version; `token` is its id, given by the rotation that made it. `created` is when that was, in milliseconds, where
- * the store tells.
+ * One stored version. `token` is its id, which the rotation that made it has chosen. `created` is when the version was made, in
+ * milliseconds since 1970, where the store tells.
  */
 export type Version = { token: string; credential: Credential; created?: number }
 
-/** What TokenReused says of a token whose value is older than current's. */
+/** The message of TokenReused for a token whose value is older than the current one. */
 export const olderTokenMessage = (token: string) =>
   `version ${token} is older than the current one, which has replaced it`
 
-/** What can be known of a secret without reading a value. A label that sits on current too counts as gone. */
+/** What a store tells about a secret or parameter without its values. */
 export type Description = {
+  /** The token of the current version. */
   current: string | undefined
+  /** The token of the pending version; undefined if the label is on the current version, as after a rotation it may be. */
   pending: string | undefined
+  /** The token of the previous version. */
   previous: string | undefined
   tags: Tags
   /** The AWS service that made this secret and rotates it by itself, such as `rds`. */
   owner?: string | undefined
-  /** Why the store would not let a rotation come to a good end, if that is known: which property of it, and what is wrong. */
+  /** Why a rotation could not end well in this store, if that is known: the property that stands in the way, and what is wrong. */
   obstacle?: { field: string; problem: string } | undefined
-  /** The KMS key of its values, as the service names it: an id, an ARN or an alias. Unset for AWS's own. */
+  /** The customer managed KMS key that encrypts the values, as the service names it: an id, an ARN or an alias. */
   key?: string | undefined
-  /** ARN of the function by which Secrets Manager rotates it, on its own schedule. */
+  /** ARN of the rotation function, if Secrets Manager rotates the secret on its own schedule. */
   rotatedBy?: string | undefined
-  /** What the service itself calls the secret, whichever of its names `id` is. */
+  /** The service's own name for the secret. `id` may be that name or the ARN. */
   name?: string | undefined
   arn?: string | undefined
-  /** Of a replica, the Region of its primary, which alone can be changed. */
+  /** Set for a replica: the Region of its primary. Only the primary can be changed. */
   primaryRegion?: string | undefined
-  /** Of a primary, its replicas in other Regions, as the service in its own Region has them. */
+  /** Set for a primary: its replicas in other Regions, with the status that the service in the primary's Region reports. */
   replicas?: Replica[] | undefined
 }
 
 /**
- * Where versions live. `id` is whatever the service takes: a name or an ARN. Every method may throw NotPermitted,
- * Throttled, or InvalidCredential for a value that cannot be read.
+ * A store of versions. `id` is a name, or an ARN where the service takes one. Every method may throw NotPermitted, Throttled,
+ * StoreFailed, and InvalidCredential for a secret that does not exist or a value that cannot be parsed.
  */
 export interface Store {
-  /** The same store, for values that are read in another format than AWS's JSON. */
-  withParser(format: ValueParser): Store
+  /** The same store, for values in another format than AWS's JSON. */
+  withParser(parse: ValueParser): Store
 
-  /** Labels and tags. A secret that does not exist is InvalidCredential. */
+  /** Reads the labels and the tags, and no value. */
   describe(id: string): Promise<Description>
 
   /**
-   * One version: by stage, by token, or by token provided that it holds the stage. Undefined if there is
-   * no such version, it does not hold the stage, or it has no value yet.
+   * Reads one version: the one that holds the stage, the one with the token, or, with both, the one with the token provided that it
+   * holds the stage.
+   * @returns undefined if there is no such version, it does not hold the stage, or it has no value yet
    */
   read(id: string, which: { token?: string; stage?: Stage }): Promise<Version | undefined>
 
   /**
-   * Writes `credential` as pending under `token`. A token that already has a value keeps it, and is made pending
-   * again: so a lost answer or a second try is success, and so is one after a rollback.
-   * @throws TokenReused if the kept value is for another user or server than `credential`, or older than current: it
-   *   would bring back a password that was replaced.
-   * @throws RotationInProgress if another version is pending. A store that cannot compare (Secrets Manager) throws it
-   *   for a kept value alone; a new one takes the label, and steps.ts copes.
+   * Writes `credential` as the pending version `token`. If the token already has a value, that value stays and is made pending
+   * again. So a repeated call is success, whether its first answer was lost or the rotation was rolled back.
+   * @throws TokenReused if the value that the token has is for another user or server than `credential`, or is older than the
+   *   current one, so that it would bring back a replaced password
+   * @throws RotationInProgress if another version is pending. Secrets Manager cannot compare before it writes: there this is
+   *   thrown only for a token that has a value. A new value takes the pending label from the other version, whose rotation then
+   *   ends at its next step (see steps.ts).
    */
   propose(id: string, token: string, credential: Credential): Promise<void>
 
   /**
-   * What `propose` would refuse of a new token's value before it writes anything.
+   * Checks what `propose` would refuse of a new value before it writes anything.
    * @throws InvalidCredential
    */
   wouldPropose?(id: string, token: string, credential: Credential): Promise<void>
 
   /**
-   * Compare-and-set: `token` becomes current if `replacing` still is. Current already: success.
-   * @throws Superseded if another version became current meanwhile; `late`, also if `token` is not pending any more. A
-   *   store that needs no further call for that (all but Secrets Manager) always looks.
+   * Makes `token` current, provided that `replacing` still is (compare-and-set). If `token` is current already, that is success.
+   * @param mustStillBePending whether `token` must also still be pending. Secrets Manager needs one call more for that, so it
+   *   checks this only if asked to; the other stores always do.
+   * @throws Superseded if another version is current, or `token` is not pending as it must be
    */
-  promote(id: string, token: string, replacing: string, late?: boolean): Promise<void>
+  promote(id: string, token: string, replacing: string, mustStillBePending?: boolean): Promise<void>
 
-  /** Reads what `promote` would read, also `late`, and changes nothing. */
+  /** Reads what `promote` would read, with the check for pending, and changes nothing. */
   rehearsePromote(id: string, token: string): Promise<void>
 
   /**
-   * `token` is no longer pending. Not pending, or no such version: success. The value stays readable by token for a
-   * day at least: a step that was thought dead may have set it after all.
+   * Makes sure that `token` is not pending. If it was not, or does not exist, that is success. The value stays readable by its
+   * token for at least a day, as a step that was believed dead may still set it in the database.
    */
   discard(id: string, token: string): Promise<void>
 
-  /** The tokens of every version that is still stored, labelled or not, newest first. */
+  /** The tokens of all versions that are stored, with or without a label, newest first. */
   listTokens(id: string): Promise<string[]>
 }

@@ -2,45 +2,49 @@ import type { Credential } from '../credential.ts'
 import type { Engine, Session, UserPair } from '../engines/engine.ts'
 import type { RdsCalls } from '../rds.ts'
 
-/** The values a step works with. What is read only in some cases is a function, so that it costs no call in others. */
+/** The values of one change. Values that only some cases need are functions, so that they cost no call in the others. */
 export type Change = {
   current: Credential
   pending: Credential
+  /** The previous value; undefined if there is none, or it cannot be parsed. */
   readPrevious(): Promise<Credential | undefined>
-  /** The admin that `masterarn` names, for the same database. @throws HostMismatch */
+  /** The admin that `masterarn` names, who must be for the same database. @throws HostMismatch, InvalidCredential */
   readAdmin(): Promise<Credential>
-  /** Every stored value of the same user and server but current and pending, newest first. */
+  /** The newest stored values with the same login as current, newest first, without current and pending. At most ten. */
   storedValues(): AsyncIterable<StoredValue>
-  /** RDS, for a master's password. */
+  /** The calls of RDS, for a master's password. */
   rds(): Promise<RdsCalls>
-  /** What somebody says of a pooler that stands in between: that it asks the database at every login. */
+  /** Set if the tag `keyturn:pooler` says that a pooler in between asks the database for the password hash at every login. */
   pooler?: 'auth-query' | undefined
 }
 
-/** A value that is stored beside current and pending. */
+/** A stored value other than current and pending. */
 export type StoredValue = {
   credential: Credential
-  /** Whether a rotation that still runs made it, or it is current by now. */
+  /** Whether the rotation that made the value still runs, or the value has become current meanwhile. */
   isInUse(): Promise<boolean>
 }
 
 /** A change that failed, and what else may have happened to the secret meanwhile. */
 export type FailedChange = Change & {
-  /** Another rotation of this secret whose execution still runs; `pending` if its version is the pending one. */
+  /**
+   * Another rotation of this secret that still runs; undefined if there is none. `pending` says whether the version of that
+   * rotation is the pending one.
+   */
   otherRotation(): Promise<{ pending: boolean } | undefined>
-  /** Whether it is known that the change never began, so that pending was never set. */
+  /** Whether it is certain that the change never began, so that the pending password was never set. */
   hasChangedNothing(): Promise<boolean>
-  /** Whether it is known that the change was made, and whose the user is was proven for it. Left out, it is not. */
+  /** Whether it is certain that the change was made, after a login had proven the user. Without this method nobody knows. */
   wasSet?(): Promise<boolean>
-  /** Whether the user that is not current may still log in with previous: its grace time is not over. */
+  /** Whether the user that is not current may still log in with the previous value, as the grace time runs or never ends. */
   isPreviousOpen(): Promise<boolean>
 }
 
-/** What is to be closed after the grace time: whatever `current` replaced. */
+/** What a strategy closes after the grace time: the user or the password that `current` replaced. */
 export type Retirement = Pick<Change, 'current' | 'readAdmin'> & {
   /**
-   * Asked when that is closed: the value of another rotation that took it up at the same moment, and is to be opened
-   * again for it.
+   * The value of another rotation that began to use the same user or password while it was being closed; undefined if none did.
+   * A strategy asks this after it has closed them, and opens them again for that value.
    */
   reusedBy(): Promise<Credential | undefined>
   /** Drop the user that was replaced instead of locking it. */
@@ -48,21 +52,25 @@ export type Retirement = Pick<Change, 'current' | 'readAdmin'> & {
 }
 
 /**
- * How a failed change left the database: `intact`, it was never changed or is again as it was; `restored`, current's
- * password was set back; `left`, another rotation is at work and will finish or roll back by itself; `open`, current
- * logs in, but the password that was discarded could not be closed and still logs in as well.
+ * How a rollback left the database:
+ *
+ * - `intact`: current logs in, and no password had to be set back.
+ * - `restored`: current's password was set back.
+ * - `left`: another rotation is at work. It finishes or rolls back by itself, so nothing was changed.
+ * - `open`: current logs in, but the discarded pending password could not be closed and still logs in as well.
  */
 export type Outcome = 'intact' | 'restored' | 'left' | 'open'
 
 /**
- * What an admin has applied. `address` is where, `host:port`: from there it may have still to come to the server that
- * pending names. `left` is what could not be done on the way and is no reason to stop, a sentence each.
+ * The result of a change. `address` is the server that was changed, as `host:port`: where that is not the one that pending names,
+ * the change has to be replicated first. `left` has a sentence for each thing that could not be done and does not stop the
+ * rotation.
  */
 export type Applied = { address: string; left: string[] }
 
 /**
- * What a strategy looks with before a change. `session` is the one that `apply` would act with: the user's own, or the
- * admin's where that acts. `pending` is a value that no database ever gets.
+ * The values by which a check previews a change. `session` is one like `apply` would act with: the user's own, or the admin's.
+ * `pending` is a value that no database ever gets.
  */
 export type ChangePreview = Pick<Change, 'current' | 'pending' | 'rds'> & {
   session: Session
@@ -70,40 +78,49 @@ export type ChangePreview = Pick<Change, 'current' | 'pending' | 'rds'> & {
   drop: boolean
 }
 
-/** Which users a rotation turns, and how the database follows. Every method may run any number of times. */
+/**
+ * A strategy: which users and passwords a rotation changes, and how it changes the database. Every method may run any number of
+ * times.
+ */
 export interface Strategy {
-  /** The user that the next value logs in as. @throws InvalidCredential if there can be none */
+  /** The name of the user that the next value logs in as. @throws InvalidCredential if the value allows no such user */
   nextUser(current: Credential): string
 
-  /** Set: after `apply` current does not log in until pending is current. So what comes between is rehearsed before. */
+  /**
+   * Set if the current value is refused from `apply` until pending has become current. A rotation then rehearses the steps that
+   * come between before it changes anything.
+   */
   readonly hasOutage?: true
 
-  /** Makes pending valid. Current is proven by a login before an admin's credential is used. */
+  /**
+   * Makes the pending value valid in the database. A login with a value of the user comes before the use of an admin's credential.
+   * @throws LoginRefused, AdminRefused, HostMismatch, NotPermitted, or what else the engine throws
+   */
   apply(engine: Engine, change: Change): Promise<void> | Promise<Applied>
 
   /**
-   * What `apply` would refuse, as far as that shows without the change; each engine's own part is asked of the engine.
-   * @returns what stops no rotation, a sentence each
-   * @throws what `apply` would, of its first change
+   * Checks what `apply` would refuse, as far as that shows without the change. Each engine checks its own part.
+   * @returns sentences about what would not be done and does not stop a rotation
+   * @throws what the first change of `apply` would throw
    */
   wouldApply(beforehand: ChangePreview): Promise<string[]>
 
-  /** Makes current valid again, whatever became of pending. @throws LockedOut if nothing brings it back */
+  /** Makes current valid again, whatever happened to pending. @throws LockedOut if no stored value can bring it back */
   undo(engine: Engine, change: FailedChange): Promise<Outcome>
 
-  /** The users that must be equal, if there are two. */
+  /** The user and its clone, by the name of either one. Left out by strategies with one user. */
   pairOf?(username: string): UserPair
 
   /**
-   * Whether what `username` is current in is only half of the change: when its grace time is over, another rotation
-   * follows instead of a retirement.
+   * Whether `username` is a temporary clone. While it is the current user, the change is only half done: when the grace time is
+   * over, a second rotation moves the application back, instead of a retirement.
    */
   isOnClone?(username: string): boolean
 
   /**
-   * Closes what `current` replaced.
-   * @returns why something is kept that was to be dropped
-   * @throws UserInUse if that may be dropped later
+   * Closes the user or the password that `current` replaced. Left out by strategies that leave nothing open.
+   * @returns why a clone is kept that should be dropped; else undefined
+   * @throws UserInUse if the clone has open sessions, so that it may be dropped later; else as `apply`
    */
   retire?(engine: Engine, retirement: Retirement): Promise<string | undefined>
 }
