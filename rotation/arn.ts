@@ -1,19 +1,22 @@
-/** The Region that an ARN is in; undefined for what has none. */
+/** The Region in an ARN; undefined if the ARN has none. */
 export const regionIn = (arn = ''): string | undefined => arn.split(':')[3] || undefined
 
-/** The account that an ARN is in; undefined for what has none. */
+/** The account id in an ARN; undefined if the ARN has none. */
 export const accountIn = (arn = ''): string | undefined => arn.split(':')[4] || undefined
 
-/** What Parameter Store's own name for a secret begins with: the secret can be read by it, and not rotated. */
+/**
+ * The start of the name by which Parameter Store reads a secret of Secrets Manager. A secret cannot be rotated by that name.
+ * https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html
+ */
 export const SECRET_REFERENCE_PREFIX = '/aws/reference/secretsmanager/'
 
-/** Whether what has this ARN is at home in another Region, as a tag names one. */
+/** Whether the home Region (the tag `keyturn:home`) is another one than that of the ARN. False if one of the two is not known. */
 export function isHomeElsewhere(arn: string | undefined, home: string | undefined): boolean {
   const here = regionIn(arn)
   return home !== undefined && here !== undefined && home !== here
 }
 
-/** Whether a secret is a replica, as the service tells of it. A primary may name its own Region as the primary's. */
+/** Whether a secret is a replica, by the answer of DescribeSecret. The answer for a primary may name its own Region there. */
 export const isReplica = ({
   ARN,
   PrimaryRegion,
@@ -22,16 +25,16 @@ export const isReplica = ({
   PrimaryRegion?: string | undefined
 }): boolean => PrimaryRegion !== undefined && PrimaryRegion !== regionIn(ARN)
 
-/** Whether a KMS key, by whichever of its names, is one that AWS manages, as an account has of each service. */
+/** Whether a KMS key, by its alias or the ARN of its alias, is an AWS managed key, such as `alias/aws/secretsmanager`. */
 export const isAwsManagedKey = (key: string): boolean => /(^|:)alias\/aws\//.test(key)
 
-/** The same ARN in another Region: a replica's differs from its primary's in nothing else. */
+/** The same ARN in another Region. The ARN of a replica differs from that of its primary in the Region alone. */
 export function arnInRegion(arn: string, region: string): string {
   const [prefix, partition, service, , ...rest] = arn.split(':')
   return [prefix, partition, service, region, ...rest].join(':')
 }
 
-/** The ARN of a parameter in the account and Region of another ARN. `foo` and `/foo` have the same. */
+/** The ARN of a parameter in the account and Region of the ARN `beside`. The names `foo` and `/foo` have the same ARN. */
 export function parameterArn(name: string, beside: string): string {
   const [prefix, partition, , region, account] = beside.split(':')
   return [prefix, partition, 'ssm', region, account, `parameter/${name.replace(/^\//, '')}`].join(':')

@@ -5,18 +5,24 @@ import { type ReplicaRegions, requireReplicasHavePending } from './peerReplicas.
 import type { RotationId } from './pipeline.ts'
 import type { Store } from './stores/store.ts'
 
-/** Milliseconds for which the pending version is waited for at most, and between two looks. */
+/** Milliseconds for which a rotation waits for its pending version in the replicas: at most, and between two questions. */
 export const PENDING_WAIT_MS = { total: 15_000, pause: 1_000 }
 
-/** `late`: it was not waited for any longer, and why. `until`: when the wait ended, ISO 8601. */
+/**
+ * How the wait ended: `replicated`, every replica has the pending version; `late`, the time was over before, and `why` says what
+ * was missing. `until` is when the wait ended, ISO 8601.
+ */
 type PendingWait = { until: string } & (
   | ({ outcome: 'replicated' } & ReplicaRegions)
   | { outcome: 'late'; why: string }
 )
 
 /**
- * Waits until a rotation's pending version has come to the replicas, as a label that is moved again right after can stop
- * replication for good. Nobody is refused meanwhile; and whether the label shows elsewhere at all, AWS does not document.
+ * Waits until the replicas have a rotation's pending version, as a label that is moved again too soon can stop the replication for
+ * good. The wait is short, and a rotation goes on after it in any case: AWS does not document that replicas show this label.
+ * @param peers the Regions that the deployment names as peers, which may be asked
+ * @param askingFor makes the function that asks a Region for its copy of the secret with an ARN
+ * @throws what describing the secret throws
  */
 export async function awaitPending(
   store: Store,
@@ -25,11 +31,11 @@ export async function awaitPending(
   askingFor: (arn: string) => DescribeCopyIn,
 ): Promise<PendingWait> {
   const signal = AbortSignal.timeout(PENDING_WAIT_MS.total)
-  const late = new Promise<undefined>(resolve => {
+  const timeIsOver = new Promise<undefined>(resolve => {
     signal.addEventListener('abort', () => resolve(undefined))
   })
   let why = 'no Region has answered yet'
-  async function lookUntilThere(): Promise<ReplicaRegions | undefined> {
+  async function askUntilReplicated(): Promise<ReplicaRegions | undefined> {
     while (!signal.aborted) {
       try {
         const primary = await store.describe(rotation.id)
@@ -47,7 +53,7 @@ export async function awaitPending(
     }
     return undefined
   }
-  const followed = await Promise.race([lookUntilThere(), late])
+  const regions = await Promise.race([askUntilReplicated(), timeIsOver])
   const until = new Date().toISOString()
-  return followed ? { outcome: 'replicated', ...followed, until } : { outcome: 'late', why, until }
+  return regions ? { outcome: 'replicated', ...regions, until } : { outcome: 'late', why, until }
 }

@@ -2,20 +2,27 @@ import { regionIn } from './arn.ts'
 import type { Description } from './stores/store.ts'
 import { givenUpIn } from './tags.ts'
 
-/** Asks a Region for its copy of a secret; undefined if there is none. Throws where it cannot be asked. */
+/**
+ * Asks a Region for its copy of a secret.
+ * @returns undefined if there is none
+ * @throws RotationError if the Region cannot be asked
+ */
 export type DescribeCopyIn = (region: string) => Promise<Description | undefined>
 
 /**
- * What other Regions have of a secret that follows it no more. `promoted`: where it stands alone, in a sentence. `behind`: the
- * copies that follow yet another Region, a sentence each.
+ * The copies of a secret in peer Regions that are not its replicas. `promotedElsewhere`: a sentence about those that are secrets of
+ * their own. `followingAnother`: a sentence for each that is a replica of a primary in yet another Region.
  */
 export type DetachedCopies = { promotedElsewhere?: string; followingAnother: string[] }
 
 /**
- * Asks every Region that the deployment names as a peer, whether or not the primary lists a replica there: nobody knows whether
- * it goes on listing one that was promoted, or lists what followed the Region that was lost. A promoted secret has given up the
- * Region that it came from, by which the two sides are told apart: the old one is stopped, and the promoted one is not. A Region
- * that does not answer stops nothing; whoever waits for a replica there says so himself.
+ * Finds the copies of a secret in peer Regions that are not its replicas. Every peer Region is asked, as AWS does not document
+ * whether a primary still lists a replica that was promoted.
+ *
+ * Regions that were given up are not asked. A promotion marks the lost Region so on the promoted secret. That is why the old secret
+ * finds the promoted one and is refused, and the promoted one does not find the old one. A Region that does not answer is skipped
+ * here; requireReplicasFollow reports it if there is a replica to wait for.
+ * @param peers the Regions that the deployment names as peers
  */
 export async function findDetachedCopies(
   { arn, tags }: Description,
@@ -24,17 +31,20 @@ export async function findDetachedCopies(
 ): Promise<DetachedCopies> {
   const own = regionIn(arn)
   const givenUp = givenUpIn(tags)
-  const asked = peers.filter(region => region !== own && !givenUp[region])
-  const found = await Promise.all(
-    asked.map(async region => ({ region, copy: await ask(region).catch(() => undefined) })),
+  const askedRegions = peers.filter(region => region !== own && !givenUp[region])
+  const copies = await Promise.all(
+    askedRegions.map(async region => ({ region, copy: await ask(region).catch(() => undefined) })),
   )
-  const alone = found.flatMap(({ region, copy }) => (copy && !copy.primaryRegion ? [region] : []))
-  const behind = found.flatMap(({ region, copy: { primaryRegion } = {} as Partial<Description> }) =>
-    own && primaryRegion && primaryRegion !== own ? [followsAnotherMessage(region, primaryRegion, own)] : [],
+  const promotedIn = copies.flatMap(({ region, copy }) => (copy && !copy.primaryRegion ? [region] : []))
+  const followingAnother = copies.flatMap(
+    ({ region, copy: { primaryRegion } = {} as Partial<Description> }) =>
+      own && primaryRegion && primaryRegion !== own
+        ? [followsAnotherMessage(region, primaryRegion, own)]
+        : [],
   )
   return {
-    ...(alone.length && { promotedElsewhere: standsAloneMessage(alone, own) }),
-    followingAnother: behind,
+    ...(promotedIn.length && { promotedElsewhere: standsAloneMessage(promotedIn, own) }),
+    followingAnother,
   }
 }
 
@@ -44,12 +54,12 @@ const standsAloneMessage = (regions: string[], own = 'this Region') =>
 const followsAnotherMessage = (region: string, primary: string, own: string) =>
   `the copy in ${region} still follows ${primary}: attach it (remove it there, add it in ${own}), remove it, or give the Region up`
 
-/** The same, but that each Region is asked once. */
+/** The same function, which asks each Region only once and remembers its answer. */
 export function askEachRegionOnce(ask: DescribeCopyIn): DescribeCopyIn {
-  const asked = new Map<string, ReturnType<DescribeCopyIn>>()
+  const answers = new Map<string, ReturnType<DescribeCopyIn>>()
   return region => {
-    const answer = asked.get(region) ?? ask(region)
-    asked.set(region, answer)
+    const answer = answers.get(region) ?? ask(region)
+    answers.set(region, answer)
     return answer
   }
 }

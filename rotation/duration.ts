@@ -2,7 +2,7 @@ import * as v from 'valibot'
 
 const SECONDS_PER_UNIT = { s: 1, m: 60, h: 3600, d: 86_400 }
 
-/** Text such as `90s`, `15m`, `24h` or `7d`, at most a year, to whole seconds. */
+/** Parses a text such as `90s`, `15m`, `24h` or `7d`, of at most 365 days, into seconds. */
 export const durationSchema = v.pipe(
   v.string(),
   v.regex(/^\d{1,9}[smhd]$/),

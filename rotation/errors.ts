@@ -50,7 +50,7 @@ export class AdminRefused extends RotationError {
   override readonly name = 'AdminRefused'
 }
 
-/** The database server did not answer, or is not ready for logins. That may pass by itself, so it is retried. */
+/** The database server or RDS's API did not answer, or the server is not ready for logins. That may pass, so it is retried. */
 export class Unreachable extends RotationError {
   override readonly name = 'Unreachable'
 }

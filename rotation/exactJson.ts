@@ -1,9 +1,9 @@
-/** TypeScript's library does not know this part of the language yet. */
+/** JSON.rawJSON, which TypeScript's types do not have yet. */
 const { rawJSON } = JSON as unknown as { rawJSON(source: string): unknown }
 
 /**
- * Reads JSON. Numbers keep their source text, so `JSON.stringify` gives every value back to the last digit, also one
- * that is no number of JavaScript's.
+ * Parses JSON and keeps the source text of numbers, so that `JSON.stringify` returns every digit, also of a number that JavaScript
+ * cannot represent.
  * @throws SyntaxError
  */
 export function parseExactly(text: string): unknown {
@@ -13,8 +13,8 @@ export function parseExactly(text: string): unknown {
 }
 
 /**
- * The text of a JSON object that has members, with one more behind them, laid out as the first one is; all else stays byte for
- * byte as it was.
+ * Adds a member to the end of the text of a JSON object, with the white space of its first member. The object must have a member
+ * already. The rest of the text stays byte for byte as it is.
  */
 export function addJsonMember(text: string, name: string, value: string): string {
   const [, before = '', after = ''] = /^\s*\{(\s*)"(?:[^"\\]|\\.)*"\s*:(\s*)/.exec(text) ?? []

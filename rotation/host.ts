@@ -1,14 +1,14 @@
 import { isIP } from 'node:net'
 
-/** As many characters as a name in DNS may have. */
+/** The most characters that a name in DNS may have. https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4 */
 const MAX_HOST_LENGTH = 253
 
-/** Letters of any script, as a name may be in one: Node puts it into the form that DNS wants. */
+/** A host name. Letters may be of any script, as Node converts them for DNS. */
 const HOST_NAME = /^[\p{L}\p{M}\p{N}_-]+(\.[\p{L}\p{M}\p{N}_-]+)*\.?$/u
 
 /**
- * Whether a text is the name or the address of a host and nothing else: no scheme, user, port or path, no blank, no
- * brackets. What is not may hold anything, a password too, so it is never repeated.
+ * Whether a text is the name or the IP address of a host and nothing else: no scheme, user, port, path, blank or brackets. Do not
+ * show a text that is none, as it may be a URL with a password in it.
  */
 export const isHost = (text: string): boolean =>
   isIP(text) !== 0 || (text.length <= MAX_HOST_LENGTH && HOST_NAME.test(text))

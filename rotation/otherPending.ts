@@ -4,11 +4,11 @@ import { awaitedReplicas, type PeerAnswer } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 
 /**
- * Sees that no other rotation's value is pending. One that an execution left which changed no database, by its history, is taken
- * back here and now: rollbackSecret would find nothing to undo, and where it cannot work itself, each rotation would end as a
- * lockout though nothing was ever changed.
- * @throws RotationInProgress if that rotation runs
- * @throws RotationAbandoned if it died, and may have changed a database
+ * Makes sure that no version of another rotation is pending. If that rotation died and, by the histories of its executions, changed
+ * no database, its version is discarded here. A run of rollbackSecret would have nothing to undo; and if rollbackSecret itself could
+ * not work, every rotation would end as a lockout although nothing had been changed.
+ * @throws RotationInProgress if the other rotation runs
+ * @throws RotationAbandoned if the other rotation died and may have changed a database, or replicas have to be asked first
  */
 export async function clearOtherPending(
   pipeline: StorePipeline,
@@ -25,7 +25,10 @@ export async function clearOtherPending(
 const abandonedError = (pending: string) =>
   new RotationAbandoned(`version ${pending} is pending, but its rotation does not run any more`)
 
-/** As clearOtherPending, but that nothing is taken back. @throws RotationInProgress, RotationAbandoned */
+/**
+ * Makes sure that no version of another rotation is pending, without discarding one.
+ * @throws RotationInProgress, RotationAbandoned
+ */
 export async function refuseOtherPending(
   pipeline: Pick<StorePipeline, 'isRotating'>,
   found: Description,
@@ -35,7 +38,11 @@ export async function refuseOtherPending(
   if (pending) throw abandonedError(pending)
 }
 
-/** The version of another rotation that is pending, and has died. @throws RotationInProgress if it runs */
+/**
+ * Finds the pending version of a rotation that died, other than the rotation `token`.
+ * @returns the token of that version; undefined if there is none
+ * @throws RotationInProgress if that rotation runs
+ */
 export async function findOtherPending(
   { isRotating }: Pick<StorePipeline, 'isRotating'>,
   { pending }: Description,
@@ -48,13 +55,16 @@ export async function findOtherPending(
 }
 
 /**
- * While something else was pending, replicas were not waited for; and a label that is moved twice in a row can stop their
- * replication for good. After RollbackAbandoned they are looked at again, and waited for.
+ * Whether replicas have to be waited for before a label is moved. Two moves in a row can stop a replication for good, and replicas
+ * were not waited for while the other version was pending. The state machine asks again after RollbackAbandoned.
  */
 const mustAskOtherRegions = (found: Description, { behind, unasked }: PeerAnswer): boolean =>
   behind !== undefined || unasked !== undefined || awaitedReplicas(found).length > 0
 
-/** @returns false if it may have changed something, or nobody can tell, or it cannot be taken back: all that a rollback looks at */
+/**
+ * Discards the version of a rotation that changed nothing.
+ * @returns false if the rotation may have changed something, or the version cannot be discarded: then it needs a rollback
+ */
 async function tryTakeBack(
   { store, hasChangedNothing }: StorePipeline,
   id: string,

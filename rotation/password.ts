@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import * as v from 'valibot'
 import { InvalidOption } from './errors.ts'
 
+/** `true` or `false`, as texts. */
 const flagSchema = v.exactOptional(
   v.pipe(
     v.picklist(['true', 'false']),
@@ -9,7 +10,10 @@ const flagSchema = v.exactOptional(
   ),
 )
 
-/** AWS's settings for generated passwords, by the names that its rotation templates use. Texts, as in tags. */
+/**
+ * Parses the settings for generated passwords, which are texts, as in tags. The names are those of the environment variables of
+ * AWS's rotation templates. https://github.com/aws-samples/aws-secrets-manager-rotation-lambdas
+ */
 export const passwordSettingsSchema = v.object({
   PASSWORD_LENGTH: v.exactOptional(
     v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1), v.maxValue(1024)),
@@ -21,9 +25,10 @@ export const passwordSettingsSchema = v.object({
   EXCLUDE_LOWERCASE: flagSchema,
   REQUIRE_EACH_INCLUDED_TYPE: flagSchema,
 })
+/** Settings for generated passwords. A setting that is left out has its default. */
 export type PasswordSettings = v.InferOutput<typeof passwordSettingsSchema>
 
-/** The defaults of AWS's templates: 32 characters of every type but `:/@"'\`, each type at least once. */
+/** The defaults of AWS's templates: 32 characters of every type except `:/@"'\`, and at least one of each type. */
 export const DEFAULT_PASSWORD_SETTINGS = {
   PASSWORD_LENGTH: 32,
   EXCLUDE_CHARACTERS: ':/@"\'\\',
@@ -34,18 +39,18 @@ export const DEFAULT_PASSWORD_SETTINGS = {
   REQUIRE_EACH_INCLUDED_TYPE: true,
 } satisfies PasswordSettings as Required<PasswordSettings>
 
-/** Fewer bits than this can be guessed offline from a verifier that leaked. */
+/** A password of fewer random bits than this could be guessed from a leaked password hash. */
 const MINIMUM_BITS = 80
 
 /**
- * A new password: every one that the settings allow is equally likely. `longest` is the most characters that the
- * database takes.
- * @throws InvalidOption if they ask for more; or if they leave fewer than 80 bits to choose from, saying how many
+ * Generates a password. All passwords that the settings allow are equally likely.
+ * @param maxLength the most characters that the database takes
+ * @throws InvalidOption if the settings ask for a longer one, or leave fewer than 80 random bits; the message says how many
  */
-export function generatePassword(settings: PasswordSettings, longest = Number.POSITIVE_INFINITY): string {
+export function generatePassword(settings: PasswordSettings, maxLength = Number.POSITIVE_INFINITY): string {
   const rules = { ...DEFAULT_PASSWORD_SETTINGS, ...settings }
-  if (rules.PASSWORD_LENGTH > longest)
-    throw new InvalidOption('PASSWORD_LENGTH', `should be at most ${longest}: the database takes no more`)
+  if (rules.PASSWORD_LENGTH > maxLength)
+    throw new InvalidOption('PASSWORD_LENGTH', `should be at most ${maxLength}: the database takes no more`)
   const types = characterTypes(rules)
   const bits = passwordBits(types, rules)
   if (bits < MINIMUM_BITS)
@@ -62,7 +67,7 @@ export function generatePassword(settings: PasswordSettings, longest = Number.PO
   }
 }
 
-/** A password that nobody learns, so that no password logs in. */
+/** Generates a password that is thrown away, so that nobody can log in with a password. */
 export const generateUnknownPassword = () => randomBytes(32).toString('base64url')
 
 type Rules = Required<PasswordSettings>
@@ -81,8 +86,8 @@ function characterTypes(rules: Rules): string[] {
 }
 
 /**
- * log2, rounded down, of how many passwords the rules allow. Where each type is required, those that miss one are
- * counted out by inclusion and exclusion.
+ * The random bits of a password: log2 of the number of passwords that the rules allow, rounded down. Where each type is required,
+ * passwords that lack a type are subtracted (by inclusion and exclusion).
  */
 function passwordBits(types: string[], rules: Rules): number {
   const without = (missing: string[]) =>
@@ -93,7 +98,7 @@ function passwordBits(types: string[], rules: Rules): number {
   return count > 0n ? count.toString(2).length - 1 : 0
 }
 
-/** Every subset but the empty one: the bits of a number say who is in it. */
+/** Every subset of the items except the empty one. The bits of the number n + 1 say which items are in subset n. */
 function subsets<T>(items: T[]): T[][] {
   return Array.from({ length: 2 ** items.length - 1 }, (_, n) => items.filter((_, i) => ((n + 1) >> i) & 1))
 }

@@ -7,30 +7,32 @@ import type { Description } from './stores/store.ts'
 import { homeIn } from './tags.ts'
 
 /**
- * Where the replicas of a secret are. `empty` are the Regions that have no such secret, which blocks nothing. `unproven` are
- * those that may not be asked: of them the own Region says that they are in sync.
+ * The Regions of a secret's replicas. `regions` have the wanted version. `empty` have no copy of the secret, which stops nothing.
+ * `unproven` may not be asked, as the deployment does not name them as peers; the primary lists their replicas as InSync.
  */
 export type ReplicaRegions = { regions: string[]; empty: string[]; unproven: string[] }
 
 /**
- * Sees that every replica has the version that this rotation promoted: not by what the service says of replicas, which names
- * no version, but by asking each Region that the deployment names as a peer. No value is read. `superseded`: a later version
- * is current. A rotation that made it waits for itself; but somebody may have edited the value, and what was replaced is then
- * still this rotation's to close. So every replica has to have one of the two. What is at home in another Region by now is
- * that Region's to wait for, and to close.
- * @throws PromotedElsewhere if the secret stands alone in a peer Region as well
- * @throws ReplicasBehind if a replica has another version, or cannot be asked, or a copy follows another Region
+ * Checks that every replica has the version that this rotation made current. The status that the primary lists names no version, so
+ * each Region that the deployment names as a peer is asked. No value is read.
+ *
+ * The outcome is `superseded` if a later version is current. If a rotation made that version, it waits for it itself. But somebody
+ * may have edited the value, and then this rotation still has to close what it replaced; so each replica must have one of the two
+ * versions. If the secret is at home in another Region now, nothing is asked, as that Region's rotations wait and close.
+ * @param peers the Regions that the deployment names as peers, which may be asked
+ * @throws PromotedElsewhere if a peer Region has promoted its replica to a secret of its own
+ * @throws ReplicasBehind if a replica has another version or cannot be asked, or a copy follows a primary in another Region
  */
 export async function requireReplicasFollow(
   primary: Description,
   { token }: Pick<Rotation, 'token'>,
   peers: string[],
-  given: DescribeCopyIn,
+  describeCopyIn: DescribeCopyIn,
 ): Promise<{ outcome: 'replicated' | 'superseded' } & ReplicaRegions> {
   const { arn, current, tags } = primary
   if (isHomeElsewhere(arn, homeIn(tags)))
     return { outcome: 'superseded', regions: [], empty: [], unproven: [] }
-  const ask = askEachRegionOnce(given)
+  const ask = askEachRegionOnce(describeCopyIn)
   const { promotedElsewhere, followingAnother } = await findDetachedCopies(primary, peers, ask)
   if (promotedElsewhere) throw new PromotedElsewhere(promotedElsewhere)
   const versions = current ? [token, current] : [token]
@@ -39,8 +41,12 @@ export async function requireReplicasFollow(
 }
 
 /**
- * `unasked`: there is nothing to be asked, or something that must not wait. What createSecret refuses is `behind`, or
- * `promoted`: the secret stands alone in a peer Region.
+ * What was found out about the replicas before a rotation:
+ *
+ * - `following`: every replica has the current version.
+ * - `behind`: a replica does not have it, and `why` says which. createSecret refuses the rotation.
+ * - `promoted`: a peer Region has promoted its replica to a secret of its own. createSecret refuses the rotation.
+ * - `unasked`: replicas were not asked, as there are none or the rotation must not wait for them.
  */
 export type ReplicaLookBefore =
   | ({ outcome: 'following' } & ReplicaRegions)
@@ -48,30 +54,33 @@ export type ReplicaLookBefore =
   | { outcome: 'unasked' }
 
 /**
- * Looks, before a rotation begins, whether every replica has what is current: one that has not would be left two versions
- * behind. What another rotation left pending is not waited for, as it may have to be rolled back at once: its application
- * may be refused. Nor is an earlier attempt of this rotation, unless this one is the first.
+ * Checks before a rotation that every replica has the current version, as another rotation would leave it two versions behind. If
+ * another rotation left a version pending, replicas are not waited for: it may have to be rolled back at once, as its application may
+ * be refused. If this rotation's own version is pending from an earlier attempt, only the first execution waits (`isFirst`).
  *
- * Whether the secret was promoted in a peer Region is asked all the same, once: where the database follows the writer, to roll
- * back would set a password of the application over there.
- * @throws ReplicasBehind where it may be asked again
+ * Whether a peer Region has promoted its replica is asked in every case: if the host is an endpoint that follows the writer, a
+ * rollback would change a password in the promoted Region's database.
+ * @param peers the Regions that the deployment names as peers, which may be asked
+ * @throws ReplicasBehind where waiting may help: the state machine asks again
  */
 export async function lookAtReplicasBefore(
   primary: Description,
   { token, isFirst }: Pick<Rotation, 'token'> & { isFirst: boolean },
   peers: string[],
-  given: DescribeCopyIn,
+  describeCopyIn: DescribeCopyIn,
 ): Promise<ReplicaLookBefore> {
   const { current, pending, primaryRegion } = primary
   if (!current || current === token || primaryRegion) return { outcome: 'unasked' }
-  const ask = askEachRegionOnce(given)
+  const ask = askEachRegionOnce(describeCopyIn)
   const { promotedElsewhere, followingAnother } = await findDetachedCopies(primary, peers, ask)
   if (promotedElsewhere) return { outcome: 'promoted', why: promotedElsewhere, empty: [] }
-  const isForeign = pending !== undefined && pending !== token
-  if (isForeign && followingAnother.length)
+
+  const isOtherPending = pending !== undefined && pending !== token
+  if (isOtherPending && followingAnother.length)
     return { outcome: 'behind', why: followingAnother.join('; '), empty: [] }
-  if (isForeign || !(awaitedReplicas(primary).length || followingAnother.length))
+  if (isOtherPending || !(awaitedReplicas(primary).length || followingAnother.length))
     return { outcome: 'unasked' }
+
   try {
     const found = await requireAllHave(
       { versions: [current], label: 'current' },
@@ -80,7 +89,8 @@ export async function lookAtReplicasBefore(
       ask,
       followingAnother,
     )
-    // What is on its way for good would not get the next version. This rotation's own label may be what is under way.
+    // A replica that stays InProgress would not get the next version either. But it may be InProgress because of this rotation's own
+    // pending label, which then does not count.
     const underWay = awaitedReplicas(primary).find(({ status }) => status === 'InProgress')
     if (underWay && !pending) throw new ReplicasBehind(describeReplica(underWay))
     return { outcome: 'following', ...found }
@@ -92,7 +102,7 @@ export async function lookAtReplicasBefore(
 }
 
 /**
- * Sees that every replica has the pending version, and that nothing is under way any more.
+ * Checks that every replica has the pending version, and that no replication is under way.
  * @throws ReplicasBehind
  */
 export async function requireReplicasHavePending(
@@ -107,16 +117,20 @@ export async function requireReplicasHavePending(
   return found
 }
 
-/** The label that is looked at everywhere, and the versions that may have it. */
+/** In each replica one of `versions` must have the label. */
 type WantedVersions = { versions: string[]; label: 'current' | 'pending' }
 
-/** `apart` is what is behind already, beside the replicas. @throws ReplicasBehind */
+/**
+ * Checks every replica that is waited for.
+ * @param otherProblems sentences about copies that are no replicas of this primary, which count as behind too
+ * @throws ReplicasBehind
+ */
 async function requireAllHave(
   wanted: WantedVersions,
   primary: Description,
   peers: string[],
   ask: DescribeCopyIn,
-  apart: string[] = [],
+  otherProblems: string[] = [],
 ): Promise<ReplicaRegions> {
   const looked = await Promise.all(
     awaitedReplicas(primary).map(async replica => ({
@@ -124,14 +138,17 @@ async function requireAllHave(
       found: await lookAtReplica(replica, wanted, peers, ask),
     })),
   )
-  const behind = [...apart, ...looked.flatMap(({ found }) => (found.state === 'behind' ? [found.why] : []))]
+  const behind = [
+    ...otherProblems,
+    ...looked.flatMap(({ found }) => (found.state === 'behind' ? [found.why] : [])),
+  ]
   if (behind.length) throw new ReplicasBehind(behind.join('; '))
   const inState = (state: ReplicaLook['state']) =>
     looked.flatMap(({ replica, found }) => (found.state === state ? [replica.region] : []))
   return { regions: inState('follows'), empty: inState('empty'), unproven: inState('unproven') }
 }
 
-/** How one replica stands. */
+/** The state of one replica: see ReplicaRegions for `empty` and `unproven`. */
 type ReplicaLook = { state: 'follows' | 'empty' | 'unproven' } | { state: 'behind'; why: string }
 
 async function lookAtReplica(
@@ -146,7 +163,7 @@ async function lookAtReplica(
     return status === 'InSync' ? { state: 'unproven' } : behind(describeReplica(replica))
   try {
     const found = await ask(region)
-    // What is on its way may be an older version than this.
+    // A copy that does not exist yet counts as behind, as its first version may be an older one.
     if (!found)
       return status === 'InProgress'
         ? behind(`${describeReplica(replica)}, and is not there yet`)
@@ -154,7 +171,7 @@ async function lookAtReplica(
     if (versions.includes(found[label] ?? '')) return { state: 'follows' }
     return behind(`${describeReplica(replica)}, and has version ${found.current ?? 'none'}`)
   } catch (error) {
-    // Also an answer that is none of the service's, such as a firewall's: one Region must not stop what others go on with.
+    // This also catches an answer that did not come from AWS, such as a firewall's, so that the other Regions are still asked.
     const { name, message } = error as Error
     return behind(`${region} cannot be asked: ${error instanceof RotationError ? message : name}`)
   }

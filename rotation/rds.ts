@@ -13,22 +13,24 @@ import type { Credential } from './credential.ts'
 import { InvalidCredential, NotPermitted, RdsBusy } from './errors.ts'
 import { isManaged, tagsIn } from './tags.ts'
 
+/** An RDS instance or an Aurora cluster. */
 type Database = {
   arn: string
-  /** Each `host:port` that leads to it. */
+  /** Every `host:port` that leads to it. */
   addresses: (string | undefined)[]
-  /** ARN of the database that this one is a copy of. */
+  /** ARN of the database that this one is a read replica of. */
   source: string | undefined
+  /** The name of the master user. */
   master: string | undefined
-  /** Whether RDS keeps the master's password in a secret of its own. */
-  managed: boolean
-  /** Whether RDS has still to set a master's password. */
-  setting: boolean
-  /** Whether it is tagged keyturn:managed=true; unset if RDS does not tell its tags. */
-  tagged: boolean | undefined
+  /** Whether RDS keeps the master's password in a secret of its own and rotates it. */
+  isMasterManaged: boolean
+  /** Whether RDS is still setting the master's password. */
+  isSettingPassword: boolean
+  /** Whether it has the tag keyturn:managed=true; undefined if RDS does not tell its tags. */
+  isTagged: boolean | undefined
 }
 
-/** Amazon RDS: what its API tells about the databases of this account and Region. */
+/** The calls of Amazon RDS's API, for the databases of this account and Region. */
 export class Rds {
   readonly #client: RDSClient
 
@@ -36,13 +38,13 @@ export class Rds {
     this.#client = client
   }
 
-  /** Over a client of its own, for whoever loads both when they are used. */
+  /** Makes the instance and its client, so that a caller can load both with this file, when they are first used. */
   static fromConfig(settings: RDSClientConfig): Rds {
     return new Rds(new RDSClient(settings))
   }
 
   /**
-   * Where the master of a database logs in: an instance, or the writer of a cluster.
+   * Finds where the master of a database logs in: the endpoint of an instance, or the writer endpoint of a cluster.
    * @throws InvalidCredential if there is no such database; Unreachable, NotPermitted, Throttled
    */
   async findEndpoint(arn: string): Promise<{ engine: string; host: string; port: number }> {
@@ -55,31 +57,32 @@ export class Rds {
   }
 
   /**
-   * Whether users who log in at `address` are those of `primary`, each a `host:port` in small letters: two endpoints of
-   * one database, or `address` leads to a read replica of it, or to a replica of that. What a host's name says only
-   * chooses what is asked for; the answer has to hold the address.
+   * Whether two addresses, each a `host:port` in small letters, have the same users: they are endpoints of one database, or
+   * `address` leads to a read replica of the database at `primary`, or to a replica of such a replica. A database is looked up by
+   * the id in the host's name, and then has to list the whole address itself.
    * @throws Unreachable, NotPermitted, Throttled
    */
   async sharesUsers(address: string, primary: string): Promise<boolean> {
-    const origin = await this.#databaseAt(primary)
-    if (!origin) return false
-    if (origin.addresses.includes(address)) return true
+    const primaryDatabase = await this.#databaseAt(primary)
+    if (!primaryDatabase) return false
+    if (primaryDatabase.addresses.includes(address)) return true
     for (
-      let at = await this.#databaseAt(address);
-      at;
-      at = at.source ? await this.#database(at.source) : undefined
+      let database = await this.#databaseAt(address);
+      database;
+      database = database.source ? await this.#database(database.source) : undefined
     )
-      if (origin.arn === at.arn || origin.arn === at.source) return true
+      if (primaryDatabase.arn === database.arn || primaryDatabase.arn === database.source) return true
     return false
   }
 
-  /** Whether RDS has still to set the password of the database's master. @throws as `setMasterPassword` does */
+  /** Whether RDS is still setting the password of the database's master. @throws as `setMasterPassword` does */
   async isSettingPassword(master: Credential): Promise<boolean> {
-    return (await this.#databaseOf(master)).setting
+    return (await this.#databaseOf(master)).isSettingPassword
   }
 
   /**
-   * Tells RDS to set the password of a database's master to the credential's. It comes into force some time after.
+   * Has RDS set the password of a database's master to the credential's. RDS does so some time after this call.
+   * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
    * @throws InvalidCredential if there is no such database, this is not its master, or RDS manages that one's password
    * @throws RdsBusy if RDS is at work on the database; Unreachable, NotPermitted, Throttled
    */
@@ -87,7 +90,8 @@ export class Rds {
     const { arn } = await this.#requireSettable(master)
     const id = arn.split(':').at(-1)
     const change = { MasterUserPassword: master.password }
-    // An instance takes a password at once anyhow, and by ApplyImmediately all else that waits for its window too.
+    // An instance applies a password at once in any case. With ApplyImmediately it would also apply every other change that waits
+    // for its maintenance window.
     const modify = (): Promise<unknown> =>
       isCluster(arn)
         ? this.#client.send(
@@ -104,21 +108,23 @@ export class Rds {
     })
   }
 
-  /** What setMasterPassword would refuse, or IAM at its call. @throws what that throws */
+  /** Checks what setMasterPassword would refuse, or IAM for it. @throws what setMasterPassword would throw */
   async wouldSetMasterPassword(master: Credential): Promise<void> {
-    const { arn, tagged } = await this.#requireSettable(master)
-    if (tagged === false)
+    const { arn, isTagged } = await this.#requireSettable(master)
+    if (isTagged === false)
       throw new NotPermitted(
         `${arn} is not tagged keyturn:managed=true, and this stack sets the password of no other: tag it so`,
       )
   }
 
+  /** The database of a master whose password can be set now. @throws RdsBusy if RDS is setting it */
   async #requireSettable(master: Credential): Promise<Database> {
     const found = await this.#databaseOf(master)
-    if (found.setting) throw new RdsBusy(`${master}: RDS is setting its password`)
+    if (found.isSettingPassword) throw new RdsBusy(`${master}: RDS is setting its password`)
     return found
   }
 
+  /** The database that a master's value is for. @throws InvalidCredential if it is not for the master of a primary database */
   async #databaseOf(master: Credential): Promise<Database> {
     const found = await this.#databaseAt(master.address)
     if (!found || found.source)
@@ -128,11 +134,12 @@ export class Rds {
       )
     if (found.master !== master.username)
       throw new InvalidCredential('username', `should be the master user, which is ${found.master}`)
-    if (found.managed)
+    if (found.isMasterManaged)
       throw new InvalidCredential('username', 'is a master whose password RDS manages and rotates by itself')
     return found
   }
 
+  /** The database that has the endpoint `address`, a `host:port`; undefined if RDS knows none here. */
   async #databaseAt(address: string): Promise<Database | undefined> {
     const [, id, inCluster] =
       /^([^.]+)\.(cluster-)?[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./.exec(address) ?? []
@@ -157,7 +164,7 @@ export class Rds {
     }
   }
 
-  /** An instance of a cluster is one more way to the cluster. */
+  /** The database of an instance. If the instance belongs to a cluster, that is the cluster, with one address more. */
   async #ofInstance(id: string): Promise<Database | undefined> {
     const { DBInstanceArn, Endpoint, Port, ...instance } = flattenEndpoint(await this.#instance(id))
     if (!DBInstanceArn) return undefined
@@ -166,15 +173,17 @@ export class Rds {
       const cluster = await this.#ofCluster(instance.DBClusterIdentifier)
       return cluster && { ...cluster, addresses: [...cluster.addresses, address] }
     }
-    const { ReadReplicaSourceDBInstanceIdentifier: copied, ReadReplicaSourceDBClusterIdentifier: from } =
-      instance
-    // A name, or an ARN where the source is in another Region.
-    const named = (kind: string, name: string) =>
+    const {
+      ReadReplicaSourceDBInstanceIdentifier: sourceInstance,
+      ReadReplicaSourceDBClusterIdentifier: sourceCluster,
+    } = instance
+    // The source is given by its name, or by its ARN if it is in another Region.
+    const arnOf = (kind: string, name: string) =>
       name.startsWith('arn:') ? name : DBInstanceArn.replace(/db:[^:]+$/, `${kind}:${name}`)
     return {
       arn: DBInstanceArn,
       addresses: [address],
-      source: copied ? named('db', copied) : from && named('cluster', from),
+      source: sourceInstance ? arnOf('db', sourceInstance) : sourceCluster && arnOf('cluster', sourceCluster),
       ...masterOf(instance, instance.DBInstanceStatus),
     }
   }
@@ -190,7 +199,7 @@ export class Rds {
   }
 }
 
-/** What a rotation asks of it. */
+/** The calls of RDS that a rotation makes. */
 export type RdsCalls = Pick<
   Rds,
   'sharesUsers' | 'isSettingPassword' | 'setMasterPassword' | 'wouldSetMasterPassword'
@@ -198,6 +207,7 @@ export type RdsCalls = Pick<
 
 const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
 
+/** What RDS tells about the master user, and about the tags. */
 function masterOf(
   {
     MasterUsername,
@@ -209,15 +219,18 @@ function masterOf(
 ) {
   return {
     master: MasterUsername,
-    managed: MasterUserSecret !== undefined,
-    tagged: TagList && isManaged(tagsIn(TagList)),
-    setting: Boolean(PendingModifiedValues?.MasterUserPassword) || status === 'resetting-master-credentials',
+    isMasterManaged: MasterUserSecret !== undefined,
+    isTagged: TagList && isManaged(tagsIn(TagList)),
+    // The status: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
+    // The pending value: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
+    isSettingPassword:
+      Boolean(PendingModifiedValues?.MasterUserPassword) || status === 'resetting-master-credentials',
   }
 }
 
 const addressOf = (host?: string, port?: number) => host && `${host.toLowerCase()}:${port}`
 
-/** An instance, its endpoint written as a cluster's. */
+/** An instance with its endpoint's host and port in `Endpoint` and `Port`, as a cluster has them. */
 const flattenEndpoint = ({ Endpoint, ...instance }: DBInstance = {}) => ({
   ...instance,
   Endpoint: Endpoint?.Address,
@@ -227,6 +240,6 @@ const flattenEndpoint = ({ Endpoint, ...instance }: DBInstance = {}) => ({
 const undefinedIfAbsent = {
   DBInstanceNotFoundFault: () => undefined,
   DBClusterNotFoundFault: () => undefined,
-  // What has the name of no database, or is in another Region, is no valid parameter.
+  // RDS answers so for an ARN of another Region, and for a text that cannot be the name of a database.
   InvalidParameterValue: () => undefined,
 }

@@ -7,15 +7,23 @@ import { awaitedReplicas, describeReplica, laggingReplicas, type PeerAnswer } fr
 import type { Description } from './stores/store.ts'
 import { isManaged } from './tags.ts'
 
-// What createSecret refuses before it writes anything. Each throws, or returns nothing.
+// What createSecret refuses before it writes anything. Each of these functions throws if it refuses, and returns nothing.
 
-/** Whether a stack may use a secret: by its tag, or as what Secrets Manager rotates by the stack's own function. IAM heeds the same. */
+/**
+ * Whether a stack may use a secret: it has the tag keyturn:managed=true, or Secrets Manager rotates it by the stack's own rotation
+ * function. The stack's IAM policies require the same.
+ * @param rotationFunction ARN of the stack's rotation function
+ */
 export const isEnrolled = (
   { tags, rotatedBy }: Pick<Description, 'tags' | 'rotatedBy'>,
   rotationFunction: string | undefined,
 ): boolean => isManaged(tags) || (rotatedBy !== undefined && rotatedBy === rotationFunction)
 
-/** Here alone, and not where values are read: a rollback has to read what an earlier release took. */
+/**
+ * Checks that the host is a host. Parsing a value does not check it, as a rollback must be able to read a value that an earlier
+ * release accepted.
+ * @throws InvalidCredential
+ */
 export function requireHost({ engine, host }: Credential): void {
   if (engine !== 'opaque' && !isHost(host))
     throw new InvalidCredential(
@@ -25,8 +33,9 @@ export function requireHost({ engine, host }: Credential): void {
 }
 
 /**
- * What cannot be changed here, or is to rotate elsewhere. Before what is pending is looked at: nothing of a replica could be
- * rolled back.
+ * Refuses a replica, and a secret whose home is another Region. It runs before the pending version is examined, as an abandoned
+ * rotation cannot be rolled back in a replica.
+ * @throws InvalidCredential for a replica; NotAtHome
  */
 export function refuseOtherRegion({ arn, primaryRegion }: Description, { home }: Options): void {
   if (primaryRegion)
@@ -38,18 +47,23 @@ export function refuseOtherRegion({ arn, primaryRegion }: Description, { home }:
 }
 
 /**
- * Before what is pending is looked at. What an abandoned rotation left is not rolled back either: where the endpoint follows the
- * writer, this database is the promoted Region's by now, and current's password would be set for an application that has
- * another one. Nobody waits for it here, as this Region's applications are to use the other one, or it is given up first.
+ * Refuses a secret that was promoted in a peer Region. It runs before the pending version is examined, so that an abandoned
+ * rotation is not rolled back either: if the host is an endpoint that follows the writer, it now leads to the promoted Region's
+ * database, and a rollback would set a password that the applications there do not have.
+ * @throws PromotedElsewhere
  */
 export function refusePromotedElsewhere({ promoted }: PeerAnswer): void {
   if (promoted) throw new PromotedElsewhere(promoted)
 }
 
 /**
- * Once nothing else is pending: what an abandoned rotation left in the database is rolled back whatever replicas do. What
- * other Regions told holds; of a Region that has no such secret, so does nothing else. One whose replica is on its way is
- * waited for, as it is after every change of a tag or a label, unless that change was to write this rotation's value.
+ * Refuses a secret with a replica that does not have the current version. It runs after the pending version was examined, as an
+ * abandoned rotation has to be rolled back whatever the replicas do. The answer of the peer Regions counts first; then the
+ * status that the home Region reports, except for Regions that have no copy at all (`empty`). A replica that is InProgress, as
+ * after every change of a tag or a label, is waited for by a retry.
+ * @param isWritten whether this rotation's value is written already: the replica may be InProgress because of that, so it is not
+ *   waited for
+ * @throws ReplicasBehind; Conflict for a replica to wait for
  */
 export function refuseReplicasBehind(
   found: Description,
@@ -64,12 +78,20 @@ export function refuseReplicasBehind(
   if (!isWritten) throw new Conflict(describeReplica(replica))
 }
 
-/** Once nothing else is pending: what an abandoned rotation left is rolled back whatever the store would refuse now. */
+/**
+ * Refuses a secret whose store would not let a rotation end well. It runs after the pending version was examined, as an abandoned
+ * rotation has to be rolled back in any case.
+ * @throws InvalidCredential
+ */
 export function refuseObstacle({ obstacle }: Description): void {
   if (obstacle) throw new InvalidCredential(obstacle.field, obstacle.problem)
 }
 
-/** A tag that was set by mistake: the whole JSON would be tried as a password, and the user taken for locked out. */
+/**
+ * Refuses AWS's JSON in a secret whose tag says that the value is a password alone. The tag was then set by mistake: the whole
+ * JSON would be tried as a password, and its refusal would look like a lockout.
+ * @throws InvalidCredential
+ */
 export function refuseJsonAsPassword({ password }: Credential, { connection }: Options): void {
   if (connection && isSecretJson(password))
     throw new InvalidCredential(
@@ -78,6 +100,7 @@ export function refuseJsonAsPassword({ password }: Credential, { connection }: O
     )
 }
 
+/** Whether a text is JSON with a user and a password. */
 function isSecretJson(text: string): boolean {
   try {
     const { username, password } = JSON.parse(text)

@@ -1,12 +1,14 @@
 import { givenUpIn, type Tags } from './tags.ts'
 
 /**
- * `InSync` says of no version that it is there, only that nothing is under way. `message` is the service's own. `givenUp` is
- * the day, and why: nothing waits for such a replica.
+ * A replica of a secret, as its primary lists it. `status` is InSync, InProgress or Failed; InSync does not say which version the
+ * replica has, only that no replication is under way. `message` is the service's explanation. `givenUp` is the day on which the
+ * Region was given up, and the reason: no rotation waits for such a replica.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicationStatusType.html
  */
 export type Replica = { region: string; status: string; message?: string; givenUp?: string }
 
-/** Replicas as DescribeSecret of the primary lists them, beside its tags. */
+/** The replicas of a primary, from the list and the tags in the answer of DescribeSecret. */
 export function replicasIn(
   list: {
     Region?: string | undefined
@@ -26,30 +28,31 @@ export function replicasIn(
 
 type WithReplicas = { replicas?: Replica[] | undefined }
 
-/** The replicas that are to have each new version: all but those that were given up. */
+/** The replicas that a rotation waits for: all but those in Regions that were given up. */
 export const awaitedReplicas = ({ replicas = [] }: WithReplicas): Replica[] =>
   replicas.filter(({ givenUp }) => !givenUp)
 
 /**
- * The replicas that do not follow their primary, by what the service says of them; those that failed come first. Not those in
- * Regions that are known to be `empty`: where there is no such secret, nobody is refused.
+ * The replicas that are not in sync by the status that the primary lists, those that failed first. Replicas in the `empty` Regions
+ * are left out: there is no copy of the secret, so no application there is refused.
  */
 export const laggingReplicas = (found: WithReplicas, empty: string[] = []): Replica[] =>
   awaitedReplicas(found)
     .filter(({ region, status }) => status !== 'InSync' && !empty.includes(region))
     .toSorted((a, b) => Number(a.status === 'InProgress') - Number(b.status === 'InProgress'))
 
-/** What is wrong with a replica, in a line. */
+/** The status of a replica, in one line. */
 export const describeReplica = ({ region, status, message }: Replica): string =>
   `the replica in ${region} is ${status}${message ? `: ${message.replaceAll(/\s+/g, ' ').trim().slice(0, 200)}` : ''}`
 
-/**
- * What other Regions told before a rotation, in a sentence each: that the secret stands alone in one; that one does not follow;
- * or why they could not be asked. `empty` are those that have no such secret.
- */
+/** What the peer Regions said before a rotation. */
 export type PeerAnswer = {
+  /** A sentence, if a peer Region has promoted its replica to a secret of its own. */
   promoted?: string | undefined
+  /** A sentence, if a replica does not have the current version. */
   behind?: string | undefined
+  /** Why the Regions could not be asked, if so. */
   unasked?: string | undefined
+  /** The Regions that have no copy of the secret. */
   empty: string[]
 }

@@ -20,23 +20,26 @@ import { strategies } from './strategies/index.ts'
 import { logsIn } from './strategies/login.ts'
 import { isAdmin, strategyIn } from './tags.ts'
 
-/** What naming an admin works with. */
+/** What setAdmin gets beside a rotation's pipeline. */
 export type EditPipeline = Pipeline & {
   edits: Edits
-  /** Labels and tags of the admin's secret, without its value. */
+  /** Reads labels and tags of the admin's secret, without its value. */
   describeAdmin(arn: string): Promise<Description>
-  /** ARNs of admins' secrets besides those that are tagged. */
+  /** ARNs of admins' secrets that the deployment names, which need no tag. */
   listedAdmins: string[]
   /** ARN of this stack's rotation function. */
   rotationFunction: string
 }
 
-/** `started` is when the execution began, in milliseconds: what is younger is its own work, also if an answer was lost. */
+/**
+ * The secret `id` and the ARN of the admin's secret that its value should name. `started` is when the execution began, in
+ * milliseconds since 1970: a version that is younger was made by this execution, even if the answer to its call was lost.
+ */
 type AdminToSet = { id: string; admin: string; started: number }
 
 /**
- * `set` names the new version, the one that it replaced, and since when the password is there (ISO 8601). `already`:
- * the value named this admin before.
+ * The result of setAdmin. `set`: `version` was made and replaced `replaced`. `made` is when, and `passwordSince` since when the
+ * password has been stored, both ISO 8601. `already`: the value named this admin before.
  */
 export type SetAdminResult = { arn?: string } & (
   | { outcome: 'already' }
@@ -44,11 +47,11 @@ export type SetAdminResult = { arn?: string } & (
 )
 
 /**
- * Adds `masterarn` to a stored value, or names another admin in the place of one that it added itself; all else stays byte for
- * byte. Nothing is written, and the admin's value is not read,
- * before current has logged in, by the proof of a rotation; nobody logs in as the admin.
- * @throws InvalidCredential, InvalidOption, NotAtHome, RotationInProgress, RotationAbandoned, ReplicasBehind, LoginRefused,
- *   HostMismatch, NotPermitted, Superseded …
+ * Names an admin in a stored value: adds `masterarn`, or replaces one that setAdmin itself has added. The rest of the value stays
+ * byte for byte as it is. Before anything is written or the admin's value is read, the current value has to log in, as in a
+ * rotation. The admin's value is read to compare servers, not to log in.
+ * @throws InvalidCredential, InvalidOption, NotAtHome, RotationInProgress, RotationAbandoned, ReplicasBehind, Conflict,
+ *   LoginRefused, HostMismatch, NotPermitted, Superseded, or what else the login or the store throws
  */
 export async function setAdmin(pipeline: EditPipeline, wanted: AdminToSet): Promise<SetAdminResult> {
   const { store, edits } = pipeline
@@ -60,49 +63,59 @@ export async function setAdmin(pipeline: EditPipeline, wanted: AdminToSet): Prom
   refuseNoUser(found, options)
   if (found.arn === admin)
     throw new InvalidCredential('admin', "should be another secret than the user's own")
-  const exactly = store.withParser(Credential.parseOpaque)
-  const version = await exactly.read(id, { stage: 'current' })
+
+  const textStore = store.withParser(Credential.parseOpaque)
+  const version = await textStore.read(id, { stage: 'current' })
   if (!version) throw new InvalidCredential('value', 'the secret has no current version; store a first value')
   const text = version.credential.serialize()
   const current = Credential.parse(text)
   requireHost(current)
   if (current.masterarn === admin) return completeEarlierEdit(pipeline, found, version, wanted)
-  const bare = current.masterarn ? await readBeforeEdits(pipeline, found, id, version) : version
-  if (!bare)
+  const withoutAdmin = current.masterarn ? await readBeforeEdits(pipeline, found, id, version) : version
+  if (!withoutAdmin)
     throw new InvalidCredential(
       'masterarn',
       `names another admin, ${current.masterarn}, and it was not set-admin that named it last: keep that one, or exchange it in the value by hand`,
     )
-  const bareText = bare.credential.serialize()
+
+  const textWithoutAdmin = withoutAdmin.credential.serialize()
   const token = editTokenOf(found.arn ?? id, version.token, admin)
   refuseObstacle(found)
   await refuseOtherPending(pipeline, found, token)
   refuseReplicasBehind(found, { empty: [] })
-  await refuseOtherEdit(pipeline, id, token, bareText)
+  await refuseOtherEdit(pipeline, id, token, textWithoutAdmin)
   await requireAdminSecret(pipeline, admin)
   await requireAdminFor(pipeline, current.with({ masterarn: admin }), options)
-  const edited = addJsonMember(bareText, 'masterarn', admin)
+
+  const edited = addJsonMember(textWithoutAdmin, 'masterarn', admin)
   Credential.parse(edited)
   await edits.make({ id, token, replacing: version.token, text: edited })
-  return { ...arnField(found), ...(await resultOfEdit(pipeline, id, token, version.token, bare.created)) }
+  const result = await resultOfEdit(pipeline, id, token, version.token, withoutAdmin.created)
+  return { ...arnField(found), ...result }
 }
 
-/** The same for the same try, whoever makes it, so that what one has begun the next one completes. No value is in it. */
+/**
+ * The token of the version that an edit makes: a hash of the secret's ARN, the version that it replaces, and the admin's ARN. Two
+ * tries of the same edit have the same token, so the second one completes the first. It depends on no secret value.
+ */
 const editTokenOf = (...parts: string[]) => hash('sha256', JSON.stringify(parts))
 
 const arnField = ({ arn }: Description) => (arn ? { arn } : {})
 
-/** IAM says the same of a deployment's own role; here it is said why. */
+/** Refuses a secret that Keyturn may not change. IAM would refuse it too, without the reason. @throws NotPermitted */
 function refuseUnmanaged({ rotationFunction }: EditPipeline, found: Description, id: string): void {
   if (isEnrolled(found, rotationFunction)) return
   throw new NotPermitted(`${id} is not Keyturn's to change: tag it keyturn:managed=true`)
 }
 
-/** Whose value has no user, or is an admin's own, is rotated by no admin. */
+/** Refuses a secret whose value needs no admin: one without a user, an admin's own, or one without a strategy. @throws InvalidOption */
 function refuseNoUser({ tags }: Description, { engine, connection }: Options): void {
-  const kind = connection ? 'keyturn:connection' : engine ? 'keyturn:engine' : undefined
-  if (kind)
-    throw new InvalidOption(kind, 'says that no user is in the value: such a one never rotates by an admin')
+  const formatTag = connection ? 'keyturn:connection' : engine ? 'keyturn:engine' : undefined
+  if (formatTag)
+    throw new InvalidOption(
+      formatTag,
+      'says that no user is in the value: such a one never rotates by an admin',
+    )
   if (isAdmin(tags))
     throw new InvalidOption('keyturn:admin', "is set, so this is an admin's own secret: it should name none")
   if (!strategyIn(tags))
@@ -112,7 +125,7 @@ function refuseNoUser({ tags }: Description, { engine, connection }: Options): v
     )
 }
 
-/** Nothing is written but what a try that died left to be completed. */
+/** The result where the value names this admin already: completes an edit that died after it had made the version current. */
 async function completeEarlierEdit(
   pipeline: EditPipeline,
   found: Description,
@@ -121,13 +134,15 @@ async function completeEarlierEdit(
 ): Promise<SetAdminResult> {
   const { token, created = 0 } = version
   const { previous } = found
-  const isOwn = previous !== undefined && token === editTokenOf(found.arn ?? id, previous, admin)
-  const done = isOwn && (await pipeline.edits.finish({ id, token, replacing: previous }))
-  if (!isOwn || !(done || created >= started)) return { ...arnField(found), outcome: 'already' }
-  const bare = await readBeforeEdits(pipeline, found, id, version)
-  return { ...arnField(found), ...(await resultOfEdit(pipeline, id, token, previous, bare?.created)) }
+  const isEdit = previous !== undefined && token === editTokenOf(found.arn ?? id, previous, admin)
+  const wasUnfinished = isEdit && (await pipeline.edits.finish({ id, token, replacing: previous }))
+  if (!isEdit || !(wasUnfinished || created >= started)) return { ...arnField(found), outcome: 'already' }
+  const withoutAdmin = await readBeforeEdits(pipeline, found, id, version)
+  const result = await resultOfEdit(pipeline, id, token, previous, withoutAdmin?.created)
+  return { ...arnField(found), ...result }
 }
 
+/** The result `set`. `since` is when the password was stored, in milliseconds since 1970. */
 async function resultOfEdit(
   { store }: EditPipeline,
   id: string,
@@ -136,8 +151,8 @@ async function resultOfEdit(
   since: number | undefined,
 ): Promise<SetAdminResult> {
   const made = (await store.withParser(Credential.parseOpaque).read(id, { token }))?.created
-  const at = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
-  const [madeAt, passwordSince] = [at(made), at(since)]
+  const toIso = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
+  const [madeAt, passwordSince] = [toIso(made), toIso(since)]
   return {
     outcome: 'set',
     version: token,
@@ -148,8 +163,8 @@ async function resultOfEdit(
 }
 
 /**
- * The version without an admin of which set-admin made this one, perhaps by naming another admin first. Undefined if anybody else
- * has written in between, and for a version that no edit made.
+ * Finds the version without an admin from which setAdmin made this one, perhaps in several edits, one admin after the other.
+ * @returns undefined if no edit made this version, or somebody else has changed the value in between
  */
 async function readBeforeEdits(
   { store }: EditPipeline,
@@ -158,21 +173,26 @@ async function readBeforeEdits(
   version: Version,
 ): Promise<Version | undefined> {
   const tokens = await store.listTokens(id)
-  const exactly = store.withParser(Credential.parseOpaque)
-  const follow = async (edited: Version): Promise<Version | undefined> => {
+  const textStore = store.withParser(Credential.parseOpaque)
+  const goBack = async (edited: Version): Promise<Version | undefined> => {
     const text = edited.credential.serialize()
     const admin = adminIn(text)
     if (!admin) return edited
-    const made = tokens.find(token => editTokenOf(found.arn ?? id, token, admin) === edited.token)
-    const from = made === undefined ? undefined : await exactly.read(id, { token: made })
-    const bare = from && (await follow(from))
-    return bare && addJsonMember(bare.credential.serialize(), 'masterarn', admin) === text ? bare : undefined
+    const replaced = tokens.find(token => editTokenOf(found.arn ?? id, token, admin) === edited.token)
+    const before = replaced === undefined ? undefined : await textStore.read(id, { token: replaced })
+    const withoutAdmin = before && (await goBack(before))
+    if (!withoutAdmin) return undefined
+    return addJsonMember(withoutAdmin.credential.serialize(), 'masterarn', admin) === text
+      ? withoutAdmin
+      : undefined
   }
-  return follow(version)
+  return goBack(version)
 }
 
 /**
- * A try for another admin that died, or is at work; one for a version that is current no more is taken back.
+ * Refuses while an edit that names another admin runs, or has died. An unfinished edit of a value that is no longer current is
+ * cleaned up instead.
+ * @param text the current value without an admin
  * @throws RotationInProgress
  */
 async function refuseOtherEdit(
@@ -181,21 +201,21 @@ async function refuseOtherEdit(
   token: string,
   text: string,
 ): Promise<void> {
-  const begun = await edits.findUnfinished(id)
-  if (!begun || begun === token) return
-  const other = (
-    await store.withParser(Credential.parseOpaque).read(id, { token: begun })
-  )?.credential.serialize()
-  const admin = other && adminIn(other)
-  if (!admin || addJsonMember(text, 'masterarn', admin) !== other) {
-    await edits.finish({ id, token: begun, replacing: '' })
+  const unfinished = await edits.findUnfinished(id)
+  if (!unfinished || unfinished === token) return
+  const version = await store.withParser(Credential.parseOpaque).read(id, { token: unfinished })
+  const otherText = version?.credential.serialize()
+  const admin = otherText && adminIn(otherText)
+  if (!admin || addJsonMember(text, 'masterarn', admin) !== otherText) {
+    await edits.finish({ id, token: unfinished, replacing: '' })
     return
   }
   throw new RotationInProgress(
-    `version ${begun}, which names another admin, ${admin}, was to become current: start it again with that one, or take the label keyturn-edit off that version`,
+    `version ${unfinished}, which names another admin, ${admin}, was to become current: start it again with that one, or take the label keyturn-edit off that version`,
   )
 }
 
+/** The admin's ARN in the text of a value; undefined if there is none, or the text cannot be parsed. */
 function adminIn(text: string): string | undefined {
   try {
     return Credential.parse(text).masterarn
@@ -204,7 +224,7 @@ function adminIn(text: string): string | undefined {
   }
 }
 
-/** @throws NotPermitted, InvalidCredential */
+/** Checks that the ARN is that of an admin's secret which Keyturn may read. @throws NotPermitted, InvalidCredential */
 async function requireAdminSecret({ describeAdmin, listedAdmins }: EditPipeline, arn: string): Promise<void> {
   const untagged = new NotPermitted(
     `${arn} is no admin's secret that Keyturn may read: tag it keyturn:admin=true, or name it in the deployment's adminSecretArns`,
@@ -217,7 +237,11 @@ async function requireAdminSecret({ describeAdmin, listedAdmins }: EditPipeline,
     throw new InvalidCredential('admin', `should be the secret's whole ARN, which is ${found.arn}`)
 }
 
-/** @throws LoginRefused before the admin's value is read; as adminOf */
+/**
+ * Checks that the value could rotate with the admin it should name: logs in with it, then reads the admin's value.
+ * @throws LoginRefused before the admin's value is read; RotationInProgress on a temporary clone; HostMismatch, InvalidCredential,
+ *   InvalidOption
+ */
 async function requireAdminFor(pipeline: Pipeline, wanted: Credential, options: Options): Promise<void> {
   const { strategy, nextUser } = planOf(wanted, options)
   if (options.strategy === 'temporary-clone' && strategies[strategy].isOnClone?.(wanted.username))

@@ -1,5 +1,5 @@
-/** One line of at most `most` characters: what comes from outside may have any length, and line breaks. */
-export function shorten(text: string, most = 300): string {
+/** Makes one line of at most `maxLength` characters out of a text from outside, which may be long and have line breaks. */
+export function shorten(text: string, maxLength = 300): string {
   const line = text.replaceAll(/\s+/g, ' ').trim()
-  return line.length > most ? `${line.slice(0, most - 3)}...` : line
+  return line.length > maxLength ? `${line.slice(0, maxLength - 3)}...` : line
 }

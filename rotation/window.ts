@@ -1,12 +1,15 @@
 import * as v from 'valibot'
 
-/** When a rotation that is due may begin, in minutes of the day. From a late hour to an early one: overnight. */
+/**
+ * The window in which a rotation that is due may begin. `from` and `to` are minutes since midnight. If `from` is later than `to`, the
+ * window lasts over midnight.
+ */
 export type Window = {
   from: number
   to: number
-  /** On which days it opens, Sunday being 0; unset: on all. */
+  /** The days of the week on which the window opens, 0 for Sunday. Unset: every day. */
   days?: number[]
-  /** Whose clock tells, by its name in the IANA database; unset: UTC. */
+  /** The time zone, by its name in the IANA database. Unset: UTC. */
   zone?: string
 }
 
@@ -18,7 +21,7 @@ const WINDOW_PATTERN = new RegExp(
   String.raw`^(?:(?<days>${DAYS_PATTERN}(?:\+${DAYS_PATTERN})*) )?(?<from>${TIME_PATTERN})-(?<to>${TIME_PATTERN})(?: (?<zone>[\w/+:-]+))?$`,
 )
 
-/** Text such as `02:00-05:00`, `Mon-Fri 02:00-05:00 Europe/Berlin` or `Mon+Wed 22:00-04:00`. */
+/** Parses a text such as `02:00-05:00`, `Mon-Fri 02:00-05:00 Europe/Berlin` or `Mon+Wed 22:00-04:00`. */
 export const windowSchema = v.pipe(
   v.string(),
   v.regex(WINDOW_PATTERN),
@@ -31,14 +34,15 @@ export const windowSchema = v.pipe(
       ...(zone && { zone }),
     }
   }),
-  // Runs begin an hour apart at most, and one has to fall into it.
+  // The schedule's runs are at most an hour apart, and at least one has to begin within the window.
   v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
   v.check(({ zone }) => zone === undefined || isTimeZone(zone)),
 )
 
+/** The minutes since midnight of a time such as `05:30`. */
 const minutesOf = (time: string) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))
 
-/** The days of `Wed` or `Fri-Mon`. */
+/** The days of the week in a text such as `Wed` or `Fri-Mon`, 0 for Sunday. */
 function daysIn(text: string): number[] {
   const [first = 0, last = first] = text.split('-').map(name => DAY_NAMES.indexOf(name))
   return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, n) => (first + n) % 7)
