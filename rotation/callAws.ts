@@ -135,8 +135,8 @@ export async function callAws<T, Else = never>(
 }
 
 /**
- * Translates an error of a service. The service's own message is kept only if it cannot quote a value: the one of a denied call, which
- * names the caller, the action and the resource.
+ * Translates an error of a service. The service's own message is kept only if it cannot quote a value: the one of a denied
+ * call, which names the caller, the action and the resource.
  */
 function translateError(service: ServiceName, error: SdkError): unknown {
   const { translations = {}, unanswered, translateUnknown, enrolHint }: ServiceErrors = services[service]

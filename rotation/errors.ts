@@ -55,7 +55,10 @@ export class Unreachable extends RotationError {
   override readonly name = 'Unreachable'
 }
 
-/** There is no trusted TLS connection: the certificate has an unknown issuer, another host name or has expired, or TLS is not offered. */
+/**
+ * There is no trusted TLS connection: the certificate has an unknown issuer, another host name or has expired, or TLS is not
+ * offered.
+ */
 export class TlsFailed extends RotationError {
   override readonly name = 'TlsFailed'
 }
@@ -170,7 +173,10 @@ export class LockedOut extends RotationError {
   }
 }
 
-/** The database refused a statement for a reason that Keyturn does not know, or sent an unknown answer. The message has its code. */
+/**
+ * The database refused a statement for a reason that Keyturn does not know, or sent an unknown answer. The message has its
+ * code.
+ */
 export class DatabaseFailed extends RotationError {
   override readonly name = 'DatabaseFailed'
 }

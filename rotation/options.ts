@@ -50,7 +50,10 @@ export type Options = RollbackOptions & {
   window?: Window | undefined
   /** Seconds. Each rotation is delayed by a part of them, so that credentials that were enrolled together rotate apart. */
   jitter?: number | undefined
-  /** The home Region: the only one in which the credential rotates. Unset: it rotates in every Region with a stack that finds it. */
+  /**
+   * The home Region: the only one in which the credential rotates. Unset: it rotates in every Region with a stack that finds
+   * it.
+   */
   home?: string | undefined
 }
 

@@ -4,9 +4,9 @@ import { awaitedReplicas, type PeerAnswer } from './replicas.ts'
 import type { Description } from './stores/store.ts'
 
 /**
- * Makes sure that no version of another rotation is pending. If that rotation died and, by the histories of its executions, changed
- * no database, its version is discarded here. A run of rollbackSecret would have nothing to undo; and if rollbackSecret itself could
- * not work, every rotation would end as a lockout although nothing had been changed.
+ * Makes sure that no version of another rotation is pending. If that rotation died and, by the histories of its executions,
+ * changed no database, its version is discarded here. A run of rollbackSecret would have nothing to undo; and if rollbackSecret
+ * itself could not work, every rotation would end as a lockout although nothing had been changed.
  * @throws RotationInProgress if the other rotation runs
  * @throws RotationAbandoned if the other rotation died and may have changed a database, or replicas have to be asked first
  */

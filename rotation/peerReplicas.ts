@@ -54,9 +54,10 @@ export type ReplicaLookBefore =
   | { outcome: 'unasked' }
 
 /**
- * Checks before a rotation that every replica has the current version, as another rotation would leave it two versions behind. If
- * another rotation left a version pending, replicas are not waited for: it may have to be rolled back at once, as its application may
- * be refused. If this rotation's own version is pending from an earlier attempt, only the first execution waits (`isFirst`).
+ * Checks before a rotation that every replica has the current version, as another rotation would leave it two versions behind.
+ * If another rotation left a version pending, replicas are not waited for: it may have to be rolled back at once, as its
+ * application may be refused. If this rotation's own version is pending from an earlier attempt, only the first execution waits
+ * (`isFirst`).
  *
  * Whether a peer Region has promoted its replica is asked in every case: if the host is an endpoint that follows the writer, a
  * rollback would change a password in the promoted Region's database.
@@ -89,7 +90,7 @@ export async function lookAtReplicasBefore(
       ask,
       followingAnother,
     )
-    // A replica that stays InProgress would not get the next version either. But it may be InProgress because of this rotation's own
+    // A replica that stays InProgress would not get the next version either. But it may be so because of this rotation's own
     // pending label, which then does not count.
     const underWay = awaitedReplicas(primary).find(({ status }) => status === 'InProgress')
     if (underWay && !pending) throw new ReplicasBehind(describeReplica(underWay))

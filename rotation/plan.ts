@@ -15,8 +15,8 @@ import { withStrategyTag } from './tags.ts'
 // reports it.
 
 /**
- * The longest grace time of a secret with replicas: 350 days. The execution waits for the replicas before it, and Step Functions ends an
- * execution after a year. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+ * The longest grace time of a secret with replicas: 350 days. The execution waits for the replicas first, and Step Functions ends
+ * an execution after a year. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
  */
 export const MAX_GRACE_WITH_REPLICAS_SECONDS = 350 * 86_400
 

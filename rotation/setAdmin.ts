@@ -108,7 +108,10 @@ function refuseUnmanaged({ rotationFunction }: EditPipeline, found: Description,
   throw new NotPermitted(`${id} is not Keyturn's to change: tag it keyturn:managed=true`)
 }
 
-/** Refuses a secret whose value needs no admin: one without a user, an admin's own, or one without a strategy. @throws InvalidOption */
+/**
+ * Refuses a secret whose value needs no admin: one without a user, an admin's own, or one without a strategy.
+ * @throws InvalidOption
+ */
 function refuseNoUser({ tags }: Description, { engine, connection }: Options): void {
   const formatTag = connection ? 'keyturn:connection' : engine ? 'keyturn:engine' : undefined
   if (formatTag)

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 
 /**
- * The window in which a rotation that is due may begin. `from` and `to` are minutes since midnight. If `from` is later than `to`, the
- * window lasts over midnight.
+ * The window in which a rotation that is due may begin. `from` and `to` are minutes since midnight. If `from` is later than
+ * `to`, the window lasts over midnight.
  */
 export type Window = {
   from: number

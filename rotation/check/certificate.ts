@@ -1,10 +1,13 @@
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import type { Finding } from './report.ts'
 
-/** Days before a certificate ends that a warning begins. RDS changes those of its servers weeks before. */
+/** How many days before a certificate expires the check begins to warn. */
 const EXPIRY_WARNING_DAYS = 21
 
-/** What is told of a server's certificate whose issuer is trusted. */
+/**
+ * Describes the certificate of a server: its issuer, whether it names the host, and when it expires. Its issuer is trusted already.
+ * @param now in milliseconds since 1970
+ */
 export function describeCertificate(
   host: string,
   certificate: PeerCertificate,

@@ -7,38 +7,40 @@ import { type CheckResult, DATABASE_LINES } from './line.ts'
 import { Report } from './report.ts'
 import { type CheckTarget, type DeploymentAccess, lookAtStored, type StoredFindings } from './stored.ts'
 
-/** What a check works with beside a rotation's pipeline. */
+/** What a check gets beside a rotation's pipeline. */
 export type CheckSettings = DeploymentAccess & {
   loadCheckEngine: LoadCheckEngine
+  /** Whether the deployment allows test queries that write. The check does not run test queries then. */
   testMayWrite: boolean
-  /** Milliseconds for all looks together: less than the function has. */
+  /** Milliseconds for the whole check, less than the time limit of its function. */
   timeoutMs?: number
-  /** Gets what a remedy sends to the log for. */
+  /** Gets each Unexpected error, for the log: its remedy tells the reader to look there. */
   onUnexpected?: (error: Unexpected) => void
 }
 
-/** Of the two minutes that the function has. */
+/** Milliseconds for the whole check. Its function has two minutes. */
 const CHECK_TIMEOUT_MS = 90_000
 
 /**
- * Whether the rotation of a credential would go well: looks at all that a rotation refuses before its first change, by the
- * same code, and changes nothing. Each stored value logs in once, the admin's only after current's has.
+ * Checks whether the rotation of a credential would go well. It checks everything that a rotation refuses before its first
+ * change, by the same code, and changes nothing. The current value logs in once, then the admin's value, if one is needed.
+ * @returns a line for each thing that was checked. A check that fails is a line too, so this does not throw.
  */
 export async function checkCredential(
   pipeline: Pipeline,
   target: CheckTarget,
-  looks: CheckSettings,
+  settings: CheckSettings,
 ): Promise<CheckResult> {
-  const report = new Report(looks.onUnexpected)
+  const report = new Report(settings.onUnexpected)
   let stored: StoredFindings = { isRotating: false }
-  await runWithin(looks.timeoutMs ?? CHECK_TIMEOUT_MS, report, async () => {
-    stored = await lookAtStored(pipeline, target, looks, report)
+  await runWithin(settings.timeoutMs ?? CHECK_TIMEOUT_MS, report, async () => {
+    stored = await lookAtStored(pipeline, target, settings, report)
     leaveOutMeaningless(stored, report)
     const { options, current, strategy, nextUser, next, isRotating } = stored
     if (!options || !current || !strategy || nextUser === undefined || current.engine === 'opaque') return
     const isReached = await lookAtNetwork(current, report)
-    const known = { pipeline, ...looks, options, current, strategy, nextUser, next }
-    if (isReached && !isRotating) await lookAtDatabase(known, report)
+    const context = { pipeline, ...settings, options, current, strategy, nextUser, next }
+    if (isReached && !isRotating) await lookAtDatabase(context, report)
   })
   return {
     ...target,
@@ -48,21 +50,24 @@ export async function checkCredential(
   }
 }
 
-/** Looks until the time is over. Whoever still looks then finds the report closed, and begins nothing more. */
-async function runWithin(bound: number, report: Report, looking: () => Promise<void>): Promise<void> {
-  const over = new AbortController()
-  const late = sleep(bound, undefined, { signal: over.signal }).then(
-    () => report.close(bound),
+/**
+ * Runs a check until it ends or the time is over. Then the report is closed, so that a check which still runs adds nothing to
+ * it and begins nothing more.
+ */
+async function runWithin(timeoutMs: number, report: Report, check: () => Promise<void>): Promise<void> {
+  const isDone = new AbortController()
+  const timeIsOver = sleep(timeoutMs, undefined, { signal: isDone.signal }).then(
+    () => report.close(timeoutMs),
     () => {},
   )
   try {
-    await Promise.race([looking(), late])
+    await Promise.race([check(), timeIsOver])
   } finally {
-    over.abort()
+    isDone.abort()
   }
 }
 
-/** What has no meaning for such a credential, as far as it is known. */
+/** Leaves out the lines that have no meaning for this credential, as far as it is known. */
 function leaveOutMeaningless({ options, current, strategy }: StoredFindings, report: Report): void {
   if (options?.engine === 'opaque') report.leaveOut(...DATABASE_LINES)
   if (options && !options.testQuery) report.leaveOut('test-query')
@@ -70,6 +75,7 @@ function leaveOutMeaningless({ options, current, strategy }: StoredFindings, rep
     report.leaveOut('admin', 'admin-login')
 }
 
+/** The fields of the result that describe the credential. */
 function summaryOf({ found, current, strategy, nextUser }: StoredFindings): Partial<CheckResult> {
   return {
     ...(found?.name && { name: found.name }),

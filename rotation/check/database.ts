@@ -18,16 +18,16 @@ import { addGrantHint } from './grantHint.ts'
 import { countAddresses, tryConnect } from './network.ts'
 import type { Finding, NoFinding, Report } from './report.ts'
 
-/** So few connections are left that a warning is due. */
+/** If fewer connections than this are left, the check warns. */
 const MIN_FREE_CONNECTIONS_COUNT = 3
 
-/** An engine of its own, that tells each certificate it sees, and whose test queries may only read. */
+/** Loads an engine for a check: it reports each server certificate that it sees, and its test queries may only read. */
 export type LoadCheckEngine = (
   name: EngineName,
   onCertificate: (certificate: PeerCertificate) => void,
 ) => Promise<Engine>
 
-/** What the looks at a database have of those before. */
+/** What the checks of a database know from the checks before them. */
 export type LookContext = {
   pipeline: Pipeline
   loadCheckEngine: LoadCheckEngine
@@ -37,74 +37,78 @@ export type LookContext = {
   current: Credential
   strategy: StrategyName
   nextUser: string
-  /** Unset: no new value could be made. */
+  /** A new value as a rotation would make it. Unset if none could be made. */
   next?: Credential | undefined
 }
 
+/** A finding of a check that went well, with nothing for later checks. */
 const okFinding = (says: string): Finding<undefined> => ({ says, value: undefined })
 
-/** Whether there is a way to the server. */
+/** Checks whether the host's name is resolved and its port is open. @returns false if one of them failed */
 export async function lookAtNetwork({ host, address }: Credential, report: Report): Promise<boolean> {
-  const named = await report.look('name', async () => {
+  const resolved = await report.look('name', async () => {
     const addresses = await countAddresses(host)
     return okFinding(addresses ? `${host} has ${addresses} addresses` : `${host} is an address`)
   })
-  if (!named) return false
+  if (!resolved) return false
   const port = Number(address.split(':').at(-1))
-  const opened = await report.look('port', async () => {
+  const connected = await report.look('port', async () => {
     await tryConnect(host, port)
     return okFinding(`port ${port} is open`)
   })
-  return opened !== undefined
+  return connected !== undefined
 }
 
 /**
- * One login with current, and with the admin once that is proven; and all that their sessions tell. They are not open at one
- * time, as they are not in a rotation: the server may have room for one.
+ * Checks what needs a login: with the current value, and then with the admin's, if the strategy needs an admin. The first
+ * session is closed before the second is opened, as in a rotation: the server may have only one connection left.
  */
-export async function lookAtDatabase(known: LookContext, report: Report): Promise<void> {
-  const open = await lookAtLogin(known, report)
-  if (!open) return
-  const { engine, session } = open
+export async function lookAtDatabase(context: LookContext, report: Report): Promise<void> {
+  const login = await lookAtLogin(context, report)
+  if (!login) return
+  const { engine, session } = login
   {
-    await using own = session
-    await lookAtSession(known, own, report)
+    await using userSession = session
+    await lookAtSession(context, userSession, report)
   }
-  if (needsAdmin(known)) await lookAtAdmin(known, engine, session, report)
+  if (needsAdmin(context)) await lookAtAdmin(context, engine, session, report)
 }
 
+/** Whether an admin makes the change on this engine with this strategy. */
 const needsAdmin = ({ current, strategy }: LookContext) =>
   engineTraits[current.engine].actorByStrategy[strategy] === 'admin'
 
+/** Logs in with the current value. @returns undefined if that failed, or the time is over */
 async function lookAtLogin(
   { loadCheckEngine, current }: LookContext,
   report: Report,
 ): Promise<{ engine: Engine; session: Session } | undefined> {
   if (!report.begin('login')) return undefined
-  let seen: PeerCertificate | undefined
-  const see = (certificate: PeerCertificate) => {
-    seen ??= certificate
+  let certificate: PeerCertificate | undefined
+  const onCertificate = (seen: PeerCertificate) => {
+    certificate ??= seen
   }
   try {
-    const engine = await loadCheckEngine(current.engine, see)
+    const engine = await loadCheckEngine(current.engine, onCertificate)
     const session = await openProvenSession(engine, current)
-    await lookAtTls(current, seen, report, true)
+    await lookAtTls(current, certificate, report, true)
     report.add('login', { state: 'ok', says: `${JSON.stringify(current.username)} logs in` })
     return { engine, session }
   } catch (error) {
     if (error instanceof TlsFailed) report.fail('tls', error)
     else {
-      // What refuses a password has shown its certificate.
-      await lookAtTls(current, seen, report, error instanceof LoginRefused)
+      // A server that refuses a password has shown its certificate before, and it was trusted.
+      await lookAtTls(current, certificate, report, error instanceof LoginRefused)
       report.fail(error instanceof TooManyConnections ? 'connections' : 'login', error)
     }
     return undefined
   }
 }
 
+/** Describes the TLS connection. Without a certificate it says only whether the server is trusted, if that is known. */
 async function lookAtTls(
   { ssl, host }: Credential,
-  seen: PeerCertificate | undefined,
+  certificate: PeerCertificate | undefined,
   report: Report,
   isTrusted: boolean,
 ): Promise<void> {
@@ -114,37 +118,41 @@ async function lookAtTls(
       says: 'the value says "ssl": false: the connection is in clear text',
       remedy: 'Remove "ssl": false from the value, if the server takes TLS.',
     })
-  else if (seen) await report.look('tls', () => describeCertificate(host, seen))
+  else if (certificate) await report.look('tls', () => describeCertificate(host, certificate))
   else if (isTrusted) report.add('tls', { state: 'ok', says: 'the certificate of the server is trusted' })
 }
 
-async function lookAtSession(known: LookContext, own: Session, report: Report): Promise<void> {
-  const { current, nextUser, options } = known
-  await report.look('connections', () => lookAtFreeConnections(own, current.username))
+/** Checks what the user's own session shows. */
+async function lookAtSession(context: LookContext, session: Session, report: Report): Promise<void> {
+  const { current, nextUser, options } = context
+  await report.look('connections', () => lookAtFreeConnections(session, current.username))
   await report.look('pooler', () => {
-    if (nextUser === current.username) requireAuthQuery(own, current, options.pooler)
-    return okFinding(own.behindPooler ? 'a pooler stands in between' : 'no pooler is seen')
+    if (nextUser === current.username) requireAuthQuery(session, current, options.pooler)
+    return okFinding(session.behindPooler ? 'a pooler stands in between' : 'no pooler is seen')
   })
-  if (!needsAdmin(known)) await lookAtPrivileges(known, own, report)
-  // Last, as a session that is refused may be of no further use.
-  if (options.testQuery) await report.look('test-query', () => runTestQuery(known, own))
+  if (!needsAdmin(context)) await lookAtPrivileges(context, session, report)
+  // The test query comes last, as the session may not be usable after a query that was refused.
+  if (options.testQuery) await report.look('test-query', () => runTestQuery(context, session))
 }
 
 async function lookAtFreeConnections(
   session: Session,
   user: string,
 ): Promise<Finding<undefined> | NoFinding> {
-  const room = await session.countFreeConnections(user)
-  if (room === undefined) return { untold: 'the server does not tell how many connections it has left' }
+  const free = await session.countFreeConnections(user)
+  if (free === undefined) return { untold: 'the server does not tell how many connections it has left' }
   const says =
-    room > 0
-      ? `${room} more ${room === 1 ? 'connection' : 'connections'} may be opened`
+    free > 0
+      ? `${free} more ${free === 1 ? 'connection' : 'connections'} may be opened`
       : `this look had the last connection of ${JSON.stringify(user)}`
-  if (room >= MIN_FREE_CONNECTIONS_COUNT) return okFinding(says)
+  if (free >= MIN_FREE_CONNECTIONS_COUNT) return okFinding(says)
   return { ...okFinding(says), warning: 'Raise the limit, or let the application hold fewer connections.' }
 }
 
-/** Of the query that whoever may tag has written nothing is told, lest it answers questions about the data. */
+/**
+ * Runs the test query, and says only whether the server accepted it. Everybody who may tag the secret can write that query, and
+ * must not learn anything about the data from the server's message.
+ */
 async function runTestQuery(
   { options, testMayWrite }: LookContext,
   session: Session,
@@ -159,14 +167,14 @@ async function runTestQuery(
   return okFinding('ran')
 }
 
-/** `proof` is the user's own session, which has ended. */
+/** Checks the admin's value, its login and its privileges. `proof` is the user's own session, which is closed. */
 async function lookAtAdmin(
-  known: LookContext,
+  context: LookContext,
   engine: Engine,
   proof: Session,
   report: Report,
 ): Promise<void> {
-  const { pipeline, current, nextUser } = known
+  const { pipeline, current, nextUser } = context
   const admin = await report.look('admin', async () => {
     const value = await readAdminOf(pipeline, current, [current.username, nextUser])
     return { says: `${value}, of ${current.masterarn}`, value }
@@ -178,9 +186,10 @@ async function lookAtAdmin(
   })
   if (!login) return
   await using acting = login.value
-  await lookAtPrivileges(known, acting.session, report, admin.value.username)
+  await lookAtPrivileges(context, acting.session, report, admin.value.username)
 }
 
+/** Checks whether the session may make the change of a rotation. `admin` is the admin's name, if the session is an admin's. */
 async function lookAtPrivileges(
   { pipeline, current, strategy, next, options }: LookContext,
   session: Session,

@@ -2,8 +2,10 @@ import type { Credential } from '../credential.ts'
 import { NotPermitted } from '../errors.ts'
 
 /**
- * The refusal of an admin who is not allowed to change a user, with the statement that allows it: from PostgreSQL 16 on CREATEROLE
- * does so only of users that the admin made. https://www.postgresql.org/docs/16/role-attributes.html
+ * Adds the GRANT that helps to the error of an admin who may not change a user. From PostgreSQL 16 on, CREATEROLE allows an
+ * admin to change only the users that it made itself or was granted. https://www.postgresql.org/docs/16/role-attributes.html
+ * @param admin the admin's name, if an admin met the error
+ * @returns the error itself if it is another one
  */
 export function addGrantHint(error: unknown, { engine, username }: Credential, admin?: string): unknown {
   if (admin === undefined || engine !== 'postgres' || !(error instanceof NotPermitted)) return error
@@ -13,6 +15,6 @@ export function addGrantHint(error: unknown, { engine, username }: Credential, a
   )
 }
 
-/** A name as a statement has it, in quotes where it needs them. */
+/** A name for a statement of SQL, in quotes if it needs them. */
 const quoteName = (name: string): string =>
   /^[a-z_][a-z0-9_]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`

@@ -2,7 +2,7 @@ import type { EngineName } from '../engines/traits.ts'
 import type { StoreName } from '../stores/store.ts'
 import type { StrategyName } from '../strategies/strategyNames.ts'
 
-/** What is looked at in the database, and on the way there. */
+/** The names of the lines about the database and the network path to it. */
 export const DATABASE_LINES = [
   'name',
   'port',
@@ -16,18 +16,19 @@ export const DATABASE_LINES = [
   'privileges',
 ] as const
 
-/** What is looked at, in this order; each needs that those before it went well. */
+/** The names of all lines of a check, in their order. A line is not checked if one before it that it needs has failed. */
 export const LINE_NAMES = [
   ...(['tags', 'value', 'key', 'store', 'pending', 'replicas'] as const),
   ...DATABASE_LINES,
   'password-rules',
 ] as const
+/** The name of a line. */
 export type CheckLineName = (typeof LINE_NAMES)[number]
 
-/** `not-looked-at`: something before it failed, or this server does not tell. */
+/** `not-looked-at`: a line before it failed, or the server does not tell. */
 export type CheckLineState = 'ok' | 'warning' | 'failed' | 'not-looked-at'
 
-/** What one look found. Neither text holds a secret. */
+/** One line of a check. Its texts contain no secret value. */
 export type CheckLine = {
   line: CheckLineName
   state: CheckLineState
@@ -39,10 +40,10 @@ export type CheckLine = {
   remedy?: string
 }
 
-/** Whether the rotation of one credential would go well. What is not known, as a look failed before it, is left out. */
+/** The result of a check: whether the rotation of one credential would go well. Fields that could not be found out are left out. */
 export type CheckResult = {
   store: StoreName
-  /** As it was asked for. */
+  /** The name or ARN that was asked for. */
   id: string
   name?: string
   arn?: string
@@ -50,11 +51,11 @@ export type CheckResult = {
   strategy?: StrategyName
   user?: string
   nextUser?: string
-  /** `host:port` of the value. */
+  /** The database server, `host:port`. */
   address?: string
   /** ARN of the admin's secret. */
   admin?: string
-  /** The worst of the lines. */
+  /** The worst state of the lines. */
   result: Exclude<CheckLineState, 'not-looked-at'>
   lines: CheckLine[]
 }

@@ -3,27 +3,28 @@ import { connect as connectTo, isIP } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Unreachable } from '../errors.ts'
 
-/** Milliseconds for a name, and for a port. */
+/** Milliseconds for resolving a name, and for opening a connection. */
 const NETWORK_TIMEOUT_MS = 3000
 
-/** A firewall answers nothing at all. */
+/** The remedy for a refused connection. A firewall would not answer at all, so the host was reached. */
 const NOBODY_LISTENS =
   'Correct the port in the value, or start the server: the host answers, and nothing listens at that port.'
 
-/** How many addresses a name has, 0 for what is an address itself. @throws Unreachable */
+/** Resolves a host name. @returns how many addresses it has; 0 if it is an IP address itself @throws Unreachable */
 export async function countAddresses(host: string): Promise<number> {
   if (isIP(host)) return 0
-  const late = new AbortController()
-  const asked = lookup(host, { all: true }).catch((error: { code?: string }) => {
+  const isDone = new AbortController()
+  const resolving = lookup(host, { all: true }).catch((error: { code?: string }) => {
     throw new Unreachable(`${host}: the name is not resolved (${codeOf(error)})`)
   })
+  const timeIsOver = sleep(NETWORK_TIMEOUT_MS, undefined, { signal: isDone.signal })
   try {
-    const found = await Promise.race([asked, sleep(NETWORK_TIMEOUT_MS, undefined, { signal: late.signal })])
-    if (!found)
+    const addresses = await Promise.race([resolving, timeIsOver])
+    if (!addresses)
       throw new Unreachable(`${host}: the name is not resolved within ${NETWORK_TIMEOUT_MS / 1000} seconds`)
-    return found.length
+    return addresses.length
   } finally {
-    late.abort()
+    isDone.abort()
   }
 }
 
@@ -31,9 +32,9 @@ export async function countAddresses(host: string): Promise<number> {
 export function tryConnect(host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connectTo({ host, port, timeout: NETWORK_TIMEOUT_MS })
-    const fail = (why: string, more?: { remedy: string }) => {
+    const fail = (why: string, options?: { remedy: string }) => {
       socket.destroy()
-      reject(new Unreachable(`${host}:${port}: ${why}`, more))
+      reject(new Unreachable(`${host}:${port}: ${why}`, options))
     }
     socket.once('connect', () => {
       socket.destroy()
@@ -49,5 +50,5 @@ export function tryConnect(host: string, port: number): Promise<void> {
   })
 }
 
-/** Of an error of Node's; nothing else of it is told. */
+/** The code of an error of Node's, such as ECONNREFUSED. The rest of the error is not shown. */
 const codeOf = ({ code }: { code?: string }) => (/^[A-Z][A-Z0-9_]*$/.test(code ?? '') ? code : 'no code')

@@ -1,7 +1,7 @@
 import type { RotationError } from '../errors.ts'
 import type { CheckLineName } from './line.ts'
 
-/** What to do about a line that failed, where neither its error nor that error's name says more. */
+/** What to do about a line that failed, if there is no remedy for its error: the least specific of the remedies. */
 const REMEDIES_BY_LINE: Record<CheckLineName, string> = {
   tags: 'Give the name of a secret or a parameter of this account and Region.',
   value: 'Correct what is named in the stored value, or in the tags that say what it is.',
@@ -31,7 +31,7 @@ const CORRECT_VALUE = 'Correct in the stored value what is named.'
 const SERVER_UNREACHABLE =
   'See that the server is up, takes logins and has room for another connection, and look again.'
 
-/** What to do about an error at one line, by the error's name. */
+/** What to do about an error of one line, by the name of the error. */
 const REMEDIES_BY_LINE_AND_ERROR: Partial<Record<CheckLineName, Record<string, string>>> = {
   tags: {
     InvalidOption: CORRECT_TAG,
@@ -51,7 +51,7 @@ const REMEDIES_BY_LINE_AND_ERROR: Partial<Record<CheckLineName, Record<string, s
   'admin-login': { Unreachable: SERVER_UNREACHABLE },
 }
 
-/** What is to be done whichever line it befalls. */
+/** What to do about an error of any line, by the name of the error. */
 const REMEDIES_BY_ERROR: Record<string, string> = {
   Throttled: 'Try again in a moment.',
   Conflict: 'Try again in a moment.',
@@ -59,6 +59,6 @@ const REMEDIES_BY_ERROR: Record<string, string> = {
   Unexpected: 'Read the log of checkCredential, which has where it came from.',
 }
 
-/** @returns one sentence */
+/** What to do about a line that failed, in one sentence: the error's own remedy, if it has one, or that of the tables above. */
 export const remedyOf = (line: CheckLineName, { remedy, name }: RotationError): string =>
   remedy ?? REMEDIES_BY_ERROR[name] ?? REMEDIES_BY_LINE_AND_ERROR[line]?.[name] ?? REMEDIES_BY_LINE[line]

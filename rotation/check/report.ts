@@ -3,13 +3,16 @@ import { shorten } from '../shorten.ts'
 import { type CheckLine, type CheckLineName, type CheckResult, LINE_NAMES } from './line.ts'
 import { remedyOf } from './remedies.ts'
 
-/** What a look found: in a sentence, and what those after it need. `warning` is what to do about it. */
+/**
+ * What one look found: `says` in a sentence, `value` for the looks after it. If it deserves a warning, `warning` says what to do
+ * about it.
+ */
 export type Finding<T> = { says: string; value: T; warning?: string }
 
-/** Why there is nothing to be found: the server does not tell, or the deployment does not allow the look. */
+/** A look that found nothing. `untold` says why: the server does not tell, or the deployment does not allow the look. */
 export type NoFinding = { untold: string }
 
-/** The lines of one check as they come. A look that fails is its line's, and never the caller's. */
+/** Collects the lines of one check. The error of a look becomes its line, and is not thrown to the caller. */
 export class Report {
   readonly #lines = new Map<CheckLineName, CheckLine>()
   readonly #meaningless = new Set<CheckLineName>()
@@ -17,32 +20,35 @@ export class Report {
   #isClosed = false
   readonly #onUnexpected: (error: Unexpected) => void
 
-  /** `onUnexpected` gets what no line tells: where an error without a name of ours came from. */
+  /** @param onUnexpected gets each Unexpected error with its stack, which a line does not show */
   constructor(onUnexpected: (error: Unexpected) => void = () => {}) {
     this.#onUnexpected = onUnexpected
   }
 
-  /** Notes what is looked at now. @returns false if the report is closed: then nothing more is to be looked at */
+  /** Begins a line. @returns false if the report is closed, so that nothing more may be looked at */
   begin(line: CheckLineName): boolean {
     if (!this.#isClosed) this.#last = line
     return !this.#isClosed
   }
 
-  /** Ends it, after so many milliseconds: the look that goes on fails, and no other begins. */
-  close(bound: number): void {
+  /** Closes the report when the time is over, after `timeoutMs` milliseconds. The line that was begun last fails. */
+  close(timeoutMs: number): void {
     const missing = this.#missingLines()
-    const late = missing.includes(this.#last) ? this.#last : missing[0]
-    if (late)
+    const unfinished = missing.includes(this.#last) ? this.#last : missing[0]
+    if (unfinished)
       this.fail(
-        late,
+        unfinished,
         new Unreachable(
-          `there was no answer within the ${bound / 1000} seconds that all looks have together`,
+          `there was no answer within the ${timeoutMs / 1000} seconds that all looks have together`,
         ),
       )
     this.#isClosed = true
   }
 
-  /** Runs a look. @returns what it found, in an object; undefined if it failed, was not had, or the report is closed */
+  /**
+   * Runs a look and adds its line.
+   * @returns the value that it found, in an object; undefined if it failed or found nothing, or the report is closed
+   */
   async look<T>(
     line: CheckLineName,
     look: () => Finding<T> | NoFinding | Promise<Finding<T> | NoFinding>,
@@ -63,31 +69,33 @@ export class Report {
     }
   }
 
+  /** Adds a line that failed, with the remedy for its error. */
   fail(line: CheckLineName, error: unknown): void {
-    const known = error instanceof RotationError ? error : new Unexpected(error)
-    const { name, message } = known
-    if (known instanceof Unexpected) this.#onUnexpected(known)
-    this.add(line, { state: 'failed', says: message, error: name, remedy: remedyOf(line, known) })
+    const failure = error instanceof RotationError ? error : new Unexpected(error)
+    const { name, message } = failure
+    if (failure instanceof Unexpected) this.#onUnexpected(failure)
+    this.add(line, { state: 'failed', says: message, error: name, remedy: remedyOf(line, failure) })
   }
 
+  /** Adds a line, or replaces it. A closed report takes none. */
   add(line: CheckLineName, { says, remedy, ...rest }: Omit<CheckLine, 'line'>): void {
     if (this.#isClosed) return
     this.#lines.set(line, { line, ...rest, says: shorten(says), ...(remedy && { remedy: shorten(remedy) }) })
   }
 
-  /** These have no meaning for this credential. */
+  /** Leaves out lines that have no meaning for this credential. */
   leaveOut(...lines: CheckLineName[]): void {
     for (const line of lines) this.#meaningless.add(line)
   }
 
-  /** All lines in their order; what was not looked at says after which line. */
+  /** All lines in their order. A line that was not checked says why. */
   lines(): CheckLine[] {
-    const missed = (line: CheckLineName): CheckLine => ({
+    const uncheckedLine = (line: CheckLineName): CheckLine => ({
       line,
       state: 'not-looked-at',
       says: this.#isClosed ? 'there was no time left for it' : 'something before it failed',
     })
-    return this.#meaningfulLines().map(line => this.#lines.get(line) ?? missed(line))
+    return this.#meaningfulLines().map(line => this.#lines.get(line) ?? uncheckedLine(line))
   }
 
   #meaningfulLines(): CheckLineName[] {
@@ -98,7 +106,7 @@ export class Report {
     return this.#meaningfulLines().filter(line => !this.#lines.has(line))
   }
 
-  /** The worst of the lines. */
+  /** The worst state of the lines. */
   result(): CheckResult['result'] {
     const states = this.lines().map(({ state }) => state)
     return states.includes('failed') ? 'failed' : states.includes('warning') ? 'warning' : 'ok'

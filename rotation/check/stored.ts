@@ -12,44 +12,44 @@ import type { StrategyName } from '../strategies/strategyNames.ts'
 import { isAdmin, isManaged } from '../tags.ts'
 import type { Finding, NoFinding, Report } from './report.ts'
 
-/** Names what is looked at. */
+/** The secret or parameter to check, by its name or ARN. */
 export type CheckTarget = { store: StoreName; id: string }
 
-/** What of a deployment tells whether it may use a secret. */
+/** What decides whether a deployment may use a secret. */
 export type DeploymentAccess = {
-  /** ARN of the KMS key that the deployment names. */
+  /** ARN of the KMS key that the deployment's parameter of this name allows. */
   kmsKeyArn?: string | undefined
-  /** ARN of its rotateSecret. */
+  /** ARN of the deployment's rotation function, rotateSecret. */
   rotationFunction?: string | undefined
 }
 
-/** What the store tells. Left out is what could not be looked at. */
+/** What the store tells. Fields that could not be found out are left out. */
 export type StoredFindings = {
   found?: Description
   options?: Options
   current?: Credential
   strategy?: StrategyName
   nextUser?: string
-  /** A value as a rotation would make it, which is never used. */
+  /** A new value as a rotation would make it. It is never used. */
   next?: Credential
-  /** Whether a rotation of it goes on, and current may be refused meanwhile. */
+  /** Whether a rotation may be under way, so that the current value may be refused at the moment. */
   isRotating: boolean
 }
 
-/** Looks at what createSecret reads, and at whether it would write. No database is asked. */
+/** Checks what createSecret reads, and whether it would write. It connects to no database. */
 export async function lookAtStored(
   pipeline: StorePipeline,
   target: CheckTarget,
-  own: DeploymentAccess,
+  access: DeploymentAccess,
   report: Report,
 ): Promise<StoredFindings> {
   if (target.store === 'parameter-store') report.leaveOut('replicas')
   const { id } = target
-  const settings = (await report.look('tags', () => lookAtTags(pipeline, target, own)))?.value
+  const settings = (await report.look('tags', () => lookAtTags(pipeline, target, access)))?.value
   if (!settings) return { isRotating: false }
   const { found, options } = settings
   const value = (await report.look('value', () => readCurrent(pipeline, id, found, options)))?.value
-  await report.look('key', () => lookAtKey(found, own, value !== undefined))
+  await report.look('key', () => lookAtKey(found, access, value !== undefined))
   const pending = await report.look('pending', () => lookAtPending(pipeline, found))
   if (target.store === 'secrets-manager') await report.look('replicas', () => lookAtReplicas(found, options))
   if (!value) return { found, options, isRotating: !pending }
@@ -60,7 +60,10 @@ export async function lookAtStored(
   return { found, options, current, strategy, nextUser, ...(next && { next }), isRotating: !pending }
 }
 
-/** An admin's own secret, which this function may read, is never logged in with because somebody names it. */
+/**
+ * Checks that the deployment may use the secret, and reads its tags. The function may also read the secrets of admins, but refuses
+ * them here unless they are enrolled, so that nobody can have it log in as an admin by naming that secret.
+ */
 async function lookAtTags(
   pipeline: StorePipeline,
   { id }: CheckTarget,
@@ -82,6 +85,7 @@ async function lookAtTags(
   }
 }
 
+/** The error for a secret that the deployment may not use. */
 const notEnrolled = ({ tags }: Description) =>
   isAdmin(tags)
     ? new NotPermitted(
@@ -90,8 +94,10 @@ const notEnrolled = ({ tags }: Description) =>
       )
     : new NotPermitted('it is neither tagged keyturn:managed=true nor rotated by the function of this stack')
 
+/** The current value, its store, and the strategy and next user of a rotation. */
 type CurrentValue = { store: Store; current: Credential; strategy: StrategyName; nextUser: string }
 
+/** Reads the current value, and plans a rotation of it. */
 async function readCurrent(
   pipeline: StorePipeline,
   id: string,
@@ -107,32 +113,39 @@ async function readCurrent(
   }
 }
 
-/** The value was decrypted, or not: that is what there is to be known of a key that is named by an alias. */
+/**
+ * Checks that the deployment may use the KMS key of the values. If the key is named by an alias, only whether the value was read
+ * tells that.
+ */
 function lookAtKey(
   { key }: Description,
-  own: DeploymentAccess,
+  { kmsKeyArn }: DeploymentAccess,
   wasRead: boolean,
 ): Finding<undefined> | NoFinding {
-  if (key && !key.includes('alias/') && !own.kmsKeyArn?.endsWith(`/${key.split('/').at(-1)}`))
+  if (key && !key.includes('alias/') && !kmsKeyArn?.endsWith(`/${key.split('/').at(-1)}`))
     throw new NotPermitted(
-      `it is encrypted by ${key}, and this stack may use ${own.kmsKeyArn ? `${own.kmsKeyArn} alone` : 'the keys that AWS manages alone'}`,
+      `it is encrypted by ${key}, and this stack may use ${kmsKeyArn ? `${kmsKeyArn} alone` : 'the keys that AWS manages alone'}`,
     )
   if (!wasRead) return { untold: 'whether the value can be decrypted is not known' }
   return { says: `${key ?? 'the key that AWS manages'} decrypts the value`, value: undefined }
 }
 
-/** What an abandoned rotation left is rolled back before the next one, by itself. */
+/**
+ * Checks that no rotation is under way. A version that an abandoned rotation left pending is only a warning, as the next rotation
+ * rolls that one back.
+ * @throws RotationInProgress
+ */
 async function lookAtPending(pipeline: StorePipeline, found: Description): Promise<Finding<undefined>> {
-  const left = await findOtherPending(pipeline, found)
-  if (!left) return { says: 'no rotation goes on', value: undefined }
+  const abandoned = await findOtherPending(pipeline, found)
+  if (!abandoned) return { says: 'no rotation goes on', value: undefined }
   return {
-    says: `it is stuck: a rotation died and left version ${left} pending`,
+    says: `it is stuck: a rotation died and left version ${abandoned} pending`,
     value: undefined,
     warning: 'Rotate it: that takes the pending version back first.',
   }
 }
 
-/** As the own Region has it: no other is asked. */
+/** Checks the replicas by the status that the home Region reports. No other Region is asked. */
 function lookAtReplicas(found: Description, options: Options): Finding<undefined> {
   refuseOtherRegion(found, options)
   refuseReplicasBehind(found, { empty: [] })
@@ -150,6 +163,7 @@ function lookAtReplicas(found: Description, options: Options): Finding<undefined
   }
 }
 
+/** Checks that the tags allow a safe password, by making one. */
 function lookAtPasswordRules(current: Credential, options: Options, nextUser: string): Finding<Credential> {
   return {
     says: 'the rules of its tags make a password that cannot be guessed',
@@ -157,6 +171,7 @@ function lookAtPasswordRules(current: Credential, options: Options, nextUser: st
   }
 }
 
+/** Checks that the store would take the new value. */
 async function lookAtStore(
   store: Store,
   id: string,

@@ -10,11 +10,18 @@ import { regionIn } from '../arn.ts'
 import { callAws } from '../callAws.ts'
 import { isHostInRegion } from './hostMap.ts'
 
-/** An endpoint of RDS, Aurora or DocumentDB, by its first labels. A custom endpoint is none of its cluster's two. */
+/**
+ * The host of an endpoint of RDS, Aurora or DocumentDB. The groups are the id of the instance or cluster, and for a cluster's
+ * endpoint whether it is the writer's (`cluster-`) or the readers' (`cluster-ro-`). A custom endpoint of Aurora does not match
+ * as a cluster's. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html
+ */
 const RDS_ENDPOINT =
   /^([^.]+)\.(cluster-ro-|cluster-(?!custom-))?[^.]+\.([^.]+\.(rds|docdb)|rds\.[^.]+)\.amazonaws\./
 
-/** What RDS tells, in this Region, of the databases that are copies of those in another one. */
+/**
+ * The calls of RDS's API in this Region that find copies of databases of another Region. The other Region is not called, as it
+ * may be lost.
+ */
 export class DatabaseCopies {
   readonly #client: RDSClient
 
@@ -22,15 +29,16 @@ export class DatabaseCopies {
     this.#client = client
   }
 
-  /** Over a client of its own, for whoever loads both when they are used. */
+  /** Makes the instance and its client, so that a caller can load both with this file, when they are first used. */
   static fromConfig(settings: RDSClientConfig): DatabaseCopies {
     return new DatabaseCopies(new RDSClient(settings))
   }
 
   /**
-   * The endpoint here of the cluster that is in one global cluster with the cluster in Region `from` whose endpoint `host` is:
-   * its writer's for a writer's, its readers' for the readers'. Undefined if there is none, or `host` is of another kind. The
-   * other Region is not asked, as it may be lost.
+   * Finds the endpoint in this Region of the cluster that belongs to the same global cluster as the cluster with endpoint `host`
+   * in Region `from`. For a writer endpoint it is the writer endpoint, for a reader endpoint the reader endpoint.
+   * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_DescribeGlobalClusters.html
+   * @returns undefined if there is none, or `host` is another kind of endpoint
    * @throws Unreachable, NotPermitted, Throttled
    */
   async endpointInGlobalCluster(host: string, from: string): Promise<string | undefined> {
@@ -52,8 +60,10 @@ export class DatabaseCopies {
   }
 
   /**
-   * The endpoint here of the read replica of the database in Region `from` whose endpoint `host` is, for as long as it is one:
-   * once promoted it no longer says of what. @throws as above
+   * Finds the endpoint in this Region of a read replica of the database with endpoint `host` in Region `from`. Once the replica is
+   * promoted, RDS no longer tells what it was a replica of.
+   * @returns undefined if there is none
+   * @throws Unreachable, NotPermitted, Throttled
    */
   async endpointOfReplica(host: string, from: string): Promise<string | undefined> {
     const [, id, kind = ''] = RDS_ENDPOINT.exec(host.toLowerCase()) ?? []
@@ -61,6 +71,7 @@ export class DatabaseCopies {
     return kind ? this.#clusterCopying(id, from) : this.#instanceCopying(id, from)
   }
 
+  /** The writer endpoint of a cluster, or its reader endpoint, as `kind` says. */
   async #endpointOf(arn: string, kind: string): Promise<string | undefined> {
     const command = new DescribeDBClustersCommand({ DBClusterIdentifier: arn.split(':').at(-1) })
     const { DBClusters: [cluster] = [] } = await callAws('RDS', () => this.#client.send(command), {
@@ -69,6 +80,7 @@ export class DatabaseCopies {
     return kind === 'cluster-' ? cluster?.Endpoint : cluster?.ReaderEndpoint
   }
 
+  /** The writer endpoint of the cluster that is a read replica of cluster `id` in Region `from`. */
   async #clusterCopying(id: string, from: string): Promise<string | undefined> {
     const pages = await callAws('RDS', () =>
       Array.fromAsync(paginateDescribeDBClusters({ client: this.#client, pageSize: 100 }, {})),
@@ -79,6 +91,7 @@ export class DatabaseCopies {
       ?.Endpoint
   }
 
+  /** The endpoint of the instance that is a read replica of instance `id` in Region `from`. */
   async #instanceCopying(id: string, from: string): Promise<string | undefined> {
     const pages = await callAws('RDS', () =>
       Array.fromAsync(paginateDescribeDBInstances({ client: this.#client, pageSize: 100 }, {})),
@@ -92,6 +105,6 @@ export class DatabaseCopies {
 
 const isClusterArn = (arn: string, region: string, id: string) => isDatabaseArn(arn, region, 'cluster', id)
 
-/** Whether an ARN is that of a database in a Region. Both it and `id` are in small letters. */
+/** Whether an ARN is that of database `id` in a Region. RDS's ids are in small letters, and `id` must be too. */
 const isDatabaseArn = (arn: string, region: string, kind: string, id: string) =>
   arn.startsWith('arn:') && regionIn(arn) === region && arn.endsWith(`:${kind}:${id}`)

@@ -17,34 +17,39 @@ import { tryLogin } from '../strategies/login.ts'
 import { givenUpIn, homeIn } from '../tags.ts'
 import { type HostSources, moveToThisRegion } from './moveToThisRegion.ts'
 
-/** Which version of which secret is to be found. */
+/** The secret whose version is to be found, and how. */
 export type VersionSearch = {
-  /** The ARN in this Region. */
+  /** The ARN of the replica in this Region. */
   arn: string
   /** The Region that was lost. */
   from: string
-  /** The logins that were refused before, `VERSION@host:port` each. */
+  /** The logins that were refused in earlier tries, each as `VERSION@host:port`. They are not tried again. */
   refused: string[]
-  /** Nothing is lost yet: current alone is tried, and the server may be a standby. */
+  /**
+   * Whether this is a rehearsal, before a Region is lost. Then only the current version is tried, and the server may be a
+   * standby.
+   */
   rehearsal: boolean
 }
 
-/**
- * The version that logs in, by its id alone; or `error` and `reason` why there is none. `refused` are the logins that a server
- * refused, with those of before.
- */
+/** The result of a search: the version that logs in, or why there is none. */
 export type FoundVersion = {
+  /** The token of the version that logs in. */
   version?: string
+  /** The stage of that version. */
   stage?: Stage
-  /** The version that was current. */
+  /** The token of the version that was current at that time. */
   current?: string
+  /** The name of the error, if no version was found. */
   error?: string
+  /** The message of the error. */
   reason?: string
   warnings: string[]
+  /** The logins that were refused, in this try and earlier ones, each as `VERSION@host:port`. */
   refused: string[]
 }
 
-/** What is needed for it: of a pipeline no more than this. */
+/** The part of a pipeline that the search needs. */
 export type SearchPipeline = Pick<
   Pipeline,
   'store' | 'loadEngine' | 'readAdmin' | 'readConnection' | 'defaults'
@@ -52,23 +57,28 @@ export type SearchPipeline = Pick<
   hosts: HostSources
 }
 
+/** A stored version that may log in. `credential` has the host of this Region. */
 type Candidate = { token: string; stage: Stage; credential: Credential }
 
-/** In this order: a database that lags behind knows an older password than its secret, or one that was about to be current. */
+/**
+ * The order in which versions are tried. The copy of a database may lag behind and know the previous password only; or a
+ * rotation had set the pending one when the Region was lost.
+ */
 const STAGES_IN_ORDER: readonly Stage[] = ['current', 'previous', 'pending']
 
 /**
- * Finds which stored version of a secret logs in, now that the database of another Region is to be used. Each is tried once, as
- * servers lock accounts. Nothing is changed.
- * @throws InvalidCredential, HostUnmapped, StillStandby, NotPermitted, Unreachable, … unless a login was refused just before
+ * Finds the stored version of a secret that logs in to the database of this Region, after another Region was lost. Each version is
+ * tried once, as servers lock accounts after several refused logins. Nothing is changed.
+ * @throws InvalidCredential, HostUnmapped, StillStandby, NotPermitted, Unreachable, or what else a login throws. If a login was
+ *   refused before in this try, such an error is returned instead, except for StillStandby.
  */
-export async function findVersion(looking: SearchPipeline, wanted: VersionSearch): Promise<FoundVersion> {
-  const { store, defaults } = looking
-  const described = await store.describe(wanted.arn)
+export async function findVersion(pipeline: SearchPipeline, search: VersionSearch): Promise<FoundVersion> {
+  const { store, defaults } = pipeline
+  const described = await store.describe(search.arn)
   if (described.owner)
     throw new InvalidCredential('id', `${described.owner} manages this secret: it is not promoted`)
   const options = parseRollbackOptions(described.tags, defaults)
-  const versions = await versionsOf(looking, described, options, wanted)
+  const versions = await versionsOf(pipeline, described, options, search)
   const [current] = versions
   if (current?.credential.engine === 'opaque')
     return {
@@ -76,90 +86,94 @@ export async function findVersion(looking: SearchPipeline, wanted: VersionSearch
       warnings: ['no database knows it, so no login was tried'],
       refused: [],
     }
-  const adminless = current && (await adminMissingWarning(store, current.credential, wanted))
-  const refused = [...wanted.refused]
-  if (adminless && wanted.rehearsal)
-    return { error: new ReplicaMissing().name, reason: adminless, warnings: [], refused }
+
+  const adminMissing = current && (await adminMissingWarning(store, current.credential, search))
+  const refused = [...search.refused]
+  if (adminMissing && search.rehearsal)
+    return { error: new ReplicaMissing().name, reason: adminMissing, warnings: [], refused }
   const warnings = [
-    adminless,
-    givenUpWarning(described, wanted),
-    standsAloneWarning(described, wanted),
+    adminMissing,
+    givenUpWarning(described, search),
+    standsAloneWarning(described, search),
   ].filter(text => text !== undefined)
+
   try {
     for (const version of versions) {
       const login = `${version.token}@${version.credential.address}`
       if (refused.includes(login)) continue
-      const more = await tryVersion(looking, version.credential, wanted)
-      if (more) return { ...versionFields(version, described), warnings: [...warnings, ...more], refused }
+      const loginWarnings = await tryVersion(pipeline, version.credential, search)
+      if (loginWarnings)
+        return { ...versionFields(version, described), warnings: [...warnings, ...loginWarnings], refused }
       refused.push(login)
     }
   } catch (error) {
-    // A copy that lags behind may know by then what it refuses now: its refusals are forgotten.
+    // A standby may still receive the password that it refuses now, so the refused logins of this try are not kept.
     if (error instanceof StillStandby) throw error
-    // Thrown, it would be tried again by the state machine, and what was refused with it.
-    if (refused.length === wanted.refused.length || !(error instanceof RotationError)) throw error
+    // If the error were thrown, the state machine would try the refused logins again with it. So it is returned.
+    if (refused.length === search.refused.length || !(error instanceof RotationError)) throw error
     return { error: error.name, reason: error.message, warnings, refused }
   }
   const { name: error, message: reason } = new LoginRefused(
-    allRefusedMessage(versions, refused.length - wanted.refused.length),
+    allRefusedMessage(versions, refused.length - search.refused.length),
   )
   return { error, reason, warnings, refused }
 }
 
+/** The fields of the result for a version that was found. */
 const versionFields = ({ token, stage }: Candidate, { current = '' }: Description) => ({
   version: token,
   stage,
   current,
 })
 
-/** The versions that are to be tried, each with the host that it is to have here. */
+/** The versions to try, each with the host of this Region. A login that two versions share is tried once. */
 async function versionsOf(
-  looking: SearchPipeline,
+  pipeline: SearchPipeline,
   described: Description,
   options: RollbackOptions,
   { arn, from, rehearsal }: VersionSearch,
 ): Promise<Candidate[]> {
-  const store = await openStore(looking, options)
-  const found: Candidate[] = []
+  const store = await openStore(pipeline, options)
+  const candidates: Candidate[] = []
   for (const stage of rehearsal ? STAGES_IN_ORDER.slice(0, 1) : STAGES_IN_ORDER) {
     const token = described[stage]
     try {
       const version = token === undefined ? undefined : await store.read(arn, { token })
       if (!version || token === undefined) continue
-      const credential = await moveToThisRegion(version.credential, options, from, looking.hosts)
-      // Where somebody has edited another field it is the same login.
-      const isTried = ({ credential: other }: Candidate) =>
+      const credential = await moveToThisRegion(version.credential, options, from, pipeline.hosts)
+      const isSameLogin = ({ credential: other }: Candidate) =>
         other.hasSameLogin(credential) && other.password === credential.password
-      if (!found.some(isTried)) found.push({ token, stage, credential })
+      if (!candidates.some(isSameLogin)) candidates.push({ token, stage, credential })
     } catch (error) {
-      // What an application would not have got anyway may be of no use.
+      // Applications read the current version. Another one that cannot be used is skipped.
       if (stage === 'current' || !(error instanceof RotationError)) throw error
     }
   }
-  if (!found.length) throw new InvalidCredential('value', 'the secret has no current version')
-  return found
+  if (!candidates.length) throw new InvalidCredential('value', 'the secret has no current version')
+  return candidates
 }
 
 /**
- * Logs in once. What there is to warn of if that goes well; undefined if it is refused.
- * @throws StillStandby
+ * Logs in once.
+ * @returns warnings, if the login is accepted; undefined if it is refused
+ * @throws StillStandby if the server takes no changes and should
  */
 async function tryVersion(
-  looking: SearchPipeline,
+  pipeline: SearchPipeline,
   credential: Credential,
-  wanted: VersionSearch,
+  search: VersionSearch,
 ): Promise<string[] | undefined> {
-  const { rehearsal } = wanted
+  const { rehearsal } = search
   try {
-    await using session = await tryLogin(await looking.loadEngine(credential.engine), credential)
+    await using session = await tryLogin(await pipeline.loadEngine(credential.engine), credential)
     if (!session) return undefined
     const isStandby = !rehearsal && (await session.isStandby?.())
-    if (isStandby && !(await isReaderHere(looking, credential, wanted))) throw stillStandby(credential)
+    if (isStandby && !(await isReaderHere(pipeline, credential, search))) throw stillStandby(credential)
     return session.behindPooler
       ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
       : []
   } catch (error) {
-    // A standby need not let anybody in, and need not run.
+    // In a rehearsal the database of this Region is a standby, which may refuse all logins or not run at all.
     if (rehearsal && error instanceof Unreachable && !isUnknownHost(error))
       return [`no login was tried: ${error.message}`]
     if (error instanceof Standby) throw stillStandby(credential)
@@ -168,19 +182,19 @@ async function tryVersion(
 }
 
 /**
- * Whether the value is that of an application which only reads, from a server that follows another one in this Region: the one
- * that its admin logs in to takes changes.
+ * Whether the value is for an application that only reads, from a read replica of a server in this Region. The admin of such a
+ * value logs in to that other server, which takes changes.
  */
 async function isReaderHere(
-  looking: SearchPipeline,
+  pipeline: SearchPipeline,
   { masterarn, address }: Credential,
   { from }: VersionSearch,
 ): Promise<boolean> {
   if (!masterarn) return false
   try {
-    const admin = await moveToThisRegion(await looking.readAdmin(masterarn), {}, from, looking.hosts)
+    const admin = await moveToThisRegion(await pipeline.readAdmin(masterarn), {}, from, pipeline.hosts)
     if (admin.address === address) return false
-    await using session = await tryLogin(await looking.loadEngine(admin.engine), admin)
+    await using session = await tryLogin(await pipeline.loadEngine(admin.engine), admin)
     return session !== undefined && !(await session.isStandby?.())
   } catch (error) {
     if (error instanceof RotationError) return false
@@ -188,13 +202,16 @@ async function isReaderHere(
   }
 }
 
-/** What the map names may be no host at all. */
+/** Whether the host's name does not exist, as a host map may name a wrong one. */
 const isUnknownHost = ({ message }: Error) => message.includes('ENOTFOUND')
 
 const stillStandby = ({ server }: Credential) =>
   new StillStandby(`${server} takes no changes: promote the database, then promote again`)
 
-/** What is wrong with the admin that a value names, if so. An application needs none, so the value is promoted all the same. */
+/**
+ * A warning if the secret of the value's admin has no replica in this Region. Applications do not need the admin, so the secret is
+ * promoted all the same.
+ */
 async function adminMissingWarning(
   store: Store,
   { masterarn }: Credential,
@@ -211,7 +228,7 @@ async function adminMissingWarning(
   }
 }
 
-/** What is wrong with one that somebody promoted by hand, or that is left of a promotion long ago. */
+/** A warning if the secret was no replica before: somebody promoted it by hand, or an earlier promotion left it. */
 function standsAloneWarning(
   { primaryRegion, tags }: Description,
   { from }: VersionSearch,
@@ -220,13 +237,14 @@ function standsAloneWarning(
   return `it was a secret of its own already: what was stored in ${from} since then has not come here`
 }
 
-/** What is wrong if the lost Region has given this one up: it does not ask whether the secret was promoted here. */
+/** A warning if the lost Region had given this Region up, so that it would not ask whether the secret was promoted here. */
 function givenUpWarning({ tags }: Description, { arn, from }: VersionSearch): string | undefined {
   const region = regionIn(arn) ?? ''
   if (givenUpIn(tags)[region] === undefined) return undefined
   return `${from} has given up ${region}, so once it is back it would rotate this secret too: set the tag keyturn:home of the one there to ${region} before`
 }
 
+/** The message of LoginRefused. `tries` is how many versions were tried this time. */
 function allRefusedMessage(versions: Candidate[], tries: number): string {
   const [current] = versions
   const login = `${current?.credential}`

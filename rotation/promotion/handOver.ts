@@ -11,33 +11,34 @@ import { describeReplica } from '../replicas.ts'
 import { SecretsManager } from '../stores/secretsManager.ts'
 import { HOME_TAG, homeIn, tagsIn } from '../tags.ts'
 
-/** Secrets Manager here, and in the Region that is given up. */
+/** The clients of Secrets Manager in this Region (`here`) and in the Region that is given up (`there`). */
 export type BothRegions = { here: SecretsManagerClient; there: SecretsManagerClient }
 
-/** Of which secret, by its ARN here; and the Region that is given up. */
+/** A secret, by its ARN in this Region, and the Region that is given up. */
 export type SecretToHandOver = { arn: string; from: string }
 
 /**
- * Before a planned promotion: no rotation begins in the other Region any more, none is under way there, and the replica here has
- * what is current there. So nothing is lost.
- * @throws RotationInProgress, ReplicasBehind: ask again; StandsAlone, before anything was changed, if what is here does not follow
- *   and has another version; InvalidCredential if there is no such secret, NotPermitted, Throttled
+ * Prepares the planned promotion of a replica, so that nothing is lost: tags the secret in the other Region so that no rotation
+ * begins there any more, then makes sure that none is under way and that the replica has the current version.
+ * @throws RotationInProgress, ReplicasBehind: the state machine tries again
+ * @throws StandsAlone, before anything was changed, if the secret here is no replica and has another version
+ * @throws InvalidCredential if one of the secrets does not exist; NotPermitted, Throttled
  */
 export async function handOver({ here, there }: BothRegions, { arn, from }: SecretToHandOver): Promise<void> {
   const [id, region] = [arnInRegion(arn, from), regionIn(arn) ?? '']
   const store = new SecretsManager(there)
   const before = await store.describe(id)
-  const isBegun = homeIn(before.tags) === region
-  if (!isBegun) {
+  const isTagged = homeIn(before.tags) === region
+  if (!isTagged) {
     const { primaryRegion, current } = await new SecretsManager(here).describe(arn)
-    // What is left of a promotion that was long ago, say: as current it would take the place of what is newer.
+    // The secret here may be left of an earlier promotion. Promoted again, its old value would replace a newer one.
     if (primaryRegion === undefined && current !== before.current)
       throw new StandsAlone(
         `it is a secret of its own here and has version ${current ?? 'none'}, and current in ${from} is ${before.current ?? 'none'}: if nobody here reads it, delete it and add the replica again`,
       )
     await setHomeTag(there, id, region)
   }
-  // What had begun before the tag was set shows by now.
+  // The secret is read after it was tagged, so a rotation that began before shows as pending.
   const { pending, current, replicas = [] } = await store.describe(id)
   if (pending !== undefined)
     throw new RotationInProgress(
@@ -53,8 +54,9 @@ export async function handOver({ here, there }: BothRegions, { arn, from }: Secr
 }
 
 /**
- * After a promotion, as far as the other Region answers: nothing rotates its secret any more, by no schedule and by no hand.
- * @throws InvalidCredential, NotPermitted, Throttled
+ * Keeps the old secret in the other Region from being rotated after a promotion: sets its home to this Region, and cancels Secrets
+ * Manager's own schedule.
+ * @throws NotPermitted, Throttled, StoreFailed, or what else callAws throws if the other Region does not answer
  */
 export async function fence({ there }: BothRegions, { arn, from }: SecretToHandOver): Promise<void> {
   const [id, region] = [arnInRegion(arn, from), regionIn(arn) ?? '']
@@ -65,6 +67,7 @@ export async function fence({ there }: BothRegions, { arn, from }: SecretToHandO
   if (secret.RotationEnabled) await callAws('Secrets Manager', () => there.send(cancel))
 }
 
+/** Sets the tag `keyturn:home` of a secret. */
 async function setHomeTag(client: SecretsManagerClient, id: string, region: string): Promise<void> {
   const command = new TagResourceCommand({ SecretId: id, Tags: [{ Key: HOME_TAG, Value: region }] })
   await callAws('Secrets Manager', () => client.send(command))

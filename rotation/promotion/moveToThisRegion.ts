@@ -5,19 +5,21 @@ import { requireHost } from '../refusals.ts'
 import type { DatabaseCopies } from './databaseCopies.ts'
 import { type HostAndPort, type HostMap, isHostInRegion, lookUpHost } from './hostMap.ts'
 
-/** By what the host of a value is found once its Region is lost. */
+/** The sources for the host that replaces one in the lost Region. */
 export type HostSources = {
+  /** The deployment's host map. */
   map: HostMap
-  /** What asks RDS; it is loaded only when used. */
+  /** Loads the calls of RDS when they are first used. */
   loadDatabaseCopies(): Promise<Pick<DatabaseCopies, 'endpointInGlobalCluster' | 'endpointOfReplica'>>
 }
 
 /**
- * The value as it is to be in this Region once `from` is lost: with the host that the deployer's map names, or that one global
- * cluster of Aurora lists; as it stands if its host is in no Region. Nothing else may name a host: whoever could would be sent
- * every password. A value that is a password alone names none: the parameter beside it does, which is this Region's own.
- * @throws HostUnmapped if its host would still be in the lost Region; InvalidCredential if that is the parameter's, or if it is no
- *   host and may hold a password
+ * The value with the host that it needs in this Region once Region `from` is lost. The deployment's host map names that host,
+ * or the Aurora global cluster of the old one lists it. A host that names no Region stays. No other source is used, as whoever
+ * controls it could have every password sent to a server of their own. A value that is a password alone is not changed: its
+ * host is in a parameter, which is this Region's own.
+ * @throws HostUnmapped if the host would still be in the lost Region
+ * @throws InvalidCredential if the host in the parameter is in the lost Region, or the host is none
  */
 export async function moveToThisRegion(
   credential: Credential,
@@ -27,22 +29,25 @@ export async function moveToThisRegion(
 ): Promise<Credential> {
   if (credential.engine === 'opaque') return credential
   requireHost(credential)
-  const found = connection ? undefined : await findHostHere(credential, from, hosts)
-  const there = found ? credential.with(found) : credential
-  if (!isHostInRegion(there.host, from)) return there
+  const hostHere = connection ? undefined : await findHostHere(credential, from, hosts)
+  const moved = hostHere ? credential.with(hostHere) : credential
+  if (!isHostInRegion(moved.host, from)) return moved
   if (connection)
     throw new InvalidCredential(
       'keyturn:connection',
-      `parameter ${connection} of this Region names host ${there.host}, which is in ${from}: it should name the one here`,
+      `parameter ${connection} of this Region names host ${moved.host}, which is in ${from}: it should name the one here`,
     )
-  if (there.host !== credential.host)
+  if (moved.host !== credential.host)
     throw new HostUnmapped(
-      `the file of the parameter hostMap leads from ${credential.host} to ${there.host}, which is in ${from} too: correct that line`,
+      `the file of the parameter hostMap leads from ${credential.host} to ${moved.host}, which is in ${from} too: correct that line`,
     )
-  throw new HostUnmapped(await unmappedHostMessage(there.host, from, hosts))
+  throw new HostUnmapped(await unmappedHostMessage(moved.host, from, hosts))
 }
 
-/** A port is given where it becomes another one. */
+/**
+ * The host that replaces the value's host; undefined if no source names one. It has a port only if that differs from the
+ * value's.
+ */
 async function findHostHere(
   credential: Credential,
   from: string,
@@ -50,23 +55,26 @@ async function findHostHere(
 ): Promise<HostAndPort | undefined> {
   const { host } = credential
   const port = Number(credential.address.split(':').at(-1))
-  const place = lookUpHost(map, { host, port })
-  if (place) return { host: place.host, ...(place.port !== port && { port: place.port }) }
-  const found = isHostInRegion(host, from)
+  const mapped = lookUpHost(map, { host, port })
+  if (mapped) return { host: mapped.host, ...(mapped.port !== port && { port: mapped.port }) }
+  const endpoint = isHostInRegion(host, from)
     ? await (await loadDatabaseCopies()).endpointInGlobalCluster(host, from)
     : undefined
-  return found === undefined ? undefined : { host: found }
+  return endpoint === undefined ? undefined : { host: endpoint }
 }
 
-/** With the line for the map, where RDS tells it: of a read replica it does so until that is promoted. */
+/**
+ * The message of HostUnmapped, with the missing line of the map if RDS tells the new host, as it does for an unpromoted read
+ * replica.
+ */
 async function unmappedHostMessage(
   host: string,
   from: string,
   { loadDatabaseCopies }: HostSources,
 ): Promise<string> {
-  // Whatever keeps RDS from telling, the host is missing all the same.
+  // An error of RDS is ignored here: the line is then shown without the new host.
   const copy = await loadDatabaseCopies()
-    .then(found => found.endpointOfReplica(host, from))
+    .then(copies => copies.endpointOfReplica(host, from))
     .catch(() => undefined)
   return `host ${host} is in ${from}, and the file of the parameter hostMap does not say what takes its place: add "${host}": "${copy ?? '…'}"`
 }

@@ -16,30 +16,37 @@ import { givenUpIn, givenUpTag, HOME_TAG, homeIn, type Tags } from '../tags.ts'
 import { type HostSources, moveToThisRegion } from './moveToThisRegion.ts'
 import { scheduleIn } from './serviceSchedule.ts'
 
-/** Which replica is to stand on its own, its version that logs in, and the one that was current when that was found. */
+/**
+ * The replica to promote: its ARN in this Region, the lost Region `from`, the token of the version that logs in, and the token
+ * of the version that was current when that was found out.
+ */
 export type Promotion = { arn: string; from: string; version: string; current?: string | undefined }
 
-/** What is needed for it: of a pipeline no more than this. */
+/** The part of a pipeline that a promotion needs, and what comes to it. */
 export type PromotionPipeline = Pick<Pipeline, 'store' | 'readConnection' | 'defaults'> & {
   client: SecretsManagerClient
   hosts: HostSources
-  /** ARN of this stack's rotateSecret. */
+  /** ARN of this stack's rotation function, rotateSecret. */
   rotationFunction: string
+  /** The time, for the day in a tag. */
   now(): Date
 }
 
 /**
- * Makes a replica a secret of its own, whose current version is the one that logs in here, with the host of this Region. Each
- * step may be done already. Its last tags let it rotate here, and keep the secret of the lost Region from stopping that. From
- * then on its versions are left to that: another promotion may have found its version before, or look on in the middle of it.
- * @throws InvalidCredential if it is no replica of that Region's; Superseded if another version became current meanwhile;
+ * Promotes a replica to a secret of its own. The version that logs in becomes current, with the host of this Region. Every step
+ * may be done already by an earlier try.
+ *
+ * The tags come last: they let the secret rotate here, and mark the lost Region as given up, so that the old secret there does
+ * not stop rotations here. A secret with these tags keeps its versions, as it may have been rotated since: a promotion that is
+ * repeated, or that runs at the same time, only sets the schedule.
+ * @throws InvalidCredential if it is no replica of a secret in `from`; Superseded if another version became current meanwhile;
  *   HostUnmapped, Conflict, NotPermitted, Throttled
  */
-export async function promote(promoting: PromotionPipeline, promotion: Promotion): Promise<void> {
+export async function promote(pipeline: PromotionPipeline, promotion: Promotion): Promise<void> {
   const { arn, from } = promotion
-  const { store, client } = promoting
+  const { store, client } = pipeline
   const found = await store.describe(arn)
-  if (await rotatesHere(promoting, found, { arn, from })) return setSchedule(promoting, arn, found.tags)
+  if (await rotatesHere(pipeline, found, { arn, from })) return setSchedule(pipeline, arn, found.tags)
   if (found.primaryRegion !== undefined) {
     if (found.primaryRegion !== from)
       throw new InvalidCredential(
@@ -50,47 +57,55 @@ export async function promote(promoting: PromotionPipeline, promotion: Promotion
       client.send(new StopReplicationToReplicaCommand({ SecretId: arn })),
     )
   }
-  // From now on nothing arrives any more.
-  await makeCurrent(promoting, await store.describe(arn), promotion)
+  // Replication has stopped, so the versions do not change any more. They are read again.
+  await makeCurrent(pipeline, await store.describe(arn), promotion)
   await dropPending(store, arn)
   await addTags(client, arn, {
     [HOME_TAG]: regionIn(arn) ?? '',
-    [givenUpTag(from)]: `${promoting.now().toISOString().slice(0, 10)} promoted in its place`,
+    [givenUpTag(from)]: `${pipeline.now().toISOString().slice(0, 10)} promoted in its place`,
   })
-  await setSchedule(promoting, arn, found.tags)
+  await setSchedule(pipeline, arn, found.tags)
 }
 
-/** By its tags, and by the host of what is current: a replica may have the same tags of a promotion that was long ago. */
+/**
+ * Whether the secret was promoted already: it is no replica, has the tags of a promotion, and its current value has the host of
+ * this Region. The tags alone do not tell, as they may be left of an earlier promotion.
+ */
 async function rotatesHere(
-  promoting: PromotionPipeline,
+  pipeline: PromotionPipeline,
   { primaryRegion, tags }: Description,
   { arn, from }: Omit<Promotion, 'version'>,
 ): Promise<boolean> {
   if (primaryRegion !== undefined || homeIn(tags) !== regionIn(arn) || !givenUpIn(tags)[from]) return false
-  const options = parseRollbackOptions(tags, promoting.defaults)
-  const current = await (await openStore(promoting, options)).read(arn, { stage: 'current' })
+  const options = parseRollbackOptions(tags, pipeline.defaults)
+  const current = await (await openStore(pipeline, options)).read(arn, { stage: 'current' })
   if (!current) return false
-  const there = await moveToThisRegion(current.credential, options, from, promoting.hosts)
-  return there.address === current.credential.address
+  const moved = await moveToThisRegion(current.credential, options, from, pipeline.hosts)
+  return moved.address === current.credential.address
 }
 
-/** The token follows from where the value is for, so that another try writes the same version; never from the value itself. */
+/**
+ * Makes the version that logs in current, with the host of this Region. If that changes the value, it writes a new version, whose
+ * token is a hash of the secret's ARN, the version and the address. So another try writes the same version, and the token depends
+ * on no secret value.
+ * @throws Superseded if another version became current since `version` logged in; Conflict, which is retried
+ */
 async function makeCurrent(
-  promoting: PromotionPipeline,
+  pipeline: PromotionPipeline,
   { tags, current }: Description,
-  { arn, from, version, current: seen }: Promotion,
+  { arn, from, version, current: expected }: Promotion,
 ): Promise<void> {
-  const options = parseRollbackOptions(tags, promoting.defaults)
-  const store = await openStore(promoting, options)
+  const options = parseRollbackOptions(tags, pipeline.defaults)
+  const store = await openStore(pipeline, options)
   const stored = await store.read(arn, { token: version })
   if (!stored) throw new InvalidCredential('value', `there is no version ${version} any more`)
-  const credential = await moveToThisRegion(stored.credential, options, from, promoting.hosts)
+  const credential = await moveToThisRegion(stored.credential, options, from, pipeline.hosts)
   const SecretString = credential.serialize()
   if (version === current && SecretString === stored.credential.serialize()) return
   const ClientRequestToken = hash('sha256', `${arn} ${version} ${credential.address}`)
-  if (seen !== undefined && ![seen, version, ClientRequestToken].includes(current ?? ''))
+  if (expected !== undefined && ![expected, version, ClientRequestToken].includes(current ?? ''))
     throw new Superseded(
-      `current is version ${current} by now, and was ${seen} when version ${version} logged in`,
+      `current is version ${current} by now, and was ${expected} when version ${version} logged in`,
     )
   const command = new PutSecretValueCommand({
     SecretId: arn,
@@ -98,8 +113,8 @@ async function makeCurrent(
     SecretString,
     VersionStages: ['AWSCURRENT'],
   })
-  await callAws('Secrets Manager', () => promoting.client.send(command), {
-    // Secrets Manager may take a moment to know that it is no replica any more.
+  await callAws('Secrets Manager', () => pipeline.client.send(command), {
+    // Secrets Manager may need a moment to treat the secret as no replica.
     InvalidParameterException: () => {
       throw new Conflict('the promoted secret does not take a value yet')
     },
@@ -107,8 +122,9 @@ async function makeCurrent(
 }
 
 /**
- * What was pending when the Region was lost, or was current and has the label since it was pending: no rotation ends it, and
- * RotateSecret is refused while it is there.
+ * Takes the pending label off: the rotation of that version ended with the lost Region, or the version was current and kept the
+ * label. While it is there, RotateSecret is refused.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
  */
 async function dropPending(store: Store, arn: string): Promise<void> {
   const { pending } = await store.describe(arn)
@@ -120,7 +136,10 @@ async function addTags(client: SecretsManagerClient, arn: string, tags: Tags): P
   await callAws('Secrets Manager', () => client.send(new TagResourceCommand({ SecretId: arn, Tags })))
 }
 
-/** A schedule of Secrets Manager's own does not come along. That the service tests it in vain is in nobody's way. */
+/**
+ * Sets Secrets Manager's own schedule from the tag that stores it, as a replica gets none from its primary. RotateSecret also tests
+ * the rotation function, whose failure changes nothing.
+ */
 async function setSchedule(
   { client, rotationFunction }: PromotionPipeline,
   arn: string,
@@ -137,7 +156,7 @@ async function setSchedule(
   try {
     await callAws('Secrets Manager', () => client.send(command))
   } catch (error) {
-    // Another promotion tries it again.
+    // The message says what is done already. A repeated promotion sets the schedule again.
     if (error instanceof RotationError)
       error.message = `it stands on its own and logs in, but its schedule was not taken up: ${error.message}`
     throw error

@@ -2,26 +2,26 @@ import type { RotationRulesType } from '@aws-sdk/client-secrets-manager'
 import * as v from 'valibot'
 import { SERVICE_SCHEDULE_TAG, type Tags } from '../tags.ts'
 
-/** Characters that the value of a tag may have. */
+/** The most characters in the value of a tag. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html */
 const MAX_TAG_VALUE_LENGTH = 256
 
-/** What is kept: a rule as the service takes it, or a number of days; and how long its window is. */
+/** The JSON that a tag stores: a schedule expression or a number of days, and the length of the rotation window. */
 const keptScheduleSchema = v.object({
   rule: v.union([v.string(), v.number()]),
   duration: v.optional(v.string()),
 })
 
 /**
- * Secrets Manager's own schedule as the value of a tag, as replicas get their primary's tags and not its schedule: in
- * base64url, as a tag takes neither the `*` nor the brackets of a rule.
- * @returns undefined for what is no schedule, or too long for a tag
+ * The value of the tag that stores Secrets Manager's own schedule of a secret. Replicas get the tags of their primary, but not its
+ * schedule. The text is in base64url, as tags allow neither `*` nor brackets, which schedule expressions have.
+ * @returns undefined if there is no schedule, or it is too long for a tag
  */
 export function scheduleTagValue({
   ScheduleExpression,
   AutomaticallyAfterDays,
   Duration,
 }: RotationRulesType = {}): string | undefined {
-  // The service may tell the days beside a rule, and takes no more than one of the two.
+  // The service may report both the expression and the days, but takes only one of them.
   const rule = ScheduleExpression ?? AutomaticallyAfterDays
   if (rule === undefined) return undefined
   const text = JSON.stringify({ rule, duration: Duration } satisfies v.InferInput<typeof keptScheduleSchema>)
@@ -29,7 +29,7 @@ export function scheduleTagValue({
   return value.length > MAX_TAG_VALUE_LENGTH ? undefined : value
 }
 
-/** The schedule that a tag holds, as RotateSecret takes it; undefined if there is none, or it cannot be read. */
+/** The schedule that the tag stores, for RotateSecret; undefined if there is no such tag, or it cannot be parsed. */
 export function scheduleIn(tags: Tags): RotationRulesType | undefined {
   const value = tags[SERVICE_SCHEDULE_TAG]
   if (value === undefined) return undefined
@@ -38,9 +38,9 @@ export function scheduleIn(tags: Tags): RotationRulesType | undefined {
       keptScheduleSchema,
       JSON.parse(Buffer.from(value, 'base64url').toString()),
     )
-    const days = typeof rule === 'number'
+    const isDays = typeof rule === 'number'
     return {
-      ...(days ? { AutomaticallyAfterDays: rule } : { ScheduleExpression: rule }),
+      ...(isDays ? { AutomaticallyAfterDays: rule } : { ScheduleExpression: rule }),
       ...(duration !== undefined && { Duration: duration }),
     }
   } catch {

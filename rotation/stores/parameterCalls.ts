@@ -20,9 +20,9 @@ import { putErrorHandlers } from './parameterLimits.ts'
 export type ParameterVersions = [ParameterHistory, ...ParameterHistory[]]
 
 /**
- * The calls of Parameter Store: a method for each kind of call. Errors of the service are translated to RotationErrors. Every method
- * may throw InvalidCredential for a parameter that does not exist, NotPermitted, Throttled and StoreFailed. ParameterStore makes
- * rotations out of these calls.
+ * The calls of Parameter Store: a method for each kind of call. Errors of the service are translated to RotationErrors. Every
+ * method may throw InvalidCredential for a parameter that does not exist, NotPermitted, Throttled and StoreFailed.
+ * ParameterStore makes rotations out of these calls.
  */
 export class ParameterCalls {
   readonly #client: SSMClient

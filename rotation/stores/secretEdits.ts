@@ -51,8 +51,8 @@ export class SecretEdits implements Edits {
   }
 
   /**
-   * Takes AWSPENDING off the current version, where a successful rotation leaves it. Once another version is current, the label would
-   * look like a rotation under way, and Secrets Manager would refuse to start the next one.
+   * Takes AWSPENDING off the current version, where a successful rotation leaves it. Once another version is current, the label
+   * would look like a rotation under way, and Secrets Manager would refuse to start the next one.
    * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
    * @returns the labels as they were
    * @throws RotationInProgress if another version is pending
