@@ -20,8 +20,8 @@ export const handler = stepHandler(
     if (rehearses) return rehearseFinish(pipeline, rotation)
     // What was waited for before SetSecret is no time in which anybody would have thought it dead.
     const since = rotation.pendingReplication?.until ?? started
-    const late = !since || Date.now() - since.getTime() > RETRY_ASSUMED_AFTER_MS
-    await finishSecret(pipeline, rotation, { late })
+    const mustStillBePending = !since || Date.now() - since.getTime() > RETRY_ASSUMED_AFTER_MS
+    await finishSecret(pipeline, rotation, { mustStillBePending })
     const kind = { engine: rotation.engine, strategy: rotation.strategy }
     count('CredentialRotated', kind)
     if (started) measure('RotationDuration', Date.now() - started.getTime(), MetricUnit.Milliseconds, kind)

@@ -236,14 +236,14 @@ export async function testSecret(pipeline: Pipeline, rotation: Rotation): Promis
 
 /**
  * The last step: makes the pending version current, provided that the version it replaces still is.
- * @param late true if so much time has passed that another execution may have rolled this rotation back, so that the database
- *   no longer knows the pending password. The version must then still be pending.
+ * @param mustStillBePending whether this rotation's version must still be pending too. Set it if so much time has passed that
+ *   another execution may have rolled this rotation back, so that the database no longer knows the pending password.
  * @throws Superseded
  */
 export async function finishSecret(
   { store }: StorePipeline,
   { id, token, replaces }: Rotation,
-  { late = false } = {},
+  { mustStillBePending = false } = {},
 ): Promise<void> {
-  await store.promote(id, token, replaces, late)
+  await store.promote(id, token, replaces, mustStillBePending)
 }
