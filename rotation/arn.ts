@@ -16,7 +16,10 @@ export function isHomeElsewhere(arn: string | undefined, home: string | undefine
   return home !== undefined && here !== undefined && home !== here
 }
 
-/** Whether a secret is a replica, by the answer of DescribeSecret. The answer for a primary may name its own Region there. */
+/**
+ * Whether a secret is a replica, by the answer of DescribeSecret. For a primary, `PrimaryRegion` may be its own Region.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
+ */
 export const isReplica = ({
   ARN,
   PrimaryRegion,
@@ -28,7 +31,10 @@ export const isReplica = ({
 /** Whether a KMS key, by its alias or the ARN of its alias, is an AWS managed key, such as `alias/aws/secretsmanager`. */
 export const isAwsManagedKey = (key: string): boolean => /(^|:)alias\/aws\//.test(key)
 
-/** The same ARN in another Region. The ARN of a replica differs from that of its primary in the Region alone. */
+/**
+ * The same ARN in another Region. The ARN of a replica differs from that of its primary in the Region alone.
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html
+ */
 export function arnInRegion(arn: string, region: string): string {
   const [prefix, partition, service, , ...rest] = arn.split(':')
   return [prefix, partition, service, region, ...rest].join(':')

@@ -24,7 +24,8 @@ import type { StrategyName } from './strategies/strategyNames.ts'
  * How a rollback ended. Beside the strategy's outcomes (see Outcome):
  *
  * - `nothing`: there was no pending value to discard.
- * - `untouched`: the rotation had changed nothing in the database, and whether current logs in was not asked or not answered.
+ * - `untouched`: the rotation had changed nothing in the database. Whether current logs in is not known, as the database was not
+ *   asked or could not answer.
  * - `finished`: the rotation had in fact succeeded, so nothing was undone.
  */
 type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
@@ -43,9 +44,9 @@ const MAX_ROUNDS_COUNT = 3
  *   (`wasLockedOutBefore`), the pending version is discarded all the same.
  * @throws Conflict if others keep changing the current version, or what else the store or the engine throws
  */
-export async function rollback(given: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
+export async function rollback(basePipeline: Pipeline, rotation: FailedRotation): Promise<RolledBack> {
   const { id, token } = rotation
-  const pipeline = askHistoryOnce(given)
+  const pipeline = askHistoryOnce(basePipeline)
   for (let round = 0; round < MAX_ROUNDS_COUNT; round++)
     try {
       const found = await pipeline.store.describe(id)
@@ -61,17 +62,17 @@ export async function rollback(given: Pipeline, rotation: FailedRotation): Promi
       if (error instanceof LockedOut) throw error
       return { token, outcome: 'untouched' }
     }
-  throw new Conflict('current keeps moving')
+  throw new Conflict('other writers keep changing the current version')
 }
 
 /** The same pipeline, which reads the execution's history once only: what the failed rotation did does not change any more. */
 function askHistoryOnce(pipeline: Pipeline): Pipeline {
-  let known: boolean | undefined
+  let answer: boolean | undefined
   return {
     ...pipeline,
     async hasChangedNothing(token) {
-      known ??= await pipeline.hasChangedNothing(token)
-      return known
+      answer ??= await pipeline.hasChangedNothing(token)
+      return answer
     },
   }
 }
@@ -92,8 +93,8 @@ async function rollbackFound(
   found: Description,
 ): Promise<RolledBack | undefined> {
   const { id, token } = rotation
-  const known = rotation.engine ? rotation : parseRollbackOptions(found.tags, pipeline.defaults)
-  const store = await openStore(pipeline, known)
+  const options = rotation.engine ? rotation : parseRollbackOptions(found.tags, pipeline.defaults)
+  const store = await openStore(pipeline, options)
   const pending = await readIfParsable(store, id, { token })
   if (!pending) {
     if (found.pending === token) await store.discard(id, token)
@@ -113,7 +114,7 @@ async function rollbackFound(
     }
 
   const withFormat = { ...pipeline, store }
-  const outcome = await undo(withFormat, id, found, current, pending, known).catch(async error => {
+  const outcome = await undo(withFormat, id, found, current, pending, options).catch(async error => {
     if (!(error instanceof LockedOut) || !(await pipeline.hasChangedNothing(token).catch(() => false)))
       throw error
     const engine = await pipeline.loadEngine(current.credential.engine)
@@ -150,18 +151,18 @@ export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise
   return rollback(pipeline, { id, token: pending })
 }
 
-/** Has the strategy undo the change in the database. `known` is what is known of the format of the values, and of the strategy. */
+/** Has the strategy undo the change in the database. `options` are those of the failed rotation, as far as they are known. */
 async function undo(
   pipeline: Pipeline,
   id: string,
   found: Description,
   current: Version,
   pending: Version,
-  known: RollbackOptions,
+  options: RollbackOptions,
 ): Promise<Outcome> {
   const { store, isRotating, isExecutionRunning } = pipeline
   const engine = await pipeline.loadEngine(current.credential.engine)
-  const name = strategyThatSet(pending.credential, current.credential, known)
+  const name = strategyThatSet(pending.credential, current.credential, options)
   const failed: FailedChange = {
     ...makeChange(pipeline, id, current, {
       ...pending,
@@ -197,7 +198,7 @@ async function undo(
  * The strategy that the failed rotation ran with. Its tag may have been changed since; but where the two values have different
  * users, the strategy was one with two users.
  */
-function strategyThatSet(pending: Credential, current: Credential, known: RollbackOptions): StrategyName {
-  const name = strategyFor(current, known)
+function strategyThatSet(pending: Credential, current: Credential, options: RollbackOptions): StrategyName {
+  const name = strategyFor(current, options)
   return pending.username === current.username || strategies[name].pairOf ? name : 'alternating-users'
 }

@@ -137,8 +137,9 @@ async function addTags(client: SecretsManagerClient, arn: string, tags: Tags): P
 }
 
 /**
- * Sets Secrets Manager's own schedule from the tag that stores it, as a replica gets none from its primary. RotateSecret also tests
- * the rotation function, whose failure changes nothing.
+ * Sets Secrets Manager's own schedule from the tag that stores it, as a replica gets none from its primary. Without
+ * RotateImmediately, RotateSecret only tests the rotation function, and a failure of that test changes nothing.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
  */
 async function setSchedule(
   { client, rotationFunction }: PromotionPipeline,

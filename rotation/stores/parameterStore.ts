@@ -115,7 +115,7 @@ export class ParameterStore implements Store {
       // count as written by hand.
       if (holder) await this.#settle(id, holder, numberOf(found.newest), found.versions.at(-2), true)
     }
-    throw new Conflict('other rotations keep taking turns')
+    throw new Conflict('other rotations keep taking the lock')
   }
 
   async wouldPropose(id: string, token: string, credential: Credential): Promise<void> {

@@ -94,7 +94,8 @@ export interface Store {
 
   /**
    * Makes sure that `token` is not pending. If it was not, or does not exist, that is success. The value stays readable by its
-   * token for at least a day, as a step that was believed dead may still set it in the database.
+   * token for at least a day, as a step that was believed dead may still set it in the database. Secrets Manager keeps every
+   * version for 24 hours: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
    */
   discard(id: string, token: string): Promise<void>
 
