@@ -124,7 +124,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
       await expect(steps.setSecret(pipeline, rotation)).rejects.toSatisfy(
         ({ name, message }) => name === 'NotPermitted' && hasChangedNothingMark(message),
       )
-      const known = { ...pipeline, untouched: async () => true }
+      const known = { ...pipeline, hasChangedNothing: async () => true }
       expect(await takeBack(known, rotation)).toMatchObject({ outcome: 'intact' })
       const { refused, failures } = await application.stop()
       expect({ refused, failures }).toEqual({ refused: 0, failures: [] })

@@ -135,7 +135,7 @@ describe('a rehearsal', () => {
 
   test('of the test: a server that is not reached is Unreachable', async () => {
     const rotation = await created()
-    const failing = { ...pipeline, engine: unreachableEngine }
+    const failing = { ...pipeline, loadEngine: unreachableEngine }
     await expect(rehearseTest(failing, rotation)).rejects.toMatchObject({
       name: 'Unreachable',
       message: expect.stringContaining(before),

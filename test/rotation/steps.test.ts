@@ -132,7 +132,7 @@ describe('create', () => {
       untouched.add(secondToken)
       const no = () => Promise.reject(new NotPermitted('no'))
       if (what === 'discard') vi.spyOn(store, 'discard').mockImplementation(no)
-      const refusing = what === 'discard' ? pipeline : { ...pipeline, untouched: no }
+      const refusing = what === 'discard' ? pipeline : { ...pipeline, hasChangedNothing: no }
       const other = 'third-'.padEnd(32, '0')
       await expect(createSecret(refusing, { id, token: other })).rejects.toMatchObject({
         name: 'RotationAbandoned',
@@ -144,7 +144,7 @@ describe('create', () => {
   test('where nothing else is pending, no execution is asked for and nothing is taken back', async () => {
     const asked = vi.fn(async () => true)
     const discard = vi.spyOn(store, 'discard')
-    const watched = { ...pipeline, rotating: asked, running: asked, untouched: asked }
+    const watched = { ...pipeline, isRotating: asked, isExecutionRunning: asked, hasChangedNothing: asked }
     for (const _ of [1, 2]) await createSecret(watched, { id, token: secondToken })
     await finishSecret(pipeline, await rotate(secondToken))
     await createSecret(watched, { id, token: 'third-'.padEnd(32, '0') })
