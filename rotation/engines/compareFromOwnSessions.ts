@@ -2,17 +2,20 @@ import type { UserPair } from './engine.ts'
 import { missingUserSentence, undefinedIfLoginRefused } from './noSuchUser.ts'
 
 /**
- * Compares a pair on a server that tells a user only about itself: `compare` gets for each of the two the session that is
- * its own. `us` is the one that is here, `login` that of the other.
- * @returns the differences; one if the other does not log in
+ * Compares a user and its clone on a server that tells a user only about itself, so that each of the two needs a session of
+ * its own.
+ * @param own The one of the two that is logged in already.
+ * @param otherLogin The login of the other one.
+ * @param compare Gets a function that returns the session of one of the two names.
+ * @returns the differences, one sentence each; a single one if the other login is refused
  */
 export async function compareFromOwnSessions<S extends AsyncDisposable>(
   { user, clone }: UserPair,
-  us: { name: string; session: S },
-  login: Promise<S>,
-  compare: (of: (name: string) => S) => Promise<string[]>,
+  own: { name: string; session: S },
+  otherLogin: Promise<S>,
+  compare: (sessionOf: (name: string) => S) => Promise<string[]>,
 ): Promise<string[]> {
-  await using partner = await login.catch(undefinedIfLoginRefused)
-  if (!partner) return [missingUserSentence(us.name === user ? clone : user)]
-  return await compare(name => (name === us.name ? us.session : partner))
+  await using other = await otherLogin.catch(undefinedIfLoginRefused)
+  if (!other) return [missingUserSentence(own.name === user ? clone : user)]
+  return await compare(name => (name === own.name ? own.session : other))
 }

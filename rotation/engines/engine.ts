@@ -1,175 +1,197 @@
 import type { PeerCertificate } from 'node:tls'
 import type { Credential } from '../credential.ts'
 
-/** What every engine is made with. */
+/** The settings that every engine is constructed with. */
 export type EngineOptions = {
-  /** PEM file with the certificates of the issuers to trust; no others are. */
+  /** The path of a PEM file with CA certificates. Only servers whose certificate one of these CAs signed are trusted. */
   caFile: string
-  /** Milliseconds until a connection or a statement counts as unanswered. */
+  /** Milliseconds after which a connection attempt counts as unanswered. */
   connectTimeout?: number
+  /** Milliseconds after which a statement counts as unanswered. */
   statementTimeout?: number
-  /** Whether a test query may also write, which is taken back where the server can. */
+  /** Whether a test query may write. What it writes is rolled back where the server can roll back. */
   testMayWrite?: boolean
-  /** Told the server's certificate at each handshake whose issuer is trusted, before its names are compared. */
+  /** Gets the server's certificate at each handshake, once its issuer is trusted and before its host names are compared. */
   onCertificate?: (certificate: PeerCertificate) => void
 }
 
+/** The timeouts of an engine whose options name none, in milliseconds. */
 export const DEFAULT_TIMEOUTS_MS = { connectTimeout: 5_000, statementTimeout: 15_000 }
 
-/** What must accept a credential: one kind of database server. */
+/** One kind of database server, to which a credential logs in. */
 export interface Engine {
   /**
-   * Opens a session as the credential's user, in its database, over TLS unless it says `ssl: false`. An admin's session
-   * acts on the accounts of `host`, which is what a session of the user whose account it is to act on gives.
+   * Opens a session as the credential's user, in the credential's database, over TLS unless the credential says
+   * `ssl: false`.
+   * @param accountQualifier For an admin's session: which of a user's accounts the session changes. It is the
+   *   `accountQualifier` of a session of that user.
    * @throws LoginRefused if the server answered and refused user or password.
-   * @throws Unproven if the server let the user in without looking at its password.
-   * @throws Standby, which is Unreachable, if the server takes no changes and for that lets nobody in.
+   * @throws PasswordNotChecked if the server let the user in without checking the password.
+   * @throws Standby, which is an Unreachable, if the server accepts no changes and refuses logins for that reason.
    * @throws Unreachable, TlsFailed, NotPermitted, InvalidCredential (no such database)
    */
-  login(credential: Credential, host?: string): Promise<Session>
+  login(credential: Credential, accountQualifier?: string): Promise<Session>
 
   /**
-   * As login, but also where the server does not look at the password, if it can be changed there all the same: for
-   * setting one that is known to be the user's by other means. The session proves nothing.
+   * Opens a session as `login` does, and also where the server does not check the password but lets the user change it.
+   * A rollback needs that to set a password that is known to be the user's by other means. The session proves nothing.
    */
   loginUnchecked?(credential: Credential): Promise<Session>
 }
 
-/** A user and the clone that takes turns with it. */
+/** The names of a user and of the clone that takes turns with it. */
 export type UserPair = { user: string; clone: string }
 
-/** Idempotent, as all of a session. A password that is to log in afterwards logs in at every instant if it did before. */
+/**
+ * The calls that manage two passwords of one user. Each is idempotent. A password that logs in before a call and is to log
+ * in after it also logs in at every instant between.
+ */
 export interface DualPasswordCalls {
-  /** Makes `password` log in beside `current`, and no third one. */
+  /** Makes `password` log in beside `current`. Any third password stops logging in. */
   add(user: string, password: string, current: string): Promise<void>
-  /** Makes `password` log in, and no other. */
+  /** Makes `password` the only one that logs in. */
   keepOnly(user: string, password: string): Promise<void>
-  /** What `add` would refuse, as far as that shows without the change. @throws what `add` would */
+  /**
+   * Checks, without making the change, what `add` would refuse, as far as that can be known beforehand.
+   * @throws what `add` would throw
+   */
   wouldAdd(user: string, password: string, current: string): Promise<void>
 }
 
 /**
- * One login. Each method is idempotent. It shows the server a verifier instead of a password, where it takes one; where
- * not, the password in clear text, only in a field that the server keeps out of its logs. They throw NotPermitted,
- * Unreachable, Conflict, or DatabaseFailed with the server's code.
+ * One login and what it can do. Each method is idempotent. To set a password, a session sends its hash where the server
+ * accepts a hash; elsewhere it sends the password in clear text, only in a field that the server keeps out of its logs.
+ *
+ * The methods throw NotPermitted, Unreachable, Conflict, or DatabaseFailed with the server's error code.
  */
 export interface Session extends AsyncDisposable {
   /**
-   * Which of the user's accounts this is, where a name alone does not say it: MySQL's are `user`@`host`, MongoDB's are a
-   * name in a database, Redshift's keep their password in one of two ways.
+   * Which of a user's accounts the session acts on, where the name alone does not tell. In MySQL and MariaDB it is the
+   * host of `user`@`host`, in MongoDB the database that holds the user, and in PostgreSQL and Redshift the way in which
+   * the server keeps the password.
    */
   readonly accountQualifier?: string
 
   /**
-   * Whether a pooler stands in between, as far as that can be told. It lets in whom it knows, over a connection that it
-   * has: such a login proves that the pooler takes the password, and not that the server does.
+   * Whether a connection pooler stands between, as far as that can be detected. A pooler checks the password itself and
+   * may reuse a connection that it has: such a login proves that the pooler accepts the password, but not that the server does.
    */
   readonly behindPooler?: boolean
 
   /**
-   * Gives `user` a new password; other sessions stay. `reversibly`, only if the server's rules would also take the one
-   * back that it replaces, and can keep it over a restart; without, what cannot be kept is set all the same, and throws.
+   * Gives `user` a new password. Its open sessions go on. `reversibly` allows the change only if the server's password
+   * rules would accept the replaced password again, and if the server can keep the change over a restart. Without
+   * `reversibly`, a change that a restart would undo is made nevertheless, and the call then throws.
    */
   setPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
-   * What setPassword would refuse, as far as that shows without the change. `password` is one that is never used: a server
-   * may write it to its log where its rules can be asked in no other way.
-   * @throws what setPassword would
+   * Checks, without making the change, what setPassword would refuse, as far as that can be known beforehand. `password`
+   * must be one that is never used: some servers log it, as their rules can be asked in no other way.
+   * @throws what setPassword would throw
    */
   wouldSetPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
-   * Lets `open`, one of the two, log in with `password`. Before that, if it is the clone: it may do exactly what the user
-   * may, and is created if absent. If it is the user, the clone may be in use: nothing that could refuse its login is
-   * changed, and it is brought up to date when it is opened next. What the clone owns goes over to the user, as far as
-   * that can be. All of it; or the next call completes it, and until then `open`'s password does not log in.
-   * @returns what stays with the clone, a sentence each; it is no reason not to take turns
-   * @throws Stranger if the clone exists and is not a clone of this user. Nothing is changed then.
+   * Makes `open.user`, one of the pair, log in with `open.password`.
+   *
+   * If it is the clone, the clone is created if absent, gets exactly the user's privileges, and hands what it owns to the
+   * user as far as the server allows. All of that is done before its password is accepted.
+   *
+   * If it is the user, the application may be logged in as the clone. So nothing is changed that could refuse the clone a
+   * login, and the clone's privileges are updated the next time that it is opened.
+   *
+   * A call that fails halfway is completed by the next call; until then the password of `open` is not accepted.
+   * @returns what the clone keeps owning, one sentence each; it does not prevent the two from taking turns
+   * @throws NotAClone if the clone exists and is not a clone of this user. Nothing is changed then.
    */
   cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
 
   /**
-   * What cloneUser would refuse if it were to let `open` log in, as far as that shows without the change. PostgreSQL and
-   * Redshift make the change in this database in a transaction that is rolled back; the others read privileges.
-   * @returns what would stay with the clone, what would keep `open` out all the same, and what could not be looked at, a
-   *   sentence each
-   * @throws what cloneUser would
+   * Checks, without making the change, what cloneUser would refuse if it had to open `open`, as far as that can be known
+   * beforehand. PostgreSQL and Redshift make the change in this database in a transaction that is rolled back; the other
+   * servers are asked for privileges.
+   * @returns what the clone would keep owning, what would refuse `open` a login nevertheless, and what could not be
+   *   checked, one sentence each
+   * @throws what cloneUser would throw
    */
   wouldClone(pair: UserPair, open: string): Promise<string[]>
 
   /**
-   * No password logs `user`, one of the pair, in any more; what it owns and may do stays, and sessions go on.
-   * @throws Stranger if the clone is not a clone of this user. Nothing is changed then.
+   * Removes every password of `user`, one of the pair. What it owns and may do stays, and its open sessions go on.
+   * @throws NotAClone if the clone is not a clone of this user. Nothing is changed then.
    */
   lockUser(user: string, pair: UserPair): Promise<void>
 
-  /** How many sessions of `user` are open, as far as this one sees; undefined if it does not see those of others. */
+  /** @returns how many sessions of `user` this session sees; undefined if it may not see those of other users */
   countSessions(user: string): Promise<number | undefined>
 
-  /** How many more sessions the server lets `user` open now; undefined if it does not tell. */
+  /** @returns how many more connections the server lets `user` open now; undefined if the server does not tell */
   countFreeConnections(user: string): Promise<number | undefined>
 
   /**
-   * There is no clone any more; what it owned is the user's.
-   * @throws Stranger if it is not a clone of this user; NotPermitted, naming it, if something of the clone's cannot go
-   * over. Nothing is dropped then.
+   * Drops the clone, and gives what it owned to the user. An absent clone is a success.
+   * @throws NotAClone if it is not a clone of this user; NotPermitted, naming the object, if something that the clone owns
+   * cannot go to the user. Nothing is dropped then.
    */
   dropClone(pair: UserPair): Promise<void>
 
   /**
-   * What dropClone would refuse, as far as that shows without it, also of a clone that there is not yet.
-   * @returns what could not be looked at, a sentence each
-   * @throws what dropClone would
+   * Checks, without making the change, what dropClone would refuse, as far as that can be known beforehand. The clone need
+   * not exist yet.
+   * @returns what could not be checked, one sentence each
+   * @throws what dropClone would throw
    */
   wouldDropUser(pair: UserPair): Promise<string[]>
 
-  /** Where a user may have two passwords: see `strategies` in traits.ts. */
+  /** The calls for two passwords of one user, where the engine has the strategy `dual-password` (see traits.ts). */
   readonly dualPassword?: DualPasswordCalls
 
   /**
-   * What the clone may and the user may not, or the other way round: a sentence each, none if they are equal, one if
-   * either is gone. `other` is the one of the two that this session is not, for servers that tell a user only about itself.
+   * Compares what the user and the clone may do.
+   * @param other Reads the credential of the one that this session is not logged in as, for servers that tell a user only
+   *   about itself.
+   * @returns the differences, one sentence each; none if the two are equal, one if either is gone
    */
   differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 
   /**
-   * Where a login does not show it by itself: that the server has looked at the password, and would refuse another.
-   * @throws Unproven
+   * Checks that the server has checked the password at the login, where a successful login alone does not prove that.
+   * @throws PasswordNotChecked
    */
   requirePasswordCheck?(): Promise<void>
 
   /**
-   * Whether an account of this name is let in with a certificate of its client alone, which Keyturn has not: the server
-   * refuses such a login as it does a wrong password. It is for words in an alarm alone.
+   * @returns whether the server lets an account of this name in only with a client certificate, which Keyturn does not
+   *   have. The server refuses such a login like a wrong password; the answer is used only for the text of an alarm.
    */
   requiresClientCertificate?(user: string): Promise<boolean>
 
   /**
-   * With how many refused logins in a row the server locks an account of this name, where servers do that: 0 if it
-   * never does. For a user that cannot be asked itself, by an admin who may look.
+   * Asks for the limit as an admin who may read it, as a user that is locked out cannot be asked itself.
+   * @returns after how many refused logins in a row the server locks an account of this name; 0 if it never does
    */
   failedLoginsUntilLock?(user: string): Promise<number>
 
   /**
-   * Whether this server takes no changes, as the copy of a database that has not been promoted: it accepts every login
-   * and refuses every change. Some servers show it before they look at a password: then the login throws Standby, or has
-   * gone on to the server that takes changes, and this is said of the one that the credential names.
+   * Whether the server that the credential names is a standby: a copy of a database that has not been promoted, which
+   * accepts logins and refuses changes. Some servers say so before they check a password. Then the login has thrown
+   * Standby, or has moved on to the server that accepts changes; the answer is about the server that the credential names.
    * @throws NotPermitted if the user may not ask
    */
   isStandby?(): Promise<boolean>
 
   /**
-   * Where a pooler stands in between: that it lets a test query have the transaction it needs. It changes nothing, and a
-   * session that is refused is of no further use.
+   * Checks that a pooler, if there is one, allows the transaction that a test query runs in. Changes nothing. If the pooler
+   * refuses, the session must not be used any more.
    * @throws NotPermitted
    */
   requireTransactions?(): Promise<void>
 
   /**
-   * Runs a test query, of one statement, and throws its rows away as they come. It may only read, as far as the server
-   * can see to that, unless the engine was made with `testMayWrite`.
-   * @throws TestFailed with the server's code if it is refused
+   * Runs a test query of one statement and discards its rows as they arrive. The query may only read, as far as the server
+   * can enforce that, unless the engine has `testMayWrite`.
+   * @throws TestFailed with the server's error code if the server refuses the query
    */
   runTestQuery(query: string): Promise<void>
 }

@@ -1,7 +1,7 @@
 import type { Engine, EngineOptions } from './engine.ts'
 import type { EngineName } from './traits.ts'
 
-/** Every engine; its driver is loaded when it is first asked for. */
+/** A function for each engine that loads the engine's driver and constructs the engine. */
 export const engineLoaders: Record<EngineName, (options: EngineOptions) => Promise<Engine>> = {
   postgres: async options => new (await import('./postgres/postgres.ts')).Postgres(options),
   redshift: async options => new (await import('./redshift/redshift.ts')).Redshift(options),

@@ -1,12 +1,14 @@
 /**
- * The codes of Node's errors, as every driver passes them on. System errors, which say that there is no way to the
- * server, begin with E; MySQL's own begin with ER_.
+ * Matches the `code` of a system error of Node, such as ECONNREFUSED: the server cannot be reached. Every driver passes these
+ * codes on. The server errors of MySQL, which begin with ER_, and Node's own ERR_ codes do not match.
+ * https://nodejs.org/api/errors.html#common-system-errors
  */
 export const UNREACHABLE_CODE = /^E(?!PROTO$|RR|R_)[A-Z][A-Z0-9_]*$/
 
 /**
- * A server that is not trusted. What OpenSSL finds wrong with a certificate has names with nothing in common, to which
- * each of its releases may add: so whatever is no code of another kind counts as one.
+ * Matches the `code` of a failed TLS handshake, such as CERT_HAS_EXPIRED: the server is not trusted. OpenSSL's codes have no
+ * common prefix, and releases of OpenSSL may add some, so every code that belongs to no other kind of error matches.
+ * https://nodejs.org/api/tls.html#x509-certificate-error-codes
  */
 export const TLS_FAILURE_CODE =
   /^(EPROTO$|ERR_(TLS|SSL|OSSL)_|ERROR_IN_|(?!E|PROTOCOL_|HANDSHAKE_)[A-Z][A-Z_]+$)/

@@ -1,23 +1,29 @@
 import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
 
-/** The user that a statement names is not there. */
+/** The user that a statement names does not exist. */
 export class NoSuchUser extends NotPermitted {}
 
-/** For a look at a user that there need not be. */
+/** Turns NoSuchUser into undefined, for a `catch` after reading a user that may be absent. @throws every other error unchanged */
 export function undefinedIfNoSuchUser(error: unknown): undefined {
   if (!(error instanceof NoSuchUser)) throw error
 }
 
-/** For statements that were made when the user was there. @throws Conflict instead of NoSuchUser */
+/**
+ * Turns NoSuchUser into Conflict, for a `catch` after changing a user that was found before: another session dropped it.
+ * @throws Conflict, or every other error unchanged
+ */
 export function conflictIfDropped(error: unknown): never {
   if (!(error instanceof NoSuchUser)) throw error
   throw new Conflict(`${error.message}: another session dropped it`)
 }
 
-/** For a login as the other one of a pair, which there need not be any more. */
+/** Turns LoginRefused into undefined, for a `catch` after a login as a user that may be gone. @throws every other error unchanged */
 export function undefinedIfLoginRefused(error: unknown): undefined {
   if (!(error instanceof LoginRefused)) throw error
 }
 
-/** What `differences` says of one of a pair that is gone; where only itself may look at it, it does not log in then. */
+/**
+ * The sentence of `differences` (see engine.ts) about one of a pair that is absent. On some servers only a refused login
+ * shows that.
+ */
 export const missingUserSentence = (user: string) => `${user} is not there any more, or does not log in`

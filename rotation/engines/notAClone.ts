@@ -1,4 +1,4 @@
 import { NotPermitted } from '../errors.ts'
 
-/** There is a user of the clone's name, and it is somebody else's. */
+/** A user with the clone's name exists, and it is not a clone of the user that is rotated. */
 export class NotAClone extends NotPermitted {}

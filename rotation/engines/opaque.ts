@@ -1,6 +1,6 @@
 import type { Engine, Session } from './engine.ts'
 
-/** Stands in where no database has to learn a value: whatever is stored is valid, and nothing is to be done. */
+/** The engine of a value without a database. Every stored value counts as valid, and its sessions do nothing. */
 export class Opaque implements Engine {
   async login(): Promise<Session> {
     return {

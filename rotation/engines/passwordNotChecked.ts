@@ -1,7 +1,7 @@
 import { NotPermitted } from '../errors.ts'
 
 /**
- * The server lets this user in whatever the password is, at least from here: such a login says nothing about the password,
- * and a change of it would be of no use, or be found out by the application alone.
+ * The server lets this user in without checking the password, at least from where Keyturn runs. Such a login proves nothing
+ * about the password, so a rotation could not test the new one.
  */
 export class PasswordNotChecked extends NotPermitted {}

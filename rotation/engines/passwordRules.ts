@@ -1,4 +1,4 @@
 import { NotPermitted } from '../errors.ts'
 
-/** The server's own rules for passwords do not take one. */
+/** The server's own password rules refuse a password. */
 export class RefusedByPasswordRules extends NotPermitted {}

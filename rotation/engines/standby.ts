@@ -1,7 +1,7 @@
 import { Unreachable } from '../errors.ts'
 
 /**
- * The server takes no changes, as the copy of a database that has not been promoted, and was left for that before the
- * password was tried. May pass by itself, when a failover is over.
+ * The server accepts no changes, because it is a copy of a database that has not been promoted. The login was given up
+ * before the password was tried. The error may pass by itself, once a failover is over.
  */
 export class Standby extends Unreachable {}

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls'
 import { TlsFailed } from '../errors.ts'
 
-/** The certificates of a PEM file, as text. @throws TlsFailed if it cannot be read */
+/** Reads the CA certificates of a PEM file, as text. @throws TlsFailed if the file cannot be read */
 export function readCaFile(caFile: string): string {
   return readPem(caFile, () => readFileSync(caFile, 'utf8'))
 }
 
 /**
- * What verifies a server by the issuers in a PEM file. Parsing a bundle of them takes milliseconds, so it is done once,
- * at the first call.
- * @returns a function that throws TlsFailed if the file cannot be read
+ * Prepares a TLS context that trusts the CA certificates of a PEM file. Parsing a bundle of them takes milliseconds, so the
+ * returned function does that once, at its first call.
+ * @returns a function that returns the context, and throws TlsFailed if the file cannot be read
  */
 export function lazySecureContext(caFile: string): () => SecureContext {
   let context: SecureContext | undefined
@@ -21,8 +21,9 @@ export function lazySecureContext(caFile: string): () => SecureContext {
 }
 
 /**
- * For `checkServerIdentity` of a connection, which Node asks once it trusts the issuer: shows the certificate, and then
- * compares its names as Node does by itself.
+ * Makes a `checkServerIdentity` function for a TLS connection, which Node calls once it trusts the certificate's issuer
+ * (https://nodejs.org/api/tls.html#tlsconnectoptions-callback). It reports the certificate, and then compares the host
+ * names as Node does by default.
  */
 export function reportCertificateTo(
   onCertificate: (certificate: PeerCertificate) => void,

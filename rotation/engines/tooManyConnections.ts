@@ -1,6 +1,6 @@
 import { Unreachable } from '../errors.ts'
 
-/** The server has no room for another connection, or none for this user's. */
+/** The server accepts no further connection, or none of this user. */
 export class TooManyConnections extends Unreachable {
   constructor(where: string) {
     super(`${where}: the server has no room for another connection`)

@@ -1,30 +1,34 @@
 import { isIP, isIPv6 } from 'node:net'
 import type { StrategyName } from '../strategies/strategyNames.ts'
 
-/** The engines that a credential may name, by AWS's own names in the secret's JSON. */
+/** The engines that the `engine` field of a stored value may name. The names are those that AWS uses in secrets. */
 export const ENGINE_NAMES = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const
-/** `opaque` stands for no database; only a tag can say so, never a value. */
+/** An engine. `opaque` is a value without a database; a tag of the secret selects it, as no stored value can name it. */
 export type EngineName = (typeof ENGINE_NAMES)[number] | 'opaque'
 
-/** Who changes the database under a strategy: the user itself; an admin, whom the value then must name; or RDS. */
+/**
+ * Who changes the database under a strategy: the user itself, an admin (the stored value must then name the admin's
+ * secret), or RDS.
+ */
 export type Actor = 'user' | 'admin' | 'rds'
 
-/** What a field of a value has to be, in words, and whether a text is that. */
+/** A restriction on one field of a stored value: `expected` says it in words, for errors; `accepts` checks a text. */
 type FieldRule = { expected: string; accepts(text: string, tls: boolean): boolean }
 
 type EngineTraits = {
-  /** Where it takes less than others do. A value that is refused for it is refused before anything was written. */
+  /** Restrictions that other engines do not have. A value that breaks one is refused before anything is written. */
   fieldRules?: { host?: FieldRule; dbname?: FieldRule; username?: FieldRule }
-  /** The longest user name, and what the server counts: bytes of UTF-8, or characters. */
+  /** The longest user name, and the unit that the server counts in: bytes of UTF-8 or characters. */
   userName: { maxLength: number; unit: 'bytes' | 'characters' }
-  /** The longest password in bytes, where one of the lengths that the settings allow is too long. */
+  /** The longest password in bytes, if it is shorter than the longest that the password settings allow. */
   maxPasswordBytes?: number
-  /** What a value means that leaves `port` or `dbname` out; no database is an empty text. */
+  /** The port of a value without `port`. */
   defaultPort: number
+  /** The database of a value without `dbname`; an empty text is no database. */
   defaultDatabase: string
-  /** Its servers can lock an account after a few refused logins in a row. */
+  /** Set if its servers can lock an account after several refused logins in a row. */
   locksAccounts?: true
-  /** The strategies that it allows; docs/strategies.md shows them as a table. */
+  /** The strategies that the engine allows, each with who changes the database; docs/strategies.md has them as a table. */
   actorByStrategy: Partial<Record<StrategyName, Actor>> & { 'single-user': 'user' }
 }
 
@@ -39,15 +43,17 @@ const hostNameRule: FieldRule = {
 }
 const RDS_STRATEGIES = { ...BASIC_STRATEGIES, master: 'rds' } as const
 
-/** What can be known of an engine without loading its driver. */
+/** The facts about each engine that are known without loading its driver. */
 export const engineTraits: Record<EngineName, EngineTraits> = {
   postgres: {
+    // https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
     userName: { maxLength: 63, unit: 'bytes' },
     defaultPort: 5432,
     defaultDatabase: 'postgres',
     actorByStrategy: RDS_STRATEGIES,
   },
   redshift: {
+    // https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
     userName: { maxLength: 127, unit: 'bytes' },
     defaultPort: 5439,
     defaultDatabase: 'dev',
@@ -56,7 +62,8 @@ export const engineTraits: Record<EngineName, EngineTraits> = {
   mysql: {
     fieldRules: { host: hostNameRule },
     userName: { maxLength: 32, unit: 'characters' },
-    // With a longer one nobody logs in, though an admin may set it.
+    // An admin can set a longer password, but nobody can log in with it: MAX_PLAINTEXT_LENGTH in MySQL's
+    // include/crypt_genhash_impl.h.
     maxPasswordBytes: 256,
     defaultPort: 3306,
     defaultDatabase: '',
@@ -81,7 +88,8 @@ export const engineTraits: Record<EngineName, EngineTraits> = {
         expected: 'the name of a database, or left out',
         accepts: name => /^[^/\\. "$*<>:|?]{1,63}$/.test(name),
       },
-      // The driver escapes the first comma and the first `=` alone, and a server takes each =2C and =3D for an escape.
+      // SCRAM sends `,` as =2C and `=` as =3D (https://www.rfc-editor.org/rfc/rfc5802#section-5.1). The driver escapes
+      // only the first comma and the first `=`, while the server reads every =2C and =3D as an escape.
       username: {
         expected: 'a name that the driver can send: with no second comma, nor =2C or =3D after another =',
         accepts: name => !/,.*,|=.*=(2C|3D)/s.test(name),
@@ -96,7 +104,7 @@ export const engineTraits: Record<EngineName, EngineTraits> = {
     fieldRules: {
       dbname: { expected: 'the number of a database, or left out', accepts: name => /^\d+$/.test(name) },
     },
-    // It knows no limit.
+    // Redis has no limit.
     userName: { maxLength: Number.POSITIVE_INFINITY, unit: 'bytes' },
     defaultPort: 6379,
     defaultDatabase: '',

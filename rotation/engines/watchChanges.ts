@@ -1,7 +1,7 @@
 import type { RdsCalls } from '../rds.ts'
 import type { Engine, Session } from './engine.ts'
 
-/** What using a member may do to a database. A member that is not decided on does not compile. */
+/** Whether using each member may change a database. Every member must be listed, or this does not compile. */
 type Effects<T> = Record<keyof Required<T>, 'reads' | 'changes'>
 
 const SESSION_EFFECTS: Effects<Session> = {
@@ -16,7 +16,7 @@ const SESSION_EFFECTS: Effects<Session> = {
   countFreeConnections: 'reads',
   dropClone: 'changes',
   wouldDropUser: 'reads',
-  // Whoever takes them is about to call one of them.
+  // Reading the property counts as a change: its methods are not watched, and most of them change something.
   dualPassword: 'changes',
   differences: 'reads',
   requirePasswordCheck: 'reads',
@@ -24,7 +24,7 @@ const SESSION_EFFECTS: Effects<Session> = {
   failedLoginsUntilLock: 'reads',
   isStandby: 'reads',
   requireTransactions: 'reads',
-  // A test query may write, and is run by testSecret alone.
+  // A test query may write, but only testSecret runs one.
   runTestQuery: 'reads',
   [Symbol.asyncDispose]: 'reads',
 }
@@ -36,26 +36,27 @@ const RDS_EFFECTS: Effects<RdsCalls> = {
   wouldSetMasterPassword: 'reads',
 }
 
-/** The same engine, which calls `touch` before anything in a session of it changes a database. */
-export function watchEngine(engine: Engine, touch: () => void): Engine {
-  // Nobody enters without a proof but a rollback, which needs no watching.
-  return { login: async (...credential) => watch(await engine.login(...credential), SESSION_EFFECTS, touch) }
+/** Wraps an engine so that its sessions call `onChange` right before they change a database. */
+export function watchEngine(engine: Engine, onChange: () => void): Engine {
+  // loginUnchecked is left out: only a rollback calls it, and a rollback is not watched.
+  return { login: async (...args) => watch(await engine.login(...args), SESSION_EFFECTS, onChange) }
 }
 
-/** The same for RDS. */
-export const watchRds = (calls: RdsCalls, touch: () => void): RdsCalls => watch(calls, RDS_EFFECTS, touch)
+/** Wraps the calls to RDS so that they call `onChange` right before they change a database. */
+export const watchRds = (calls: RdsCalls, onChange: () => void): RdsCalls =>
+  watch(calls, RDS_EFFECTS, onChange)
 
 /**
- * Another object with the members of this one, which is left as it is: others may be using it too. A method is called on
- * the real one, as private fields are its alone. What ends a session is a plain member, and no method is bound: V8's
- * `await using` takes neither a getter, nor a Proxy, nor a bound function.
+ * Returns a new object with the members of `object`, which itself is not modified, as others may be using it. Methods run
+ * on `object`, because they may use its private fields. `Symbol.asyncDispose` is a plain function, as versions of V8 refuse
+ * other kinds in `await using` ("is not a function" of a bound one: seen on Node 24.21).
  */
-function watch<T extends object>(object: T, uses: Effects<T>, touch: () => void): T {
-  const members = (Reflect.ownKeys(uses) as (keyof T)[]).map(name => {
+function watch<T extends object>(object: T, effects: Effects<T>, onChange: () => void): T {
+  const members = (Reflect.ownKeys(effects) as (keyof T)[]).map(name => {
     const get = () => {
-      if (uses[name] === 'changes') touch()
+      if (effects[name] === 'changes') onChange()
       const member = object[name]
-      return typeof member === 'function' ? (...given: unknown[]) => member.apply(object, given) : member
+      return typeof member === 'function' ? (...args: unknown[]) => member.apply(object, args) : member
     }
     return [name, typeof name === 'symbol' ? { value: get() } : { get }]
   })

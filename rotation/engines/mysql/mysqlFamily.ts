@@ -21,7 +21,7 @@ export type MysqlOptions = EngineOptions & {
 export abstract class MysqlFamily implements Engine {
   readonly #flavour: Flavour
   readonly #options: Required<MysqlOptions>
-  #trust: { ca: string; verifyIdentity: true; minVersion: 'TLSv1.2' } | undefined
+  #tlsOptions: { ca: string; verifyIdentity: true; minVersion: 'TLSv1.2' } | undefined
 
   constructor(flavour: Flavour, options: MysqlOptions) {
     this.#flavour = flavour
@@ -71,7 +71,7 @@ export abstract class MysqlFamily implements Engine {
   /** One object for all logins: the driver keeps what it parsed by it. */
   #tls() {
     const { caFile } = this.#options
-    this.#trust ??= { ca: readCaFile(caFile), verifyIdentity: true, minVersion: 'TLSv1.2' }
-    return this.#trust
+    this.#tlsOptions ??= { ca: readCaFile(caFile), verifyIdentity: true, minVersion: 'TLSv1.2' }
+    return this.#tlsOptions
   }
 }

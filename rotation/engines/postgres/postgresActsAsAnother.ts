@@ -1,8 +1,9 @@
 import { escapeLiteral } from 'pg'
 
 /**
- * Whether a user of this name that may create roles acts as another one, not by its own setting. Without session_user and
- * current_user: where a pooler goes on with the session of a role that was dropped, and made again, they are an error.
+ * A SQL condition: whether the session of this user, if the user may create roles, acts as another role because of a setting
+ * that is not the user's own. The condition avoids session_user and current_user, because behind a pooler they can fail: the
+ * pooler may reuse the session of a role that was dropped and created again.
  */
 export const actsAsAnotherRoleSql = (
   user: string,

@@ -1,31 +1,36 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { UserPair } from '../engine.ts'
 
-/** One thing that the clone owns in this database, or that somebody lets the clone do there. */
+/** An object in this database that the clone owns, or on which the clone was granted something. */
 export type Belonging = {
-  /** True if it owns it, false if it was granted something on it. */
+  /** True if the clone owns the object, false if the clone was granted something on the object. */
   owned: boolean
-  /** As PostgreSQL identifies an object: `table` and `public.orders`. */
+  /** The kind of the object as pg_identify_object names it, such as `table`. */
   type: string
+  /** The qualified name of the object as pg_identify_object gives it, such as `public.orders`. */
   identity: string
-  /** In words. */
+  /** The object in words, as pg_describe_object gives it. */
   description: string
-  /** Of a policy: the other roles that it is for. */
+  /** If the object is a row security policy: the other roles that the policy is for. */
   others: string[] | null
-  /** Of default privileges. */
+  /** If the object is an entry of default privileges: what is needed to revoke it. */
   defaults: DefaultPrivileges | null
 }
 
 type DefaultPrivileges = {
   owner: string
+  /** Null if the entry applies in every schema. */
   schema: string | null
-  /** As ALTER DEFAULT PRIVILEGES names them. */
-  things: string
-  /** Whether the user's own give everybody else as much, so that they can go over to it, which changes nothing. */
-  goOver: boolean
+  /** The kind of objects as ALTER DEFAULT PRIVILEGES names it, such as `tables`. */
+  objects: string
+  /** Whether the clone's entry can be dropped without a loss, because the user's own entries grant everybody else the same. */
+  sameAsUser: boolean
 }
 
-/** One query that reads all that a clone holds of its own in this database, and what stands on none. */
+/**
+ * One query that reads every Belonging of the clone: the objects in this database and those that belong to no database,
+ * such as tablespaces.
+ */
 export function belongingsQuery({ user, clone }: UserPair): string {
   return `
 select s.deptype = 'o' as owned, i.type, i.identity, pg_describe_object(s.classid, s.objid, 0) as description,
@@ -33,9 +38,9 @@ select s.deptype = 'o' as owned, i.type, i.identity, pg_describe_object(s.classi
     select r.rolname from pg_policy p join pg_roles r on r.oid = any(p.polroles)
     where p.oid = s.objid and r.oid <> c.oid order by 1)::text[] end as others,
   case when d.oid is not null then json_build_object('owner', pg_get_userbyid(d.defaclrole), 'schema', n.nspname,
-    'things', case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'routines'
+    'objects', case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'routines'
       when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end,
-    'goOver', ${GIVES_NOTHING_NEW_SQL}) end as defaults
+    'sameAsUser', ${GIVES_NOTHING_NEW_SQL}) end as defaults
 from pg_roles c join pg_shdepend s on s.refclassid = 'pg_authid'::regclass and s.refobjid = c.oid
 cross join lateral pg_identify_object(s.classid, s.objid, 0) i
 left join pg_roles u on u.rolname = ${escapeLiteral(user)}
@@ -47,17 +52,20 @@ where c.rolname = ${escapeLiteral(clone)} and s.deptype in ('o', 'a', 'r')
 order by 1 desc, 2, 3`
 }
 
-/** What default privileges are where nobody has set any. */
+/** SQL rows: the privileges that `owner`'s new objects have where nobody has altered the default privileges. */
 const builtInPrivilegesSql = (owner: string) =>
   `aclexplode(acldefault(case d.defaclobjtype when 'S' then 's' else d.defaclobjtype end, ${owner}))`
-/** What others than the two get of what the user makes, by all of its default privileges on such things. */
+/** A SQL query: what is granted on objects of the same kind (`d`) that the user (`u`) creates, by all of its defaults. */
 const USER_DEFAULT_PRIVILEGES_SQL = `
   select e.grantee, e.privilege_type, e.is_grantable from pg_default_acl o, aclexplode(o.defaclacl) e
   where o.defaclrole = u.oid and o.defaclobjtype = d.defaclobjtype and o.defaclnamespace in (0, d.defaclnamespace)
   union all select b.grantee, b.privilege_type, b.is_grantable from ${builtInPrivilegesSql('u.oid')} b where not exists (
     select from pg_default_acl o
     where o.defaclrole = u.oid and o.defaclobjtype = d.defaclobjtype and o.defaclnamespace = 0)`
-/** What the clone's give, the user's give as well; and what they take from everybody, the user's take as well. */
+/**
+ * A SQL condition: whatever the clone's entry (`d`) grants to third roles, the user's entries grant as well; and whatever it
+ * takes from PUBLIC, theirs take as well. `c` is the clone, `u` is the user.
+ */
 const GIVES_NOTHING_NEW_SQL = `
   not exists (
     select from aclexplode(d.defaclacl) g where g.grantee not in (c.oid, u.oid) and not exists (
@@ -68,7 +76,10 @@ const GIVES_NOTHING_NEW_SQL = `
       and not exists (select from aclexplode(d.defaclacl) g where g.grantee = 0 and g.privilege_type = b.privilege_type)
       and exists (select from (${USER_DEFAULT_PRIVILEGES_SQL}) h where h.grantee = 0 and h.privilege_type = b.privilege_type)))`
 
-/** What ALTER … OWNER TO calls it; the others have none. */
+/**
+ * The keyword of ALTER … OWNER TO for each type of object that has this statement
+ * (https://www.postgresql.org/docs/current/sql-commands.html).
+ */
 const ALTER_OWNER_KEYWORDS: Record<string, string> = {
   table: 'table',
   view: 'view',
@@ -99,7 +110,10 @@ const ALTER_OWNER_KEYWORDS: Record<string, string> = {
   'large object': 'large object',
 }
 
-/** What REVOKE … ON calls it. */
+/**
+ * The keyword of REVOKE … ON for each type of object that can be granted
+ * (https://www.postgresql.org/docs/current/sql-revoke.html).
+ */
 const REVOKE_KEYWORDS: Record<string, string> = {
   table: 'table',
   view: 'table',
@@ -121,41 +135,42 @@ const REVOKE_KEYWORDS: Record<string, string> = {
   'parameter ACL': 'parameter',
 }
 
-/** What belongs to a role by its name, and to no other: its default privileges, and its mappings to other servers. */
+/** The types of objects that belong to one role and cannot get another owner: default privileges and user mappings. */
 const ROLE_BOUND_TYPES = ['default acl', 'user mapping']
 
-/** Whether it is the user's to have; what is personal stays with the clone. */
+/** Whether the clone owns an object that can be given to the user. */
 export const isTransferable = ({ owned, type }: Belonging) => owned && !ROLE_BOUND_TYPES.includes(type)
 
-/** Whether it keeps the clone from being dropped, and from being rid at once of all that it was granted. */
-export const isBlockingDrop = ({ owned, defaults }: Belonging) => owned && !defaults?.goOver
+/** Whether the clone owns something that prevents dropping the clone, and that DROP OWNED must not drop. */
+export const isBlockingDrop = ({ owned, defaults }: Belonging) => owned && !defaults?.sameAsUser
 
-/** The statement that hands one thing over; undefined if there is none for it. */
+/** @returns the statement that gives one object to the user; undefined if PostgreSQL has none for this type */
 export function changeOwnerStatement({ type, identity }: Belonging, user: string): string | undefined {
-  const kind = ALTER_OWNER_KEYWORDS[type]
-  return kind && `alter ${kind} ${identity} owner to ${escapeIdentifier(user)}`
+  const keyword = ALTER_OWNER_KEYWORDS[type]
+  return keyword && `alter ${keyword} ${identity} owner to ${escapeIdentifier(user)}`
 }
 
-/** The statement that takes one thing back that the clone was granted; undefined if there is none. */
+/** @returns the statement that revokes what the clone was granted on one object; undefined if there is none */
 export function revokeStatement(belonging: Belonging, clone: string): string | undefined {
   const { type, identity, others, defaults } = belonging
   const c = escapeIdentifier(clone)
   if (defaults) {
-    const { owner, schema, things } = defaults
+    const { owner, schema, objects } = defaults
     const where = schema === null ? '' : ` in schema ${escapeIdentifier(schema)}`
-    return `alter default privileges for role ${escapeIdentifier(owner)}${where} revoke all on ${things} from ${c}`
+    return `alter default privileges for role ${escapeIdentifier(owner)}${where} revoke all on ${objects} from ${c}`
   }
   if (others)
     return others.length
       ? `alter policy ${identity} to ${others.map(escapeIdentifier).join(', ')}`
       : `drop policy ${identity}`
-  const kind = REVOKE_KEYWORDS[type]
-  return kind && `revoke all on ${kind} ${identity} from ${c} cascade`
+  const keyword = REVOKE_KEYWORDS[type]
+  return keyword && `revoke all on ${keyword} ${identity} from ${c} cascade`
 }
 
 /**
- * The statements that take from the clone, at once, all that it was granted. DROP OWNED would also drop what a session of
- * the clone has made since it was looked at what it owns: the division by zero then undoes it all.
+ * The statements that revoke everything that the clone was granted, at once. DROP OWNED also drops what the clone owns
+ * (https://www.postgresql.org/docs/current/sql-drop-owned.html), and a session of the clone may have created an object since
+ * its belongings were read. The first statement then divides by zero, which rolls all of them back.
  */
 export function dropOwnedStatements({ clone }: UserPair): string[] {
   return [

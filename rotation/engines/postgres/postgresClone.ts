@@ -6,48 +6,57 @@ import { NEW_ROLE, type PairRoles, type Role } from './postgresRoles.ts'
 import { settingStatements } from './postgresSettings.ts'
 
 /**
- * The statements that make the clone equal to the user; none if it is. `role` is set so that what it creates is the
- * user's.
- * @throws Stranger if the clone is not this user's clone; NotPermitted if there is no such user
+ * The statements that make the clone equal to the user; none if the two are equal. They also set the parameter `role` of the
+ * clone to the user, so that the user owns what the clone's sessions create.
+ * @throws NotAClone if the clone is not this user's clone; NotPermitted if there is no such user
  */
 export function syncStatements(pair: UserPair, roles: PairRoles): string[] {
   const user = checkPair(pair, roles)
   const name = escapeIdentifier(pair.clone)
-  const before = roles.clone ?? { ...NEW_ROLE, name: pair.clone }
+  const clone = roles.clone ?? { ...NEW_ROLE, name: pair.clone }
   return [
     ...(roles.clone ? [] : [`create role ${name} login inherit`]),
-    ...attributeStatements(user, before),
-    ...membershipStatements(user, before, roles.version),
-    ...settingStatements(user, before),
+    ...attributeStatements(user, clone),
+    ...membershipStatements(user, clone, roles.version),
+    ...settingStatements(user, clone),
   ]
 }
 
-/** What of that can be done to a clone that is in use: nothing that could refuse its login. @throws as syncStatements */
+/**
+ * Those of the syncStatements that are safe for a clone that the application uses: none that could refuse it a login.
+ * @throws what syncStatements throws
+ */
 export function inUseSyncStatements(pair: UserPair, roles: PairRoles): string[] {
   const user = checkPair(pair, roles)
   return roles.clone ? grantUserStatements(user, roles.clone, roles.version) : []
 }
 
-/** Whether the clone may do by itself what its user may, and so loses nothing by what it hands over. */
+/** Whether the clone inherits the user's privileges, so that it can still use what it hands over to the user. */
 export function inheritsUser({ user, clone, version }: PairRoles): boolean {
-  const own = clone?.memberOf.filter(membership => membership.role === user?.name) ?? []
-  return version >= 160000 ? own.some(({ inherit }) => inherit) : own.length > 0 && clone?.inherit === true
+  const memberships = clone?.memberOf.filter(({ role }) => role === user?.name) ?? []
+  // Until PostgreSQL 15 inheriting is an attribute of the role, from 16 on an option of each membership.
+  return version >= 160000
+    ? memberships.some(({ inherit }) => inherit)
+    : memberships.length > 0 && clone?.inherit === true
 }
 
-/** The user. @throws NotPermitted if there is none; Stranger if the clone is not its clone */
+/** @returns the user of the pair @throws NotPermitted if there is no user; NotAClone if the clone is not its clone */
 export function checkPair({ user: name }: UserPair, { user, clone }: PairRoles): Role {
   if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(name)} for a clone to follow`)
   if (clone) requireClone(user, clone)
   return user
 }
 
-/** The databases in which the clone holds something of its own, this one first. */
+/** The databases in which the clone owns something or was granted something itself. The session's database comes first. */
 export function databasesHeldIn({ clone, database }: PairRoles): string[] {
   const all = new Set([...(clone?.ownsIn ?? []), ...(clone?.grantedIn ?? [])])
   return [...(all.delete(database) ? [database] : []), ...all]
 }
 
-/** What was granted to the clone itself; what it owns makes no difference to what the two may do. */
+/**
+ * The differences that come from grants to the clone itself: the statement that would revoke them, or a sentence for another
+ * database. What the clone owns is no difference in what the two may do.
+ */
 export function grantDifferences({ user, clone }: UserPair, { clone: role, database }: PairRoles): string[] {
   return (role?.grantedIn ?? []).map(other =>
     other === database
@@ -57,8 +66,9 @@ export function grantDifferences({ user, clone }: UserPair, { clone: role, datab
 }
 
 /**
- * Somebody else's role that happens to have the clone's name must not be handed to whoever reads the secret.
- * @throws Stranger
+ * Checks that a role with the clone's name is the user's clone: it must be a member of the user. An unrelated role of that
+ * name must not get the password that goes into the secret.
+ * @throws NotAClone
  */
 export function requireClone(user: Role, clone: Role): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
@@ -68,7 +78,10 @@ export function requireClone(user: Role, clone: Role): void {
     throw new NotAClone(`${c} is a superuser and ${u} is not; ALTER ROLE ${c} NOSUPERUSER, or rename it`)
 }
 
-/** What would keep a role out whatever its password, a sentence each. A turn back to the user changes none of it. */
+/**
+ * What would refuse a role a login whatever its password, one sentence each. Opening the user of a pair does not change any
+ * of it.
+ */
 export function loginObstacles({ name, superuser, connectionLimit, validUntil }: Role): string[] {
   const role = escapeIdentifier(name)
   return [
@@ -82,7 +95,7 @@ export function loginObstacles({ name, superuser, connectionLimit, validUntil }:
 }
 
 function attributeStatements(user: Role, clone: Role): string[] {
-  // Only what differs: naming an attribute at all may take a superuser.
+  // Only attributes that differ are named, because naming some of them takes a superuser even if they stay the same.
   const flags = (['superuser', 'createdb', 'createrole', 'replication', 'bypassrls'] as const)
     .filter(flag => user[flag] !== clone[flag])
     .map(flag => (user[flag] ? flag : `no${flag}`))
@@ -94,15 +107,16 @@ function attributeStatements(user: Role, clone: Role): string[] {
 
 function membershipStatements(user: Role, clone: Role, version: number): string[] {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
-  const own = clone.memberOf.filter(membership => membership.role === user.name)
+  const ofUser = clone.memberOf.filter(membership => membership.role === user.name)
   const extra = clone.memberOf.filter(membership => membership.role !== user.name && !membership.shared)
   return [
     ...grantUserStatements(user, clone, version),
-    ...(own.some(membership => membership.admin) ? [`revoke admin option for ${u} from ${c}`] : []),
+    ...(ofUser.some(membership => membership.admin) ? [`revoke admin option for ${u} from ${c}`] : []),
     ...extra.map(membership => `revoke ${escapeIdentifier(membership.role)} from ${c}`),
   ]
 }
 
+/** Makes the clone a member of the user that inherits its privileges and may SET ROLE to it. */
 function grantUserStatements(user: Role, clone: Role, version: number): string[] {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   return clone.memberOf.some(({ role, inherit, set }) => role === user.name && inherit && set)

@@ -13,16 +13,20 @@ import { NoSuchUser } from '../noSuchUser.ts'
 import { tlsNotOfferedError, tlsRequiredError } from '../tlsErrors.ts'
 import { TooManyConnections } from '../tooManyConnections.ts'
 
-/** The transaction is read-only: the server is, or the user or the database is set so. */
+/** A write was refused because the transaction is read-only: by the server, or by a setting of the user or the database. */
 export class ReadOnly extends Unreachable {}
 
-/** A user is not dropped, as it owns or may do something. */
+/** A user cannot be dropped, because it owns objects or was granted privileges. */
 export class DependentObjectsExist extends NotPermitted {}
 
-/** A statement that divides by zero where a condition is not met has done so. */
+/** A statement divided by zero. Keyturn's own statements do that on purpose to fail where a condition is not met. */
 export class ConditionNotMet extends DatabaseFailed {}
 
-/** SQLSTATEs, and their two-letter classes: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/**
+ * The error for each SQLSTATE, or for each class of SQLSTATEs, which are their first two characters
+ * (https://www.postgresql.org/docs/current/errcodes-appendix.html). `routine` is the function in the server's source that
+ * reported the error; its name does not depend on the server's language.
+ */
 const translationBySqlState: Record<
   string,
   (message: string, where: string, routine: string) => RotationError
@@ -37,14 +41,14 @@ const translationBySqlState: Record<
       return message.includes('no encryption')
         ? tlsRequiredError(where)
         : new NotPermitted(`${where}: the server's pg_hba.conf does not admit this login`)
-    // Once its password was right.
+    // The server checks the attribute LOGIN only after the password (src/backend/utils/init/miscinit.c).
     if (routine === 'InitializeSessionUserId')
       return new LoginRefused(`${where}: the role may not log in`, {
         remedy: 'Let the role log in: ALTER ROLE … LOGIN.',
       })
-    // Redshift also says so of a wrong password.
-    const otherProof = routine === 'auth_failed' && !/password/i.test(message)
-    return otherProof || /certificate/i.test(message)
+    // Redshift reports a wrong password with this SQLSTATE too.
+    const isOtherMethod = routine === 'auth_failed' && !/password/i.test(message)
+    return isOtherMethod || /certificate/i.test(message)
       ? new NotPermitted(
           `${where}: the server's pg_hba.conf wants a certificate or another proof than a password`,
         )
@@ -57,15 +61,15 @@ const translationBySqlState: Record<
   22012: (_, where) => new ConditionNotMet(`${where}: SQLSTATE 22012`),
   '25P04': (_, where) => new Unreachable(`${where}: the statement took too long`),
   57014: (_, where) => new Unreachable(`${where}: the statement took too long`),
-  // In the words of the server's own language; the routine has the same name in all of them.
+  // "Undefined object" is a missing role if the message says so, or if the routine does where messages are translated.
   42704: (message, where, routine) =>
     /^(role|user) /.test(message) || /role/i.test(routine)
       ? new NoSuchUser(`${where}: ${message}`)
       : new DatabaseFailed(`${where}: SQLSTATE 42704`),
-  // The same, met at the instant of the insert.
-  23505: (_, where) => new Conflict(`${where}: another session made the same role`),
+  // CREATE ROLE found the role, or (23505) found it only when it inserted its own row.
   42710: (_, where) => new Conflict(`${where}: another session made the same role`),
-  // The first is PostgreSQL's, the second Redshift's.
+  23505: (_, where) => new Conflict(`${where}: another session made the same role`),
+  // PostgreSQL refuses DROP ROLE with the first of these two, Redshift refuses DROP USER with the second.
   '2BP01': (message, where) => new DependentObjectsExist(`${where}: ${message}`),
   55006: (message, where) => new DependentObjectsExist(`${where}: ${message}`),
   55000: (_, where, routine) =>
@@ -80,10 +84,13 @@ const translationBySqlState: Record<
   '08': (_, where) => new Unreachable(`${where}: the connection broke`),
 }
 
-/** What PgBouncer says of a client that it does not let in. All else that it says under this code is about others. */
+/** Matches PgBouncer's messages about a client whose user or password it refuses. */
 const POOLER_REFUSAL = /^(password authentication failed|SASL authentication failed|no such user(: .*)?)$/
 
-/** What a pooler says by itself: PgBouncer has one SQLSTATE for all of it, and for what the server behind it says. */
+/**
+ * The error for what a pooler reports by itself. PgBouncer reports all of it under SQLSTATE 08P01, also what the server
+ * behind it answered at PgBouncer's own login, so only the message tells which error it is.
+ */
 function poolerError(message: string, where: string): RotationError {
   if (POOLER_REFUSAL.test(message))
     return new LoginRefused(
@@ -99,30 +106,37 @@ function poolerError(message: string, where: string): RotationError {
   return new Unreachable(`${where}: the connection broke, or a pooler has none to the server`)
 }
 
-/** What Redshift says of two transactions that met. */
+/**
+ * Matches Redshift's messages about two transactions that changed the same rows
+ * (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation-serializable-isolation-troubleshooting.html).
+ */
 const REDSHIFT_CONFLICT = /conflict with concurrent transaction|serializable isolation violation/i
 const CONNECTION_BROKEN = /terminated|not queryable|closed/i
 const TIMED_OUT = /timeout/i
 
 /**
- * What the driver throws, as one of ours; `first` is how the server answered to whether it has TLS. Server texts are kept
- * only where they name nothing but roles; a statement or a value never comes along, so no `cause` is kept either.
+ * Turns what the driver throws into a RotationError. The server's message is kept only for SQLSTATEs whose messages name
+ * nothing but roles. A statement or a value must not get into the error, so there is no `cause` either.
+ * @param where The login, for the message.
+ * @param tlsAnswer The first byte of the server's answer to the driver's request for TLS.
+ * @returns a RotationError, or what was thrown if it is no Error
  */
-export function translate(error: unknown, where: string, first?: string): unknown {
+export function translate(error: unknown, where: string, tlsAnswer?: string): unknown {
   if (!(error instanceof Error) || error instanceof RotationError) return error
   const { code, severity, routine = '' } = error as { code?: string; severity?: string; routine?: string }
   if (severity) return translateReported(error.message, code, routine, where)
   if (code && TLS_FAILURE_CODE.test(code)) return new TlsFailed(`${where}: ${code}`)
   if (error.message === 'The server does not support SSL connections') return tlsNotOfferedError(where)
-  if (error.message === 'There was an error establishing an SSL connection' && first === 'E')
+  // A server that cannot start another process answers with an error message, whose first byte is E.
+  if (error.message === 'There was an error establishing an SSL connection' && tlsAnswer === 'E')
     return new Unreachable(`${where}: the server cannot take another connection now`)
   if (code && UNREACHABLE_CODE.test(code)) return new Unreachable(`${where}: ${code}`)
   if (code?.startsWith('ERR_INVALID_ARG') || code === 'ERR_SOCKET_BAD_PORT')
     return new InvalidCredential('host', `${where}: there is no way to what host and port name`)
   if (TIMED_OUT.test(error.message)) return new Unreachable(`${where}: no answer in time`)
   if (CONNECTION_BROKEN.test(error.message)) return new Unreachable(`${where}: the connection broke`)
-  // Whatever else the driver throws, it throws at an answer that it cannot read. That of a proxy whose server is away
-  // for a moment may be one, so it is not for good.
+  // Any other error of the driver comes from an answer that it cannot read. A proxy whose server is away for a moment may
+  // give such an answer, so the error is one that is retried.
   return new Unreachable(
     `${where}: what answers there does not speak PostgreSQL's protocol: another service, or a proxy without its server`,
   )
@@ -136,7 +150,8 @@ function translateReported(
 ): RotationError {
   if (!code || !/^[0-9A-Z]{5}$/.test(code))
     return new DatabaseFailed(`${where}: an error without an SQLSTATE`)
-  // Two sessions altered the same role at the same instant: there is no SQLSTATE of its own for it.
+  // Two sessions have altered the same role at the same instant. PostgreSQL reports that as an internal error, "tuple
+  // concurrently updated" (simple_heap_update in src/backend/access/heap/heapam.c).
   if (code === 'XX000' && (routine.startsWith('simple_heap') || REDSHIFT_CONFLICT.test(message)))
     return new Conflict(`${where}: another session changed the same role`)
   const known = translationBySqlState[code] ?? translationBySqlState[code.slice(0, 2)]

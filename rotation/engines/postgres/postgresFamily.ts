@@ -22,30 +22,33 @@ import {
   watchTlsAnswer,
 } from './postgresProof.ts'
 
+/** The options of the engines for PostgreSQL and Redshift. */
 export type PostgresOptions = EngineOptions & {
-  /** The driver's client, to be wrapped by tests. */
+  /** The driver's client class, which tests wrap. */
   Client?: typeof pg.Client
 }
 
-/** How long a server may take to say goodbye. */
+/** How long the server may take to close a connection, before the socket is destroyed. */
 const DISCONNECT_TIMEOUT_MS = 1_000
 
-/** A login that went well: the driver's client, and what the server told meanwhile. */
+/** A successful login, from which an engine creates its session. */
 export type CompletedLogin = {
   client: pg.Client
   credential: Credential
+  /** What the server told during the login. */
   details: LoginDetails & { proof: PasswordProof }
-  /** Whether the client gets the rows that the server sends. */
+  /** The switch by which the session discards result rows before the client reads them. */
   rows: RowFilter
+  /** Milliseconds that a statement may take. */
   statementTimeout: number
   testMayWrite: boolean
 }
 
-/** PostgreSQL and Redshift, which speak one protocol; `S` is what each does in a session. */
+/** The base of the engines for PostgreSQL and Redshift, which share a protocol. `S` is the engine's session. */
 export abstract class PostgresFamily<S extends PostgresFamilySession> implements Engine {
   readonly #engine: 'postgres' | 'redshift'
   readonly #options: Required<PostgresOptions>
-  readonly #trust: ReturnType<typeof lazySecureContext>
+  readonly #secureContext: ReturnType<typeof lazySecureContext>
 
   constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
     this.#engine = engine
@@ -56,39 +59,40 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
       Client: pg.Client,
       ...options,
     }
-    this.#trust = lazySecureContext(options.caFile)
+    this.#secureContext = lazySecureContext(options.caFile)
   }
 
-  protected abstract createSession(login: CompletedLogin, host?: string): S
+  protected abstract createSession(login: CompletedLogin, accountQualifier?: string): S
 
-  /** Where the server asks for more than the driver can answer. */
+  /** Answers the server's authentication requests that the driver cannot answer. */
   protected authenticationResponder?(credential: Credential): AuthenticationResponder
 
-  login(credential: Credential, host?: string): Promise<S> {
-    return this.openSession(credential, requireProof, host)
+  login(credential: Credential, accountQualifier?: string): Promise<S> {
+    return this.openSession(credential, requireProof, accountQualifier)
   }
 
-  /** `prove` says what the login has proven, or refuses it. */
+  /** Logs in and creates the session. `prove` returns the details with what the login has proven, or throws. */
   protected async openSession(
     credential: Credential,
-    prove: (told: LoginDetails, where: string) => CompletedLogin['details'],
-    host?: string,
+    prove: (details: LoginDetails, where: string) => CompletedLogin['details'],
+    accountQualifier?: string,
   ): Promise<S> {
     const where = `login as ${credential}`
-    const client = this.#client(credential, where)
-    const first = watchTlsAnswer(client)
+    const client = this.#createClient(credential, where)
+    const tlsAnswer = watchTlsAnswer(client)
     const rows: RowFilter = { discardsRows: false }
-    const told = watchLogin(client, where, rows, this.authenticationResponder?.(credential))
+    const details = watchLogin(client, where, rows, this.authenticationResponder?.(credential))
     try {
       await client.connect()
     } catch (error) {
       connectionOf(client).stream.destroy()
-      throw translate(error, where, first())
+      throw translate(error, where, tlsAnswer())
     }
     try {
       const { statementTimeout, testMayWrite } = this.#options
-      const login = { client, credential, details: prove(told, where), rows, statementTimeout, testMayWrite }
-      const session = this.createSession(login, host)
+      const proven = prove(details, where)
+      const login = { client, credential, details: proven, rows, statementTimeout, testMayWrite }
+      const session = this.createSession(login, accountQualifier)
       await session.prepare?.(where)
       return session
     } catch (error) {
@@ -97,10 +101,10 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
     }
   }
 
-  #client(credential: Credential, where: string): pg.Client {
+  #createClient(credential: Credential, where: string): pg.Client {
     const { Client, connectTimeout, statementTimeout, onCertificate } = this.#options
     const { defaultPort, defaultDatabase } = engineTraits[this.#engine]
-    const secureContext = credential.ssl && this.#trust()
+    const secureContext = credential.ssl && this.#secureContext()
     try {
       const client = new Client({
         host: credential.host,
@@ -114,7 +118,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
         connectionTimeoutMillis: connectTimeout,
         query_timeout: statementTimeout + 1_000,
       } as pg.ClientConfig)
-      // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
+      // If an idle connection breaks, the next statement fails. Without a listener the event would end the process.
       client.on('error', () => {})
       return client
     } catch (error) {
@@ -123,27 +127,29 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
   }
 }
 
-/** @throws Unproven if the server has not asked for a password */
-function requireProof(told: LoginDetails, where: string): CompletedLogin['details'] {
-  const { proof } = told
+/** @throws PasswordNotChecked if the server has not asked for a password */
+function requireProof(details: LoginDetails, where: string): CompletedLogin['details'] {
+  const { proof } = details
   if (!proof)
     throw new PasswordNotChecked(
       `${where}: the server asked for no password (trust, peer or cert in pg_hba.conf), so it would let any other in as ` +
         'well and nothing that is set could be tested; let pg_hba.conf ask this user for scram-sha-256 from where Keyturn runs',
     )
-  return { ...told, proof }
+  return { ...details, proof }
 }
 
-/** Ends a connection, also if the server never hangs up. */
+/** Closes a connection. If the server does not close its end, the socket is destroyed after a timeout. */
 async function disconnect(client: pg.Client): Promise<void> {
-  const cut = setTimeout(() => connectionOf(client).stream.destroy(), DISCONNECT_TIMEOUT_MS)
+  const timer = setTimeout(() => connectionOf(client).stream.destroy(), DISCONNECT_TIMEOUT_MS)
   await client.end().catch(() => {})
-  clearTimeout(cut)
+  clearTimeout(timer)
 }
 
 /**
- * Nothing that a session sets outlives the message or the transaction it is for: behind a pooler the next one may come to
- * another session of the server, and the one after it to the application.
+ * The base of the sessions of PostgreSQL and Redshift.
+ *
+ * A session sets parameters only for one message or one transaction. Behind a pooler the next message may go to another
+ * session of the server, and a parameter that is left behind would reach the application.
  */
 export abstract class PostgresFamilySession implements Session {
   protected readonly client: pg.Client
@@ -160,7 +166,7 @@ export abstract class PostgresFamilySession implements Session {
     this.#testMayWrite = testMayWrite
   }
 
-  /** What has to be asked before anything else; `where` is for errors: it is part of the login. */
+  /** Asks the server what the session must know before anything else. A part of the login; `where` is for errors. */
   prepare?(where: string): Promise<void>
 
   abstract setPassword(user: string, password: string): Promise<void>
@@ -174,7 +180,7 @@ export abstract class PostgresFamilySession implements Session {
   abstract wouldDropUser(pair: UserPair): Promise<string[]>
   abstract differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 
-  /** Only the extended protocol takes exactly one statement. */
+  /** The query goes by the extended protocol, as only that refuses more than one statement. */
   async runTestQuery(query: string): Promise<void> {
     const begin = this.#testMayWrite ? 'begin' : 'begin read only'
     await this.send(`${begin}; set local statement_timeout to ${this.statementTimeout}`)
@@ -195,15 +201,15 @@ export abstract class PostgresFamilySession implements Session {
     await disconnect(this.client)
   }
 
-  /** The rows of the last statement. */
+  /** Sends statements as queryAll does. @returns the rows of the last statement */
   protected async query(text: string, where = `as ${this.credential}`): Promise<pg.QueryResultRow[]> {
     return (await this.queryAll(text, where)).at(-1) ?? []
   }
 
-  /** The rows of each statement, all run with settings of ours. */
+  /** Sends statements, to run with the parameters that Keyturn needs. @returns the rows of each statement */
   protected abstract queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]>
 
-  /** Sends a message as it is. @returns the rows of each of its statements */
+  /** Sends one message unchanged. @returns the rows of each of its statements */
   protected async send(
     message: string | { text: string; queryMode: 'extended' },
     where = `as ${this.credential}`,

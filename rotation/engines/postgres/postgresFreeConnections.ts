@@ -1,13 +1,16 @@
 import { escapeLiteral } from 'pg'
 
 /**
- * One query for how many more connections a user may open in this database: by the server's limit without the slots that it
- * keeps from this user, by the user's own and by the database's, which do not bind a superuser. Everybody may see whose
- * the open ones are. `version` is the server's, without a point; from 16 on, some slots are for who is let use them.
+ * A query for how many more connections a user may open in this database. It is the least of three limits: the server's
+ * connections without those reserved for others, the user's own limit, and the database's limit. The last two do not apply
+ * to superusers. Every user may read the counts in pg_stat_activity.
+ * https://www.postgresql.org/docs/current/runtime-config-connection.html
+ * @param version The server's major version. From 16 on, `reserved_connections` are for members of
+ *   pg_use_reserved_connections.
  */
 export function freeConnectionsQuery(user: string, version: number): string {
   const reserved = version >= 16 ? `current_setting('reserved_connections')::int` : '0'
-  const mayUseThem = version >= 16 ? `pg_has_role(oid, 'pg_use_reserved_connections', 'usage')` : 'false'
+  const mayUseReserved = version >= 16 ? `pg_has_role(oid, 'pg_use_reserved_connections', 'usage')` : 'false'
   return `
 select greatest(0, least(
   current_setting('max_connections')::int - taken - case when superuser then 0
@@ -19,7 +22,7 @@ from (select count(*) as taken, count(*) filter (where usename = ${escapeLiteral
   from pg_stat_activity
   where datid is not null and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend') sessions
 cross join (select datconnlimit as here from pg_database where datname = current_database()) databases
-left join (select rolsuper as is_superuser, rolconnlimit as own, ${mayUseThem} as may_use
+left join (select rolsuper as is_superuser, rolconnlimit as own, ${mayUseReserved} as may_use
   from pg_roles where rolname = ${escapeLiteral(user)}) roles on true
 cross join lateral (select coalesce(is_superuser, false) as superuser, coalesce(may_use, false) as reserved) of_user`
 }

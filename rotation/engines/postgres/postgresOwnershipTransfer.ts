@@ -14,24 +14,24 @@ import { ConditionNotMet } from './postgresErrors.ts'
 import type { PairRoles } from './postgresRoles.ts'
 import { withRightsOfBoth } from './postgresTemporaryMembership.ts'
 
-/** What handing over needs of a session. */
+/** The part of a session that a transfer uses. */
 type StatementRunner = {
   query(text: string): Promise<QueryResultRow[]>
-  /** For what changes something. */
+  /** Runs statements that change something. */
   write(text: string): Promise<unknown>
 }
 
-/** How often the clone is looked at again for what its sessions make while what it owns is handed over. */
+/** How often the clone's belongings are read again, as its sessions may create objects during the transfer. */
 const MAX_ROUNDS_COUNT = 5
-/** How long things are handed over one by one where they do not go all at once. */
+/** How long objects are transferred one by one, after the statement for all of them failed. */
 const ONE_BY_ONE_LIMIT_MS = 10_000
 
-/** Hands what the clone owns in the session's database to the user, in transactions of its own. */
+/** Gives the user what the clone owns in the session's database. Each statement runs in a transaction of its own. */
 export class OwnershipTransfer {
   readonly #statements: StatementRunner
   readonly #pair: UserPair
   readonly #roles: PairRoles
-  /** Why the server does not hand a thing over, by the thing's description. */
+  /** The error with which the server refused to transfer an object, by the object's description. */
   readonly #refusals = new Map<string, RotationError>()
 
   constructor(statements: StatementRunner, pair: UserPair, roles: PairRoles) {
@@ -41,8 +41,9 @@ export class OwnershipTransfer {
   }
 
   /**
-   * Hands over what can be, and takes back what the clone was granted itself, if `grants`.
-   * @returns what stays with the clone, a sentence each; what may go over later is thrown instead, if `all` is to go
+   * Transfers every object that can be transferred. With `grants`, also revokes what was granted to the clone itself.
+   * @returns what the clone keeps, one sentence each
+   * @throws Conflict with `all`, if an object that the clone keeps could be transferred later
    */
   async run({ grants, all = false }: { grants: boolean; all?: boolean }): Promise<string[]> {
     let found: Belonging[] = []
@@ -65,9 +66,10 @@ export class OwnershipTransfer {
   }
 
   /**
-   * Looks at what `run` would be about. `write` tries out, and takes back, that this session comes to act for both roles.
-   * @returns what would stay with the clone for sure, a sentence each
-   * @throws Conflict if that may be otherwise soon
+   * Checks what `run` would do. The session's `write` must roll its statements back: they only show whether the session can
+   * get the rights of both roles.
+   * @returns what the clone would certainly keep, one sentence each
+   * @throws Conflict if the answer may be another one soon
    */
   async preview({ grants }: { grants: boolean }): Promise<string[]> {
     const found = await this.#readBelongings()
@@ -92,27 +94,28 @@ export class OwnershipTransfer {
     return `${clone} keeps ${description}: ${why}`
   }
 
-  /** Hands all of this over, or one by one as much as goes, and notes why the rest does not. */
+  /** Transfers these objects at once or, if that fails, one by one. Records why an object cannot be transferred. */
   async #transfer(belongings: Belonging[]): Promise<void> {
     const [u, c] = [escapeIdentifier(this.#pair.user), escapeIdentifier(this.#pair.clone)]
     if (!(await this.#tryStatements([`reassign owned by ${c} to ${u}`]))) return
-    const end = Date.now() + ONE_BY_ONE_LIMIT_MS
+    const deadline = Date.now() + ONE_BY_ONE_LIMIT_MS
     for (const belonging of belongings) {
-      const give = changeOwnerStatement(belonging, this.#pair.user)
+      const statement = changeOwnerStatement(belonging, this.#pair.user)
       const refusal =
-        Date.now() > end
+        Date.now() > deadline
           ? new Conflict('there was no time left for it')
-          : give
-            ? await this.#tryStatements([give])
+          : statement
+            ? await this.#tryStatements([statement])
             : new NotPermitted('there is no statement that would hand it over')
       if (refusal) this.#refusals.set(belonging.description, refusal)
     }
   }
 
   /**
-   * Takes back what the clone was granted itself: all at once, or one by one where it owns what would be dropped with it.
-   * What cannot be taken back stays a difference.
-   * @returns false if it owns something more by now
+   * Revokes what was granted to the clone itself: by DROP OWNED, or one by one if the clone owns something that DROP OWNED
+   * would drop. A grant that cannot be revoked remains as a difference between the two.
+   * @returns false if the clone has come to own something else meanwhile, so that nothing was revoked
+   * @throws Conflict
    */
   async #revokeGrants(found: Belonging[]): Promise<boolean> {
     if (!found.some(isBlockingDrop)) {
@@ -121,14 +124,18 @@ export class OwnershipTransfer {
       return !(refusal instanceof ConditionNotMet)
     }
     for (const belonging of found.filter(({ owned }) => !owned)) {
-      const take = revokeStatement(belonging, this.#pair.clone)
-      const refusal = take && (await this.#tryStatements([take]))
+      const statement = revokeStatement(belonging, this.#pair.clone)
+      const refusal = statement && (await this.#tryStatements([statement]))
       if (isTemporary(refusal)) throw refusal
     }
     return true
   }
 
-  /** Why the server does not do this for both roles; undefined if it did. @throws Unreachable */
+  /**
+   * Runs statements with the rights of both roles.
+   * @returns the error with which the server refused them; undefined if it ran them
+   * @throws Unreachable
+   */
   async #tryStatements(statements: string[]): Promise<RotationError | undefined> {
     try {
       await this.#statements.write(withRightsOfBoth(this.#roles, statements).join('; '))
@@ -140,9 +147,9 @@ export class OwnershipTransfer {
   }
 }
 
-/** What keeps the clone from being dropped; without the `grants`, of what it owns alone. */
+/** The belongings that prevent dropping the clone. Without `grants`, those that cannot be transferred anyway are left out. */
 const belongingsThatStay = (found: Belonging[], grants: boolean) =>
   found.filter(isBlockingDrop).filter(belonging => grants || isTransferable(belonging))
 
-/** What may be otherwise soon. */
+/** Whether a later attempt may succeed. */
 export const isTemporary = (error: unknown): error is Conflict => error instanceof Conflict

@@ -2,15 +2,22 @@ import { escapeLiteral } from 'pg'
 import { DatabaseFailed } from '../../errors.ts'
 import type { UserPair } from '../engine.ts'
 
-type Membership = { role: string; admin: boolean; inherit: boolean; set: boolean; shared: boolean }
-/** How an admin who is no superuser comes to act for a role that it may give to itself, and what it had before. */
-type TemporaryMembership = {
-  /** In whose name it gives the role, from PostgreSQL 16 on. */
-  lender: string | null
-  /** The membership that it then has in that name. */
-  had: { inherit: boolean; set: boolean } | null
+type Membership = {
+  role: string
+  admin: boolean
+  inherit: boolean
+  set: boolean
+  /** Whether the user of the pair has this membership too, directly or through another role. */
+  shared: boolean
 }
-/** What PostgreSQL's catalogs say of one role. */
+/** The membership of an admin that is no superuser in a role. The admin may make itself a member for a transaction. */
+type AdminMembership = {
+  /** The role as which the admin can grant the membership to itself; null before PostgreSQL 16, and if there is none. */
+  grantor: string | null
+  /** The options of the membership that the admin has already by that grantor; null if it has none. */
+  options: { inherit: boolean; set: boolean } | null
+}
+/** The facts about one role in PostgreSQL's catalogs. */
 export type Role = {
   name: string
   superuser: boolean
@@ -19,25 +26,34 @@ export type Role = {
   createrole: boolean
   replication: boolean
   bypassrls: boolean
+  /** The most sessions that the role may have; -1 is no limit. */
   connectionLimit: number
+  /** The time when the password expires, as the server writes it; `infinity` if it does not. */
   validUntil: string
-  /** Direct memberships; `shared` if the user of the pair has it too, directly or through another role. */
+  /** The direct memberships in other roles. */
   memberOf: Membership[]
-  /** `name=value` as stored, by database; null is every database. `fixed` are those that this session may not take away. */
+  /**
+   * The parameters that are set for the role, as `name=value`, by database; null is every database. `fixed` are those
+   * parameters that this session may not remove.
+   */
   settings: { database: string | null; values: string[]; fixed?: string[] }[]
-  /** The databases in which it owns something, and those in which it was granted something itself. */
+  /** The databases in which the role owns something. */
   ownsIn: string[]
+  /** The databases in which something was granted to the role itself. */
   grantedIn: string[]
-  /** The role that is set for everybody to act as, by database; null is every database. */
+  /** The parameter `role` that is set for every user, by database; null is every database. */
   roles: { database: string | null; role: string }[]
-  /** True if this session may act for the role. */
-  ours: boolean
-  loan: TemporaryMembership
+  /** Whether this session already has the role's rights and may SET ROLE to it. */
+  mayActAs: boolean
+  adminMembership: AdminMembership
 }
-/** What there is of a pair, in which database it was asked, and the server's version, such as 160000. */
+/**
+ * The two roles of a pair, undefined if absent; the database in which they were read; and the server's version number, such
+ * as 160002.
+ */
 export type PairRoles = { user: Role | undefined; clone: Role | undefined; database: string; version: number }
 
-/** What CREATE ROLE makes. */
+/** A role as CREATE ROLE creates it by default. */
 export const NEW_ROLE: Role = {
   name: '',
   superuser: false,
@@ -53,13 +69,13 @@ export const NEW_ROLE: Role = {
   ownsIn: [],
   grantedIn: [],
   roles: [],
-  ours: false,
-  loan: { lender: null, had: null },
+  mayActAs: false,
+  adminMembership: { grantor: null, options: null },
 }
 
 /**
- * One query that reads all of both roles that cloning has to look at. Its tables are readable by every user. `version` is
- * the server's, without a point.
+ * One query that reads both roles of a pair as `Role` describes them. Every user may read its tables.
+ * @param version The server's major version.
  */
 export function rolesQuery({ user, clone }: UserPair, version: number): string {
   return `
@@ -67,13 +83,13 @@ select current_database() as database, current_setting('server_version_num')::in
   r.rolname as name, r.rolsuper as superuser, r.rolinherit as inherit, r.rolcreatedb as createdb, r.rolcreaterole as createrole,
   r.rolreplication as replication, r.rolbypassrls as bypassrls, r.rolconnlimit as "connectionLimit",
   coalesce(r.rolvaliduntil::text, 'infinity') as "validUntil",
-  pg_has_role(r.oid, 'usage') and ${maySetRoleSql('current_user', 'r.oid')} as ours,
-  json_build_object('lender', lender, 'had', (
+  pg_has_role(r.oid, 'usage') and ${maySetRoleSql('current_user', 'r.oid')} as "mayActAs",
+  json_build_object('grantor', grantor_name, 'options', (
     select json_build_object('inherit', to_jsonb(m)->'inherit_option', 'set', to_jsonb(m)->'set_option')
     from pg_auth_members m
     where m.roleid = r.oid and pg_get_userbyid(m.member) = current_user
-      and (lender is null or pg_get_userbyid(m.grantor) = lender) limit 1
-  )) as loan,
+      and (grantor_name is null or pg_get_userbyid(m.grantor) = grantor_name) limit 1
+  )) as "adminMembership",
   array(
     select json_build_object('role', g.rolname, 'admin', m.admin_option,
       'inherit', coalesce((to_jsonb(m)->>'inherit_option')::bool, true),
@@ -101,26 +117,36 @@ select current_database() as database, current_setting('server_version_num')::in
   array(${databasesSql('o')})::text[] as "ownsIn",
   array(${databasesSql('a', 'r')})::text[] as "grantedIn"
 from pg_roles r left join lateral (
-  select l.rolname as lender from pg_auth_members m join pg_roles l on l.oid = m.member
+  select g.rolname as grantor_name from pg_auth_members m join pg_roles g on g.oid = m.member
   where current_setting('server_version_num')::int >= 160000
-    and m.roleid = r.oid and m.admin_option and pg_has_role(l.oid, 'usage')
-  order by l.rolname <> current_user, l.rolname limit 1
-) lenders on true
+    and m.roleid = r.oid and m.admin_option and pg_has_role(g.oid, 'usage')
+  order by g.rolname <> current_user, g.rolname limit 1
+) grantors on true
 where r.rolname in (${escapeLiteral(user)}, ${escapeLiteral(clone)})`
 }
 
-/** Whether a role may act as another by SET ROLE, which until PostgreSQL 16 every member may. */
+/**
+ * A SQL condition: whether a member may act as a role by SET ROLE. Before PostgreSQL 16 every member may
+ * (https://www.postgresql.org/docs/current/sql-grant.html#SQL-GRANT-DESCRIPTION-ROLES).
+ */
 const maySetRoleSql = (
   member: string,
   role: string,
 ) => `case when current_setting('server_version_num')::int >= 160000
   then pg_has_role(${member}, ${role}, 'set') else true end`
 
-/** Whether a superuser's setting was given to this session's user, as it can be from PostgreSQL 15 on. */
+/**
+ * A SQL condition: whether this session's user was granted a parameter that otherwise only superusers may set. PostgreSQL 15
+ * introduced such grants.
+ */
 const maySetSuperuserSettingSql = (version: number) =>
   version >= 15 ? `p.context = 'superuser' and has_parameter_privilege(p.name, 'set')` : 'false'
 
-/** What stands on no database counts for the one that is asked. Memberships are dealt with as such. */
+/**
+ * A SQL query for the databases in which role `r` has entries of these kinds in pg_shdepend: `o` owner, `a` grantee, `r` role
+ * of a policy (https://www.postgresql.org/docs/current/catalog-pg-shdepend.html). An object outside of every database counts
+ * for the session's database. Memberships are left out, as they are read on their own.
+ */
 const databasesSql = (...kinds: string[]) => `
     select distinct coalesce(d.datname, current_database())
     from pg_shdepend s left join pg_database d on d.oid = s.dbid
@@ -130,7 +156,7 @@ const databasesSql = (...kinds: string[]) => `
 
 type RoleRow = Role & { database: string; version: number }
 
-/** The rows of `rolesQuery`, by part. @throws DatabaseFailed if they are none of it */
+/** Assigns the rows of `rolesQuery` to user and clone. @throws DatabaseFailed if a row is not of that query */
 export function readRoles(rows: object[], pair: UserPair): PairRoles {
   if (!rows.every(isRole)) throw new DatabaseFailed('the server answers what it was not asked')
   const find = (name: string) => rows.find(row => row.name === name)

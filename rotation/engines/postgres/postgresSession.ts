@@ -26,57 +26,73 @@ import { stayingSettings } from './postgresSettings.ts'
 import { md5PasswordHash, scramVerifier } from './scram.ts'
 
 type RunStatements = (statements: string) => Promise<unknown>
-type TransferOptions = { grants: boolean; all?: boolean; tryOut?: RunStatements }
+type TransferOptions = {
+  /** Whether to revoke also what was granted to the clone itself. */
+  grants: boolean
+  /** Whether nothing may stay with the clone: what could be transferred later is then an error. */
+  all?: boolean
+  /** Runs statements and rolls them back. If given, the transfer is only checked. */
+  tryOut?: RunStatements
+}
 
-/** What one login to PostgreSQL can do. */
+/** A session of PostgreSQL. */
 export class PostgresSession extends PostgresFamilySession {
-  /** How the passwords of the users are kept that it acts on: as current's, unless the server does not tell. */
+  /** The form in which new passwords are stored, a PasswordProof: that of current's password as far as the server shows it. */
   accountQualifier: string
   readonly #login: (credential: Credential) => Promise<PostgresSession>
   behindPooler = false
-  /** What the server may be asked, as this login does not tell it. */
-  readonly #mustAsk: { verifier: boolean; method: boolean }
+  /** What `prepare` asks the server because the login has not shown it. */
+  readonly #mustAsk: { hashType: boolean; method: boolean }
+  /** The server's major version; 0 if unknown. */
   readonly #version: number
-  /** Whether a setting of the database has this user act as another role, by which it could do less. */
+  /** Whether a setting that is not its own makes this user act as another role, which may have fewer rights. */
   #actsAsAnother = false
-  /** Who has checked the password, if that is not the server itself. */
+  /** The external method of pg_hba.conf that has checked the password, such as `ldap`; undefined if the server itself has. */
   #passwordCheckedBy: string | undefined
-
-  /** Of this login's verifier: made with it, another one of the same password is the same. */
+  /** The salt of the SCRAM verifier that this login used. The same password with the same salt has the same verifier. */
   readonly #salt: Buffer | undefined
 
-  constructor(from: CompletedLogin, login: (c: Credential) => Promise<PostgresSession>, host?: string) {
-    super(from)
-    const { details } = from
+  constructor(
+    completedLogin: CompletedLogin,
+    login: (credential: Credential) => Promise<PostgresSession>,
+    accountQualifier?: string,
+  ) {
+    super(completedLogin)
+    const { details } = completedLogin
     this.#login = login
     this.#salt = details.salt
-    this.accountQualifier = host ?? details.proof
+    this.accountQualifier = accountQualifier ?? details.proof
     this.#version = Number.parseInt(details.version ?? '', 10) || 0
     const inClearText = details.proof === 'password'
-    this.#mustAsk = { verifier: inClearText && !host, method: inClearText && this.#version >= 16 }
+    this.#mustAsk = {
+      hashType: inClearText && !accountQualifier,
+      method: inClearText && this.#version >= 16,
+    }
   }
 
   /**
-   * Who logs in in clear text may have any kind of verifier: the server's own settings say which it is to have. A user's own
-   * time for a session that is idle is not for us, but stays as it is where a pooler goes on with the session. Who may
-   * create roles acts as itself, unless it is the user's own setting that says otherwise.
+   * Asks for what the login has not shown:
+   * - After a login in clear text, the server's settings decide in which form a new password is stored.
+   * - A pooler is detected by the process: it reports an id of its own, while the server's process has another one.
+   * - The user's idle timeout is switched off, except behind a pooler, which would reuse the session.
+   * - A user that may create roles must act as itself, unless a setting of its own says otherwise.
    */
   override async prepare(where: string): Promise<void> {
-    const { verifier, method } = this.#mustAsk
+    const { hashType, method } = this.#mustAsk
     const { processID } = this.client as pg.Client & { processID: number | null }
     const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
       coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
       ${actsAsAnotherRoleSql(this.credential.username)} as "actsAsAnother",
       ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
     const [found] = await this.query(ask, where)
-    // A pooler makes up what it says of the process, as it may go on with another one.
     this.behindPooler = found !== undefined && found.process !== processID
-    if (verifier) this.accountQualifier = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
+    if (hashType) this.accountQualifier = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
     this.#actsAsAnother = found?.actsAsAnother === true
+    // system_user is `method:identity` (https://www.postgresql.org/docs/current/functions-info.html).
     this.#passwordCheckedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
   }
 
-  /** A password that the server has somebody else look at is not in the database. */
+  /** Refuses a user whose password an external service checks, such as LDAP: that password is not in the database. */
   async requirePasswordCheck(): Promise<void> {
     if (this.#passwordCheckedBy)
       throw new PasswordNotChecked(
@@ -85,13 +101,13 @@ export class PostgresSession extends PostgresFamilySession {
       )
   }
 
-  /** Everybody may ask, also through a pooler. */
+  /** Every user may ask, also through a pooler. */
   async isStandby(): Promise<boolean> {
     const [found] = await this.query('select pg_is_in_recovery() as standby')
     return found?.standby !== false
   }
 
-  /** In statement mode a pooler ends the session of who leaves a transaction open. */
+  /** A pooler in statement mode ends a session that leaves a transaction open. */
   async requireTransactions(): Promise<void> {
     if (!this.behindPooler) return
     await this.send('begin read only')
@@ -103,8 +119,8 @@ export class PostgresSession extends PostgresFamilySession {
   }
 
   /**
-   * By the statement itself, which is rolled back: that RDS keeps who may change passwords (rds.restrict_password_commands),
-   * or that a library of the server does not take this verifier, shows in nothing that can be read.
+   * Runs the statement and rolls it back. No query shows whether RDS restricts password changes
+   * (rds.restrict_password_commands), or whether a password-checking library of the server refuses this verifier.
    */
   override async wouldSetPassword(user: string, password: string): Promise<void> {
     await this.#tryOut(await this.#passwordStatement(user, password))
@@ -118,8 +134,8 @@ export class PostgresSession extends PostgresFamilySession {
   }
 
   /**
-   * Its statements are those of cloneUser, but for the password, in a transaction that is rolled back. What the clone owns
-   * is read alone: whether the server hands each thing over shows when it does.
+   * Runs the statements of cloneUser without the password and rolls them back. What the clone owns is only read, so this does
+   * not show whether the server would refuse to transfer an object.
    */
   override async wouldClone(pair: UserPair, open: string): Promise<string[]> {
     const tryOut = (statements: string) => this.#tryOut(statements)
@@ -130,7 +146,7 @@ export class PostgresSession extends PostgresFamilySession {
     return await this.#openUser(pair, open, { password, write: tryOut, tryOut })
   }
 
-  /** `checkSession`, if nothing is to be handed over. */
+  /** Opens the user or the clone, or only checks that with `tryOut`. @returns see cloneUser and wouldClone in engine.ts */
   async #openUser(
     pair: UserPair,
     user: string,
@@ -142,14 +158,14 @@ export class PostgresSession extends PostgresFamilySession {
   ): Promise<string[]> {
     const roles = await this.#readRoles(pair)
     const open = `alter role ${escapeIdentifier(user)} login${await password()}`
-    const inUse = user === pair.user
-    const statements = inUse ? inUseSyncStatements(pair, roles) : syncStatements(pair, roles)
-    const how = { grants: !inUse, ...(tryOut && { tryOut }) }
-    const left = inUse && !inheritsUser(roles) ? [] : await this.#transferOwnership(pair, roles, how)
-    // One message of several statements is one transaction.
+    const cloneInUse = user === pair.user
+    const statements = cloneInUse ? inUseSyncStatements(pair, roles) : syncStatements(pair, roles)
+    const how = { grants: !cloneInUse, ...(tryOut && { tryOut }) }
+    const kept = cloneInUse && !inheritsUser(roles) ? [] : await this.#transferOwnership(pair, roles, how)
+    // Several statements in one message are one transaction.
     await write([...statements, open].join('; ')).catch(conflictIfDropped)
-    if (inUse) return tryOut && roles.user ? [...left, ...loginObstacles(roles.user)] : left
-    return [...left, ...stayingSettings(roles)]
+    if (cloneInUse) return tryOut && roles.user ? [...kept, ...loginObstacles(roles.user)] : kept
+    return [...kept, ...stayingSettings(roles)]
   }
 
   override async lockUser(user: string, pair: UserPair): Promise<void> {
@@ -158,14 +174,14 @@ export class PostgresSession extends PostgresFamilySession {
     await this.#write(`alter role ${escapeIdentifier(user)} password null`)
   }
 
-  /** Whose a session is, everybody may see. */
+  /** Every user may see whose the sessions in pg_stat_activity are. */
   override async countSessions(user: string): Promise<number> {
     const query = `select count(*)::int as count from pg_stat_activity where usename = ${escapeLiteral(user)}`
     const [row] = await this.query(query)
     return row?.count
   }
 
-  /** What a pooler lets in is its own affair. */
+  /** Behind a pooler the answer is undefined, as the pooler has limits of its own. */
   override async countFreeConnections(user: string): Promise<number | undefined> {
     if (this.behindPooler) return undefined
     const [row] = await this.query(freeConnectionsQuery(user, this.#version))
@@ -177,19 +193,22 @@ export class PostgresSession extends PostgresFamilySession {
       await this.#write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
   }
 
-  /** To drop a role takes the rights by which it is made or changed, which wouldClone tries out. */
+  /** Does not try out DROP ROLE: it needs the same rights as creating or changing the role, which wouldClone tries out. */
   override async wouldDropUser(pair: UserPair): Promise<string[]> {
     await this.#emptyClone(pair, { grants: true, tryOut: statements => this.#tryOut(statements) })
     return []
   }
 
-  /** Whether there is a clone, of which nothing stays. @throws Stranger, NotPermitted */
+  /**
+   * Transfers everything that the clone owns and revokes its grants.
+   * @returns whether there is a clone @throws NotAClone; NotPermitted if something stays with the clone
+   */
   async #emptyClone(pair: UserPair, how: TransferOptions): Promise<boolean> {
     const roles = await this.#readRoles(pair)
     if (!roles.clone) return false
     checkPair(pair, roles)
-    const left = await this.#transferOwnership(pair, roles, how)
-    if (left.length) throw new NotPermitted(`${pair.clone} is not dropped: ${left.join('; ')}`)
+    const kept = await this.#transferOwnership(pair, roles, how)
+    if (kept.length) throw new NotPermitted(`${pair.clone} is not dropped: ${kept.join('; ')}`)
     return true
   }
 
@@ -200,40 +219,41 @@ export class PostgresSession extends PostgresFamilySession {
   }
 
   /**
-   * Hands what the clone owns to the user, in every database, and takes back what the clone was granted itself, if
-   * `grants`. What it holds in another database is within reach from inside that alone. With `checkSession` it only looks, and
-   * tries out here what is no business of one database.
-   * @returns what stays with the clone, a sentence each; what may go over later is thrown instead, if `all` is to go
+   * Gives the user what the clone owns, in every database. Each other database needs a login of its own. With `tryOut`, the
+   * transfer is only checked.
+   * @returns what the clone keeps, one sentence each
+   * @throws Conflict; with `all`, every error but NotPermitted
    */
   async #transferOwnership(pair: UserPair, roles: PairRoles, how: TransferOptions): Promise<string[]> {
-    const left: string[] = []
+    const kept: string[] = []
     for (const dbname of databasesHeldIn(roles)) {
       try {
         if (dbname === roles.database) {
-          left.push(...(await this.#transferOwnershipHere(pair, roles, how)))
+          kept.push(...(await this.#transferOwnershipHere(pair, roles, how)))
         } else {
           await using elsewhere = await this.#login(this.credential.with({ dbname }))
-          left.push(...(await elsewhere.#transferOwnershipHere(pair, await elsewhere.#readRoles(pair), how)))
+          kept.push(...(await elsewhere.#transferOwnershipHere(pair, await elsewhere.#readRoles(pair), how)))
         }
       } catch (error) {
         if (!(error instanceof RotationError) || isTemporary(error)) throw error
         if (how.all && !(error instanceof NotPermitted)) throw error
-        left.push(`${pair.clone} keeps what it holds in the database ${dbname}: ${error.message}`)
+        kept.push(`${pair.clone} keeps what it holds in the database ${dbname}: ${error.message}`)
       }
     }
-    return left
+    return kept
   }
 
   #transferOwnershipHere(pair: UserPair, roles: PairRoles, how: TransferOptions): Promise<string[]> {
     const query = (text: string) => this.query(text)
     const write = how.tryOut ?? (text => this.#write(text))
-    const handOver = new OwnershipTransfer({ query, write }, pair, roles)
-    return how.tryOut ? handOver.preview(how) : handOver.run(how)
+    const transfer = new OwnershipTransfer({ query, write }, pair, roles)
+    return how.tryOut ? transfer.preview(how) : transfer.run(how)
   }
 
   /**
-   * Who reads only, by a setting of the user or the database, changes roles all the same, but runs its test query as it
-   * is set. Where the server's own setting says so, or it is a replica, the server refuses.
+   * Runs statements that change roles. If a setting of the user or the database makes transactions read-only, they run in a
+   * read-write transaction nevertheless; only test queries obey that setting.
+   * @throws ReadOnly if the server itself is read-only, by its own setting or as a replica
    */
   async #write(statements: string, run: RunStatements = text => this.query(text)): Promise<void> {
     try {
@@ -249,7 +269,7 @@ export class PostgresSession extends PostgresFamilySession {
     }
   }
 
-  /** Has the server do it, wait no more than a second for who else changes the same role, and undo it. @throws as #write */
+  /** Runs statements and rolls them back. Waits at most a second for a session that changes the same role. @throws as #write */
   async #tryOut(statements: string): Promise<void> {
     await this.#write(statements, async text => {
       try {
@@ -261,13 +281,13 @@ export class PostgresSession extends PostgresFamilySession {
     })
   }
 
-  /** One message of several statements is one transaction. */
+  /** Puts the parameters before the statements in the same message: several statements in one message are one transaction. */
   protected override async queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
     const settings = [
       'set local search_path = pg_catalog',
       `set local statement_timeout = ${this.statementTimeout}`,
       'set local datestyle = iso',
-      // However short a user's own are, they are not for us.
+      // A user's own timeouts may be too short for a rotation.
       'set local lock_timeout = 0',
       ...(this.#actsAsAnother ? ['set local role none'] : []),
       ...(this.#version >= 17 ? ['set local transaction_timeout = 0'] : []),
@@ -279,14 +299,17 @@ export class PostgresSession extends PostgresFamilySession {
     return readRoles(await this.query(rolesQuery(pair, this.#version)), pair)
   }
 
-  /** A clone acts as its user (SET role), who may not change the clone's password; on oneself the login counts. */
+  /**
+   * Makes the statement that sets a password. A clone acts as its user by its parameter `role`, and the user may not change
+   * the clone's password. So a clone that changes its own password first returns to the role that it logged in as.
+   */
   async #passwordStatement(user: string, password: string): Promise<string> {
     const own = user === this.credential.username ? 'set local role none; ' : ''
     const verifier = escapeLiteral(await this.#verifier(user, password))
     return `${own}alter role ${escapeIdentifier(user)} password ${verifier}`
   }
 
-  /** Of a new verifier, where it has any. @throws NotPermitted if they are more than drivers log in with */
+  /** The iterations of a new SCRAM verifier. @throws NotPermitted if drivers do not log in with as many */
   #iterations(): number {
     const iterations = scramIterationsOf(this.accountQualifier) ?? 4096
     if (iterations > MAX_SCRAM_ITERATIONS_COUNT)
@@ -294,7 +317,7 @@ export class PostgresSession extends PostgresFamilySession {
     return iterations
   }
 
-  /** @throws NotPermitted as #iterations */
+  /** Computes what the server stores for a password. @throws NotPermitted as #iterations */
   async #verifier(user: string, password: string): Promise<string> {
     if (this.accountQualifier === 'md5') return md5PasswordHash(user, password)
     const iterations = this.#iterations()

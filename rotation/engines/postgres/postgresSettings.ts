@@ -1,7 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { PairRoles, Role } from './postgresRoles.ts'
 
-/** What is set for the clone alone and stays, as this session may not take it away: a sentence each. */
+/** The parameters that only the clone has and that this session may not remove, one sentence each. */
 export function stayingSettings({ user, clone }: PairRoles): string[] {
   if (!user || !clone) return []
   return unremovableSettings(wantedSettings(user), clone).map(({ database, setting }) => {
@@ -11,34 +11,39 @@ export function stayingSettings({ user, clone }: PairRoles): string[] {
   })
 }
 
+/** `name=value` by database; null is every database. */
 type SettingsByDatabase = Map<string | null, string[]>
 
+/** The clone's parameters that should not be set, but that this session may not remove. */
 function unremovableSettings(
   wanted: SettingsByDatabase,
   clone: Role,
 ): { database: string | null; setting: string }[] {
   const parameter = (setting: string) => setting.slice(0, setting.indexOf('='))
   return clone.settings.flatMap(({ database, fixed = [] }) => {
-    const others = new Set(wanted.get(database)?.map(parameter))
-    return fixed.filter(setting => !others.has(parameter(setting))).map(setting => ({ database, setting }))
+    const wantedHere = new Set(wanted.get(database)?.map(parameter))
+    return fixed
+      .filter(setting => !wantedHere.has(parameter(setting)))
+      .map(setting => ({ database, setting }))
   })
 }
 
-/** The settings that the clone of this user is to have. */
+/** The parameters that the clone of this user should have: the user's own, and a `role`, so that it acts as the user. */
 function wantedSettings(user: Role): SettingsByDatabase {
-  // A user that acts as another role goes on doing so, and so does its clone; one that acts as none is itself.
+  // If the user acts as another role, the clone acts as that role too. If the user is set to `none`, the clone acts as it.
   const asUser = (setting: string) => (setting === 'role=none' ? `role=${user.name}` : setting)
   const wanted = new Map(user.settings.map(({ database, values }) => [database, values.map(asUser)]))
   const actsIn = (database: string | null) =>
     wanted.get(database)?.some(setting => setting.startsWith('role='))
-  // What is set for a role goes before what is set for everybody in a database.
+  // A parameter that is set for one role overrides one that is set for everybody in a database
+  // (https://www.postgresql.org/docs/current/sql-alterrole.html), so a `role` for every database is enough if there is one.
   if (!actsIn(null))
     for (const { database, role } of [...user.roles, { database: null, role: user.name }])
       if (!actsIn(database)) wanted.set(database, [...(wanted.get(database) ?? []), asUser(`role=${role}`)])
   return wanted
 }
 
-/** The statements that give the clone the user's settings; none if it has them. */
+/** The statements that give the clone the user's parameters; none if the clone has them. */
 export function settingStatements(user: Role, clone: Role): string[] {
   const wanted = wantedSettings(user)
   for (const { database, setting } of unremovableSettings(wanted, clone))
@@ -54,18 +59,21 @@ export function settingStatements(user: Role, clone: Role): string[] {
     return [
       ...(present.has(database) ? [`${alter} reset all`] : []),
       ...(wanted.get(database) ?? [])
-        // These are there still.
+        // RESET ALL leaves these in place.
         .filter(setting => !fixed.get(database)?.includes(setting))
         .flatMap(setting => setStatements(alter, setting)),
     ]
   })
 }
 
-/** By what they say, as a list may have been stored in more than one form. */
+/** A text by which two sets of parameters can be compared. The server may have stored an equal list in several forms. */
 const canonicalSettings = (settings: string[] = []) =>
   JSON.stringify(settings.map(setting => settingAssignment(setting)).sort())
 
-/** An empty list cannot be written in SET: '' is a list of one, and a library of that name lets nobody log in. */
+/**
+ * The statements that set one parameter. SET has no syntax for an empty list: '' is a list with one empty name, and a library
+ * of that name would refuse every login. So an empty list is set for the transaction and then stored FROM CURRENT.
+ */
 function setStatements(alter: string, setting: string): string[] {
   const list = LIST_SETTINGS.find(list => setting.startsWith(`${list}=`))
   if (!list || listElements(setting.slice(list.length + 1)).length)
@@ -73,7 +81,7 @@ function setStatements(alter: string, setting: string): string[] {
   return [`select set_config('${list}', '', true)`, `${alter} set ${list} from current`]
 }
 
-/** Settings whose stored value is a list of quoted names. */
+/** The parameters whose stored value is a list of quoted names. */
 const LIST_SETTINGS = [
   'search_path',
   'temp_tablespaces',
@@ -82,12 +90,12 @@ const LIST_SETTINGS = [
 ]
 
 /**
- * `name=value` as stored, as `name to value` for SET. A user may store any text as a value, so none is pasted in:
- * lists are taken apart and every element quoted.
+ * Turns a stored `name=value` into `name to value` for SET. A user may have stored any text as a value, so no value is copied
+ * unquoted: a list is split, and each of its elements is quoted.
  */
 export function settingAssignment(setting: string, quote = escapeLiteral): string {
-  const at = setting.indexOf('=')
-  const [name, value] = [setting.slice(0, at), setting.slice(at + 1)]
+  const equals = setting.indexOf('=')
+  const [name, value] = [setting.slice(0, equals), setting.slice(equals + 1)]
   const values = LIST_SETTINGS.includes(name) ? listElements(value) : [value]
   return `${name.split('.').map(escapeIdentifier).join('.')} to ${values.map(quote).join(', ')}`
 }

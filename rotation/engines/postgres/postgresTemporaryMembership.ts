@@ -2,33 +2,37 @@ import { escapeIdentifier } from 'pg'
 import type { PairRoles, Role } from './postgresRoles.ts'
 
 /**
- * Statements that need the rights of both roles, as one transaction: an admin who is no superuser gives itself what it
- * lacks, and has in the end the memberships that it had before.
+ * Wraps statements that need the rights of both roles, to run as one transaction. An admin that is no superuser first makes
+ * itself a member of the roles whose rights it lacks, and restores its earlier memberships at the end.
  */
 export function withRightsOfBoth({ user, clone, version }: PairRoles, statements: string[]): string[] {
-  const roles = [user, clone].flatMap(role => (role && !role.ours ? [role] : []))
+  const roles = [user, clone].flatMap(role => (role && !role.mayActAs ? [role] : []))
   return [
     ...roles.flatMap(role => grantMembershipStatements(role, version)),
-    // While it waits for a table, everybody else waits behind it.
+    // While a statement waits for the lock of a table, later queries on the table wait behind it.
     `set local lock_timeout = '1s'`,
     ...statements,
     ...roles.flatMap(role => restoreMembershipStatements(role, version)),
   ]
 }
 
-function grantMembershipStatements({ name, loan: { lender, had } }: Role, version: number): string[] {
+function grantMembershipStatements({ name, adminMembership }: Role, version: number): string[] {
+  const { grantor, options } = adminMembership
   const grant = `grant ${escapeIdentifier(name)} to current_user`
-  if (version >= 160000) return [`${grant} with inherit true, set true${grantedBy(lender)}`]
-  return had ? [] : [grant]
+  if (version >= 160000) return [`${grant} with inherit true, set true${grantedBy(grantor)}`]
+  return options ? [] : [grant]
 }
 
-function restoreMembershipStatements({ name, loan: { lender, had } }: Role, version: number): string[] {
+function restoreMembershipStatements({ name, adminMembership }: Role, version: number): string[] {
+  const { grantor, options } = adminMembership
   const role = escapeIdentifier(name)
-  if (!had) return [`revoke ${role} from current_user${grantedBy(lender)}`]
+  if (!options) return [`revoke ${role} from current_user${grantedBy(grantor)}`]
   return version >= 160000
-    ? [`grant ${role} to current_user with inherit ${had.inherit}, set ${had.set}${grantedBy(lender)}`]
+    ? [
+        `grant ${role} to current_user with inherit ${options.inherit}, set ${options.set}${grantedBy(grantor)}`,
+      ]
     : []
 }
 
-const grantedBy = (lender: string | null) =>
-  lender === null ? '' : ` granted by ${escapeIdentifier(lender)}`
+const grantedBy = (grantor: string | null) =>
+  grantor === null ? '' : ` granted by ${escapeIdentifier(grantor)}`

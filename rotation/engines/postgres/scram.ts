@@ -4,8 +4,9 @@ import { promisify } from 'node:util'
 const derive = promisify(pbkdf2)
 
 /**
- * What PostgreSQL stores for a password under SCRAM-SHA-256 (RFC 5803), computed here so that the server never sees
- * the password itself: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`.
+ * Computes the SCRAM-SHA-256 verifier that PostgreSQL stores for a password, so that the server never sees the password:
+ * `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, with salt and keys in base64 (RFC 5803, and
+ * https://www.postgresql.org/docs/current/catalog-pg-authid.html). The defaults are PostgreSQL's own.
  */
 export async function scramVerifier(
   password: string,
@@ -18,12 +19,18 @@ export async function scramVerifier(
   return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${key('Server Key').toString('base64')}`
 }
 
-/** What PostgreSQL stores under its older md5 method. Only for servers whose password_encryption asks for it. */
+/**
+ * Computes the MD5 hash that PostgreSQL stores for a user's password under its older method, `md5` and 32 hexadecimal digits
+ * (https://www.postgresql.org/docs/current/catalog-pg-authid.html).
+ */
 export function md5PasswordHash(user: string, password: string): string {
   return `md5${createHash('md5').update(password).update(user).digest('hex')}`
 }
 
-/** SASLprep (RFC 4013) as far as it changes a password: the spaces of other scripts, what is mapped to nothing, NFKC. */
+/**
+ * Normalizes a password as SASLprep (RFC 4013) does: other space characters become a space, characters that RFC 3454 maps to
+ * nothing are removed, and the rest is normalized by NFKC. Characters that SASLprep prohibits are not refused.
+ */
 function saslPrep(password: string): string {
   return password
     .replace(/[\u00a0\u1680\u2000-\u200b\u202f\u205f\u3000]/g, ' ')

@@ -17,7 +17,7 @@ type RedisOptions = EngineOptions & {
 /** Redis and Valkey, by ACL users. */
 export class Redis implements Engine {
   readonly #options: Required<RedisOptions>
-  readonly #trust: ReturnType<typeof lazySecureContext>
+  readonly #secureContext: ReturnType<typeof lazySecureContext>
 
   constructor(options: RedisOptions) {
     this.#options = {
@@ -27,7 +27,7 @@ export class Redis implements Engine {
       connect,
       ...options,
     }
-    this.#trust = lazySecureContext(options.caFile)
+    this.#secureContext = lazySecureContext(options.caFile)
   }
 
   /** Whether the password was looked at is not seen before that is asked for. */
@@ -39,7 +39,7 @@ export class Redis implements Engine {
     const { connect, connectTimeout, statementTimeout, testMayWrite, onCertificate } = this.#options
     const { host, port = engineTraits.redis.defaultPort, username, password, dbname, ssl } = credential
     const tls = ssl && {
-      secureContext: this.#trust(),
+      secureContext: this.#secureContext(),
       checkServerIdentity: reportCertificateTo(onCertificate),
     }
     try {

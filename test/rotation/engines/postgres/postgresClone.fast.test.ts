@@ -4,7 +4,7 @@ import { NEW_ROLE, type Role } from '../../../../rotation/engines/postgres/postg
 import { withRightsOfBoth } from '../../../../rotation/engines/postgres/postgresTemporaryMembership.ts'
 
 const pair = { user: 'app', clone: 'app_clone' }
-const role: Role = { ...NEW_ROLE, name: 'app', ours: true }
+const role: Role = { ...NEW_ROLE, name: 'app', mayActAs: true }
 const membership = { role: 'app', admin: false, inherit: true, set: true, shared: true }
 const clone: Role = {
   ...role,
@@ -55,9 +55,14 @@ test('a clone that does not inherit what its roles may does so again', () => {
 })
 
 describe('what has to be borrowed for handing over is given back', () => {
-  const acting = (loan: Role['loan'], version: number) =>
+  const acting = (adminMembership: Role['adminMembership'], version: number) =>
     withRightsOfBoth(
-      { user: { ...role, ours: false, loan }, clone: { ...clone, ours: true }, database: 'shop', version },
+      {
+        user: { ...role, mayActAs: false, adminMembership },
+        clone: { ...clone, mayActAs: true },
+        database: 'shop',
+        version,
+      },
       ['reassign'],
     )
   const lent = 'grant "app" to current_user with inherit true, set true'
@@ -65,7 +70,7 @@ describe('what has to be borrowed for handing over is given back', () => {
   test.each([
     [
       'an admin that had no membership of its own has none',
-      acting({ lender: 'admin', had: null }, 160000),
+      acting({ grantor: 'admin', options: null }, 160000),
       [
         `${lent} granted by "admin"`,
         timeout,
@@ -75,7 +80,7 @@ describe('what has to be borrowed for handing over is given back', () => {
     ],
     [
       'one that had one has it as it was',
-      acting({ lender: 'dba', had: { inherit: false, set: true } }, 160000),
+      acting({ grantor: 'dba', options: { inherit: false, set: true } }, 160000),
       [
         `${lent} granted by "dba"`,
         timeout,
@@ -85,12 +90,12 @@ describe('what has to be borrowed for handing over is given back', () => {
     ],
     [
       'before PostgreSQL 16',
-      acting({ lender: null, had: null }, 150000),
+      acting({ grantor: null, options: null }, 150000),
       ['grant "app" to current_user', timeout, 'reassign', 'revoke "app" from current_user'],
     ],
     [
       'before PostgreSQL 16, one that had one',
-      acting({ lender: null, had: { inherit: false, set: false } }, 150000),
+      acting({ grantor: null, options: { inherit: false, set: false } }, 150000),
       [timeout, 'reassign'],
     ],
   ])('%s', (_, statements, expected) => {
