@@ -12,7 +12,10 @@ const passwordHashers: Flavour['passwordHashers'] = {
   parsec: parsecPasswordHash,
 }
 
-/** What max_password_errors is by default. */
+/**
+ * The default of max_password_errors, and its maximum, which is no limit
+ * (https://mariadb.com/docs/server/ref/mdb/system-variables/max_password_errors).
+ */
 const UNLIMITED_PASSWORD_ERRORS_COUNT = 4_294_967_295
 
 const flavour: Flavour = {
@@ -31,8 +34,8 @@ const flavour: Flavour = {
     `set session sql_mode = '', sql_quote_show_create = on, lock_wait_timeout = ${Math.ceil(seconds)}, max_statement_time = ${seconds}`,
   passwordHashers,
   authPlugins,
-  identifiedClause: (plugin, verifier) => `identified via ${plugin} using ${quoteText(verifier)}`,
-  // MariaDB logs statements as they come, so it gets nothing but verifiers.
+  identifiedClause: (plugin, passwordHash) => `identified via ${plugin} using ${quoteText(passwordHash)}`,
+  // MariaDB logs statements unchanged, so they contain only hashes of passwords.
   changeOwnPasswordStatement: (plugin, password) =>
     `set password = ${quoteText(passwordHashers[plugin]?.(password.new) ?? '')}`,
   async refuseIrreversible({ query }, { name }) {
@@ -57,17 +60,17 @@ const flavour: Flavour = {
   keepOnlyPassword: (session, account, password) => identifyBy(session, account, [password]),
 }
 
-/** By each of the passwords and no other, in one statement. It takes CREATE USER, so an admin. */
+/** Makes exactly these passwords log in, in one statement. The statement needs CREATE USER, so an admin runs it. */
 async function identifyBy(
   { query }: SessionAccess,
   { name, plugin, hashPassword }: PasswordMethod,
   passwords: string[],
 ): Promise<void> {
-  const ways = passwords.map(password => `${plugin} using ${quoteText(hashPassword(password))}`)
-  await query(`alter user ${name} identified via ${ways.join(' or ')} account unlock`)
+  const methods = passwords.map(password => `${plugin} using ${quoteText(hashPassword(password))}`)
+  await query(`alter user ${name} identified via ${methods.join(' or ')} account unlock`)
 }
 
-/** MariaDB, also as RDS. */
+/** The engine for MariaDB, also on RDS. */
 export class Mariadb extends MysqlFamily {
   constructor(options: MysqlOptions) {
     super(flavour, options)

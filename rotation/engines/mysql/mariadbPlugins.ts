@@ -1,9 +1,12 @@
 import { createHash, createPrivateKey, createPublicKey, pbkdf2Sync, randomBytes, sign } from 'node:crypto'
 
-/** One login of the driver: it is given what the server sends, and gives what is to be sent back. */
+/** An authentication plugin of the driver: for each login, a function that answers what the server sends. */
 type LoginPlugin = (from: { connection: { config: { password?: string } } }) => (data: Buffer) => Buffer
 
-/** MariaDB's own ways to log in, which the driver does not know, by the names that the server calls them. */
+/**
+ * MariaDB's own authentication plugins, which the driver does not have, by the names that the server uses
+ * (https://mariadb.com/docs/server/reference/plugins/authentication-plugins).
+ */
 export const authPlugins: Record<string, LoginPlugin> = {
   client_ed25519:
     ({ connection }) =>
@@ -14,47 +17,50 @@ export const authPlugins: Record<string, LoginPlugin> = {
     return data => {
       if (!scramble) {
         scramble = Buffer.from(data.subarray(0, 32))
-        // An empty answer asks for the salt.
+        // The server sends the salt once it gets an empty answer.
         return Buffer.alloc(0)
       }
-      const mine = randomBytes(32)
+      const clientScramble = randomBytes(32)
       const key = parsecKey(
         connection.config.password ?? '',
         data.readUInt8(1),
         data.subarray(2, 2 + SALT_BYTES),
       )
-      return Buffer.concat([mine, sign(null, Buffer.concat([scramble, mine]), key)])
+      return Buffer.concat([clientScramble, sign(null, Buffer.concat([scramble, clientScramble]), key)])
     }
   },
 }
 
-/** Base64 as MariaDB stores it. */
+/** Base64 without padding, as MariaDB stores it. */
 const base64 = (bytes: Buffer) => bytes.toString('base64').replace(/=+$/, '')
 
 const SALT_BYTES = 18
 
-/** What MariaDB stores under parsec: the public half of a key that is derived from the password. */
+/**
+ * Computes what MariaDB stores for a password under parsec: `P0:<salt>:<public key>`, of an Ed25519 key that is derived from
+ * the password.
+ */
 export function parsecPasswordHash(password: string, salt = randomBytes(SALT_BYTES)): string {
   const { x = '' } = createPublicKey(parsecKey(password, 0, salt)).export({ format: 'jwk' })
   return `P0:${base64(salt)}:${base64(Buffer.from(x, 'base64url'))}`
 }
 
-/** `factor` says how often the password is hashed: 1024 times, doubled as often. */
+/** Derives the key of parsec by PBKDF2 with 1024 * 2 ** `factor` iterations. */
 function parsecKey(password: string, factor: number, salt: Buffer) {
   const seed = pbkdf2Sync(password, salt, 1024 << factor, 32, 'sha512')
-  // The fixed beginning of an Ed25519 key in PKCS #8 (RFC 8410).
+  // These are the fixed first bytes of an Ed25519 private key in PKCS #8 (RFC 8410).
   const key = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), seed])
   return createPrivateKey({ key, format: 'der', type: 'pkcs8' })
 }
 
-/** What MariaDB stores under ed25519: the public half of a key that is the password. */
+/** Computes what MariaDB stores for a password under ed25519: the public key of an Ed25519 key pair made from the password. */
 export function ed25519PasswordHash(password: string): string {
   return base64(encodePoint(multiplyPoint(ed25519Key(password).scalar, BASE_POINT)))
 }
 
 /**
- * A signature of RFC 8032, but for one thing: MariaDB hashes the password where the standard hashes 32 random bytes,
- * so Node's own Ed25519 cannot make it.
+ * Signs as Ed25519 does in RFC 8032, section 5.1.6, with one difference: MariaDB hashes the password where the standard hashes
+ * 32 random bytes. So Node's own Ed25519 cannot be used.
  */
 function ed25519Signature(password: string, message: Buffer): Buffer {
   const { scalar, prefix } = ed25519Key(password)
@@ -78,11 +84,12 @@ function ed25519Key(password: string) {
   return { scalar: readNumber(low), prefix: digest.subarray(32) }
 }
 
-/** Little-endian numbers of 32 bytes. */
+/** Reads a little-endian number. */
 const readNumber = (buffer: Buffer) => BigInt(`0x${Buffer.from(buffer).reverse().toString('hex')}`)
+/** Writes a number as 32 bytes, little-endian. */
 const writeNumber = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse()
 
-// The curve of RFC 8032, section 5.1, and its arithmetic of 5.1.4.
+// The constants and names below are those of RFC 8032: the curve of section 5.1 and the arithmetic of section 5.1.4.
 const PRIME = 2n ** 255n - 19n
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
 const mod = (value: bigint) => ((value % PRIME) + PRIME) % PRIME

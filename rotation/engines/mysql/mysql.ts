@@ -33,46 +33,49 @@ const flavour: Flavour = {
     caching_sha2_password: cachingSha2PasswordHash,
     mysql_native_password: nativePasswordHash,
   },
-  identifiedClause: (plugin, verifier) => `identified with ${quoteText(plugin)} as ${quoteText(verifier)}`,
-  // MySQL takes no verifier from a user without CREATE USER, but writes `<secret>` into its logs.
+  identifiedClause: (plugin, passwordHash) =>
+    `identified with ${quoteText(plugin)} as ${quoteText(passwordHash)}`,
+  // From a user without CREATE USER, MySQL accepts only the password itself. Its logs show `<secret>` in the password's place
+  // (https://dev.mysql.com/doc/refman/8.4/en/password-logging.html).
   changeOwnPasswordStatement: (_, password) =>
     `alter user current_user() identified by ${quoteText(password.new)} replace ${quoteText(password.old)}`,
   async refuseIrreversible(session, account, next) {
-    await refuseIfRollbackBlocked(session, account, { few: 1, changes: [[session.password, next]] })
+    await refuseIfRollbackBlocked(session, account, { maxHistory: 1, changes: [[session.password, next]] })
     refuseIfLockable(account)
   },
   async refuseByRules(session, change) {
     if (!change) return
     const broken = findBrokenRule(await readPasswordSettings(session), session.user, change.new, change.old)
-    // What a dictionary says is known only once it is asked.
+    // A dictionary cannot be read, so its rule is not known to be broken.
     if (broken && !broken.endsWith('dictionary_file')) throw translate({ errno: 1819 }, session.where)
   },
   readOnlyBypassPrivileges: ['SUPER', 'CONNECTION_ADMIN'],
   addPasswordPrivileges: ['APPLICATION_PASSWORD_ADMIN', 'CREATE USER'],
-  // Of the accounts of that name, the one that is locked first.
+  // Several accounts may have that user name. The query selects the lowest limit.
   failedLoginsUntilLockQuery: user =>
     `select coalesce(min(nullif(user_attributes->>'$.Password_locking.failed_login_attempts', '0') + 0), 0)
      from mysql.user where user = ${user}
      and user_attributes->>'$.Password_locking.password_lock_time_days' <> '0'`,
   afterLockStatement: account => `alter user ${account} discard old password`,
-  // The password to be replaced is named, so of two rotations that meet one gets a Conflict and nothing is lost.
   async checkBeforeAddingPassword(session, account, password, current) {
     refuseOtherAccounts(session, account)
-    // Which ends with one of the two alone: that is set again then.
+    // A rotation or its rollback ends by setting again the one of the two passwords that is kept.
     const changes: PasswordChange[] = [current, password].map(kept => [kept, password])
     await refuseIfRollbackBlocked(session, account, { changes })
   },
+  // Each statement names the password that it replaces. So if two rotations meet, one gets a Conflict and no password is lost.
   async addPassword(session, account, password, current) {
     await this.checkBeforeAddingPassword?.(session, account, password, current)
-    const retain = (next: string, old: string) =>
+    const setAndRetain = (next: string, old: string) =>
       session.query(`${setOwnPasswordStatement(next, old)} retain current password`)
     try {
-      await retain(password, current)
+      await setAndRetain(password, current)
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
-      // Perhaps an earlier try has set it. If so, they can be turned around and back, and none is lost on the way.
-      await retain(current, password)
-      await retain(password, current)
+      // An earlier attempt may have set the password already. Then the two can be swapped and swapped back, and both log in
+      // all the while. If another rotation set a password, this is a Conflict again.
+      await setAndRetain(current, password)
+      await setAndRetain(password, current)
     }
   },
   async keepOnlyPassword(session, account, password) {
@@ -82,47 +85,53 @@ const flavour: Flavour = {
       await session.query(`${setOwnPasswordStatement(password, session.password)}, ${DISCARD_OLD_PASSWORD}`)
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
-      // The session logged in with the older of the two; or another rotation is at work, and this is a Conflict again.
+      // The session may have logged in with the secondary password. If it is another rotation instead, this is a Conflict again.
       await session.query(setOwnPasswordStatement(password, password))
       await session.query(`alter user ${DISCARD_OLD_PASSWORD}`)
     }
   },
 }
 
+/** The end of an ALTER USER statement (https://dev.mysql.com/doc/refman/8.4/en/password-management.html#dual-passwords). */
 const DISCARD_OLD_PASSWORD = 'current_user() discard old password'
 const setOwnPasswordStatement = (next: string, old: string) =>
   `alter user current_user() identified by ${quoteText(next)} replace ${quoteText(old)}`
 
-/** MySQL takes no verifier with a second password, and checks the old one only for a user's own account. */
+/**
+ * Refuses two passwords for another user's account. MySQL accepts REPLACE, which names the replaced password, only for a user's
+ * own account (https://dev.mysql.com/doc/refman/8.4/en/alter-user.html).
+ */
 function refuseOtherAccounts(session: SessionAccess, account: PasswordMethod): void {
   if (account.user !== session.user)
     throw new NotPermitted(`${account.name}: only the user itself can set a second password`)
 }
 
 /**
- * A rule of the server would stand in the way of a rollback: one against using a password again, unless it is of the last
- * `few` only; or one against any of the changes that have to be possible.
+ * Refuses an account if a rule of the server would make a rollback fail.
+ * @param maxHistory The longest PASSWORD HISTORY that a rollback can do with.
+ * @param changes The changes of the password that have to be possible.
+ * @throws NotPermitted
  */
 async function refuseIfRollbackBlocked(
   session: SessionAccess,
   { name, clauses }: PasswordMethod,
-  { few = 0, changes = [] }: { few?: number; changes?: PasswordChange[] } = {},
+  { maxHistory = 0, changes = [] }: { maxHistory?: number; changes?: PasswordChange[] } = {},
 ): Promise<void> {
   const settings = await readPasswordSettings(session)
   const limit = (clause = '', byDefault = '0') =>
     Number.parseInt(clause.endsWith('DEFAULT') ? byDefault : clause.replace(/\D+/, ''), 10)
   if (
-    limit(clauses.history, settings.password_history) > few ||
+    limit(clauses.history, settings.password_history) > maxHistory ||
     limit(clauses.reuse, settings.password_reuse_interval) > 0
   )
     throw new NotPermitted(
       `${name} may not use a password again (PASSWORD HISTORY or REUSE INTERVAL), so nothing could be rolled back`,
     )
   for (const [to, from] of changes) {
-    const against = findBrokenRule(settings, session.user, to, from)
-    if (against)
+    const brokenRule = findBrokenRule(settings, session.user, to, from)
+    if (brokenRule)
       throw new NotPermitted(
-        `${name}: by ${against} the server may refuse to set a password again, so nothing could be rolled back`,
+        `${name}: by ${brokenRule} the server may refuse to set a password again, so nothing could be rolled back`,
       )
   }
 }
@@ -138,7 +147,11 @@ async function readPasswordSettings({ query }: SessionAccess): Promise<GlobalVar
   return Object.fromEntries(rows.map(row => Object.values(row).map(String)))
 }
 
-/** The application itself would lock the account: until it has read the new password, it is refused again and again. */
+/**
+ * Refuses an account that refused logins lock. The application would lock it: between the change of the only password and
+ * the moment when the application reads the new one, its logins are refused.
+ * @throws NotPermitted
+ */
 function refuseIfLockable({ name, clauses: { attempts = '', lockTime = '' } }: PasswordMethod): void {
   if (/[1-9]/.test(attempts) && !lockTime.endsWith(' 0'))
     throw new NotPermitted(
@@ -146,7 +159,7 @@ function refuseIfLockable({ name, clauses: { attempts = '', lockTime = '' } }: P
     )
 }
 
-/** MySQL, also as RDS and Aurora. */
+/** The engine for MySQL, also on RDS and Aurora. */
 export class Mysql extends MysqlFamily {
   constructor(options: MysqlOptions) {
     super(flavour, options)

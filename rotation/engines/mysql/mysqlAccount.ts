@@ -1,52 +1,52 @@
 import { DatabaseFailed } from '../../errors.ts'
 import { parseExactly } from '../../exactJson.ts'
 
-/**
- * Privileges on one object, or one role: all that a GRANT statement of its own gives. What has its option by itself
- * (a role, a dynamic privilege, PROXY) is a grant of its own; `separate` says so.
- */
+/** What one GRANT statement grants: privileges on one object, or one role. */
 export type Grant = {
   /** `SELECT`, SELECT (`column`), or a role's name. */
   privileges: Set<string>
-  /** Such as `shop`.*; unset for a role. */
+  /** The object as the server writes it, such as `shop`.*; undefined for a role. */
   on: string | undefined
-  /** WITH GRANT OPTION, or for a role WITH ADMIN OPTION. */
+  /** Whether the grant has WITH GRANT OPTION or, for a role, WITH ADMIN OPTION. */
   option: boolean
+  /** Whether the privilege has its own option, so that it is the only one of its grant: a role, a dynamic privilege, PROXY. */
   separate: boolean
 }
 
-/** What the server says of one account. Names and objects are kept as the server quotes them. */
+/** What the server shows of one account. Names and objects are kept quoted as the server quotes them. */
 export type Account = {
   /** `user`@`host` */
   name: string
-  /** Each way to log in, by its plugin; by all of them with `and` between, if it takes several at once. */
+  /** The authentication plugins of which each lets the account log in. Several that are needed at once are joined by `and`. */
   plugins: string[]
-  /** By a key that says what they are on. */
+  /** The grants by their object, by the role, or for a separate privilege by both, such as `PROXY ON …`. */
   grants: Map<string, Grant>
-  /** MySQL's partial revokes: privileges on a schema taken out of what is granted on all. */
+  /** MySQL's partial revokes: privileges on a schema that are excepted from a grant on all schemas. */
   restrictions: Map<string, Grant>
   defaultRoles: string[]
-  /** The clauses of ALTER USER that make another account like this one, in the order that they must have. */
+  /** The clauses of ALTER USER that make another account like this one, by the keys of CLAUSE_PATTERNS. */
   clauses: Record<string, string>
-  /** MySQL's ATTRIBUTE; a comment is one of its keys. Numbers in it are their text. */
+  /** MySQL's ATTRIBUTE, of which the comment is one key. A number in it is kept as its text. */
   attributes: Record<string, unknown>
 }
 
-/** Where MySQL and MariaDB differ in how they show and change an account. */
+/** The differences between MySQL and MariaDB in how they show and change an account. */
 export type AccountSyntax = {
-  /** That of an account for which none is shown. */
+  /** The plugin of an account that is shown without one. */
   defaultPlugin: string
-  /** The limits of WITH; 0 is none. */
+  /** The limits that WITH can set; 0 is no limit. */
   limitNames: string[]
-  /** What ALTER USER must say for a clause that is not shown. */
+  /** The clause that ALTER USER needs for each clause that an account is shown without. */
   defaultClauses: Record<string, string>
   /** The statement that gives an account these default roles. */
   defaultRolesStatement(account: string, roles: string[]): string
 }
 
-/** A name or text as SQL's. The session has no sql_mode that changes how they are written. */
+/** A name as SQL writes it, in backticks. The session's sql_mode is set so that this is right. */
 export const quoteName = (name: string) => `\`${name.replaceAll('`', '``')}\``
+/** A text as a SQL literal. The session's sql_mode is set so that a backslash escapes. */
 export const quoteText = (text: string) => `'${text.replace(/[\\']/g, '\\$&')}'`
+/** An account as SQL writes it: `user`@`host`. */
 export const accountName = (user: string, host: string) => `${quoteName(user)}@${quoteName(host)}`
 
 const QUOTED_TEXT = String.raw`'(?:[^'\\]|''|\\.)*'`
@@ -59,7 +59,7 @@ const IDENTIFIED_CLAUSE = new RegExp(
 const FACTOR_CLAUSE = new RegExp(`^ AND IDENTIFIED WITH ${LOGIN_METHOD}`)
 const CERTIFICATE_OPTION = `(?:SUBJECT|ISSUER|CIPHER) ${QUOTED_TEXT}`
 
-/** The clauses of SHOW CREATE USER, by what they are called here, in the order that ALTER USER wants. */
+/** The clauses of SHOW CREATE USER by Keyturn's keys for them, in the order in which ALTER USER requires them. */
 const CLAUSE_PATTERNS = Object.entries({
   require: `REQUIRE (?:NONE|SSL|X509|${CERTIFICATE_OPTION}(?: (?:AND )?${CERTIFICATE_OPTION})*)`,
   limits: String.raw`WITH(?: MAX_\w+ [\d.]+)+`,
@@ -75,30 +75,32 @@ const ATTRIBUTE_CLAUSE = new RegExp(`^ ATTRIBUTE (${QUOTED_TEXT})`)
 const LOCK_CLAUSE = /^ ACCOUNT (?:UN)?LOCK/
 
 /**
- * Reads SHOW CREATE USER and SHOW GRANTS.
- * @throws DatabaseFailed if they say something that is not understood, so that nothing is left out unseen
+ * Reads an account from the lines of SHOW CREATE USER and SHOW GRANTS.
+ * @throws DatabaseFailed if Keyturn does not know a part of them: a clone without that part would differ unnoticed
  */
 export function readAccount(
-  dialect: AccountSyntax,
+  syntax: AccountSyntax,
   user: string,
   host: string,
   [createUser = '']: string[],
   showGrants: string[] = [],
 ): Account {
-  const found = newAccount(dialect, user, host)
+  const found = newAccount(syntax, user, host)
   let rest = createUser.slice(`CREATE USER ${found.name}`.length)
   const take = (pattern: RegExp) => {
     const match = pattern.exec(rest)
     if (match) rest = rest.slice(match[0].length)
     return match
   }
-  const ways = take(IDENTIFIED_CLAUSE)?.[1]
-  if (ways)
-    found.plugins = [...ways.matchAll(new RegExp(`(?:^| OR )${LOGIN_METHOD}`, 'g'))].map(
-      way => way[1] ?? way[2] ?? '',
+
+  const methods = take(IDENTIFIED_CLAUSE)?.[1]
+  if (methods)
+    found.plugins = [...methods.matchAll(new RegExp(`(?:^| OR )${LOGIN_METHOD}`, 'g'))].map(
+      method => method[1] ?? method[2] ?? '',
     )
-  for (let more = take(FACTOR_CLAUSE); more; more = take(FACTOR_CLAUSE))
-    found.plugins = [`${found.plugins.join(' or ')} and ${more[1] ?? more[2]}`]
+  for (let factor = take(FACTOR_CLAUSE); factor; factor = take(FACTOR_CLAUSE))
+    found.plugins = [`${found.plugins.join(' or ')} and ${factor[1] ?? factor[2]}`]
+
   for (let before = ''; rest !== before; ) {
     before = rest
     for (const [key, pattern] of CLAUSE_PATTERNS) {
@@ -111,41 +113,44 @@ export function readAccount(
     take(LOCK_CLAUSE)
   }
   if (rest) throw new DatabaseFailed(`${found.name}: SHOW CREATE USER says what Keyturn does not know`)
-  // An account whose password has expired does not show the rule it has.
+
+  // An account whose password has expired is shown without its rule of expiry.
   if (found.clauses.expire === 'PASSWORD EXPIRE') found.clauses.expire = 'PASSWORD EXPIRE DEFAULT'
-  const shown = found.clauses.limits ?? ''
-  found.clauses.limits = `WITH ${dialect.limitNames
-    .map(limit => `${limit} ${new RegExp(String.raw`${limit} ([\d.]+)`).exec(shown)?.[1] ?? 0}`)
+  const shownLimits = found.clauses.limits ?? ''
+  found.clauses.limits = `WITH ${syntax.limitNames
+    .map(limit => `${limit} ${new RegExp(String.raw`${limit} ([\d.]+)`).exec(shownLimits)?.[1] ?? 0}`)
     .join(' ')}`
-  const own = [found.name, `${quoteText(user)}@${quoteText(host)}`]
-  // MariaDB also shows what comes with the roles of the moment and what everybody has, and may quote otherwise.
-  for (const line of showGrants) readGrant(line, found, to => own.includes(to))
+
+  // MariaDB also shows the grants of the active roles and of PUBLIC, and may quote a name in either way.
+  const ownNames = [found.name, `${quoteText(user)}@${quoteText(host)}`]
+  for (const line of showGrants) readGrant(line, found, grantee => ownNames.includes(grantee))
   return found
 }
 
-/** What a session may do: all that its SHOW GRANTS says, which is also of the roles of the moment and of everybody. */
+/** What a session may do: all that its own SHOW GRANTS shows, including the grants of its active roles and of PUBLIC. */
 export type Rights = Pick<Account, 'grants' | 'restrictions'>
 
-/** Reads SHOW GRANTS of a session's own. @throws DatabaseFailed as readAccount does */
-export function readRights(dialect: AccountSyntax, user: string, showGrants: string[]): Rights {
-  const found = newAccount(dialect, user, '%')
+/** Reads the rights of a session from the lines of its own SHOW GRANTS. @throws DatabaseFailed as readAccount does */
+export function readRights(syntax: AccountSyntax, user: string, showGrants: string[]): Rights {
+  const found = newAccount(syntax, user, '%')
   for (const line of showGrants) readGrant(line, found, () => true)
   return found
 }
 
+/** Reads the JSON of MySQL's ATTRIBUTE. Numbers become their text, so that none loses digits. */
 export const readAttributes = (json: string) => parseExactly(json) as Account['attributes']
 
-/** An account of which nothing is known but its name: as CREATE USER makes it. */
-export function newAccount(dialect: AccountSyntax, user: string, host: string): Account {
+/** An account as CREATE USER creates it by default. */
+export function newAccount(syntax: AccountSyntax, user: string, host: string): Account {
   return {
     name: accountName(user, host),
-    plugins: [dialect.defaultPlugin],
+    plugins: [syntax.defaultPlugin],
     grants: new Map(),
     restrictions: new Map(),
     defaultRoles: [],
     clauses: {
-      ...dialect.defaultClauses,
-      limits: `WITH ${dialect.limitNames.map(limit => `${limit} 0`).join(' ')}`,
+      ...syntax.defaultClauses,
+      limits: `WITH ${syntax.limitNames.map(limit => `${limit} 0`).join(' ')}`,
     },
     attributes: {},
   }
@@ -171,25 +176,30 @@ const ROLE_LINE = new RegExp(
 )
 const DEFAULT_ROLE_LINE = new RegExp(`^SET DEFAULT ROLE (${ACCOUNT_NAME}) FOR (${ACCOUNT_NAME})$`)
 
-/** @param isIts tells whether what is granted to this name is the account's */
-function readGrant(line: string, found: Account, isIts: (name: string) => boolean): void {
-  const byDefault = DEFAULT_ROLE_LINE.exec(line)
-  // MariaDB, which says this last, goes on doing so when the role was dropped, but lets nobody have it.
-  const [, chosen = '', of] = byDefault ?? []
-  if (of !== undefined && isIts(of) && found.grants.has(chosen)) found.defaultRoles = [chosen]
-  if (byDefault) return
-  const role = ROLE_LINE.exec(line)
-  if (role) {
-    for (const granted of splitAccounts(role[1]) ?? [])
-      if (isIts(role[2] ?? ''))
-        addGrant(found.grants, granted, { on: undefined, option: Boolean(role[3]), separate: true }, [
-          granted,
-        ])
+/**
+ * Reads one line of SHOW GRANTS into `found`.
+ * @param counts Whether a grant to this grantee is a grant to the account.
+ */
+function readGrant(line: string, found: Account, counts: (grantee: string) => boolean): void {
+  // MariaDB shows the default role in the last line, also if the role was dropped. The account then no longer has it.
+  const defaultRoleLine = DEFAULT_ROLE_LINE.exec(line)
+  const [, defaultRole = '', account] = defaultRoleLine ?? []
+  if (account !== undefined && counts(account) && found.grants.has(defaultRole))
+    found.defaultRoles = [defaultRole]
+  if (defaultRoleLine) return
+
+  const roleLine = ROLE_LINE.exec(line)
+  if (roleLine) {
+    const [, roles, grantee = '', option] = roleLine
+    for (const role of splitAccounts(roles) ?? [])
+      if (counts(grantee))
+        addGrant(found.grants, role, { on: undefined, option: Boolean(option), separate: true }, [role])
     return
   }
-  const [, verb, list = '', on = '', to, rest = ''] = GRANT_LINE.exec(line) ?? []
+
+  const [, verb, list = '', on = '', grantee = '', rest = ''] = GRANT_LINE.exec(line) ?? []
   if (!verb) throw new DatabaseFailed(`${found.name}: SHOW GRANTS says what Keyturn does not know`)
-  if (!isIts(to ?? '')) return
+  if (!counts(grantee)) return
   const option = rest.includes(' GRANT OPTION')
   const target = verb === 'REVOKE' ? found.restrictions : found.grants
   for (const each of list.match(new RegExp(PRIVILEGE, 'g')) ?? [])
@@ -204,10 +214,13 @@ function readGrant(line: string, found: Account, isIts: (name: string) => boolea
     }
 }
 
-/** One of MySQL's privileges that came later, and are kept apart. */
+/**
+ * Whether a privilege is one of MySQL's dynamic privileges, which have an underscore in their name
+ * (https://dev.mysql.com/doc/refman/8.4/en/privileges-provided.html#privileges-provided-dynamic).
+ */
 export const isDynamicPrivilege = (privilege: string) => /^[A-Z0-9]+_[A-Z0-9_]+$/.test(privilege)
 
-/** SELECT (`a`, `b`) is SELECT (`a`) and SELECT (`b`). */
+/** Splits SELECT (`a`, `b`) into SELECT (`a`) and SELECT (`b`). */
 function splitColumns(privilege: string): string[] {
   const at = privilege.indexOf(' (')
   if (at < 0) return [privilege]
@@ -215,6 +228,7 @@ function splitColumns(privilege: string): string[] {
   return list.map(column => `${privilege.slice(0, at)} (${column})`)
 }
 
+/** Adds privileges to the grant of this key, which several lines may describe. */
 function addGrant(
   grants: Map<string, Grant>,
   key: string,

@@ -6,9 +6,9 @@ import type { Flavour, PasswordMethod, SessionAccess } from './mysqlFlavour.ts'
 import { type AccountPlan, holdsGlobally, missingPrivileges, uncertainties } from './mysqlRights.ts'
 
 /**
- * That this session may make such changes, as far as the server tells: everybody may ask for what is asked here.
- * @returns what could not be looked at, a sentence each
- * @throws NotPermitted, naming what is missing; ReadOnly; or what a statement about a table that is gone throws
+ * Checks whether this session may make the changes of a plan, without making them. Every user may ask what this asks.
+ * @returns what could not be checked, one sentence each
+ * @throws NotPermitted, naming the missing privileges; ReadOnly; DatabaseFailed if a table or routine was dropped
  */
 export async function checkChanges(
   flavour: Flavour,
@@ -32,7 +32,7 @@ export async function checkChanges(
 }
 
 /**
- * The same of a user that changes its own password to `next`, or adds it to the one that it has.
+ * Checks whether a user may change its own password to `next` or, with `adds`, keep its password and add `next`.
  * @throws NotPermitted, ReadOnly
  */
 export async function checkOwnPasswordChange(
@@ -51,25 +51,33 @@ export async function checkOwnPasswordChange(
     )
 }
 
-/** Undefined if that is not understood: the change itself does not ask. */
+/** @returns undefined if Keyturn does not know a part of them. That is no error, as the change itself does not read them. */
 async function readSessionRights(
   flavour: Flavour,
   { query, user }: SessionAccess,
 ): Promise<Rights | undefined> {
-  const told = (await query('show grants')).map(row => String(Object.values(row)[0]))
+  const grants = (await query('show grants')).map(row => String(Object.values(row)[0]))
   try {
-    return readRights(flavour, user, told)
+    return readRights(flavour, user, grants)
   } catch (error) {
     if (!(error instanceof DatabaseFailed)) throw error
     return undefined
   }
 }
 
-/** What says that a server takes no changes. A reader of Aurora has the last; the first may be more than on or off. */
+/**
+ * A query for the settings that make a server refuse changes. Aurora's readers have innodb_read_only
+ * (https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraMySQL.BestPractices.html). In MariaDB read_only may have
+ * other values than ON and OFF.
+ */
 export const READ_ONLY_SETTINGS_QUERY = `show global variables
   where variable_name in ('read_only', 'super_read_only', 'innodb_read_only')`
 
-/** In MariaDB accounts are in no table of InnoDB. */
+/**
+ * Refuses a session that cannot write to the tables of accounts. innodb_read_only matters only in MySQL, as MariaDB keeps
+ * accounts in no InnoDB table. The errors are those of the server's numbers: see mysqlErrors.ts.
+ * @throws ReadOnly
+ */
 async function refuseReadOnly(
   flavour: Flavour,
   { query, where }: SessionAccess,
@@ -77,42 +85,48 @@ async function refuseReadOnly(
 ): Promise<void> {
   const rows = await query(READ_ONLY_SETTINGS_QUERY)
   const on = new Set(rows.filter(({ Value }) => Value !== 'OFF').map(({ Variable_name }) => Variable_name))
-  const writes =
+  const bypasses =
     rights && flavour.readOnlyBypassPrivileges.some(privilege => holdsGlobally(rights, privilege))
-  if (on.has('super_read_only') || (on.has('read_only') && !writes))
+  if (on.has('super_read_only') || (on.has('read_only') && !bypasses))
     throw translate({ errno: 1290, message: 'read-only' }, where)
   if (on.has('innodb_read_only') && flavour.engine === 'mysql') throw translate({ errno: 1836 }, where)
-  const own = await query(
+
+  const sessionSettings = await query(
     `show session variables where variable_name in ('tx_read_only', 'transaction_read_only')`,
   )
-  if (own.some(({ Value }) => Value === 'ON')) throw translate({ errno: 1792 }, where)
+  if (sessionSettings.some(({ Value }) => Value === 'ON')) throw translate({ errno: 1792 }, where)
 }
 
-/** Privileges stay on a table or routine that was dropped, but nobody can give them to another. */
+/**
+ * Refuses grants on tables and routines that were dropped. A user keeps its privileges on such an object, but nobody can
+ * grant them to another user.
+ * @throws DatabaseFailed with the server's number for a missing table or routine
+ */
 async function refuseDroppedObjects(
   { query, where }: SessionAccess,
   changes: AccountChange[],
 ): Promise<void> {
   const kinds = [
-    { of: /^(`(?:[^`]|``)+`)\.(`(?:[^`]|``)+`)$/, all: 'tables', column: 'table', errno: 1146 },
+    { pattern: /^(`(?:[^`]|``)+`)\.(`(?:[^`]|``)+`)$/, view: 'tables', column: 'table', errno: 1146 },
     {
-      of: /^(?:PROCEDURE|FUNCTION) (`(?:[^`]|``)+`)\.(`(?:[^`]|``)+`)$/,
-      all: 'routines',
+      pattern: /^(?:PROCEDURE|FUNCTION) (`(?:[^`]|``)+`)\.(`(?:[^`]|``)+`)$/,
+      view: 'routines',
       column: 'routine',
       errno: 1305,
     },
   ]
-  for (const { of, all, column, errno } of kinds) {
+  for (const { pattern, view, column, errno } of kinds) {
     const named = changes.flatMap(change => {
+      // A grant that includes CREATE may name a table that does not exist.
       const [, database = '', object = ''] =
         change.about === 'grant' && !change.privileges.includes('CREATE')
-          ? (of.exec(change.on ?? '') ?? [])
+          ? (pattern.exec(change.on ?? '') ?? [])
           : []
       return object ? [`(${[database, object].map(unquoteName).map(quoteText).join(', ')})`] : []
     })
     if (!named.length) continue
     const [row] = await query(
-      `select count(*) as found from information_schema.${all}
+      `select count(*) as found from information_schema.${view}
        where (${column}_schema, ${column}_name) in (${[...new Set(named)].join(', ')})`,
     )
     if (Number(row?.found) < new Set(named).size) throw translate({ errno }, where)
@@ -121,7 +135,7 @@ async function refuseDroppedObjects(
 
 const unquoteName = (quoted: string) => quoted.slice(1, -1).replaceAll('``', '`')
 
-/** @throws NotPermitted if the account may run out of what a rollback needs, for up to an hour */
+/** @throws NotPermitted if the account has an hourly limit, so that a rollback might have to wait for up to an hour */
 export function refuseIfHourlyLimited({ name, clauses: { limits = '' } }: PasswordMethod): void {
   const [limit] = /MAX_\w+_PER_HOUR [1-9]\d*/.exec(limits) ?? []
   if (limit)

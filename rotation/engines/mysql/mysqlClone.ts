@@ -1,30 +1,30 @@
 import { NotAClone } from '../notAClone.ts'
 import { type Account, type AccountSyntax, type Grant, quoteText } from './mysqlAccount.ts'
 
-/** One statement, and what it is about, by which is known what it takes. */
+/** One statement that changes an account, and what it changes, which decides the privileges that the statement needs. */
 export type AccountChange = { sql: string } & (
   | { about: 'account' | 'default roles' }
   | { about: 'grant' | 'revoke'; privileges: string[]; on: string | undefined }
 )
 
 /**
- * The statements that make the clone equal to the user; none if it is. Each may be the last one to be run: the next run
- * goes on from there. What the clone may already do is taken away only where the user may not do it.
- * @throws Stranger if the clone is not this user's clone
+ * The statements that make the clone equal to the user; none if the two are equal. If a run stops after any of them, the next
+ * run continues from there. The clone loses only privileges that the user does not have.
+ * @throws NotAClone if the clone is not this user's clone
  */
-export function syncChanges(dialect: AccountSyntax, user: Account, clone: Account): AccountChange[] {
+export function syncChanges(syntax: AccountSyntax, user: Account, clone: Account): AccountChange[] {
   requireClone(user, clone, false)
   const roles = grantChanges(user, clone, true)
   return [
     ...clauseStatements(user, clone).map((sql): AccountChange => ({ sql, about: 'account' })),
     ...grantChanges(user, clone, false),
     ...roles,
-    // Taking a role away to give it without its option also takes it from the default ones.
+    // A role that is revoked to be granted without its option also stops being a default role.
     ...((roles.some(({ about }) => about === 'revoke') && user.defaultRoles.length) ||
     String(user.defaultRoles) !== String(clone.defaultRoles)
       ? [
           {
-            sql: dialect.defaultRolesStatement(clone.name, user.defaultRoles),
+            sql: syntax.defaultRolesStatement(clone.name, user.defaultRoles),
             about: 'default roles',
           } as const,
         ]
@@ -33,19 +33,24 @@ export function syncChanges(dialect: AccountSyntax, user: Account, clone: Accoun
   ]
 }
 
-/** The same as text alone. */
+/** The SQL of syncChanges. */
 export const syncStatements = (...accounts: Parameters<typeof syncChanges>): string[] =>
   syncChanges(...accounts).map(({ sql }) => sql)
 
 /**
- * Somebody else's account that happens to have the clone's name must not be handed to whoever reads the secret. If
- * `byClone`, it is the clone whose password was proven: then one that may do nothing is no clone either.
+ * Checks that an account with the clone's name is the user's clone: if it has privileges, it must share one with the user.
+ * An unrelated account of that name must not get the password that goes into the secret.
+ * @param cloneIsProven Whether the stored value is the clone's. Then a clone without any privilege is refused too, unless the
+ *   user has none either.
+ * @throws NotAClone
  */
-export function requireClone(user: Account, clone: Account, byClone: boolean): void {
-  const heldBy = ({ grants }: Account) => [...grants].filter(([, { privileges }]) => privileges.size)
-  const held = heldBy(clone)
-  const shared = held.some(([key, grant]) => sharesPrivilege(user, key, grant) || sharesDatabase(user, grant))
-  if ((held.length || (byClone && heldBy(user).length)) && !shared)
+export function requireClone(user: Account, clone: Account, cloneIsProven: boolean): void {
+  const grantsOf = ({ grants }: Account) => [...grants].filter(([, { privileges }]) => privileges.size)
+  const cloneGrants = grantsOf(clone)
+  const shared = cloneGrants.some(
+    ([key, grant]) => sharesPrivilege(user, key, grant) || sharesDatabase(user, grant),
+  )
+  if ((cloneGrants.length || (cloneIsProven && grantsOf(user).length)) && !shared)
     throw new NotAClone(
       `${clone.name} exists but is no clone of ${user.name}: none of the user's privileges is its; rename it`,
     )
@@ -54,33 +59,33 @@ export function requireClone(user: Account, clone: Account, byClone: boolean): v
 function sharesPrivilege(user: Account, key: string, grant: Grant): boolean {
   const own = user.grants.get(key)
   if (!own) return false
-  // What may do all on the whole server is nobody's clone who may not.
+  // An account with all privileges on the whole server is not the clone of a user without them.
   const all = hasPrivilege(own, ALL_PRIVILEGES) || (hasPrivilege(grant, ALL_PRIVILEGES) && key !== '*.*')
   return all || !own.privileges.isDisjointFrom(grant.privileges)
 }
 
-/** A clone that was begun may have on one table what the user has on all of the database. */
+/** Whether the user has a privilege of this grant on the whole database: a clone that is half done may have it on a table. */
 function sharesDatabase(user: Account, { on = '', privileges }: Grant): boolean {
   const name = DATABASE_OF_OBJECT.exec(on)?.[1]
   if (!name) return false
   const bare = [...privileges].map(one => one.replace(/ \(.*/, ''))
   return [...user.grants.values()].some(
     own =>
-      // Escaped, as the name there may be a pattern.
+      // A database's name in a grant is a pattern, in which a backslash escapes `_` and `%`.
       own.on?.replaceAll('\\', '') === `${name}.*` &&
       (hasPrivilege(own, ALL_PRIVILEGES) ||
         bare.some(one => hasPrivilege(own, one) || one === ALL_PRIVILEGES)),
   )
 }
 
-/** The quoted database that a table, view or routine is in. */
+/** Matches the object of a grant on a table, view or routine, and captures its database, quoted. */
 const DATABASE_OF_OBJECT = /^(?:[A-Z ]+ )?(`(?:[^`]|``)*`)\.`/
 
 function clauseStatements(user: Account, clone: Account): string[] {
   const keys = ['require', 'limits', 'expire', 'history', 'reuse', 'current', 'attempts', 'lockTime']
   const wanted = keys.map(key => user.clauses[key] ?? '').filter(clause => clause)
   const present = keys.map(key => clone.clauses[key] ?? '').filter(clause => clause)
-  // MySQL goes on showing an interval that DEFAULT came after, but for NEVER between the two.
+  // MySQL still shows an interval after DEFAULT was set, unless NEVER is set in between.
   const interval = user.clauses.expire?.endsWith('DEFAULT') && clone.clauses.expire?.includes('INTERVAL')
   return [
     ...(interval ? [`alter user ${clone.name} password expire never`] : []),
@@ -90,8 +95,8 @@ function clauseStatements(user: Account, clone: Account): string[] {
 }
 
 /**
- * What ALTER USER says is merged into what there is, in objects within too, and 1 leaves a 1.0 as it is. So what differs
- * is taken away first, which null does.
+ * The statements that give the clone the user's attributes. ALTER USER merges JSON into the attributes that there are, also in
+ * nested objects, and does not replace 1.0 by 1. So every key that differs is first removed, by null.
  */
 function attributeStatements(user: Account, clone: Account): string[] {
   const [wanted, present] = [user.attributes, clone.attributes]
@@ -99,9 +104,9 @@ function attributeStatements(user: Account, clone: Account): string[] {
   const alter = (attributes: object) =>
     `alter user ${clone.name} attribute ${quoteText(JSON.stringify(attributes))}`
   const differs = (key: string) => JSON.stringify(wanted[key]) !== JSON.stringify(present[key])
-  const away = Object.keys(present).filter(differs)
+  const removed = Object.keys(present).filter(differs)
   return [
-    ...(away.length ? [alter(Object.fromEntries(away.map(key => [key, null])))] : []),
+    ...(removed.length ? [alter(Object.fromEntries(removed.map(key => [key, null])))] : []),
     ...(Object.keys(wanted).some(differs) ? [alter(wanted)] : []),
   ]
 }
@@ -109,7 +114,10 @@ function attributeStatements(user: Account, clone: Account): string[] {
 const canonicalJson = (attributes: Record<string, unknown>) =>
   JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)))
 
-/** The grants of roles, or all others. Granting comes first: it may be the clone that is in use. */
+/**
+ * The statements that give the clone the user's roles if `roles`, else the user's other grants. Grants come before revokes, as
+ * the application may be using the clone.
+ */
 function grantChanges(user: Account, clone: Account, roles: boolean): AccountChange[] {
   const keys = [...user.grants.keys(), ...clone.grants.keys()]
   const none = { privileges: new Set<string>(), option: false }
@@ -123,26 +131,27 @@ function grantChanges(user: Account, clone: Account, roles: boolean): AccountCha
   return [
     ...pairs.flatMap(({ on, separate, wanted, present }) => {
       const missing = !wanted.privileges.isSubsetOf(present.privileges)
-      // One that has its option by itself can lose it only by being taken away.
-      const anew = separate && present.option && !wanted.option && wanted.privileges.size > 0
-      const less = losesAllPrivileges(wanted, present)
+      // A privilege with its own option loses the option only if it is revoked and granted again.
+      const losesOption = separate && present.option && !wanted.option && wanted.privileges.size > 0
+      const losesAll = losesAllPrivileges(wanted, present)
       return [
-        ...(anew || less
-          ? [revokeChange(clone, [...(less ? [ALL_PRIVILEGES] : present.privileges)], on)]
+        ...(losesOption || losesAll
+          ? [revokeChange(clone, [...(losesAll ? [ALL_PRIVILEGES] : present.privileges)], on)]
           : []),
-        ...(missing || anew || less || (wanted.option && !present.option)
+        ...(missing || losesOption || losesAll || (wanted.option && !present.option)
           ? [grantChange(clone, wanted, on)]
           : []),
       ]
     }),
-    // MySQL forgets to take a dynamic privilege away whose option went with that of the whole server.
+    // Separate privileges come first: MySQL does not revoke a dynamic privilege whose option has gone with a revoked GRANT
+    // OPTION on *.*.
     ...pairs
       .toSorted((a, b) => Number(b.separate) - Number(a.separate))
       .flatMap(({ on, separate, wanted, present }) => {
         const extra = losesAllPrivileges(wanted, present)
           ? []
           : [...present.privileges.difference(wanted.privileges)].filter(
-              // ALL takes every other in, but for those on columns.
+              // ALL PRIVILEGES includes every other privilege, except those on columns.
               one => !hasPrivilege(wanted, ALL_PRIVILEGES) || one.includes('('),
             )
         return [
@@ -155,9 +164,10 @@ function grantChanges(user: Account, clone: Account, roles: boolean): AccountCha
   ]
 }
 
+/** The privilege that stands for all others, as SHOW GRANTS names it. */
 export const ALL_PRIVILEGES = 'ALL PRIVILEGES'
 type Privileges = Pick<Grant, 'privileges'>
-/** ALL has to be taken away before a part of it can be given. */
+/** Whether ALL PRIVILEGES has to be revoked, which must come before some of them are granted. */
 const losesAllPrivileges = (wanted: Privileges, present: Privileges) =>
   hasPrivilege(present, ALL_PRIVILEGES) && !hasPrivilege(wanted, ALL_PRIVILEGES)
 const hasPrivilege = ({ privileges }: Privileges, one: string) => privileges.has(one)
@@ -178,7 +188,10 @@ function revokeChange(clone: Account, privileges: string[], on?: string): Accoun
   return { sql, about: 'revoke', privileges, on }
 }
 
-/** A restriction is made by taking away what is not granted there, and ends when that is granted. */
+/**
+ * The statements that give the clone the user's partial revokes. A partial revoke begins by a REVOKE on a schema and ends by a
+ * GRANT on the same schema (https://dev.mysql.com/doc/refman/8.4/en/partial-revokes.html).
+ */
 function restrictionChanges(user: Account, clone: Account): AccountChange[] {
   const without = (a: Account, b: Account) =>
     [...a.restrictions].flatMap(([key, { privileges, on }]) => {

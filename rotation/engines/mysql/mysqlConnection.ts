@@ -2,7 +2,7 @@ import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { type ConnectionOptions, createConnection } from 'mysql2'
 import type { Connection } from 'mysql2/promise'
 
-/** What the driver calls for every packet that came, and to begin TLS; its types leave both out. */
+/** The driver's methods for a packet that arrived and for starting TLS, which its types leave out. */
 type DriverInternals = {
   handlePacket(packet?: unknown): void
   startTLS(onSecure: (error?: Error) => void): void
@@ -10,8 +10,8 @@ type DriverInternals = {
 }
 
 /**
- * Opens a connection of the driver, of which nothing is thrown outside of a promise: that would end the process. The
- * driver tells of a second error after the first, and decodes what no statement waits for.
+ * Opens a connection of the driver so that no error is thrown outside a promise, which would end the process: neither a
+ * second error after the first, nor an error in a packet that no statement waits for.
  * @throws Error the driver's own
  */
 export async function connect(
@@ -40,7 +40,10 @@ export async function connect(
   }
 }
 
-/** The driver compares names by itself, and lets nobody look before. The error of that has the certificate. */
+/**
+ * Reports the server's certificate once its issuer is trusted. The driver has no hook before it compares the host names, but
+ * the error of a wrong name carries the certificate.
+ */
 function reportCertificate(
   inner: DriverInternals,
   onCertificate: (certificate: PeerCertificate) => void,

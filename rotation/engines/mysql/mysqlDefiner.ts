@@ -3,12 +3,13 @@ import { accountName, quoteText } from './mysqlAccount.ts'
 import type { SessionAccess } from './mysqlFlavour.ts'
 
 /**
- * What names an account as its DEFINER fails without it. MariaDB drops such an account all the same, and so does MySQL
- * for an admin who may leave a DEFINER that is not there, as the master of RDS may.
- * @throws NotPermitted if the account is the DEFINER of anything that the session's user may see
+ * Refuses to drop an account that is the DEFINER of a view, routine, trigger or event, which would fail without the account.
+ * MariaDB drops such an account without an error. MySQL does too, if the admin may set a DEFINER that does not exist, as the
+ * master user of RDS may.
+ * @throws NotPermitted if the session's user sees any object with that DEFINER
  */
 export async function refuseDefiner({ query }: SessionAccess, user: string, host: string): Promise<void> {
-  // As bytes: in MariaDB these columns do not tell capital letters from small ones, and users' names do.
+  // The comparison is binary because in MariaDB these columns ignore case, while user names do not.
   const isUser = `cast(definer as binary) = cast(${quoteText(`${user}@${host}`)} as binary)`
   const tables = ['views', 'routines', 'triggers', 'events']
   const found = await query(

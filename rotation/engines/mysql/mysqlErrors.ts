@@ -17,7 +17,7 @@ import { TooManyConnections } from '../tooManyConnections.ts'
 
 type Translation = (message: string, where: string) => RotationError
 
-/** The transaction is read-only, or the server is. */
+/** A write was refused because the transaction or the server is read-only. */
 export class ReadOnly extends Unreachable {}
 
 const accountLocked: Translation = (_, where) =>
@@ -41,7 +41,10 @@ const refusedByPasswordRules: Translation = (_, where) =>
     `${where}: the server's rules for passwords refuse it; make longer ones, by keyturn: tags`,
   )
 
-/** Error numbers of MySQL (https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html) and MariaDB. */
+/**
+ * The error for each error number of MySQL (https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html) and
+ * MariaDB (https://mariadb.com/docs/server/reference/error-codes/mariadb-error-code-reference).
+ */
 const translationByNumber: Record<number, Translation> = {
   1040: tooManyConnections,
   1203: tooManyConnections,
@@ -51,7 +54,7 @@ const translationByNumber: Record<number, Translation> = {
   1698: notPermitted,
   3118: accountLocked,
   3955: accountLocked,
-  // By max_password_errors, until FLUSH PRIVILEGES.
+  // MariaDB blocks a user after max_password_errors refused logins, until FLUSH PRIVILEGES.
   4150: accountLocked,
   4151: accountLocked,
   1049: (_, where) => new InvalidCredential('dbname', `${where}: there is no such database`),
@@ -99,13 +102,14 @@ const translationByNumber: Record<number, Translation> = {
   4031: connectionBroken,
 }
 
-/** As translate, for an error at login, where some say less than they mean. */
+/** Turns an error of a login into a RotationError, as `translate` does. At a login some numbers have a second meaning. */
 export function translateLogin(error: unknown, credential: Credential): RotationError {
   const where = `login as ${credential}`
   const { errno, code } = fieldsOf(error)
   if (errno === 1044)
     return new InvalidCredential('dbname', `${where}: there is no such database, or this user may not use it`)
-  // An account that requires TLS is refused like a wrong password; by MariaDB 10.11 so is everybody.
+  // Without TLS, an account that requires TLS is refused like a wrong password. MariaDB 10.11 refuses every account so if the
+  // server requires TLS.
   if (errno === 1045 && !credential.ssl)
     return new LoginRefused(
       `${where}: refused; the server may want TLS, but the credential says ssl: false`,
@@ -113,23 +117,24 @@ export function translateLogin(error: unknown, credential: Credential): Rotation
     )
   if (errno === 1045 || errno === 1698)
     return new LoginRefused(`${where}: the user or its password was refused`)
-  // Without TLS it is the key that the password should be encrypted with.
+  // Without TLS, OpenSSL's only part in a login is the key that the server sends to encrypt the password with.
   if (code.startsWith('ERR_OSSL_') && !credential.ssl) return unreadableAnswerError(where)
   return translate(error, where)
 }
 
 /**
- * Whatever the driver throws as one of ours. Server texts are kept only where they name nothing but accounts; a statement
- * or a value never comes along, so no `cause` is kept either.
+ * Turns what the driver throws into a RotationError. The server's message is kept only for errors whose messages name nothing
+ * but accounts. A statement or a value must not get into the error, so there is no `cause` either.
+ * @param where The login, for the message.
  */
 export function translate(error: unknown, where: string): RotationError {
   if (error instanceof RotationError) return error
   const { code, errno, message, sqlState } = fieldsOf(error)
-  // Node's own numbers are negative.
+  // The server's numbers are positive, the numbers of Node's system errors negative.
   if (errno > 0)
     return (translationByNumber[errno] ?? translateUnknownNumber(errno, sqlState))(message, where)
   if (code === 'HANDSHAKE_NO_SSL_SUPPORT') return tlsNotOfferedError(where)
-  // The driver puts this in the place of Node's own code.
+  // The driver replaces Node's code by this one.
   if (code === 'HANDSHAKE_SSL_ERROR')
     return isHangUp(error, message) ? connectionBroken('', where) : new TlsFailed(`${where}: ${message}`)
   if (code === 'MYSQL_CLEAR_PASSWORD_NOT_ENABLED' || /unknown plugin/.test(message))
@@ -143,7 +148,7 @@ export function translate(error: unknown, where: string): RotationError {
   return unreadableAnswerError(where)
 }
 
-/** What came was no answer of the protocol: something else listens there, or the connection breaks things. */
+/** The error for an answer that is not of MySQL's protocol: another service listens there, or the answer was damaged. */
 export const unreadableAnswerError = (where: string) =>
   new Unreachable(`${where}: the answer is none of a MySQL server; something else may listen on that port`)
 
@@ -157,11 +162,11 @@ function fieldsOf(error: unknown): { code: string; errno: number; message: strin
   }
 }
 
-/** A call to the system failed, or the other side went away, before there was TLS. */
+/** Whether a TLS handshake failed because the connection broke: a system call failed, or the server closed it. */
 const isHangUp = (error: unknown, message: string) =>
   (error as { syscall?: string }).syscall !== undefined || message.includes('disconnected')
 
-/** The classes of SQLSTATE that are about the connection and about memory say "not now". */
+/** The error for a number that is not in the table. SQLSTATEs about the connection (08) or memory (HY001) may pass by themselves. */
 const translateUnknownNumber =
   (errno: number, sqlState: string): Translation =>
   (_, where) =>

@@ -9,15 +9,16 @@ import type { Flavour } from './mysqlFlavour.ts'
 import { MysqlSession } from './mysqlSession.ts'
 import { MysqlWire } from './mysqlWire.ts'
 
+/** The options of the engines for MySQL and MariaDB. */
 export type MysqlOptions = EngineOptions & {
-  /** Opens the driver's connection, to be wrapped by tests. */
+  /** Opens a connection of the driver. Tests wrap it. */
   connect?: (
     config: ConnectionOptions,
     onCertificate: NonNullable<EngineOptions['onCertificate']>,
   ) => Promise<Connection>
 }
 
-/** MySQL and MariaDB, which speak one protocol. */
+/** The base of the engines for MySQL and MariaDB, which share a protocol. */
 export abstract class MysqlFamily implements Engine {
   readonly #flavour: Flavour
   readonly #options: Required<MysqlOptions>
@@ -34,7 +35,7 @@ export abstract class MysqlFamily implements Engine {
     }
   }
 
-  async login(credential: Credential, host?: string): Promise<MysqlSession> {
+  async login(credential: Credential, accountQualifier?: string): Promise<MysqlSession> {
     const { connect, connectTimeout, statementTimeout, testMayWrite, onCertificate } = this.#options
     let connection: Connection
     try {
@@ -55,12 +56,12 @@ export abstract class MysqlFamily implements Engine {
     } catch (error) {
       throw translateLogin(error, credential)
     }
-    // A connection that breaks while idle shows at the next statement; without a listener it would end the process.
+    // If an idle connection breaks, the next statement fails. Without a listener the event would end the process.
     connection.on('error', () => {})
     const wire = new MysqlWire(connection, `as ${credential}`, { statementTimeout, testMayWrite })
     const session = new MysqlSession(this.#flavour, wire, credential, other => this.login(other))
     try {
-      await session.setUp(host)
+      await session.setUp(accountQualifier)
       return session
     } catch (error) {
       await session[Symbol.asyncDispose]()
@@ -68,7 +69,7 @@ export abstract class MysqlFamily implements Engine {
     }
   }
 
-  /** One object for all logins: the driver keeps what it parsed by it. */
+  /** Returns the same object for every login, because the driver caches the certificates that it has parsed by the object. */
   #tls() {
     const { caFile } = this.#options
     this.#tlsOptions ??= { ca: readCaFile(caFile), verifyIdentity: true, minVersion: 'TLSv1.2' }

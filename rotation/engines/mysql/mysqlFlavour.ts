@@ -1,65 +1,70 @@
 import type { ConnectionOptions, RowDataPacket } from 'mysql2/promise'
 import type { Account, AccountSyntax } from './mysqlAccount.ts'
 
-/** What a server of the family does in its own way. */
+/** The differences between MySQL and MariaDB, of which each has one Flavour. */
 export type Flavour = AccountSyntax & {
   engine: 'mysql' | 'mariadb'
-  /** Run first, so that nothing bends how names are written, and no statement hangs. `seconds` is a statement's time. */
+  /**
+   * The first statement of a session. It sets the sql_mode by which names and texts are quoted here, and the time in seconds
+   * that a statement may take.
+   */
   setUpStatement(seconds: number): string
-  /** What the server stores for a password, by the plugin of the account. Others cannot be rotated. */
+  /** By authentication plugin, the hash that the server stores for a password. Accounts with another plugin cannot be rotated. */
   passwordHashers: Record<string, (password: string) => string>
-  /** Ways to log in that the driver does not know. */
+  /** Implementations of authentication plugins that the driver does not have. */
   authPlugins?: ConnectionOptions['authPlugins']
-  /** The part of CREATE USER and ALTER USER that says how an account logs in. */
-  identifiedClause(plugin: string, verifier: string): string
-  /** The statement by which a user without privileges changes its own password. */
+  /** The clause of CREATE USER and ALTER USER that gives an account its plugin and password hash. */
+  identifiedClause(plugin: string, passwordHash: string): string
+  /** The statement with which a user without privileges changes its own password. */
   changeOwnPasswordStatement(plugin: string, password: { old: string; new: string }): string
-  /** @throws NotPermitted if a user that changes its own password to `next` could not have the old one back */
+  /** @throws NotPermitted if a user that changes its own password to `next` could not set the old one again */
   refuseIrreversible?(session: SessionAccess, account: PasswordMethod, next: string): Promise<void>
   /**
-   * What the server's rules for passwords make of one that they see: `change` is set where that is in clear text.
-   * @throws NotPermitted as the statement would that sets it
+   * Checks the server's password rules. `change` is given if the server would get the passwords in clear text.
+   * @throws NotPermitted as the statement that sets the password would
    */
   refuseByRules(session: SessionAccess, change?: { old: string; new: string }): Promise<void>
-  /** Who has one of these changes accounts while the server is read_only. */
+  /** Privileges each of which lets a user change accounts while the server is read_only. */
   readOnlyBypassPrivileges: string[]
-  /** What it takes on `mysql`.* to choose default roles, beside CREATE USER. */
+  /** A privilege on `mysql`.* that setting default roles requires in addition to CREATE USER. */
   defaultRolePrivilege?: 'UPDATE'
-  /** Selects what Session's locksAfter gives back, for the user of this name as a text of SQL. */
+  /** A query for what Session.failedLoginsUntilLock returns. `user` is the name as a SQL literal. */
   failedLoginsUntilLockQuery(user: string): string
-  /** Run after a user was locked, to close what `identified` leaves open. */
+  /** A statement that follows after a user was locked, to remove the second password that identifiedClause leaves. */
   afterLockStatement?(account: string): string
-  /** How a user gets and loses a second password: as DualPasswordCalls says. */
+  /** Adds a second password, as DualPasswordCalls.add says. */
   addPassword(
     session: SessionAccess,
     account: PasswordMethod,
     password: string,
     current: string,
   ): Promise<void>
-  /** What add refuses before its first statement. @throws NotPermitted */
+  /** Checks what addPassword refuses before its first statement. @throws NotPermitted */
   checkBeforeAddingPassword?(
     session: SessionAccess,
     account: PasswordMethod,
     password: string,
     current: string,
   ): Promise<void>
-  /** One of these is what a user needs to add a second password to itself; unset where that takes an admin. */
+  /** Privileges each of which lets a user add a second password to itself; undefined if only an admin can add one. */
   addPasswordPrivileges?: string[]
+  /** Removes all passwords but one, as DualPasswordCalls.keepOnly says. */
   keepOnlyPassword(session: SessionAccess, account: PasswordMethod, password: string): Promise<void>
 }
 
-/** What a flavour may do with a session. */
+/** The part of a session that a Flavour uses. */
 export type SessionAccess = {
   query(sql: string): Promise<RowDataPacket[]>
-  /** For errors: whose session it is. */
+  /** The login, for errors. */
   where: string
   user: string
-  /** What it logged in with, unless it changed that. */
+  /** The password that the session logged in with, or has set since. */
   password: string
 }
 
-/** How an account keeps its passwords, which are all of one kind. */
+/** An account whose passwords all have the same plugin, and how that plugin hashes a password. */
 export type PasswordMethod = {
+  /** `user`@`host` */
   name: string
   user: string
   plugin: string

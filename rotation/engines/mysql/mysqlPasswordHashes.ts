@@ -1,18 +1,19 @@
 import { createHash, hash, randomInt } from 'node:crypto'
 
-/** What MySQL and MariaDB store under mysql_native_password. */
+/** Computes what MySQL and MariaDB store for a password under mysql_native_password: `*` and SHA-1 of SHA-1, in hexadecimal. */
 export function nativePasswordHash(password: string): string {
   const once = createHash('sha1').update(password).digest()
   return `*${hash('sha1', once).toUpperCase()}`
 }
 
 const CRYPT_ALPHABET = './0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
-/** In thousands; what the server's own default is, and what it understands at any setting. */
+/** The rounds of SHA-crypt in thousands. It is the server's default, and the server accepts hashes of it at any setting. */
 const THOUSANDS_OF_ROUNDS_COUNT = 5
 
 /**
- * What MySQL stores under caching_sha2_password: `$A$005$`, 20 characters of salt, and the digest of SHA-crypt
- * (https://www.akkadia.org/drepper/SHA-crypt.txt), whose salt would else be 16 characters at most.
+ * Computes what MySQL stores for a password under caching_sha2_password: `$A$005$`, a salt of 20 characters, and the digest of
+ * SHA-crypt with SHA-256 (https://www.akkadia.org/drepper/SHA-crypt.txt). The specification allows at most 16 characters of
+ * salt; MySQL uses 20.
  */
 export function cachingSha2PasswordHash(password: string, salt = randomSalt()): string {
   return `$A$00${THOUSANDS_OF_ROUNDS_COUNT}$${salt}${shaCrypt(Buffer.from(password), Buffer.from(salt), THOUSANDS_OF_ROUNDS_COUNT * 1000)}`
@@ -22,9 +23,10 @@ const randomSalt = () => Array.from({ length: 20 }, () => CRYPT_ALPHABET[randomI
 
 const sha256 = (...parts: Buffer[]): Buffer => hash('sha256', Buffer.concat(parts), 'buffer')
 
-/** `bytes` over and over, `length` in all. */
+/** Repeats `bytes` up to a total of `length` bytes. */
 const repeat = (bytes: Buffer, length: number) => Buffer.alloc(length, bytes)
 
+/** SHA-crypt; `p` and `s` are the sequences that the specification calls P and S. */
 function shaCrypt(key: Buffer, salt: Buffer, rounds: number): string {
   const mixed = repeat(sha256(key, salt, key), key.length)
   const bits: Buffer[] = []
@@ -39,7 +41,10 @@ function shaCrypt(key: Buffer, salt: Buffer, rounds: number): string {
   return encode(digest)
 }
 
-/** SHA-crypt's own base 64: three bytes from far apart become four characters, the lowest bits first. */
+/**
+ * Encodes a digest in SHA-crypt's own base 64: three bytes, from positions that the specification lists, become four
+ * characters, the lowest bits first.
+ */
 function encode(digest: Buffer): string {
   const characters = (value: number, count: number) =>
     Array.from({ length: count }, (_, i) => CRYPT_ALPHABET[(value >> (6 * i)) & 63]).join('')

@@ -1,13 +1,17 @@
-/** Global variables of a MySQL server, by their names. */
+/** The values of a MySQL server's global variables by their names. */
 export type GlobalVariables = Record<string, string>
 
-/** The component names its variables with a dot, the plugin that it replaces with an underscore. */
+/**
+ * The prefixes of the variables of validate_password: the component's have a dot, those of the older plugin an underscore
+ * (https://dev.mysql.com/doc/refman/8.4/en/validate-password-transitioning.html).
+ */
 const VARIABLE_PREFIXES = ['validate_password.', 'validate_password_']
 
 /**
- * Whether validate_password would take `password` from `user` in the place of `replaced`, worked out here: asking the
- * server would show it the password in a statement. What cannot be known here counts as a refusal.
- * @returns the variable that stands against it; undefined if none does
+ * Checks whether validate_password would accept `password` of `user` in the place of `replaced`. The check runs here, because
+ * asking the server would show the password in a statement. A rule that cannot be checked here counts as broken.
+ * https://dev.mysql.com/doc/refman/8.4/en/validate-password-options-variables.html
+ * @returns the variable of the first broken rule; undefined if there is none
  */
 export function findBrokenRule(
   settings: GlobalVariables,
@@ -22,7 +26,7 @@ export function findBrokenRule(
     const rules = [
       ...basicRules(setting, user, password, replaced),
       ...(policy === 'LOW' ? [] : characterRules(setting, password)),
-      // The words are in a file of the server.
+      // The dictionary is a file on the server, whose words cannot be read.
       { name: 'dictionary_file', kept: policy !== 'STRONG' || setting('dictionary_file') === '' },
     ]
     const broken = rules.find(({ kept }) => !kept)
@@ -38,32 +42,32 @@ function basicRules(setting: ReadSetting, user: string, password: string, replac
   const names = [user, [...user].reverse().join('')]
   const length = Number(setting('length'))
   const percentage = Number(setting('changed_characters_percentage'))
-  const before = replaced.toLowerCase()
-  const fresh = new Set(
-    (password.toLowerCase().match(ASCII_CHARACTERS) ?? []).filter(one => !before.includes(one)),
+  const replacedLower = replaced.toLowerCase()
+  const newCharacters = new Set(
+    (password.toLowerCase().match(ASCII_CHARACTERS) ?? []).filter(one => !replacedLower.includes(one)),
   )
   return [
     { name: 'length', kept: [...password].length >= length },
     { name: 'check_user_name', kept: setting('check_user_name') !== 'ON' || !names.includes(password) },
     {
       name: 'changed_characters_percentage',
-      kept: fresh.size >= Math.floor((Math.max(length, replaced.length) * percentage) / 100),
+      kept: newCharacters.size >= Math.floor((Math.max(length, replaced.length) * percentage) / 100),
     },
   ]
 }
 
-/** Of other scripts the server knows capitals as well, by tables of its own: they do not count here. */
+/** The characters that count as new. Others do not, because the server ignores their case by tables of its own. */
 const ASCII_CHARACTERS = /[ -~]/g
 
 function characterRules(setting: ReadSetting, password: string): Rule[] {
-  const enough = (kind: RegExp, name: string) => ({
+  const countRule = (characters: RegExp, name: string) => ({
     name,
-    kept: (password.match(kind) ?? []).length >= Number(setting(name)),
+    kept: (password.match(characters) ?? []).length >= Number(setting(name)),
   })
   return [
-    enough(/[a-z]/g, 'mixed_case_count'),
-    enough(/[A-Z]/g, 'mixed_case_count'),
-    enough(/\d/g, 'number_count'),
-    enough(/[ -/:-@[-`{-~]/g, 'special_char_count'),
+    countRule(/[a-z]/g, 'mixed_case_count'),
+    countRule(/[A-Z]/g, 'mixed_case_count'),
+    countRule(/\d/g, 'number_count'),
+    countRule(/[ -/:-@[-`{-~]/g, 'special_char_count'),
   ]
 }

@@ -2,18 +2,23 @@ import { type Grant, isDynamicPrivilege, type Rights } from './mysqlAccount.ts'
 import { type AccountChange, ALL_PRIVILEGES } from './mysqlClone.ts'
 import type { Flavour } from './mysqlFlavour.ts'
 
-/** What is to be done to one account. */
+/** The changes that a session would make to one account. */
 export type AccountPlan = {
-  /** Its name, as the server quotes it. */
+  /** The account's name as the server quotes it. */
   account: string
-  /** Whether it has the privilege SYSTEM_USER, by which only who has it too may change it. */
+  /**
+   * Whether the account has the privilege SYSTEM_USER. Only a user with the same privilege may change such an account
+   * (https://dev.mysql.com/doc/refman/8.4/en/account-categories.html).
+   */
   isSystemUser: boolean
+  /** Whether the account is created. */
   creates?: boolean
+  /** Whether the account is dropped. */
   drops?: boolean
   changes: AccountChange[]
 }
 
-/** What ALL is, below the whole server, on a table, and beside that on a database. */
+/** The privileges that ALL PRIVILEGES on a table stands for. On a database, DATABASE_PRIVILEGES are added. */
 const TABLE_PRIVILEGES = [
   ...['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'REFERENCES', 'INDEX', 'ALTER', 'TRIGGER'],
   ...['CREATE VIEW', 'SHOW VIEW'],
@@ -22,42 +27,41 @@ const DATABASE_PRIVILEGES = [
   ...['CREATE ROUTINE', 'ALTER ROUTINE', 'EXECUTE', 'EVENT', 'LOCK TABLES', 'CREATE TEMPORARY TABLES'],
 ]
 
-/** Whether these rights have a privilege on the whole server, or one that has a grant of its own there. */
+/** Whether these rights include a privilege on the whole server. */
 export function holdsGlobally({ grants }: Rights, privilege: string): boolean {
   const held = grants.get('*.*')?.privileges
   return Boolean(held?.has(privilege) || held?.has(ALL_PRIVILEGES) || grants.has(`${privilege} ON *.*`))
 }
 
-/** What of the plan these rights do not allow: the privileges that are missing, as GRANT would have them. */
+/** @returns the privileges that the plan needs and these rights do not include, as GRANT writes them */
 export function missingPrivileges(flavour: Flavour, rights: Rights, plan: AccountPlan): string[] {
   const { isSystemUser, creates, drops, changes } = plan
-  const onSystem = privilegesOn(rights, '`mysql`.*').privileges
-  const manages = holdsGlobally(rights, 'CREATE USER')
-  const may = (privilege: string) => manages || onSystem.has(privilege) || onSystem.has(ALL_PRIVILEGES)
+  const onSystemSchema = privilegesOn(rights, '`mysql`.*').privileges
+  const holdsOnSystemSchema = (privilege: string) =>
+    onSystemSchema.has(privilege) || onSystemSchema.has(ALL_PRIVILEGES)
+
+  // CREATE USER allows all of it; so do privileges on the system schema that allow writing to its tables.
   const writes = drops ? ['DELETE'] : creates ? ['UPDATE', 'INSERT'] : ['UPDATE']
-  const chooses = flavour.defaultRolePrivilege
-  const choice = chooses && changes.some(({ about }) => about === 'default roles') ? chooses : undefined
+  const mayManage = holdsGlobally(rights, 'CREATE USER') || writes.every(holdsOnSystemSchema)
+
+  const setsDefaultRoles = changes.some(({ about }) => about === 'default roles')
+  const rolePrivilege = setsDefaultRoles ? flavour.defaultRolePrivilege : undefined
   const becomesSystemUser = changes.some(
     change => change.about === 'grant' && change.privileges.includes('SYSTEM_USER'),
   )
-  const passed = changes.flatMap(change =>
-    'privileges' in change ? missingForChange(flavour, rights, change) : [],
-  )
   return [
     ...new Set([
-      ...(writes.every(may) ? [] : ['CREATE USER']),
+      ...(mayManage ? [] : ['CREATE USER']),
       ...((isSystemUser || becomesSystemUser) && !holdsGlobally(rights, 'SYSTEM_USER')
         ? ['SYSTEM_USER']
         : []),
-      ...(choice && !onSystem.has(choice) && !onSystem.has(ALL_PRIVILEGES)
-        ? [`${choice} on \`mysql\`.*`]
-        : []),
-      ...passed,
+      ...(rolePrivilege && !holdsOnSystemSchema(rolePrivilege) ? [`${rolePrivilege} on \`mysql\`.*`] : []),
+      ...changes.flatMap(change => ('privileges' in change ? missingForChange(flavour, rights, change) : [])),
     ]),
   ]
 }
 
-/** Who passes a privilege on, or takes it back, has it with its option. */
+/** A user that grants or revokes a privilege must have the privilege itself, with its option. */
 function missingForChange(
   flavour: Flavour,
   rights: Rights,
@@ -86,7 +90,7 @@ function mayGrant({ engine }: Flavour, rights: Rights, privilege: string, on: st
         own.privileges.has('PROXY') &&
         [ANONYMOUS_ACCOUNT, unquoteAccount(on)].includes(unquoteAccount(own.on)),
     )
-  // Who may write to the tables of accounts passes any of these on. That is not in MySQL's manual; 9.7 does it.
+  // A user that may update the tables of accounts can grant any dynamic privilege. Seen on MySQL 9.7, and not in its manual.
   if (isDynamicPrivilege(privilege))
     return (
       Boolean(rights.grants.get(`${privilege} ON ${on}`)?.option) ||
@@ -96,7 +100,7 @@ function mayGrant({ engine }: Flavour, rights: Rights, privilege: string, on: st
   if (!option) return false
   if (privilege === 'GRANT OPTION' || privileges.has(ALL_PRIVILEGES) || privileges.has(privilege)) return true
   const [bare = ''] = privilege.split(' (')
-  // On a column it is enough to have it on any of the table's.
+  // To grant a privilege on a column, having it on any column of the table is enough.
   if (bare !== privilege) return [...privileges].some(one => one === bare || one.startsWith(`${bare} (`))
   const all = [
     ...TABLE_PRIVILEGES,
@@ -106,14 +110,14 @@ function mayGrant({ engine }: Flavour, rights: Rights, privilege: string, on: st
   return privilege === ALL_PRIVILEGES && on !== '*.*' && all.every(one => privileges.has(one))
 }
 
-/** An account whose name is empty stands for everybody. */
+/** The account with an empty name, unquoted. PROXY on it is PROXY on every account. */
 const ANONYMOUS_ACCOUNT = '@'
 const unquoteAccount = (account = '') => account.replace(/[`']/g, '').replace(/^@%$/, ANONYMOUS_ACCOUNT)
 
 const QUOTED_NAME = '`(?:[^`]|``)*`'
 const OBJECT_NAME = new RegExp(`^(?:[A-Z ]+ )?(${QUOTED_NAME})\\.(\\*|${QUOTED_NAME})$`)
 
-/** All that is held on something, by grants on it and on what it is in. */
+/** The privileges on an object by all grants: on the object itself, on its database, and on the whole server. */
 function privilegesOn(
   { grants, restrictions }: Rights,
   on: string,
@@ -136,11 +140,11 @@ function mergeGrants(grants: (Grant | undefined)[]): { privileges: Set<string>; 
   }
 }
 
-/** Whether a grant is on databases whose names are like this pattern, and this one is. */
+/** Whether a grant on databases, whose name is a pattern like LIKE's, includes this database. */
 function matchesDatabase(on: string | undefined, database: string): boolean {
   const [, pattern, within] = OBJECT_NAME.exec(on ?? '') ?? []
   if (pattern === undefined || within !== '*') return false
-  // What is escaped in the one has to be in the other: both are patterns.
+  // `database` comes from a grant too, so it is a pattern itself: an escape in one name must match the same escape in the other.
   const text = pattern.replace(
     /\\.|[%_]|[^\w`]/g,
     part => ({ '%': '.*', _: '\\\\?.' })[part] ?? RegExp.escape(part),
@@ -148,13 +152,13 @@ function matchesDatabase(on: string | undefined, database: string): boolean {
   return new RegExp(`^${text}$`, 's').test(database)
 }
 
-/** What these rights allow and the server may all the same not do as it is wanted, a sentence each. */
+/** @returns the changes that these rights allow but the server might make differently, one sentence each */
 export function uncertainties({ restrictions }: Rights, changes: AccountChange[]): string[] {
   const found = changes.flatMap(change => {
     if (change.about !== 'grant' || change.on === undefined) return []
     if (change.on === '*.*' && restrictions.size && change.privileges.length)
       return ['could not be looked at: the clone may get partial revokes that are the admin’s']
-    // Of others the servers let few pass it on.
+    // Who may grant PROXY on another account is decided by more than privileges.
     if (change.privileges.includes('PROXY') && !unquoteAccount(change.on).endsWith('@%'))
       return [`could not be looked at: whether the admin may grant PROXY on ${change.on}`]
     return []

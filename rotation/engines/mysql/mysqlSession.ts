@@ -28,11 +28,12 @@ import type { AccountPlan } from './mysqlRights.ts'
 import { countFreeConnections, countSessions } from './mysqlSessionCounts.ts'
 import type { MysqlWire } from './mysqlWire.ts'
 
-/** What a server that reads no accounts takes everybody for: MariaDB, and MySQL. */
+/** The account of every session of a server that runs with skip-grant-tables: in MariaDB, and in MySQL. */
 const SKIP_GRANT_TABLES_ACCOUNTS = ['@', 'skip-grants user@skip-grants host']
 
-/** What one login to MySQL or MariaDB can do with accounts. */
+/** A session of MySQL or MariaDB. */
 export class MysqlSession implements Session {
+  /** The host of the accounts that the session acts on. `setUp` sets it. */
   accountQualifier = ''
   readonly dualPassword: DualPasswordCalls = {
     add: async (user, password, current) =>
@@ -53,7 +54,7 @@ export class MysqlSession implements Session {
   readonly #wire: MysqlWire
   readonly #credential: Credential
   readonly #login: (credential: Credential) => Promise<MysqlSession>
-  /** What the user logs in with now, as far as this session knows. */
+  /** The user's password: the one of the login, or the one that this session has set since. */
   #password: string
 
   constructor(
@@ -69,8 +70,12 @@ export class MysqlSession implements Session {
     this.#password = credential.password
   }
 
-  /** Settles what would bend statements, and learns which account this is; `host` is that of the accounts to act on. */
-  async setUp(host?: string): Promise<void> {
+  /**
+   * Prepares the session: checks the server and the account that it took the login for, and sets the session's variables.
+   * @param accountQualifier The host of the accounts to act on; by default the session's own.
+   * @throws InvalidCredential, PasswordNotChecked, NotPermitted
+   */
+  async setUp(accountQualifier?: string): Promise<void> {
     const { engine, setUpStatement } = this.#flavour
     const { account, version } = await this.#wire.row(
       'select current_user() as account, version() as version',
@@ -88,7 +93,7 @@ export class MysqlSession implements Session {
     if (account.slice(0, at) !== this.#credential.username)
       throw new NotPermitted(`login as ${this.#credential}: the server takes it for ${account}`)
     await this.#wire.query(setUpStatement(this.#wire.statementTimeoutMs / 1000))
-    this.accountQualifier = host ?? account.slice(at + 1)
+    this.accountQualifier = accountQualifier ?? account.slice(at + 1)
   }
 
   async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
@@ -111,7 +116,7 @@ export class MysqlSession implements Session {
     else await this.#checkChanges(await this.#readAccount(user), [])
   }
 
-  /** How the user keeps its password. @throws NotPermitted for what setPassword refuses by itself */
+  /** @returns how the user's password is stored @throws NotPermitted if setPassword refuses to change it */
   async #changeableMethod(user: string, password: string, reversibly: boolean): Promise<PasswordMethod> {
     const method = await this.#passwordMethod(user)
     const { name, plugins } = method
@@ -128,15 +133,15 @@ export class MysqlSession implements Session {
   async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     const { plugin, hashPassword, found, changes } = await this.#changesToOpen(pair, open.user)
     const flavour = this.#flavour
-    const opening = `alter user ${this.#accountName(open.user)} ${flavour.identifiedClause(plugin, hashPassword(open.password))} account unlock`
-    // With a password that nobody knows, until the clone is complete.
-    const making = `create user if not exists ${this.#accountName(pair.clone)} ${this.#unknownPasswordClause(plugin)}`
-    const following = [
-      ...(open.user === pair.user || found ? [] : [making]),
+    const openStatement = `alter user ${this.#accountName(open.user)} ${flavour.identifiedClause(plugin, hashPassword(open.password))} account unlock`
+    // A new clone has a password that nobody knows, until it is complete.
+    const createStatement = `create user if not exists ${this.#accountName(pair.clone)} ${this.#unknownPasswordClause(plugin)}`
+    const statements = [
+      ...(open.user === pair.user || found ? [] : [createStatement]),
       ...changes.map(({ sql }) => sql),
+      openStatement,
     ]
-    for (const statement of [...following, opening])
-      await this.#wire.query(statement).catch(conflictIfDropped)
+    for (const statement of statements) await this.#wire.query(statement).catch(conflictIfDropped)
     return []
   }
 
@@ -147,13 +152,13 @@ export class MysqlSession implements Session {
     return await this.#checkChanges(target, changes, { creates: target !== original && !found })
   }
 
-  /** What there is of the two, and what makes the clone equal to the user, if it is to be opened. @throws Stranger */
+  /** @returns the accounts of the pair, and the changes that opening the clone takes @throws NotAClone, NotPermitted */
   async #changesToOpen({ user, clone }: UserPair, open: string) {
     const method = await this.#passwordMethod(user)
     const original = await this.#readAccount(user)
     const found = await this.#findAccount(clone)
     if (found) requireClone(original, found, open === user)
-    // The clone may be in use when the user is opened: what is made of it now could keep it from logging in.
+    // When the user is opened, the application may be using the clone, and a change could refuse the clone a login.
     const changes =
       open === user
         ? []
@@ -165,7 +170,7 @@ export class MysqlSession implements Session {
     return { ...method, original, found, changes }
   }
 
-  /** @throws NotPermitted if this session may not do to an account what these changes and a new password are */
+  /** Checks whether this session may make these changes to an account and set its password. @throws NotPermitted */
   #checkChanges(
     { name, grants }: Account,
     changes: AccountChange[],
@@ -175,7 +180,7 @@ export class MysqlSession implements Session {
     return checkChanges(this.#flavour, this.#access(), { account: name, isSystemUser, changes, ...how })
   }
 
-  /** The account is left as it is, but for a password that nobody knows: setting one is all that opens it. */
+  /** Only sets a password that nobody knows, so that setting another one is all that opens the account again. */
   async lockUser(user: string, pair: UserPair): Promise<void> {
     const { name, plugin } = await this.#passwordMethod(user)
     const found = await this.#findAccount(pair.clone)
@@ -208,7 +213,7 @@ export class MysqlSession implements Session {
     )
   }
 
-  /** The clone, if there is one. @throws Stranger; NotPermitted if something would fail without it */
+  /** @returns the clone; undefined if there is none @throws NotAClone; NotPermitted if something would fail without it */
   async #findDroppableClone({ user, clone }: UserPair): Promise<Account | undefined> {
     const found = await this.#findAccount(clone)
     if (!found) return undefined
@@ -219,19 +224,20 @@ export class MysqlSession implements Session {
 
   async differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]> {
     const { user, clone } = pair
-    const us = { name: this.#credential.username, session: this }
-    return compareFromOwnSessions(pair, us, this.#login(await other()), async of => {
-      if (of(user).accountQualifier !== of(clone).accountQualifier)
+    const own = { name: this.#credential.username, session: this }
+    return compareFromOwnSessions(pair, own, this.#login(await other()), async sessionOf => {
+      const [userSession, cloneSession] = [sessionOf(user), sessionOf(clone)]
+      if (userSession.accountQualifier !== cloneSession.accountQualifier)
         return [`${user} and ${clone} come in by accounts of different hosts`]
       return syncStatements(
         this.#flavour,
-        await of(user).#readAccount(user),
-        await of(clone).#readAccount(clone),
+        await userSession.#readAccount(user),
+        await cloneSession.#readAccount(clone),
       )
     })
   }
 
-  /** Whatever its host is: who is refused does not tell which of the accounts that was. */
+  /** Counts the user's accounts of every host, as a refused login does not tell which of them it was. */
   async requiresClientCertificate(user: string): Promise<boolean> {
     const { accounts } = await this.#wire.row(
       `select count(*) as accounts from mysql.user where user = ${quoteText(user)}
@@ -245,11 +251,11 @@ export class MysqlSession implements Session {
     return Number(Object.values(row)[0])
   }
 
-  /** Everybody may ask. */
+  /** Every user may ask. */
   async isStandby(): Promise<boolean> {
-    const told = await this.#wire.query(READ_ONLY_SETTINGS_QUERY)
-    if (!told.length) throw unreadableAnswerError(`as ${this.#credential}`)
-    return told.some(({ Value }) => Value !== 'OFF')
+    const settings = await this.#wire.query(READ_ONLY_SETTINGS_QUERY)
+    if (!settings.length) throw unreadableAnswerError(`as ${this.#credential}`)
+    return settings.some(({ Value }) => Value !== 'OFF')
   }
 
   runTestQuery(query: string): Promise<void> {
@@ -264,18 +270,18 @@ export class MysqlSession implements Session {
     return accountName(user, this.accountQualifier)
   }
 
-  /** @throws NoSuchUser if there is none of this name and the session's host */
+  /** @throws NoSuchUser if there is no account of this name at the session's host */
   async #readAccount(user: string): Promise<Account> {
     const created = await this.#wire.show(`create user ${this.#accountName(user)}`)
     const grants = await this.#wire.show(`grants for ${this.#accountName(user)}`)
     const account = readAccount(this.#flavour, user, this.accountQualifier, created, grants)
-    // MySQL shows question marks for characters of four bytes.
+    // SHOW CREATE USER of MySQL has question marks for characters of four bytes, so the attributes are read elsewhere.
     if (JSON.stringify(account.attributes).includes('????'))
       account.attributes = await this.#readAttributes(user)
     return account
   }
 
-  /** All that SHOW CREATE USER says. @throws NoSuchUser */
+  /** Reads what SHOW CREATE USER shows. @throws NoSuchUser */
   async #readAccountWithoutGrants(user: string): Promise<Account> {
     const created = await this.#wire.show(`create user ${this.#accountName(user)}`)
     return readAccount(this.#flavour, user, this.accountQualifier, created)
@@ -293,20 +299,17 @@ export class MysqlSession implements Session {
     return this.#readAccount(user).catch(undefinedIfNoSuchUser)
   }
 
-  /**
-   * How the account keeps its password.
-   * @throws NotPermitted if it does not log in by passwords alone, of one kind that can be made here
-   */
+  /** @throws NotPermitted if the account has several plugins, or one whose password hash Keyturn cannot compute */
   async #passwordMethod(user: string): Promise<PasswordMethod> {
     const { name, plugins, clauses } = await this.#readAccountWithoutGrants(user)
     const { passwordHashers } = this.#flavour
     const [plugin = '', ...more] = new Set(plugins)
-    const verify = passwordHashers[plugin]
-    if (!verify || more.length)
+    const hashPassword = passwordHashers[plugin]
+    if (!hashPassword || more.length)
       throw new NotPermitted(
         `${name} logs in by ${[plugin, ...more].join(' or ')}; what can be rotated is one of ${Object.keys(passwordHashers).join(', ')}`,
       )
-    return { name, user, plugin, plugins, clauses, hashPassword: verify }
+    return { name, user, plugin, plugins, clauses, hashPassword }
   }
 
   #access(): SessionAccess {
@@ -318,6 +321,7 @@ export class MysqlSession implements Session {
     }
   }
 
+  /** The clause that sets a password that nobody knows. */
   #unknownPasswordClause(plugin: string): string {
     return this.#flavour.identifiedClause(
       plugin,

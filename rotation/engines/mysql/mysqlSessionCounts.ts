@@ -3,8 +3,10 @@ import { type Account, quoteText } from './mysqlAccount.ts'
 import type { SessionAccess } from './mysqlFlavour.ts'
 
 /**
- * The open sessions of a user: those that are seen, and all of them, which are told only to who sees those of others.
- * Without the right PROCESS, which a role may have brought, a session sees its own user's alone.
+ * Counts a user's open sessions. Without the privilege PROCESS, which may come from a role, a session sees only those of its
+ * own user.
+ * @returns `seen`, the sessions in the list; and `all`, the same number if the list shows those of other users, else undefined.
+ *   Undefined in all if the list cannot be read.
  */
 export async function countSessions(
   session: SessionAccess,
@@ -22,13 +24,14 @@ export async function countSessions(
   return { seen, all: Number(row.others) + Number(row.mayLook) > 0 ? seen : undefined }
 }
 
-/** A limit of SHOW CREATE USER; 0 is none. */
+/** A limit of an account by its name in SHOW CREATE USER; 0 is no limit. */
 const limitOf = ({ clauses: { limits = '' } }: Account, name: string) =>
   Number(new RegExp(String.raw`${name} (-?\d+)`).exec(limits)?.[1] ?? 0)
 
 /**
- * How many more sessions the server lets this account open now. How many it has opened within this hour nobody is told.
- * @returns undefined if that is not told
+ * Counts how many more sessions the server lets this account open now.
+ * @returns undefined if the server does not tell, for example for an account with an hourly limit: nobody can read how many
+ *   sessions it has opened within this hour
  */
 export async function countFreeConnections(
   session: SessionAccess,
@@ -43,7 +46,7 @@ export async function countFreeConnections(
   const limit = limitOf(account, 'MAX_USER_CONNECTIONS') || Number(variables?.mostOfOne)
   const sessions = limit > 0 ? await countSessions(session, user) : undefined
   const open = user === session.user ? sessions?.seen : sessions?.all
-  const room = Math.max(0, Math.min(free, limit > 0 && open !== undefined ? limit - open : free))
-  const untold = limitOf(account, 'MAX_CONNECTIONS_PER_HOUR') > 0 || (limit > 0 && open === undefined)
-  return Number.isNaN(room) || (untold && room > 0) ? undefined : room
+  const left = Math.max(0, Math.min(free, limit > 0 && open !== undefined ? limit - open : free))
+  const uncertain = limitOf(account, 'MAX_CONNECTIONS_PER_HOUR') > 0 || (limit > 0 && open === undefined)
+  return Number.isNaN(left) || (uncertain && left > 0) ? undefined : left
 }

@@ -1,17 +1,17 @@
-import type { Connection as Plain, PrepareStatementInfo } from 'mysql2'
+import type { Connection as CallbackConnection, PrepareStatementInfo } from 'mysql2'
 import type { Connection, RowDataPacket } from 'mysql2/promise'
 import { awaitTestQuery, writingTestQueryError } from '../testQuery.ts'
 import { ReadOnly, translate, unreadableAnswerError } from './mysqlErrors.ts'
 
-/** What a session sends, a statement at a time, each with a limit to how long its answer may take. */
+/** The connection of a session: sends one statement at a time, with a limit on how long its answer may take. */
 export class MysqlWire {
-  /** The milliseconds after which the server is to give a statement up; a second later nobody waits for its answer. */
+  /** Milliseconds after which the server should cancel a statement. A second later its answer is no longer waited for. */
   readonly statementTimeoutMs: number
   readonly #connection: Connection
-  /** For errors: whose connection it is. */
+  /** The login, for errors. */
   readonly #where: string
   readonly #testMayWrite: boolean
-  /** Whether an answer is still to come that nobody waits for. */
+  /** Whether a statement has timed out, so that its answer may still arrive. */
   #unanswered = false
 
   constructor(
@@ -25,37 +25,38 @@ export class MysqlWire {
     this.#testMayWrite = testMayWrite
   }
 
-  /** The rows of a statement; none of one that has none. */
+  /** Runs a statement. @returns its rows; an empty list for a statement without rows */
   async query(sql: string): Promise<RowDataPacket[]> {
     try {
       const [rows] = await this.#connection.query<RowDataPacket[]>({
         sql,
         timeout: this.statementTimeoutMs + 1_000,
       })
-      // What is no SELECT has none.
+      // Other statements than queries return a header instead of rows.
       return Array.isArray(rows) ? rows : []
     } catch (error) {
-      // What comes late must not be taken for the answer to the next statement.
+      // A late answer must not be taken for the answer to the next statement.
       this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
       throw translate(await this.#findReason(error), this.#where)
     }
   }
 
-  /** The one row of a query that always has one. */
+  /** Runs a query that always has one row. @returns the row */
   async row(sql: string): Promise<RowDataPacket> {
     const [row] = await this.query(sql)
     if (!row) throw unreadableAnswerError(this.#where)
     return row
   }
 
-  /** What SHOW says, a line for each row. */
+  /** Runs SHOW. @returns the first column of each row */
   async show(what: string): Promise<string[]> {
     return (await this.query(`show ${what}`)).map(row => String(Object.values(row)[0]))
   }
 
   /**
-   * Runs a test query. Only a prepared statement is exactly one. What commits by itself, such as DROP TABLE, ends a transaction before it is
-   * run, and then only the session's own setting says that it may not write.
+   * Runs a test query as a prepared statement, as only that refuses more than one statement. A statement that commits
+   * implicitly, such as DROP TABLE, ends the transaction before it runs, so the session is made read-only as well
+   * (https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html).
    */
   async runTestQuery(query: string): Promise<void> {
     const mode = this.#testMayWrite ? 'read write' : 'read only'
@@ -74,17 +75,18 @@ export class MysqlWire {
   }
 
   /**
-   * Runs a prepared statement. Nothing listens for its rows, so none is kept. What has no rows does not read: changing
-   * one's own password, for example, which no transaction stops.
+   * Runs a prepared statement without a listener for its rows, so that the driver keeps none. If a test query may only read, a
+   * statement without rows is refused: a user that changes its own password, for example, is not stopped by a read-only
+   * transaction.
    */
   async #runDiscardingRows(sql: string): Promise<void> {
     const ended = Promise.withResolvers<void>()
-    const late = setTimeout(() => {
+    const timer = setTimeout(() => {
       this.#unanswered = true
       ended.reject(Object.assign(new Error('no answer in time'), { code: 'PROTOCOL_SEQUENCE_TIMEOUT' }))
     }, this.statementTimeoutMs + 1_000)
-    // The driver's own, as the one with promises keeps all rows.
-    const { connection } = this.#connection as Connection & { connection: Plain }
+    // The driver's connection with callbacks, because the one with promises keeps all rows.
+    const { connection } = this.#connection as Connection & { connection: CallbackConnection }
     connection.once('error', ended.reject)
     connection.prepare(sql, (error, statement) => {
       if (error) return ended.reject(error)
@@ -99,17 +101,21 @@ export class MysqlWire {
     } catch (error) {
       throw translate(error, this.#where)
     } finally {
-      clearTimeout(late)
+      clearTimeout(timer)
       connection.off('error', ended.reject)
     }
   }
 
+  /** Ends the connection, without the protocol's goodbye if an answer is still missing. */
   async close(): Promise<void> {
     if (this.#unanswered) this.#connection.destroy()
     else await this.#connection.end().catch(() => {})
   }
 
-  /** MariaDB says of any reason but its own that an account could not be changed, and keeps the reason as a warning. */
+  /**
+   * Finds the reason for error 1396, with which MariaDB says no more than that an account could not be changed. If
+   * strict_password_validation was the reason, a warning says so.
+   */
   async #findReason(error: unknown): Promise<unknown> {
     if ((error as { errno?: number }).errno !== 1396) return error
     const [warnings] = await this.#connection
@@ -120,6 +126,6 @@ export class MysqlWire {
   }
 }
 
-/** As the server says of a statement that it has prepared; the driver's types leave it out. */
+/** Whether a prepared statement returns rows. The server tells, but the driver's types leave it out. */
 const hasRows = (statement: PrepareStatementInfo) =>
   (statement as PrepareStatementInfo & { columns: unknown[] }).columns.length > 0
