@@ -10,11 +10,11 @@ import { RedisSession } from './redisSession.ts'
 import { RedisWire } from './redisWire.ts'
 
 type RedisOptions = EngineOptions & {
-  /** Opens the connection, to be wrapped by tests. */
+  /** Opens a connection of the driver. Tests wrap it. */
   connect?: typeof connect
 }
 
-/** Redis and Valkey, by ACL users. */
+/** The engine for the ACL users of Redis and Valkey. */
 export class Redis implements Engine {
   readonly #options: Required<RedisOptions>
   readonly #secureContext: ReturnType<typeof lazySecureContext>
@@ -30,7 +30,7 @@ export class Redis implements Engine {
     this.#secureContext = lazySecureContext(options.caFile)
   }
 
-  /** Whether the password was looked at is not seen before that is asked for. */
+  /** The same as `login`: a login does not show whether the server checked the password. requirePasswordCheck asks for that. */
   loginUnchecked(credential: Credential): Promise<RedisSession> {
     return this.login(credential)
   }
@@ -48,7 +48,7 @@ export class Redis implements Engine {
         port,
         username,
         password,
-        // Every connection begins in 0, and not every user may run SELECT.
+        // Database 0 needs no SELECT, which not every user may run.
         database: Number(dbname ?? 0),
         connectTimeout,
         commandTimeout: statementTimeout,

@@ -2,26 +2,30 @@ import { createHash } from 'node:crypto'
 import { DatabaseFailed } from '../../errors.ts'
 import { NotAClone } from '../notAClone.ts'
 
-/** One user as ACL LIST tells it, in words that ACL SETUSER takes. */
+/**
+ * One user as ACL LIST shows it, in the words that ACL SETUSER accepts
+ * (https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/).
+ */
 export type AclUser = {
   name: string
-  /** `#digest` each, or `nopass`. */
+  /** Each `#` and a digest, or `nopass`. */
   passwords: string[]
-  /** All else but whether it is on; a selector is one of them. */
+  /** The other rules, without `on` and `off`. A selector, which is a list of rules in parentheses, counts as one rule. */
   rules: string[]
 }
 
+/** Whether a user logs in with any password (`nopass`). */
 export const takesAnyPassword = ({ passwords }: AclUser) => passwords.includes('nopass')
 
-/** Not among the rules. The last is what a user has anyhow, told of one and not of the other. */
+/** Rules that AclUser leaves out. `sanitize-payload` is the default, which servers show for some users and not for others. */
 const IGNORED_RULES = ['on', 'off', 'sanitize-payload']
 
-/** What Redis keeps of a password. It is not salted, so equal passwords have equal digests. */
+/** Computes what Redis stores for a password: its SHA-256 in hexadecimal, without a salt. */
 export const passwordDigest = (password: string) => createHash('sha256').update(password).digest('hex')
 
 /**
- * Finds a user whose rules are to be written again.
- * @throws DatabaseFailed if they are not text, as they could not be
+ * Finds a user as findAclUser does, whose rules are to be sent back to the server.
+ * @throws DatabaseFailed if a rule is not UTF-8, so that it cannot be sent unchanged
  */
 export function findWritableUser(lines: string[], name: string): AclUser | undefined {
   const user = findAclUser(lines, name)
@@ -30,9 +34,9 @@ export function findWritableUser(lines: string[], name: string): AclUser | undef
   return user
 }
 
-/** Finds a user in the answer to ACL LIST, whose lines are what Redis also keeps in its aclfile. */
+/** Finds a user in the lines of ACL LIST, which have the format of Redis' aclfile. @returns undefined if there is none */
 export function findAclUser(lines: string[], name: string): AclUser | undefined {
-  // `user <name> <rules>`; there is no space in a name, or in a rule that is no selector. Those come last.
+  // A line is `user <name> <rules>`. Neither names nor rules contain spaces, except selectors, which come last.
   const line = lines.find(line => line.split(' ', 2)[1] === name)
   if (line === undefined) return undefined
   const words = sortCommandRules(line.slice(`user ${name} `.length)).match(/\(.*?\)(?= \(|$)|[^ ]+/g) ?? []
@@ -45,64 +49,65 @@ export function findAclUser(lines: string[], name: string): AclUser | undefined 
 }
 
 /**
- * Sorts neighbours that are about single commands, so that equal users read the same: Redis 7.0 tells them in any order.
- * None is about the same as another, but one about a command's subcommand, which stays after it.
+ * Sorts adjacent rules about single commands, so that the rules of equal users can be compared: Redis 7.0 shows such rules in
+ * any order. The order among them does not matter, except that a rule about a subcommand must follow the rule about its
+ * command, which sorting by name ensures.
  */
 function sortCommandRules(rules: string): string {
   const single = '[+-][^@ )][^ )]*'
   const command = (rule: string) => rule.slice(1)
-  return rules.replace(new RegExp(`(?<= )${single}(?: ${single})+`, 'g'), neighbours =>
-    neighbours
+  return rules.replace(new RegExp(`(?<= )${single}(?: ${single})+`, 'g'), adjacent =>
+    adjacent
       .split(' ')
       .sort((a, b) => (command(a) < command(b) ? -1 : 1))
       .join(' '),
   )
 }
 
-/** What would make the clone's rules those of the user; nothing if they are. */
+/** @returns what would make the clone's rules equal to the user's, one sentence each; none if they are equal */
 export function differences(user: AclUser, clone: AclUser): string[] {
   const without = (a: AclUser, b: AclUser) => a.rules.filter(rule => !b.rules.includes(rule))
   const found = [
     ...without(user, clone).map(rule => `give ${rule} to ${clone.name}`),
     ...without(clone, user).map(rule => `revoke ${rule} from ${clone.name}`),
   ]
-  // A later rule about a command overrides an earlier one.
+  // The order of rules matters, as a later rule about a command overrides an earlier one.
   if (!found.length && String(user.rules) !== String(clone.rules))
     return [`put the rules of ${clone.name} in the order of ${user.name}'s`]
   return found
 }
 
-/** Whoever may do one of these can give itself the rest. */
+/** Whether a rule lets a user give itself any other rule. */
 const isAdminRule = (rule: string) => /^\+(@all|@admin|@dangerous|acl|acl\|setuser)$/.test(rule)
 
-/** What users that have nothing to do with each other have in common. */
+/** Whether a rule is so common that unrelated users may share it. */
 const isCommonRule = (rule: string) =>
   /^(&\*|~\*|%(R|W|RW|WR)~\*|\+(ping|auth|hello|select|client\|set\w+|@connection))$/.test(rule)
 
 /**
- * Somebody else's user that happens to have the clone's name must not be taken over by whoever reads the secret, nor
- * take the user over: `byClone` says that it is the clone whose password was proven. It then has to have two of the
- * user's rules, if there are two.
- * @throws Stranger if none of what it was given is the user's, or if it administers and the user does not
+ * Checks that a user with the clone's name is the user's clone: it must share rules with the user. Otherwise an unrelated
+ * user's password would go into the secret, or the owner of an unrelated clone could take the user over.
+ * @param cloneIsProven Whether the stored value is the clone's. Then the two must share two rules, if the user has two.
+ * @throws NotAClone if they share too little, or if the clone may administer users and the user may not
  */
-export function requireClone(user: AclUser, clone: AclUser, byClone: boolean): void {
-  const givenTo = ({ rules }: AclUser) =>
+export function requireClone(user: AclUser, clone: AclUser, cloneIsProven: boolean): void {
+  const specificRules = ({ rules }: AclUser) =>
     new Set(rules.filter(rule => /^[+~%&(]/.test(rule) && !isCommonRule(rule)))
-  const [had, has] = [givenTo(user), givenTo(clone)]
-  const shared = had.intersection(has).size
-  // Also by a selector.
-  const mightOf = ({ rules }: AclUser) =>
+  const [ofUser, ofClone] = [specificRules(user), specificRules(clone)]
+  const shared = ofUser.intersection(ofClone).size
+  // A selector may hold an admin rule too, so selectors are taken apart.
+  const adminRules = ({ rules }: AclUser) =>
     rules.flatMap(rule => rule.match(/[^ ()]+/g) ?? []).filter(isAdminRule)
-  const more = mightOf(clone).find(rule => !mightOf(user).includes(rule))
-  if (more)
+  const adminRule = adminRules(clone).find(rule => !adminRules(user).includes(rule))
+  if (adminRule)
     throw new NotAClone(
-      `${clone.name} exists but is no clone of ${user.name}: it has ${more}; take that away, or rename it`,
+      `${clone.name} exists but is no clone of ${user.name}: it has ${adminRule}; take that away, or rename it`,
     )
-  if (has.size && !shared)
+  if (ofClone.size && !shared)
     throw new NotAClone(
       `${clone.name} exists but is no clone of ${user.name}: nothing that it may do is the user's; rename it`,
     )
-  if (byClone && shared < Math.min(had.size, 2))
+  if (cloneIsProven && shared < Math.min(ofUser.size, 2))
     throw new NotAClone(
       `${clone.name} exists but is no clone of ${user.name}: it may do too little of what the user may; rename it, or give it the user's rules`,
     )

@@ -7,39 +7,41 @@ type RedisTarget = {
   username: string
   password: string
   database: number
-  /** What to verify the server by; without it nothing is encrypted. */
+  /** How to verify the server's certificate. Without it the connection has no TLS. */
   tls?: { secureContext: SecureContext; checkServerIdentity: typeof checkServerIdentity }
-  /** Milliseconds until a connection or a command counts as unanswered. */
+  /** Milliseconds after which a connection attempt counts as unanswered. */
   connectTimeout: number
+  /** Milliseconds after which a command counts as unanswered. */
   commandTimeout: number
 }
 
+/** A client of the driver that is connected and logged in. */
 export type RedisConnection = Awaited<ReturnType<typeof connect>>
 
-/** 3 begins with HELLO. */
+/** The version of Redis' protocol. With version 3 the driver begins with HELLO, which not every user may run. */
 const RESP_2 = { RESP: 2 } as const
 
-/** With all commands. The library's createClient makes it anew for every password, in 50 ms, and keeps the last one. */
+/** The driver's client class with all commands. The driver's own createClient builds it anew for every password, in 50 ms. */
 const constructClient = RedisClient.factory(RESP_2)
 
-/** A client that is not connected yet, as the library's createClient makes it, for RESP 2. */
+/** Creates a client as the driver's createClient does, for RESP 2. It is not connected yet. */
 export function createClient(options: Parameters<typeof constructClient<Record<never, never>>>[0]) {
   return constructClient({ ...options, ...RESP_2 })
 }
 
-/** What came is no answer to what was asked: no Redis, or nothing of its protocol. */
+/** The answer is not one to the command: it is not of Redis' protocol, or comes from another service. */
 export class Unreadable extends Error {}
 
-/** The same in answer to a login in clear text, where no certificate shows that it is the server that was meant. */
+/** The answer to a login without TLS is Unreadable. No certificate shows that the intended server has sent it. */
 export class NotRedis extends Unreadable {}
 
-/** Something came in time, but not the whole answer. */
+/** The answer did not arrive completely in time. */
 export class Unfinished extends Error {}
 
 /**
- * One connection, for as long as it lasts, that is logged in by AUTH and sends nothing of its own accord: not every user
- * may run what the client would else ask. It is closed too when it was idle for `commandTimeout`.
- * @throws Error as Node's or the client's own, or one of those above
+ * Opens a connection and logs in by AUTH. The connection does not reconnect, and sends no command that was not asked for, as
+ * not every user may run those that the driver would otherwise send. It is closed when it was idle for `commandTimeout`.
+ * @throws Unreadable, NotRedis, Unfinished, or an error of Node or of the driver
  */
 export async function connect({ tls, commandTimeout, ...target }: RedisTarget) {
   const { host, port, connectTimeout, username, password, database } = target
@@ -53,54 +55,59 @@ export async function connect({ tls, commandTimeout, ...target }: RedisTarget) {
       reconnectStrategy: false,
       ...(tls ? { tls: true, ...tls } : { tls: false }),
     },
-    // Else a command that could not be written in time is left out, and the rest of a transaction sent.
+    // With a timeout, the driver skips a command that it could not write in time and sends the rest of the transaction.
     commandOptions: { timeout: 0 },
   })
-  /** Why we closed it, which is the reason then for all that fails. */
+
+  /** Why the connection was closed here. Every command that fails from then on fails for this reason. */
   let reason: Error | undefined
-  const end = (error: Error) => {
+  const close = (error: Error) => {
     reason ??= error
     client.destroy()
   }
   client.on('error', () => {
-    // What broke the connection has closed the client; after what it cannot read it would wait on.
-    if (client.isOpen) end(new Unreadable('what was answered cannot be read'))
+    // A broken connection has closed the client. After an answer that it cannot read, the client stays open and would wait.
+    if (client.isOpen) close(new Unreadable('what was answered cannot be read'))
   })
   const send = client.sendCommand.bind(client)
   client.sendCommand = async <T>(...command: Parameters<typeof send>): Promise<T> => {
-    const late = setTimeout(end, commandTimeout, new Unfinished(`no whole answer in ${commandTimeout}ms`))
+    const timer = setTimeout(close, commandTimeout, new Unfinished(`no whole answer in ${commandTimeout}ms`))
     try {
       return await send<T>(...command)
     } catch (error) {
       throw reason ?? error
     } finally {
-      clearTimeout(late)
+      clearTimeout(timer)
     }
   }
+
   try {
     await connectInTime(client, connectTimeout)
-    // At once: a server that has no room tells so before it is asked.
+    // Both commands are sent at once: a server with too many connections answers before it gets a command.
     const commands = [['AUTH', username, password], ...(database ? [['SELECT', String(database)]] : [])]
-    const [welcome] = await Promise.all(commands.map(command => client.sendCommand<unknown>(command)))
-    if (welcome !== 'OK') throw new Unreadable('AUTH was answered by something else than OK')
+    const [answerToAuth] = await Promise.all(commands.map(command => client.sendCommand<unknown>(command)))
+    if (answerToAuth !== 'OK') throw new Unreadable('AUTH was answered by something else than OK')
     return client
   } catch (error) {
-    // The library keeps a list of its clients.
+    // The driver keeps a list of its clients, which a destroyed one leaves.
     client.destroy()
     if (error instanceof Unreadable && !tls) throw new NotRedis(error.message)
     throw error
   }
 }
 
-/** The library's own limit begins anew with every byte that comes. */
+/**
+ * Connects a client within `timeout` milliseconds. The driver's own timeout starts again with every byte that arrives.
+ * @throws ConnectionTimeoutError
+ */
 async function connectInTime(client: ReturnType<typeof createClient>, timeout: number): Promise<void> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => late.reject(new ConnectionTimeoutError()), timeout)
+  const timedOut = Promise.withResolvers<never>()
+  const timer = setTimeout(() => timedOut.reject(new ConnectionTimeoutError()), timeout)
   const connected = client.connect()
   try {
-    await Promise.race([connected, late.promise])
+    await Promise.race([connected, timedOut.promise])
   } catch (error) {
-    // Until it is connected, the client does not know what to destroy.
+    // A client that is not connected yet cannot be destroyed, so it is destroyed once it is connected.
     connected.then(
       () => client.destroy(),
       () => {},

@@ -19,16 +19,20 @@ import { TLS_FAILURE_CODE, UNREACHABLE_CODE } from '../networkErrors.ts'
 import { TooManyConnections } from '../tooManyConnections.ts'
 import { NotRedis, Unfinished, Unreadable } from './redisConnection.ts'
 
-/** The server has no file of the kind that a change was to be saved in. */
+/** A change cannot be saved, because the server has no aclfile (ACL SAVE) or no config file (CONFIG REWRITE). */
 export class NoFileToSaveTo extends NotPermitted {}
 
-/** There is one, and it could not be written. */
+/** A change cannot be saved, because the server failed to write its config file. */
 export class SaveFailed extends NotPermitted {}
 
-/** Its memory is full. Some servers then let nothing into a transaction, not even a change of users. */
+/** The server's memory is full. Some servers then refuse every command in a transaction, even a change of users. */
 export class OutOfMemory extends Unreachable {}
 
-/** By how an answer begins: with a code, and after ERR, which can mean anything, with words. */
+/**
+ * The error for each beginning of an error message. A message begins with a code
+ * (https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors). The code ERR has many meanings, so the words
+ * after it decide.
+ */
 const translationByBeginning: [RegExp, (message: string, where: string) => RotationError][] = [
   [
     /^WRONGPASS/,
@@ -71,12 +75,13 @@ const translationByBeginning: [RegExp, (message: string, where: string) => Rotat
   ],
 ]
 
-/** The code, and those words after it that never quote what was sent. */
+/** The code of an error message, with those words after it that never quote what was sent. */
 const codeOf = (message: string) =>
   /^[A-Z]+( (unknown (sub)?command|wrong number of arguments|There was an error trying to save the ACLs))?/.exec(
     message,
   )?.[0] ?? 'an answer without a code'
 
+/** The errors of a connection that may pass by themselves. */
 const connectionErrors = [
   ConnectionTimeoutError,
   SocketTimeoutError,
@@ -88,9 +93,10 @@ const connectionErrors = [
 ]
 
 /**
- * An answer of the server, or an error of the connection, as one of ours: each has a name. Server texts are kept only
- * where they name nothing but users, commands, keys and files; a command's arguments never come along, so no `cause` is
- * kept either.
+ * Turns an error answer of the server, or an error of the connection, into a RotationError. The server's message is kept only
+ * if it names nothing but users, commands, keys and files. A command's arguments must not get into the error, so there is no
+ * `cause` either.
+ * @param where The login, for the message.
  */
 export function translate(error: unknown, where: string): RotationError {
   if (error instanceof RotationError) return error

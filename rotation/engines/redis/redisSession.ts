@@ -18,7 +18,7 @@ import { OutOfMemory, SaveFailed } from './redisErrors.ts'
 import { runTestQuery } from './redisTestQuery.ts'
 import { listOrEmpty, type RedisWire } from './redisWire.ts'
 
-/** What one login to Redis or Valkey can do with users. */
+/** A session of Redis or Valkey. */
 export class RedisSession implements Session {
   readonly #wire: RedisWire
   readonly #credential: Credential
@@ -36,7 +36,7 @@ export class RedisSession implements Session {
       await this.#alter(user, ...rules)
     } catch (error) {
       if (reversibly || !saveErrors.some(kind => error instanceof kind)) throw error
-      // What is set back comes into force all the same, until a restart; the error says that it does no longer.
+      // A rollback needs the password although it cannot be saved: it is valid until the next restart, as the error says.
       await this.#wire.send(['ACL', 'SETUSER', user, ...rules])
       if (!(error instanceof OutOfMemory && this.#wire.saveCommand)) throw error
       await this.#wire.send(this.#wire.saveCommand)
@@ -63,69 +63,72 @@ export class RedisSession implements Session {
       : await this.#wire.wouldChange(renewCommand(open, rules, password), ['ACL', 'LIST'])
   }
 
-  /** The user, whose clone may be opened, or made, or be in use. @throws Stranger, Unproven, NoSuchUser */
+  /**
+   * Reads the user of a pair and checks the clone, if there is one.
+   * @throws NotAClone, NoSuchUser; PasswordNotChecked if the one of the two that is in use logs in with any password
+   */
   async #userToClone({ user, clone }: UserPair, open: string): Promise<AclUser> {
-    const before = await this.#listUsers()
-    const found = findAclUser(before, clone)
-    const original = requireUser(before, user)
-    if (found) requireClone(original, found, open === user)
-    const inUse = open === user ? found : original
+    const users = await this.#listUsers()
+    const existing = findAclUser(users, clone)
+    const original = requireUser(users, user)
+    if (existing) requireClone(original, existing, open === user)
+    const inUse = open === user ? existing : original
     if (inUse && takesAnyPassword(inUse)) throw this.#notCheckedError(inUse.name)
-    return open === user ? original : requireWritableUser(before, user)
+    return open === user ? original : requireWritableUser(users, user)
   }
 
-  /** Gives the clone the user's rules and this password, in place of whatever it had. */
+  /** Creates or resets the clone, with the user's rules and this password. @throws Conflict, DatabaseFailed */
   async #renewClone(clone: string, { name: user, rules }: AclUser, password: string): Promise<void> {
-    const [, after] = await this.#wire.changeAndSave(renewCommand(clone, rules, password), ['ACL', 'LIST'])
-    // Later there may be nobody who can tell: see differences.
-    const now = this.#lines(after)
-    const missing = differences(requireUser(now, user), requireUser(now, clone))
+    const [, answer] = await this.#wire.changeAndSave(renewCommand(clone, rules, password), ['ACL', 'LIST'])
+    // The result is compared here, because `differences` runs in sessions that may not be allowed to read it.
+    const users = this.#lines(answer)
+    const missing = differences(requireUser(users, user), requireUser(users, clone))
     if (!missing.length) return
-    if (String(requireUser(now, user).rules) !== String(rules))
+    if (String(requireUser(users, user).rules) !== String(rules))
       throw new Conflict(`as ${this.#credential}: the rules of ${user} changed meanwhile`)
     throw new DatabaseFailed(
       `as ${this.#credential}: the server made other rules of those that it told of ${user}; still to be done: ${missing.join('; ')}`,
     )
   }
 
-  /** Not `off`: setting a password is all that opens the user again. */
+  /** Removes the passwords and leaves the user `on`, so that setting a password is all that opens the user again. */
   async lockUser(user: string, pair: UserPair): Promise<void> {
     const users = await this.#listUsers()
     requireUser(users, user)
-    const found = findAclUser(users, pair.clone)
-    if (found) requireClone(requireUser(users, pair.user), found, user === pair.user)
+    const existing = findAclUser(users, pair.clone)
+    if (existing) requireClone(requireUser(users, pair.user), existing, user === pair.user)
     await this.#wire.changeAndSave(['ACL', 'SETUSER', user, 'resetpass'])
   }
 
   async countSessions(user: string): Promise<number | undefined> {
-    const told = await this.#wire.send(['CLIENT', 'LIST']).catch(undefinedIfNotReadable)
-    if (typeof told !== 'string') return undefined
-    return told.split('\n').filter(line => line.split(' ').includes(`user=${user}`)).length
+    const list = await this.#wire.send(['CLIENT', 'LIST']).catch(undefinedIfNotReadable)
+    if (typeof list !== 'string') return undefined
+    return list.split('\n').filter(line => line.split(' ').includes(`user=${user}`)).length
   }
 
-  /** By what INFO tells of all: a user has no limit of its own. */
+  /** Counts for the whole server, as a user has no limit of its own. */
   async countFreeConnections(): Promise<number | undefined> {
-    const told = String(await this.#wire.send(['INFO', 'clients']).catch(undefinedIfNotReadable))
+    const info = String(await this.#wire.send(['INFO', 'clients']).catch(undefinedIfNotReadable))
     const [most, open] = ['maxclients', 'connected_clients'].map(field =>
-      Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(told)?.[1] ?? Number.NaN),
+      Number(new RegExp(`^${field}:(\\d+)`, 'm').exec(info)?.[1] ?? Number.NaN),
     ) as [number, number]
     return Number.isNaN(most - open) ? undefined : Math.max(0, most - open)
   }
 
-  /** It closes the open sessions of the clone. */
+  /** Also closes the open sessions of the clone: https://redis.io/docs/latest/commands/acl-deluser/ */
   async dropClone({ user, clone }: UserPair): Promise<void> {
     const users = await this.#listUsers()
-    const found = findAclUser(users, clone)
-    if (!found) return
-    requireClone(requireUser(users, user), found, false)
+    const existing = findAclUser(users, clone)
+    if (!existing) return
+    requireClone(requireUser(users, user), existing, false)
     await this.#wire.changeAndSave(['ACL', 'DELUSER', clone])
   }
 
-  /** With a name that nobody has: should it be run all the same, it drops nobody. */
+  /** Asks with a name that no user has, so that the command drops nobody even if the server should run it. */
   async wouldDropUser({ user, clone }: UserPair): Promise<string[]> {
     const users = await this.#listUsers()
-    const found = findAclUser(users, clone)
-    if (found) requireClone(requireUser(users, user), found, false)
+    const existing = findAclUser(users, clone)
+    if (existing) requireClone(requireUser(users, user), existing, false)
     return await this.#wire.wouldChange(['ACL', 'DELUSER', generateUnknownPassword()])
   }
 
@@ -138,8 +141,8 @@ export class RedisSession implements Session {
   }
 
   /**
-   * None too if this user may not look, which takes the right to read everybody's rules and digests: cloneUser has
-   * then proven it, with the admin's.
+   * Returns no difference either if this user may not run ACL LIST, which shows everybody's rules and digests. cloneUser has
+   * compared the two before, in the admin's session.
    */
   async differences({ user, clone }: UserPair): Promise<string[]> {
     const users = await this.#listUsers().catch(error => {
@@ -153,8 +156,8 @@ export class RedisSession implements Session {
   }
 
   /**
-   * By what the server tells the user of itself, if it may ask that. Else by a wrong password, which the server notes
-   * in ACL LOG and leaves the session as it is.
+   * Asks the server for the user's own flags, if the user may ask. If not, tries a wrong password: the server then adds an
+   * entry to ACL LOG, and the session stays logged in.
    */
   async requirePasswordCheck(): Promise<void> {
     const { username } = this.#credential
@@ -162,28 +165,29 @@ export class RedisSession implements Session {
       throw this.#notCheckedError(username)
   }
 
-  /** Undefined if this user may not ask for them, or the server tells something else. */
+  /** @returns the flags of this user; undefined if it may not ask for them, or if the server answers something else */
   async #ownFlags(): Promise<unknown[] | undefined> {
-    const told = await this.#wire
-      .send(['ACL', 'GETUSER', this.#credential.username])
-      .catch(undefinedIfNotPermitted)
-    const flags = listOrEmpty(told)[listOrEmpty(told).indexOf('flags') + 1]
+    const answer = listOrEmpty(
+      await this.#wire.send(['ACL', 'GETUSER', this.#credential.username]).catch(undefinedIfNotPermitted),
+    )
+    const flags = answer[answer.indexOf('flags') + 1]
     return Array.isArray(flags) ? flags : undefined
   }
 
+  /** Whether this user logs in with a password. */
   async #admits(password: string): Promise<boolean> {
     const answer = this.#wire.send(['AUTH', this.#credential.username, password])
     return (await answer.catch(undefinedIfNotPermitted)) !== undefined
   }
 
   /**
-   * By what HELLO tells of the server, which since Redis 6.2 everybody may ask; else by ROLE. It asks for the protocol
-   * that the connection has.
+   * Reads the server's role from HELLO, which every user may run since Redis 6.2, or else from ROLE. HELLO names the protocol
+   * version that the connection already has, so it changes nothing.
    */
   async isStandby(): Promise<boolean> {
-    const told = listOrEmpty(await this.#wire.send(['HELLO', '2']).catch(undefinedIfNotPermitted))
-    const at = told.indexOf('role')
-    const [role] = at < 0 ? listOrEmpty(await this.#wire.send(['ROLE'])) : told.slice(at + 1)
+    const fields = listOrEmpty(await this.#wire.send(['HELLO', '2']).catch(undefinedIfNotPermitted))
+    const at = fields.indexOf('role')
+    const [role] = at < 0 ? listOrEmpty(await this.#wire.send(['ROLE'])) : fields.slice(at + 1)
     const standby = IS_REPLICA_BY_ROLE.get(role)
     if (standby !== undefined) return standby
     throw new DatabaseFailed(`as ${this.#credential}: the server does not say whether it is a replica`)
@@ -203,7 +207,7 @@ export class RedisSession implements Session {
     this.#wire.close()
   }
 
-  /** Changes a user that there is: the server would make any other. */
+  /** Changes an existing user. It is looked up first, because ACL SETUSER creates a user that does not exist. */
   async #alter(user: string, ...rules: string[]): Promise<void> {
     if (user !== this.#credential.username) requireUser(await this.#listUsers(), user)
     await this.#wire.changeAndSave(['ACL', 'SETUSER', user, ...rules])
@@ -218,35 +222,37 @@ export class RedisSession implements Session {
     return this.#lines(await this.#wire.send(['ACL', 'LIST']))
   }
 
-  #lines(told: unknown): string[] {
-    if (Array.isArray(told) && told.every(line => typeof line === 'string')) return told
+  /** Checks the answer to ACL LIST. */
+  #lines(answer: unknown): string[] {
+    if (Array.isArray(answer) && answer.every(line => typeof line === 'string')) return answer
     throw new DatabaseFailed(`as ${this.#credential}: ACL LIST was not answered with lines`)
   }
 }
 
-/** The clone may be in use, and is left as it is. */
+/** The command that opens the user of a pair. The clone may be in use and stays as it is. */
 const openCommand = (user: string, password: string) => ['ACL', 'SETUSER', user, 'on', 'resetpass', password]
 
+/** The command that creates or resets the clone. */
 const renewCommand = (clone: string, rules: string[], password: string) => [
   ...['ACL', 'SETUSER', clone, 'reset', 'on'],
   ...[...rules, password],
 ]
 
-/** What HELLO and ROLE call a server, and whether that is a replica. */
+/** The roles that HELLO and ROLE report, and whether each is a replica's. */
 const IS_REPLICA_BY_ROLE = new Map<unknown, boolean>([
   ['master', false],
   ['replica', true],
   ['slave', true],
 ])
 
-/** What a change ends with that could not be saved. */
+/** The errors of a change that could not be saved. */
 const saveErrors = [SaveFailed, DatabaseFailed, OutOfMemory]
 
 function requireUser(lines: string[], name: string): AclUser {
   return requireFound(findAclUser(lines, name), name)
 }
 
-/** @throws DatabaseFailed if its rules could not be written again */
+/** @throws NoSuchUser; DatabaseFailed if a rule is not UTF-8, so that it cannot be sent unchanged */
 function requireWritableUser(lines: string[], name: string): AclUser {
   return requireFound(findWritableUser(lines, name), name)
 }

@@ -1,14 +1,14 @@
 import { awaitTestQuery, writingTestQueryError } from '../testQuery.ts'
 import { listOrEmpty, type RedisWire } from './redisWire.ts'
 
-/** Where COMMAND INFO has what it tells of the commands within one, such as XINFO STREAM. */
+/** The place of the subcommands, such as XINFO STREAM, in a command's info: https://redis.io/docs/latest/commands/command/ */
 const SUBCOMMANDS_INDEX = 9
-/** Where each has its flags. */
+/** The place of the flags in the info of a command or subcommand. */
 const FLAGS_INDEX = 2
 
 /**
- * Runs a test query; unless it may write, only a command that reads.
- * @throws TestFailed
+ * Runs a test query, which is one command. Its words are separated by spaces, and may be quoted.
+ * @throws TestFailed if the server refuses it, or if it may only read and the server does not call it `readonly`
  */
 export async function runTestQuery(
   wire: RedisWire,
@@ -28,13 +28,12 @@ async function requireReadOnlyCommand(
   [name = '', subcommand]: string[],
   where: string,
 ): Promise<void> {
-  const told = await awaitTestQuery(wire.send(['COMMAND', 'INFO', name]))
-  const [info] = listOrEmpty(told)
-  // It does not know the command, and will say so.
-  if (info === null) return
-  const isMeant = (one: unknown) =>
-    `${listOrEmpty(one)[0]}`.toLowerCase() === `${name}|${subcommand}`.toLowerCase()
-  const meant = listOrEmpty(listOrEmpty(info)[SUBCOMMANDS_INDEX]).find(isMeant) ?? info
-  const flags = listOrEmpty(meant)[FLAGS_INDEX]
+  const [commandInfo] = listOrEmpty(await awaitTestQuery(wire.send(['COMMAND', 'INFO', name])))
+  // The server does not know the command, and will refuse it in its own words.
+  if (commandInfo === null) return
+  const isSubcommand = (info: unknown) =>
+    `${listOrEmpty(info)[0]}`.toLowerCase() === `${name}|${subcommand}`.toLowerCase()
+  const info = listOrEmpty(listOrEmpty(commandInfo)[SUBCOMMANDS_INDEX]).find(isSubcommand) ?? commandInfo
+  const flags = listOrEmpty(info)[FLAGS_INDEX]
   if (!listOrEmpty(flags).includes('readonly')) throw writingTestQueryError(where)
 }

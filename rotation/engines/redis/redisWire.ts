@@ -4,11 +4,12 @@ import { undefinedIfNotReadable } from '../userInUse.ts'
 import type { RedisConnection } from './redisConnection.ts'
 import { NoFileToSaveTo, translate } from './redisErrors.ts'
 
-/** What a session sends: commands one by one, and changes in transactions that save them. */
+/** The connection of a session: sends single commands, and changes in transactions that also save them. */
 export class RedisWire {
   readonly #connection: RedisConnection
-  /** For errors: whose connection it is. */
+  /** The login, for errors. */
   readonly #where: string
+  /** The command that saves the users; undefined before the first change. */
   #save: string[] | undefined
 
   constructor(connection: RedisConnection, where: string) {
@@ -16,12 +17,12 @@ export class RedisWire {
     this.#where = where
   }
 
-  /** The command that saves the users, once it is known. */
+  /** The command that saves the users; undefined before the first change, which finds out. */
   get saveCommand(): string[] | undefined {
     return this.#save
   }
 
-  /** Runs one command. @returns what it was answered */
+  /** Runs one command. @returns the answer */
   async send(command: string[]): Promise<unknown> {
     try {
       return await this.#connection.sendCommand<unknown>(command)
@@ -31,15 +32,15 @@ export class RedisWire {
   }
 
   /**
-   * Runs commands, and saves what they changed, in one transaction.
-   * @returns what each was answered
-   * @throws NotPermitted if it could not be saved, so that a restart would bring the old password back
-   * @throws DatabaseFailed if the server did not say what became of each
+   * Runs commands and saves their changes, in one transaction.
+   * @returns the answer to each command, and to the one that saves
+   * @throws NotPermitted if the changes could not be saved, so that a restart would bring the old password back
+   * @throws DatabaseFailed if the server did not answer each command
    */
   async changeAndSave(...commands: string[][]): Promise<unknown[]> {
     this.#save ??= await this.#tryToSave(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])
     await this.send(['MULTI'])
-    // All at once: whatever was refused, EXEC ends the transaction.
+    // The commands are sent together with EXEC, which ends the transaction also if one of them is refused.
     const all = [...commands, this.#save]
     const queued = [...all, ['EXEC']].map(command => this.send(command))
     for (const answer of await Promise.allSettled(queued))
@@ -52,31 +53,36 @@ export class RedisWire {
   }
 
   /**
-   * What change would refuse. The server says of each command of a transaction whether it takes it, long before EXEC runs
-   * them; and EXEC runs none of them if it did not take one.
-   * @returns what could not be looked at, a sentence each
-   * @throws what change would, but for a file that cannot be written
+   * Checks what changeAndSave would refuse. In a transaction the server checks each command when it is queued, and EXEC runs
+   * none of them if one was refused (https://redis.io/docs/latest/develop/reference/errors/common/execabort/). So the commands are
+   * queued in a transaction that one refused command has made void.
+   * @returns what could not be checked, one sentence each
+   * @throws what changeAndSave would throw, except for a file that cannot be written
    */
   async wouldChange(...commands: string[][]): Promise<string[]> {
-    const { saves, says } = await this.#refuseUnsaved()
+    const { saveCommands, unchecked } = await this.#requireFileToSaveTo()
     await this.send(['MULTI'])
-    // The first spoils the transaction, as it has too many words; the second shows that it goes on.
-    const [spoilt, nested] = [await this.#reply(['DISCARD', 'never']), await this.#reply(['MULTI'])]
-    if (!(spoilt instanceof ErrorReply && nested instanceof ErrorReply)) {
+    // DISCARD with an argument is refused, which makes the transaction void. A nested MULTI is refused only if the transaction
+    // is still open.
+    const [wrongDiscard, nestedMulti] = [
+      await this.#reply(['DISCARD', 'never']),
+      await this.#reply(['MULTI']),
+    ]
+    if (!(wrongDiscard instanceof ErrorReply && nestedMulti instanceof ErrorReply)) {
       this.close()
       throw new DatabaseFailed(`${this.#where}: the server does not refuse what is no part of a transaction`)
     }
-    const all = [...commands.map(withUnknownRule), ['ACL', 'SAVE'], ...(saves ? [saves] : []), ['EXEC']]
+    const all = [...commands.map(withUnknownRule), ['ACL', 'SAVE'], ...saveCommands, ['EXEC']]
     const answers = await Promise.all(all.map(command => this.#reply(command)))
     const errors = answers.filter(answer => answer instanceof ErrorReply)
-    // Older servers leave a transaction open whose EXEC they do not allow.
+    // Older servers leave the transaction open if the user may not run EXEC.
     if (!errors.at(-1)?.message.startsWith('EXECABORT')) await this.#reply(['DISCARD'])
-    const refused = errors.find(({ message }) => !message.startsWith(TRANSACTION_DISCARDED))
-    if (refused) throw this.#translate(refused)
-    return says
+    const refusal = errors.find(({ message }) => !message.startsWith(TRANSACTION_DISCARDED))
+    if (refusal) throw this.#translate(refusal)
+    return unchecked
   }
 
-  /** What a command is answered, errors too. @throws Unreachable */
+  /** Runs one command. @returns the answer, also if it is an error @throws Unreachable */
   #reply(command: string[]): Promise<unknown> {
     return this.#connection.sendCommand<unknown>(command).catch(error => {
       if (error instanceof ErrorReply) return error
@@ -85,32 +91,40 @@ export class RedisWire {
   }
 
   /**
-   * Whether there is a file to save users in, as far as it is told.
-   * @returns the command that it takes beside ACL SAVE
-   * @throws NoFileToSaveTo if there is none
+   * Checks that the server has a file to save users to, as far as this user may ask.
+   * @returns the commands that saving needs besides ACL SAVE; and what could not be checked, one sentence each
+   * @throws NoFileToSaveTo if the server has neither an aclfile nor a config file
    */
-  async #refuseUnsaved(): Promise<{ saves?: string[]; says: string[] }> {
+  async #requireFileToSaveTo(): Promise<{ saveCommands: string[][]; unchecked: string[] }> {
     const [, aclfile] = listOrEmpty(
       await this.send(['CONFIG', 'GET', 'aclfile']).catch(undefinedIfNotReadable),
     )
     if (aclfile === undefined)
       return {
-        says: [`could not be looked at: whether the server has an aclfile; let the login have +config|get`],
+        saveCommands: [],
+        unchecked: [
+          'could not be looked at: whether the server has an aclfile; let the login have +config|get',
+        ],
       }
-    if (aclfile !== '') return { says: [] }
-    const told = await this.send(['INFO', 'server']).catch(undefinedIfNotReadable)
-    const [, file] = /^config_file:(.*?)\r?$/m.exec(String(told)) ?? []
-    const saves = ['CONFIG', 'REWRITE']
-    if (file === undefined)
+    if (aclfile !== '') return { saveCommands: [], unchecked: [] }
+
+    const info = await this.send(['INFO', 'server']).catch(undefinedIfNotReadable)
+    const [, configFile] = /^config_file:(.*?)\r?$/m.exec(String(info)) ?? []
+    const saveCommands = [['CONFIG', 'REWRITE']]
+    if (configFile === undefined)
       return {
-        saves,
-        says: ['could not be looked at: whether the server has a config file; let the login have +info'],
+        saveCommands,
+        unchecked: ['could not be looked at: whether the server has a config file; let the login have +info'],
       }
-    if (file === '') throw this.#translate(new ErrorReply('ERR The server is running without a config file'))
-    return { saves, says: [] }
+    if (configFile === '')
+      throw this.#translate(new ErrorReply('ERR The server is running without a config file'))
+    return { saveCommands, unchecked: [] }
   }
 
-  /** Saves the users as they are, in the first way that the server has: the proof that a change can be. */
+  /**
+   * Saves the users unchanged, which proves that a change can be saved.
+   * @returns the first of these commands for which the server has a file
+   */
   async #tryToSave(first: string[], ...others: string[][]): Promise<string[]> {
     try {
       await this.send(first)
@@ -122,6 +136,7 @@ export class RedisWire {
     }
   }
 
+  /** Closes the connection at once. */
   close(): void {
     this.#connection.destroy()
   }
@@ -131,13 +146,13 @@ export class RedisWire {
   }
 }
 
-/** How EXEC answers where a command before it was refused. */
+/** The beginning of EXEC's answer in a transaction that a refused command has made void. */
 const TRANSACTION_DISCARDED = 'EXECABORT Transaction discarded because of previous errors'
 
-/** With a rule that there is none of: should it be run all the same, it changes nothing. */
+/** Adds a rule that does not exist to ACL SETUSER, so that the command changes nothing even if the server should run it. */
 const withUnknownRule = (command: string[]) => (command[1] === 'SETUSER' ? [...command, '!'] : command)
 
-/** A list that the server told; empty if it told something else. */
-export function listOrEmpty(told: unknown): unknown[] {
-  return Array.isArray(told) ? told : []
+/** @returns the answer if it is a list, else an empty list */
+export function listOrEmpty(answer: unknown): unknown[] {
+  return Array.isArray(answer) ? answer : []
 }
