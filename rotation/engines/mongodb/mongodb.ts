@@ -10,14 +10,14 @@ import { UnsupportedMechanism } from './mongodbErrors.ts'
 import { ADMIN_DATABASE, MongodbSession } from './mongodbSession.ts'
 
 type MongodbOptions = EngineOptions & {
-  /** The driver's client, to be wrapped by tests. */
+  /** The driver's client class, which tests wrap. */
   Client?: typeof MongoClient
 }
 
-/** Amazon DocumentDB and MongoDB. */
+/** The engine for Amazon DocumentDB and MongoDB. */
 export class Mongodb implements Engine {
   readonly #options: Required<MongodbOptions>
-  readonly #trust: ReturnType<typeof lazySecureContext>
+  readonly #secureContext: ReturnType<typeof lazySecureContext>
 
   constructor(options: MongodbOptions) {
     this.#options = {
@@ -27,30 +27,31 @@ export class Mongodb implements Engine {
       Client: MongoClient,
       ...options,
     }
-    this.#trust = lazySecureContext(options.caFile)
+    this.#secureContext = lazySecureContext(options.caFile)
   }
 
-  /** `host` is the database whose users the session acts on: a user of MongoDB is a name in a database. */
-  async login(credential: Credential, host?: string): Promise<MongodbSession> {
+  /** `accountQualifier` is the database that holds the users that the session acts on. */
+  async login(credential: Credential, accountQualifier?: string): Promise<MongodbSession> {
     const { dbname = engineTraits.mongo.defaultDatabase } = credential
     try {
-      return await this.#loginInDatabase(ADMIN_DATABASE, credential, host)
+      return await this.#loginInDatabase(ADMIN_DATABASE, credential, accountQualifier)
     } catch (error) {
-      // AWS's templates look for the user in `dbname`, and MongoDB may have it there.
+      // MongoDB may hold the user in `dbname`, where AWS's rotation templates look for it.
       if (!(error instanceof LoginRefused) || dbname === ADMIN_DATABASE) throw error
-      return await this.#loginInDatabase(dbname, credential, host)
+      return await this.#loginInDatabase(dbname, credential, accountQualifier)
     }
   }
 
-  /** As the user of this name in the database `source`. */
-  async #loginInDatabase(source: string, credential: Credential, host = source): Promise<MongodbSession> {
+  /** Logs in as the user that the database `source` holds. The session acts on the users of the database `usersIn`. */
+  async #loginInDatabase(source: string, credential: Credential, usersIn = source): Promise<MongodbSession> {
     const { Client, connectTimeout, statementTimeout, onCertificate } = this.#options
-    const options = { Client, connectTimeout, statementTimeout, onCertificate, trust: this.#trust }
-    const reach = (server: string) =>
+    const secureContext = this.#secureContext
+    const options = { Client, connectTimeout, statementTimeout, onCertificate, secureContext }
+    const connectTo = (server: string) =>
       connect({ server, source, credential }, options).catch(error => {
-        // Most clusters of Amazon DocumentDB know no other, and do not tell; the driver then takes SCRAM-SHA-256.
+        // Most clusters of Amazon DocumentDB know only SCRAM-SHA-1 and do not say so, and the driver tries SCRAM-SHA-256.
         if (!(error instanceof UnsupportedMechanism)) throw error
-        // The driver makes the proof of the escaped name, and no server does.
+        // For SCRAM-SHA-1 the driver computes the proof from the escaped name, while servers use the name itself.
         if (/[=,]/.test(credential.username))
           throw new InvalidCredential(
             'username',
@@ -58,32 +59,33 @@ export class Mongodb implements Engine {
           )
         return connect({ server, source, credential, authMechanism: 'SCRAM-SHA-1' }, options)
       })
-    const there = await reachPrimary(addressOf(credential), reach, `login as ${credential}`)
-    return new MongodbSession(
-      there.client,
-      credential,
-      { ...there, database: host, statementTimeout },
-      other => this.login(other),
+    const { client, isStandby } = await reachPrimary(
+      addressOf(credential),
+      connectTo,
+      `login as ${credential}`,
     )
+    const context = { database: usersIn, statementTimeout, isStandby }
+    return new MongodbSession(client, credential, context, other => this.login(other))
   }
 }
 
 /**
- * Reaches a server, or the primary that it names if it is a replica.
- * @throws Secondary if it is one, and names none or none that can be reached
+ * Connects to a server or, if it is a replica, to the primary that it names.
+ * @returns the client, and whether the server is a replica
+ * @throws NotPrimary if it is a replica, and names no primary or one that cannot be reached
  */
 async function reachPrimary(
   server: string,
-  reach: (server: string) => Promise<MongoClient>,
+  connectTo: (server: string) => Promise<MongoClient>,
   where: string,
 ): Promise<{ client: MongoClient; isStandby: boolean }> {
   try {
-    return { client: await reach(server), isStandby: false }
+    return { client: await connectTo(server), isStandby: false }
   } catch (error) {
     const primary = error instanceof NotPrimary ? error.primary : undefined
-    // It becomes part of a URL.
+    // The primary's address becomes part of a URL, so it must be nothing but a host and a port.
     if (typeof primary !== 'string' || !/^[\w.[\]:-]+:\d+$/.test(primary)) throw error
-    const client = await reach(primary).catch(failure => {
+    const client = await connectTo(primary).catch(failure => {
       if (!(failure instanceof Unreachable)) throw failure
       throw new NotPrimary(where, primary, failure.message.replace(`${where}: `, ''))
     })
@@ -91,6 +93,6 @@ async function reachPrimary(
   }
 }
 
-/** `host:port`, which becomes part of a URL. */
+/** The server's `host:port`, with an IPv6 address in brackets, as it stands in a URL. */
 const addressOf = ({ host, port = engineTraits.mongo.defaultPort }: Credential) =>
   `${isIPv6(host) ? `[${host}]` : host}:${port}`

@@ -4,7 +4,10 @@ import { NotAClone } from '../notAClone.ts'
 
 type Role = { role: string; db: string }
 
-/** What `usersInfo` tells of one user. DocumentDB leaves out what it does not have. */
+/**
+ * One user as `usersInfo` shows it (https://www.mongodb.com/docs/manual/reference/command/usersInfo/). Amazon DocumentDB leaves
+ * out the fields that it does not have.
+ */
 export type User = {
   user: string
   roles: Role[]
@@ -19,10 +22,10 @@ const userSchema = v.looseObject({
   mechanisms: v.optional(v.array(v.string())),
 })
 
-/** Whether this is what the server should tell of users. */
-export const isUserList = (told: unknown): told is User[] => v.is(v.array(userSchema), told)
+/** Whether the field `users` of an answer to `usersInfo` is a list of users. */
+export const isUserList = (users: unknown): users is User[] => v.is(v.array(userSchema), users)
 
-/** Roles that may give themselves any other. */
+/** Roles whose users may grant themselves every other role. */
 const SUPERUSER_ROLES = [
   'root@admin',
   '__system@admin',
@@ -35,11 +38,11 @@ const roleKey = ({ role, db }: Role) => `${role}@${db}`
 const rolesOf = ({ roles }: User) => new Set(roles.map(roleKey))
 const equal = (a: unknown, b: unknown) => BSON.EJSON.stringify(a) === BSON.EJSON.stringify(b)
 
-/** What else may differ, and what it is in a user that has none. */
+/** The fields besides roles in which user and clone must be equal, each with the value of a user that does not have the field. */
 const OTHER_FIELD_DEFAULTS = { customData: {}, authenticationRestrictions: [] } as const
 const OTHER_FIELD_NAMES = Object.keys(OTHER_FIELD_DEFAULTS) as (keyof typeof OTHER_FIELD_DEFAULTS)[]
 
-/** The fields of createUser or updateUser that make the clone what the user is; none if it is. */
+/** The fields of createUser or updateUser that make the clone equal to the user; none if the two are equal. */
 export function syncFields(user: User, clone?: User): Document {
   const fields: Document = {}
   if (!clone || rolesOf(user).symmetricDifference(rolesOf(clone)).size)
@@ -51,12 +54,12 @@ export function syncFields(user: User, clone?: User): Document {
   return fields
 }
 
-/** A sentence for each thing in which the two are not equal. */
+/** @returns the differences between user and clone, one sentence each */
 export function differences(user: User, clone: User): string[] {
-  const [had, has] = [rolesOf(user), rolesOf(clone)]
+  const [userRoles, cloneRoles] = [rolesOf(user), rolesOf(clone)]
   return [
-    ...[...had.difference(has)].map(role => `grant ${role} to ${clone.user}`),
-    ...[...has.difference(had)].map(role => `revoke ${role} from ${clone.user}`),
+    ...[...userRoles.difference(cloneRoles)].map(role => `grant ${role} to ${clone.user}`),
+    ...[...cloneRoles.difference(userRoles)].map(role => `revoke ${role} from ${clone.user}`),
     ...Object.keys(syncFields(user, clone))
       .filter(name => name !== 'roles')
       .map(name => `${clone.user} has other ${name} than ${user.user}`),
@@ -64,20 +67,22 @@ export function differences(user: User, clone: User): string[] {
 }
 
 /**
- * A clone has a role of its user, or none at all. If `byClone`, it is the clone whose password was proven, so it has two
- * of the user's roles, if there are two.
- * @throws Stranger if it is somebody else's, or more powerful
+ * Checks that a user with the clone's name is the user's clone: if it has roles, it must share one with the user. An unrelated
+ * user of that name must not get the password that goes into the secret.
+ * @param cloneIsProven Whether the stored value is the clone's. Then the two must share two roles, if the user has two.
+ * @throws NotAClone if they share too little, or if the clone is a superuser and the user is not
  */
-export function requireClone(user: User, clone: User, byClone: boolean): void {
-  const [had, has] = [rolesOf(user), rolesOf(clone)]
-  const shared = had.intersection(has).size
+export function requireClone(user: User, clone: User, cloneIsProven: boolean): void {
+  const [userRoles, cloneRoles] = [rolesOf(user), rolesOf(clone)]
+  const shared = userRoles.intersection(cloneRoles).size
   const name = JSON.stringify(clone.user)
-  if (has.size && !shared)
+  if (cloneRoles.size && !shared)
     throw new NotAClone(`${name} is no clone of ${JSON.stringify(user.user)}: they have no role in common`)
-  if (byClone && shared < Math.min(had.size, 2))
+  if (cloneIsProven && shared < Math.min(userRoles.size, 2))
     throw new NotAClone(
       `${name} is no clone of ${JSON.stringify(user.user)}: they have too few roles in common; if it is one, grant it the user's`,
     )
-  const more = SUPERUSER_ROLES.find(role => has.has(role) && !had.has(role))
-  if (more) throw new NotAClone(`${name} is a superuser (${more}), and ${JSON.stringify(user.user)} is none`)
+  const superuserRole = SUPERUSER_ROLES.find(role => cloneRoles.has(role) && !userRoles.has(role))
+  if (superuserRole)
+    throw new NotAClone(`${name} is a superuser (${superuserRole}), and ${JSON.stringify(user.user)} is none`)
 }

@@ -11,65 +11,67 @@ import './mongodbMessages.ts'
 type Target = {
   /** `host:port` */
   server: string
-  /** The database that has the user. */
+  /** The database that holds the user. */
   source: string
   credential: Credential
-  /** Unset, the driver takes one that the server names. */
+  /** If undefined, the driver selects one that the server names for the user. */
   authMechanism?: 'SCRAM-SHA-1'
 }
 
 type ConnectOptions = {
   Client: typeof MongoClient
+  /** Milliseconds that connecting may take. */
   connectTimeout: number
+  /** Milliseconds that a command may take. */
   statementTimeout: number
-  /** What to verify the server by, where the credential wants TLS, and who is told its certificate. */
-  trust: () => SecureContext
+  /** Returns how to verify the server's certificate. It is called only if the credential requires TLS. */
+  secureContext: () => SecureContext
   onCertificate: (certificate: PeerCertificate) => void
 }
 
 /**
- * Connects to one server, and logs in.
- * @throws Secondary before the password is tried: a replica may not have heard of a new one yet
+ * Connects to one server and logs in.
+ * @throws NotPrimary before the password is tried, because a replica may not know a new password yet; else as translateLogin
  */
 export async function connect(target: Target, options: ConnectOptions): Promise<MongoClient> {
   const { credential } = target
   const { connectTimeout, statementTimeout } = options
   const where = `login as ${credential}`
   const client = createClient(target, options)
-  // By itself the driver would try again until its time is over, and then tell no reason.
-  const unfit = Promise.withResolvers<never>()
-  client.once('serverHeartbeatFailed', ({ failure }) => unfit.reject(failure))
+  // The driver would try again until its timeout, and then not report the reason. So the first failure ends the attempt.
+  const failed = Promise.withResolvers<never>()
+  client.once('serverHeartbeatFailed', ({ failure }) => failed.reject(failure))
   client.on('serverHeartbeatSucceeded', ({ reply }) => {
-    if (!reply.isWritablePrimary) unfit.reject(new NotPrimary(where, reply.primary))
-    // Read next outside any promise, where one that is of another type would end the process.
+    if (!reply.isWritablePrimary) failed.reject(new NotPrimary(where, reply.primary))
+    // The driver reads these fields next, outside any promise, where a field of a wrong type would end the process.
     for (const field of REPLICA_SET_FIELDS) delete reply[field]
   })
-  const late = setTimeout(
-    () => unfit.reject(new Unreachable(`${where}: no whole answer in time`)),
+  const timer = setTimeout(
+    () => failed.reject(new Unreachable(`${where}: no whole answer in time`)),
     connectTimeout + statementTimeout,
   )
   try {
-    return await Promise.race([client.connect(), unfit.promise])
+    return await Promise.race([client.connect(), failed.promise])
   } catch (error) {
     await close(client)
     throw translateLogin(error, where, credential.ssl)
   } finally {
-    clearTimeout(late)
+    clearTimeout(timer)
   }
 }
 
-/** @throws InvalidCredential if the server's name makes no URL */
+/** @throws InvalidCredential if the server's name cannot stand in a URL */
 function createClient(
   { server, source, credential, authMechanism }: Target,
-  { Client, connectTimeout, statementTimeout, trust, onCertificate }: ConnectOptions,
+  { Client, connectTimeout, statementTimeout, onCertificate, ...options }: ConnectOptions,
 ): MongoClient {
-  const secureContext = credential.ssl ? trust() : undefined
+  const secureContext = credential.ssl ? options.secureContext() : undefined
   try {
     return new Client(`mongodb://${server}/`, {
       auth: { username: credential.username, password: credential.password },
       authSource: source,
       ...(authMechanism && { authMechanism }),
-      // This one server, and not whatever others of its set it names.
+      // The client connects to this server alone, and not to the other members that it names.
       directConnection: true,
       tls: credential.ssl,
       ...(secureContext && { secureContext, checkServerIdentity: reportCertificateTo(onCertificate) }),
@@ -87,12 +89,15 @@ function createClient(
   }
 }
 
-/** The driver says goodbye to the server, and would wait for an answer that does not come. */
+/** Closes a client, within a second. The driver ends its sessions on the server first, and would wait for a lost answer. */
 export async function close(client: MongoClient): Promise<void> {
   await Promise.race([client.close().catch(() => {}), sleep(1_000, undefined, { ref: false })])
 }
 
-/** What a server tells of the others of its set, and when; it is of no use to who stays with this one. */
+/**
+ * The fields of an answer to `hello` about the replica set and its clock, which a connection to one server does not need
+ * (https://www.mongodb.com/docs/manual/reference/command/hello/).
+ */
 const REPLICA_SET_FIELDS = [
   'hosts',
   'passives',
@@ -103,15 +108,14 @@ const REPLICA_SET_FIELDS = [
   '$clusterTime',
 ]
 
-/**
- * What answers takes no writes. `primary` is the host and port that it names as the one that does, and `found` why that
- * one was not reached.
- */
+/** The server accepts no writes: it is a replica, or has no primary at the moment. */
 export class NotPrimary extends Standby {
+  /** The `host:port` of the primary as the server names it, which may be anything if another service answered. */
   readonly primary: unknown
-  constructor(where: string, primary: unknown, found?: string) {
-    const also = found === undefined ? '' : `; its primary, ${primary}: ${found}`
-    super(`${where}: the server is a replica, or a failover is under way${also}`)
+  /** @param failure Why the primary could not be reached, if that was tried. */
+  constructor(where: string, primary: unknown, failure?: string) {
+    const ofPrimary = failure === undefined ? '' : `; its primary, ${primary}: ${failure}`
+    super(`${where}: the server is a replica, or a failover is under way${ofPrimary}`)
     this.primary = primary
   }
 }

@@ -1,7 +1,7 @@
-/** A part of the driver that it gives no types of. */
+/** A part of the driver that its own types leave out. */
 declare module 'mongodb/lib/cmap/connection.js' {
   import type { Transform } from 'node:stream'
 
-  /** Cuts what comes from a server into messages, by the length that each begins with. */
+  /** Splits the bytes of a server into messages, by the length at the beginning of each. */
   export class SizedMessageTransform extends Transform {}
 }

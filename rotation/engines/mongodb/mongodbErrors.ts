@@ -22,7 +22,7 @@ import {
 import { TLS_FAILURE_CODE, UNREACHABLE_CODE } from '../networkErrors.ts'
 import { NoSuchUser } from '../noSuchUser.ts'
 
-/** It knows another way to prove a password than it was offered. None was tried. */
+/** The server does not know the authentication mechanism. No password was tried. */
 export class UnsupportedMechanism extends LoginRefused {}
 
 type Translation = (where: string) => RotationError
@@ -39,7 +39,7 @@ const changedMeanwhile: Translation = where => new Conflict(`${where}: another s
 const unsupportedMechanism: Translation = where =>
   new UnsupportedMechanism(`${where}: the server does not know this way to log in`)
 
-/** Codes of https://www.mongodb.com/docs/manual/reference/error-codes/ */
+/** The error for each error code of https://www.mongodb.com/docs/manual/reference/error-codes/ */
 const translationByCode: Record<number, Translation> = {
   6: shardUnreachable,
   7: shardUnreachable,
@@ -59,7 +59,7 @@ const translationByCode: Record<number, Translation> = {
   202: shardUnreachable,
   262: shardUnreachable,
   334: unsupportedMechanism,
-  // MongoDB Atlas, where users are changed by its API alone.
+  // MongoDB Atlas answers so: its users can be changed only by the API of Atlas.
   8000: notPermitted,
   9001: shardUnreachable,
   10107: notWritable,
@@ -70,21 +70,26 @@ const translationByCode: Record<number, Translation> = {
   51003: changedMeanwhile,
 }
 
-/** What answers at a login does not speak MongoDB's protocol. In clear text no certificate shows whether it should. */
+/**
+ * The error for an answer to a login that is not of MongoDB's protocol. With TLS a certificate has shown that it is the intended
+ * server, so the error may pass by itself.
+ */
 const notMongodbError = (where: string, tls: boolean) =>
   tls
     ? new Unreachable(`${where}: what was answered cannot be read`)
     : new InvalidCredential('engine', `${where}: what answers there is not MongoDB`)
 
-/** What the driver says of a password that it cannot prepare as SCRAM-SHA-256 wants it. */
+/** Matches the driver's messages about a password that SASLprep (RFC 4013) prohibits, which SCRAM-SHA-256 applies. */
 const SASLPREP_ERROR = /^(Prohibited character|Unassigned code point|String must not|Bidirectional )/
 
-/** An error that came before the driver had anything to connect to. */
+/** The error for a host that cannot stand in a URL. */
 export const invalidHostError = (where: string) =>
   new InvalidCredential('host', `${where}: should be the name of one server, which can stand in a URL`)
 
 /**
- * The driver's error at a login as one of ours, each with a name. `tls`, whether the server had to show a certificate.
+ * Turns what the driver throws at a login into a RotationError.
+ * @param where The login, for the message.
+ * @param tls Whether the login used TLS.
  */
 export function translateLogin(error: unknown, where: string, tls: boolean): RotationError {
   const known = translateKnown(error, where)
@@ -95,18 +100,22 @@ export function translateLogin(error: unknown, where: string, tls: boolean): Rot
 }
 
 /**
- * A driver's error as one of ours, each with a name. The server's words are never kept, as they may quote the command;
- * so no `cause` is kept either.
+ * Turns what the driver throws at a command into a RotationError. The server's message is not kept, as it may quote the
+ * command. There is no `cause` for the same reason.
+ * @param where The command and the login, for the message.
  */
 export function translate(error: unknown, where: string): RotationError {
   return translateKnown(error, where) ?? new Unreachable(`${where}: what was answered cannot be read`)
 }
 
-/** @returns undefined for what the driver throws when it reads what is no answer, of many classes, some not its own */
+/**
+ * @returns undefined for every other error. The driver throws errors of many classes, some not its own, when it reads an answer
+ *   that is not of the protocol.
+ */
 function translateKnown(error: unknown, where: string): RotationError | undefined {
   if (error instanceof RotationError) return error
   if (error instanceof MongoServerError) {
-    // Amazon DocumentDB's words, whose code nobody tells.
+    // Amazon DocumentDB answers with this message. No documentation gives its code.
     if (error.message.startsWith('Unsupported mechanism')) return unsupportedMechanism(where)
     const code = Number(error.code)
     return (translationByCode[code] ?? (() => new DatabaseFailed(`${where}: error ${code}`)))(where)
@@ -125,7 +134,7 @@ function translateKnown(error: unknown, where: string): RotationError | undefine
     : undefined
 }
 
-/** What the driver says of a client whose connection has ended. */
+/** The driver's errors for a client whose connection has ended. */
 const connectionEndedErrors = [
   MongoNotConnectedError,
   MongoTopologyClosedError,
@@ -136,11 +145,11 @@ const connectionEndedErrors = [
 function translateNetworkError(
   { code = '' }: { code?: string },
   where: string,
-  late: boolean,
+  timedOut: boolean,
 ): RotationError {
   if (!UNREACHABLE_CODE.test(code) && TLS_FAILURE_CODE.test(code)) return new TlsFailed(`${where}: ${code}`)
-  if (late) return new Unreachable(`${where}: no answer in time`)
-  // A server that has no TLS hangs up on who begins it, and so does one that wants TLS on who does not.
+  if (timedOut) return new Unreachable(`${where}: no answer in time`)
+  // A server without TLS closes the connection of a client that begins TLS, and a server with TLS that of a client without.
   if (code === 'ECONNRESET' || !code)
     return new Unreachable(`${where}: the server hung up; is "ssl" in the value what the server has?`, {
       remedy: 'Let "ssl" in the value say whether the server takes TLS.',

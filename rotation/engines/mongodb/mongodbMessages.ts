@@ -1,17 +1,22 @@
 import { Transform } from 'node:stream'
 import { SizedMessageTransform } from 'mongodb/lib/cmap/connection.js'
 
-/** The bytes before the first document, by the kind of message that a server answers with, and those before each. */
+/**
+ * The kinds of messages that a server sends, OP_REPLY (1) and OP_MSG (2013): `head` is the bytes before the first document, and
+ * `gap` the bytes before each (https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/).
+ */
 const MESSAGE_KINDS: Record<number, { head: number; gap: number }> = {
   1: { head: 36, gap: 0 },
   2013: { head: 20, gap: 1 },
 }
-/** Where the kind is, and where the first of them says how many documents it has. */
+/** The place of the kind in a message. */
 const KIND_OFFSET_BYTES = 12
+/** The place of the number of documents in an OP_REPLY. */
 const COUNT_OFFSET_BYTES = 32
+/** The length of an empty document. */
 const MIN_DOCUMENT_BYTES = 5
 
-/** How many documents follow each other, each after `gap` bytes; undefined if they do not end with the bytes. */
+/** @returns the number of documents, each after `gap` bytes; undefined if the last one does not end with the bytes */
 function countDocuments(bytes: Buffer, gap: number): number | undefined {
   let [at, count] = [0, 0]
   for (; at < bytes.length; count++) {
@@ -22,7 +27,7 @@ function countDocuments(bytes: Buffer, gap: number): number | undefined {
   return at === bytes.length ? count : undefined
 }
 
-/** Whether the lengths in a message fit into each other. */
+/** Whether the lengths in a message are consistent. */
 function isWhole(message: Uint8Array): boolean {
   const bytes = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
   const kind =
@@ -33,8 +38,8 @@ function isWhole(message: Uint8Array): boolean {
 }
 
 /**
- * Has the driver refuse a message whose lengths do not fit into each other. It believes each of them, and with some it
- * reads on and on, which no timeout ends, until the process has no memory left.
+ * Replaces a method of the driver, so that the driver refuses a message with inconsistent lengths. The driver itself trusts the
+ * lengths, and with some of them it reads without end, which no timeout stops, until the process is out of memory.
  */
 SizedMessageTransform.prototype.push = function (message: Uint8Array | null, ...rest) {
   return (message === null || isWhole(message)) && Transform.prototype.push.call(this, message, ...rest)

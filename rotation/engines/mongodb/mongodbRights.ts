@@ -13,45 +13,58 @@ const privilegesSchema = v.array(
 )
 type Privilege = v.InferOutput<typeof privilegesSchema>[number]
 
-/** What connectionStatus tells of the session's own user; undefined if it tells nothing of privileges. */
-export function readPrivileges(told: Document | undefined): Privilege[] | undefined {
-  const found = told?.authInfo?.authenticatedUserPrivileges
-  return v.is(privilegesSchema, found) && found.length ? found : undefined
+/**
+ * Reads the privileges of the session's own user from an answer to connectionStatus
+ * (https://www.mongodb.com/docs/manual/reference/command/connectionStatus/).
+ * @returns undefined if the server does not tell privileges
+ */
+export function readPrivileges(connectionStatus: Document | undefined): Privilege[] | undefined {
+  const privileges = connectionStatus?.authInfo?.authenticatedUserPrivileges
+  return v.is(privilegesSchema, privileges) && privileges.length ? privileges : undefined
 }
 
-/** An action, on a database or on all of them. */
+/** An action that a command requires. `db` is its database; undefined is every database. Of actions with `or` one is enough. */
 type RequiredPrivilege = { action: string; db: string | undefined }
 
 /**
- * What a command takes that creates, changes or drops a user, by MongoDB's manual. Who changes roles may be taking any away.
- * `own`, if it is about who runs it.
+ * The privileges that a command needs to create, change or drop a user of the database `db`. A change of roles may revoke any
+ * role, so it needs revokeRole on every database.
+ * https://www.mongodb.com/docs/manual/reference/command/updateUser/
+ * @param own Whether the command is about the user that runs it.
  */
 function requiredPrivileges(command: Document, db: string, own: boolean): RequiredPrivilege[] {
   const { createUser, dropUser, roles, pwd, customData, authenticationRestrictions } = command
   const changes = createUser === undefined
   if (dropUser !== undefined) return [{ action: 'dropUser', db }]
-  const mine = (action: string) =>
-    (own ? [`changeOwn${action}`, `change${action}`] : [`change${action}`]).join(' or ')
+  const changeAction = (field: string) =>
+    (own ? [`changeOwn${field}`, `change${field}`] : [`change${field}`]).join(' or ')
   return [
     ...(changes ? [] : [{ action: 'createUser', db }]),
-    ...(changes && pwd ? [{ action: mine('Password'), db }] : []),
-    ...(changes && customData ? [{ action: mine('CustomData'), db }] : []),
+    ...(changes && pwd ? [{ action: changeAction('Password'), db }] : []),
+    ...(changes && customData ? [{ action: changeAction('CustomData'), db }] : []),
     ...(changes && roles ? [{ action: 'revokeRole', db: undefined }] : []),
     ...(roles ?? []).map((role: Document) => ({ action: 'grantRole', db: String(role.db) })),
     ...(authenticationRestrictions?.length ? [{ action: 'setAuthenticationRestriction', db }] : []),
   ]
 }
 
-/** What these privileges lack of what a command takes, a few words each. */
-export function missingPrivileges(has: Privilege[], command: Document, db: string, own: boolean): string[] {
+/**
+ * @param db The database that holds the user.
+ * @param own Whether the command is about the user that runs it.
+ * @returns what a command needs and these privileges do not include, such as `grantRole on shop`
+ */
+export function missingPrivileges(held: Privilege[], command: Document, db: string, own: boolean): string[] {
   const missing = requiredPrivileges(command, db, own).filter(
-    need => !need.action.split(' or ').some(action => has.some(one => covers(one, action, need.db))),
+    need => !need.action.split(' or ').some(action => held.some(one => covers(one, action, need.db))),
   )
   const named = missing.map(({ action, db }) => `${action} on ${db === undefined ? 'every database' : db}`)
   return [...new Set(named)]
 }
 
-/** An empty name stands for any, but not for the whole server's own. */
+/**
+ * Whether a privilege includes an action on a whole database; undefined is every database. In a resource an empty name stands
+ * for every name (https://www.mongodb.com/docs/manual/reference/resource-document/).
+ */
 function covers({ resource, actions }: Privilege, action: string, db: string | undefined): boolean {
   if (!actions.includes(action)) return false
   if (resource.anyResource) return true

@@ -12,42 +12,43 @@ import { close } from './mongodbConnection.ts'
 import { translate } from './mongodbErrors.ts'
 import { missingPrivileges, readPrivileges } from './mongodbRights.ts'
 
-/** Where DocumentDB keeps every user, and MongoDB most. */
+/** The database that holds every user of Amazon DocumentDB, and most users of MongoDB. */
 export const ADMIN_DATABASE = 'admin'
 
-/** The server tells of users what nobody knows how to read. */
+/** The answer to usersInfo is no list of users. */
 class UnreadableUsers extends DatabaseFailed {}
 
 type SessionContext = {
-  /** The database whose users the session acts on. */
+  /** The database that holds the users that the session acts on. */
   database: string
-  /** Milliseconds. */
+  /** Milliseconds that a command may take. */
   statementTimeout: number
-  /** Whether the server that the credential names was left for its primary. */
+  /** Whether the server that the credential names is a replica, so that the session is one of its primary. */
   isStandby: boolean
 }
 
-/** What one login to MongoDB can do with users. */
+/** A session of Amazon DocumentDB or MongoDB. */
 export class MongodbSession implements Session {
+  /** The database that holds the users that the session acts on. */
   readonly accountQualifier: string
   readonly #client: MongoClient
   readonly #credential: Credential
-  readonly #timeout: number
+  readonly #timeoutMs: number
   readonly #isStandby: boolean
   readonly #login: (credential: Credential) => Promise<MongodbSession>
-  /** Asked for until the server says that it has none. */
+  /** Whether the server shows authentication restrictions, as far as is known. Some servers refuse to be asked for them. */
   #showsRestrictions = true
 
   constructor(
     client: MongoClient,
     credential: Credential,
-    { database: host, statementTimeout, isStandby }: SessionContext,
+    { database, statementTimeout, isStandby }: SessionContext,
     login: (credential: Credential) => Promise<MongodbSession>,
   ) {
     this.#client = client
     this.#credential = credential
-    this.accountQualifier = host
-    this.#timeout = statementTimeout
+    this.accountQualifier = database
+    this.#timeoutMs = statementTimeout
     this.#isStandby = isStandby
     this.#login = login
   }
@@ -62,11 +63,13 @@ export class MongodbSession implements Session {
     )
   }
 
+  /** The command that sets a user's password and keeps the user's mechanisms. */
   async #openCommand(user: string, pwd: string): Promise<Document> {
     const { mechanisms } = await this.#readUser(user)
     return { updateUser: user, pwd, ...(mechanisms && { mechanisms }) }
   }
 
+  /** Adds to NotPermitted which action a user needs to change its own password. */
   #explain(error: unknown, user: string): never {
     if (!(error instanceof NotPermitted) || user !== this.#credential.username) throw error
     throw new NotPermitted(
@@ -75,30 +78,32 @@ export class MongodbSession implements Session {
   }
 
   async wouldClone(pair: UserPair, open: string): Promise<string[]> {
-    const { original, found } = await this.#readPair(pair, open)
+    const { original, existing } = await this.#readPair(pair, open)
     const pwd = generateUnknownPassword()
     const command =
-      open === pair.user ? await this.#openCommand(open, pwd) : cloneCommand(pair.clone, original, found, pwd)
+      open === pair.user
+        ? await this.#openCommand(open, pwd)
+        : cloneCommand(pair.clone, original, existing, pwd)
     return await this.#wouldChange(command)
   }
 
-  /** @throws Stranger, NoSuchUser */
+  /** @returns the user, and the clone if there is one @throws NotAClone, NoSuchUser */
   async #readPair(
     { user, clone }: UserPair,
     open: string,
-  ): Promise<{ original: User; found: User | undefined }> {
+  ): Promise<{ original: User; existing: User | undefined }> {
     const original = await this.#readUser(user)
-    const found = await this.#findUser(clone)
-    if (found) requireClone(original, found, open === user)
-    return { original, found }
+    const existing = await this.#findUser(clone)
+    if (existing) requireClone(original, existing, open === user)
+    return { original, existing }
   }
 
   async cloneUser({ user, clone }: UserPair, open: { user: string; password: string }): Promise<string[]> {
-    const { original, found } = await this.#readPair({ user, clone }, open.user)
+    const { original, existing } = await this.#readPair({ user, clone }, open.user)
     try {
-      // The clone may be in use, and is left as it is.
+      // When the user is opened, the application may be using the clone, which stays as it is.
       if (open.user === user) await this.setPassword(user, open.password)
-      else await this.#change(cloneCommand(clone, original, found, open.password))
+      else await this.#change(cloneCommand(clone, original, existing, open.password))
     } catch (error) {
       conflictIfDropped(error)
     }
@@ -106,66 +111,70 @@ export class MongodbSession implements Session {
   }
 
   async lockUser(user: string, pair: UserPair): Promise<void> {
-    const found = await this.#findUser(pair.clone)
-    if (found) requireClone(await this.#readUser(pair.user), found, user === pair.user)
+    const existing = await this.#findUser(pair.clone)
+    if (existing) requireClone(await this.#readUser(pair.user), existing, user === pair.user)
     await this.setPassword(user, generateUnknownPassword())
   }
 
-  /** It takes the action inprog. Not every server of this protocol tells whose a connection is. */
+  /** Needs the action inprog. Some servers of this protocol do not show the users of their connections. */
   async countSessions(user: string): Promise<number | undefined> {
-    const found = await this.#command({ currentOp: 1, $all: true }, ADMIN_DATABASE).catch(
+    const answer = await this.#command({ currentOp: 1, $all: true }, ADMIN_DATABASE).catch(
       undefinedIfNotReadable,
     )
-    const all: Document[] = Array.isArray(found?.inprog) ? found.inprog : []
-    const known = all.filter(({ effectiveUsers }) => Array.isArray(effectiveUsers) && effectiveUsers.length)
+    const connections: Document[] = Array.isArray(answer?.inprog) ? answer.inprog : []
+    const withUsers = connections.filter(
+      ({ effectiveUsers }) => Array.isArray(effectiveUsers) && effectiveUsers.length,
+    )
+    if (!withUsers.length) return undefined
     const isUser = (other: Document) => other.user === user && other.db === this.accountQualifier
-    return known.length ? known.filter(({ effectiveUsers }) => effectiveUsers.some(isUser)).length : undefined
+    return withUsers.filter(({ effectiveUsers }) => effectiveUsers.some(isUser)).length
   }
 
-  /** It takes the action serverStatus. Nobody has a limit of its own. */
+  /** Needs the action serverStatus. Counts for the whole server, as a user has no limit of its own. */
   async countFreeConnections(): Promise<number | undefined> {
-    const rest = { metrics: 0, wiredTiger: 0, tcmalloc: 0, locks: 0, repl: 0 }
-    const told = await this.#command({ serverStatus: 1, ...rest }, ADMIN_DATABASE).catch(
+    const omittedSections = { metrics: 0, wiredTiger: 0, tcmalloc: 0, locks: 0, repl: 0 }
+    const status = await this.#command({ serverStatus: 1, ...omittedSections }, ADMIN_DATABASE).catch(
       undefinedIfNotReadable,
     )
-    const available: unknown = told?.connections?.available
+    const available: unknown = status?.connections?.available
     return typeof available === 'number' ? available : undefined
   }
 
   async dropClone({ user, clone }: UserPair): Promise<void> {
-    const found = await this.#findUser(clone)
-    if (!found) return
-    requireClone(await this.#readUser(user), found, false)
+    const existing = await this.#findUser(clone)
+    if (!existing) return
+    requireClone(await this.#readUser(user), existing, false)
     await this.#change({ dropUser: clone }).catch(undefinedIfNoSuchUser)
   }
 
   async wouldDropUser({ user, clone }: UserPair): Promise<string[]> {
-    const found = await this.#findUser(clone)
-    if (found) requireClone(await this.#readUser(user), found, false)
+    const existing = await this.#findUser(clone)
+    if (existing) requireClone(await this.#readUser(user), existing, false)
     return await this.#wouldChange({ dropUser: clone })
   }
 
   async differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]> {
     const { user, clone } = pair
-    const us = { name: this.#credential.username, session: this }
-    return compareFromOwnSessions(pair, us, this.#login(await other()), async of => {
-      if (of(user).accountQualifier !== of(clone).accountQualifier)
+    const own = { name: this.#credential.username, session: this }
+    return compareFromOwnSessions(pair, own, this.#login(await other()), async sessionOf => {
+      const [userSession, cloneSession] = [sessionOf(user), sessionOf(clone)]
+      if (userSession.accountQualifier !== cloneSession.accountQualifier)
         return [`${user} and ${clone} are users of different databases`]
-      return differences(await of(user).#readUser(user), await of(clone).#readUser(clone))
+      return differences(await userSession.#readUser(user), await cloneSession.#readUser(clone))
     })
   }
 
-  /** The query is the name of a collection, with its database; one document of it is read. */
+  /** The query is the name of a collection with its database, such as `shop.orders`. One document of the collection is read. */
   async runTestQuery(query: string): Promise<void> {
     const [, database, find] = /^([^.]+)\.(.+)$/.exec(query) ?? []
     if (!find)
       throw new TestFailed('the test query should be a collection with its database, such as shop.orders')
     await awaitTestQuery(
-      this.#command({ find, limit: 1, singleBatch: true, maxTimeMS: this.#timeout }, database),
+      this.#command({ find, limit: 1, singleBatch: true, maxTimeMS: this.#timeoutMs }, database),
     )
   }
 
-  /** As its answer to `hello` said, by which the login went on to the primary. */
+  /** The login has found it out, by the server's answer to `hello`. */
   async isStandby(): Promise<boolean> {
     return this.#isStandby
   }
@@ -174,26 +183,26 @@ export class MongodbSession implements Session {
     await close(this.#client)
   }
 
-  /** Changes users so that a failover cannot undo it. */
+  /** Changes a user. The change is confirmed by a majority of the replica set, so that a failover cannot undo it. */
   #change(command: Document): Promise<Document> {
-    return this.#command({ ...command, writeConcern: { w: 'majority', wtimeout: this.#timeout } })
+    return this.#command({ ...command, writeConcern: { w: 'majority', wtimeout: this.#timeoutMs } })
   }
 
   /**
-   * That this user may make a change, by the privileges that it has.
-   * @returns that it could not be looked at, where the server does not tell them
-   * @throws NotPermitted as the change would, naming what is missing
+   * Checks whether this user's privileges allow a change, without making the change.
+   * @returns a sentence that this could not be checked, if the server does not tell privileges
+   * @throws NotPermitted as the change would, naming the missing privileges
    */
   async #wouldChange(command: Document): Promise<string[]> {
     const { username } = this.#credential
     const ask = { connectionStatus: 1, showPrivileges: true }
-    const rights = readPrivileges(await this.#command(ask, ADMIN_DATABASE).catch(undefinedIfNotReadable))
+    const privileges = readPrivileges(await this.#command(ask, ADMIN_DATABASE).catch(undefinedIfNotReadable))
     const [verb = ''] = Object.keys(command)
-    if (!rights)
+    if (!privileges)
       return [
         `could not be looked at: whether ${username} may run ${verb}, as the server does not tell privileges`,
       ]
-    const missing = missingPrivileges(rights, command, this.accountQualifier, command[verb] === username)
+    const missing = missingPrivileges(privileges, command, this.accountQualifier, command[verb] === username)
     if (missing.length)
       throw new NotPermitted(
         `${verb} as ${this.#credential}: not authorized: for ${command[verb]} it lacks ${missing.join(', ')}`,
@@ -209,7 +218,10 @@ export class MongodbSession implements Session {
     }
   }
 
-  /** @throws NoSuchUser */
+  /**
+   * Reads a user. If the server refuses to show authentication restrictions, it is asked again without them.
+   * @throws NoSuchUser, UnreadableUsers
+   */
   async #readUser(name: string): Promise<User> {
     const usersInfo = { user: name, db: this.accountQualifier }
     const show = this.#showsRestrictions && { showAuthenticationRestrictions: true }
@@ -234,9 +246,9 @@ export class MongodbSession implements Session {
   }
 }
 
-/** One command changes one user as a whole or not at all. */
-function cloneCommand(clone: string, original: User, found: User | undefined, pwd: string): Document {
+/** The one command that creates or updates the clone and sets its password. The server runs all of it or nothing. */
+function cloneCommand(clone: string, original: User, existing: User | undefined, pwd: string): Document {
   const { mechanisms } = original
-  const fields = { ...syncFields(original, found), pwd, ...(mechanisms && { mechanisms }) }
-  return found ? { updateUser: clone, ...fields } : { createUser: clone, ...fields }
+  const fields = { ...syncFields(original, existing), pwd, ...(mechanisms && { mechanisms }) }
+  return existing ? { updateUser: clone, ...fields } : { createUser: clone, ...fields }
 }
