@@ -35,14 +35,14 @@ import {
 } from './redshiftClone.ts'
 import { digestResponder, sha256PasswordHash } from './redshiftDigest.ts'
 
-/** Redshift, provisioned or serverless. */
+/** The engine for Redshift, provisioned or serverless. */
 export class Redshift extends PostgresFamily<RedshiftSession> {
   constructor(options: PostgresOptions) {
     super('redshift', options)
   }
 
-  protected override createSession(login: CompletedLogin, host?: string): RedshiftSession {
-    return new RedshiftSession(login, other => this.login(other), host)
+  protected override createSession(login: CompletedLogin, accountQualifier?: string): RedshiftSession {
+    return new RedshiftSession(login, credential => this.login(credential), accountQualifier)
   }
 
   protected override authenticationResponder({ password }: Credential): AuthenticationResponder {
@@ -50,40 +50,53 @@ export class Redshift extends PostgresFamily<RedshiftSession> {
   }
 }
 
-/** How Redshift keeps a password. Only its own drivers log in by sha256, so a user keeps the one that it has. */
+/**
+ * The forms in which Redshift stores a password. A user keeps the form that it has, because only AWS's own drivers log in by
+ * sha256.
+ */
 const passwordHashers = {
   md5: md5PasswordHash,
   sha256: (_user: string, password: string) => sha256PasswordHash(password),
 }
 
 class RedshiftSession extends PostgresFamilySession {
-  /** How the passwords of the users are kept that it acts on. */
+  /** The form in which new passwords are stored. */
   readonly accountQualifier: 'md5' | 'sha256'
   readonly #login: (credential: Credential) => Promise<RedshiftSession>
 
-  constructor(login: CompletedLogin, another: (c: Credential) => Promise<RedshiftSession>, host?: string) {
-    super(login)
-    this.#login = another
-    this.accountQualifier = (host ?? login.details.proof) === 'sha256' ? 'sha256' : 'md5'
+  constructor(
+    completedLogin: CompletedLogin,
+    login: (credential: Credential) => Promise<RedshiftSession>,
+    accountQualifier?: string,
+  ) {
+    super(completedLogin)
+    this.#login = login
+    const form = accountQualifier ?? completedLogin.details.proof
+    this.accountQualifier = form === 'sha256' ? 'sha256' : 'md5'
   }
 
-  /**
-   * All of the statements in one transaction, or none. Its settings also let a quoted name be what it says: else Redshift
-   * makes its letters small, as soon as it reads them, so they come in a message before.
-   */
+  /** Runs all of the statements in one transaction. */
   protected override async queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
     return await this.#transaction(`${text}; commit`, this.statementTimeout, where)
   }
 
   /**
-   * Has the server do it, and undo it: in Redshift all can be rolled back but TRUNCATE and VACUUM, by
-   * https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html. It has no lock_timeout: each statement has five
-   * seconds. As nothing was tried on a Redshift, no password of a user that there is is set here, in case it stayed.
+   * Runs statements and rolls them back. Redshift can roll back every statement except TRUNCATE and VACUUM
+   * (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html). It has no lock_timeout, so each statement may take
+   * five seconds. None of the statements may set the password of an existing user: this was never run on a Redshift, where such
+   * a password might stay.
    */
   async #tryOut(statements: string[]): Promise<void> {
     await this.#transaction(`${statements.join('; ')}; rollback`, Math.min(5_000, this.statementTimeout))
   }
 
+  /**
+   * Begins a transaction, and sends `text`, which must end it. `timeout` is the milliseconds that a statement may take. The
+   * parameters go in a message of their own: Redshift folds quoted names to lower case when it parses a message, unless
+   * enable_case_sensitive_identifier is on by then
+   * (https://docs.aws.amazon.com/redshift/latest/dg/r_enable_case_sensitive_identifier.html).
+   * @returns the rows of each statement but the last one
+   */
   async #transaction(text: string, timeout: number, where?: string): Promise<pg.QueryResultRow[][]> {
     try {
       await this.send(
@@ -103,8 +116,8 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   /**
-   * Everybody may change its own password, by https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_USER.html; for somebody
-   * else's it takes the right to change anything else of that user.
+   * A user may always change its own password (https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_USER.html). For another
+   * user's password, this tries out a change of that user which needs the same right.
    */
   override async wouldSetPassword(user: string): Promise<void> {
     if (user === this.credential.username) return
@@ -113,16 +126,16 @@ class RedshiftSession extends PostgresFamilySession {
 
   override async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     const { user, clone, statements } = await this.#changesToOpen(pair, open.user)
-    const left = await this.#transferOwnership(user, clone)
-    const set = this.#setPasswordStatement(open.user, open.password)
-    await this.query([...statements, set].join('; ')).catch(conflictIfDropped)
-    return left
+    const kept = await this.#transferOwnership(user, clone)
+    const setPassword = this.#setPasswordStatement(open.user, open.password)
+    await this.query([...statements, setPassword].join('; ')).catch(conflictIfDropped)
+    return kept
   }
 
   /**
-   * Its statements are those of cloneUser in a transaction that is rolled back. None sets the password of a user that
-   * there is; a new one has to get one, and gets one that nobody knows, as in cloneUser. What the clone owns is not touched:
-   * whether it goes over shows when it does.
+   * Runs the statements of cloneUser and rolls them back. None of them sets the password of an existing user. A new user must
+   * have a password, and gets one that nobody knows. What the clone owns is not touched, so this does not show whether Redshift
+   * would refuse to transfer an object.
    */
   override async wouldClone(pair: UserPair, open: string): Promise<string[]> {
     const { statements } = await this.#changesToOpen(pair, open)
@@ -130,7 +143,7 @@ class RedshiftSession extends PostgresFamilySession {
     return []
   }
 
-  /** A statement that changes nothing of a user, and takes the right to change it. */
+  /** A statement that changes nothing of a user, and needs the right to change the user. */
   async #unchangedValidityStatement(user: string): Promise<string> {
     const [row] = await this.query(
       `select valuntil::timestamp::varchar as until from pg_user where usename = ${quoteText(user)}`,
@@ -138,50 +151,53 @@ class RedshiftSession extends PostgresFamilySession {
     return `alter user ${escapeIdentifier(user)} valid until ${quoteText(row?.until ?? 'infinity')}`
   }
 
-  /** The two accounts, and what makes the clone equal to the user if it is to be opened. @throws as checkPair */
+  /** @returns the two accounts, and the statements that opening the clone takes @throws what checkPair throws */
   async #changesToOpen(
     pair: UserPair,
     open: string,
   ): Promise<{ user: Account; clone: Account; statements: string[] }> {
-    const inUse = open === pair.user
-    const [found, existing] = await this.#readAccounts(pair.user, pair.clone)
-    const user = checkPair(pair, found, existing, inUse)
-    const clone = existing ?? newAccount(pair.clone)
+    const cloneInUse = open === pair.user
+    const [existingUser, existingClone] = await this.#readAccounts(pair.user, pair.clone)
+    const user = checkPair(pair, existingUser, existingClone, cloneInUse)
+    const clone = existingClone ?? newAccount(pair.clone)
     const statements = [
-      ...(existing ? [] : [this.#createStatement(pair.clone)]),
+      ...(existingClone ? [] : [this.#createStatement(pair.clone)]),
       ...grantOwnedStatements(user, clone),
       ...syncStatements(user, clone),
     ]
-    return { user, clone, statements: inUse ? [] : statements }
+    return { user, clone, statements: cloneInUse ? [] : statements }
   }
 
-  /** Hands what the clone owns to the user, each thing by itself. @returns what stays, a sentence each */
+  /** Gives the user what the clone owns here, one object at a time. @returns what the clone keeps, one sentence each */
   async #transferOwnership(user: Account, clone: Account): Promise<string[]> {
-    const left: string[] = []
+    const kept: string[] = []
     for (const key of clone.owned.keys())
       try {
         await this.query(transferStatements(user, clone, key).join('; '))
       } catch (error) {
         if (!(error instanceof RotationError) || error instanceof Unreachable) throw error
-        left.push(`${clone.name} keeps ${key}: ${error.message}`)
+        kept.push(`${clone.name} keeps ${key}: ${error.message}`)
       }
-    return left
+    return kept
   }
 
-  /** Not by PASSWORD DISABLE, which Redshift refuses for a superuser. */
+  /**
+   * Sets a password that nobody knows. PASSWORD DISABLE is not used, as Redshift refuses it for a superuser
+   * (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_USER.html).
+   */
   override async lockUser(user: string, pair: UserPair): Promise<void> {
-    const [found, clone] = await this.#readAccounts(pair.user, pair.clone)
-    if (clone) checkPair(pair, found, clone, user === pair.user)
+    const [existingUser, clone] = await this.#readAccounts(pair.user, pair.clone)
+    if (clone) checkPair(pair, existingUser, clone, user === pair.user)
     await this.query(this.#setPasswordStatement(user, generateUnknownPassword()))
   }
 
-  /** Who is no superuser sees its own alone; Redshift Serverless has another table, of sessions that were. */
+  /** Undefined unless this session is a superuser's, as others see only their own sessions. */
   override async countSessions(user: string): Promise<number | undefined> {
     const sessions = await this.#countSessions(user)
     return sessions?.all ? sessions.count : undefined
   }
 
-  /** By the user's own limit alone, as Redshift does not tell its others. A superuser has none. */
+  /** Counts by the user's own limit, because Redshift does not show its other limits. A superuser has no limit. */
   override async countFreeConnections(user: string): Promise<number | undefined> {
     const [row] = await this.query(
       `select usesuper as superuser, connection_limit as "limit" from pg_user, svv_user_info
@@ -190,10 +206,15 @@ class RedshiftSession extends PostgresFamilySession {
     const limit = row?.superuser ? Number.NaN : Number.parseInt(row?.limit, 10)
     if (Number.isNaN(limit)) return undefined
     const sessions = await this.#countSessions(user)
-    const seen = sessions?.all || user === this.credential.username
-    return sessions && seen ? Math.max(0, limit - sessions.count) : undefined
+    const seesSessions = sessions?.all || user === this.credential.username
+    return sessions && seesSessions ? Math.max(0, limit - sessions.count) : undefined
   }
 
+  /**
+   * Counts the sessions in stv_sessions (https://docs.aws.amazon.com/redshift/latest/dg/r_STV_SESSIONS.html), which has 50
+   * characters of a user's name.
+   * @returns the count, and whether it shows all users; undefined if there is no such table, as in Redshift Serverless
+   */
   async #countSessions(user: string): Promise<{ all: boolean; count: number } | undefined> {
     const query = `select (select usesuper from pg_user where usename = current_user) as all,
       (select count(*)::int from stv_sessions where trim(user_name) = left(${quoteText(user)}, 50)) as count`
@@ -202,35 +223,42 @@ class RedshiftSession extends PostgresFamilySession {
   }
 
   override async dropClone(pair: UserPair): Promise<void> {
-    const both = await this.#findDroppableClone(pair)
-    if (!both) return
+    const accounts = await this.#findDroppableClone(pair)
+    if (!accounts) return
     await this.query(
       [
-        ...revokeAllStatements(both.user, both.clone),
+        ...revokeAllStatements(accounts.user, accounts.clone),
         `drop user if exists ${escapeIdentifier(pair.clone)}`,
       ].join('; '),
     )
   }
 
-  /** What the clone owns here, which keeps it from being dropped, is handed over before; whether that goes shows then. */
+  /**
+   * Drops the clone, after creating it if there is none, and rolls that back. What the clone owns or may do here prevents the
+   * drop, but is no error: dropClone transfers and revokes it first.
+   */
   override async wouldDropUser(pair: UserPair): Promise<string[]> {
-    const making = (await this.#findDroppableClone(pair)) ? [] : [this.#createStatement(pair.clone)]
-    await this.#tryOut([...making, `drop user if exists ${escapeIdentifier(pair.clone)}`]).catch(error => {
+    const create = (await this.#findDroppableClone(pair)) ? [] : [this.#createStatement(pair.clone)]
+    await this.#tryOut([...create, `drop user if exists ${escapeIdentifier(pair.clone)}`]).catch(error => {
       if (!(error instanceof DependentObjectsExist)) throw error
     })
     return []
   }
 
-  /** The two, if there is a clone. @throws Stranger; NotPermitted if it holds something in another database */
+  /**
+   * @returns the two accounts; undefined if there is no clone
+   * @throws NotAClone; NotPermitted if the clone owns or may do something in another database
+   */
   async #findDroppableClone(pair: UserPair): Promise<{ user: Account; clone: Account } | undefined> {
-    const [found, clone] = await this.#readAccounts(pair.user, pair.clone)
+    const [existingUser, clone] = await this.#readAccounts(pair.user, pair.clone)
     if (!clone) return undefined
-    const user = checkPair(pair, found, clone)
-    // Redshift would drop it all the same, and leave what it owns there to nobody.
+    const user = checkPair(pair, existingUser, clone)
+    // DROP USER checks the current database only, and what the user owns in another one then has the owner "unknown"
+    // (https://docs.aws.amazon.com/redshift/latest/dg/r_DROP_USER.html).
     for (const dbname of await this.#otherDatabases()) {
       await using elsewhere = await this.#login(this.credential.with({ dbname }))
-      const [there] = await elsewhere.#readAccounts(pair.clone)
-      if (there && holdsHere(there))
+      const [cloneThere] = await elsewhere.#readAccounts(pair.clone)
+      if (cloneThere && holdsHere(cloneThere))
         throw new NotPermitted(
           `${escapeIdentifier(pair.clone)} owns or may do something in the database ${dbname}; take that away first`,
         )
@@ -238,18 +266,20 @@ class RedshiftSession extends PostgresFamilySession {
     return { user, clone }
   }
 
-  /** A user sees only its own roles and default privileges. */
+  /** Needs a session of each of the two, as a user sees only its own roles and default privileges. */
   override async differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]> {
     const { user, clone } = pair
-    const us = { name: this.credential.username, session: this }
-    return compareFromOwnSessions(pair, us, this.#login(await other()), async of => {
-      const [[original], [copy]] = [await of(user).#readAccounts(user), await of(clone).#readAccounts(clone)]
+    const own = { name: this.credential.username, session: this }
+    return compareFromOwnSessions(pair, own, this.#login(await other()), async sessionOf => {
+      const [original] = await sessionOf(user).#readAccounts(user)
+      const [copy] = await sessionOf(clone).#readAccounts(clone)
       return original && copy
         ? syncStatements(original, copy)
         : [missingUserSentence(original ? clone : user)]
     })
   }
 
+  /** The statement that creates a user with a password that nobody knows. */
   #createStatement(user: string): string {
     return `create user ${escapeIdentifier(user)} password ${this.#passwordHash(user, generateUnknownPassword())}`
   }
@@ -262,6 +292,7 @@ class RedshiftSession extends PostgresFamilySession {
     return quoteText(passwordHashers[this.accountQualifier](user, password))
   }
 
+  /** @returns the accounts in the order of the names, each undefined if there is no such user */
   async #readAccounts(...names: string[]): Promise<(Account | undefined)[]> {
     const rows = await this.queryAll(names.map(accountQuery).join('; '))
     return names.map((name, i) =>

@@ -1,48 +1,52 @@
 import { escapeIdentifier } from 'pg'
 import { DatabaseFailed } from '../../errors.ts'
 
-/** What one user may do with one thing: each privilege, as GRANT names it, and whether it may pass it on. */
+/** What one user may do with one object: each privilege as GRANT names it, and whether the user may grant it to others. */
 export type Privileges = Map<string, boolean>
 
-/** What Redshift's catalogs say of one user, in this database. Things are keyed as GRANT … ON names them. */
+/** One user as Redshift's catalogs show it in this database. The keys of objects are as GRANT … ON names them. */
 export type Account = {
   name: string
   superuser: boolean
   /** The options of ALTER USER that make another user like this one. */
   options: string[]
-  /** `name=value`, as stored. */
+  /** The parameters that are set for the user, as `name=value`. */
   settings: string[]
   groups: Set<string>
-  /** Roles, and whether it may pass each on. */
+  /** The user's roles, each with whether the user may grant it to others. */
   roles: Map<string, boolean>
-  /** What it owns, and all that an owner may do with it. */
+  /** The objects that the user owns, each with all privileges that an owner has on it. */
   owned: Map<string, Privileges>
+  /** The other objects on which the user has privileges. */
   grants: Map<string, Privileges>
-  /** What is granted on things that do not exist yet. */
+  /** The default privileges, which will be granted on objects that do not exist yet. */
   defaults: Map<string, DefaultGrant>
 }
 
-/** ALTER DEFAULT PRIVILEGES FOR USER `owner`, with one of owner and grantee being the account itself: SELF. */
+/** One entry of ALTER DEFAULT PRIVILEGES, in which the account itself is the owner, the grantee, or both. */
 export type DefaultGrant = {
+  /** The user on whose future objects the privileges will be granted, or SELF. */
   owner: string
+  /** Null if the entry applies in every schema. */
   schema: string | null
-  /** `tables`, `functions` or `procedures`. */
-  things: string
-  /** As GRANT names it: a user, `group "x"`, or `public`. */
+  /** The kind of the objects: `tables`, `functions` or `procedures`. */
+  objects: string
+  /** The grantee as GRANT names it: a user, `group "x"` or `public`; or SELF. */
   grantee: string
   privileges: Privileges
 }
 
+/** Stands for the account itself in a DefaultGrant, so that the entries of two accounts can be compared. */
 export const SELF = ''
 const PUBLIC = 'public'
 
-/** In a text, a backslash escapes what follows, as in PostgreSQL before 9.1. */
+/** A text as a SQL literal. In Redshift a backslash escapes the next character, as in PostgreSQL before 9.1. */
 export const quoteText = (text: string) => `'${text.replace(/[\\']/g, '$&$&')}'`
 
 type UserRow = { superuser: boolean; createdb: boolean; validUntil: string | null; settings: string | null }
 type InfoRow = { limit: string; syslog: string; timeout: number }
 type NameRow = { name: string; admin?: boolean }
-type ThingRow = {
+type ObjectRow = {
   kind: keyof typeof ownerPrivileges
   schema: string | null
   name: string
@@ -52,11 +56,12 @@ type ThingRow = {
   acl: string | null
 }
 type DefaultRow = { owner: string; schema: string | null; kind: string; acl: string }
-/** The rows of each of `accountQuery`'s statements, in their order. */
-export type AccountRows = [UserRow[], InfoRow[], NameRow[], NameRow[], ThingRow[], DefaultRow[]]
+/** The rows of each statement of `accountQuery`, in their order: user, info, groups, roles, objects, default privileges. */
+export type AccountRows = [UserRow[], InfoRow[], NameRow[], NameRow[], ObjectRow[], DefaultRow[]]
+/** The number of statements of `accountQuery`. */
 export const ACCOUNT_STATEMENT_COUNT = 6
 
-/** Each kind of thing that has an owner or an ACL, and where that is kept. */
+/** For each kind of object with an owner or an ACL, the columns and tables from which both are read. */
 const OBJECT_SOURCES: {
   kind: string
   schema?: string
@@ -105,15 +110,15 @@ const OBJECT_SOURCES: {
 ]
 
 /**
- * The statements that read one user. All that they name is in Redshift's documentation. A user sees all of it only for
- * itself, a superuser for everybody.
+ * The statements that read one user, joined by semicolons. A user sees all of the result only for itself, a superuser for every
+ * user. The tables and views are documented at https://docs.aws.amazon.com/redshift/latest/dg/cm_chap_system-tables.html.
  */
 export function accountQuery(name: string): string {
   const user = quoteText(name)
   const text = (acl: string) => `array_to_string(${acl}, chr(10))`
-  // With or without quotes around it. What else this finds is left out when it is read.
+  // An ACL has the name with or without quotes. Rows in which only another name contains this one are skipped when read.
   const mentioned = (acl: string) => `strpos(${text(acl)}, ${quoteText(name.split('"', 1)[0] ?? '')}) > 0`
-  const things = OBJECT_SOURCES.map(({ kind, schema = 'null', name, detail = 'null', owner, acl, from }) => {
+  const objects = OBJECT_SOURCES.map(({ kind, schema = 'null', name, detail = 'null', owner, acl, from }) => {
     const ownerName = owner ? `pg_get_userbyid(${owner})::text` : `''::text`
     return `select ${kind}::text as kind, ${schema}::text as schema, ${name}::text as name, ${detail}::text as detail,
        ${ownerName} as owner, ${text(acl)} as acl
@@ -126,7 +131,7 @@ export function accountQuery(name: string): string {
      from svv_user_info where user_name = ${user}`,
     `select groname as name from pg_group, pg_user where usesysid = any(grolist) and usename = ${user} order by 1`,
     `select role_name as name, admin_option as admin from svv_user_grants where user_name = ${user} order by 1`,
-    `${things.join(' union all ')} order by 1, 2, 3, 4`,
+    `${objects.join(' union all ')} order by 1, 2, 3, 4`,
     `select pg_get_userbyid(defacluser)::text as owner, nspname::text as schema, defaclobjtype as kind,
        ${text('defaclacl')} as acl
      from pg_default_acl left join pg_namespace n on n.oid = defaclnamespace
@@ -134,10 +139,10 @@ export function accountQuery(name: string): string {
   ].join('; ')
 }
 
-/** The rows of `accountQuery`, by part; undefined if there is no such user. @throws DatabaseFailed */
+/** Reads the rows of `accountQuery`. @returns undefined if there is no such user @throws DatabaseFailed */
 export function readAccount(name: string, rows: AccountRows): Account | undefined {
   if (rows.length < ACCOUNT_STATEMENT_COUNT) throw new DatabaseFailed('fewer results than statements')
-  const [[user], [info], groups, roles, things, defaults] = rows
+  const [[user], [info], groups, roles, objects, defaults] = rows
   if (!user) return undefined
   const account: Account = {
     ...newAccount(name),
@@ -147,12 +152,12 @@ export function readAccount(name: string, rows: AccountRows): Account | undefine
     groups: new Set(groups.map(group => group.name)),
     roles: new Map(roles.map(role => [role.name, role.admin ?? false])),
   }
-  for (const row of things) readThing(account, row)
+  for (const row of objects) readObject(account, row)
   readDefaults(account, defaults)
   return account
 }
 
-/** What a user has that was just created. */
+/** A user as CREATE USER creates it by default. */
 export function newAccount(name: string): Account {
   return {
     name,
@@ -163,7 +168,7 @@ export function newAccount(name: string): Account {
     roles: new Map(),
     owned: new Map(),
     grants: new Map(),
-    // Everybody may call what somebody makes, unless that was taken back.
+    // Every user may execute a new function or procedure, unless its owner's default privileges revoke that.
     defaults: new Map(['functions', 'procedures'].map(callableByAll)),
   }
 }
@@ -179,7 +184,10 @@ function optionsOf({ superuser, createdb, validUntil }: UserRow, info: InfoRow |
   ]
 }
 
-/** The privileges by their letters in an ACL. RULE and TRIGGER (R, t) cannot be granted in Redshift and mean nothing. */
+/**
+ * The privileges by their letters in an ACL. RULE (R) and TRIGGER (t) are left out, as Redshift cannot grant them
+ * (https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT.html).
+ */
 const PRIVILEGE_NAMES: Record<string, string> = {
   r: 'select',
   a: 'insert',
@@ -198,7 +206,7 @@ const PRIVILEGE_NAMES: Record<string, string> = {
 const privilegesOf = (letters: string): Privileges =>
   new Map([...letters].map(letter => [PRIVILEGE_NAMES[letter] ?? '', false]))
 
-/** What the owner of each kind of thing may do with it that can be granted. */
+/** The privileges that the owner of each kind of object has and may grant. */
 const ownerPrivileges = {
   database: privilegesOf('CT'),
   schema: privilegesOf('CU'),
@@ -209,7 +217,8 @@ const ownerPrivileges = {
   language: privilegesOf(''),
 }
 
-function readThing(account: Account, { kind, schema, name, detail, owner, acl }: ThingRow): void {
+/** Adds an object to what the account owns or to its grants. */
+function readObject(account: Account, { kind, schema, name, detail, owner, acl }: ObjectRow): void {
   const path =
     schema === null ? escapeIdentifier(name) : `${escapeIdentifier(schema)}.${escapeIdentifier(name)}`
   const key =
@@ -230,38 +239,45 @@ function readThing(account: Account, { kind, schema, name, detail, owner, acl }:
     }
 }
 
+/** The kinds of objects of default privileges, by their letters in pg_default_acl. */
 const DEFAULT_PRIVILEGE_OBJECTS: Record<string, string> = { r: 'tables', f: 'functions', p: 'procedures' }
 
 function readDefaults({ name, defaults }: Account, rows: DefaultRow[]): void {
   const self = escapeIdentifier(name)
   for (const { owner, schema, kind, acl } of rows) {
-    const things = DEFAULT_PRIVILEGE_OBJECTS[kind]
-    if (!things) throw new DatabaseFailed(`default privileges on a kind ${kind} are not understood`)
-    const own = owner === name
-    if (own && schema === null) defaults.delete(callableByAll(things)[0])
+    const objects = DEFAULT_PRIVILEGE_OBJECTS[kind]
+    if (!objects) throw new DatabaseFailed(`default privileges on a kind ${kind} are not understood`)
+    const isOwner = owner === name
+    // Entries for every schema replace the built-in ones, which let every user execute new functions and procedures.
+    if (isOwner && schema === null) defaults.delete(callableByAll(objects)[0])
     for (const { grantee, letters } of readAcl(acl))
-      if (own ? grantee !== self : grantee === self) {
-        const who = own ? { owner: SELF, grantee } : { owner, grantee: SELF }
-        defaults.set(...defaultEntry({ ...who, schema, things, privileges: readPrivilegeLetters(letters) }))
+      if (isOwner ? grantee !== self : grantee === self) {
+        const parties = isOwner ? { owner: SELF, grantee } : { owner, grantee: SELF }
+        defaults.set(
+          ...defaultEntry({ ...parties, schema, objects, privileges: readPrivilegeLetters(letters) }),
+        )
       }
   }
 }
 
+/** A default privilege with its key in Account.defaults. */
 const defaultEntry = (grant: DefaultGrant): [string, DefaultGrant] => [
-  JSON.stringify([grant.owner, grant.schema, grant.things, grant.grantee]),
+  JSON.stringify([grant.owner, grant.schema, grant.objects, grant.grantee]),
   grant,
 ]
 
-function callableByAll(things: string): [string, DefaultGrant] {
-  return defaultEntry({ owner: SELF, schema: null, things, grantee: PUBLIC, privileges: privilegesOf('X') })
+/** The built-in default privilege that lets every user execute what the account creates. */
+function callableByAll(objects: string): [string, DefaultGrant] {
+  return defaultEntry({ owner: SELF, schema: null, objects, grantee: PUBLIC, privileges: privilegesOf('X') })
 }
 
 const QUOTED_NAME = '"(?:[^"]|"")*"'
 const ACL_ITEM = new RegExp(`^(group )?(${QUOTED_NAME}|[^="/]*)=([a-zA-Z*]*)/(?:${QUOTED_NAME}|.*)$`)
 
 /**
- * Reads an ACL, an item a line, such as `app=r*w/admin`, `group "the readers"=r/admin` or, for PUBLIC, `=X/admin`.
- * @throws DatabaseFailed if it says something that is not understood, so that nothing is left out unseen
+ * Reads an ACL with one item a line, such as `app=r*w/admin`, `group "the readers"=r/admin` or, for PUBLIC, `=X/admin`. The
+ * letters between `=` and `/` are privileges; a `*` after a letter is the grant option.
+ * @throws DatabaseFailed if an item has another format: a clone without that grant would differ unnoticed
  */
 function readAcl(acl: string): { grantee: string; letters: string }[] {
   return acl
@@ -276,6 +292,7 @@ function readAcl(acl: string): { grantee: string; letters: string }[] {
     })
 }
 
+/** @throws DatabaseFailed if a letter is unknown */
 function readPrivilegeLetters(letters: string): Privileges {
   const found: Privileges = new Map()
   for (const [, letter = '', option] of letters.matchAll(/(.)(\*?)/g)) {

@@ -14,23 +14,25 @@ import {
 } from './redshiftAccount.ts'
 
 /**
- * What has to be there to act on a pair. `byClone` says that it is the clone whose password was proven.
- * @throws NotPermitted if there is no user; Stranger if the clone is not its clone
+ * Checks that the user of a pair exists, and that the clone, if there is one, is its clone.
+ * @param cloneIsProven Whether the stored value is the clone's: see requireClone.
+ * @returns the user
+ * @throws NotPermitted if there is no user; NotAClone if the clone is not its clone
  */
 export function checkPair(
   pair: UserPair,
   user: Account | undefined,
   clone: Account | undefined,
-  byClone = false,
+  cloneIsProven = false,
 ): Account {
   if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to follow`)
-  if (clone) requireClone(user, clone, byClone)
+  if (clone) requireClone(user, clone, cloneIsProven)
   return user
 }
 
 /**
- * The statements that make the clone equal to the user; none if it is. What one of them owns is left out: both may make
- * things at any time.
+ * The statements that make the clone equal to the user; none if the two are equal. Objects that one of the two owns are left
+ * out, as both may create objects at any time.
  */
 export function syncStatements(user: Account, clone: Account): string[] {
   const name = escapeIdentifier(clone.name)
@@ -50,7 +52,7 @@ export function syncStatements(user: Account, clone: Account): string[] {
   ]
 }
 
-/** The statements that hand one thing that the clone owns to the user; it may do with it then whatever can be granted. */
+/** The statements that give the user one object that the clone owns, and grant the clone every privilege on it. */
 export function transferStatements(user: Account, clone: Account, key: string): string[] {
   const all = new Map([[key, clone.owned.get(key) ?? new Map()]])
   return [ownerStatement(user, key), ...grantStatements(escapeIdentifier(clone.name), all, new Map())]
@@ -58,7 +60,7 @@ export function transferStatements(user: Account, clone: Account, key: string): 
 
 const ownerStatement = (user: Account, key: string) => `alter ${key} owner to ${escapeIdentifier(user.name)}`
 
-/** The statements that let the clone do with what the user owns whatever can be granted. */
+/** The statements that grant the clone every privilege on what the user owns. */
 export function grantOwnedStatements(user: Account, clone: Account): string[] {
   const present = new Map([...clone.grants].filter(([key]) => user.owned.has(key)))
   const missing = [...user.owned].map(([key, all]) => {
@@ -68,13 +70,16 @@ export function grantOwnedStatements(user: Account, clone: Account): string[] {
   return grantStatements(escapeIdentifier(clone.name), new Map(missing), new Map())
 }
 
-/** Whether it owns something in this database or was granted something on it. */
+/** Whether an account owns or was granted something inside this database, which includes default privileges. */
 export function holdsHere({ owned, grants, defaults }: Account): boolean {
-  const things = [...owned.keys(), ...grants.keys()].filter(key => !key.startsWith('database '))
-  return things.length > 0 || !isDeepStrictEqual(defaults, newAccount('').defaults)
+  const objects = [...owned.keys(), ...grants.keys()].filter(key => !key.startsWith('database '))
+  return objects.length > 0 || !isDeepStrictEqual(defaults, newAccount('').defaults)
 }
 
-/** The statements that leave the clone with nothing in this database, as DROP USER wants it. */
+/**
+ * The statements after which the clone owns nothing and has no privilege in this database, as DROP USER requires
+ * (https://docs.aws.amazon.com/redshift/latest/dg/r_DROP_USER.html).
+ */
 export function revokeAllStatements(user: Account, clone: Account): string[] {
   const { name, options, settings } = clone
   return [
@@ -83,15 +88,21 @@ export function revokeAllStatements(user: Account, clone: Account): string[] {
   ]
 }
 
-/** Somebody else's user that happens to have the clone's name must not be handed to whoever reads the secret. */
-function requireClone(user: Account, clone: Account, byClone: boolean): void {
+/**
+ * Checks that a user with the clone's name is the user's clone: if it owns or may do anything, it must share a group, role or
+ * privilege with the user. An unrelated user of that name must not get the password that goes into the secret.
+ * @param cloneIsProven Whether the stored value is the clone's. Then a clone without any privilege is refused too, unless the
+ *   user has none either.
+ * @throws NotAClone
+ */
+function requireClone(user: Account, clone: Account, cloneIsProven: boolean): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   if (clone.superuser && !user.superuser)
     throw new NotAClone(`${c} is a superuser and ${u} is not; ALTER USER ${c} NOCREATEUSER, or rename it`)
-  // A clone whose user may do nothing shares nothing with it, and may still have made something.
-  const holds = ({ groups, roles, grants }: Account) => groups.size + roles.size + grants.size
-  const userHolds = holds(user) + user.owned.size
-  const held = holds(clone) + (userHolds ? clone.owned.size : 0)
+  const countRights = ({ groups, roles, grants }: Account) => groups.size + roles.size + grants.size
+  const userCount = countRights(user) + user.owned.size
+  // If the user has nothing, the clone cannot share anything with it, although the clone may have created objects.
+  const cloneCount = countRights(clone) + (userCount ? clone.owned.size : 0)
   const shared =
     !clone.groups.isDisjointFrom(user.groups) ||
     [...clone.roles.keys()].some(role => user.roles.has(role)) ||
@@ -99,7 +110,7 @@ function requireClone(user: Account, clone: Account, byClone: boolean): void {
       const own = user.owned.get(key) ?? user.grants.get(key)
       return own && [...privileges.keys()].some(privilege => own.has(privilege))
     })
-  if ((held || (byClone && userHolds)) && !shared)
+  if ((cloneCount || (cloneIsProven && userCount)) && !shared)
     throw new NotAClone(
       `${c} exists but is no clone of ${u}: nothing that it owns or may do is the user's; rename it`,
     )
@@ -137,38 +148,42 @@ function roleStatements(user: Account, clone: Account): string[] {
 }
 
 /**
- * Takes away first: Redshift refuses a privilege on a table to who has it on one of its columns. Nobody sees it before
- * the transaction ends.
+ * The statements that change the privileges of `to` from `present` to `wanted`. Revokes come first, because Redshift refuses a
+ * privilege on a table to a user that has it on a column of the table. Nobody sees a privilege missing, because the statements
+ * run in one transaction.
+ * @param prefix What stands before each statement.
  */
 function grantStatements(
   to: string,
   wanted: Map<string, Privileges>,
   present: Map<string, Privileges>,
-  [alter, on] = ['', (key: string) => key],
+  prefix = '',
 ): string[] {
   const none: Privileges = new Map()
   const keys = [...new Set([...present.keys(), ...wanted.keys()])]
-  const pairs = keys.map(key => [on(key), wanted.get(key) ?? none, present.get(key) ?? none] as const)
+  const pairs = keys.map(key => [key, wanted.get(key) ?? none, present.get(key) ?? none] as const)
   const list = (privileges: string[]) => privileges.join(', ')
   return [
-    ...pairs.flatMap(([thing, want, have]) => {
+    ...pairs.flatMap(([object, want, have]) => {
       const extra = [...have.keys()].filter(privilege => !want.has(privilege))
       const options = [...have].filter(([privilege, option]) => option && want.get(privilege) === false)
       return [
-        ...(extra.length ? [`${alter}revoke ${list(extra)} on ${thing} from ${to}`] : []),
+        ...(extra.length ? [`${prefix}revoke ${list(extra)} on ${object} from ${to}`] : []),
         ...(options.length
-          ? [`${alter}revoke grant option for ${list(options.map(([name]) => name))} on ${thing} from ${to}`]
+          ? [
+              `${prefix}revoke grant option for ${list(options.map(([name]) => name))} on ${object} from ${to}`,
+            ]
           : []),
       ]
     }),
-    ...pairs.flatMap(([thing, want, have]) =>
+    ...pairs.flatMap(([object, want, have]) =>
       [false, true].flatMap(option => {
         const missing = [...want].filter(
           ([name, may]) => may === option && (!have.has(name) || (may && !have.get(name))),
         )
         const what = list(missing.map(([name]) => name))
         return missing.length
-          ? [`${alter}grant ${what} on ${thing} to ${to}${option ? ' with grant option' : ''}`]
+          ? [`${prefix}grant ${what} on ${object} to ${to}${option ? ' with grant option' : ''}`]
           : []
       }),
     ),
@@ -179,11 +194,12 @@ function defaultStatements(user: Account, clone: Account): string[] {
   const name = escapeIdentifier(clone.name)
   return [...new Set([...clone.defaults.keys(), ...user.defaults.keys()])].flatMap(key => {
     const [wanted, present] = [user.defaults.get(key), clone.defaults.get(key)]
-    const { owner, schema, things, grantee } = (wanted ?? present) as DefaultGrant
-    const alter =
+    const { owner, schema, objects, grantee } = (wanted ?? present) as DefaultGrant
+    const prefix =
       `alter default privileges for user ${owner === SELF ? name : escapeIdentifier(owner)} ` +
       (schema === null ? '' : `in schema ${escapeIdentifier(schema)} `)
-    const map = (grant: DefaultGrant | undefined) => new Map([[things, grant?.privileges ?? new Map()]])
-    return grantStatements(grantee === SELF ? name : grantee, map(wanted), map(present), [alter, key => key])
+    const byObjects = (grant: DefaultGrant | undefined) =>
+      new Map([[objects, grant?.privileges ?? new Map()]])
+    return grantStatements(grantee === SELF ? name : grantee, byObjects(wanted), byObjects(present), prefix)
   })
 }
