@@ -1,11 +1,8 @@
-import type pg from 'pg'
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { Credential } from '../../credential.ts'
 import { NotPermitted, RotationError } from '../../errors.ts'
 import type { UserPair } from '../engine.ts'
 import { conflictIfDropped, missingUserSentence } from '../noSuchUser.ts'
-import { PasswordNotChecked } from '../passwordNotChecked.ts'
-import { actsAsAnotherRoleSql } from './postgresActsAsAnother.ts'
 import {
   checkPair,
   databasesHeldIn,
@@ -16,16 +13,15 @@ import {
   requireClone,
   syncStatements,
 } from './postgresClone.ts'
-import { ReadOnly } from './postgresErrors.ts'
-import { type CompletedLogin, PostgresFamilySession } from './postgresFamily.ts'
+import type { CompletedLogin } from './postgresFamily.ts'
 import { freeConnectionsQuery } from './postgresFreeConnections.ts'
 import { isTemporary, OwnershipTransfer } from './postgresOwnershipTransfer.ts'
 import { MAX_SCRAM_ITERATIONS_COUNT, scramIterationsOf, tooManyIterationsError } from './postgresProof.ts'
 import { type PairRoles, readRoles, rolesQuery } from './postgresRoles.ts'
 import { stayingSettings } from './postgresSettings.ts'
+import { PostgresStatements, type RunStatements } from './postgresStatements.ts'
 import { md5PasswordHash, scramVerifier } from './scram.ts'
 
-type RunStatements = (statements: string) => Promise<unknown>
 type TransferOptions = {
   /** Whether to revoke also what was granted to the clone itself. */
   grants: boolean
@@ -36,86 +32,20 @@ type TransferOptions = {
 }
 
 /** A session of PostgreSQL. */
-export class PostgresSession extends PostgresFamilySession {
-  /** The form in which new passwords are stored, a PasswordProof: that of current's password as far as the server shows it. */
-  accountQualifier: string
+export class PostgresSession extends PostgresStatements {
   readonly #login: (credential: Credential) => Promise<PostgresSession>
-  behindPooler = false
-  /** What `prepare` asks the server because the login has not shown it. */
-  readonly #mustAsk: { hashType: boolean; method: boolean }
-  /** The server's major version; 0 if unknown. */
-  readonly #version: number
-  /** Whether a setting that is not its own makes this user act as another role, which may have fewer rights. */
-  #actsAsAnother = false
-  /** The external method of pg_hba.conf that has checked the password, such as `ldap`; undefined if the server itself has. */
-  #passwordCheckedBy: string | undefined
-  /** The salt of the SCRAM verifier that this login used. The same password with the same salt has the same verifier. */
-  readonly #salt: Buffer | undefined
 
   constructor(
     completedLogin: CompletedLogin,
     login: (credential: Credential) => Promise<PostgresSession>,
     accountQualifier?: string,
   ) {
-    super(completedLogin)
-    const { details } = completedLogin
+    super(completedLogin, accountQualifier)
     this.#login = login
-    this.#salt = details.salt
-    this.accountQualifier = accountQualifier ?? details.proof
-    this.#version = Number.parseInt(details.version ?? '', 10) || 0
-    const inClearText = details.proof === 'password'
-    this.#mustAsk = {
-      hashType: inClearText && !accountQualifier,
-      method: inClearText && this.#version >= 16,
-    }
-  }
-
-  /**
-   * Asks for what the login has not shown:
-   * - After a login in clear text, the server's settings decide in which form a new password is stored.
-   * - A pooler is detected by the process: it reports an id of its own, while the server's process has another one.
-   * - The user's idle timeout is switched off, except behind a pooler, which would reuse the session.
-   * - A user that may create roles must act as itself, unless a setting of its own says otherwise.
-   */
-  override async prepare(where: string): Promise<void> {
-    const { hashType, method } = this.#mustAsk
-    const { processID } = this.client as pg.Client & { processID: number | null }
-    const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
-      coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
-      ${actsAsAnotherRoleSql(this.credential.username)} as "actsAsAnother",
-      ${this.#version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
-    const [found] = await this.query(ask, where)
-    this.behindPooler = found !== undefined && found.process !== processID
-    if (hashType) this.accountQualifier = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
-    this.#actsAsAnother = found?.actsAsAnother === true
-    // system_user is `method:identity` (https://www.postgresql.org/docs/current/functions-info.html).
-    this.#passwordCheckedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
-  }
-
-  /** Refuses a user whose password an external service checks, such as LDAP: that password is not in the database. */
-  async requirePasswordCheck(): Promise<void> {
-    if (this.#passwordCheckedBy)
-      throw new PasswordNotChecked(
-        `as ${this.credential}: the server leaves this user's password to ${this.#passwordCheckedBy} (pg_hba.conf), so setting another ` +
-          'in the database would change nothing; let pg_hba.conf ask this user for scram-sha-256',
-      )
-  }
-
-  /** Every user may ask, also through a pooler. */
-  async isStandby(): Promise<boolean> {
-    const [found] = await this.query('select pg_is_in_recovery() as standby')
-    return found?.standby !== false
-  }
-
-  /** A pooler in statement mode ends a session that leaves a transaction open. */
-  async requireTransactions(): Promise<void> {
-    if (!this.behindPooler) return
-    await this.send('begin read only')
-    await this.send('rollback')
   }
 
   override async setPassword(user: string, password: string): Promise<void> {
-    await this.#write(await this.#passwordStatement(user, password))
+    await this.write(await this.#passwordStatement(user, password))
   }
 
   /**
@@ -123,13 +53,13 @@ export class PostgresSession extends PostgresFamilySession {
    * (rds.restrict_password_commands), or whether a password-checking library of the server refuses this verifier.
    */
   override async wouldSetPassword(user: string, password: string): Promise<void> {
-    await this.#tryOut(await this.#passwordStatement(user, password))
+    await this.tryOut(await this.#passwordStatement(user, password))
   }
 
   override async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     return await this.#openUser(pair, open.user, {
       password: async () => ` password ${escapeLiteral(await this.#verifier(open.user, open.password))}`,
-      write: statements => this.#write(statements),
+      write: statements => this.write(statements),
     })
   }
 
@@ -138,7 +68,7 @@ export class PostgresSession extends PostgresFamilySession {
    * not show whether the server would refuse to transfer an object.
    */
   override async wouldClone(pair: UserPair, open: string): Promise<string[]> {
-    const tryOut = (statements: string) => this.#tryOut(statements)
+    const tryOut = (statements: string) => this.tryOut(statements)
     const password = async () => {
       this.#iterations()
       return ''
@@ -171,7 +101,7 @@ export class PostgresSession extends PostgresFamilySession {
   override async lockUser(user: string, pair: UserPair): Promise<void> {
     const { user: original, clone } = await this.#readRoles(pair)
     if (original && clone) requireClone(original, clone)
-    await this.#write(`alter role ${escapeIdentifier(user)} password null`)
+    await this.write(`alter role ${escapeIdentifier(user)} password null`)
   }
 
   /** Every user may see whose the sessions in pg_stat_activity are. */
@@ -184,18 +114,18 @@ export class PostgresSession extends PostgresFamilySession {
   /** Behind a pooler the answer is undefined, as the pooler has limits of its own. */
   override async countFreeConnections(user: string): Promise<number | undefined> {
     if (this.behindPooler) return undefined
-    const [row] = await this.query(freeConnectionsQuery(user, this.#version))
+    const [row] = await this.query(freeConnectionsQuery(user, this.version))
     return row?.room
   }
 
   override async dropClone(pair: UserPair): Promise<void> {
     if (await this.#emptyClone(pair, { grants: true, all: true }))
-      await this.#write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
+      await this.write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
   }
 
   /** Does not try out DROP ROLE: it needs the same rights as creating or changing the role, which wouldClone tries out. */
   override async wouldDropUser(pair: UserPair): Promise<string[]> {
-    await this.#emptyClone(pair, { grants: true, tryOut: statements => this.#tryOut(statements) })
+    await this.#emptyClone(pair, { grants: true, tryOut: statements => this.tryOut(statements) })
     return []
   }
 
@@ -220,7 +150,7 @@ export class PostgresSession extends PostgresFamilySession {
 
   /**
    * Gives the user what the clone owns, in every database. Each other database needs a login of its own. With `tryOut`, the
-   * transfer is only checked.
+   * transfer is only checked; as roles are the same in every database, `tryOut` runs in this session.
    * @returns what the clone keeps, one sentence each
    * @throws Conflict; with `all`, every error but NotPermitted
    */
@@ -245,58 +175,13 @@ export class PostgresSession extends PostgresFamilySession {
 
   #transferOwnershipHere(pair: UserPair, roles: PairRoles, how: TransferOptions): Promise<string[]> {
     const query = (text: string) => this.query(text)
-    const write = how.tryOut ?? (text => this.#write(text))
+    const write = how.tryOut ?? (text => this.write(text))
     const transfer = new OwnershipTransfer({ query, write }, pair, roles)
     return how.tryOut ? transfer.preview(how) : transfer.run(how)
   }
 
-  /**
-   * Runs statements that change roles. If a setting of the user or the database makes transactions read-only, they run in a
-   * read-write transaction nevertheless; only test queries obey that setting.
-   * @throws ReadOnly if the server itself is read-only, by its own setting or as a replica
-   */
-  async #write(statements: string, run: RunStatements = text => this.query(text)): Promise<void> {
-    try {
-      await run(statements)
-    } catch (error) {
-      if (!(error instanceof ReadOnly)) throw error
-      const [own] = await this.query(
-        `select from pg_settings where name = 'default_transaction_read_only'
-         and source in ('user', 'database', 'database user') and not pg_is_in_recovery()`,
-      )
-      if (!own) throw error
-      await run(`set transaction read write; ${statements}`)
-    }
-  }
-
-  /** Runs statements and rolls them back. Waits at most a second for a session that changes the same role. @throws as #write */
-  async #tryOut(statements: string): Promise<void> {
-    await this.#write(statements, async text => {
-      try {
-        await this.query(`begin; set local lock_timeout = '1s'; ${text}; rollback`)
-      } catch (error) {
-        await this.send('rollback').catch(() => {})
-        throw error
-      }
-    })
-  }
-
-  /** Puts the parameters before the statements in the same message: several statements in one message are one transaction. */
-  protected override async queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
-    const settings = [
-      'set local search_path = pg_catalog',
-      `set local statement_timeout = ${this.statementTimeout}`,
-      'set local datestyle = iso',
-      // A user's own timeouts may be too short for a rotation.
-      'set local lock_timeout = 0',
-      ...(this.#actsAsAnother ? ['set local role none'] : []),
-      ...(this.#version >= 17 ? ['set local transaction_timeout = 0'] : []),
-    ]
-    return (await this.send([...settings, text].join('; '), where)).slice(settings.length)
-  }
-
   async #readRoles(pair: UserPair): Promise<PairRoles> {
-    return readRoles(await this.query(rolesQuery(pair, this.#version)), pair)
+    return readRoles(await this.query(rolesQuery(pair, this.version)), pair)
   }
 
   /**
@@ -322,6 +207,6 @@ export class PostgresSession extends PostgresFamilySession {
     if (this.accountQualifier === 'md5') return md5PasswordHash(user, password)
     const iterations = this.#iterations()
     const same = user === this.credential.username && password === this.credential.password
-    return scramVerifier(password, iterations, same ? this.#salt : undefined)
+    return scramVerifier(password, iterations, same ? this.salt : undefined)
   }
 }
