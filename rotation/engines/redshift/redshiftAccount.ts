@@ -1,8 +1,6 @@
 import { escapeIdentifier } from 'pg'
 import { DatabaseFailed } from '../../errors.ts'
-
-/** What one user may do with one object: each privilege as GRANT names it, and whether the user may grant it to others. */
-export type Privileges = Map<string, boolean>
+import { type Privileges, PUBLIC, privilegesOf, readAcl, readPrivilegeLetters } from './redshiftAcl.ts'
 
 /** One user as Redshift's catalogs show it in this database. The keys of objects are as GRANT … ON names them. */
 export type Account = {
@@ -38,7 +36,6 @@ export type DefaultGrant = {
 
 /** Stands for the account itself in a DefaultGrant, so that the entries of two accounts can be compared. */
 export const SELF = ''
-const PUBLIC = 'public'
 
 /** A text as a SQL literal. In Redshift a backslash escapes the next character, as in PostgreSQL before 9.1. */
 export const quoteText = (text: string) => `'${text.replace(/[\\']/g, '$&$&')}'`
@@ -184,28 +181,6 @@ function optionsOf({ superuser, createdb, validUntil }: UserRow, info: InfoRow |
   ]
 }
 
-/**
- * The privileges by their letters in an ACL. RULE (R) and TRIGGER (t) are left out, as Redshift cannot grant them
- * (https://docs.aws.amazon.com/redshift/latest/dg/r_GRANT.html).
- */
-const PRIVILEGE_NAMES: Record<string, string> = {
-  r: 'select',
-  a: 'insert',
-  w: 'update',
-  d: 'delete',
-  x: 'references',
-  D: 'drop',
-  P: 'truncate',
-  A: 'alter',
-  X: 'execute',
-  U: 'usage',
-  C: 'create',
-  T: 'temp',
-}
-
-const privilegesOf = (letters: string): Privileges =>
-  new Map([...letters].map(letter => [PRIVILEGE_NAMES[letter] ?? '', false]))
-
 /** The privileges that the owner of each kind of object has and may grant. */
 const ownerPrivileges = {
   database: privilegesOf('CT'),
@@ -269,37 +244,4 @@ const defaultEntry = (grant: DefaultGrant): [string, DefaultGrant] => [
 /** The built-in default privilege that lets every user execute what the account creates. */
 function callableByAll(objects: string): [string, DefaultGrant] {
   return defaultEntry({ owner: SELF, schema: null, objects, grantee: PUBLIC, privileges: privilegesOf('X') })
-}
-
-const QUOTED_NAME = '"(?:[^"]|"")*"'
-const ACL_ITEM = new RegExp(`^(group )?(${QUOTED_NAME}|[^="/]*)=([a-zA-Z*]*)/(?:${QUOTED_NAME}|.*)$`)
-
-/**
- * Reads an ACL with one item a line, such as `app=r*w/admin`, `group "the readers"=r/admin` or, for PUBLIC, `=X/admin`. The
- * letters between `=` and `/` are privileges; a `*` after a letter is the grant option.
- * @throws DatabaseFailed if an item has another format: a clone without that grant would differ unnoticed
- */
-function readAcl(acl: string): { grantee: string; letters: string }[] {
-  return acl
-    .split('\n')
-    .filter(item => item)
-    .map(item => {
-      const [, group, name, letters] = ACL_ITEM.exec(item) ?? []
-      if (name === undefined || letters === undefined) throw new DatabaseFailed('an ACL is not understood')
-      const bare = name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name
-      const quoted = bare === '' ? PUBLIC : escapeIdentifier(bare)
-      return { grantee: group ? `group ${quoted}` : quoted, letters }
-    })
-}
-
-/** @throws DatabaseFailed if a letter is unknown */
-function readPrivilegeLetters(letters: string): Privileges {
-  const found: Privileges = new Map()
-  for (const [, letter = '', option] of letters.matchAll(/(.)(\*?)/g)) {
-    if ('Rt'.includes(letter)) continue
-    const privilege = PRIVILEGE_NAMES[letter]
-    if (!privilege) throw new DatabaseFailed(`the privilege ${letter} in an ACL is not understood`)
-    found.set(privilege, option === '*')
-  }
-  return found
 }

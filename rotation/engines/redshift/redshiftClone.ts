@@ -4,14 +4,8 @@ import { NotPermitted } from '../../errors.ts'
 import type { UserPair } from '../engine.ts'
 import { NotAClone } from '../notAClone.ts'
 import { settingAssignment } from '../postgres/postgresSettings.ts'
-import {
-  type Account,
-  type DefaultGrant,
-  newAccount,
-  type Privileges,
-  quoteText,
-  SELF,
-} from './redshiftAccount.ts'
+import { type Account, type DefaultGrant, newAccount, quoteText, SELF } from './redshiftAccount.ts'
+import type { Privileges } from './redshiftAcl.ts'
 
 /**
  * Checks that the user of a pair exists, and that the clone, if there is one, is its clone.
