@@ -3,17 +3,11 @@ import { InvalidCredential, NotPermitted } from '../../errors.ts'
 import { generateUnknownPassword } from '../../password.ts'
 import { compareFromOwnSessions } from '../compareFromOwnSessions.ts'
 import type { DualPasswordCalls, Session, UserPair } from '../engine.ts'
-import { conflictIfDropped, undefinedIfNoSuchUser } from '../noSuchUser.ts'
+import { conflictIfDropped } from '../noSuchUser.ts'
 import { PasswordNotChecked } from '../passwordNotChecked.ts'
 import { undefinedIfNotReadable } from '../userInUse.ts'
-import {
-  type Account,
-  accountName,
-  newAccount,
-  quoteText,
-  readAccount,
-  readAttributes,
-} from './mysqlAccount.ts'
+import { type Account, newAccount, quoteText } from './mysqlAccount.ts'
+import { AccountReader } from './mysqlAccountReader.ts'
 import {
   checkChanges,
   checkOwnPasswordChange,
@@ -37,16 +31,25 @@ export class MysqlSession implements Session {
   accountQualifier = ''
   readonly dualPassword: DualPasswordCalls = {
     add: async (user, password, current) =>
-      this.#flavour.addPassword(this.#access(), await this.#passwordMethod(user), password, current),
+      this.#flavour.addPassword(
+        this.#access(),
+        await this.#accounts.readPasswordMethod(user),
+        password,
+        current,
+      ),
     wouldAdd: async (user, password, current) => {
-      const method = await this.#passwordMethod(user)
+      const method = await this.#accounts.readPasswordMethod(user)
       await this.#flavour.checkBeforeAddingPassword?.(this.#access(), method, password, current)
       if (this.#flavour.addPasswordPrivileges)
         await checkOwnPasswordChange(this.#flavour, this.#access(), password, true)
-      else await this.#checkChanges(await this.#readAccount(user), [])
+      else await this.#checkChanges(await this.#accounts.read(user), [])
     },
     keepOnly: async (user, password) => {
-      await this.#flavour.keepOnlyPassword(this.#access(), await this.#passwordMethod(user), password)
+      await this.#flavour.keepOnlyPassword(
+        this.#access(),
+        await this.#accounts.readPasswordMethod(user),
+        password,
+      )
       if (user === this.#credential.username) this.#password = password
     },
   }
@@ -113,12 +116,12 @@ export class MysqlSession implements Session {
     await this.#changeableMethod(user, password, reversibly)
     if (user === this.#credential.username)
       await checkOwnPasswordChange(this.#flavour, this.#access(), password)
-    else await this.#checkChanges(await this.#readAccount(user), [])
+    else await this.#checkChanges(await this.#accounts.read(user), [])
   }
 
   /** @returns how the user's password is stored @throws NotPermitted if setPassword refuses to change it */
   async #changeableMethod(user: string, password: string, reversibly: boolean): Promise<PasswordMethod> {
-    const method = await this.#passwordMethod(user)
+    const method = await this.#accounts.readPasswordMethod(user)
     const { name, plugins } = method
     if (user !== this.#credential.username) return method
     if (plugins.length > 1)
@@ -133,9 +136,9 @@ export class MysqlSession implements Session {
   async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     const { plugin, hashPassword, found, changes } = await this.#changesToOpen(pair, open.user)
     const flavour = this.#flavour
-    const openStatement = `alter user ${this.#accountName(open.user)} ${flavour.identifiedClause(plugin, hashPassword(open.password))} account unlock`
+    const openStatement = `alter user ${this.#accounts.nameOf(open.user)} ${flavour.identifiedClause(plugin, hashPassword(open.password))} account unlock`
     // A new clone has a password that nobody knows, until it is complete.
-    const createStatement = `create user if not exists ${this.#accountName(pair.clone)} ${this.#unknownPasswordClause(plugin)}`
+    const createStatement = `create user if not exists ${this.#accounts.nameOf(pair.clone)} ${this.#unknownPasswordClause(plugin)}`
     const statements = [
       ...(open.user === pair.user || found ? [] : [createStatement]),
       ...changes.map(({ sql }) => sql),
@@ -154,9 +157,9 @@ export class MysqlSession implements Session {
 
   /** @returns the accounts of the pair, and the changes that opening the clone takes @throws NotAClone, NotPermitted */
   async #changesToOpen({ user, clone }: UserPair, open: string) {
-    const method = await this.#passwordMethod(user)
-    const original = await this.#readAccount(user)
-    const found = await this.#findAccount(clone)
+    const method = await this.#accounts.readPasswordMethod(user)
+    const original = await this.#accounts.read(user)
+    const found = await this.#accounts.find(clone)
     if (found) requireClone(original, found, open === user)
     // When the user is opened, the application may be using the clone, and a change could refuse the clone a login.
     const changes =
@@ -182,9 +185,9 @@ export class MysqlSession implements Session {
 
   /** Only sets a password that nobody knows, so that setting another one is all that opens the account again. */
   async lockUser(user: string, pair: UserPair): Promise<void> {
-    const { name, plugin } = await this.#passwordMethod(user)
-    const found = await this.#findAccount(pair.clone)
-    if (found) requireClone(await this.#readAccount(pair.user), found, user === pair.user)
+    const { name, plugin } = await this.#accounts.readPasswordMethod(user)
+    const found = await this.#accounts.find(pair.clone)
+    if (found) requireClone(await this.#accounts.read(pair.user), found, user === pair.user)
     await this.#wire.query(`alter user ${name} ${this.#unknownPasswordClause(plugin)}`)
     const after = this.#flavour.afterLockStatement?.(name)
     if (after) await this.#wire.query(after)
@@ -195,13 +198,13 @@ export class MysqlSession implements Session {
   }
 
   async countFreeConnections(user: string): Promise<number | undefined> {
-    const account = await this.#readAccountWithoutGrants(user).catch(undefinedIfNotReadable)
+    const account = await this.#accounts.readWithoutGrants(user).catch(undefinedIfNotReadable)
     return account && countFreeConnections(this.#access(), user, account)
   }
 
   async dropClone(pair: UserPair): Promise<void> {
     if (await this.#findDroppableClone(pair))
-      await this.#wire.query(`drop user if exists ${this.#accountName(pair.clone)}`)
+      await this.#wire.query(`drop user if exists ${this.#accounts.nameOf(pair.clone)}`)
   }
 
   async wouldDropUser(pair: UserPair): Promise<string[]> {
@@ -215,9 +218,9 @@ export class MysqlSession implements Session {
 
   /** @returns the clone; undefined if there is none @throws NotAClone; NotPermitted if something would fail without it */
   async #findDroppableClone({ user, clone }: UserPair): Promise<Account | undefined> {
-    const found = await this.#findAccount(clone)
+    const found = await this.#accounts.find(clone)
     if (!found) return undefined
-    requireClone(await this.#readAccount(user), found, false)
+    requireClone(await this.#accounts.read(user), found, false)
     await refuseDefiner(this.#access(), clone, this.accountQualifier)
     return found
   }
@@ -231,8 +234,8 @@ export class MysqlSession implements Session {
         return [`${user} and ${clone} come in by accounts of different hosts`]
       return syncStatements(
         this.#flavour,
-        await userSession.#readAccount(user),
-        await cloneSession.#readAccount(clone),
+        await userSession.#accounts.read(user),
+        await cloneSession.#accounts.read(clone),
       )
     })
   }
@@ -266,50 +269,9 @@ export class MysqlSession implements Session {
     await this.#wire.close()
   }
 
-  #accountName(user: string): string {
-    return accountName(user, this.accountQualifier)
-  }
-
-  /** @throws NoSuchUser if there is no account of this name at the session's host */
-  async #readAccount(user: string): Promise<Account> {
-    const created = await this.#wire.show(`create user ${this.#accountName(user)}`)
-    const grants = await this.#wire.show(`grants for ${this.#accountName(user)}`)
-    const account = readAccount(this.#flavour, user, this.accountQualifier, created, grants)
-    // SHOW CREATE USER of MySQL has question marks for characters of four bytes, so the attributes are read elsewhere.
-    if (JSON.stringify(account.attributes).includes('????'))
-      account.attributes = await this.#readAttributes(user)
-    return account
-  }
-
-  /** Reads what SHOW CREATE USER shows. @throws NoSuchUser */
-  async #readAccountWithoutGrants(user: string): Promise<Account> {
-    const created = await this.#wire.show(`create user ${this.#accountName(user)}`)
-    return readAccount(this.#flavour, user, this.accountQualifier, created)
-  }
-
-  async #readAttributes(user: string): Promise<Account['attributes']> {
-    const { attribute } = await this.#wire.row(
-      `select attribute as attribute from information_schema.user_attributes
-       where user = ${quoteText(user)} and host = ${quoteText(this.accountQualifier)}`,
-    )
-    return readAttributes(String(attribute))
-  }
-
-  #findAccount(user: string): Promise<Account | undefined> {
-    return this.#readAccount(user).catch(undefinedIfNoSuchUser)
-  }
-
-  /** @throws NotPermitted if the account has several plugins, or one whose password hash Keyturn cannot compute */
-  async #passwordMethod(user: string): Promise<PasswordMethod> {
-    const { name, plugins, clauses } = await this.#readAccountWithoutGrants(user)
-    const { passwordHashers } = this.#flavour
-    const [plugin = '', ...more] = new Set(plugins)
-    const hashPassword = passwordHashers[plugin]
-    if (!hashPassword || more.length)
-      throw new NotPermitted(
-        `${name} logs in by ${[plugin, ...more].join(' or ')}; what can be rotated is one of ${Object.keys(passwordHashers).join(', ')}`,
-      )
-    return { name, user, plugin, plugins, clauses, hashPassword }
+  /** Reads accounts at the host that the session acts on. */
+  get #accounts(): AccountReader {
+    return new AccountReader(this.#flavour, this.#wire, this.accountQualifier)
   }
 
   #access(): SessionAccess {
