@@ -156,7 +156,7 @@ export interface Session extends AsyncDisposable {
   differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 
   /**
-   * Checks that the server has checked the password at the login, where a successful login alone does not prove that.
+   * Makes sure that the server checked the password at the login, where a successful login alone does not prove that.
    * @throws PasswordNotChecked
    */
   requirePasswordCheck?(): Promise<void>

@@ -3,21 +3,21 @@ import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
 /** The user that a statement names does not exist. */
 export class NoSuchUser extends NotPermitted {}
 
-/** Turns NoSuchUser into undefined, for a `catch` after reading a user that may be absent. @throws every other error unchanged */
+/** Turns NoSuchUser into undefined, for a `catch` after reading a user that may be absent. @throws every other error */
 export function undefinedIfNoSuchUser(error: unknown): undefined {
   if (!(error instanceof NoSuchUser)) throw error
 }
 
 /**
  * Turns NoSuchUser into Conflict, for a `catch` after changing a user that was found before: another session dropped it.
- * @throws Conflict, or every other error unchanged
+ * @throws Conflict; every other error as it is
  */
 export function conflictIfDropped(error: unknown): never {
   if (!(error instanceof NoSuchUser)) throw error
   throw new Conflict(`${error.message}: another session dropped it`)
 }
 
-/** Turns LoginRefused into undefined, for a `catch` after a login as a user that may be gone. @throws every other error unchanged */
+/** Turns LoginRefused into undefined, for a `catch` after a login as a user that may be gone. @throws every other error */
 export function undefinedIfLoginRefused(error: unknown): undefined {
   if (!(error instanceof LoginRefused)) throw error
 }

@@ -4,7 +4,7 @@ import { DatabaseFailed, NotPermitted, TestFailed } from '../errors.ts'
 export const writingTestQueryError = (where: string) =>
   new TestFailed(
     `${where}: the test query failed: it may only read, and writes, or the server does not say that it only reads (read-only); ` +
-      'who needs one that writes deploys Keyturn with testQueryMayWrite',
+      'to allow a test query that writes, deploy Keyturn with testQueryMayWrite',
   )
 
 /** Waits for a test query. @throws TestFailed if the server refused the query; other errors unchanged */

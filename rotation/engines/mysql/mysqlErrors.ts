@@ -78,13 +78,13 @@ const translationByNumber: Record<number, Translation> = {
   1141: (_, where) => new Conflict(`${where}: another session revoked the same`),
   1147: (_, where) => new Conflict(`${where}: another session revoked the same`),
   3891: (_, where) => new Conflict(`${where}: another session changed the password`),
-  1205: (_, where) => new Conflict(`${where}: a lock was not to be had`),
+  1205: (_, where) => new Conflict(`${where}: a lock could not be obtained in time`),
   1213: (_, where) => new Conflict(`${where}: another session changed the same rows`),
   1290: (message, where) => {
     if (/read[-_]only/.test(message)) return serverReadOnly(message, where)
     if (!message.includes('strict-password-validation')) return notPermitted(message, where)
     return new RefusedByPasswordRules(
-      `${where}: strict_password_validation is on, so the server takes no verifiers, which are all that it gets`,
+      `${where}: strict_password_validation is on, so the server accepts no password hashes, and Keyturn sends nothing else`,
     )
   },
   1792: serverReadOnly,
@@ -150,7 +150,7 @@ export function translate(error: unknown, where: string): RotationError {
 
 /** The error for an answer that is not of MySQL's protocol: another service listens there, or the answer was damaged. */
 export const unreadableAnswerError = (where: string) =>
-  new Unreachable(`${where}: the answer is none of a MySQL server; something else may listen on that port`)
+  new Unreachable(`${where}: the answer is not of MySQL's protocol; another service may listen on that port`)
 
 function fieldsOf(error: unknown): { code: string; errno: number; message: string; sqlState: string } {
   const { code, errno, message, sqlState } = (error ?? {}) as Record<string, unknown>
@@ -166,7 +166,7 @@ function fieldsOf(error: unknown): { code: string; errno: number; message: strin
 const isHangUp = (error: unknown, message: string) =>
   (error as { syscall?: string }).syscall !== undefined || message.includes('disconnected')
 
-/** The error for a number that is not in the table. SQLSTATEs about the connection (08) or memory (HY001) may pass by themselves. */
+/** The error for a number that is not in the table. One about the connection (SQLSTATE 08) or memory (HY001) may pass by itself. */
 const translateUnknownNumber =
   (errno: number, sqlState: string): Translation =>
   (_, where) =>

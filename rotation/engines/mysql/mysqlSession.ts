@@ -231,7 +231,7 @@ export class MysqlSession implements Session {
     return compareFromOwnSessions(pair, own, this.#login(await other()), async sessionOf => {
       const [userSession, cloneSession] = [sessionOf(user), sessionOf(clone)]
       if (userSession.accountQualifier !== cloneSession.accountQualifier)
-        return [`${user} and ${clone} come in by accounts of different hosts`]
+        return [`${user} and ${clone} log in as accounts of different hosts`]
       return syncStatements(
         this.#flavour,
         await userSession.#accounts.read(user),

@@ -76,7 +76,7 @@ const translationBySqlState: Record<
     routine === 'CheckMyDatabase'
       ? new Unreachable(`${where}: the database accepts no connections now`)
       : new DatabaseFailed(`${where}: SQLSTATE 55000`),
-  '55P03': (_, where) => new Conflict(`${where}: a lock was not to be had`),
+  '55P03': (_, where) => new Conflict(`${where}: a lock could not be obtained in time`),
   40: (_, where) => new Conflict(`${where}: another session changed the same rows`),
   53: (_, where) => new TooManyConnections(where),
   57: (_, where) => new Unreachable(`${where}: the server is starting or stopping`),
@@ -132,7 +132,7 @@ export function translate(error: unknown, where: string, tlsAnswer?: string): un
     return new Unreachable(`${where}: the server cannot take another connection now`)
   if (code && UNREACHABLE_CODE.test(code)) return new Unreachable(`${where}: ${code}`)
   if (code?.startsWith('ERR_INVALID_ARG') || code === 'ERR_SOCKET_BAD_PORT')
-    return new InvalidCredential('host', `${where}: there is no way to what host and port name`)
+    return new InvalidCredential('host', `${where}: host and port are no address to connect to`)
   if (TIMED_OUT.test(error.message)) return new Unreachable(`${where}: no answer in time`)
   if (CONNECTION_BROKEN.test(error.message)) return new Unreachable(`${where}: the connection broke`)
   // Any other error of the driver comes from an answer that it cannot read. A proxy whose server is away for a moment may

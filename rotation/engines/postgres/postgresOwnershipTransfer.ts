@@ -43,7 +43,7 @@ export class OwnershipTransfer {
   /**
    * Transfers every object that can be transferred. With `grants`, also revokes what was granted to the clone itself.
    * @returns what the clone keeps, one sentence each
-   * @throws Conflict with `all`, if an object that the clone keeps could be transferred later
+   * @throws Conflict if a grant could be revoked later or, with `all`, if an object could be transferred later
    */
   async run({ grants, all = false }: { grants: boolean; all?: boolean }): Promise<string[]> {
     let found: Belonging[] = []
@@ -89,8 +89,8 @@ export class OwnershipTransfer {
   #staysSentence({ description, defaults }: Belonging): string {
     const { user, clone } = this.#pair
     const why = defaults
-      ? `they give others more than those of ${user} do, or less`
-      : (this.#refusals.get(description)?.message ?? 'it belongs to nobody else')
+      ? `they give other roles more or less than those of ${user} do`
+      : (this.#refusals.get(description)?.message ?? 'it cannot belong to another role')
     return `${clone} keeps ${description}: ${why}`
   }
 

@@ -33,7 +33,7 @@ export type LoginDetails = {
   proof?: PasswordProof | undefined
   /** The server's version as it names it, such as `17.2 (Debian 17.2-1)`. */
   version?: string | undefined
-  /** The salt of the SCRAM secret that the password was compared with. */
+  /** The salt of the SCRAM verifier that the password was compared with. */
   salt?: Buffer | undefined
 }
 

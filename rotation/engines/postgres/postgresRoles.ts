@@ -2,6 +2,7 @@ import { escapeLiteral } from 'pg'
 import { DatabaseFailed } from '../../errors.ts'
 import type { UserPair } from '../engine.ts'
 
+/** A membership in `role`, with the options of GRANT role TO (https://www.postgresql.org/docs/current/sql-grant.html). */
 type Membership = {
   role: string
   admin: boolean
@@ -158,7 +159,7 @@ type RoleRow = Role & { database: string; version: number }
 
 /** Assigns the rows of `rolesQuery` to user and clone. @throws DatabaseFailed if a row is not of that query */
 export function readRoles(rows: object[], pair: UserPair): PairRoles {
-  if (!rows.every(isRole)) throw new DatabaseFailed('the server answers what it was not asked')
+  if (!rows.every(isRole)) throw new DatabaseFailed('the answer of the server does not fit the query')
   const find = (name: string) => rows.find(row => row.name === name)
   return {
     user: find(pair.user),

@@ -50,7 +50,7 @@ export class PostgresSession extends PostgresStatements {
 
   /**
    * Runs the statement and rolls it back. No query shows whether RDS restricts password changes
-   * (rds.restrict_password_commands), or whether a password-checking library of the server refuses this verifier.
+   * (rds.restrict_password_commands), or whether a password-checking library of the server refuses this password hash.
    */
   override async wouldSetPassword(user: string, password: string): Promise<void> {
     await this.tryOut(await this.#passwordStatement(user, password))
@@ -58,7 +58,7 @@ export class PostgresSession extends PostgresStatements {
 
   override async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     return await this.#openUser(pair, open.user, {
-      password: async () => ` password ${escapeLiteral(await this.#verifier(open.user, open.password))}`,
+      password: async () => ` password ${escapeLiteral(await this.#passwordHash(open.user, open.password))}`,
       write: statements => this.write(statements),
     })
   }
@@ -189,9 +189,9 @@ export class PostgresSession extends PostgresStatements {
    * the clone's password. So a clone that changes its own password first returns to the role that it logged in as.
    */
   async #passwordStatement(user: string, password: string): Promise<string> {
-    const own = user === this.credential.username ? 'set local role none; ' : ''
-    const verifier = escapeLiteral(await this.#verifier(user, password))
-    return `${own}alter role ${escapeIdentifier(user)} password ${verifier}`
+    const returnToOwnRole = user === this.credential.username ? 'set local role none; ' : ''
+    const passwordHash = escapeLiteral(await this.#passwordHash(user, password))
+    return `${returnToOwnRole}alter role ${escapeIdentifier(user)} password ${passwordHash}`
   }
 
   /** The iterations of a new SCRAM verifier. @throws NotPermitted if drivers do not log in with as many */
@@ -203,10 +203,10 @@ export class PostgresSession extends PostgresStatements {
   }
 
   /** Computes what the server stores for a password. @throws NotPermitted as #iterations */
-  async #verifier(user: string, password: string): Promise<string> {
+  async #passwordHash(user: string, password: string): Promise<string> {
     if (this.accountQualifier === 'md5') return md5PasswordHash(user, password)
     const iterations = this.#iterations()
-    const same = user === this.credential.username && password === this.credential.password
-    return scramVerifier(password, iterations, same ? this.salt : undefined)
+    const isOwnPassword = user === this.credential.username && password === this.credential.password
+    return scramVerifier(password, iterations, isOwnPassword ? this.salt : undefined)
   }
 }

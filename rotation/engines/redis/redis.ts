@@ -58,7 +58,7 @@ export class Redis implements Engine {
     } catch (error) {
       if (ssl && error instanceof ConnectionTimeoutError)
         throw new Unreachable(
-          `login as ${credential}: no answer, or none to TLS; Redis without it is silent like this: to accept that, store "ssl": false`,
+          `login as ${credential}: no answer, or none to TLS: a Redis without TLS does not answer either; to log in without TLS, store "ssl": false`,
         )
       throw translate(error, `login as ${credential}`)
     }

@@ -38,12 +38,15 @@ const translationByBeginning: [RegExp, (message: string, where: string) => Rotat
     /^WRONGPASS/,
     (_, where) => new LoginRefused(`${where}: user or password was refused, or the user is off`),
   ],
-  [/^NOAUTH/, (_, where) => new LoginRefused(`${where}: the server does not know the login any more`)],
+  [
+    /^NOAUTH/,
+    (_, where) => new LoginRefused(`${where}: the server no longer counts the session as logged in`),
+  ],
   [/^NOPERM/, (message, where) => new NotPermitted(`${where}: ${message}`)],
   [/^DENIED/, (_, where) => new NotPermitted(`${where}: the server's protected mode keeps this address out`)],
   [
     /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b/,
-    (message, where) => new Unreachable(`${where}: not now, says the server: ${codeOf(message)}`),
+    (message, where) => new Unreachable(`${where}: the server is not ready: ${codeOf(message)}`),
   ],
   [/^OOM\b/, (_, where) => new OutOfMemory(`${where}: OOM, the server's memory is full`)],
   [/^ERR max number of clients/, (_, where) => new TooManyConnections(where)],
@@ -55,7 +58,7 @@ const translationByBeginning: [RegExp, (message: string, where: string) => Rotat
     /^ERR unknown (sub)?command/,
     (message, where) =>
       new NotPermitted(
-        `${where}: ${codeOf(message)}: the server has none such, or its provider withholds it`,
+        `${where}: ${codeOf(message)}: the server has no such command, or its provider withholds it`,
       ),
   ],
   [

@@ -87,7 +87,7 @@ export class RedisSession implements Session {
     if (String(requireUser(users, user).rules) !== String(rules))
       throw new Conflict(`as ${this.#credential}: the rules of ${user} changed meanwhile`)
     throw new DatabaseFailed(
-      `as ${this.#credential}: the server made other rules of those that it told of ${user}; still to be done: ${missing.join('; ')}`,
+      `as ${this.#credential}: the server stored other rules than those that it shows for ${user}; still to be done: ${missing.join('; ')}`,
     )
   }
 

@@ -70,7 +70,7 @@ export class RedisWire {
     ]
     if (!(wrongDiscard instanceof ErrorReply && nestedMulti instanceof ErrorReply)) {
       this.close()
-      throw new DatabaseFailed(`${this.#where}: the server does not refuse what is no part of a transaction`)
+      throw new DatabaseFailed(`${this.#where}: the server does not refuse a wrong command in a transaction`)
     }
     const all = [...commands.map(withUnknownRule), ['ACL', 'SAVE'], ...saveCommands, ['EXEC']]
     const answers = await Promise.all(all.map(command => this.#reply(command)))
