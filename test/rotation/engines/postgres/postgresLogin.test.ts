@@ -128,7 +128,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
           server: 'alter system',
           database: `alter database ${app.database}`,
           user: `alter role ${app.user}`,
-          readAdmin: `alter role ${app.admin.username}`,
+          admin: `alter role ${app.admin.username}`,
         }[whose]
         await runStatements(server, `${set} set scram_iterations = 200000`)
         await reload()
