@@ -40,7 +40,7 @@ const translationByBeginning: [RegExp, (message: string, where: string) => Rotat
   ],
   [
     /^NOAUTH/,
-    (_, where) => new LoginRefused(`${where}: the server no longer counts the session as logged in`),
+    (_, where) => new LoginRefused(`${where}: the server no longer accepts the login of this session`),
   ],
   [/^NOPERM/, (message, where) => new NotPermitted(`${where}: ${message}`)],
   [/^DENIED/, (_, where) => new NotPermitted(`${where}: the server's protected mode keeps this address out`)],

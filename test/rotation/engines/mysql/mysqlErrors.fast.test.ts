@@ -62,7 +62,7 @@ test.each([1044, 1045, 1142, 1143, 1211, 1227, 1290, 1370, 1410, 1524, 1698, 400
 test.each([
   ['running with the --read-only option', 'Unreachable', 'read-only'],
   ['running with the --super_read_only option', 'Unreachable', 'read-only'],
-  ['running with the --strict-password-validation option', 'NotPermitted', 'no verifiers'],
+  ['running with the --strict-password-validation option', 'NotPermitted', 'no password hashes'],
 ])('error 1290 %s is %s', (message, name, why) => {
   const error = translate(serverError(1290, message), 'here')
   expect(error).toMatchObject({ name, message: expect.stringContaining(why) })
