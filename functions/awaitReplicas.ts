@@ -6,11 +6,12 @@ import { askRegionFor, peerRegions } from './shared/peers.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /**
- * Sees whether every Region has the version that a secret has here: the current one before a rotation, then the pending one,
- * then that as the current one, and once more right before what was replaced is closed. It is outside the VPC, from which only
- * the own Region may be in reach.
- * @throws ReplicasBehind: ask again
- * @throws PromotedElsewhere: the secret stands alone in another Region, and nothing is to be closed
+ * Checks whether every replica of a secret has the version that this Region has. A rotation calls this function up to four
+ * times: before its first step for the current version, before SetSecret for the pending version, after FinishSecret for the
+ * version that became current, and right before the replaced version is closed. The function runs outside the VPC, because
+ * from a VPC the other Regions may be unreachable.
+ * @throws ReplicasBehind a replica does not have the version yet: the state machine retries
+ * @throws PromotedElsewhere the secret is also a secret of its own in another Region, so nothing is to be closed here
  */
 export const handler = stepHandler(
   'awaitReplicas',

@@ -9,15 +9,16 @@ import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 const environment = parseEnvironment(process.env)
 const executions = new Executions(environment.executionArnPrefix, { requestHandler: REQUEST_TIMEOUTS })
 
-/** Milliseconds of the function's time that it does not wait. The state machine asks again, so it need not wait long. */
+/** Milliseconds of the function's time that are left when the wait ends. The state machine then calls the function again. */
 const RESERVE_MS = 45_000
-/** Characters of a failure's message that are kept. There may be a thousand in one run. */
+/** Characters of a failure's message that are kept: the state of one run may hold a thousand failures. */
 const MAX_REASON_LENGTH = 200
 
 /**
- * Waits until a rotation has succeeded or failed; its grace time is not waited for. Where it failed as its server did not
- * answer, that is noted, so that no other one begins there.
- * @throws RotationInProgress if it still runs: ask again
+ * Waits until a rotation has succeeded or failed, but not for its grace time. If the rotation failed because its database
+ * server does not answer, this function records the server as down, so that no other rotation begins on that server.
+ * @returns the credential and the outcome, with the error and whether it is critical if the rotation failed
+ * @throws RotationInProgress the rotation still runs: the state machine retries
  */
 export const handler = functionHandler(
   'awaitRotation',

@@ -9,13 +9,13 @@ import { pipelines } from './shared/ownPipelines.ts'
 const { caFile, testMayWrite = false } = parseEnvironment(process.env)
 const own = parseOwnershipEnvironment(process.env)
 
-/** What the execution gives, and what its event tells. */
+/** The result of the function: `checked` becomes the output of the execution, `event` the detail of its announcement. */
 type Result = {
   checked: CheckResult
   event: Pick<CheckResult, 'store' | 'id' | 'result'> & { failed: string[]; warnings: string[] }
 }
 
-/** Says whether the rotation of a credential would go well. It changes nothing: see check. */
+/** Checks whether a rotation of a credential would succeed, and changes nothing. rotation/check/ has the checks. */
 export const handler = functionHandler(
   'checkCredential',
   parseCheckEvent,

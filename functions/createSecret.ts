@@ -11,8 +11,8 @@ import { stepHandler } from './shared/stepHandler.ts'
 type Event = ReturnType<typeof parseCreateSecretEvent>
 
 /**
- * A parameter's ARN is made of its name, in the account and Region of this stack: no other is rotated. A secret has one
- * of its own, which the store tells.
+ * The name and the ARN of a parameter; nothing for a secret, whose name and ARN the store returns. A parameter's ARN follows
+ * from its name and from the account and Region of this stack, because a stack rotates no other account's parameters.
  */
 function nameAndArnOf({ store, id }: { store: StoreName; id: string }): { name?: string; arn?: string } {
   if (store !== 'parameter-store') return {}
@@ -21,7 +21,10 @@ function nameAndArnOf({ store, id }: { store: StoreName; id: string }): { name?:
   return { name: id, ...(arn && { arn }) }
 }
 
-/** What awaitReplicas has found before. Where it failed for another reason, nobody knows how the replicas stand. */
+/**
+ * What awaitReplicas found before this step. If awaitReplicas failed with an unexpected error, the answer says that the other
+ * Regions were not asked.
+ */
 function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
   const { outcome, why, empty = [], Error: error, Cause: cause } = replication ?? {}
   if (outcome === 'promoted') return { promoted: why ?? outcome, empty }
@@ -31,7 +34,7 @@ function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
   return { unasked: `other Regions were not asked: ${error}: ${reason}`, empty }
 }
 
-/** Writes the new value as pending. Its result is the state that the later steps get. */
+/** Writes the new value as pending. The result becomes the state of the execution, which every later step receives. */
 export const handler = stepHandler(
   'createSecret',
   storePipelines,

@@ -12,8 +12,8 @@ import {
   type DueRotation,
   groupByServer,
   orderForLookup,
-  type ServerGroup as Planned,
   planDue,
+  type ServerGroup,
   splitByServer,
   storeAndIdOf,
 } from '../fleet/duePlan.ts'
@@ -43,46 +43,63 @@ const servers = new ServerLocks(environment.serverStateMachineArn, { requestHand
 const store = new SecretsManager(secrets)
 const regions = {
   describe: (id: string) => store.describe(id),
-  askRegionFor: askRegionFor,
+  askRegionFor,
   peers: peerRegions,
 }
 const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationFunction)
 
-/** Rotations in one run, and bytes that their names may take: a state holds 256 KiB. The next run begins soon. */
+/**
+ * The most rotations of one run, and the most bytes of their names. A state holds 256 KiB:
+ * https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. What does not fit waits for the next run.
+ */
 const RUN_LIMITS = { rotations: 500, bytes: 100_000 }
-/** Characters of a text in a list. */
+/** Characters that each text in a list may have. */
 const MAX_TEXT_LENGTH = 200
-/** Lists of so many texts in which what is late is announced, what has replicas behind, and what was promoted elsewhere; and the bytes of all of each. */
+/**
+ * The most lists of each kind that are announced, and the most bytes of all lists of a kind: what is late, what has a replica
+ * that does not follow, and what was promoted in another Region.
+ */
 const ANNOUNCEMENT_LIMITS = { lists: 10, lateBytes: 50_000, behindBytes: 20_000, promotedBytes: 20_000 }
-/** Milliseconds of a run in which replicas are looked at: half of what the function has. */
+/** Milliseconds that a run spends on looking at replicas: half of the function's time. */
 const REPLICA_LOOK_MS = 150_000
 
-/** `server` is which one that is, the number of its last execution, and by which group it was told that it does not answer. */
-type Group = Planned & { server: { id: string; last: number; outage?: string } }
-/** What one run is to do. */
+/**
+ * The rotations that are due on one database server. `server.id` names the server in the names of executions, `last` is the
+ * number of the server's last execution, and `outage` the group whose report has announced that the server does not answer.
+ */
+type Group = ServerGroup & { server: { id: string; last: number; outage?: string } }
+/** What one run is to do: the output of findDue and the state of the run. */
 export type RunPlan = {
-  /** The rotations on one database server each. */
+  /** The rotations that this run starts, one group for each database server. */
   groups: Group[]
-  /** How many groups there are, and rotations in them. */
+  /** How many groups there are. */
   hosts: number
+  /** How many rotations there are in all groups. */
   planned: number
-  /** Due as well, and left to the next run. */
+  /** How many rotations are due as well, and wait for the next run. */
   postponed: number
-  /** How many groups, and rotations of one group, may go on at once, over all runs. */
+  /** How many groups, and how many rotations of one group, may go on at the same time, in all runs together. */
   caps: { hosts: number; perHost: number }
   /**
-   * Should have rotated long ago, or never will as their tags are. `parts` are the lists that are announced; of those that
-   * are `behind`, a replica does not follow, each with the reason, whether or not they are late. Of these, the `promoted` stand
-   * alone in another Region, and are not late for that.
+   * The credentials that should have rotated long ago, or never will because of their tags. `parts` are the lists that are
+   * announced one by one: lists without a flag have the late credentials; lists with `behind` those with a replica that does not
+   * follow, each with the reason, whether or not they are late; lists with `promoted` as well those that also are a secret of
+   * their own in another Region, which do not count as late.
    */
   late: NameList & { parts?: (NameList & { behind?: true; promoted?: true })[] }
-  /** Have the tag, but are not for this run to rotate. */
+  /** The credentials that have the tag keyturn:every, but that this run must not rotate, each with the reason. */
   skipped: NameList
-  /** An earlier run of the last release that still goes on. Both together would exceed the caps, so this one does nothing. */
+  /**
+   * The name of an earlier run, started by the last release, that still goes on. Both runs together would exceed the caps, so
+   * this run does nothing.
+   */
   waitsFor?: string
 }
 
-/** Finds what is due, and parts it by database server. Values are read for that, and none leaves it. */
+/**
+ * Finds the credentials that are due, and groups them by database server. The function reads their values to find the server,
+ * and returns none of them.
+ */
 export const handler = functionHandler(
   'findDue',
   parseFindDueEvent,
@@ -95,31 +112,38 @@ export const handler = functionHandler(
     }
     const now = new Date()
     const replicas = new LaggingReplicas(regions, performance.now() + REPLICA_LOOK_MS)
-    const [credentials, tried, last, waitsFor] = await Promise.all([
+    const [credentials, tried, lastExecutions, waitsFor] = await Promise.all([
       inventory.listScheduled(),
       findRecentRotations(stepFunctions, environment.rotationStateMachineArn),
       servers.findLastExecutions(),
       earlierRunThan(run, overlaps),
     ])
     const { due, late: tooLate, skipped } = planDue(credentials, tried, { run, now, interval: intervalMs })
-    const running = [...last].filter(([id, { isRunning }]) => isRunning && !id.startsWith('slot-'))
-    const idle = waitsFor || (overlaps && running.length >= caps.hosts)
-    const placing = { run, now, replicas }
-    const { first, behind, hostOf, admins } = await placeByServer(idle ? [] : due, last, placing)
-    const lags = new Map([...behind, ...(await findLagsOfLate(tooLate, credentials, behind, placing))])
-    const laggard = isDailyReplicaCheck(now, intervalMs)
-      ? await findLagging(placing)
+    const running = [...lastExecutions].filter(([id, { isRunning }]) => isRunning && !id.startsWith('slot-'))
+    const startsNothing = waitsFor || (overlaps && running.length >= caps.hosts)
+    const context = { run, now, replicas }
+
+    const { first, behind, hostOf, admins } = await placeByServer(
+      startsNothing ? [] : due,
+      lastExecutions,
+      context,
+    )
+    const lags = new Map([...behind, ...(await findLagsOfLate(tooLate, credentials, behind, context))])
+    const dailyLags = isDailyReplicaCheck(now, intervalMs)
+      ? await findLagging(context)
       : new Map<ScheduledCredential, ReplicaLag>()
-    const promoted = reasonsOf([...lags, ...laggard].filter(([, { promoted }]) => promoted))
-    const isPromoted = new Set(promoted.map(nameIn))
-    const late = tooLate.filter(name => !isPromoted.has(name))
+    const promoted = reasonsOf([...lags, ...dailyLags].filter(([, { promoted }]) => promoted))
+    const promotedNames = new Set(promoted.map(nameIn))
+    const late = tooLate.filter(name => !promotedNames.has(name))
     measure('LateCredentials', late.length, MetricUnit.Count)
+    const notPromoted = [...dailyLags].filter(([, { promoted }]) => !promoted)
+    const parts = announcementParts({ late, behind: reasonsOf(notPromoted), promoted })
+
     const planned = groupByServer(first, { run, hostOf, admins, bytes: RUN_LIMITS.bytes })
     const count = planned.reduce((sum, { rotations }) => sum + rotations.length, 0)
     const groups: Group[] = []
-    for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, last) })
-    const others = [...laggard].filter(([, { promoted }]) => !promoted)
-    const parts = announcementParts({ late, behind: reasonsOf(others), promoted })
+    for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, lastExecutions) })
+
     if (environment.tagSchedules && !waitsFor) await keepScheduleTags(credentials, due, run)
     return {
       groups,
@@ -128,7 +152,7 @@ export const handler = functionHandler(
       postponed: due.length - count - behind.size,
       caps,
       late: { ...toNameList(late, MAX_TEXT_LENGTH), ...(parts.length && { parts }) },
-      // What a person has to mend comes first.
+      // The credentials that a person has to mend come first.
       skipped: toNameList([...reasonsOf([...behind]), ...skipped], MAX_TEXT_LENGTH),
       ...(waitsFor && { waitsFor }),
     }
@@ -136,8 +160,9 @@ export const handler = functionHandler(
 )
 
 /**
- * Keeps in a tag by which schedule Secrets Manager rotates what is at home here, as replicas have no schedule. It stops no
- * rotation.
+ * Writes the schedule of Secrets Manager into a tag of each secret whose home is this Region. A replica has no schedule, but has
+ * the tags of its secret: https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html. A tag that cannot
+ * be written is only logged.
  */
 async function keepScheduleTags(all: ScheduledCredential[], due: DueRotation[], run: string): Promise<void> {
   const region = await secrets.config.region()
@@ -153,8 +178,9 @@ async function keepScheduleTags(all: ScheduledCredential[], due: DueRotation[], 
 }
 
 /**
- * The secrets at home here of which a replica does not follow, each with the reason, due or not. They come by lot, other ones
- * first in each run: else those that there is no time for would be the same every day.
+ * All secrets whose home is this Region and that have a replica which does not follow, each with the reason, whether they are due
+ * or not. Each run looks at the secrets in another order, because the time may not suffice for all of them: otherwise the same
+ * secrets would be left out every day.
  */
 async function findLagging({
   run,
@@ -168,8 +194,9 @@ async function findLagging({
 }
 
 /**
- * How the replicas of what is late stand, but for those that were `looked` at: what was promoted elsewhere is told as that, also by
- * a run that begins nothing, and where Secrets Manager's own schedule is late. Without peers nothing can be.
+ * The lags of the late credentials that are not in `looked` yet, so that a secret which was promoted in another Region is not
+ * told as late. This covers runs that start nothing, and secrets that Secrets Manager's own schedule rotates. A stack without
+ * peer Regions has none.
  */
 async function findLagsOfLate(
   late: string[],
@@ -182,49 +209,51 @@ async function findLagsOfLate(
   return replicas.find(some, now)
 }
 
-/** Each once, with the first reason that it has. */
+/** Sorted texts of the form `NAME: REASON`, one for each credential, with the first of its reasons. */
 function reasonsOf(lags: [ScheduledCredential, ReplicaLag][]): string[] {
   const reasons = new Map(lags.toReversed().map(([one, { reason }]) => [storeAndIdOf(one), reason]))
   return [...reasons].map(([name, reason]) => `${name}: ${reason}`).sort()
 }
 
-/** The name in front of such a reason. */
+/** The name in a text of the form `NAME: REASON`. */
 const nameIn = (text: string) => text.split(': ')[0] ?? ''
 
-/** Which run looks, when, and by what it tells how replicas stand. */
+/** The name of the run, the time of its start, and the means to look at replicas. */
 type RunContext = { run: string; now: Date; replicas: LaggingReplicas }
 
 /**
- * What is due, by where it rotates: as much as a run has room for, if no other run has its server. What has a replica
- * `behind` takes no place: its rotation would be refused.
+ * Finds on which server each due credential rotates, and picks as many as a run has room for. Of a server that did not answer
+ * last time, one rotation is picked, which shows whether the server answers again, and the others only if room is left. Credentials
+ * whose server another run rotates on are left out, and so are those in `behind`: one of their replicas does not follow, so
+ * their rotation would be refused.
  */
 async function placeByServer(
   due: DueRotation[],
   last: Map<string, LastExecution>,
   { run, now, replicas }: RunContext,
 ) {
-  const looked = orderForLookup(due, RUN_LIMITS.rotations, run)
+  const ordered = orderForLookup(due, RUN_LIMITS.rotations, run)
   const behind = new Map<ScheduledCredential, ReplicaLag>()
   const targets: Awaited<ReturnType<typeof findTargets>> = new Map()
   for (let start = 0; ; ) {
     const admins = withoutAdminCycles(matchAdmins(targets))
-    // Who needs an admin waits for it, so both are in one group.
+    // A credential waits for the rotation of its admin, so both have to be in the group of the admin's server.
     const hostOf = (credential: ScheduledCredential) =>
       targets.get(topAdminOf(credential, admins))?.address ?? ''
-    const mayBegin = looked.slice(0, start).filter(({ credential }) => !behind.has(credential))
+    const mayBegin = ordered.slice(0, start).filter(({ credential }) => !behind.has(credential))
     const { open, parked } = splitByServer(mayBegin, ({ credential }) => {
       const id = serverIdOf(hostOf(credential))
       const { isRunning = false, isServerDown = false } = last.get(id) ?? {}
       return { id, taken: isRunning, down: isServerDown }
     })
-    if (start >= looked.length || open.length >= RUN_LIMITS.rotations)
+    if (start >= ordered.length || open.length >= RUN_LIMITS.rotations)
       return {
         first: [...open, ...parked].slice(0, RUN_LIMITS.rotations),
         behind,
         hostOf,
         admins,
       }
-    const next = looked.slice(start, start + RUN_LIMITS.rotations).map(({ credential }) => credential)
+    const next = ordered.slice(start, start + RUN_LIMITS.rotations).map(({ credential }) => credential)
     for (const [credential, lag] of await replicas.find(next, now))
       if (lag.blocksRotation) behind.set(credential, lag)
     const ready = next.filter(credential => !behind.has(credential))
@@ -233,28 +262,28 @@ async function placeByServer(
   }
 }
 
-/** What rotateServer needs to know of a server. */
-async function serverOf(host: string, all: Map<string, LastExecution>): Promise<Group['server']> {
+/** What rotateServer needs to know of a database server. */
+async function serverOf(host: string, lastExecutions: Map<string, LastExecution>): Promise<Group['server']> {
   const id = serverIdOf(host)
-  const { number = 0, isServerDown } = all.get(id) ?? {}
+  const { number = 0, isServerDown } = lastExecutions.get(id) ?? {}
   const outage = isServerDown ? await servers.outageOf(`${id}-${number}`) : undefined
   return { id, last: number, ...(outage && { outage }) }
 }
 
-/** What is late, what has replicas behind, and what was promoted elsewhere, as lists that are announced one by one. */
+/** The lists that are announced one by one: what is late, what has a replica that does not follow, and what was promoted. */
 function announcementParts(
   texts: Record<'late' | 'behind' | 'promoted', string[]>,
 ): NonNullable<RunPlan['late']['parts']> {
-  const apart = partsOf(texts.behind, ANNOUNCEMENT_LIMITS.behindBytes).map(
+  const behind = partsOf(texts.behind, ANNOUNCEMENT_LIMITS.behindBytes).map(
     part => ({ ...part, behind: true }) as const,
   )
   const promoted = partsOf(texts.promoted, ANNOUNCEMENT_LIMITS.promotedBytes).map(
     part => ({ ...part, behind: true, promoted: true }) as const,
   )
-  return [...partsOf(texts.late, ANNOUNCEMENT_LIMITS.lateBytes), ...apart, ...promoted]
+  return [...partsOf(texts.late, ANNOUNCEMENT_LIMITS.lateBytes), ...behind, ...promoted]
 }
 
-/** All of them in lists of fifty, as far as a state can hold them; the last list counts the rest. */
+/** The texts in lists of fifty, as many as `bytes` hold. The `count` of the last list includes those that did not fit. */
 function partsOf(texts: string[], bytes: number): NameList[] {
   let room = bytes
   const named = texts
@@ -272,8 +301,9 @@ function partsOf(texts: string[], bytes: number): NameList[] {
 }
 
 /**
- * The name of the first run that still goes on, if this one has to give way to it: where one of them does not know of
- * others, as the last release's, both together would exceed the caps.
+ * The name of the oldest run that still goes on, if this run must not start anything beside it. Runs of this release share the
+ * caps, so they may overlap; a run of the last release, which has no `overlaps` in its definition, does not know of others, and
+ * both together would exceed the caps.
  */
 async function earlierRunThan(run: string, overlaps: boolean): Promise<string | undefined> {
   const query = { stateMachineArn: environment.runStateMachineArn, statusFilter: 'RUNNING' } as const

@@ -22,19 +22,24 @@ const table = ownPromotionTable()
 
 type Input = ReturnType<typeof parseFindReplicasEvent>['input']
 
-/** Some of what there is to promote, and by what the next ones are asked for. */
+/** A page of the replicas that are to be promoted. */
 type Page = {
   items: (Omit<Candidate, 'admin'> & { rehearsal: boolean })[]
+  /** Where the next page begins; missing on the last page. */
   after?: string
-  /** How many there were so far. */
+  /** How many replicas this page and those before have together. */
   count: number
   rehearsal: boolean
   planned: boolean
-  /** Whether the other Region can be told that it is not to rotate any more. */
+  /** Whether the other Region answers, and so can be told that the promoted secrets no longer rotate there. */
   fence: boolean
 }
 
-/** Finds what is to be promoted, some at a time, or in a rehearsal what would be. No value is read. */
+/**
+ * Finds the replicas that are to be promoted, or in a rehearsal those that would be, a page at a time. No value is read.
+ * @throws InvalidInput what the input asks for does not fit together, or names no peer Region or no replica
+ * @throws RegionAnswers the Region that is given up still answers, and the input says neither `planned` nor `lost`
+ */
 export const handler = functionHandler(
   'findReplicas',
   parseFindReplicasEvent,
@@ -42,10 +47,10 @@ export const handler = functionHandler(
   async ({ input }): Promise<Page> => {
     const { dryRun, planned, lost, again, page = { count: 0 } } = input
     const regions = regionsOf(input)
-    const lists = await Promise.all(
+    const asked = await Promise.all(
       regions.map(async region => ({ region, answers: await doesRegionAnswer(secretsManagerIn(region)) })),
     )
-    const answering = lists.filter(each => each.answers).map(({ region }) => region)
+    const answering = asked.filter(({ answers }) => answers).map(({ region }) => region)
     if (planned && !dryRun && !answering.length)
       throw new InvalidInput(`planned: has no place where ${regions.join()} does not answer; leave it out`)
     if (answering.length && !dryRun && !planned && !lost)
@@ -58,9 +63,9 @@ export const handler = functionHandler(
       table.list('rehearsal'),
     ])
     const known = { here: own, promotions, rehearsals, rehearsal: dryRun, now: new Date() }
-    const asked = dryRun || planned ? answering : []
+    const listed = dryRun || planned ? answering : []
     const found = await Promise.all(
-      regions.map(from => candidatesIn({ ...known, from }, asked.includes(from))),
+      regions.map(from => candidatesIn({ ...known, from }, listed.includes(from))),
     )
     const all = found.flat().map(candidate => (again ? { ...candidate, refused: [] } : candidate))
     const { items, after } = nextPageOf(selectByIds(all, promotions, input), page.after)
@@ -75,7 +80,7 @@ export const handler = functionHandler(
   },
 )
 
-/** @throws InvalidInput */
+/** The Regions to promote from: the one that the input names, or in a rehearsal without one all peers. @throws InvalidInput */
 function regionsOf({ from, planned, lost, dryRun }: Input): string[] {
   if (planned && lost) throw new InvalidInput('planned: has no place beside lost')
   if (from === undefined) {
@@ -88,11 +93,14 @@ function regionsOf({ from, planned, lost, dryRun }: Input): string[] {
   )
 }
 
-/** What there is of one Region. Where `asks` is false it is not needed, or does not answer, and is not waited for. */
-async function candidatesIn(own: Omit<RegionSurvey, 'there'>, asks: boolean): Promise<Candidate[]> {
-  if (!asks) return [...candidatesOf(own), ...missingInLastRehearsal(own)]
-  const there = secretsManagerIn(own.from)
-  const known = { ...own, there: await listAllSecrets(there) }
+/**
+ * The replicas here whose primary is in the Region `survey.from`, and the secrets there that have no replica here. If
+ * `listsRegion` is false, that Region is not asked, and the secrets without a replica are those of the last rehearsal.
+ */
+async function candidatesIn(survey: Omit<RegionSurvey, 'there'>, listsRegion: boolean): Promise<Candidate[]> {
+  if (!listsRegion) return [...candidatesOf(survey), ...missingInLastRehearsal(survey)]
+  const there = secretsManagerIn(survey.from)
+  const known = { ...survey, there: await listAllSecrets(there) }
   const region = await secretsManager.config.region()
   const missing = toMissingCandidates(
     await filterReplicatedTo(region, findUnreplicated(known), there),
@@ -102,12 +110,15 @@ async function candidatesIn(own: Omit<RegionSurvey, 'there'>, asks: boolean): Pr
   return [...candidatesOf(known), ...missing]
 }
 
-/** Those that were named. What is promoted already is in nobody's way. @throws InvalidInput for what never was a replica */
+/**
+ * The candidates that the input names by `ids`; all of them if it names none. An id of a secret that is already promoted is
+ * allowed, and selects nothing. @throws InvalidInput for an id of neither
+ */
 function selectByIds(all: Candidate[], promotions: PromotionNote[], { ids, page }: Input): Candidate[] {
   if (!ids.length) return all
   const isNamed = (id: string) => (one: { arn: string; name: string }) => one.arn === id || one.name === id
   const known = [...all, ...promotions.map(({ credential: arn, name }) => ({ arn, name }))]
-  // On a later page it may have been promoted since.
+  // The first page has checked the ids. On a later one, a credential may be missing because it was promoted meanwhile.
   const unknown = page ? undefined : ids.find(id => !known.some(isNamed(id)))
   if (unknown !== undefined)
     throw new InvalidInput(`ids: ${unknown} is no replica of a secret there that may be promoted`)

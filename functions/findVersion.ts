@@ -6,7 +6,7 @@ import { parseFindVersionEvent } from './shared/promotionEvent.ts'
 
 const hosts = ownHosts()
 
-/** Finds the version of a replica that logs in to this Region's database. It only reads, and hands out the version's id. */
+/** Finds the version of a replica that logs in to this Region's database. It changes nothing, and returns the version's id. */
 export const handler = functionHandler(
   'findVersion',
   parseFindVersionEvent,

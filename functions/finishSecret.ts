@@ -7,7 +7,10 @@ import { storePipelines } from './shared/ownStorePipelines.ts'
 import { acceptRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
-/** Milliseconds after which an execution was retried, or redriven, and others may have met what it left. */
+/**
+ * Milliseconds after which an execution counts as late: it was retried or redriven, and another rotation may have changed what
+ * this one had left behind meanwhile.
+ */
 const RETRY_ASSUMED_AFTER_MS = 60_000
 
 /** Makes the pending value current. */
@@ -18,7 +21,7 @@ export const handler = stepHandler(
   async (pipeline, event) => {
     const { rehearses, rotation, started } = event
     if (rehearses) return rehearseFinish(pipeline, rotation)
-    // What was waited for before SetSecret is no time in which anybody would have thought it dead.
+    // The time counts from the end of the wait for replicas before SetSecret: until then nothing was changed.
     const since = rotation.pendingReplication?.until ?? started
     const mustStillBePending = !since || Date.now() - since.getTime() > RETRY_ASSUMED_AFTER_MS
     await finishSecret(pipeline, rotation, { mustStillBePending })

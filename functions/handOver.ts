@@ -7,7 +7,7 @@ import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
 const secretsManager = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
 
-/** Sees that nothing rotates the secret of the other Region any more: before a planned promotion, or after one. */
+/** Stops the rotation of a secret in the Region that is given up: before a planned promotion, or after any promotion. */
 export const handler = functionHandler(
   'handOver',
   parseHandOverEvent,

@@ -6,7 +6,7 @@ import { type CredentialState, parseNotePromotionEvent } from './shared/promotio
 
 const table = ownPromotionTable()
 
-/** Notes what became of one credential, for the report and for whoever promotes again. */
+/** Writes the outcome of one credential's promotion or rehearsal to the table, for the report and for later promotions. */
 export const handler = functionHandler(
   'notePromotion',
   parseNotePromotionEvent,
@@ -22,7 +22,7 @@ export const handler = functionHandler(
       refused: state.found?.refused ?? item.refused,
     }
     await table.note(noted.outcome === 'unready' ? { ...noted, since: await unreadySince(noted) } : noted)
-    // What was rehearsed has come to pass.
+    // A rehearsal says nothing any more about a credential that is promoted.
     if (noted.outcome === 'promoted') await table.forget('rehearsal', item.arn)
   },
 )
@@ -40,17 +40,17 @@ function outcomeOf(
   return { outcome: begun && !promoted ? 'begun' : good }
 }
 
-/** A function's message begins with its name. */
+/** The message of a failed function without the function's name, which begins it. */
 const reasonIn = (cause: string) => (errorMessageIn(cause) ?? cause).replace(/^[a-z]\w+: /, '')
 
-/** Since which execution it has been found so. */
+/** The ARN of the first execution in a row that found the credential not ready with the same error. */
 async function unreadySince({ kind, credential, error, execution }: PromotionNote): Promise<string> {
   const before = await table.latest(kind, credential)
   const isSame = before?.outcome === 'unready' && before.error === error
   return (isSame && before.since) || execution
 }
 
-/** A hand-over that was begun holds until somebody ends it, one way or the other. */
+/** Warns if a planned promotion failed after its hand-over may have begun: the secret may then rotate in neither Region. */
 function handOverWarnings({ item, planned, promoted }: CredentialState): string[] {
   if (!planned || promoted || item.problem) return []
   return [
@@ -58,6 +58,7 @@ function handOverWarnings({ item, planned, promoted }: CredentialState): string[
   ]
 }
 
+/** Warns if the other Region could not be told that the secret no longer rotates there. */
 function fenceWarnings({ item, unfenced }: CredentialState): string[] {
   if (!unfenced) return []
   const why = errorMessageIn(unfenced.Cause) ?? unfenced.Error

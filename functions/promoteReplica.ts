@@ -11,8 +11,8 @@ const client = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
 const rotationFunction = process.env.KEYTURN_ROTATION_FUNCTION ?? ''
 
 /**
- * Makes a replica a secret of its own, with the version that logs in here as the current one. Its host is found here anew: the
- * state of an execution may not name one.
+ * Promotes a replica to a secret of its own, whose current version is the one that logs in to this Region's database. The
+ * function looks up the database's host itself, so that nobody who starts an execution can choose the host.
  */
 export const handler = functionHandler(
   'promoteReplica',
@@ -22,7 +22,7 @@ export const handler = functionHandler(
     const { store, readConnection, defaults } = await storePipelines.of('secrets-manager')
     const promoting = {
       store,
-      readConnection: readConnection,
+      readConnection,
       defaults,
       client,
       hosts,

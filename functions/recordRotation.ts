@@ -18,7 +18,10 @@ const settings = { requestHandler: REQUEST_TIMEOUTS, maxAttempts: 3 }
 const stepFunctions = new SFNClient(settings)
 const table = new RecordTable(new DynamoDBClient(settings), environment.KEYTURN_RECORD_TABLE)
 
-/** An event names an execution, by one key or the other; that is all that is taken from it. */
+/**
+ * The body of a message: an event as EventBridge sends it. Keyturn's own events name their execution in `execution`, those of
+ * Step Functions in `executionArn`; nothing else is taken from the detail.
+ */
 const messageBody = v.pipe(
   v.string(),
   v.parseJson(),
@@ -29,9 +32,10 @@ const messageBody = v.pipe(
 )
 
 /**
- * Keeps a record of each rotation, and of each edit of a value, for longer than Step Functions keeps executions. It reads the events that the rules in
- * resources/records.yml put into a queue, and makes the record of the execution's own history, whatever an event says.
- * @returns the messages that are to come again
+ * Writes a record of each rotation, and of each edit of a value, to the table of records, which keeps them for longer than Step
+ * Functions keeps executions. The function reads the events that the rules in resources/records.yml put into a queue. Each
+ * record is made from the history of the execution, whatever the event says.
+ * @returns the ids of the messages that SQS is to deliver again
  */
 export const handler = functionHandler(
   'recordRotation',
@@ -39,7 +43,8 @@ export const handler = functionHandler(
   messages => ({ messages: messages.length }),
   async messages => {
     const failed: string[] = []
-    // One after the other: Step Functions gives out few histories a second, and rotations ask it too.
+    // One after the other: rotations call GetExecutionHistory too, and the calls a second are limited:
+    // https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     for (const message of messages)
       await recordExecution(message).catch(error => {
         logger.warn('to come again', { error })
@@ -54,7 +59,8 @@ async function recordExecution(message: QueueMessage): Promise<void> {
   const execution = success ? (output.detail.execution ?? output.detail.executionArn ?? '') : ''
   if (!success || !isOwn(execution)) return logger.warn('no event of a rotation of this stack')
   const history = await fetchHistory(stepFunctions, execution)
-  // After a second look it is taken for what it is: whoever may put events on the bus can make some up.
+  // The history may lag behind the event, so an event that the history does not confirm is delivered once more. The second
+  // time the history is taken as complete: the event was forged, as anyone who may put events on the bus can do.
   if (!isRedelivered(message) && !historyConfirms(history, output['detail-type']))
     throw new TooEarly(execution)
   const edit = editRecordOf(execution, history)
@@ -64,9 +70,10 @@ async function recordExecution(message: QueueMessage): Promise<void> {
   if (found) await table.writeRotation(found, history.length)
 }
 
-/** The executions of set-admin are named beside those of rotate. */
+/** What the ARNs of this stack's set-admin executions begin with: like those of rotate, but for the state machine's name. */
 const setAdminExecutions = environment.KEYTURN_EXECUTIONS.replace(/-rotate$/, '-set-admin')
 
+/** Whether this ARN is that of an execution of this stack's rotate or set-admin. */
 const isOwn = (execution: string) =>
   [environment.KEYTURN_EXECUTIONS, setAdminExecutions].some(executions =>
     isExecutionOf(execution, executions),
@@ -77,7 +84,10 @@ function isExecutionOf(execution: string, executions: string): boolean {
   return execution.startsWith(prefix) && /^[\w-]{1,80}$/.test(execution.slice(prefix.length))
 }
 
-/** Whether the history has what an event tells of. A status change is borne out by an end of any kind. */
+/**
+ * Whether a history confirms an event: an announcement, if the history has the state that makes it; any other event, which is a
+ * status change, if the execution has ended, in whatever way.
+ */
 function historyConfirms(history: HistoryEvent[], detailType: string): boolean {
   const all: Record<string, string[]> = { ...ANNOUNCING_STATES, 'Credential Admin Set': ['AnnounceAdminSet'] }
   const states = Object.hasOwn(all, detailType) ? all[detailType] : undefined

@@ -7,27 +7,31 @@ import { parseReportPromotionEvent } from './shared/promotionEvent.ts'
 
 const table = ownPromotionTable()
 
-/** Characters of a text in a list. */
+/** Characters that each text in a list may have. */
 const MAX_TEXT_LENGTH = 300
 
-/** What became of all credentials of one Region, or of all peers in a rehearsal. */
+/** The outcome of a promotion of one Region's credentials, or of a rehearsal, which may cover all peer Regions. */
 export type PromotionReport = {
+  /** The Region that is given up, or all of them with ", " between. */
   from: string
   rehearsal: boolean
-  /** How many there were to be promoted; and of how many nobody knows what became of them. */
+  /** How many credentials were to be promoted. */
   count: number
+  /** How many of `count` have no note of their outcome. */
   unknown: number
-  /** Promoted now, or in a rehearsal: would be. */
+  /** How many this execution promoted, or in a rehearsal could have promoted. */
   promoted: number
-  /** Promoted by an execution before this one. */
+  /** How many earlier executions promoted. */
   before: number
+  /** The credentials that this execution could not promote, each as `NAME: ERROR: REASON`. */
   failed: NameList
+  /** The credentials with warnings, each as `NAME: WARNINGS`. */
   warned: NameList
-  /** Of a rehearsal, what was ready the last time, or was not looked at. */
+  /** In a rehearsal, the part of `failed` that the rehearsal before did not find. */
   news?: NameList
 }
 
-/** Counts what was noted of each credential; the table has them all. */
+/** Sums up what notePromotion wrote of each credential. A complete rehearsal deletes the notes of earlier rehearsals. */
 export const handler = functionHandler(
   'reportPromotion',
   parseReportPromotionEvent,

@@ -1,22 +1,22 @@
 import { parseReportRotationsEvent, type RotationResults } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
 
-/** Names of one kind of failure that a report tells. */
+/** How many credentials a report names for each kind of failure. */
 const MAX_NAMES_PER_KIND = 50
 
-/** What became of the rotations on one database server, and of those that failed for the same reason. */
+/** The outcome of a run's rotations on one database server, with the failed ones grouped by their error. */
 type Report = {
   host: string
   rotated: number
   failed: number
   skipped: number
-  /** Did not begin, as the server does not answer. */
+  /** How many rotations did not begin because the server does not answer. */
   parked: number
-  /** Of what this report alone tells as loudly: a LockedOut is told by its own execution, as it deserves. */
+  /** Critical if a rollback failed with another error than LockedOut, whose own execution has raised a critical alarm. */
   severity: 'critical' | 'error'
-  /** Whether there is more to tell than the one failure that its own execution told. */
+  /** Whether the report has to be announced: it is not if its execution has already announced its single failure. */
   tell: boolean
-  /** Of one error, those whose rollback failed are a kind of their own, and come first. */
+  /** The kinds of failure, one for each error. Failures whose rollback failed are kinds of their own, and come first. */
   failures: {
     severity: 'critical' | 'error'
     error: string
@@ -27,38 +27,41 @@ type Report = {
 }
 
 /**
- * Counts, so that a person gets one message for many rotations that failed for one reason. That a server does not answer
- * is told once: in an `outage` that was told of, only what is something else.
+ * Sums up a run's rotations on one database server, so that a person gets one message for many rotations that failed for the
+ * same reason. An outage of the server is announced once: if `outage` says that it has been, only other failures are.
  */
 export const handler = functionHandler(
   'reportRotations',
   parseReportRotationsEvent,
   ({ host }) => ({ host }),
   async ({ host, results, outage = false }): Promise<Report> => {
-    const having = (outcome: RotationResults[number]['outcome']) =>
+    const withOutcome = (outcome: RotationResults[number]['outcome']) =>
       results.filter(result => result.outcome === outcome)
-    const failed = having('failed')
+    const failed = withOutcome('failed')
     const kinds = [true, false].flatMap(critical =>
       kindsOf(failed.filter(one => (one.critical ?? false) === critical)),
     )
-    const parked = having('parked')
-    const answered = failed.some(({ error }) => error !== 'Unreachable')
+    const parked = withOutcome('parked')
+    const hasOtherFailure = failed.some(({ error }) => error !== 'Unreachable')
     return {
       host,
-      rotated: having('rotated').length,
+      rotated: withOutcome('rotated').length,
       failed: failed.length,
-      skipped: having('skipped').length,
+      skipped: withOutcome('skipped').length,
       parked: parked.length,
       severity: failed.some(({ critical, error }) => critical && error !== 'LockedOut')
         ? 'critical'
         : 'error',
       tell:
-        failed.length > 1 || failed.some(({ untold }) => untold) || (outage ? answered : parked.length > 0),
+        failed.length > 1 ||
+        failed.some(({ untold }) => untold) ||
+        (outage ? hasOtherFailure : parked.length > 0),
       failures: [...kinds, ...kindsOf(parked.map(one => ({ ...one, error: 'Parked' })))],
     }
   },
 )
 
+/** Groups failed rotations by their error. */
 const kindsOf = (failed: RotationResults): Report['failures'] =>
   [...Map.groupBy(failed, ({ error = 'Unknown' }) => error)].map(([error, members]) => ({
     severity: members[0]?.critical ? 'critical' : 'error',

@@ -3,7 +3,10 @@ import { parseRotationEvent } from './shared/event.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
-/** Closes what this rotation replaced, after the grace time; or says that another rotation has to follow. */
+/**
+ * Closes what this rotation replaced, after the grace time: locks or drops the replaced user, or discards its old password. Of a
+ * temporary clone it returns instead whether a second rotation has to move the application back.
+ */
 export const handler = stepHandler('retireSecret', pipelines, parseRotationEvent, (pipeline, { rotation }) =>
   retire(pipeline, rotation, rotation.replication?.empty),
 )

@@ -8,11 +8,17 @@ import { acceptRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 type Failed = ReturnType<typeof parseRollbackEvent>['rotation']
-/** Whether createSecret refused because the secret stands alone in another Region: a database may be that Region's. */
+/**
+ * Whether createSecret refused because the secret is also a secret of its own in another Region. The database may then be that
+ * Region's, so this rollback must not change it.
+ */
 const isPromotedElsewhere = ({ failure }: Failed) =>
   failure?.Error === ('PromotedElsewhere' satisfies PromotedElsewhere['name'])
 
-/** Makes the current value valid again and takes the pending one back: this rotation's, or an abandoned one. */
+/**
+ * Makes the current value valid in the database again and discards the pending value: that of this rotation, or that of an
+ * earlier one that was abandoned.
+ */
 export const handler = stepHandler(
   'rollbackSecret',
   pipelines,
@@ -30,7 +36,7 @@ export const handler = stepHandler(
       count('RotationRolledBack', { outcome: result.outcome, engine, strategy })
       return result
     } catch (error) {
-      // What was there before the rotation is told, but is no new lockout.
+      // A lockout that was there before the rotation raises an alarm too, but does not count as a new one.
       if (error instanceof LockedOut && !error.wasLockedOutBefore) count('LockedOut', {})
       throw error
     }

@@ -11,14 +11,18 @@ import { stepHandler } from './shared/stepHandler.ts'
 
 const { executions } = pipelines
 
-/** Milliseconds of the function's time that are left for an answer. */
+/** Milliseconds of the function's time that are left for an answer when a wait ends. */
 const RESERVE_MS = 60_000
 
 /**
- * The rotation function of a secret. Secrets Manager calls it for one step after the other; a call is answered when
- * the rotation's execution has passed that step, or throws what the execution failed with. The first call waits for the
- * whole rotation, so that each later one mostly needs one look. After a failure the service begins again, with the same
- * token: that is a new attempt.
+ * The rotation function of a secret, which Secrets Manager calls for one step after the other:
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+ *
+ * The rotation itself is an execution of the state machine. A call returns when the execution has passed the step that the call
+ * is for, or throws the error that the execution failed with. The call for createSecret waits for the whole rotation, so that
+ * each later call mostly needs one look at the execution. After a failure Secrets Manager calls createSecret again with the same
+ * token, which starts a new attempt.
+ * @throws InvalidInput a step was called before createSecret; RotationInProgress time ran out, and Secrets Manager calls again
  */
 export const handler = stepHandler(
   'rotateSecret',
@@ -35,16 +39,17 @@ export const handler = stepHandler(
       )
     const found = await findLatestProgress(executions, rotation.token, context, RESERVE_MS)
     if (found) return waitForStep(executions, found, step, context, RESERVE_MS)
-    // A schedule was set, with RotateImmediately=false: the service asks only whether a rotation would go well.
+    // Setting a schedule with RotateImmediately=false makes Secrets Manager call testSecret alone, to test the configuration:
+    // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
     if (step === 'testSecret') return checkRotation(pipeline, rotation)
     throw new InvalidInput(`Step: ${step} was called before createSecret`)
   },
 )
 
 /**
- * The attempt that a call for createSecret is for: the last one that there is, unless that failed, or a new one. Mostly it
- * is the first, so that is started without a look, which a RotationToken does not allow: nothing may be written by it once
- * an execution runs.
+ * The attempt that a call for createSecret is about: the last one, or a new one if there is none or the last one failed. Mostly
+ * it is the first attempt, which is therefore started without looking for others. A call with a RotationToken has to look first,
+ * because this function writes the value itself then, and must not do so while an execution runs.
  */
 async function findOrBeginAttempt(
   { rotation, rotationToken }: ServiceEvent,
@@ -62,10 +67,12 @@ async function findOrBeginAttempt(
 }
 
 /**
- * Writes the new value with the service's RotationToken, as that must not go through an execution, whose input can be
- * read: the execution's createSecret then finds the value and keeps it. An error is left to the execution, which meets
- * it too: it retries, rolls an abandoned rotation back, and tells of a failure. Should it then write the value itself,
- * without the RotationToken, that matters only to a secret of another account, and the service's next attempt mends it.
+ * Writes the new value with the RotationToken that Secrets Manager passed. The token must not be in the input of an execution,
+ * where others can read it, so this function writes the value, and the execution's createSecret finds and keeps it.
+ *
+ * An error here is only logged, as the execution meets the same error: it retries, rolls an abandoned rotation back and
+ * announces a failure. If the execution then writes the value itself, it does so without the RotationToken. Only a secret of
+ * another account needs that token, and the next attempt of Secrets Manager writes it with one.
  */
 async function createWithRotationToken(
   pipeline: StorePipeline,

@@ -10,16 +10,20 @@ const servers = new ServerLocks(parseEnvironment(process.env).serverStateMachine
   requestHandler: REQUEST_TIMEOUTS,
 })
 
-/** Milliseconds of the function's time that it does not wait, as the state machine asks again. */
+/** Milliseconds of the function's time that are left when the wait ends. The state machine then calls the function again. */
 const RESERVE_MS = 45_000
 
-/** What became of the rotations on one database server, without names: a run's state has to hold it for every server. */
+/**
+ * How many rotations on one database server had which outcome. It names no credentials, because the state of a run holds one such
+ * outcome for every server.
+ */
 type Outcome = { host: string; rotated: number; failed: number; skipped: number; parked: number }
 
 /**
- * Takes a database server for a run, and waits until all that was due there has ended. Where another run is at work on it,
- * nothing is done: what is due there waits for a later run.
- * @throws RotationInProgress if it goes on: ask again. ExecutionFailed if it did not come to its end
+ * Starts the execution of rotate-server that rotates what is due on one database server, and waits for its end. If another run
+ * already rotates on that server, nothing is done and all rotations count as skipped: a later run finds them due again.
+ * @throws RotationInProgress the execution still runs: the state machine retries
+ * @throws ExecutionFailed the execution did not succeed
  */
 export const handler = functionHandler(
   'rotateServer',
@@ -35,7 +39,7 @@ export const handler = functionHandler(
   },
 )
 
-/** Undefined while the execution runs. */
+/** The outcome of an execution of rotate-server, or undefined while it runs. @throws ExecutionFailed */
 async function outcomeOf(name: string, host: string): Promise<Outcome | undefined> {
   const { status, output, error = '' } = (await servers.findExecution(name)) ?? { status: 'RUNNING' }
   if (status === 'RUNNING') return undefined

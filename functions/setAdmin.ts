@@ -11,7 +11,7 @@ import { parseSetAdminEvent } from './shared/setAdminEvent.ts'
 const secretEdits = new SecretEdits(new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS }))
 const { listedAdmins = [], rotationFunction } = parseOwnershipEnvironment(process.env)
 
-/** Names the admin of a credential in its value. The answer holds no value. */
+/** Writes the ARN of the admin's secret into the value of a credential, as `masterarn`. The result holds no value. */
 export const handler = functionHandler(
   'setAdmin',
   parseSetAdminEvent,

@@ -14,15 +14,18 @@ const executions = new Executions(environment.executionArnPrefix, { requestHandl
 let servers: ServerLocks | undefined
 
 /**
- * Events of one scan for a parameter's policies may come so many milliseconds apart, and are handed over for as long:
- * what was tried within that time before an event was tried for its sake.
+ * Milliseconds within which events of Parameter Store belong together. Several policies of one parameter version may each send
+ * an event, and EventBridge may deliver an event late. A rotation that began less than this before an event counts as started
+ * for that event.
  */
 const EVENT_SPREAD_MS = 3_600_000
 
 /**
- * Starts a rotation under a token that its caller knows, so that it begins once, however often it is asked for.
- * What Parameter Store's own events ask for is looked at first: they are for every parameter of the account, may come
- * late, and several may come for one version.
+ * Starts an execution of rotate that has the caller's token as its name, so that repeated calls start one rotation only.
+ *
+ * A call with `at` comes from an event of Parameter Store, whose token is the id of the event. Such events come for every
+ * parameter of the account, may come late, and several may come for one version; so planForEvent first decides what to start.
+ * @returns the credential with `outcome`: started; skipped, with the reason; or parked, because its server does not answer
  */
 export const handler = functionHandler(
   'startRotation',
@@ -31,10 +34,10 @@ export const handler = functionHandler(
   async ({ at, until, server, ...asked }) => {
     if (server && (await isServerDown(server)))
       return { ...asked, outcome: 'parked', reason: 'its server does not answer' }
-    const found =
+    const plan =
       until && new Date() >= until ? 'its window has closed' : at && (await planForEvent(asked, at))
-    if (typeof found === 'string') return { ...asked, outcome: 'skipped', reason: found }
-    const { number, ...input } = found ?? { ...asked, number: 1 }
+    if (typeof plan === 'string') return { ...asked, outcome: 'skipped', reason: plan }
+    const { number, ...input } = plan ?? { ...asked, number: 1 }
     if (input.group) await noteReportingGroup(input.token, input.group)
     const started = await executions.ensureStarted({ token: input.token, number }, input)
     if (started) return { ...input, outcome: 'started' }
@@ -48,13 +51,13 @@ async function isServerDown(server: string): Promise<boolean> {
   return (await servers.outageOf(server)) !== undefined
 }
 
-/** Milliseconds. A rotation does not wait for the alarm's table. */
+/** Milliseconds that writing to the alarms' table may take in all: a rotation must not wait for that table. */
 const LEDGER_TIMEOUT_MS = 5_000
 
 /**
- * Writes down that the run's report tells of this rotation as well, should it fail. Only what is written here makes
- * raiseAlarm leave a failure to a report: an execution's input can be made by whoever may start one. Where it cannot be
- * written, each failure is told by itself.
+ * Writes to the alarms' table that the report of a run will tell of this rotation too, should it fail. raiseAlarm then leaves
+ * the failure to the report. The table is written here because the input of an execution proves nothing: whoever may start an
+ * execution chooses its input. If the table cannot be written, each failure raises an alarm of its own.
  */
 async function noteReportingGroup(token: string, group: string): Promise<void> {
   const table = process.env.KEYTURN_ALARM_TABLE
@@ -71,9 +74,11 @@ async function noteReportingGroup(token: string, group: string): Promise<void> {
 }
 
 /**
- * What to start as an event of the time `at` says, whose id is in place of a token: a rotation that is named after the
- * parameter's version, with the event in its input, so that another one is told that it was. A text is why nothing is
- * to start. Only events need what is loaded.
+ * Decides what to start for an event of Parameter Store that was sent at the time `at`. The rotation is named after the
+ * parameter's version, so that several events of one version start it once; its input holds the id of the event. The modules
+ * are loaded here because only events need them. The first argument is what the caller asked for, with the id of the event in
+ * place of a token.
+ * @returns the execution to start, or a text that says why nothing is to be started
  */
 async function planForEvent(
   { store, id, token: event }: RotationInput,
@@ -81,29 +86,30 @@ async function planForEvent(
 ): Promise<string | (RotationInput & Attempt)> {
   const [
     { SSMClient },
-    { findModificationDates: changesOf, findRunningTokens: rotationsOf, fetchParameterTags: tagsOf },
-    { policyTokenFor: policyToken },
+    { findModificationDates, findRunningTokens, fetchParameterTags },
+    { policyTokenFor },
   ] = await Promise.all([
     import('../fleet/systemsManager.ts'),
     import('../fleet/parameters.ts'),
     import('../fleet/due.ts'),
   ])
   const ssm = new SSMClient({ requestHandler: REQUEST_TIMEOUTS })
-  const since = (await changesOf(ssm, [id])).get(id)
-  if (!since) return 'there is no such parameter any more'
-  if (!isManaged(await tagsOf(ssm, id))) return 'it lacks the tag keyturn:managed=true'
-  if (since > at) return 'it has changed since then'
-  const token = policyToken({ store, id, currentSince: since })
+  const currentSince = (await findModificationDates(ssm, [id])).get(id)
+  if (!currentSince) return 'there is no such parameter any more'
+  if (!isManaged(await fetchParameterTags(ssm, id))) return 'it lacks the tag keyturn:managed=true'
+  if (currentSince > at) return 'it has changed since then'
+  const token = policyTokenFor({ store, id, currentSince })
   const last = await executions.findLatestAttempt(token)
-  const running = last?.status === 'RUNNING' ? token : await findRunning(await rotationsOf(ssm, id))
+  const running = last?.status === 'RUNNING' ? token : await findRunning(await findRunningTokens(ssm, id))
   if (running) return `its rotation ${running} still runs, be it in its grace time`
   const input = { store, id, token, event }
   if (!last) return { ...input, number: 1 }
-  const before = last.started && last.started.getTime() < at.getTime() - EVENT_SPREAD_MS
-  if (last.status === 'SUCCEEDED' || !before) return 'a rotation of this version was tried already'
+  const isForEarlierEvent = last.started && last.started.getTime() < at.getTime() - EVENT_SPREAD_MS
+  if (last.status === 'SUCCEEDED' || !isForEarlierEvent) return 'a rotation of this version was tried already'
   return { ...input, number: last.number + 1 }
 }
 
+/** The first of these tokens whose rotation runs. */
 async function findRunning(tokens: string[]): Promise<string | undefined> {
   for (const token of tokens)
     if ((await executions.findLatestAttempt(token))?.status === 'RUNNING') return token

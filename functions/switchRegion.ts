@@ -14,20 +14,24 @@ import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
 const stepFunctions = new SFNClient({ requestHandler: REQUEST_TIMEOUTS })
 const stateMachineArn = process.env.KEYTURN_PROMOTIONS ?? ''
-/** What the deployment says of a Region that still answers: `planned`, `lost`, or nothing. */
+/** What the deployment allows while the Region that is given up still answers: `planned`, `lost`, or nothing. */
 const switchMode = process.env.KEYTURN_REGION_SWITCH
 
-/** Milliseconds for which a promotion that went well is the one that a plan asks for again. */
+/** Milliseconds after a successful promotion within which a call gets its report instead of starting another promotion. */
 const REUSE_REPORT_MS = 3_600_000
 
-/** A promotion runs, and its report is not there yet: ask again. */
+/** Thrown while a promotion runs, so that the plan calls the function again later. */
 class PromotionRuns extends RotationError {
   override readonly name = 'PromotionRuns'
 }
 
 /**
- * A step of a plan of Application Recovery Controller: it starts a promotion, fails while that runs, so that the plan asks again,
- * and then gives its report. What AWS passes to it is not documented, so it needs nothing of that where there is one peer.
+ * A step of a Region switch plan of Application Recovery Controller, which retries a function that fails:
+ * https://docs.aws.amazon.com/r53recovery/latest/dg/custom-action-lambda-block.html
+ *
+ * The first call starts a promotion and fails; calls fail while the promotion runs; the first call after its end returns the
+ * report. AWS does not document the event that the plan passes, so nothing of it is needed if this stack has one peer Region.
+ * @throws PromotionRuns the promotion runs; InvalidInput the event has to name a peer Region
  */
 export const handler = functionHandler(
   'switchRegion',
@@ -48,7 +52,7 @@ export const handler = functionHandler(
   },
 )
 
-/** The one that is named, or the only peer. @throws InvalidInput */
+/** The Region that the event names, or else the only peer Region. @throws InvalidInput if it is no peer, or there are several */
 function regionOf({
   from = peerRegions.length === 1 ? peerRegions[0] : undefined,
 }: {
@@ -60,6 +64,7 @@ function regionOf({
   )
 }
 
+/** The newest execution of promote whose name begins with `prefix`. */
 async function latestExecution(prefix: string): Promise<ExecutionListItem | undefined> {
   const list = new ListExecutionsCommand({ stateMachineArn, maxResults: 100 })
   const { executions = [] } = await callAws('Step Functions', () => stepFunctions.send(list))
@@ -68,6 +73,7 @@ async function latestExecution(prefix: string): Promise<ExecutionListItem | unde
     .toSorted((a, b) => Number(b.startDate) - Number(a.startDate))[0]
 }
 
+/** The output of an execution of promote. */
 async function reportOf({ executionArn }: ExecutionListItem): Promise<unknown> {
   const describe = new DescribeExecutionCommand({ executionArn })
   const { output = 'null' } = await callAws('Step Functions', () => stepFunctions.send(describe))

@@ -10,8 +10,9 @@ const servers = new ServerLocks(parseEnvironment(process.env).serverStateMachine
 })
 
 /**
- * Takes one of so many places as there may be servers at once, over all runs.
- * @throws RotationInProgress if none is free: ask again
+ * Takes a slot for an execution of rotate-server. There are `hosts` slots, shared by all runs: as many as database servers on
+ * which rotations may go on at once. The execution keeps its slot until it ends.
+ * @throws RotationInProgress every slot is taken: the state machine retries
  */
 export const handler = functionHandler(
   'takeSlot',

@@ -5,7 +5,7 @@ import { pipelines } from './shared/ownPipelines.ts'
 import { acceptRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
-/** Logs in with the pending value and proves that it is as good as the current one. */
+/** Logs in with the pending value and checks that it can do what the current value can. */
 export const handler = stepHandler(
   'testSecret',
   pipelines,
