@@ -1,8 +1,8 @@
 import { checkCredential } from '../rotation/check/check.ts'
 import type { CheckLineState, CheckResult } from '../rotation/check/line.ts'
 import { engineLoaders } from '../rotation/engines/engineLoaders.ts'
+import { parseCheckEvent } from './shared/checkEvent.ts'
 import { parseEnvironment, parseOwnershipEnvironment } from './shared/environment.ts'
-import { parseCheckEvent } from './shared/event.ts'
 import { functionHandler, logger } from './shared/handler.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 

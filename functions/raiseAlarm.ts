@@ -19,17 +19,17 @@ const schema = v.object({
   KEYTURN_RUNBOOK: text,
   KEYTURN_STAGE: text,
   AWS_REGION: text,
-  /** Name of the SecureString with the webhook's URL; '' for none. */
+  /** Name of the SecureString parameter that holds the webhook's URL; '' if there is no webhook. */
   KEYTURN_WEBHOOK_PARAMETER: v.string(),
 })
 
 const environment = v.parse(schema, process.env)
-const guide: StackInfo = {
+const stack: StackInfo = {
   runbook: environment.KEYTURN_RUNBOOK,
   stage: environment.KEYTURN_STAGE,
   region: environment.AWS_REGION,
 }
-/** Milliseconds; the SDK itself would wait without end. */
+/** Timeouts of every AWS client here, in milliseconds. The SDK itself has no request timeout by default. */
 const REQUEST_TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 3_000, throwOnRequestTimeout: true }
 const sns = new SNSClient({ requestHandler: REQUEST_TIMEOUTS, maxAttempts: 2 })
 const ledger = new Ledger(
@@ -41,13 +41,15 @@ const histories = new Histories(environment.KEYTURN_EXECUTIONS, {
 })
 
 /**
- * Milliseconds. Who reports with less detail gives way for so long. Looking at executions and asking the ledger have a
- * bound each, as telling goes first.
+ * Milliseconds: how long an event with less detail waits for one with more (`secondHandDelay`), how long looking at the
+ * histories of executions (`look`) and asking the ledger (`ledger`) may take, and the pause before another look at a history
+ * that lags behind (`retry`). The limits are short, because sending the alarm matters more than what is looked up for it.
  */
 const TIME_LIMITS_MS = { secondHandDelay: 10_000, look: 3_000, ledger: 1_500, retry: 500 }
-/** Milliseconds of the function's time that are left for notes when telling ends. */
+/** Milliseconds of the function's time that are left for the ledger when sending ends. */
 const RESERVE_MS = 6_000
 
+/** Publishes an alarm to the topic of SNS. @throws whatever SNS throws */
 async function publish(alarm: Alarm): Promise<void> {
   await sns.send(
     new PublishCommand({
@@ -59,6 +61,7 @@ async function publish(alarm: Alarm): Promise<void> {
   )
 }
 
+/** Posts alarms to the webhook. Without a webhook, they count as posted. @throws WebhookFailed if its URL cannot be read */
 const post: TellingContext['post'] = async (alarms, deadline, told) => {
   const Name = environment.KEYTURN_WEBHOOK_PARAMETER
   if (!Name) {
@@ -75,10 +78,10 @@ const post: TellingContext['post'] = async (alarms, deadline, told) => {
   return postWebhook(Parameter?.Value ?? '', alarms, deadline, told)
 }
 
-/** What came: the records of a queue, or an event by itself, and the events in it. */
+/** What Lambda passed to the function: the messages of a queue, or undefined for a single event; and the events in it. */
 type Delivery = { records: QueueMessage[] | undefined; items: IncomingEvent[] }
 
-/** Refuses nothing: whatever it is, somebody has to hear of it. */
+/** Reads what Lambda passed. It refuses nothing: an event that cannot be read has to raise an alarm too. */
 function readDelivery(raw: unknown): Delivery {
   const { success, output } = v.safeParse(queueBatch, raw)
   return success
@@ -86,7 +89,7 @@ function readDelivery(raw: unknown): Delivery {
     : { records: undefined, items: [{ event: readEvent(raw), redelivered: false }] }
 }
 
-/** An event of a queue, which is as EventBridge sent it. What cannot be read is an alarm of its own, once. */
+/** The event in a message of a queue. An unreadable one is named after the message, so that it raises one alarm only. */
 function itemOf(message: QueueMessage): IncomingEvent {
   const { messageId, body } = message
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson()), body)
@@ -95,9 +98,11 @@ function itemOf(message: QueueMessage): IncomingEvent {
 }
 
 /**
- * Tells whoever is on call what failed, why, and what to do. It reads what the rules in resources/alarms.yml put into
- * two queues; an event by itself, as the last release's rules sent it, it takes as well.
- * @returns the messages that are to come again, as not everybody could be told
+ * Tells the people on call what failed, why, and what to do: by SNS, and by a webhook if there is one. The function reads the
+ * events that the rules in resources/alarms.yml put into two queues. It also accepts a single event, which the rules of the last
+ * release pass to it directly.
+ * @returns the ids of the messages that SQS is to deliver again, because not every outlet took their alarm
+ * @throws the error of a single event whose alarm not every outlet took, so that Lambda retries
  */
 export const handler = functionHandler(
   'raiseAlarm',
@@ -105,17 +110,16 @@ export const handler = functionHandler(
   () => ({}),
   async ({ records, items }, context) => {
     const deadline = Date.now() + (context.getRemainingTimeInMillis?.() ?? 30_000) - RESERVE_MS
-    const means = {
+    const results = await tellAll(items, {
       ledger,
       histories,
       publish,
       post,
-      stack: guide,
+      stack,
       log: logger,
       timeLimitsMs: TIME_LIMITS_MS,
       deadline,
-    }
-    const results = await tellAll(items, means)
+    })
     for (const { status, key, subject, error } of results)
       if (error) logger.error('failed', { key, subject, error })
       else logger.info(status, { key, subject })

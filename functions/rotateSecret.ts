@@ -4,9 +4,9 @@ import { findLatestProgress, waitForCreateSecretThenEnd, waitForStep } from '../
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { StorePipeline } from '../rotation/pipeline.ts'
 import { checkRotation, createSecret } from '../rotation/steps.ts'
-import { parseServiceEvent, type ServiceEvent } from './shared/event.ts'
 import { logger } from './shared/handler.ts'
 import { pipelines } from './shared/ownPipelines.ts'
+import { parseServiceEvent, type ServiceEvent } from './shared/serviceEvent.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 const { executions } = pipelines

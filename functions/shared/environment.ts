@@ -6,11 +6,13 @@ import { passwordSettingsSchema } from '../../rotation/password.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const whole = v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1))
+/** Variables of every function that works on rotations. */
 const common = v.object({
   KEYTURN_CA_FILE: v.optional(text, '/var/runtime/ca-cert.pem'),
   KEYTURN_EXECUTIONS: v.exactOptional(text),
   KEYTURN_TEST_QUERY_MAY_WRITE: v.exactOptional(v.picklist(['true', 'false'])),
 })
+/** Variables of findDue. */
 const due = v.object({
   KEYTURN_RUNS: text,
   KEYTURN_ROTATION_FUNCTION: text,
@@ -19,16 +21,19 @@ const due = v.object({
   KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
   KEYTURN_TAG_SCHEDULES: v.optional(v.picklist(['true', 'false']), 'false'),
 })
-
-const own = v.object({
+/** Variables of checkCredential and setAdmin, by which they tell this stack's secrets from others. */
+const ownership = v.object({
   KEYTURN_ROTATION_FUNCTION: text,
   KEYTURN_KMS_KEY: v.optional(v.string(), ''),
   KEYTURN_ADMIN_SECRET_ARNS: v.optional(v.string(), ''),
 })
 
-type Variable = keyof typeof common.entries | keyof typeof due.entries | keyof typeof own.entries
+type Variable = keyof typeof common.entries | keyof typeof due.entries | keyof typeof ownership.entries
 
-/** What sets each variable, the deployment's parameter or the template itself, and what it should be. */
+/**
+ * What an error says of each variable: the parameter of the deployment that sets it, or the variable itself if the template
+ * sets it; and what the value should be.
+ */
 const VARIABLE_RULES: Record<Variable, [setBy: string, should: string]> = {
   KEYTURN_CA_FILE: ['caFile', "should be the path of a PEM file in the project's folder"],
   KEYTURN_TEST_QUERY_MAY_WRITE: ['testQueryMayWrite', 'should be true or false'],
@@ -43,27 +48,33 @@ const VARIABLE_RULES: Record<Variable, [setBy: string, should: string]> = {
   KEYTURN_ADMIN_SECRET_ARNS: ['adminSecretArns', 'should be ARNs with commas between them'],
 }
 
-/** Variables that are the deployment's default of an option; what that should be is said where options are read. */
+/** Variables that hold the deployment's default of an option, and the option's name. rotation/options.ts checks the values. */
 const OPTION_BY_VARIABLE: Record<string, string> = {
   KEYTURN_GRACE: 'grace',
   ...Object.fromEntries(Object.keys(passwordSettingsSchema.entries).map(name => [name, name])),
 }
 
+/** The settings of a function that works on rotations. */
 export type Environment = {
-  /** PEM file of the issuers to trust. By default Lambda's own, which holds the roots of RDS. */
+  /**
+   * Path of a PEM file with the certificate authorities to trust. The default is the file of Lambda's runtime, which holds those
+   * of RDS: https://docs.aws.amazon.com/lambda/latest/dg/lambda-nodejs.html, "CA certificate loading".
+   */
   caFile: string
-  /** What the ARNs of this stack's rotate executions begin with, up to the name. */
+  /** What the ARNs of this stack's executions of rotate begin with, without the `:` and the name that follow. */
   executionArnPrefix: string | undefined
-  /** ARN of this stack's rotate-server, which is named after rotate. */
+  /** ARN of this stack's state machine rotate-server; '' if KEYTURN_EXECUTIONS is not set. */
   serverStateMachineArn: string
-  /** Set: test queries may write. */
+  /** True if test queries may write to the database. */
   testMayWrite?: true
+  /** The values of the options that a credential's tags do not set. */
   defaults: Options
 }
 
 /**
- * Reads the function's environment. An empty variable counts as unset, as CloudFormation cannot leave one out.
- * @throws InvalidOption
+ * Reads a function's environment. An empty variable counts as unset, because the template sets every variable, and has only ''
+ * for an unset parameter.
+ * @throws InvalidOption naming the option or the parameter of the deployment
  */
 export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const given = Object.fromEntries(
@@ -88,21 +99,23 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   }
 }
 
+/** The settings of findDue. */
 type FindDueEnvironment = {
-  /** ARN of the state machine that rotates what is due. */
+  /** ARN of rotate-due: one execution is one run of the schedule. */
   runStateMachineArn: string
-  /** ARN of the state machine that each rotation is an execution of. The others are named after it. */
+  /** ARN of rotate: one execution is one rotation. The other state machines' names begin with its name. */
   rotationStateMachineArn: string
-  /** ARN of the state machine whose executions have a database server each. */
+  /** ARN of rotate-server: one execution rotates what is due on one database server. */
   serverStateMachineArn: string
-  /** ARN of this stack's rotateSecret. */
+  /** ARN of this stack's function rotateSecret. */
   rotationFunction: string
-  /** How many rotations may go on at once, in all and on one database server. */
+  /** How many rotations may go on at the same time. */
   maxRotations: number
+  /** How many of them may go on at the same time on one database server. */
   maxRotationsPerHost: number
-  /** How many milliseconds lie between two runs of the schedule. */
+  /** Milliseconds between two runs of the schedule. */
   intervalMs: number
-  /** Whether runs write Secrets Manager's schedules into tags. */
+  /** Whether a run writes the schedules of Secrets Manager into tags. */
   tagSchedules: boolean
 }
 
@@ -122,20 +135,20 @@ export function parseFindDueEnvironment(variables: NodeJS.ProcessEnv): FindDueEn
   }
 }
 
-/** By what a function tells this stack's secrets from others. */
+/** The settings by which a function tells this stack's secrets from others. */
 type OwnershipEnvironment = {
-  /** ARN of this stack's rotateSecret. */
+  /** ARN of this stack's function rotateSecret. */
   rotationFunction: string
-  /** ARN of the KMS key that the deployment names. */
+  /** ARN of the KMS key that the deployment names, if it names one. */
   kmsKeyArn?: string
-  /** ARNs of admins' secrets besides those that are tagged. */
+  /** ARNs of admins' secrets that the deployment names, besides those with the tag keyturn:admin=true. */
   listedAdmins?: string[]
 }
 
-/** Reads it of checkCredential and setAdmin. @throws InvalidInput naming the parameter of the deployment */
+/** Reads the environment of checkCredential or setAdmin. @throws InvalidInput naming the parameter of the deployment */
 export function parseOwnershipEnvironment(variables: NodeJS.ProcessEnv): OwnershipEnvironment {
   const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
-  const output = parseVariables(own, variables, refusal)
+  const output = parseVariables(ownership, variables, refusal)
   const { KEYTURN_KMS_KEY: kmsKeyArn, KEYTURN_ADMIN_SECRET_ARNS: admins } = output
   return {
     rotationFunction: output.KEYTURN_ROTATION_FUNCTION,
@@ -144,6 +157,7 @@ export function parseOwnershipEnvironment(variables: NodeJS.ProcessEnv): Ownersh
   }
 }
 
+/** Parses variables by a schema. @throws what `refusal` makes of the first variable that is wrong */
 function parseVariables<T>(
   schema: v.GenericSchema<unknown, T>,
   variables: object,

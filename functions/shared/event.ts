@@ -1,9 +1,8 @@
 import * as v from 'valibot'
-import { SERVICE_STEPS, type ServiceStep } from '../../fleet/serviceSteps.ts'
 import { isToken } from '../../fleet/token.ts'
 import { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import { InvalidInput, RotationError } from '../../rotation/errors.ts'
-import { STORE_NAMES, type StoreName } from '../../rotation/stores/store.ts'
+import { STORE_NAMES } from '../../rotation/stores/store.ts'
 import { STRATEGY_NAMES } from '../../rotation/strategies/strategyNames.ts'
 import { queueBatch } from './queueBatch.ts'
 
@@ -13,13 +12,13 @@ const time = v.pipe(
   v.isoTimestamp(),
   v.transform(text => new Date(text)),
 )
-/** The schemas of what a person may write into the input of an execution, or of a function. */
-type InputSchema = typeof start | typeof startCall | typeof run | typeof serviceCall | typeof target
-/** `keyof` of each: of all together it would be what they share. */
+/** The schemas of events that a person may write: as the input of an execution, or in a call of a function. */
+type InputSchema = typeof start | typeof startCall | typeof run
+/** The fields of all schemas of a union: a plain `keyof` of a union has only the fields that all of them share. */
 type FieldOf<Schema extends { entries: object }> = Schema extends Schema ? keyof Schema['entries'] : never
 
 const AS_PASSED = 'as the state machine passes it'
-/** What each should be: the second half of an InvalidInput's message. */
+/** What each field should be: the second half of an InvalidInput's message. */
 const EXPECTED_VALUES: Record<FieldOf<InputSchema> | 'execution' | 'rotation', string> = {
   execution: 'the name of the execution',
   rotation: 'the state of the execution, an object',
@@ -27,10 +26,6 @@ const EXPECTED_VALUES: Record<FieldOf<InputSchema> | 'execution' | 'rotation', s
   id: 'the name or the ARN of the secret, or the name of the parameter',
   token:
     'the name of the execution, which has 32 to 64 letters, digits, - or _; leave both out to get a UUID',
-  Step: 'as Secrets Manager calls a rotation function',
-  SecretId: "the secret's ARN",
-  ClientRequestToken: '32 to 64 letters, digits, - or _',
-  RotationToken: 'a text',
   moveBack: 'true, or left out',
   run: 'the name of the execution',
   at: 'a time, such as 2026-11-21T10:00:00Z',
@@ -41,13 +36,14 @@ const EXPECTED_VALUES: Record<FieldOf<InputSchema> | 'execution' | 'rotation', s
   replication: AS_PASSED,
 }
 
+/** The fields that an execution of rotate has from its input to its end. */
 const common = {
   store: v.picklist(STORE_NAMES),
   id: text,
   token: v.exactOptional(v.string()),
   group: v.exactOptional(text),
 }
-/** What awaitReplicas answered before, or what it failed with. Whatever is of another kind is left out. */
+/** The result or the error of awaitReplicas in its call before. A field of the wrong type is dropped, and no rotation fails. */
 const replicationAnswer = v.fallback(
   v.optional(
     v.object({
@@ -65,6 +61,7 @@ const start = v.object({
   moveBack: v.exactOptional(v.literal(true)),
   replication: replicationAnswer,
 })
+/** What createSecret returned, as far as it does not depend on the engine. */
 const facts = v.object({
   ...common,
   strategy: v.picklist(STRATEGY_NAMES),
@@ -74,12 +71,13 @@ const facts = v.object({
   halfway: v.exactOptional(v.literal(true)),
   testQuery: v.exactOptional(text),
   pooler: v.exactOptional(v.literal('auth-query')),
-  // For a look that costs one call: no rotation fails for it.
+  // Only saves a call, so a rotation must not fail if it is wrong.
   pendingReplication: v.fallback(v.optional(v.object({ until: time })), undefined),
   replication: replicationAnswer,
   replicas: v.exactOptional(v.fallback(v.array(text), [])),
 })
 const emptyText = v.literal('')
+/** The state of an execution after createSecret. */
 const rotation = v.variant('engine', [
   v.object({
     ...facts.entries,
@@ -97,6 +95,7 @@ const rotation = v.variant('engine', [
     nextUser: emptyText,
   }),
 ])
+/** The state of an execution whose rotation failed: createSecret may have returned nothing yet. */
 const rollback = v.object({
   ...common,
   engine: v.exactOptional(v.picklist([...ENGINE_NAMES, 'opaque'])),
@@ -105,41 +104,45 @@ const rollback = v.object({
   host: v.exactOptional(v.string()),
   user: v.exactOptional(v.string()),
   replaces: v.exactOptional(text),
-  // What createSecret refused. Whatever is of another kind is left out.
+  // The error of createSecret. A value of another type is dropped, so that the rollback goes on.
   failure: v.fallback(v.optional(v.object({ Error: v.string() })), undefined),
 })
 
 /**
- * The execution's input has no fields: it is a text, a list or the like. The state machine makes InvalidInput of it, in
- * a way of its own, as a failure cannot be put into such a state.
+ * Thrown for an execution's input that is no JSON object, such as a text or a list. The state machine has a state of its own for
+ * this error, because it cannot add the failure to such an input; the execution then fails with InvalidInput.
  */
 export class NoObject extends RotationError {
   override readonly name = 'NoObject'
 }
 
-const startOf = makeParser(start)
+const parseStart = makeParser(start)
 
-/** What createSecret gets: the execution's input. @throws NoObject */
-export function parseCreateSecretEvent(event: unknown): ReturnType<typeof startOf> {
+/** Parses the event of createSecret, whose `rotation` is the execution's input. @throws NoObject, InvalidInput */
+export function parseCreateSecretEvent(event: unknown): ReturnType<typeof parseStart> {
   const { rotation } = (event ?? {}) as { rotation?: unknown }
   if (
     rotation !== undefined &&
     (typeof rotation !== 'object' || rotation === null || Array.isArray(rotation))
   )
     throw new NoObject('input: should be an object, such as {"store":"secrets-manager","id":"shop/database"}')
-  return startOf(event)
+  return parseStart(event)
 }
 
-/** What the steps after createSecret get: what it returned. */
+/** Parses the event of a step after createSecret, whose `rotation` is what createSecret returned. @throws InvalidInput */
 export const parseRotationEvent = makeParser(rotation)
 
 /**
- * When awaitReplicas looks: before a rotation begins, while its value is pending, once that is current, and right before what
- * was replaced is closed.
+ * When awaitReplicas is called: before a rotation begins, while its value is pending, once that value is current, and right before
+ * the replaced version is closed.
  */
 const LOOK_TIMES = ['before', 'pending', 'current', 'retiring'] as const
 
-/** What awaitReplicas gets. `isFirst`: no execution had this token before. Without `look`, the value is current. */
+/**
+ * Parses the event of awaitReplicas. Without `look`, as in definitions of earlier releases, it is `current`.
+ * @returns `isFirst`: whether this execution is the first attempt with its token
+ * @throws NoObject, InvalidInput
+ */
 export function parseAwaitReplicasEvent(event: unknown) {
   const { look } = parseEvent(v.object({ look: v.optional(v.picklist(LOOK_TIMES), 'current') }), event)
   const { rotation } = look === 'before' ? parseCreateSecretEvent(event) : parseRotationEvent(event)
@@ -147,15 +150,21 @@ export function parseAwaitReplicasEvent(event: unknown) {
   return { look, isFirst: execution === rotation.token, rotation }
 }
 
-/** What rollbackSecret gets: as much of the above as there was when the rotation failed. */
+/** Parses the event of rollbackSecret, whose `rotation` is the state when the rotation failed. @throws InvalidInput */
 export const parseRollbackEvent = makeParser(rollback)
 
-/** `started` is when the execution began, where that is of interest; `retries`, see stepHandler. */
+/** The parsed event of a step of a rotation. */
 export type StepEvent<Rotation> = {
+  /** Whether rollbackSecret is to roll an earlier rotation back, which was abandoned. */
   abandoned: boolean
+  /** The errors that the definition retries and that the first definition did not: see stepHandler. */
   retries?: string[]
+  /** When the execution began. */
   started?: Date | undefined
-  /** The store of which the definition writes what replicas do into the state, over what the input may say of it. */
+  /**
+   * The store for which the definition overwrites `replication` in the state with the result of awaitReplicas. For another
+   * store, `replication` comes from the execution's input, and is not believed.
+   */
   looked?: string
   rotation: Rotation & { token: string }
 }
@@ -179,6 +188,7 @@ const awaited = v.object({
   server: v.nullish(text),
 })
 const rotations = v.array(v.looseObject({ id: text }))
+/** A run's work on one database server. */
 const serverCall = v.object({
   run: text,
   group: v.object({
@@ -190,7 +200,9 @@ const serverCall = v.object({
   }),
   caps: v.object({ hosts: v.number(), perHost: v.number() }),
 })
+/** An execution that needs a slot, and how many slots there are. */
 const slot = v.object({ execution: text, hosts: v.number() })
+/** The outcomes of a run's rotations on one database server. */
 const report = v.object({
   host: v.string(),
   outage: v.exactOptional(v.boolean()),
@@ -208,73 +220,48 @@ const report = v.object({
 })
 
 /**
- * What startRotation gets. With `at`, when an event said that it is due, what changed since then is left alone; it does
- * not begin after `until`. `server` is the execution that alone may rotate on its database server; null without one.
+ * Parses the event of startRotation. `at` is the time of an event of Parameter Store. A rotation does not begin after `until`.
+ * `server` names the execution of rotate-server that rotates on the credential's server. @throws InvalidInput
  */
 export const parseStartRotationEvent = (event: unknown) => parseEvent(startCall, event)
 
-/** What findDue gets: the name of its execution. With `overlaps`, its run gives way where another one is at work. */
+/**
+ * Parses the event of findDue: the name of its execution. `overlaps` is true if the definition lets runs overlap: a run then leaves
+ * out the servers that another run works on. @throws InvalidInput
+ */
 export const parseFindDueEvent = (event: unknown) => parseEvent(run, event)
 
-/** What awaitRotation gets. */
+/** Parses the event of awaitRotation. @throws InvalidInput */
 export const parseAwaitRotationEvent = (event: unknown) => parseEvent(awaited, event)
 
-/** What rotateServer gets: what a run found due on one database server. */
+/** Parses the event of rotateServer: what a run found due on one database server. @throws InvalidInput */
 export const parseRotateServerEvent = (event: unknown) => parseEvent(serverCall, event)
 
-/** What takeSlot gets: the execution that needs a place, and how many there are. */
+/** Parses the event of takeSlot. @throws InvalidInput */
 export const parseTakeSlotEvent = (event: unknown) => parseEvent(slot, event)
 
-/** What reportRotations gets: what became of the rotations on one database server. */
+/** Parses the event of reportRotations. @throws InvalidInput */
 export const parseReportRotationsEvent = (event: unknown) => parseEvent(report, event)
+/** The outcome of each rotation of a run on one database server. */
 export type RotationResults = v.InferOutput<typeof report>['results']
 
-/** What recordRotation gets: messages of a queue. @throws InvalidInput */
+/** Parses the event of recordRotation: the messages of a queue. @throws InvalidInput */
 export const parseQueueMessages = (event: unknown) => parseEvent(queueBatch, event).Records
 
-const serviceCall = v.object({
-  Step: v.picklist(SERVICE_STEPS),
-  SecretId: text,
-  ClientRequestToken: token,
-  RotationToken: v.exactOptional(text),
-})
-
-/** No name and no ARN is longer: a parameter's may have 1011 characters, and an ARN 2048. */
-const target = v.strictObject({ store: v.picklist(STORE_NAMES), id: v.pipe(text, v.maxLength(2048)) })
-
-/** What checkCredential gets: the execution's input, and nothing else may stand in it. @throws InvalidInput */
-export const parseCheckEvent = (event: unknown) => parseEvent(target, event)
-
-/** What Secrets Manager calls for; `rotation` is the input that the execution gets. */
-export type ServiceEvent = {
-  step: ServiceStep
-  rotation: { store: StoreName; id: string; token: string }
-  rotationToken: string | undefined
-}
-
-/** What rotateSecret gets, from Secrets Manager. @throws InvalidInput */
-export function parseServiceEvent(event: unknown): ServiceEvent {
-  const { Step, SecretId, ClientRequestToken, RotationToken } = parseEvent(serviceCall, event)
-  return {
-    step: Step,
-    rotation: { store: 'secrets-manager', id: SecretId, token: ClientRequestToken },
-    rotationToken: RotationToken,
-  }
-}
-
 /**
- * A parser for one function's event; it throws InvalidInput, naming the field and what it should be.
+ * Makes a parser for the event of a step. The parser throws InvalidInput, naming the field and what it should be.
  *
- * The execution's name is the token of the version it makes, so that whoever finds a version pending can ask whether
- * its rotation still runs. Step Functions and Secrets Manager make such names themselves: UUIDs. A further attempt under
- * the same token, which its input must then name, is called `<token>-2`, `<token>-3` and so on.
+ * The name of an execution is the token of its rotation, which is also the id of the version that the rotation makes. So anybody
+ * who finds a pending version can ask Step Functions whether its rotation still runs. The UUIDs that Step Functions and Secrets
+ * Manager make are valid tokens. A further attempt with the same token is named `<token>-2`, `<token>-3` and so on, and its input
+ * has to contain the token.
  */
 function makeParser<Rotation extends { token?: string }>(schema: v.GenericSchema<unknown, Rotation>) {
   const whole = v.object({
     execution: text,
     abandoned: v.optional(v.boolean(), false),
     retries: v.exactOptional(v.array(v.string())),
-    // For a metric alone: no rotation fails for it.
+    // Only for a metric, so a rotation must not fail if it is wrong.
     started: v.fallback(v.optional(time), undefined),
     looked: v.exactOptional(v.string()),
     rotation: schema,
@@ -282,21 +269,26 @@ function makeParser<Rotation extends { token?: string }>(schema: v.GenericSchema
   return (event: unknown): StepEvent<Rotation> => {
     const { execution, rotation, ...rest } = parseEvent(whole, event)
     const { token = execution } = rotation
-    if (!isToken(token) || !isAttempt(execution, token)) throw invalid('token')
+    if (!isToken(token) || !isAttempt(execution, token)) throw invalidInput('token')
     return { ...rest, rotation: { ...rotation, token } }
   }
 }
 
+/** Whether an execution of this name is an attempt with this token. */
 const isAttempt = (name: string, token: string) =>
   name.startsWith(token) && /^(-([2-9]|[1-9]\d+))?$/.test(name.slice(token.length))
 
-function parseEvent<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
+/** Parses an event by a schema. @throws InvalidInput naming the field that is wrong, and what it should be by `expected` */
+export function parseEvent<T>(
+  schema: v.GenericSchema<unknown, T>,
+  event: unknown,
+  expected: Record<string, string> = EXPECTED_VALUES,
+): T {
   const result = v.safeParse(schema, event)
-  if (!result.success) throw invalid(String(result.issues[0].path?.at(-1)?.key ?? 'event'))
-  return result.output
+  if (result.success) return result.output
+  throw invalidInput(String(result.issues[0].path?.at(-1)?.key ?? 'event'), expected)
 }
 
-function invalid(field: string): InvalidInput {
-  const should = field in EXPECTED_VALUES ? EXPECTED_VALUES[field as keyof typeof EXPECTED_VALUES] : AS_PASSED
-  return new InvalidInput(`${field}: should be ${should}`)
+function invalidInput(field: string, expected: Record<string, string> = EXPECTED_VALUES): InvalidInput {
+  return new InvalidInput(`${field}: should be ${field in expected ? expected[field] : AS_PASSED}`)
 }

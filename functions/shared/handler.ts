@@ -6,10 +6,15 @@ import { logger } from './logger.ts'
 
 export { logger }
 
-/** What leaves a function whose errors have names of its own, by which nothing is retried. */
+/**
+ * Passes errors on as they are: for a function that no state machine calls, so that nothing retries by the names of its errors.
+ */
 export const unchangedError = (error: unknown) => error as Error
 
-/** Only errors of ours leave any other, with the function's name in front. */
+/**
+ * The error that leaves a function which a state machine calls: an error of rotation/errors.ts with the function's name before
+ * its message, because the state machine retries by the error's name. Any other error becomes Unexpected, without its message.
+ */
 function toNamedError(error: unknown, name: string): Error {
   const ours = error instanceof RotationError ? error : new Unexpected(error)
   ours.message = `${name}: ${ours.message}`
@@ -17,21 +22,27 @@ function toNamedError(error: unknown, name: string): Error {
 }
 
 /**
- * The one door of every Lambda function: event parsed as it comes in, log lines that name the function and what `about`
- * tells of the event, and which errors leave it; the runtime logs them.
+ * Makes the handler of a Lambda function. The handler parses the event, adds the function's name and the keys of `about` to every
+ * log line, logs the result, and turns errors into those that may leave the function. Lambda's runtime logs these errors.
+ * @param name the name of the function
+ * @param parse parses the event; throws an error of rotation/errors.ts, mostly InvalidInput
+ * @param about which keys of the event the log lines have; no secret may be among them
+ * @param run does the work of the function
+ * @param errorToThrow makes the error that leaves the function
  */
 export function functionHandler<Event, Result>(
   name: string,
   parse: (event: unknown) => Event,
   about: (event: Event) => Record<string, unknown>,
   run: (event: Event, context: RemainingTime) => Promise<Result>,
-  leaving: (error: unknown, name: string) => Error = toNamedError,
+  errorToThrow: (error: unknown, name: string) => Error = toNamedError,
 ) {
-  // Lambda itself ends what takes too long, by a name that is retried, and its process with it.
+  // No early timeout of middy: Lambda itself ends a call that takes too long, together with its process. The state machine
+  // retries the error name of that, Sandbox.Timedout, and the work does not go on in a process that is called again.
   return middy({ timeoutEarlyInMillis: 0 })
     .use(injectLambdaContext(logger, { clearState: true }))
     .onError(request => {
-      request.error = leaving(request.error, name)
+      request.error = errorToThrow(request.error, name)
     })
     .handler(async (raw: unknown, context): Promise<Result> => {
       const event = parse(raw)

@@ -2,12 +2,12 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 
 const metrics = new Metrics({ namespace: 'Keyturn' })
 
-/** Counts one outcome in CloudWatch, by what is known of the rotation. */
+/** Adds one to the metric `outcome` of CloudWatch's namespace Keyturn. */
 export function count(outcome: string, dimensions: Record<string, string>): void {
   measure(outcome, 1, MetricUnit.Count, dimensions)
 }
 
-/** Writes one value of a metric for CloudWatch. */
+/** Writes one value of a metric of CloudWatch's namespace Keyturn, as a line of the log. */
 export function measure(
   name: string,
   value: number,

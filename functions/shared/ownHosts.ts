@@ -4,7 +4,10 @@ import { type HostMap, parseHostMap } from '../../rotation/promotion/hostMap.ts'
 import type { HostSources } from '../../rotation/promotion/moveToThisRegion.ts'
 import { REQUEST_TIMEOUTS } from './requestTimeouts.ts'
 
-/** Which host takes the place of which. @throws InvalidOption if the file is no such map */
+/**
+ * Reads the file that says which host of this Region replaces which host of a lost Region. Without a path, the map is empty.
+ * @throws InvalidOption the file cannot be read or is no such map
+ */
 export function readHostMap(path: string | undefined): HostMap {
   if (!path) return new Map()
   try {
@@ -14,16 +17,16 @@ export function readHostMap(path: string | undefined): HostMap {
   }
 }
 
-let copies: ReturnType<HostSources['loadDatabaseCopies']> | undefined
+let databaseCopies: ReturnType<HostSources['loadDatabaseCopies']> | undefined
 
-/** By what this function finds hosts: the deployer's map, and RDS. */
+/** Where this function looks up hosts: in the deployment's host map, and at RDS. @throws InvalidOption of the host map */
 export const ownHosts = (): HostSources => ({
   map: readHostMap(process.env.KEYTURN_HOST_MAP),
   loadDatabaseCopies() {
-    copies ??= (async () => {
+    databaseCopies ??= (async () => {
       const { DatabaseCopies } = await import('../../rotation/promotion/databaseCopies.ts')
       return DatabaseCopies.fromConfig({ requestHandler: REQUEST_TIMEOUTS })
     })()
-    return copies
+    return databaseCopies
   },
 })

@@ -5,13 +5,13 @@ import { InvalidCredential } from '../../rotation/errors.ts'
 import { SecretsManager } from '../../rotation/stores/secretsManager.ts'
 import { REQUEST_TIMEOUTS } from './requestTimeouts.ts'
 
-/** The Regions that this deployment may ask for a secret's labels. */
+/** The peer Regions: the other Regions that this deployment may ask which versions of a secret they have. */
 export const peerRegions = (process.env.KEYTURN_PEER_REGIONS ?? '').split(',').filter(Boolean)
 
-/** Of each Region that was asked, by its name. */
+/** The clients that have been made, by Region. */
 const clients = new Map<string, SecretsManagerClient>()
 
-/** Secrets Manager in another Region. One that cannot be reached, or is lost, must not hold up the others. */
+/** The client of Secrets Manager in another Region. It tries each call twice at most, as that Region may be lost. */
 export function secretsManagerIn(region: string): SecretsManagerClient {
   const found =
     clients.get(region) ??
@@ -20,7 +20,10 @@ export function secretsManagerIn(region: string): SecretsManagerClient {
   return found
 }
 
-/** Asks other Regions for their copies of the secret with this ARN. */
+/**
+ * Makes a function that asks other Regions for their copies of the secret with this ARN.
+ * @returns a function of a Region's name; it returns undefined if that Region has no such secret
+ */
 export const askRegionFor =
   (arn: string): DescribeCopyIn =>
   region =>

@@ -9,16 +9,20 @@ import type { Rds } from '../../rotation/rds.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { StorePipelines } from './storePipelines.ts'
 
-/** The same with the real engines, for steps that ask a database. Drivers, and RDS, are loaded when first used. */
+/**
+ * Pipelines for steps that connect to a database: those of StorePipelines, with the engines, admins' credentials and RDS added.
+ * The drivers of databases and the client of RDS are loaded when they are first used.
+ */
 export class Pipelines extends StorePipelines {
   readonly #engines: Partial<Record<EngineName, Promise<Engine>>> = {}
   #rds: Promise<Rds> | undefined
 
+  /** The pipeline for credentials that are kept in this store. */
   override async of(name: StoreName): Promise<Pipeline> {
     return {
       ...(await super.of(name)),
       loadEngine: name => this.#engine(name),
-      readAdmin: arn => this.#admin(arn),
+      readAdmin: arn => this.#readAdmin(arn),
       rds: () => this.#loadRds(),
     }
   }
@@ -34,20 +38,27 @@ export class Pipelines extends StorePipelines {
     return this.#rds
   }
 
-  /** A replica of a value still names the admin in the primary's Region: it is read in the own one, always. */
-  async #admin(stored: string): Promise<Credential> {
+  /**
+   * Reads an admin's credential, always in this Region: the value of a promoted replica still names the ARN of the Region where
+   * it was written. @throws InvalidCredential if there is no value, or its database is not known
+   */
+  async #readAdmin(stored: string): Promise<Credential> {
     const arn = arnInRegion(stored, await this.region())
-    // No name that anybody else gives to a secret may hold a `!`.
+    // The names of secrets that RDS manages begin with rds!, which no other secret's name may:
+    // https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html
     const store = arn.includes(':secret:rds!')
-      ? this.secretsManager.withParser(await this.#masterFormat(arn))
+      ? this.secretsManager.withParser(await this.#masterParserFor(arn))
       : this.secretsManager
     const version = await store.read(arn, { stage: 'current' })
     if (!version) throw new InvalidCredential('masterarn', `there is no value in secret ${arn}`)
     return version.credential
   }
 
-  /** RDS keeps no host in the secret of a master that it manages, and tags the secret with its database. */
-  async #masterFormat(arn: string): Promise<ValueParser> {
+  /**
+   * The parser of the value of a master user that RDS manages. Such a value has only a user name and a password, so the host and
+   * the engine are those of the database that a tag of the secret names. @throws InvalidCredential if no tag names it
+   */
+  async #masterParserFor(arn: string): Promise<ValueParser> {
     const { tags } = await this.secretsManager.describe(arn)
     const database = tags['aws:rds:primaryDBInstanceArn'] ?? tags['aws:rds:primaryDBClusterArn']
     if (!database) throw new InvalidCredential('masterarn', `no tag of secret ${arn} names its database`)

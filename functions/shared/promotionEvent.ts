@@ -6,7 +6,7 @@ const flag = v.optional(v.boolean(), false)
 const texts = v.optional(v.array(v.string()), [])
 const problem = v.object({ Error: v.string(), Cause: v.optional(v.string(), '') })
 
-/** What a person may write into the input of a promotion. */
+/** The input of an execution of promote, which a person may write. */
 const input = v.object({
   from: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/))),
   planned: flag,
@@ -15,9 +15,11 @@ const input = v.object({
   ids: v.optional(v.pipe(v.array(text), v.maxLength(200)), []),
   again: flag,
 })
+/** Where the page before ended, and how many credentials there were so far. */
 const page = v.object({ after: v.exactOptional(v.string()), count: v.number() })
 const find = v.object({ execution: text, input: v.object({ ...input.entries, page: v.exactOptional(page) }) })
 
+/** A credential that is to be promoted. */
 const item = v.object({
   arn: text,
   name: v.string(),
@@ -25,6 +27,7 @@ const item = v.object({
   refused: texts,
   rehearsal: flag,
 })
+/** What findVersion returned for a credential. */
 const found = v.object({
   version: v.exactOptional(v.string()),
   error: v.exactOptional(v.string()),
@@ -60,29 +63,34 @@ const EXPECTED_VALUES: Record<keyof typeof input.entries, string> = {
   again: 'true, or left out',
 }
 
-/** What findReplicas gets: the execution's ARN, and its input with the page before. */
+/** Parses the event of findReplicas: the execution's ARN, and its input with the page before. @throws InvalidInput */
 export const parseFindReplicasEvent = (event: unknown) => parseEvent(find, event)
 
-/** What findVersion gets: a credential. */
+/** Parses the event of findVersion: a credential. @throws InvalidInput */
 export const parseFindVersionEvent = (event: unknown) => parseEvent(item, event)
 
-/** What promoteReplica gets: a credential, and its version that logs in. */
+/** Parses the event of promoteReplica: a credential, the version that logs in, and the current one. @throws InvalidInput */
 export const parsePromoteReplicaEvent = (event: unknown) => parseEvent(move, event)
 
-/** What handOver gets. `after`: the replica stands on its own already. */
+/** Parses the event of handOver: a credential. `after` is true if its replica is promoted already. @throws InvalidInput */
 export const parseHandOverEvent = (event: unknown) => parseEvent(v.object({ item, after: flag }), event)
 
-/** What notePromotion gets: the state of one credential. `begun`: it is about to be changed. */
+/**
+ * Parses the event of notePromotion: the execution's ARN and the state of one credential. `begun` is true in the call before
+ * promoteReplica. @throws InvalidInput
+ */
 export const parseNotePromotionEvent = (event: unknown) => parseEvent(note, event)
+/** The state of one credential in an execution of promote. */
 export type CredentialState = ReturnType<typeof parseNotePromotionEvent>['state']
 
-/** What reportPromotion gets. */
+/** Parses the event of reportPromotion: the execution's ARN, and its input with the last page. @throws InvalidInput */
 export const parseReportPromotionEvent = (event: unknown) => parseEvent(report, event)
 
-/** What switchRegion may get. Whatever is of another kind counts as not given. */
+/** Parses the event of switchRegion. It never throws: a `from` that is no text counts as missing. */
 export const parseSwitchRegionEvent = (event: unknown) =>
   v.parse(v.fallback(v.object({ from: v.fallback(v.optional(text), undefined) }), { from: undefined }), event)
 
+/** Parses an event by a schema. @throws InvalidInput naming the field of the input that is wrong */
 function parseEvent<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
   const result = v.safeParse(schema, event)
   if (result.success) return result.output

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 
-/** What Lambda hands to a function that reads a queue. */
+/** The event of a function that reads an SQS queue: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html */
 export const queueBatch = v.object({
   Records: v.array(
     v.object({
@@ -10,18 +10,25 @@ export const queueBatch = v.object({
     }),
   ),
 })
+/** A message of an SQS queue. */
 export type QueueMessage = v.InferOutput<typeof queueBatch>['Records'][number]
 
-/** Whether a message was handed over before, and given back. */
+/** Whether SQS delivers a message for at least the second time. */
 export const isRedelivered = ({ attributes }: QueueMessage) =>
   Number(attributes?.ApproximateReceiveCount ?? 1) > 1
 
-/** Tells Lambda which messages are to come again, by their ids. */
+/**
+ * The result by which a function tells Lambda which messages SQS is to deliver again, by their ids:
+ * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+ */
 export const partialBatchResponse = (ids: string[]) => ({
   batchItemFailures: ids.map(itemIdentifier => ({ itemIdentifier })),
 })
 
-/** The execution has not done yet what its event says, or nobody could look whether it did: ask again in a minute. */
+/**
+ * Thrown for an event whose execution has not yet done what the event says, or could not be looked at. The message is delivered
+ * again when its visibility timeout ends.
+ */
 export class TooEarly extends Error {
   override readonly name = 'TooEarly'
 }

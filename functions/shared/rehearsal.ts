@@ -1,11 +1,13 @@
 import { parseRotationEvent } from './event.ts'
 
-/** What the functions of TestSecret, FinishSecret and RollbackSecret get before SetSecret. */
+/** The event by which testSecret, finishSecret and rollbackSecret rehearse their step before SetSecret. */
 type Rehearsal = ReturnType<typeof parseRotationEvent> & { rehearses: true }
 
 /**
- * Parses the event of a step, or of its rehearsal. The latter has the state as `rehearsal` and no key `rotation`: so a function
- * that knows of no rehearsals refuses it, instead of doing what the step does.
+ * Makes a parser for the event of a step or of its rehearsal. The event of a rehearsal has the state under `rehearsal` and no key
+ * `rotation`. A function of a release without rehearsals therefore refuses the event, instead of doing the step itself.
+ * @param parse the parser of the step's event
+ * @returns a parser whose result has `rehearses: true` for a rehearsal; it throws InvalidInput
  */
 export const acceptRehearsal =
   <Step>(parse: (event: unknown) => Step) =>

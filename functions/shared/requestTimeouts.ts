@@ -1,4 +1,4 @@
-/** Of every AWS client, in milliseconds; the SDK itself would wait without end. */
+/** Timeouts of the AWS clients of all functions but raiseAlarm, in milliseconds. The SDK has no request timeout by default. */
 export const REQUEST_TIMEOUTS = {
   connectionTimeout: 2_000,
   requestTimeout: 5_000,

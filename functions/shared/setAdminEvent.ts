@@ -3,7 +3,7 @@ import { secretArnSchema } from '../../rotation/credential.ts'
 import { InvalidInput } from '../../rotation/errors.ts'
 import { STORE_NAMES } from '../../rotation/stores/store.ts'
 
-/** What a person may write into the input, and nothing besides. */
+/** The input of the execution, which a person may write. Other keys are refused. */
 const input = v.strictObject({
   store: v.picklist(STORE_NAMES),
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(2048)),
@@ -11,7 +11,7 @@ const input = v.strictObject({
 })
 const call = v.object({ started: v.pipe(v.string(), v.isoTimestamp()), input })
 
-/** What each should be: the second half of an InvalidInput's message. */
+/** What each field should be: the second half of an InvalidInput's message. */
 const EXPECTED_VALUES: Record<string, string> = {
   store: `one of: ${STORE_NAMES.join(', ')}`,
   id: 'the name or the ARN of the secret, or the name of the parameter',
@@ -19,7 +19,11 @@ const EXPECTED_VALUES: Record<string, string> = {
   started: 'as the state machine passes it',
 }
 
-/** What setAdmin gets: the execution's input, and when it began, in milliseconds. @throws InvalidInput */
+/**
+ * Parses the event of setAdmin.
+ * @returns the execution's input, with `started`: when the execution began, in milliseconds since 1970
+ * @throws InvalidInput naming the field
+ */
 export function parseSetAdminEvent(event: unknown) {
   const result = v.safeParse(call, event)
   if (!result.success) {

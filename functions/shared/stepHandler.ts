@@ -5,19 +5,25 @@ import type { StoreName } from '../../rotation/stores/store.ts'
 import { functionHandler } from './handler.ts'
 
 /**
- * One Lambda function around one step of a rotation, with what it works with: only a step that asks a database takes
- * pipelines that reach one, as their drivers are in its package then. `retries` are the errors that the execution's definition retries
- * beyond those that the first one did: an execution keeps the definition that it began with.
+ * Makes the handler of a Lambda function that does one step of a rotation.
+ *
+ * An execution keeps the definition that its state machine had when it began, so a new release's function may be called by an
+ * older definition. `retries` in the event names the errors that the definition retries and that the first definition did not.
+ * @param step the name of the function
+ * @param pipelines those of ownPipelines.ts if the step connects to a database, else those of ownStorePipelines.ts: the drivers
+ *   are then not in the function's package
+ * @param parse parses the event
+ * @param run does the step
  */
 export function stepHandler<
-  Its extends StorePipeline,
+  StepPipeline extends StorePipeline,
   Event extends { rotation: { store: StoreName; id: string; token: string }; retries?: string[] },
   Result,
 >(
   step: string,
-  pipelines: { of(store: StoreName): Promise<Its> },
+  pipelines: { of(store: StoreName): Promise<StepPipeline> },
   parse: (event: unknown) => Event,
-  run: (pipeline: Its, event: Event, context: RemainingTime) => Promise<Result>,
+  run: (pipeline: StepPipeline, event: Event, context: RemainingTime) => Promise<Result>,
 ) {
   const about = ({ rotation: { store, id, token } }: Event) => ({ store, id, token })
   return functionHandler(step, parse, about, async (event, context) => {
@@ -29,7 +35,7 @@ export function stepHandler<
   })
 }
 
-/** The error by a name that the definition retries. */
+/** The error itself, or a Conflict in place of an AdminRefused that the execution's definition does not retry. */
 function toRetriedError(error: unknown, retries: string[] = []): unknown {
   if (!(error instanceof AdminRefused) || retries.includes(error.name)) return error
   return new Conflict(error.message)

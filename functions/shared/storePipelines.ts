@@ -8,16 +8,16 @@ import type { Store, StoreName } from '../../rotation/stores/store.ts'
 import type { Environment } from './environment.ts'
 import type { REQUEST_TIMEOUTS } from './requestTimeouts.ts'
 
-/** What every AWS client is made with. */
+/** The settings of every AWS client. */
 type ClientSettings = { requestHandler: typeof REQUEST_TIMEOUTS }
 
 /**
- * Pipelines of the real stores, as a function's settings say, for steps that ask no database: a package that holds these
- * alone has no driver in it. Secrets Manager is always there, as admins' values are kept in it; other clients are loaded
- * when first used.
+ * Pipelines for steps that connect to no database. The package of a function that imports only this file has no database driver.
+ * The client of Secrets Manager is always loaded, because admins' values are kept there; other clients are loaded when they are
+ * first used.
  */
 export class StorePipelines {
-  /** The executions of this stack, which rotate. */
+  /** The executions of this stack's state machine rotate. */
   readonly executions: Executions
   protected readonly environment: Environment
   protected readonly settings: ClientSettings
@@ -34,21 +34,21 @@ export class StorePipelines {
     this.secretsManager = new SecretsManager(client)
   }
 
-  /** The pipeline for what is kept in this store. */
+  /** The pipeline for credentials that are kept in this store. */
   async of(name: StoreName): Promise<StorePipeline> {
-    return this.#over(await this.#stores[name]())
+    return this.#pipelineOver(await this.#stores[name]())
   }
 
-  /** The same for a rotation that Secrets Manager asked for: what it writes carries the service's `rotationToken`. */
+  /** The pipeline for a rotation that Secrets Manager asked for: it writes values with the service's `rotationToken`. */
   withRotationToken(rotationToken: string): StorePipeline {
-    return this.#over(this.secretsManager.withRotationToken(rotationToken))
+    return this.#pipelineOver(this.secretsManager.withRotationToken(rotationToken))
   }
 
-  #over(store: Store): StorePipeline {
+  #pipelineOver(store: Store): StorePipeline {
     const { executions } = this
     return {
       store,
-      readConnection: name => this.#connection(name),
+      readConnection: name => this.#readConnection(name),
       async isRotating(token) {
         const latest = await executions.findLatestAttempt(token)
         if (latest?.status !== 'RUNNING') return false
@@ -74,7 +74,8 @@ export class StorePipelines {
     return this.#parameterStore
   }
 
-  async #connection(name: string): Promise<string> {
+  /** Reads the parameter that a tag keyturn:connection names. @throws InvalidCredential if there is no such parameter */
+  async #readConnection(name: string): Promise<string> {
     const text = await (await this.#loadParameterStore()).readValue(name)
     if (text === undefined)
       throw new InvalidCredential(

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
+import { parseCheckEvent } from '../../../functions/shared/checkEvent.ts'
 import {
   NoObject,
-  parseCheckEvent,
   parseCreateSecretEvent,
   parseFindDueEvent,
   parseRollbackEvent,
   parseRotationEvent,
-  parseServiceEvent,
   parseStartRotationEvent,
 } from '../../../functions/shared/event.ts'
+import { parseServiceEvent } from '../../../functions/shared/serviceEvent.ts'
 import * as errors from '../../../rotation/errors.ts'
 
 const token = '8f14e45f-ceea-467f-a0e6-0123456789ab'
