@@ -256,7 +256,7 @@ export const parseQueueMessages = (event: unknown) => parseEvent(queueBatch, eve
  * Manager make are valid tokens. A further attempt with the same token is named `<token>-2`, `<token>-3` and so on, and its input
  * has to contain the token.
  */
-function makeParser<Rotation extends { token?: string }>(schema: v.GenericSchema<unknown, Rotation>) {
+function makeParser<Rotation extends { token?: string }>(schema: Schema<Rotation>) {
   const whole = v.object({
     execution: text,
     abandoned: v.optional(v.boolean(), false),
@@ -278,9 +278,11 @@ function makeParser<Rotation extends { token?: string }>(schema: v.GenericSchema
 const isAttempt = (name: string, token: string) =>
   name.startsWith(token) && /^(-([2-9]|[1-9]\d+))?$/.test(name.slice(token.length))
 
+type Schema<T> = v.GenericSchema<unknown, T>
+
 /** Parses an event by a schema. @throws InvalidInput naming the field that is wrong, and what it should be by `expected` */
 export function parseEvent<T>(
-  schema: v.GenericSchema<unknown, T>,
+  schema: Schema<T>,
   event: unknown,
   expected: Record<string, string> = EXPECTED_VALUES,
 ): T {
