@@ -3,71 +3,77 @@ import { consoleUrlOf } from '../../fleet/consoleUrl.ts'
 import { REMEDIES } from '../../fleet/remedies.ts'
 import { shorten } from '../../rotation/shorten.ts'
 import type { EventBridgeEvent } from './event.ts'
-import { type Failure, isCritical, readFailure, type Success } from './failure.ts'
-import { credentialName, keepEnd } from './format.ts'
-import { HEADLINES, type Headline } from './headlines.ts'
+import { type Failure, isCritical, type Success } from './failure.ts'
+import { credentialName, oneLineOf } from './format.ts'
+import { HEADLINES } from './headlines.ts'
+import { readFailure } from './readFailure.ts'
 import { runbookAnchorOf } from './runbookAnchors.ts'
+import { type CredentialRef, credentialKindOf, credentialLabelOf, titleAndSubjectOf } from './titles.ts'
 import type { Verdict, VerifiedEvent } from './verifyEvent.ts'
 
-/** What whoever is on call is told, in the forms that a mail and a chat need. */
+/** What the people on call are told of a failure or a recovery. The outlets make a mail or a message of it. */
 export type Alarm = {
-  /** Two alarms of one key tell of one failure. */
+  /** Names the failure: two alarms with the same key tell of the same failure, and one of them is sent. */
   key: string
-  /** Names under which events with less detail may report the same failure. */
+  /** Keys under which events with less detail may report the same failure. */
   otherKeys: string[]
-  /** By this whoever keeps incidents knows which one it is. */
+  /** Names the incident, for services such as PagerDuty that keep incidents. */
   incident: string
-  /** The credential, if a rotation of it that goes well makes up for the failure. */
+  /** The credential as `STORE NAME`, if a later successful rotation of it ends the failure. */
   credential?: string
-  /** When it happened, in milliseconds. */
+  /** When the failure happened, in milliseconds since 1970. */
   happenedAt: number
   severity: Severity
-  /** What it is about, whole. */
+  /** What the alarm is about, in full length. */
   title: string
-  /** The same in at most 100 characters of printable ASCII, as SNS wants a subject. */
+  /** The title in at most 100 characters of printable ASCII, the subject of the mail that SNS sends. */
   subject: string
   /** What happened, in a sentence. */
   headline: string
   facts: [label: string, value: string][]
+  /** Path or URL of the runbook's entry. */
   runbook: string
-  /** What to do in a sentence, and the command that tells how the credential stands. */
+  /** What to do, in a sentence. */
   remedy: string | undefined
+  /** The command that shows the credential's status. */
   command: string | undefined
-  /** Link to the execution in the console. */
+  /** Link to the execution in the console of AWS. */
   console: string | undefined
-  /** Another event may tell the same failure with more detail, at about the same time. */
+  /** Whether another event may tell of the same failure with more detail, at about the same time. */
   secondHand: boolean
-  /** Name of the execution, if a run that started it reports on it as well. */
+  /** The name of the execution, if a run started it and may tell of its failure in the run's report. */
   reportedExecution?: string
   /**
-   * Names what it tells of, where that was there before the rotation: it is critical once, then an error for as long as
-   * a rotation finds the same.
+   * Names a lockout that was there before the rotation. Its first alarm is critical; later rotations that find the same lockout
+   * raise errors.
    */
   preexistingKey?: string
-  /** What is late, by name, or does not follow, of which one has to be new today. */
+  /** Names of what the alarm tells of. The alarm is sent only if one of them was not told on that day. */
   findings?: string[]
-  /** What counts as told today by name, once this is. */
+  /** Names that count as told on that day once the alarm is sent, but that do not decide whether it is. */
   coveredFindings?: string[]
-  /** These names count as told for as long as they are found every few days. */
+  /** True if the findings are told once, and not once a day, as long as events report them at least every week. */
   toldOnlyOnce?: true
-  /** CloudWatch has told the topic itself. */
+  /** Whether the topic has this alarm already, because CloudWatch published it there. */
   topicTold: boolean
-  /** That replicas have followed, which makes up for nothing else: the rotation may be an earlier one than what failed. */
+  /**
+   * True for the recovery that the replicas of a credential follow again. It ends only failures of replicas, since the rotation
+   * that they followed may be older than another failure.
+   */
   replicasFollowed?: true
-  /** Of what is made up for. */
+  /** The severities of the failures that a recovery ends. */
   recoveredSeverities?: Severity[]
 }
 
-/** Where to look: path or URL of docs/runbook.md; and the stage and the Region of this stack. */
+/** The path or the URL of docs/runbook.md, and the stage and the Region of this stack. */
 export type StackInfo = { runbook: string; stage: string; region: string }
 
-/** `ok`: the failures of the credential are made up for. */
+/** `ok` is a recovery: the failures of the credential have ended. */
 export type Severity = 'critical' | 'error' | 'ok'
 
-/** Milliseconds. */
 const DAY_MS = 86_400_000
 
-/** Whether what it tells of has been borne out, in words for whoever reads it. */
+/** What an alarm says of an event that the history of its execution does not confirm. */
 const DOUBT_TEXTS: Record<Verdict, string> = {
   proven: 'in which state it ended could not be looked up',
   denied: 'no execution of this stack announced this',
@@ -76,22 +82,22 @@ const DOUBT_TEXTS: Record<Verdict, string> = {
 }
 
 /**
- * Reads an event of one of the rules in resources/alarms.yml. Never throws: what cannot be read is left out, and an
- * event that cannot be read at all is an alarm of its own. Only fields that anybody may read are taken over. Undefined
- * if nobody has to be told.
+ * Makes an alarm of an event of one of the rules in resources/alarms.yml. Fields that cannot be read are left out, and an event
+ * that cannot be read at all is an alarm of its own. Only fields that everybody may see are copied. It never throws.
+ * @returns undefined if the event is nothing that a person has to know
  */
-export function readAlarm(weighed: VerifiedEvent, guide: StackInfo): Alarm | undefined {
-  const { event, verdict } = weighed
-  const denied = verdict === 'denied' || verdict === 'early'
-  const read = readFailure(weighed, guide.runbook)
+export function readAlarm(verified: VerifiedEvent, stack: StackInfo): Alarm | undefined {
+  const { event, verdict } = verified
+  const isDenied = verdict === 'denied' || verdict === 'early'
+  const read = readFailure(verified, stack.runbook)
   if (!read) return undefined
-  const failure: Failure = denied ? { ...read, headline: 'denied', critical: false } : read
+  const failure: Failure = isDenied ? { ...read, headline: 'denied', critical: false } : read
   const { headline, execution, error, step, cause, rollback, firstError, moreFacts = [] } = failure
   const severity = isCritical(failure) ? 'critical' : 'error'
-  const moment = timestampOf(event)
-  const own = eventKeyOf(event)
+  const timestamp = timestampOf(event)
+  const eventKey = eventKeyOf(event)
   const facts: [string, string | undefined][] = [
-    [labelOf(failure), failure.id && credentialName(failure.id)],
+    [credentialLabelOf(failure), failure.id && credentialName(failure.id)],
     ['Step', step],
     ['Error', error],
     ['Cause', cause],
@@ -99,32 +105,32 @@ export function readAlarm(weighed: VerifiedEvent, guide: StackInfo): Alarm | und
     ['First error', firstError],
     ...moreFacts,
     ['Severity', severity],
-    ['Doubt', doubtOf(weighed)],
+    ['Doubt', doubtOf(verified)],
     ['Account', event.account && `${event.account} ${event.region ?? ''}`.trim()],
     ['Time', event.time],
     ['Execution', execution],
     ['Event', [event.source, event['detail-type'], event.id].filter(Boolean).join(', ') || undefined],
   ]
   const credential = verdict === 'proven' ? credentialOf(failure) : undefined
-  // What is not borne out silences nothing and joins nothing: it has a name of its own.
-  const key = verdict === 'proven' ? keyOfFailure(failure, own) : own
+  // An unconfirmed event has a key of its own, so that it cannot keep another alarm from being sent.
+  const key = verdict === 'proven' ? keyOfFailure(failure, eventKey) : eventKey
   const anchor = runbookAnchorOf(failure)
   return {
     key,
     otherKeys: key.startsWith('execution ') && credential ? [`secret ${credential}`] : [],
-    // Its severity is in it: whoever took note of an error must hear of what is critical as of something new.
+    // A critical failure is another incident than an error, so that people who have acknowledged the error are called again.
     incident: incidentOf(`keyturn ${credential ?? key}`, severity),
     ...(credential && { credential }),
-    happenedAt: failure.toldDaily ? moment - (moment % DAY_MS) : moment,
+    happenedAt: failure.toldDaily ? timestamp - (timestamp % DAY_MS) : timestamp,
     severity,
     ...titleAndSubjectOf(severity, failure),
     headline: failure.sentence || HEADLINES[headline],
     facts: facts.flatMap(([label, value]) =>
       value === undefined ? [] : [[shorten(label, 80), oneLineOf(value)]],
     ),
-    runbook: `${guide.runbook}#${anchor}`,
+    runbook: `${stack.runbook}#${anchor}`,
     remedy: headline === 'unknown' ? undefined : REMEDIES[anchor],
-    command: commandFor(failure, guide),
+    command: commandFor(failure, stack),
     console: execution && consoleUrlOf(execution),
     secondHand: Boolean(failure.secondHand),
     topicTold: Boolean(failure.topicTold),
@@ -132,7 +138,7 @@ export function readAlarm(weighed: VerifiedEvent, guide: StackInfo): Alarm | und
   }
 }
 
-/** By what the table knows that it was told. What is not borne out silences nothing. */
+/** The fields of an alarm by which the ledger decides whether to send it. */
 function ledgerFieldsOf(
   { reportedByRun, execution, preexistingKey, findings, coveredFindings, toldOnlyOnce }: Failure,
   severity: Severity,
@@ -148,18 +154,20 @@ function ledgerFieldsOf(
   }
 }
 
+/** The name of an incident for failures of one severity. */
 export const incidentOf = (name: string, severity: Severity) =>
   `${name}${severity === 'critical' ? ' critical' : ''}`
 
+/** Why the reader may doubt the event; undefined if there is no reason to. */
 const doubtOf = ({ verdict, why }: VerifiedEvent) =>
   verdict === 'proven' && !why ? undefined : `${DOUBT_TEXTS[verdict]}${why ? ` (${why})` : ''}`
 
-/** That a credential which had failed was rotated. */
-export function recoveryAlarmOf(success: Success, event: EventBridgeEvent, guide: StackInfo): Alarm {
+/** Makes the alarm that says that a credential whose rotation had failed was rotated, or that its replicas follow again. */
+export function recoveryAlarmOf(success: Success, event: EventBridgeEvent, stack: StackInfo): Alarm {
   const credential = `${success.store} ${credentialName(success.id)}`
   const headline = success.replicasFollowed ? 'followed' : 'well'
   return {
-    key: `${success.replicasFollowed ? 'followed' : 'well'} ${credential}`,
+    key: `${headline} ${credential}`,
     otherKeys: [],
     incident: `keyturn ${credential}`,
     credential,
@@ -169,29 +177,29 @@ export function recoveryAlarmOf(success: Success, event: EventBridgeEvent, guide
     ...titleAndSubjectOf('ok', { ...success, headline }),
     headline: HEADLINES[headline],
     facts: [
-      [labelOf(success), credentialName(success.id)],
+      [credentialLabelOf(success), credentialName(success.id)],
       ['Account', `${event.account ?? ''} ${event.region ?? ''}`.trim()],
       ['Time', event.time ?? ''],
       ['Execution', success.execution],
     ].filter((fact): fact is [string, string] => Boolean(fact[1])),
-    runbook: guide.runbook,
+    runbook: stack.runbook,
     remedy: undefined,
-    command: commandFor(success, guide),
+    command: commandFor(success, stack),
     console: consoleUrlOf(success.execution),
     secondHand: false,
     topicTold: false,
   }
 }
 
-/** The same alarm as an error: what it tells of was told as critical before. */
+/** Makes an error of a critical alarm whose lockout has been told as critical before. */
 export function downgradeToError({ preexistingKey, title, subject, facts, ...alarm }: Alarm): Alarm {
-  const less = (text: string) => text.replace(/^CRITICAL/, 'ERROR')
+  const downgrade = (text: string) => text.replace(/^CRITICAL/, 'ERROR')
   return {
     ...alarm,
     severity: 'error',
     incident: alarm.incident.replace(/ critical$/, ''),
-    title: less(title),
-    subject: less(subject),
+    title: downgrade(title),
+    subject: downgrade(subject),
     facts: facts.flatMap(([label, value]): [string, string][] =>
       label === 'Severity'
         ? [
@@ -203,14 +211,14 @@ export function downgradeToError({ preexistingKey, title, subject, facts, ...ala
   }
 }
 
-/** The alarm as a mail's text. */
+/** The text of the mail that SNS sends of an alarm. */
 export function mailTextOf(alarm: Alarm): string {
   const { headline, console } = alarm
   const lines = [...linesOf(alarm), ...(console ? [['Console', console]] : [])]
   return [headline, '', ...lines.map(([label, value]) => `${`${label}: `.padEnd(13)}${value}`), ''].join('\n')
 }
 
-/** What to do first, as it is read at night; then the facts, and where it is explained. */
+/** The lines of a message: what to do, then the facts, then where the runbook explains them. */
 export const linesOf = ({ facts, runbook, remedy, command }: Alarm): [string, string][] => [
   ...(remedy ? [['What to do', remedy] satisfies [string, string]] : []),
   ...(command ? [['Command', command] satisfies [string, string]] : []),
@@ -218,9 +226,12 @@ export const linesOf = ({ facts, runbook, remedy, command }: Alarm): [string, st
   ['Runbook', runbook],
 ]
 
-/** How the credential stands. None for a name that a shell might take for more: an event may hold any. */
+/**
+ * The command that shows the credential's status. There is none for a name with characters that a shell interprets, because an
+ * event may contain any name and people paste the command.
+ */
 function commandFor({ store, id }: CredentialRef, { stage, region }: StackInfo): string | undefined {
-  const kind = kindOf({ store })
+  const kind = credentialKindOf({ store })
   const name = id && credentialName(id)
   if (!kind || !name || !/^[\w/+=.@-]+$/.test(name)) return undefined
   return `keyturn status ${kind}:${name} --stage ${stage} --region ${region}`
@@ -228,70 +239,24 @@ function commandFor({ store, id }: CredentialRef, { stage, region }: StackInfo):
 
 const executionName = (execution: string) => execution.split(':').at(-1) ?? execution
 
-/** An execution's name says it all. Without one, it is the failure of this credential at about this time. */
-function keyOfFailure(failure: Failure, own: string): string {
+/** The key of a confirmed failure: the name of its execution, or without one the credential, or else the event's own key. */
+function keyOfFailure(failure: Failure, eventKey: string): string {
   if (failure.key) return failure.key
   if (failure.execution) return `execution ${executionName(failure.execution)}`
   const credential = credentialOf(failure)
-  return credential ? `secret ${credential}` : own
+  return credential ? `secret ${credential}` : eventKey
 }
 
-/** EventBridge gives each event its id, whoever sent it. */
+/** The key of an event that has no better one. EventBridge gives every event an id of its own, whoever sent it. */
 const eventKeyOf = (event: EventBridgeEvent) => `event ${event.id ?? hash('sha256', JSON.stringify(event))}`
 
-/** A secret and a parameter of one name are two credentials. */
+/** A credential as `STORE NAME`: a secret and a parameter may have the same name. */
 function credentialOf({ store, id }: Failure): string | undefined {
   return store && id ? `${store} ${credentialName(id)}` : undefined
 }
 
-const KIND_BY_STORE: Record<string, string> = { 'secrets-manager': 'secret', 'parameter-store': 'parameter' }
-type CredentialRef = { store?: string | undefined; id?: string | undefined }
-const kindOf = ({ store = '' }: CredentialRef) =>
-  Object.hasOwn(KIND_BY_STORE, store) ? KIND_BY_STORE[store] : undefined
-function labelOf(which: CredentialRef): string {
-  const kind = kindOf(which) ?? 'credential'
-  return kind[0]?.toUpperCase() + kind.slice(1)
-}
-
-/** What became of the credential that `name` stands for, where that is not a failed rotation. */
-const outcomePhrases: Partial<Record<Headline, (name: string) => string>> = {
-  stopped: name => `rotation of ${name} was stopped midway`,
-  harmless: name => `rotation of ${name} was stopped`,
-  retire: name => `${name} was rotated, what it replaced is open`,
-  stay: name => `${name} was rotated, and stays on its clone`,
-  announce: name => `${name} was rotated, which was not announced`,
-  behind: name => `${name} was rotated, and a replica does not follow`,
-  promoted: name => `${name} was rotated, and was promoted elsewhere`,
-  denied: name => `an event says that the rotation of ${name} failed`,
-  well: name => `${name} was rotated`,
-  followed: name => `${name} was rotated, and every Region has it`,
-  unknown: () => 'an event that cannot be read',
-}
-
-/** Of a long name the end stays in the subject, which tells it from others that begin alike. */
-function titleAndSubjectOf(
-  severity: Severity,
-  {
-    error,
-    whatFailed,
-    headline,
-    ...which
-  }: Pick<Failure, 'error' | 'whatFailed' | 'headline' | 'store' | 'id'>,
-): Pick<Alarm, 'title' | 'subject'> {
-  const start = `${severity.toUpperCase()}${error ? ` ${shorten(error, 40)}` : ''}: `
-  const say = outcomePhrases[headline] ?? ((name: string) => `rotation of ${name} failed`)
-  const kind = which.id ? `${kindOf(which) ?? 'credential'} ` : 'a credential'
-  const name = which.id ? oneLineOf(credentialName(which.id)) : ''
-  const whole = `${start}${whatFailed ? oneLineOf(whatFailed) : say(kind + name)}`
-  const around = whole.length - name.length
-  const fitted =
-    whatFailed || whole.length <= 100 ? whole : `${start}${say(kind + keepEnd(name, 100 - around))}`
-  return { title: whole, subject: fitted.replaceAll(/[^ -~]/g, '?').slice(0, 100) }
-}
-
-const oneLineOf = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
-
+/** When an event was sent, in milliseconds since 1970; now, if it does not say so. */
 function timestampOf({ time }: EventBridgeEvent): number {
-  const moment = Date.parse(time ?? '')
-  return Number.isNaN(moment) ? Date.now() : moment
+  const timestamp = Date.parse(time ?? '')
+  return Number.isNaN(timestamp) ? Date.now() : timestamp
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { ANNOUNCING_STATES } from '../../fleet/announcingStates.ts'
 import type { StateName } from '../../fleet/states.ts'
@@ -119,5 +120,23 @@ async function verifyAnnouncement(
   return {
     event: { ...event, time: new Date(found.at).toISOString(), detail: said(found) },
     verdict: 'proven',
+  }
+}
+
+/**
+ * Verifies an event, with two more looks at the history if the execution has not announced the event yet: the history may lag
+ * behind the event for a moment.
+ * @param pauseMs milliseconds between two looks
+ */
+export async function verifyWithRetries(
+  event: EventBridgeEvent,
+  histories: Pick<Histories, 'lastEntered'>,
+  signal: AbortSignal,
+  pauseMs: number,
+): Promise<VerifiedEvent> {
+  for (let tries = 1; ; tries++) {
+    const verified = await verifyEvent(event, histories, signal)
+    if (verified.verdict !== 'early' || tries === 3) return verified
+    await sleep(pauseMs)
   }
 }

@@ -6,7 +6,8 @@ import { readEvent } from '../../../functions/alarm/event.ts'
 import { type EnteredState, NotLooked } from '../../../functions/alarm/histories.ts'
 import { Ledger } from '../../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
-import { type TellingContext, tellAll } from '../../../functions/alarm/tell.ts'
+import type { TellingContext } from '../../../functions/alarm/task.ts'
+import { tellAll } from '../../../functions/alarm/tell.ts'
 import {
   executionArn,
   executionFailedEvent,

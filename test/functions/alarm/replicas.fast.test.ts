@@ -4,7 +4,8 @@ import { type EventBridgeEvent, readEvent } from '../../../functions/alarm/event
 import { NotLooked } from '../../../functions/alarm/histories.ts'
 import { Ledger } from '../../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../../functions/alarm/ledgerTable.ts'
-import { type TellingContext, tellAll } from '../../../functions/alarm/tell.ts'
+import type { TellingContext } from '../../../functions/alarm/task.ts'
+import { tellAll } from '../../../functions/alarm/tell.ts'
 import {
   causeOf,
   executionArn,
