@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 
-// Whatever is missing or of another kind is left out: an alarm with less in it is better than none.
+// Every field is optional, and one of the wrong type is dropped: an alarm with fewer facts is better than none.
 const text = v.fallback(v.optional(v.pipe(v.string(), v.nonEmpty())), undefined)
 const part = <Entries extends v.ObjectEntries>(entries: Entries) =>
   v.fallback(v.optional(v.object(entries)), undefined)
@@ -57,14 +57,15 @@ const detail = part({
   cause: text,
   stateMachineArn: text,
   input: json(v.object({ store: text, id: text })),
-  // AWS Service Event via CloudTrail, in the two shapes there are
+  // AWS Service Event via CloudTrail, which names the secret in one of two fields
   eventName: text,
   errorMessage: text,
   additionalEventData: part({ SecretId: text }),
   serviceEventDetails: part({ secretId: text }),
-  // CloudWatch Alarm State Change. Its `state` is no text.
+  // CloudWatch Alarm State Change; alarmState below has the rest
   alarmName: text,
 })
+/** The event of a CloudWatch alarm, whose `state` is an object, while that of other events is a text. */
 const alarmState = part({
   detail: part({
     state: part({ value: text, reason: text, timestamp: text }),
@@ -81,21 +82,24 @@ const schema = part({
   detail,
 })
 
+/** An event of EventBridge, as far as it can be read. `alarm` is the detail of a CloudWatch alarm's event. */
 export type EventBridgeEvent = NonNullable<v.InferOutput<typeof schema>> & {
   alarm?: NonNullable<v.InferOutput<typeof alarmState>>['detail']
 }
+/** The detail of an event, with the fields of all types of events. */
 export type EventDetail = NonNullable<EventBridgeEvent['detail']>
+/** An error as a Catch of a state machine writes it into the state. */
 export type CaughtError = { Error?: string | undefined; Cause?: string | undefined } | undefined
 
-/** An event of one of the rules in resources/alarms.yml, as far as it can be read. Never throws. */
+/** Reads an event of one of the rules in resources/alarms.yml, as far as it can be read. It never throws. */
 export function readEvent(raw: unknown): EventBridgeEvent {
   return { ...v.parse(schema, raw), alarm: v.parse(alarmState, raw)?.detail }
 }
 
-/** What an announcement says, as far as it can be read. */
+/** Reads the detail of an announcement, as far as it can be read. It never throws. */
 export const readDetail = (raw: unknown): EventDetail => v.parse(detail, raw) ?? {}
 
-/** A failed function's cause is JSON that holds its message; any other is the message itself. */
+/** The message of a caught error. The cause of a failed Lambda function is JSON with the message in it; others are the message. */
 export function causeMessageOf(problem: CaughtError): string | undefined {
   const { errorMessage } = v.parse(json(v.object({ errorMessage: text })), problem?.Cause) ?? {}
   return errorMessage ?? problem?.Cause

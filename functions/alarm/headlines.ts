@@ -1,6 +1,6 @@
 import { ENDING_MEANINGS } from '../../fleet/endings.ts'
 
-/** What can have happened, in a sentence. */
+/** Everything that an alarm can tell of, each with the sentence that says what happened. */
 export const HEADLINES = {
   ...ENDING_MEANINGS,
   several: 'Rotations that were due failed.',
@@ -26,9 +26,10 @@ export const HEADLINES = {
     'An event says so, and nothing that this stack did bears it out: whoever may put events on the bus can have forged it.',
   unknown: 'One of the alarm rules matched an event that Keyturn cannot read.',
 }
+/** What an alarm tells of. */
 export type Headline = keyof typeof HEADLINES
 
-/** The application may be unable to log in, or nobody can tell. */
+/** The headlines of critical alarms: the application may be unable to log in, or nobody can tell whether it is. */
 export const CRITICAL_HEADLINES: readonly Headline[] = [
   'lockout',
   'before',

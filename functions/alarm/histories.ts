@@ -1,31 +1,32 @@
 import type { GetExecutionHistoryCommandOutput, SFNClient, SFNClientConfig } from '@aws-sdk/client-sfn'
 import type { StateName } from '../../fleet/states.ts'
 
-/** A state that an execution entered. */
+/** A state that an execution entered, with its parsed input. `at` is the time in milliseconds since 1970. */
 export type EnteredState = { state: StateName; input: unknown; at: number }
 
-/** Looking took too long, or was refused. */
+/** Thrown if the history of an execution could not be read: it took too long, or Step Functions refused. */
 export class NotLooked extends Error {
   override readonly name = 'NotLooked'
 }
 
-/** Events of one page. The state in question is among the last that were entered. */
+/** Events on a page of a history. Pages begin with the newest event, as the wanted state is among the last ones. */
 const EVENTS_PER_PAGE = 100
+/** How many pages of a history are read. */
 const MAX_PAGES = 10
 
-/** What the executions of this stack did, by their own histories, which nobody can write. */
+/** Reads what this stack's executions did. Only Step Functions writes the history of an execution, so it proves an event. */
 export class Histories {
   readonly #prefix: string
   readonly #settings: SFNClientConfig
   #client: SFNClient | undefined
 
-  /** `prefix` is what the ARNs of rotate's executions begin with; those of the other state machines follow from it. */
+  /** `prefix` is what the ARNs of executions of rotate begin with. Those of the other state machines begin alike. */
   constructor(prefix: string, settings: SFNClientConfig) {
     this.#prefix = prefix
     this.#settings = settings
   }
 
-  /** Whether an ARN has the form of an execution of this stack. */
+  /** Whether an ARN has the form of an execution of this stack, including those of the last release's map states. */
   isOwnExecution(execution: string): boolean {
     const stack = this.#prefix.replace(/rotate$/, '')
     return (
@@ -35,8 +36,9 @@ export class Histories {
   }
 
   /**
-   * The last state that an execution entered of which `wanted` is true. 'running' if there is none yet, 'none' if there
-   * will be none, as when there is no such execution.
+   * Finds the last state that an execution entered and for which `wanted` is true.
+   * @returns 'running' if there is no such state yet; 'none' if there will be none, because the execution has ended, does not
+   *   exist or is not of this stack
    * @throws NotLooked
    */
   async lastEntered(
@@ -45,24 +47,25 @@ export class Histories {
     abortSignal: AbortSignal,
   ): Promise<EnteredState | 'running' | 'none'> {
     if (!this.isOwnExecution(execution)) return 'none'
-    let ended = false
+    let hasEnded = false
     let nextToken: string | undefined
     for (let page = 0; page < MAX_PAGES; page++) {
-      const { events = [], ...rest } = await this.#page(execution, nextToken, abortSignal)
+      const { events = [], ...rest } = await this.#fetchPage(execution, nextToken, abortSignal)
       for (const { type = '', timestamp, stateEnteredEventDetails: entered } of events) {
-        ended ||= /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)
+        hasEnded ||= /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)
         if (!entered?.name) continue
         const at = timestamp?.getTime() ?? Date.now()
-        const found = { state: entered.name as StateName, input: parsed(entered.input), at }
+        const found = { state: entered.name as StateName, input: parseJson(entered.input), at }
         if (wanted(found)) return found
       }
       nextToken = rest.nextToken
-      if (!nextToken) return ended || !events.length ? 'none' : 'running'
+      if (!nextToken) return hasEnded || !events.length ? 'none' : 'running'
     }
     throw new NotLooked('the history is too long')
   }
 
-  async #page(
+  /** A page of an execution's history; an empty one if there is no such execution. @throws NotLooked */
+  async #fetchPage(
     executionArn: string,
     nextToken: string | undefined,
     abortSignal: AbortSignal,
@@ -80,7 +83,8 @@ export class Histories {
   }
 }
 
-function parsed(input = ''): unknown {
+/** The value of a JSON text; undefined for any other text. */
+function parseJson(input = ''): unknown {
   try {
     return JSON.parse(input)
   } catch {

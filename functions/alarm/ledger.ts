@@ -2,34 +2,37 @@ import { hash, randomUUID } from 'node:crypto'
 import type { Severity } from './alarm.ts'
 import { itemIdOf, type LedgerItem, type LedgerTable } from './ledgerTable.ts'
 
-/** Another invocation is telling of the same failure right now. Try again after its lease. */
+/** Thrown if another call of the function is sending the same alarm. The event is handled again after that call's lease. */
 export class AlarmClaimed extends Error {
   override readonly name = 'AlarmClaimed'
 }
 
+/** Where alarms are sent to: the topic of SNS, and the webhook. */
 export const OUTLETS = ['topic', 'webhook'] as const
+/** Where an alarm is sent to. */
 export type Outlet = (typeof OUTLETS)[number]
-/** The right to tell of a failure, and the outlets that know of it already. */
+/** The right to send an alarm, and the outlets that have it already. `claimedBy` is a UUID. */
 export type Claim = { key: string; claimedBy: string; toldOutlets: Set<Outlet> }
 
-/** The right to tell that a credential is well again: what is open, and since when. */
+/** The right to send a recovery, with the severities of the open failures, and the time of the last one. */
 export type RecoveryClaim = Claim & { severities: Severity[]; failedAt: number }
 
-/** Milliseconds. Events of one failure have times this close to each other. A later one is another failure. */
+/** Events with the same key and with times less than this apart tell of the same failure. */
 const SAME_FAILURE_WINDOW_MS = 10 * 60_000
-/** Milliseconds. As long as the function may run, and less than its queues hide what it has taken. */
+/** How long a claim lasts: as long as the function may run, and less than the visibility timeout of its queues. */
 export const LEASE_MS = 60_000
-/** Seconds. When DynamoDB may forget: after every try of an event. */
 const DAY_SECONDS = 24 * 3600
-/** Seconds. As long as a failure stays open that no rotation has made up for. */
+/** How long a failure stays open if no rotation succeeds. */
 const OPEN_FAILURE_SECONDS = 90 * DAY_SECONDS
 
 /**
- * Remembers in DynamoDB which failures were told. A claim is a lease and no more: who claims, and dies before the
- * telling is noted, only delays the next try. So a failure may be told twice in a bad hour, but never not at all.
+ * The record, in DynamoDB, of which alarms were sent. A claim is only a lease: a function that claims an alarm and dies before it
+ * notes the sending delays the next try, but does not prevent it. So an alarm may be sent twice, but is never lost.
  *
- * Every write makes a whole item, with its expiry, or asks for the claim that is in it. An item that lacks its fields
- * counts as none: nothing that is left half-written can silence a key.
+ * Every write creates a complete item with its expiry, or has the claim in the item as its condition. An item without its fields
+ * counts as missing, so an incomplete item can suppress no alarm.
+ *
+ * The method's argument `at` is when a failure happened, in milliseconds since 1970. Methods throw what DynamoDB throws.
  */
 export class Ledger {
   readonly #table: LedgerTable
@@ -40,31 +43,31 @@ export class Ledger {
     this.#now = now
   }
 
-  /** The same ledger, whose calls have so many milliseconds in all. */
+  /** The same ledger, whose calls may take so many milliseconds in all, from now on. */
   withTimeout(milliseconds: number): Ledger {
     return new Ledger(this.#table.withTimeout(milliseconds), this.#now)
   }
 
-  /** Whether failure `key` of the time `at` was told to everybody, as whatever severity. */
+  /** Whether every outlet has the alarm of failure `key`, whatever its severity. */
   async wasTold(key: string, at: number): Promise<boolean> {
     const item = await this.#table.get(key)
     return isToldToAll(item) && Math.abs(Number(item?.failedAt?.N) - at) <= SAME_FAILURE_WINDOW_MS
   }
 
   /**
-   * Claims the telling of a failure which happened `at`. What was told as an error may be told again as critical.
-   * @returns undefined if everybody was told
-   * @throws AlarmClaimed, and whatever DynamoDB throws
+   * Claims the right to send the alarm of a failure. A failure that was told as an error may be told again as critical.
+   * @returns undefined if every outlet has the alarm
+   * @throws AlarmClaimed another call has the claim
    */
   async claim(key: string, at: number, severity: Severity): Promise<Claim | undefined> {
-    const by = randomUUID()
-    // The last release noted no severity.
+    const claimedBy = randomUUID()
+    // Items of the last release have no severity.
     const upgrade = severity === 'critical' ? ' OR severity = :error OR attribute_not_exists(severity)' : ''
     const old = await this.#table.put(
       {
         ...this.#item(key, at, DAY_SECONDS),
         severity: { S: severity },
-        claimedBy: { S: by },
+        claimedBy: { S: claimedBy },
         ...this.#leaseAttributes(),
       },
       `attribute_not_exists(failedAt) OR failedAt < :from OR failedAt > :to${upgrade}`,
@@ -74,11 +77,11 @@ export class Ledger {
         ...(upgrade && { ':error': { S: 'error' } }),
       },
     )
-    if (!old) return { key, claimedBy: by, toldOutlets: new Set() }
-    return isToldToAll(old) ? undefined : this.#takeOver(key, at, severity, by)
+    if (!old) return { key, claimedBy, toldOutlets: new Set() }
+    return isToldToAll(old) ? undefined : this.#takeOver(key, at, severity, claimedBy)
   }
 
-  /** Notes that an outlet was told. Nothing happens if another has claimed it since. */
+  /** Notes that an outlet has the alarm. Nothing happens if another call has claimed the alarm since. */
   async markOutletTold({ key, claimedBy, toldOutlets }: Claim, outlet: Outlet): Promise<void> {
     toldOutlets.add(outlet)
     await this.#table.update(key, `SET ${TOLD_ATTRIBUTES[outlet]} = :true`, 'claimedBy = :by', {
@@ -87,12 +90,12 @@ export class Ledger {
     })
   }
 
-  /** Notes that everybody was told of this failure, under another name that it has. */
+  /** Notes that every outlet has the alarm of a failure, for a further key of that failure. */
   async markTold(key: string, at: number): Promise<void> {
     await this.#table.put({ ...this.#item(key, at, DAY_SECONDS), toldAll: { BOOL: true } })
   }
 
-  /** Writes that a run reports on a rotation, by the name of its execution, and with which others. */
+  /** Notes that a run reports on a rotation, given by its execution's name, together with the others of the group. */
   async assignToGroup(execution: string, group: string): Promise<void> {
     await this.#table.put({
       ...this.#item(`run of ${execution}`, this.#now(), DAY_SECONDS),
@@ -101,28 +104,28 @@ export class Ledger {
   }
 
   /**
-   * Whether failure `key` is the first of those that the same run reports on; true if no run does. Runs that find the same
-   * server down report as one, for 90 days.
+   * Whether failure `key` is the first of its group, or belongs to none. Runs that find the same server down have the same group,
+   * which is remembered for 90 days.
    */
   async isFirstOfGroup(execution: string, key: string): Promise<boolean> {
     const group = (await this.#table.get(`run of ${execution}`))?.group?.S
     return !group || this.#isFirst(`group ${group}`, key, OPEN_FAILURE_SECONDS)
   }
 
-  /** Whether failure `key` is the first that found what `standing` names, in 90 days. Asked again, it still is. */
-  isFirstToFind(standing: string, key: string): Promise<boolean> {
-    return this.#isFirst(standing, key, OPEN_FAILURE_SECONDS)
+  /** Whether failure `key` is the first in 90 days that found `preexistingKey`. It stays the first if asked again. */
+  isFirstToFind(preexistingKey: string, key: string): Promise<boolean> {
+    return this.#isFirst(preexistingKey, key, OPEN_FAILURE_SECONDS)
   }
 
-  /** Which of these names were not told on the day of `at`; if `lasting`, in its week and the one before. */
+  /** Which of these findings were not told on the day of `at`, or if `lasting`, in its week and the week before. */
   async untoldFindings(names: string[], at: number, lasting = false): Promise<string[]> {
     const lists = lasting ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
     const items = await Promise.all(lists.map(list => this.#table.get(list)))
-    const heard = new Set(items.flatMap(item => item?.names?.SS ?? []))
-    return names.filter(name => !heard.has(digest(name)))
+    const told = new Set(items.flatMap(item => item?.names?.SS ?? []))
+    return names.filter(name => !told.has(digest(name)))
   }
 
-  /** Notes that these names were told; if `lasting`, or found once more. */
+  /** Notes that these findings were told on the day of `at`, or if `lasting`, were told or found again in its week. */
   async markFindingsTold(names: string[], at: number, lasting = false): Promise<void> {
     if (!names.length) return
     await this.#table.update(
@@ -138,10 +141,10 @@ export class Ledger {
     )
   }
 
-  /** Notes that these names count as not told on the day of `at`, if any was; if `lasting`, in the weeks. */
+  /** Undoes `markFindingsTold`, so that the findings are told again if they are found again. */
   async markFindingsUntold(names: string[], at: number, lasting = false): Promise<void> {
     const lists = lasting ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
-    const forgetIn = (list: string) =>
+    const removeFrom = (list: string) =>
       this.#table.update(
         list,
         'DELETE #names :names',
@@ -149,12 +152,13 @@ export class Ledger {
         { ':names': { SS: names.map(digest) } },
         { '#names': 'names' },
       )
-    await Promise.all(lists.map(forgetIn))
+    await Promise.all(lists.map(removeFrom))
   }
 
   /**
-   * Notes that a failure of a credential is open; `replicaFindingsOf`: it is only that replicas do not follow.
-   * @returns false if a rotation has made up for it since
+   * Notes that a failure of a credential is open.
+   * @param ofReplicas whether the failure is only that replicas do not follow
+   * @returns false if a rotation has succeeded since, which ends the failure
    */
   async openFailure(
     credential: string,
@@ -178,10 +182,10 @@ export class Ledger {
   }
 
   /**
-   * Claims the telling that a credential is well again since `at`: one call if nothing is open. `replicaFindingsOf`: only its
-   * replicas are, which an earlier rotation may have waited for.
-   * @returns undefined if nothing is open, or something else
-   * @throws AlarmClaimed
+   * Claims the right to send the recovery of a credential since `at`. It takes one call of DynamoDB.
+   * @param ofReplicas whether only the replicas have recovered, which ends no other failure
+   * @returns undefined if there is no open failure that the recovery ends
+   * @throws AlarmClaimed another call has the claim
    */
   async claimRecovery(
     credential: string,
@@ -189,7 +193,7 @@ export class Ledger {
     ofReplicas = false,
   ): Promise<RecoveryClaim | undefined> {
     const key = `open ${credential}`
-    const by = randomUUID()
+    const claimedBy = randomUUID()
     const now = { N: `${this.#now()}` }
     const found = await this.#table.update(
       key,
@@ -199,39 +203,39 @@ export class Ledger {
         ':at': { N: `${at}` },
         ':seconds': this.#expiry(0),
         ':now': now,
-        ':by': { S: by },
+        ':by': { S: claimedBy },
         ':until': this.#leaseAttributes().leasedUntil,
       },
       undefined,
       item => {
-        const leased = Number(item?.leasedUntil?.N) >= Number(now.N) && !item?.wellAt
+        const isLeased = Number(item?.leasedUntil?.N) >= Number(now.N) && !item?.wellAt
         if (ofReplicas && item?.beyondReplicas) return
-        if (leased && Number(item?.failedAt?.N) < at) throw new AlarmClaimed(`${key}: is being told`)
+        if (isLeased && Number(item?.failedAt?.N) < at) throw new AlarmClaimed(`${key}: is being told`)
       },
     )
     if (!found) return undefined
     const severities = (found.severities?.SS ?? []) as Severity[]
     return {
       key,
-      claimedBy: by,
+      claimedBy,
       toldOutlets: toldOutletsIn(found),
       severities,
       failedAt: Number(found.failedAt?.N),
     }
   }
 
-  /** Notes that everybody knows that a credential is well again. */
+  /** Notes that every outlet has the recovery of a credential, so that none of its failures is open any more. */
   async closeFailure({ key, claimedBy }: Claim, at: number): Promise<void> {
     await this.#table.update(
       key,
-      // It stays for a day: a failure that is told late finds that it was made up for.
+      // The item stays for a day, so that a failure that is told late finds the recovery.
       'SET wellAt = :at, expiresAt = :expires REMOVE severities, leasedUntil, beyondReplicas',
       'claimedBy = :by',
       { ':at': { N: `${at}` }, ':expires': this.#expiry(DAY_SECONDS), ':by': { S: claimedBy } },
     )
   }
 
-  /** Lets a claim go, so that the next try need not wait for its lease. */
+  /** Releases a claim, so that the next try need not wait for the end of the lease. */
   async releaseClaim({ key, claimedBy }: Claim): Promise<void> {
     await this.#table.update(key, 'SET leasedUntil = :zero', 'claimedBy = :by', {
       ':zero': { N: '0' },
@@ -239,15 +243,16 @@ export class Ledger {
     })
   }
 
-  async #takeOver(key: string, at: number, severity: Severity, by: string): Promise<Claim> {
+  /** Takes over the claim of an alarm that is not at every outlet, if its lease has ended. @throws AlarmClaimed if not */
+  async #takeOver(key: string, at: number, severity: Severity, claimedBy: string): Promise<Claim> {
     const item = await this.#table.update(
       key,
-      // Whole, should it have expired just now.
+      // All fields, as the item may have expired just now.
       'SET leasedUntil = :until, claimedBy = :by, expiresAt = :expires, failedAt = if_not_exists(failedAt, :at), severity = if_not_exists(severity, :severity)',
       'attribute_not_exists(leasedUntil) OR leasedUntil < :now',
       {
         ':until': this.#leaseAttributes().leasedUntil,
-        ':by': { S: by },
+        ':by': { S: claimedBy },
         ':expires': this.#expiry(DAY_SECONDS),
         ':at': { N: `${at}` },
         ':severity': { S: severity },
@@ -255,13 +260,15 @@ export class Ledger {
       },
     )
     if (!item) throw new AlarmClaimed(`${key}: is being told`)
-    return { key, claimedBy: by, toldOutlets: toldOutletsIn(item) }
+    return { key, claimedBy, toldOutlets: toldOutletsIn(item) }
   }
 
+  /** Whether `key` is the first key that asked for item `id` within so many seconds. */
   async #isFirst(id: string, key: string, seconds: number): Promise<boolean> {
     const old = await this.#table.put(
       { ...this.#item(id, this.#now(), seconds), leader: { S: itemIdOf(key) } },
-      // DynamoDB may take days to forget.
+      // DynamoDB deletes an expired item only within a few days:
+      // https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateTimeToLive.html
       'attribute_not_exists(leader) OR leader = :leader OR expiresAt < :now',
       { ':leader': { S: itemIdOf(key) }, ':now': this.#expiry(0) },
     )
@@ -280,13 +287,12 @@ export class Ledger {
 const TOLD_ATTRIBUTES = { topic: 'toldTopic', webhook: 'toldWebhook' } satisfies Record<Outlet, string>
 const toldOutletsIn = (item: LedgerItem): Set<Outlet> =>
   new Set((Object.keys(TOLD_ATTRIBUTES) as Outlet[]).filter(outlet => item[TOLD_ATTRIBUTES[outlet]]?.BOOL))
-/** `toldAll` alone is what the last release wrote as well. */
+/** Whether every outlet has the alarm. The last release wrote only `toldAll`. */
 const isToldToAll = (item: LedgerItem | undefined) =>
   Boolean(item?.toldAll?.BOOL || (item?.toldTopic?.BOOL && item.toldWebhook?.BOOL))
 
-/** A day's list has to fit into one item, however many are late. */
+/** A short hash of a name, so that the list of a day fits into one item however many credentials are late. */
 const digest = (name: string) => hash('sha256', name, 'base64url').slice(0, 12)
-/** Milliseconds. */
 const WEEK_MS = 7 * DAY_SECONDS * 1000
 const weekListKey = (at: number) => `promoted in week ${Math.floor(at / WEEK_MS)}`
 const dayListKey = (at: number) => `late on ${new Date(at).toISOString().slice(0, 10)}`

@@ -9,32 +9,36 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { boundedKey } from '../../fleet/digest.ts'
 
+/** An item of the table, in DynamoDB's own form. */
 export type LedgerItem = Record<string, AttributeValue>
 
-/** The alarm's table in DynamoDB. Every method throws whatever DynamoDB throws, but for a condition that is not met. */
+/**
+ * The DynamoDB table of alarms. Every method throws what DynamoDB throws, except ConditionalCheckFailedException: each method says
+ * what it returns if its condition is not met.
+ */
 export class LedgerTable {
   readonly #client: DynamoDBClient
   readonly #name: string
   readonly #signal: AbortSignal | undefined
 
-  /** After `signal`, every call fails: whoever has to be told does not wait for a table. */
+  /** Once `signal` is aborted, every call fails, because alarms must not wait for a table. */
   constructor(client: DynamoDBClient, name: string, signal?: AbortSignal) {
     this.#client = client
     this.#name = name
     this.#signal = signal
   }
 
-  /** Over a client of its own, for whoever loads both when they are used. */
+  /** Makes a table with a client of its own, for modules that load DynamoDB's client only when they need it. */
   static over(settings: DynamoDBClientConfig, name: string): LedgerTable {
     return new LedgerTable(new DynamoDBClient(settings), name)
   }
 
-  /** The same table, whose calls have so many milliseconds in all. */
+  /** The same table, whose calls may take so many milliseconds in all, from now on. */
   withTimeout(milliseconds: number): LedgerTable {
     return new LedgerTable(this.#client, this.#name, AbortSignal.timeout(milliseconds))
   }
 
-  /** Reads what is there by now. */
+  /** Reads an item, with all writes that have been completed. */
   async get(key: string): Promise<LedgerItem | undefined> {
     const command = new GetItemCommand({
       TableName: this.#name,
@@ -44,7 +48,7 @@ export class LedgerTable {
     return (await this.#client.send(command, this.#options())).Item
   }
 
-  /** @returns the item that is there, if it does not meet the condition */
+  /** Writes a whole item. @returns undefined if it was written; the item that is there if that does not meet the condition */
   async put(Item: LedgerItem, condition?: string, values?: LedgerItem): Promise<LedgerItem | undefined> {
     const command = new PutItemCommand({
       TableName: this.#name,
@@ -64,14 +68,18 @@ export class LedgerTable {
     }
   }
 
-  /** @returns the item as it is then; undefined if it did not meet the condition, of which `refused` is told */
+  /**
+   * Changes an item.
+   * @param onRefused is called with the item that is there if that does not meet the condition
+   * @returns the changed item, or undefined if it did not meet the condition
+   */
   async update(
     key: string,
     expression: string,
     condition: string | undefined,
     values: LedgerItem,
     names?: Record<string, string>,
-    refused: (item: LedgerItem | undefined) => void = () => {},
+    onRefused: (item: LedgerItem | undefined) => void = () => {},
   ): Promise<LedgerItem | undefined> {
     const command = new UpdateItemCommand({
       TableName: this.#name,
@@ -89,7 +97,7 @@ export class LedgerTable {
       return (await this.#client.send(command, this.#options())).Attributes ?? {}
     } catch (error) {
       if (!(error instanceof ConditionalCheckFailedException)) throw error
-      refused(error.Item)
+      onRefused(error.Item)
       return undefined
     }
   }
@@ -97,5 +105,8 @@ export class LedgerTable {
   #options = () => ({ ...(this.#signal && { abortSignal: this.#signal }) })
 }
 
-/** DynamoDB's keys have 2048 bytes, which names alone may have. */
+/**
+ * The id of the item for a key of an alarm, in 500 characters at most. A partition key has at most 2048 bytes, which the name of
+ * a credential may have: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+ */
 export const itemIdOf = (key: string) => boundedKey(key, 500)

@@ -6,7 +6,7 @@ import type { Headline } from './headlines.ts'
 
 type PromotionDetail = EventDetail['promotion']
 
-/** What a failure has of this. */
+/** The fields of a Failure that the failure of a promotion has. */
 type PromotionFailure = {
   headline: Headline
   execution?: string | undefined
@@ -17,7 +17,7 @@ type PromotionFailure = {
   key?: string
 }
 
-/** What a promotion could not do; undefined if all is promoted. */
+/** The failure of a promotion that could not promote every credential; undefined if it could. */
 export function promotionFailure(
   execution: string | undefined,
   promotion: PromotionDetail,
@@ -37,7 +37,7 @@ export function promotionFailure(
   }
 }
 
-/** What a rehearsal found for the first time. */
+/** The failure that a rehearsal found for the first time: credentials that could not be promoted. */
 export function rehearsalFailure(
   execution: string | undefined,
   promotion: PromotionDetail,
@@ -52,10 +52,10 @@ export function rehearsalFailure(
   }
 }
 
-/** Whoever started it has had the answer: it refused, and changed nothing. */
+/** The errors of an execution of promote that refused its input and changed nothing. Who started it has seen the error. */
 const REFUSAL_ERRORS = ['RegionAnswers', 'InvalidInput']
 
-/** That an execution of promote ended otherwise than by its report. */
+/** The failure of an execution of promote that ended without a report; undefined if it only refused its input. */
 export function promotionEndFailure({
   status,
   error,

@@ -2,22 +2,25 @@ import type { PromotedElsewhere } from '../../rotation/errors.ts'
 import type { CaughtError } from './event.ts'
 import type { Headline } from './headlines.ts'
 
-/** Under which names a failure is told of other Regions, as a failure has them. */
+/** The fields of a Failure that name its findings about other Regions. */
 type ReplicaFindings = { findings?: string[]; coveredFindings?: string[]; toldOnlyOnce?: boolean }
 
-/** The name by which it is told that replicas of a credential do not follow, whichever event tells it. */
+/** The name of the finding that replicas of a credential do not follow; the same whichever event reports it. */
 export const laggingFindingOf = (credential: string) => `replicas of ${credential}`
 
-/** The same of one that was promoted in another Region. */
+/** The name of the finding that a credential was promoted in another Region. */
 export const promotedFindingOf = (credential: string) => `promotion of ${credential}`
 
-/** Whether that is what went wrong. */
+/** Whether an error says that the credential was promoted in another Region. */
 export const isPromotedElsewhere = (problem: CaughtError) =>
   problem?.Error === ('PromotedElsewhere' satisfies PromotedElsewhere['name'])
 
 /**
- * That a replica does not follow is told at once when a rotation finds it after its change, which is the case once; and
- * once a day, as every rotation that is refused for it says the same. That it was promoted is told once, whoever finds it.
+ * The findings of a failure about a credential's copies in other Regions. They decide how often people are told:
+ *
+ * - a rotation that has changed the credential finds a lagging replica: at once, as each rotation reports that once;
+ * - a rotation is refused because of a lagging replica: once a day, as every further rotation is refused for the same reason;
+ * - the credential was promoted in another Region: once, whichever event reports it.
  */
 export function replicaFindingsOf(
   headline: Headline,

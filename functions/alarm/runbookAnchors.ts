@@ -1,7 +1,10 @@
 import * as errors from '../../rotation/errors.ts'
 import type { Failure } from './failure.ts'
 
-/** The entry of docs/runbook.md for a failure. There is one for each of our errors, by its name. */
+/**
+ * The anchor in docs/runbook.md of the entry for a failure. The runbook has an entry for every error of rotation/errors.ts, whose
+ * anchor is the error's name in lower case.
+ */
 export function runbookAnchorOf({ headline, error = '', whatFailed = '' }: Failure): string {
   const anchors: Partial<Record<typeof headline, string>> = {
     lockout: 'lockedout',
@@ -30,7 +33,7 @@ export function runbookAnchorOf({ headline, error = '', whatFailed = '' }: Failu
 
 const anchorOfError = (error: string) => (error in errors ? error.toLowerCase() : 'execution-failed')
 
-/** Of one error, that error's entry. */
+/** The anchor for several failed rotations: that of their error, if all failed with the same one. */
 function anchorOfSeveral(error: string): string {
   if (!error) return 'several-rotations-failed'
   if (error === 'NotKnown') return 'start-or-watch-failed'

@@ -6,21 +6,29 @@ import { type EventBridgeEvent, readDetail } from './event.ts'
 import { type EnteredState, type Histories, NotLooked } from './histories.ts'
 
 /**
- * What an event is worth. AWS's own events are authentic; those of source `keyturn` can be put on the bus by whoever
- * may, so the history of the execution that they name has to bear them out: `proven`, or `denied`. Whether `unknown`
- * could not be found out; `early` asks for another look in a minute.
+ * Whether an event is true. Events of AWS's services are always `proven`: EventBridge refuses anyone else's events whose source
+ * begins with `aws.` (NotAuthorizedForSourceException in
+ * https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsResultEntry.html). Anyone who may put events on the
+ * bus can send one with the source `keyturn`, so the history of the execution that it names decides:
+ *
+ * - `proven`: the execution announced the event;
+ * - `denied`: it did not, and will not;
+ * - `early`: it has not yet, but still runs, so another look is needed later;
+ * - `unknown`: the history could not be read.
  */
 export type Verdict = 'proven' | 'denied' | 'unknown' | 'early'
 
-/** An event, with `detail` as the history has it. `last` is the state that an execution ended in. */
+/** An event that was checked. If it is a proven announcement, its `detail` and `time` are those of the history. */
 export type VerifiedEvent = {
   event: EventBridgeEvent
   verdict: Verdict
+  /** The last state that the execution entered; only of events of Step Functions. */
   lastState?: EnteredState
+  /** Why the history could not be used. */
   why?: string
 }
 
-/** The states that announce something, and what each of them announces of its input. */
+/** For each announcement, the states that make it, and the detail that they announce. */
 const announcements: Record<string, { states: StateName[]; detail(entered: EnteredState): object }> = {
   // No prototype, as the name comes from the event.
   __proto__: null as never,
@@ -33,7 +41,11 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
   },
   'Credential Retirement Failed': {
     states: ANNOUNCING_STATES['Credential Retirement Failed'],
-    detail: ({ input }) => ({ severity: 'error', rotation: input, state: (input as Names)?.failedState }),
+    detail: ({ input }) => ({
+      severity: 'error',
+      rotation: input,
+      state: (input as RotationState)?.failedState,
+    }),
   },
   'Credential Replicas Behind': {
     states: ANNOUNCING_STATES['Credential Replicas Behind'],
@@ -67,17 +79,21 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
     detail: ({ input }) => ({ late: (input as { late?: object })?.late ?? input }),
   },
 }
-/** The last release had the group's name beside the report. */
+/** The input of AnnounceFailures. In the last release, the name of the group was beside the report. */
 type Reported = { report?: { severity?: string }; name?: string; group?: { name?: string } }
-type Names = { store?: string; id?: string; failedState?: string } | undefined
+/** The fields of a rotation's state that announcements use. */
+type RotationState = { store?: string; id?: string; failedState?: string } | undefined
 
-/** Of what went well only the credential matters. */
+/** The detail of an announced success: only the credential. */
 function credentialIn({ input }: EnteredState): object {
-  const { store, id } = (input ?? {}) as NonNullable<Names>
+  const { store, id } = (input ?? {}) as NonNullable<RotationState>
   return { store, id }
 }
 
-/** What an event says, as the history of the execution that it names has it. */
+/**
+ * Checks an event against the history of the execution that it names.
+ * @param signal ends the look at the history
+ */
 export async function verifyEvent(
   event: EventBridgeEvent,
   histories: Pick<Histories, 'lastEntered'>,
@@ -98,27 +114,30 @@ export async function verifyEvent(
   }
 }
 
+/** Checks an event with the source `keyturn`. @throws NotLooked */
 async function verifyAnnouncement(
   event: EventBridgeEvent,
   histories: Pick<Histories, 'lastEntered'>,
   signal: AbortSignal,
 ): Promise<VerifiedEvent> {
-  const announced = announcements[event['detail-type'] ?? '']
+  const announcement = announcements[event['detail-type'] ?? '']
   const { execution, late } = event.detail ?? {}
-  if (!announced || !execution) return { event, verdict: 'denied' }
-  const said = (entered: EnteredState) => readDetail({ execution, ...announced.detail(entered) })
+  if (!announcement || !execution) return { event, verdict: 'denied' }
+  const detailOf = (entered: EnteredState) => readDetail({ execution, ...announcement.detail(entered) })
   const found = await histories.lastEntered(
     execution,
-    // A list may be announced in parts. Else the history's word is taken, whatever the event's is.
+    // A list of late credentials is announced in parts, so the part has to be the same. For any other announcement, only the state
+    // has to be there, since the detail is taken from the history.
     entered =>
-      announced.states.includes(entered.state) && (!late || isDeepStrictEqual(said(entered).late, late)),
+      announcement.states.includes(entered.state) &&
+      (!late || isDeepStrictEqual(detailOf(entered).late, late)),
     signal,
   )
   if (found === 'running') return { event, verdict: 'early' }
   if (found === 'none') return { event, verdict: 'denied' }
   if (found.input === undefined) return { event, verdict: 'unknown', why: 'the history withholds it' }
   return {
-    event: { ...event, time: new Date(found.at).toISOString(), detail: said(found) },
+    event: { ...event, time: new Date(found.at).toISOString(), detail: detailOf(found) },
     verdict: 'proven',
   }
 }

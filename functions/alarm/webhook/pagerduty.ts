@@ -4,26 +4,31 @@ import { type Alarm, incidentOf, linesOf } from '../alarm.ts'
 import { keepEnd } from '../format.ts'
 import { severityCounts, type WebhookMessage, type WebhookService } from './service.ts'
 
-/** Characters of a summary and of a key; and how many errors of one batch are an incident each. */
+/**
+ * The most characters of a summary and of a `dedup_key`, by
+ * https://developer.pagerduty.com/docs/events-api-v2/trigger-events/; and how many errors of one batch are still an incident each.
+ */
 const LIMITS = { summaryLength: 1_024, keyLength: 255, errorCount: 10 }
 
-/** PagerDuty gets an event for each incident; its routing key is the URL's fragment. */
+/**
+ * PagerDuty's Events API v2. Each alarm triggers an incident, and a recovery resolves it. The routing key is the fragment of the
+ * webhook's URL.
+ */
 export const pagerDuty: WebhookService = {
   name: 'PagerDuty',
   hostPattern: /^events\.(eu\.)?pagerduty\.com$/,
   messages(alarms, url) {
     const routing_key = decodeURIComponent(url.hash.slice(1))
     const errors = alarms.filter(({ severity }) => severity === 'error')
-    const together = errors.length > LIMITS.errorCount ? [triggerTogether(errors)] : errors.map(trigger)
+    const errorMessages = errors.length > LIMITS.errorCount ? [triggerTogether(errors)] : errors.map(trigger)
     const critical = alarms.filter(({ severity }) => severity === 'critical')
-    const well = alarms.filter(({ severity }) => severity === 'ok')
-    return [...critical.map(trigger), ...together, ...well.flatMap(resolve)].map(({ body, alarms: of }) => ({
-      alarms: of,
-      body: { routing_key, ...body },
-    }))
+    const recoveries = alarms.filter(({ severity }) => severity === 'ok')
+    const messages = [...critical.map(trigger), ...errorMessages, ...recoveries.flatMap(resolve)]
+    return messages.map(({ body, alarms }) => ({ alarms, body: { routing_key, ...body } }))
   },
 }
 
+/** The message that triggers the incident of an alarm. */
 function trigger(alarm: Alarm): WebhookMessage {
   const body = {
     event_action: 'trigger',
@@ -40,7 +45,7 @@ function trigger(alarm: Alarm): WebhookMessage {
   return { body, alarms: [alarm] }
 }
 
-/** Each severity is an incident of its own. */
+/** The messages that resolve the incidents of a credential. Each severity is an incident of its own. */
 const resolve = (alarm: Alarm): WebhookMessage[] =>
   (alarm.recoveredSeverities ?? []).map(severity => ({
     body: {
@@ -50,7 +55,10 @@ const resolve = (alarm: Alarm): WebhookMessage[] =>
     alarms: [alarm],
   }))
 
-/** So many at once are one matter, and would take longer than anybody waits. Each is named. */
+/**
+ * The message that triggers one incident for many errors, which it all names. They mostly have one reason, and a request for each
+ * would take too long.
+ */
 function triggerTogether(alarms: Alarm[]): WebhookMessage {
   const titles = alarms.map(({ title, runbook }) => `${title} (${runbook})`)
   const body = {
@@ -68,6 +76,7 @@ function triggerTogether(alarms: Alarm[]): WebhookMessage {
   return { body, alarms }
 }
 
+/** The title in as many characters as a summary may have. A long title loses the beginning of what follows the severity. */
 function summaryOf({ title }: Alarm): string {
   const [, start = '', rest = ''] = /^(.*?: )(.*)$/.exec(title) ?? [title, '', title]
   return title.length > LIMITS.summaryLength

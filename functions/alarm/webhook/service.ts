@@ -1,18 +1,18 @@
 import type { Alarm } from '../alarm.ts'
 
-/** One request, and the alarms that whoever reads it hears of. */
+/** The JSON body of one request, and the alarms that it tells of. */
 export type WebhookMessage = { body: object; alarms: Alarm[] }
 
-/** A service that takes alarms by a POST of JSON. */
+/** A service that accepts alarms as JSON in a POST request. A new service is one more file, listed in webhook.ts. */
 export type WebhookService = {
   name: string
-  /** The hosts of its URLs. */
+  /** Matches the hosts of the service's webhook URLs. */
   hostPattern: RegExp
-  /** As few messages as its limits allow, the critical first. Every alarm is in one of them. */
+  /** Makes as few messages as the service's limits allow, with the critical alarms first. Each alarm is in one of them at least. */
   messages(alarms: Alarm[], url: URL): WebhookMessage[]
 }
 
-/** Packs alarms in their order, as many together as `most` allows of what `size` says. */
+/** Splits alarms into lists, in their order. The sizes of a list's alarms add up to `most` at most, unless it has only one. */
 export function packAlarms(alarms: Alarm[], size: (alarm: Alarm) => number, most: number): Alarm[][] {
   const packs: Alarm[][] = []
   let room = 0
@@ -28,7 +28,7 @@ export function packAlarms(alarms: Alarm[], size: (alarm: Alarm) => number, most
   return packs
 }
 
-/** What a message of several begins with. */
+/** How many alarms there are of each severity: the first line of a message about several alarms. */
 export function severityCounts(alarms: Alarm[]): string {
   const count = (severity: Alarm['severity'], word: string) => {
     const { length } = alarms.filter(alarm => alarm.severity === severity)
@@ -39,6 +39,6 @@ export function severityCounts(alarms: Alarm[]): string {
   )
 }
 
-/** What one line of a message of several says, behind the title. */
+/** The reason of an alarm in a message about several alarms: the error's message, or else the headline. */
 export const reasonOf = ({ facts, headline }: Alarm) =>
   facts.find(([label]) => label === 'Cause')?.[1] ?? headline

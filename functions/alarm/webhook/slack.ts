@@ -2,21 +2,25 @@ import { shorten } from '../../../rotation/shorten.ts'
 import { type Alarm, linesOf } from '../alarm.ts'
 import { packAlarms, reasonOf, severityCounts, type WebhookService } from './service.ts'
 
-/** Characters of one block, blocks of a message, and characters of a message, with some room. */
+/**
+ * The most characters of a block, blocks of a message and characters of a message. Slack allows 3,000 characters
+ * (https://api.slack.com/reference/block-kit/blocks#section), 50 blocks and 40,000 characters
+ * (https://github.com/slackapi/bolt-js/issues/2509); the rest is for the markup around the text.
+ */
 const LIMITS = { blockLength: 2_900, blockCount: 48, messageLength: 36_000 }
 
-/** Slack gets text in blocks. */
+/** Slack's incoming webhooks, which accept text in blocks. */
 export const slack: WebhookService = {
   name: 'Slack',
   hostPattern: /^hooks\.slack(-gov)?\.com$/,
   messages: alarms =>
-    packAlarms(alarms, sizeOf, LIMITS.messageLength).map(of => ({
-      alarms: of,
-      body: of.length > 1 ? several(of) : single(of[0]),
+    packAlarms(alarms, sizeOf, LIMITS.messageLength).map(pack => ({
+      alarms: pack,
+      body: pack.length > 1 ? messageOfSeveral(pack) : messageOfOne(pack[0]),
     })),
 }
 
-function single(alarm: Alarm | undefined): object {
+function messageOfOne(alarm: Alarm | undefined): object {
   if (!alarm) return {}
   const lines = [
     ...linesOf(alarm).map(
@@ -27,12 +31,12 @@ function single(alarm: Alarm | undefined): object {
   return message(alarm.subject, [headOf(alarm), ...lines])
 }
 
-const several = (alarms: Alarm[]) =>
+const messageOfSeveral = (alarms: Alarm[]) =>
   message(severityCounts(alarms), [`*${severityCounts(alarms)}*`, ...alarms.map(entryOf)])
 
 const headOf = (alarm: Alarm) => `*${escapeText(shorten(alarm.title, 1_000))}*\n${escapeText(alarm.headline)}`
 
-/** A critical one says more, as it is read first. */
+/** What a message about several alarms says of one of them. */
 function entryOf(alarm: Alarm): string {
   const reason = escapeText(shorten(reasonOf(alarm), 200))
   const link = alarm.console ? `\n${escapeText(alarm.console)}` : ''
@@ -41,7 +45,7 @@ function entryOf(alarm: Alarm): string {
 
 const sizeOf = (alarm: Alarm) => entryOf(alarm).length + 2
 
-/** Lines never part in the middle, as each is shorter than a block. */
+/** A message with the lines in as few blocks as possible. No line is split, as each is shorter than a block. */
 function message(text: string, lines: string[]): object {
   const texts: string[] = []
   for (const line of lines) {
@@ -56,9 +60,12 @@ function message(text: string, lines: string[]): object {
   return { text: escapeText(text), blocks }
 }
 
-/** As Slack asks for it, so that nothing becomes a link or calls a channel. */
+/**
+ * Escapes the three characters that Slack's mrkdwn reads as markup, so that no text becomes a link or mentions a channel:
+ * https://api.slack.com/reference/surfaces/formatting#escaping
+ */
 function escapeText(text: string, most = LIMITS.blockLength): string {
   const safe = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-  // A character that is cut in two would show as it is.
+  // An entity such as &amp; that the limit cuts in two is removed, since Slack would show its first part.
   return safe.length > most ? `${safe.slice(0, most - 3).replace(/&[a-z]*$/, '')}...` : safe
 }

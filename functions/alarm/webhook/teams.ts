@@ -2,18 +2,21 @@ import { shorten } from '../../../rotation/shorten.ts'
 import { type Alarm, linesOf } from '../alarm.ts'
 import { packAlarms, reasonOf, severityCounts, type WebhookService } from './service.ts'
 
-/** Bytes of a message: 28 KB, with some room for what is around the alarms. */
+/**
+ * The most bytes of the alarms in a message. Teams accepts messages of 28 KB; the rest is for the card around the alarms:
+ * https://learn.microsoft.com/en-us/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook
+ */
 const MAX_MESSAGE_BYTES = 24_000
 
-/** Teams gets a card. */
+/** Microsoft Teams, whose webhooks accept an Adaptive Card. */
 export const teams: WebhookService = {
   name: 'Teams',
-  // Connectors, and the two hosts of workflows.
+  // The host of Office 365 connectors, and the two hosts of Power Automate's workflows.
   hostPattern: /\.(webhook\.office\.com|logic\.azure\.com|api\.powerplatform\.com)$/,
   messages: alarms =>
-    packAlarms(alarms, sizeOf, MAX_MESSAGE_BYTES).map(of => ({
-      alarms: of,
-      body: of.length > 1 ? several(of) : single(of[0]),
+    packAlarms(alarms, sizeOf, MAX_MESSAGE_BYTES).map(pack => ({
+      alarms: pack,
+      body: pack.length > 1 ? cardOfSeveral(pack) : cardOfOne(pack[0]),
     })),
 }
 
@@ -23,7 +26,7 @@ const COLOR_BY_SEVERITY: Record<Alarm['severity'], string> = {
   ok: 'good',
 }
 
-function single(alarm: Alarm | undefined): object {
+function cardOfOne(alarm: Alarm | undefined): object {
   if (!alarm) return {}
   const facts = linesOf(alarm).map(([title, value]) => ({
     title: escapeText(title),
@@ -31,33 +34,34 @@ function single(alarm: Alarm | undefined): object {
   }))
   const actions = alarm.console ? [{ type: 'Action.OpenUrl', title: 'Execution', url: alarm.console }] : []
   return card(
-    [titleOf(alarm), { ...plain(escapeText(alarm.headline)) }, { type: 'FactSet', facts: fitFacts(facts) }],
+    [titleOf(alarm), textBlock(escapeText(alarm.headline)), { type: 'FactSet', facts: fitFacts(facts) }],
     actions,
   )
 }
 
-const several = (alarms: Alarm[]) =>
-  card([{ ...plain(severityCounts(alarms)), weight: 'bolder' }, ...alarms.flatMap(entryOf)], [])
+const cardOfSeveral = (alarms: Alarm[]) =>
+  card([{ ...textBlock(severityCounts(alarms)), weight: 'bolder' }, ...alarms.flatMap(entryOf)], [])
 
-const plain = (text: string) => ({ type: 'TextBlock', text, wrap: true })
+const textBlock = (text: string) => ({ type: 'TextBlock', text, wrap: true })
 const titleOf = (alarm: Alarm) => ({
-  ...plain(escapeText(shorten(alarm.title, 1_000))),
+  ...textBlock(escapeText(shorten(alarm.title, 1_000))),
   weight: 'bolder',
   color: COLOR_BY_SEVERITY[alarm.severity],
 })
 
+/** What a card about several alarms says of one of them. */
 const entryOf = (alarm: Alarm) => [
   titleOf(alarm),
-  plain(`${escapeText(shorten(reasonOf(alarm), 200))} ${escapeText(alarm.runbook)}`),
+  textBlock(`${escapeText(shorten(reasonOf(alarm), 200))} ${escapeText(alarm.runbook)}`),
 ]
-const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
-const sizeOf = (alarm: Alarm) => bytes(entryOf(alarm))
+const byteLengthOf = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
+const sizeOf = (alarm: Alarm) => byteLengthOf(entryOf(alarm))
 
-/** As many facts as fit; the last, which says where it is explained, always. */
+/** As many facts as fit into a message, and always the last one, the link to the runbook. */
 function fitFacts<Fact>(facts: Fact[]): Fact[] {
-  let room = MAX_MESSAGE_BYTES - bytes(facts.at(-1))
+  let room = MAX_MESSAGE_BYTES - byteLengthOf(facts.at(-1))
   const fit = facts.slice(0, -1).filter(fact => {
-    room -= bytes(fact)
+    room -= byteLengthOf(fact)
     return room > 0
   })
   return [...fit, ...facts.slice(-1)]
@@ -79,7 +83,7 @@ const card = (body: object[], actions: object[]) => ({
   ],
 })
 
-/** What Markdown would take for emphasis, a link or a list stays as it is written. */
+/** Escapes the characters that Markdown reads as emphasis, a link or a list. */
 const escapeText = (text: string) =>
   text
     .replaceAll(/[\\`*_[\]<>~]/g, '\\$&')

@@ -5,7 +5,7 @@ import type { WebhookMessage, WebhookService } from './service.ts'
 import { slack } from './slack.ts'
 import { teams } from './teams.ts'
 
-/** The webhook did not take the alarm. Says which service and why, and never the URL, which is a secret. */
+/** Thrown if the webhook did not accept an alarm. The message names the service and the reason, but never the URL, a secret. */
 export class WebhookFailed extends Error {
   override readonly name = 'WebhookFailed'
 }
@@ -13,15 +13,18 @@ export class WebhookFailed extends Error {
 /** Every service that a webhook may belong to. */
 export const services: WebhookService[] = [slack, teams, pagerDuty]
 
-/** Milliseconds: of one request; and of a pause where the service says that it is too much, but not until when. */
+/** How long one request may take. */
 const REQUEST_TIMEOUT_MS = 5_000
+/** The pause after a throttled request whose response does not say how long to wait. */
 const RETRY_PAUSE_MS = 2_000
 
 /**
- * Posts alarms to the service that the URL's host belongs to: Slack, Teams or PagerDuty. `told` is called with those of
- * each message as soon as it is taken.
- * @param deadline time, in milliseconds, after which nothing is begun
- * @returns why the webhook did not take which
+ * Posts alarms to the service that the host of the URL belongs to: Slack, Teams or PagerDuty.
+ * @param address the URL of the webhook
+ * @param deadline the time, in milliseconds since 1970, after which no request begins
+ * @param told is called with the alarms of each message that the service has accepted
+ * @param send sends a request, for tests
+ * @returns the error of each alarm that the service did not accept
  */
 export async function postWebhook(
   address: string,
@@ -48,11 +51,11 @@ export async function postWebhook(
   for (const message of messages) {
     const error = down ?? (await postOne(service.name, url, message.body, deadline, send))
     if (!error) await told(message.alarms)
-    // One that it does not take must not keep the others from being told.
+    // The alarms of a refused message are posted one by one: one that the service refuses must not hold back the others.
     else if (!error.isServiceDown && message.alarms.length > 1)
       messages.push(...message.alarms.flatMap(alarm => service.messages([alarm], url)))
     else fail(message, error)
-    // A service that answers nothing, or wants none for now, would take all the time there is.
+    // If the service is down or throttles, no further message is posted, as the attempts would use up the time.
     if (error?.isServiceDown) down = error
   }
   return failed
@@ -61,9 +64,10 @@ export async function postWebhook(
 const SEVERITY_ORDER = { critical: 0, error: 1, ok: 2 }
 const bySeverity = (a: Alarm, b: Alarm) => SEVERITY_ORDER[a.severity] - SEVERITY_ORDER[b.severity]
 
+/** Why a message was not accepted. `isServiceDown`: the service does not answer, fails or throttles, so others would fail too. */
 type PostFailure = WebhookFailed & { isServiceDown?: boolean }
 
-/** @returns why it was not taken */
+/** Posts one message. @returns why it was not accepted; undefined if it was */
 async function postOne(
   name: string,
   address: URL,
@@ -76,14 +80,14 @@ async function postOne(
   for (;;) {
     const left = deadline - Date.now()
     if (left <= 0) return serviceDownError(`${name}: no time is left`)
-    // A redirect is refused as it would take the alarm elsewhere.
+    // A redirect is not followed: it could send the alarm to another host.
     const response = await send(url, {
       method: 'POST',
       body: JSON.stringify(body),
       redirect: 'manual',
       headers: { 'content-type': 'application/json' },
       signal: AbortSignal.timeout(Math.min(REQUEST_TIMEOUT_MS, left)),
-      // Not as its cause: what fetch throws may hold the URL.
+      // The error of fetch is not kept as a cause, because it may contain the URL.
     }).catch(error => serviceDownError(`${name}: ${error?.cause?.code ?? error?.name ?? 'no answer'}`))
     if (response instanceof Error) return response
     await response.body?.cancel().catch(() => {})
@@ -100,7 +104,7 @@ async function postOne(
 const serviceDownError = (message: string): PostFailure =>
   Object.assign(new WebhookFailed(message), { isServiceDown: true })
 
-/** Milliseconds, of what is either seconds or a time. */
+/** The pause in milliseconds that a Retry-After header asks for, either as seconds or as a time. */
 function retryPauseOf(value: string | null): number {
   if (!value) return RETRY_PAUSE_MS
   const wait = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - Date.now()
