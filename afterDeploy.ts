@@ -1,9 +1,9 @@
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation'
 
-/** What a client of the SDK is made with. */
+/** The settings of a client of the AWS SDK. */
 type ClientConfig = NonNullable<ConstructorParameters<typeof CloudFormationClient>[0]>
 
-/** The part of osls that the plugins touch which look at the stack as it is deployed. */
+/** The part of osls (the fork of the Serverless Framework) that afterDeploy.ts and beforeRemove.ts use. */
 export type Osls = {
   processedInput: { commands: string[]; options: { param?: string[] } }
   getProvider(name: 'aws'): {
@@ -13,11 +13,12 @@ export type Osls = {
     getAwsSdkV3Config(): Promise<ClientConfig>
   }
 }
-/** What osls gives a plugin to print with. */
+/** The object that osls passes to a plugin for printing. */
 export type Printer = { writeText(lines: string[]): void }
+/** The outputs of the stack: their values by their names. */
 export type StackOutputs = Record<string, string>
 
-/** The stack's outputs, by name. */
+/** Reads the outputs of the deployed stack from CloudFormation. @throws what CloudFormation throws, as if there is no stack */
 export async function readStackOutputs(osls: Osls): Promise<StackOutputs> {
   const provider = osls.getProvider('aws')
   const client = new CloudFormationClient(await provider.getAwsSdkV3Config())
@@ -28,7 +29,7 @@ export async function readStackOutputs(osls: Osls): Promise<StackOutputs> {
   )
 }
 
-/** The plugin for serverless.yml that ends `serverless deploy` with the stack's outputs, and with what to type next. */
+/** The plugin for serverless.yml that prints the stack's outputs and the next commands at the end of `serverless deploy`. */
 export default class AfterDeploy {
   readonly #osls: Osls
   readonly #printer: Printer
@@ -44,7 +45,7 @@ export default class AfterDeploy {
     this.#printer.writeText(await this.#lines())
   }
 
-  /** What went wrong here does not make a failure of a deployment that went well. */
+  /** The lines to print. An error is printed too, and does not make a successful deployment fail. */
   async #lines(): Promise<string[]> {
     try {
       return nextSteps(await readStackOutputs(this.#osls), this.#osls.getProvider('aws').getRegion())
@@ -54,7 +55,7 @@ export default class AfterDeploy {
   }
 }
 
-/** The outputs but for the bucket of osls, and the commands that rotate a first secret. */
+/** The lines that list the outputs, without those of osls itself, and the commands that rotate a first secret. */
 export function nextSteps(outputs: StackOutputs, region: string): string[] {
   const own = Object.entries(outputs).filter(([name]) => !name.startsWith('Serverless'))
   return [

@@ -2,14 +2,21 @@ import { paginateListSecrets, SecretsManagerClient } from '@aws-sdk/client-secre
 import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { type Osls, type Printer, readStackOutputs, type StackOutputs } from './afterDeploy.ts'
 
-/** Pages of 100 secrets that are looked at, at most. */
+/** How many pages of 100 secrets are read at most. */
 const MAX_PAGES = 100
 
-/** What would be worse off without the stack. `more` if there were more secrets than are looked at. */
-export type StackUse = { secrets: string[]; executions: string[]; hasMoreSecrets: boolean }
+/** What still uses the stack. */
+export type StackUse = {
+  /** The names of the secrets whose rotation function is the stack's. */
+  secrets: string[]
+  /** The ARNs of the rotations that run, or wait for the end of their grace time. */
+  executions: string[]
+  /** Whether the account has more secrets than were read. */
+  hasMoreSecrets: boolean
+}
 
 /**
- * The plugin for serverless.yml that keeps `serverless remove` from a stack that is in use, unless the command has
+ * The plugin for serverless.yml by which `serverless remove` refuses to remove a stack that is in use, unless the command has
  * --param="removeAnyway=true".
  */
 export default class BeforeRemove {
@@ -24,24 +31,24 @@ export default class BeforeRemove {
 
   async #refuseIfInUse(): Promise<void> {
     const provider = this.#osls.getProvider('aws')
-    const hindered = reasonsAgainstRemoval(await this.#findStackUse(), provider.getRegion())
-    const anyway = this.#osls.processedInput.options.param?.includes('removeAnyway=true')
-    if (hindered.length && !anyway) {
+    const reasons = reasonsAgainstRemoval(await this.#findStackUse(), provider.getRegion())
+    const isForced = this.#osls.processedInput.options.param?.includes('removeAnyway=true')
+    if (reasons.length && !isForced) {
       const command = `npx serverless remove --stage ${provider.getStage()} --param="region=${provider.getRegion()}"`
       const message = [
-        ...hindered,
+        ...reasons,
         `Nothing was removed. To remove the stack all the same: ${command} --param="removeAnyway=true"`,
       ].join('\n')
-      // What has this is shown by it alone; of any other error osls shows the stack.
+      // osls prints only the decoratedMessage of an error that has one. Of any other error it prints the stack trace.
       throw Object.assign(new Error(message), { decoratedMessage: message })
     }
     this.#printer.writeText([
-      ...hindered,
+      ...reasons,
       `With the stack go the logs of its functions and state machines, the records of its rotations, its alarms and its dashboard. Secrets, parameters, and what is in databases stay.`,
     ])
   }
 
-  /** @returns why, if it could not be found out */
+  /** What uses the stack, or why that could not be found out. */
   async #findStackUse(): Promise<StackUse | string> {
     try {
       const outputs = await readStackOutputs(this.#osls)
@@ -49,7 +56,7 @@ export default class BeforeRemove {
       return await findStackUse(outputs, new SecretsManagerClient(config), new SFNClient(config))
     } catch (error) {
       const { message } = error as Error
-      // Then osls says so.
+      // osls itself reports that there is no such stack.
       if (/^Stack .* does not exist$/.test(message))
         return { secrets: [], executions: [], hasMoreSecrets: false }
       return message
@@ -57,7 +64,7 @@ export default class BeforeRemove {
   }
 }
 
-/** The secrets whose rotation function is the stack's, and its rotations that go on. */
+/** Finds the secrets whose rotation function is the stack's, and the rotations that run. @throws what AWS throws */
 export async function findStackUse(
   outputs: StackOutputs,
   secretsManager: SecretsManagerClient,
@@ -65,7 +72,7 @@ export async function findStackUse(
 ): Promise<StackUse> {
   const { RotateSecretFunctionArn, RotateStateMachineArn: stateMachineArn } = outputs
   const secrets: string[] = []
-  // A stack that never came to be.
+  // The outputs are missing if the first deployment failed.
   if (!RotateSecretFunctionArn || !stateMachineArn) return { secrets, executions: [], hasMoreSecrets: false }
   let pages = 0
   for await (const page of paginateListSecrets({ client: secretsManager, pageSize: 100 }, {})) {
@@ -82,7 +89,7 @@ export async function findStackUse(
   }
 }
 
-/** A line for each reason not to remove the stack, with the command that does away with it. */
+/** The reasons not to remove the stack, a line for each, with a command for what to do about it. */
 export function reasonsAgainstRemoval(found: StackUse | string, region: string): string[] {
   if (typeof found === 'string') return [`Whether the stack is in use could not be found out: ${found}`]
   const { secrets, executions, hasMoreSecrets } = found

@@ -7,18 +7,18 @@ import { parseEnvironment, parseFindDueEnvironment } from './functions/shared/en
 import { generatePassword } from './rotation/password.ts'
 import { parseHostMap } from './rotation/promotion/hostMap.ts'
 
-/** Every file of `folder`, as a zip that is the same whenever and wherever it is made: equal code is not redeployed. */
+/** A zip of every file in `folder`. Equal files make equal bytes on every machine, so that unchanged code is not redeployed. */
 async function zipFolder(folder: string): Promise<Uint8Array> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
   const files = paths.sort().map(async path => [relative(folder, path), await readFile(path)] as const)
-  // Unix, and a plain file that everybody may read, as Lambda wants it.
+  // A fixed date; files made on Unix (3) with the mode 0644 in the upper half, since Lambda needs files that everybody may read.
   const attributes = { mtime: new Date(1980, 0, 1), os: 3, attrs: 0o100644 * 2 ** 16 }
   return zipSync(Object.fromEntries(await Promise.all(files)), { level: 9, ...attributes })
 }
 
 type Variables = Record<string, unknown>
-/** The part of osls that the plugin touches. */
+/** The part of osls (the fork of the Serverless Framework) that this plugin uses. */
 type Serverless = {
   serviceDir: string
   configurationInput?: { params?: ParametersByStage }
@@ -33,11 +33,14 @@ type Serverless = {
   }
 }
 
-/** The plugin for serverless.yml: packs each function's bundle, and the CA file into those that are to use it. */
+/**
+ * The plugin for serverless.yml that checks the deployment's parameters and makes each function's package: its bundle, and the
+ * files that its environment names.
+ */
 export default class Bundle {
   readonly #serverless: Serverless
 
-  /** `${text(path)}` is a file as it stands; `${file(path)}` would parse JSON, and osls then drops every null. */
+  /** `${text(path)}` in serverless.yml is the text of a file. `${file(path)}` would parse JSON, and osls then drops every null. */
   readonly configurationVariablesSources = {
     text: {
       resolve: async ({ params: [path], serviceDir }: { params: [string]; serviceDir: string }) => ({
@@ -58,7 +61,7 @@ export default class Bundle {
     try {
       await this.#check()
     } catch (error) {
-      // What has this is shown by it alone; of any other error osls shows the stack.
+      // osls prints only the decoratedMessage of an error that has one. Of any other error it prints the stack trace.
       if (error instanceof Error) Object.assign(error, { decoratedMessage: error.message })
       throw error
     }
@@ -66,7 +69,10 @@ export default class Bundle {
     await this.#pack()
   }
 
-  /** By this output two Regions' stacks are compared. A text of JSON, which a template could not write of what has quotes. */
+  /**
+   * Writes the settings that the stacks of two Regions should share into the output Settings, by which the command compares them.
+   * The value is JSON; the template itself could not write it, as a parameter's value may contain quotes.
+   */
   #writeSettingsOutput(): void {
     const { functions, resources } = this.#serverless.service
     const variables: Variables = Object.assign(
@@ -80,7 +86,7 @@ export default class Bundle {
       )
   }
 
-  /** Before anything is built. */
+  /** Checks the parameters and the functions' environments. @throws Error or an error of rotation/errors.ts naming the parameter */
   async #check(): Promise<void> {
     const { service, serviceDir, configurationInput, processedInput } = this.#serverless
     const { param } = processedInput?.options ?? {}
@@ -111,8 +117,9 @@ export default class Bundle {
   }
 }
 
-/** The functions whose environment says how this stack rotates, and the parameters behind its variables. */
+/** The functions whose environment is compared between Regions. */
 const COMPARED_FUNCTIONS = ['createSecret', 'testSecret', 'findDue']
+/** The variables that are compared, and the parameter of the deployment that sets each. */
 const PARAMETER_BY_VARIABLE: Record<string, string> = {
   KEYTURN_GRACE: 'grace',
   PASSWORD_LENGTH: 'passwordLength',
@@ -128,7 +135,7 @@ const PARAMETER_BY_VARIABLE: Record<string, string> = {
   KEYTURN_MAX_ROTATIONS_PER_HOST: 'maxConcurrentRotationsPerHost',
 }
 
-/** A parameter that no rotation or alarm could work with fails here, and not in every one of them. */
+/** Checks a function's environment, so that a wrong parameter fails the deployment and not every rotation or alarm. */
 function checkEnvironment(environment: Variables = {}): void {
   const texts: Variables = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => typeof value === 'string'),
@@ -146,7 +153,10 @@ function checkEnvironment(environment: Variables = {}): void {
     throw new Error(`webhookParameter: should begin with /, not ${webhook}`)
 }
 
-/** A rarer one, as a cron can be, would sound the alarm that says that nobody looks. */
+/**
+ * Checks the schedule of rotate-due. A rarer one, or a cron, would raise the alarm that no run has looked for due credentials.
+ * @throws Error
+ */
 function checkSchedule(schedule: string): void {
   const [, count, unit] = /^rate\((\d+) (minute|hour)s?\)$/.exec(schedule) ?? []
   const minutes = Number(count) * (unit === 'hour' ? 60 : 1)
@@ -156,13 +166,17 @@ function checkSchedule(schedule: string): void {
     )
 }
 
-/** The files that functions read: the variable that names each, its parameter, and what throws what is wrong with its text. */
+/** The files that functions read: the variable with the path, the parameter that sets it, and a check that throws an Error. */
 const filesOfFunctions: [variable: string, parameter: string, check: (text: string) => unknown][] = [
   ['KEYTURN_CA_FILE', 'caFile', checkCertificates],
   ['KEYTURN_HOST_MAP', 'hostMap', parseHostMap],
 ]
 
-/** The texts of those that a function reads. Lambda starts it in the folder of its package, so the same relative path holds there. */
+/**
+ * The files that a function reads: their texts by their paths. Lambda starts a function in the folder of its package, so the
+ * relative path of a file is the same there.
+ * @throws Error naming the parameter, if a file cannot be read or its text is wrong
+ */
 async function filesOf(environment: Variables = {}, folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>()
   for (const [variable, parameter, check] of filesOfFunctions) {

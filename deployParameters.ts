@@ -1,7 +1,7 @@
-/** The parameters of a deployment as they stand in serverless.yml: `default`, and by stage. */
+/** The parameters in serverless.yml, with their values: under `default`, and under the name of each stage. */
 export type ParametersByStage = Record<string, Record<string, unknown> | undefined>
 
-/** What a parameter should be where a text that is another would only fail during the deployment, or afterwards. */
+/** The parameters whose wrong values would fail only during the deployment or afterwards: what each should be, and a pattern. */
 const PARAMETER_RULES: Record<string, { should: string; pattern: RegExp }> = {
   region: { should: 'a Region, such as eu-west-1', pattern: /^[a-z]{2}(-[a-z]+)+-\d$/ },
   subnetIds: { should: listOf('subnets', 'subnet-0123,subnet-4567'), pattern: /^subnet-\w+(,subnet-\w+)*$/ },
@@ -33,13 +33,15 @@ const PARAMETER_RULES: Record<string, { should: string; pattern: RegExp }> = {
   },
 }
 
+/** What a parameter that is a list should be. */
 function listOf(things: string, example: string): string {
   return `${things} with commas and no blanks between, such as ${example}`
 }
 
 /**
- * Refuses parameters that no stack should be made with: `given` are those of the command line, as name=value.
- * @throws Error that names the parameter, and says what it should be
+ * Checks the parameters of a deployment.
+ * @param given the parameters of the command line, each as `name=value`
+ * @throws Error that names the parameter and says what it should be
  */
 export function checkParameters(params: ParametersByStage, stage: string, given: string[] = []): void {
   const ofCommand = Object.fromEntries(given.map(text => text.split(/=(.*)/s).slice(0, 2)))
@@ -59,15 +61,15 @@ export function checkParameters(params: ParametersByStage, stage: string, given:
     )
 }
 
-/** The name that has this one in it, or else takes the fewest changes of a letter. */
+/** The known name that contains this name, or else the one with the smallest edit distance. */
 function nearestName(name: string, known: string[]): string {
-  const far = (other: string) =>
+  const distanceTo = (other: string) =>
     other.toLowerCase().includes(name.toLowerCase()) ? 0 : editDistance(name, other)
-  const [found = ''] = known.toSorted((a, b) => far(a) - far(b))
-  return found
+  const [nearest = ''] = known.toSorted((a, b) => distanceTo(a) - distanceTo(b))
+  return nearest
 }
 
-/** How many letters have to be put in, taken out or changed to make one word of another, whatever their case. */
+/** The Levenshtein distance of two words, without regard to case. */
 function editDistance(from: string, to: string): number {
   const [word, other] = [from.toLowerCase(), to.toLowerCase()]
   let row = Array.from({ length: other.length + 1 }, (_, n) => n)

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** The long ones, the longest first: else one of them runs alone in the end. */
+/** The test files that take long, the longest first. They begin first, so that none of them runs alone at the end. */
 const LONG_TESTS = [
   'world/(postgres|mysql|mariadb)',
   'faults/postgresAlternatingUsers',
@@ -15,7 +15,7 @@ const LONG_TESTS = [
   'rotation/engines/',
 ].map(path => new RegExp(`/test/${path}`))
 
-/** Begins with the long files, also where no earlier run has left its times. */
+/** Sorts the long test files to the front, even without the cached durations of an earlier run. */
 class LongFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rank = ({ moduleId }: TestSpecification) => {
@@ -30,7 +30,7 @@ const FAST_TESTS = 'test/**/*.fast.test.ts'
 
 export default defineConfig({
   test: {
-    // One more than there are cores: half of a test's time is waiting for a server.
+    // One worker more than there are cores, because about half of a test's time is spent waiting for a server.
     maxWorkers: availableParallelism() + 1,
     sequence: { sequencer: LongFirst },
     projects: [
@@ -40,7 +40,7 @@ export default defineConfig({
           include: [FAST_TESTS],
           setupFiles: ['test/support/alone.ts'],
           pool: 'threads',
-          // What a fast test needs it makes itself, and it leaves nothing behind: so modules are loaded once for all.
+          // Fast tests leave no state behind, so all of them share one set of loaded modules.
           isolate: false,
           testTimeout: 180_000,
         },
@@ -51,7 +51,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: [FAST_TESTS],
           globalSetup: ['test/support/servers.ts'],
-          // Each file in a process of its own: what a test does to its environment stays there.
+          // Each file has its own process, so that a test cannot change the environment of another.
           pool: 'forks',
           testTimeout: 180_000,
           hookTimeout: 180_000,

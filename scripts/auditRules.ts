@@ -4,7 +4,7 @@ import { replaceBlock } from './replaceBlock.ts'
 
 const page = new URL('../docs/audit.md', import.meta.url)
 
-/** The rules of the audit, as a table of Markdown. */
+/** The rules of the audit as a table in Markdown. */
 function rulesTable(): string {
   const rows = ruleTexts.map(({ id, title, severity, why, references }) => [
     `\`${id}\``,
@@ -19,7 +19,7 @@ function rulesTable(): string {
 
 const TABLE_PATTERN = /\| rule \| severity \|[\s\S]*?\n(?=\n)/
 
-/** The page with its table as the rules are now. */
+/** The text of docs/audit.md, with a table of the rules as they are in the code. */
 export const auditPage = () => replaceBlock(readFileSync(page, 'utf8'), TABLE_PATTERN, `${rulesTable()}\n`)
 
 if (import.meta.main) writeFileSync(page, auditPage())

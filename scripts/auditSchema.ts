@@ -4,7 +4,7 @@ import { reportSchema } from '../fleet/audit/reportSchema.ts'
 
 const file = new URL('../docs/audit.schema.json', import.meta.url)
 
-/** A schema of valibot, as far as it is looked into here. */
+/** The fields of a valibot schema that this script reads. */
 type Schema = {
   type: string
   entries?: Record<string, Schema>
@@ -16,7 +16,7 @@ type Schema = {
   pipe?: { type: string; description?: string; requirement?: number }[]
 }
 
-/** @throws Error for a kind of schema that no report has needed so far */
+/** The JSON Schema of a valibot schema. @throws Error for a kind of schema that the report does not use yet */
 function jsonSchemaOf(schema: Schema): object {
   const { pipe = [] } = schema
   const description = pipe.find(({ type }) => type === 'description')?.description
@@ -30,6 +30,7 @@ function jsonSchemaOf(schema: Schema): object {
   }
 }
 
+/** The part of the JSON Schema that follows from the type. */
 function typeSchemaOf(schema: Schema): object {
   const { type, entries = {}, item, value, options, literal } = schema
   switch (type) {
@@ -58,7 +59,7 @@ function typeSchemaOf(schema: Schema): object {
   }
 }
 
-/** The JSON Schema of a report, as docs/audit.schema.json has it. */
+/** The JSON Schema of an audit's report: the text of docs/audit.schema.json. */
 export function auditSchema(): string {
   const schema = {
     $schema: 'https://json-schema.org/draft/2020-12/schema',

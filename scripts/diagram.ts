@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { replaceBlock } from './replaceBlock.ts'
 
+/** A state machine, or a part of one, as the Amazon States Language has it. */
 type States = {
   StartAt: string
   States: Record<string, State>
@@ -25,7 +26,7 @@ type Comparison = {
 }
 type Choice = { Next: string } & (Comparison | { And: Comparison[] })
 
-/** The pages that show state machines. */
+/** The pages that show state machines, each with the names of these machines. */
 export const MACHINES_BY_PAGE = {
   'docs/rotation.md': ['rotate'],
   'docs/schedules.md': ['rotate-due', 'rotate-server'],
@@ -36,12 +37,13 @@ type Page = keyof typeof MACHINES_BY_PAGE
 const project = new URL('../', import.meta.url)
 const readProjectFile = (path: string) => readFileSync(new URL(path, project), 'utf8')
 
-/** A state machine as a Mermaid flowchart; dotted arrows are what happens when a state fails for good. */
+/** A state machine as a flowchart of Mermaid. A dotted arrow leads to the state that follows a failure. */
 export function flowchartOf(stateMachine: string): string {
   const machine: States = JSON.parse(readProjectFile(`statemachines/${stateMachine}.asl.json`))
   return ['flowchart TD', `  start(( )) --> ${machine.StartAt}`, ...draw(machine, '  ')].join('\n')
 }
 
+/** The lines of the flowchart for these states. */
 function draw({ States }: States, indent: string): string[] {
   return Object.entries(States).flatMap(([name, state]) => [
     ...[
@@ -66,7 +68,7 @@ function draw({ States }: States, indent: string): string[] {
   ])
 }
 
-/** A branch of a Parallel where all goes well: what comes of a failure is told by the state behind the Parallel. */
+/** The states of a branch of a Parallel if none fails. A failure in a branch is handled by the state after the Parallel. */
 function successPathOf({ StartAt, States }: States): string {
   const names = [StartAt]
   for (let next = States[StartAt]?.Next; next; next = States[next]?.Next) names.push(next)
@@ -76,7 +78,7 @@ function successPathOf({ StartAt, States }: States): string {
 const conditionText = (choice: Choice) =>
   'And' in choice ? choice.And.map(comparisonText).join(' and ') : comparisonText(choice)
 
-/** What is compared with a placeholder depends on the deployment. */
+/** A comparison of a Choice state as a short text. A placeholder, which the deployment fills in, has a text of its own. */
 function comparisonText({
   Variable,
   IsPresent,
@@ -101,7 +103,7 @@ const label = (errors: string[]) => (errors.includes('States.ALL') ? '' : ` ${er
 const flowchartPattern = (name: string) =>
   new RegExp(`(?<=<!-- made from statemachines/${name}\\.asl\\.json.*-->\\n)\`\`\`mermaid\\n[\\s\\S]*?\`\`\``)
 
-/** A page with its pictures as the state machines are now. */
+/** The text of a page, with flowcharts of the state machines as they are in statemachines/. */
 export function pageWithFlowcharts(page: Page): string {
   const names: readonly string[] = MACHINES_BY_PAGE[page]
   return names.reduce(

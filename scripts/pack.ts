@@ -7,7 +7,7 @@ import { build, type Metafile } from 'esbuild'
 const project = join(import.meta.dirname, '..')
 const run = promisify(execFile)
 
-/** The oldest Node that the package runs under: what it is made of needs that. */
+/** The oldest version of Node.js that the packed command supports, because its dependencies need it. */
 const OLDEST_NODE = '22.13'
 
 const README = `# keyturn
@@ -17,8 +17,8 @@ stack of Keyturn is deployed to. See \`keyturn --help\`.
 `
 
 /**
- * Packs the command into `folder`, as npm would publish it, with all it needs: what a call does not use, as the libraries
- * that draw an audit's charts, stands in files that it does not read.
+ * Packs the command keyturn into `folder`, as npm would publish it. The package includes all dependencies. Parts that few calls
+ * need, such as the libraries for an audit's charts, are in files that other calls do not load.
  * @returns the path of the tarball
  */
 export async function packCommand(folder: string): Promise<string> {
@@ -50,7 +50,10 @@ export async function packCommand(folder: string): Promise<string> {
   return join(folder, filename)
 }
 
-/** Writes a program and all that it needs into `outdir`: a file of its own name, and one for each part that is loaded late. */
+/**
+ * Bundles a program with its dependencies into `outdir`: a file with the program's name, and files for what it imports dynamically.
+ * @returns esbuild's metafile, which lists what is in which file
+ */
 export async function bundleProgram(entry: string, outdir: string): Promise<Metafile> {
   const { metafile } = await build({
     absWorkingDir: project,
@@ -58,7 +61,7 @@ export async function bundleProgram(entry: string, outdir: string): Promise<Meta
     outdir,
     bundle: true,
     splitting: true,
-    // Beside the program, as what looks for package.json by its own place finds it from there too.
+    // The other files are beside the program, so that code which looks for package.json relative to itself finds it from there.
     chunkNames: '[name]-[hash]',
     format: 'esm',
     platform: 'node',
@@ -67,15 +70,16 @@ export async function bundleProgram(entry: string, outdir: string): Promise<Meta
     minify: true,
     legalComments: 'none',
     metafile: true,
-    // CommonJS packages call require, which a module does not have.
+    // CommonJS packages call require, which ES modules do not have.
     banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
   })
   return metafile
 }
 
+/** An npm package that the bundle has parts of: its name and version, the name of its licence, and the licence's text. */
 type BundledPackage = { named: string; license: string; text: string | undefined }
 
-/** The licence of every package that a bundle holds parts of: each text once, under the packages that are under it. */
+/** The licences of all packages that a bundle has parts of. Each text appears once, below the packages that have it. */
 async function licenceTexts({ inputs }: Metafile): Promise<string> {
   const folders = Object.keys(inputs).flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path) ?? [])
   const parts = await Promise.all([...new Set(folders)].sort().map(packageIn))
@@ -94,7 +98,10 @@ async function packageIn(folder: string): Promise<BundledPackage> {
   return { named: `${name} ${version}`, license, text }
 }
 
-/** Some packages of AWS come without the text of their licence: it is their neighbours'. @throws if nobody has it */
+/**
+ * The licence text of another package with the same scope and licence, as some packages of AWS come without the text.
+ * @throws Error if no such package has it
+ */
 function licenceOfNeighbour(named: string, license: string, parts: BundledPackage[]): string {
   const scope = named.split('/')[0] ?? ''
   const neighbour = parts.find(

@@ -1,4 +1,7 @@
-/** `page` with the one part of it that matches made anew. @throws if there is none, or several: it would go stale unseen */
+/**
+ * Replaces the only part of a page that matches a pattern.
+ * @throws Error if no part matches or several do, since the page would otherwise become outdated without notice
+ */
 export function replaceBlock(page: string, pattern: RegExp, block: string): string {
   const found = [...page.matchAll(new RegExp(pattern, 'g'))]
   if (found.length !== 1) throw new Error(`${found.length} blocks match ${pattern}, there should be one`)

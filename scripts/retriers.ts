@@ -2,7 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { MachineName, TaskName } from '../fleet/states.ts'
 import { replaceBlock } from './replaceBlock.ts'
 
-/** An entry of a Retry block, as the state machines' language has it. */
+/**
+ * A retrier: an entry of a Retry block in the Amazon States Language.
+ * https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+ */
 type Retrier = {
   ErrorEquals: string[]
   IntervalSeconds?: number
@@ -13,9 +16,11 @@ type Retrier = {
 }
 
 /**
- * Another try may go well within seconds: the network, a service that is asked too much, and what befalls a function. Of
- * Lambda's errors these and the following are those that can pass, by the descriptions of its Invoke API and by what Step
- * Functions says of Lambda's service exceptions; functions here have no file system, SnapStart or durable execution.
+ * The errors that another try may resolve within seconds: a network failure, a throttled service, or a failed function. Lambda's
+ * errors here and in NOT_READY_ERRORS are those that its Invoke API
+ * (https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html) describes as temporary, or that Step Functions recommends to
+ * retry (https://docs.aws.amazon.com/step-functions/latest/dg/sfn-best-practices.html). Errors of file systems, SnapStart and
+ * durable execution are missing, as no function here uses these.
  */
 const TRANSIENT_ERRORS = [
   'Unreachable',
@@ -33,11 +38,11 @@ const TRANSIENT_ERRORS = [
   'Sandbox.Timedout',
   'States.Timeout',
 ]
-/** What an error without a name of ours is called, also one that is thrown outside every promise and ends the process. */
+/** The names of unforeseen errors, including one that ends the process of a function because nothing catches it. */
 const UNNAMED_ERRORS = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
 /**
- * Lambda makes a function ready again after weeks without a call, which takes minutes; so does it until an address, or a network
- * interface, of the VPC is free.
+ * The errors of a function that Lambda cannot start yet, which may last for minutes: the function was inactive for weeks, or no IP
+ * address or network interface is free in its VPC.
  */
 const NOT_READY_ERRORS = [
   'Lambda.CodeArtifactUserDeletedException',
@@ -59,28 +64,30 @@ const BACKOFF_FROM_SECONDS = {
 const RETRY_FOR_20_MINUTES = { IntervalSeconds: 5, BackoffRate: 1, MaxAttempts: 240 }
 const POLL_WHILE_RUNNING = { IntervalSeconds: 5, BackoffRate: 1.5, MaxDelaySeconds: 30 }
 
-/** Everything that a state machine does once more after a failure. */
+/** All retriers of the state machines, by the names that RETRIERS_BY_STATE uses. */
 const RETRIERS = {
+  /** For most states. */
   passing: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FROM_SECONDS },
-  /** The same, where another call is cheap, and others wait. */
+  /** Fewer tries, for a state that other credentials wait for. */
   soon: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FROM_SECONDS, MaxAttempts: 4 },
-  /** A rollback also goes on after an error that nobody foresaw. */
+  /** For a rollback, which has to go on after an unforeseen error too. */
   passingOrNameless: { ErrorEquals: [...TRANSIENT_ERRORS, ...UNNAMED_ERRORS], ...BACKOFF_FROM_SECONDS },
-  /** What changed nothing yet may be asked again after such an error, though not for long. */
+  /** A few tries after an unforeseen error, for a state that changes nothing or can be repeated. */
   nameless: { ErrorEquals: UNNAMED_ERRORS, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 },
+  /** For functions that Lambda may have to make ready first. */
   unready: { ErrorEquals: NOT_READY_ERRORS, ...RETRY_FOR_20_MINUTES },
-  /** What can be done without is not waited for. */
+  /** Two quick tries after an error of Lambda itself, for a state that is optional, or that must not be repeated after a login. */
   quickly: {
     ErrorEquals: ['Lambda.ServiceException', 'Lambda.SdkClientException', 'Lambda.TooManyRequestsException'],
     IntervalSeconds: 1,
     BackoffRate: 2,
     MaxAttempts: 2,
   },
-  /** RDS at work as well. */
+  /** For states that also wait until RDS has applied an earlier change. */
   busy: { ErrorEquals: ['RdsBusy', ...NOT_READY_ERRORS], ...RETRY_FOR_20_MINUTES },
-  /** The admin's password may be rotating right now. */
+  /** Two minutes, as the admin's own password may be rotating right now. */
   admin: { ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 },
-  /** Nobody is refused meanwhile, and the next rotation may be due for long. */
+  /** For lagging replicas before a rotation: a short wait, as nothing has changed yet and a later rotation may look again. */
   behindBefore: {
     ErrorEquals: ['ReplicasBehind'],
     IntervalSeconds: 5,
@@ -88,7 +95,7 @@ const RETRIERS = {
     MaxDelaySeconds: 60,
     MaxAttempts: 5,
   },
-  /** A replica follows within seconds, mostly; if not, somebody has to mend something, which may take days. */
+  /** For lagging replicas after the change: most follow within seconds, and otherwise a person has to act. */
   behind: {
     ErrorEquals: ['ReplicasBehind'],
     IntervalSeconds: 5,
@@ -96,7 +103,7 @@ const RETRIERS = {
     MaxDelaySeconds: 60,
     MaxAttempts: 8,
   },
-  /** Whatever it is that passes, within days: an outage of the own Region as well. A secret that is gone ends it. */
+  /** For lagging replicas during seven days, which may include an outage of this Region. A deleted secret ends the wait. */
   behindForDays: {
     ErrorEquals: ['ReplicasBehind', 'NotPermitted', 'StoreFailed', ...TRANSIENT_ERRORS, ...UNNAMED_ERRORS],
     IntervalSeconds: 60,
@@ -104,10 +111,11 @@ const RETRIERS = {
     MaxDelaySeconds: 900,
     MaxAttempts: 675,
   },
-  /** Another look at what still runs: a rotation, or a whole server. */
+  /** Waits for a rotation that runs. */
   rotating: { ErrorEquals: ['RotationInProgress'], ...POLL_WHILE_RUNNING, MaxAttempts: 120 },
+  /** Waits for all rotations on a server, or for a free slot. */
   serverAtWork: { ErrorEquals: ['RotationInProgress'], ...POLL_WHILE_RUNNING, MaxAttempts: 2000 },
-  /** Before a planned promotion: what runs in the other Region ends, and the replica follows, within half an hour. */
+  /** Waits, before a planned promotion, until the rotation in the other Region ends and the replica follows: half an hour. */
   handingOver: {
     ErrorEquals: ['RotationInProgress', 'ReplicasBehind'],
     IntervalSeconds: 5,
@@ -115,9 +123,9 @@ const RETRIERS = {
     MaxDelaySeconds: 30,
     MaxAttempts: 60,
   },
-  /** AWS's own services: the event bus, or Step Functions. */
+  /** For calls of AWS's services without a function: EventBridge and Step Functions. */
   service: { ErrorEquals: ['States.ALL'], ...BACKOFF_FROM_SECONDS, MaxAttempts: 6 },
-  /** The rotation that follows was started by a try whose answer was lost. */
+  /** No further try: an earlier one, whose response was lost, has started the second rotation of a temporary clone. */
   started: { ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], MaxAttempts: 0 },
 } satisfies Record<string, Retrier>
 type RetrierNames = (keyof typeof RETRIERS)[]
@@ -128,10 +136,13 @@ const TEST_STEP_RETRIERS: RetrierNames = [...STEP_RETRIERS, 'nameless']
 const ROLLBACK_RETRIERS: RetrierNames = ['passingOrNameless', 'busy', 'admin']
 const FLEET_RETRIERS: RetrierNames = ['passing', 'unready']
 
-/** What each state that calls something tries again, in the order in which Step Functions looks for the error's name. */
+/**
+ * The retriers of each Task state. Step Functions uses the first one that names the error, so the order matters. A state machine's
+ * Task that is missing here does not compile.
+ */
 const RETRIERS_BY_STATE: { [Machine in MachineName]: Record<TaskName<Machine>, RetrierNames> } = {
   check: {
-    // Not after what may have come once it had logged in: a server may lock the account.
+    // No retry of errors that may come after a login: the server may lock the account after several refused logins.
     CheckCredential: ['quickly', 'unready'],
     AnnounceChecked: ['service'],
     AnnounceNotChecked: ['service'],
@@ -156,7 +167,7 @@ const RETRIERS_BY_STATE: { [Machine in MachineName]: Record<TaskName<Machine>, R
     RollbackAbandoned: ROLLBACK_RETRIERS,
     SetSecret: STEP_WITH_ADMIN_RETRIERS,
     TestSecret: TEST_STEP_RETRIERS,
-    // As the steps that they rehearse.
+    // A rehearsal has the same retriers as its step.
     RehearseTest: TEST_STEP_RETRIERS,
     RehearseFinish: STEP_RETRIERS,
     RehearseRollback: ROLLBACK_RETRIERS,
@@ -195,28 +206,30 @@ const RETRIERS_BY_STATE: { [Machine in MachineName]: Record<TaskName<Machine>, R
   },
 }
 
+/** The names of all state machines. */
 export const machineNames = Object.keys(RETRIERS_BY_STATE) as MachineName[]
+/** The file URL of a state machine's definition. */
 export const definitionUrlOf = (machine: MachineName) =>
   new URL(`../statemachines/${machine}.asl.json`, import.meta.url)
 
-/** The states of a machine that have a Retry block. */
+/** The names of a state machine's states that have a Retry block. */
 export const retryingStates = (machine: MachineName) => Object.keys(RETRIERS_BY_STATE[machine])
 
-/** A state machine's JSON with every Retry block as it should be. @throws if a state has none to be replaced */
+/** The JSON of a state machine, with every Retry block as this file has it. @throws Error if a state has no Retry block */
 export function withRetriers(machine: MachineName, json: string): string {
   const states: [string, RetrierNames][] = Object.entries(RETRIERS_BY_STATE[machine])
   return states.reduce((text, [state, names]) => {
     const indent = new RegExp(`^ *(?="${state}": \\{$)`, 'm').exec(text)?.[0] ?? ''
-    const inside = `${indent}  `
+    const innerIndent = `${indent}  `
     const block = new RegExp(
-      `(?<=\\n${indent}"${state}": \\{\\n(?:${inside}.*\\n)*?${inside})"Retry": \\[[\\s\\S]*?\\n${inside}\\]`,
+      `(?<=\\n${indent}"${state}": \\{\\n(?:${innerIndent}.*\\n)*?${innerIndent})"Retry": \\[[\\s\\S]*?\\n${innerIndent}\\]`,
     )
-    const entries = names.map(name => formatRetrier(RETRIERS[name], `${inside}  `))
-    return replaceBlock(text, block, `"Retry": [\n${entries.join(',\n')}\n${inside}]`)
+    const entries = names.map(name => formatRetrier(RETRIERS[name], `${innerIndent}  `))
+    return replaceBlock(text, block, `"Retry": [\n${entries.join(',\n')}\n${innerIndent}]`)
   }, json)
 }
 
-/** A retrier as the formatter lays it out. */
+/** A retrier as JSON, laid out as the formatter does. */
 function formatRetrier(retrier: Retrier, indent: string): string {
   const fields = Object.entries(retrier).map(([key, value]) => {
     const json = Array.isArray(value) ? formatErrorNames(value, `${indent}  `) : JSON.stringify(value)
@@ -225,7 +238,7 @@ function formatRetrier(retrier: Retrier, indent: string): string {
   return `${indent}{\n${fields.join(',\n')}\n${indent}}`
 }
 
-/** In one line, if that is not longer than a line may be. */
+/** An array of error names as JSON: in one line if that has at most 110 characters, else a line for each. */
 function formatErrorNames(names: string[], indent: string): string {
   const quoted = names.map(name => JSON.stringify(name))
   const line = `[${quoted.join(', ')}]`

@@ -5,9 +5,10 @@ import { replaceBlock } from './replaceBlock.ts'
 
 const page = new URL('../docs/strategies.md', import.meta.url)
 
+/** What a cell says of who changes the database. */
 const ACTOR_WORDS: Record<Actor, string> = { user: 'yes', admin: 'by an admin', rds: 'by RDS' }
 
-/** Which engine allows which strategy, as a table of Markdown. */
+/** A table in Markdown that says which strategies each engine allows. */
 export function strategyTable(): string {
   const rows = Object.entries(engineTraits).map(([engine, { actorByStrategy }]) => [
     `\`${engine}\``,
@@ -20,7 +21,7 @@ export function strategyTable(): string {
 
 const TABLE_PATTERN = /\| engine \| `[\s\S]*?\n(?=\n)/
 
-/** The page with its table as traits.ts is now. */
+/** The text of docs/strategies.md, with the table as rotation/engines/traits.ts has it. */
 export const strategiesPage = () =>
   replaceBlock(readFileSync(page, 'utf8'), TABLE_PATTERN, `${strategyTable()}\n`)
 

@@ -120,7 +120,8 @@ function mergeIntoTasks(tasks: Map<string, AlarmTask>, alarm: Alarm, item: Incom
 const isWorse = (one: Alarm, other: Alarm) => one.severity === 'critical' && other.severity !== 'critical'
 
 /**
- * Makes the alarm that an event tells of; undefined if it is nothing to tell. A recovery is not verified here, as most are not sent.
+ * Makes the alarm that an event tells of; undefined if there is nothing to tell. A recovery is not verified here, because most
+ * recoveries are not sent.
  * @throws TooEarly the execution has not announced the event yet, and SQS delivers the event for the first time
  */
 async function toAlarm(
