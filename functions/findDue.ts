@@ -19,7 +19,7 @@ import {
 } from '../fleet/duePlan.ts'
 import { Inventory, type ScheduledCredential } from '../fleet/inventory.ts'
 import { isDailyReplicaCheck, LaggingReplicas, type ReplicaLag } from '../fleet/laggingReplicas.ts'
-import { MAX_NAME_COUNT, type NameList, toNameList } from '../fleet/nameList.ts'
+import { type NameList, toNameList } from '../fleet/nameList.ts'
 import { findOutdatedScheduleTags, writeScheduleTags } from '../fleet/promotion/scheduleTags.ts'
 import { findRecentRotations } from '../fleet/recentRotations.ts'
 import { type LastExecution, ServerLocks, serverIdOf } from '../fleet/serverLocks.ts'
@@ -27,6 +27,7 @@ import { findTargets, matchAdmins } from '../fleet/targets.ts'
 import { topAdminOf, withoutAdminCycles } from '../fleet/turns.ts'
 import { callAws } from '../rotation/callAws.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
+import { type AnnouncedList, announcementParts, MAX_TEXT_LENGTH } from './shared/dueAnnouncements.ts'
 import { parseFindDueEnvironment } from './shared/environment.ts'
 import { parseFindDueEvent } from './shared/event.ts'
 import { functionHandler, logger } from './shared/handler.ts'
@@ -53,13 +54,6 @@ const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationF
  * https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. What does not fit waits for the next run.
  */
 const RUN_LIMITS = { rotations: 500, bytes: 100_000 }
-/** Characters that each text in a list may have. */
-const MAX_TEXT_LENGTH = 200
-/**
- * The most lists of each kind that are announced, and the most bytes of all lists of a kind: what is late, what has a replica
- * that does not follow, and what was promoted in another Region.
- */
-const ANNOUNCEMENT_LIMITS = { lists: 10, lateBytes: 50_000, behindBytes: 20_000, promotedBytes: 20_000 }
 /** Milliseconds that a run spends on looking at replicas: half of the function's time. */
 const REPLICA_LOOK_MS = 150_000
 
@@ -86,7 +80,7 @@ export type RunPlan = {
    * follow, each with the reason, whether or not they are late; lists with `promoted` as well those that also are a secret of
    * their own in another Region, which do not count as late.
    */
-  late: NameList & { parts?: (NameList & { behind?: true; promoted?: true })[] }
+  late: NameList & { parts?: AnnouncedList[] }
   /** The credentials that have the tag keyturn:every, but that this run must not rotate, each with the reason. */
   skipped: NameList
   /**
@@ -268,36 +262,6 @@ async function serverOf(host: string, lastExecutions: Map<string, LastExecution>
   const { number = 0, isServerDown } = lastExecutions.get(id) ?? {}
   const outage = isServerDown ? await servers.outageOf(`${id}-${number}`) : undefined
   return { id, last: number, ...(outage && { outage }) }
-}
-
-/** The lists that are announced one by one: what is late, what has a replica that does not follow, and what was promoted. */
-function announcementParts(
-  texts: Record<'late' | 'behind' | 'promoted', string[]>,
-): NonNullable<RunPlan['late']['parts']> {
-  const behind = partsOf(texts.behind, ANNOUNCEMENT_LIMITS.behindBytes).map(
-    part => ({ ...part, behind: true }) as const,
-  )
-  const promoted = partsOf(texts.promoted, ANNOUNCEMENT_LIMITS.promotedBytes).map(
-    part => ({ ...part, behind: true, promoted: true }) as const,
-  )
-  return [...partsOf(texts.late, ANNOUNCEMENT_LIMITS.lateBytes), ...behind, ...promoted]
-}
-
-/** The texts in lists of fifty, as many as `bytes` hold. The `count` of the last list includes those that did not fit. */
-function partsOf(texts: string[], bytes: number): NameList[] {
-  let room = bytes
-  const named = texts
-    .slice(0, ANNOUNCEMENT_LIMITS.lists * MAX_NAME_COUNT)
-    .map(text => text.slice(0, MAX_TEXT_LENGTH))
-    .filter(text => {
-      room -= Buffer.byteLength(text) + 3
-      return room > 0
-    })
-  const lists = Array.from({ length: Math.ceil(named.length / MAX_NAME_COUNT) }, (_, n) =>
-    named.slice(n * MAX_NAME_COUNT, (n + 1) * MAX_NAME_COUNT),
-  )
-  const rest = texts.length - named.length
-  return lists.map((names, n) => ({ count: names.length + (n === lists.length - 1 ? rest : 0), names }))
 }
 
 /**

@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { ANNOUNCING_STATES } from '../../../fleet/announcingStates.ts'
-import { readFailure, readSuccess } from '../../../functions/alarm/failure.ts'
+import { readFailure, readSuccess } from '../../../functions/alarm/readFailure.ts'
 import { runbook, weighed } from './reading.ts'
 
 const project = join(import.meta.dirname, '../../..')
