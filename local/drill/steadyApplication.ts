@@ -35,7 +35,9 @@ export class SteadyApplication {
     this.#application = application
     this.#value = undefined
     this.#moved = performance.now()
-    Object.assign(this, { served: 0, lost: 0, servedAgain: undefined })
+    this.served = 0
+    this.failedCount = 0
+    this.servedAgainAt = undefined
   }
 
   async stop(): Promise<void> {

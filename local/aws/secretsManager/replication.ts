@@ -81,7 +81,9 @@ export class Replication {
 
   #send(primary: Secret, replica: Replica): void {
     const at = this.#account.nowMs()
-    Object.assign(replica, { status: 'InProgress', message: undefined, since: at })
+    replica.status = 'InProgress'
+    replica.message = undefined
+    replica.inProgressSinceMs = at
     replica.changesUnderWay.push({ at, content: labelledContentOf(primary) })
   }
 
@@ -106,7 +108,9 @@ export class Replication {
     }
     while (replica.changesUnderWay[0] && now >= replica.changesUnderWay[0].at + arrivalMs)
       this.#arrive(primary, replica, replica.changesUnderWay.shift()?.content as ReplicatedContent)
-    if (isDone) Object.assign(replica, { status: 'InSync', message: 'Replication succeeded' })
+    if (!isDone) return
+    replica.status = 'InSync'
+    replica.message = 'Replication succeeded'
   }
 
   /** Why it cannot come there, if it cannot. */
@@ -149,7 +153,9 @@ export class Replication {
 }
 
 function markFailed(replica: Replica, why: keyof typeof REPLICA_FAILURE_MESSAGES): void {
-  Object.assign(replica, { status: 'Failed', message: REPLICA_FAILURE_MESSAGES[why], underway: [] })
+  replica.status = 'Failed'
+  replica.message = REPLICA_FAILURE_MESSAGES[why]
+  replica.changesUnderWay = []
 }
 
 /** The same random end in every Region. */
