@@ -20,7 +20,7 @@ import {
 import { say, sayAt } from './say.ts'
 import { runShow } from './show.ts'
 
-/** What a state does, for a reader who sees it go by. */
+/** What each state does, for somebody who watches the demo. */
 const STATE_DESCRIPTIONS: Record<string, string> = {
   MayHaveReplicas: 'are other Regions to be asked?',
   CreateSecret: 'a new password is stored as AWSPENDING; the database does not know it yet',
@@ -42,57 +42,62 @@ const STATE_DESCRIPTIONS: Record<string, string> = {
   RotationFailed: 'the execution fails, with the error of the step',
 } satisfies Partial<Record<StateName<'rotate'>, string>>
 
+/** How a rotation ended. `called off`: before the database was changed. `rolled back`: after that. */
 type Ending = 'rotated' | 'called off' | 'rolled back'
+
+/** One rotation of the demo. */
 type EmbeddedScene = {
   title: string
-  user: string
+  /** ARN of the secret that rotates. */
   secret: string
+  /** What states do in place of what they usually do. */
   tasks?: Tasks
-  /** What a reader should know of the outage. */
+  /** A remark that follows the numbers of the application's queries. */
   note?: string
-  /** How the execution should end, and what must be true afterwards. */
   expectedEnding: Ending
+  /** Proves what must be true afterwards. `before` is the current value from before the rotation. */
   prove(application: Application, before: StoredValue, execution: Execution): Promise<Proof[]>
 }
+
+/** A line of the table at the end: `served` and `failed` count the application's queries. */
 type Row = {
-  scene: string
   ended: string
   states: number
   ms: number
   served: number
   failed: number
-  proven: string
+  proven: 'yes' | 'NO'
 }
 
 function sayTable(rows: Row[]): void {
   const head = ['', 'ended', 'states', 'ms', 'served', 'failed', 'proven']
-  const cells = rows.map(({ scene: _, ...row }, i) => [`${i + 1}`, ...Object.values(row).map(String)])
-  const widths = head.map((name, n) =>
-    Math.max(...[head, ...cells].map(row => row[n]?.length ?? 0), name.length),
-  )
+  const cells = rows.map((row, i) => [`${i + 1}`, ...Object.values(row).map(String)])
+  const widths = head.map((_, column) => Math.max(...[head, ...cells].map(row => row[column]?.length ?? 0)))
   for (const row of [head, ...cells])
     say(
       row
-        .map((cell, n) => cell.padEnd(widths[n] ?? 0))
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
         .join('  ')
         .trimEnd(),
     )
 }
 
+/** The password of each secret after its rotation. */
 const seenPasswords = new Set<string>()
 
 async function play(scene: EmbeddedScene, number: number, embedded: Embedded): Promise<Row> {
   say(`\n${number}. ${scene.title}`)
-  const shelf = new SecretValueStore(embedded.secrets)
-  const application = new Application(shelf, scene.secret, embedded.postgres.caFile)
+  const store = new SecretValueStore(embedded.secrets)
+  const application = new Application(store, scene.secret, embedded.postgres.caFile)
   const before = (await application.read()) as StoredValue
   application.start()
   await sleep(300)
-  const begun = performance.now()
-  const execution = await watch({ ...embedded.tasks, ...scene.tasks }, scene.secret)
-  const ms = Math.round(performance.now() - begun)
+  const began = performance.now()
+  const execution = await rotateAndPrint({ ...embedded.tasks, ...scene.tasks }, scene.secret)
+  const ms = Math.round(performance.now() - began)
   await sleep(300)
   await application.stop()
+
   const { served, failed } = application
   const outage = failed ? `, for ${Math.round(application.longestOutage)} ms` : ''
   process.stdout.write('   ')
@@ -106,8 +111,9 @@ async function play(scene: EmbeddedScene, number: number, embedded: Embedded): P
     ...(await scene.prove(application, before, execution)),
   ]
   const proven = sayProofs(proofs) ? 'yes' : 'NO'
+
   seenPasswords.add(((await application.read()) as StoredValue).password)
-  return { scene: scene.title, ended, states: execution.states.length, ms, served, failed, proven }
+  return { ended, states: execution.states.length, ms, served, failed, proven }
 }
 
 function endingOf({ failure, states }: Execution): Ending {
@@ -115,19 +121,19 @@ function endingOf({ failure, states }: Execution): Ending {
   return states.includes('SetSecret') ? 'rolled back' : 'called off'
 }
 
-/** States that go by one after the other: not those of a Parallel's branches. */
+/** The states of the machine itself, which run one after the other: not those inside the branches of its Parallel states. */
 const sequentialStates = definitionOf('rotate').States
 
-/** Runs the state machine and prints each state as it goes by, with a dot for each retry. */
-async function watch(tasks: Tasks, id: string): Promise<Execution> {
-  let since = 0
+/** Rotates a secret by the state machine and prints each state as it ends, with a dot for each retry. */
+async function rotateAndPrint(tasks: Tasks, id: string): Promise<Execution> {
+  let enteredAt = 0
   let state = ''
-  /** What each task failed with at its last try. */
+  /** By the name of the state: what its task failed with at the last try. */
   const failures = new Map<string, Failure>()
   let retries = 0
-  const close = () => {
+  const printEndOfState = () => {
     if (!state) return
-    process.stdout.write(`${`${Math.round(performance.now() - since)} ms`.padStart(10)}  `)
+    process.stdout.write(`${`${Math.round(performance.now() - enteredAt)} ms`.padStart(10)}  `)
     sayAt(31 + retries, STATE_DESCRIPTIONS[state] ?? '')
     for (const { error, cause } of failures.values()) {
       process.stdout.write('      ')
@@ -143,40 +149,40 @@ async function watch(tasks: Tasks, id: string): Promise<Execution> {
       graceMs: 1000,
       onStateEntered(next) {
         if (!(next in sequentialStates)) return
-        close()
+        printEndOfState()
         state = next
-        since = performance.now()
+        enteredAt = performance.now()
         failures.clear()
         retries = 0
         process.stdout.write(`   ${state.padEnd(16)}`)
       },
-      onTaskTried(task, why) {
+      onTaskTried(task, failure) {
         if (failures.delete(task)) {
           process.stdout.write('.')
           retries++
         }
-        if (why) failures.set(task, why)
+        if (failure) failures.set(task, failure)
       },
     },
   )
-  close()
+  printEndOfState()
   for (const [name, count] of Object.entries(execution.tries))
     if (count > 1) say(`   ${name} was tried ${count} times`)
   return execution
 }
 
-/** A function whose process is killed at every try: the first time right after the password was changed. */
-function makeDyingTask(file: string): Task {
+/** A task that runs a function in a process that is killed at every try, at the first one right after the password was changed. */
+function makeDyingTask(functionName: string): Task {
   let attempt = 0
   return async event => {
     attempt++
     const script = fileURLToPath(new URL('embedded/dyingFunction.ts', import.meta.url))
-    const child = spawn(process.execPath, [script, file, `${attempt}`, JSON.stringify(event)], {
+    const child = spawn(process.execPath, [script, functionName, `${attempt}`, JSON.stringify(event)], {
       stdio: 'ignore',
     })
     const [, signal] = await once(child, 'exit')
     if (signal === null) return null
-    // As Lambda reports it.
+    // Lambda reports a process that ended early so: https://repost.aws/knowledge-center/lambda-runtime-error
     throw Object.assign(new Error(`Runtime exited with error: signal: ${signal}`), {
       name: 'Runtime.ExitError',
     })
@@ -189,14 +195,12 @@ async function makeScenes(embedded: Embedded): Promise<EmbeddedScene[]> {
   return [
     {
       title: 'Single user: one user, a new password',
-      user: 'shop',
       secret: await embedded.users.enrol('shop'),
       expectedEnding: 'rotated',
       prove: proveRotated,
     },
     {
       title: 'Alternating users: the application is never without a valid login',
-      user: 'billing',
       secret: await embedded.users.enrol('billing', { admin }),
       expectedEnding: 'rotated',
       prove: async (application, before) => [
@@ -206,7 +210,6 @@ async function makeScenes(embedded: Embedded): Promise<EmbeddedScene[]> {
     },
     {
       title: 'A rotation whose test could not go well: the rehearsal finds it before anything is changed',
-      user: 'parcels',
       secret: await embedded.users.enrol('parcels', {
         tags: { ...single, 'keyturn:test-query': 'TABLE no_such_table' },
       }),
@@ -219,7 +222,6 @@ async function makeScenes(embedded: Embedded): Promise<EmbeddedScene[]> {
     },
     {
       title: 'A rotation whose test fails with the new password alone, after that was set',
-      user: 'orders',
       secret: await embedded.users.enrol('orders', { tags: single, failsOnceChanged: true }),
       expectedEnding: 'rolled back',
       prove: async (application, before, execution) => [
@@ -229,7 +231,6 @@ async function makeScenes(embedded: Embedded): Promise<EmbeddedScene[]> {
     },
     {
       title: 'A rotation whose process is killed once the password was changed',
-      user: 'ledger',
       secret: await embedded.users.enrol('ledger', { tags: single }),
       tasks: { SetSecret: makeDyingTask(functionOfState('SetSecret')) },
       note: '. With one user nothing can be done while each try dies: the rollback comes when the last one has',
@@ -242,6 +243,7 @@ async function makeScenes(embedded: Embedded): Promise<EmbeddedScene[]> {
   ]
 }
 
+/** Plays all rotations one after the other. @returns true if everything was proven */
 async function playAll(embedded: Embedded): Promise<boolean> {
   const rows: Row[] = []
   for (const [i, scene] of (await makeScenes(embedded)).entries())

@@ -3,15 +3,15 @@ import { accessSync, constants } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { promisify } from 'node:util'
 
-/** What a run on this machine cannot be without: what is the matter, and what to do about it, a line each. */
+/** Something that a command on this machine needs is missing. The message has two lines: what is missing, and what to do. */
 export class PrerequisiteMissing extends Error {
   override readonly name = 'Lacking'
-  constructor(matter: string, todo: string) {
-    super(`${matter}\n${todo}`)
+  constructor(problem: string, remedy: string) {
+    super(`${problem}\n${remedy}`)
   }
 }
 
-/** @throws Lacking if there is no folder for temporary files, as every server here needs one */
+/** Checks that the folder for temporary files is writable, as every local server needs one. @throws PrerequisiteMissing */
 export function checkTemporaryFolder(): void {
   try {
     accessSync(tmpdir(), constants.W_OK)
@@ -23,7 +23,7 @@ export function checkTemporaryFolder(): void {
   }
 }
 
-/** @throws Lacking if nothing answers there */
+/** Checks that something answers at this URL within ten seconds, with whatever status. @throws PrerequisiteMissing */
 export async function checkEndpoint(url: string): Promise<void> {
   try {
     await fetch(url, { signal: AbortSignal.timeout(10_000) })
@@ -35,7 +35,7 @@ export async function checkEndpoint(url: string): Promise<void> {
   }
 }
 
-/** @throws Lacking if there is no Python that could make a virtual environment */
+/** Checks that there is a Python 3 that can make a virtual environment. @throws PrerequisiteMissing */
 export async function checkPython(): Promise<void> {
   try {
     await promisify(execFile)('python3', ['-c', 'import ensurepip, venv'])
@@ -47,7 +47,7 @@ export async function checkPython(): Promise<void> {
   }
 }
 
-/** Runs a command to its end. What it lacks is told without a stack, and it exits with 1. */
+/** Runs a command. If a prerequisite is missing, prints the message without a stack trace and sets the exit code 1. */
 export async function runCommand(command: () => Promise<void>): Promise<void> {
   try {
     await command()

@@ -1,7 +1,7 @@
-/** How often it is said that a step still goes on, in milliseconds. */
+/** After so many milliseconds a step that still goes on is printed again, and again after as many more. */
 const REMINDER_INTERVAL_MS = 15_000
 
-/** Says what goes on, a line each, after the seconds since the beginning; and now and then that it still does. */
+/** Prints one line for each step of a long command, after the seconds since its start, and reminds of a step that takes long. */
 export class Progress {
   readonly #say: (line: string) => void
   readonly #began = performance.now()
@@ -12,11 +12,12 @@ export class Progress {
     this.#say = say
   }
 
-  /** Seconds so far. */
+  /** Whole seconds since this object was made. */
   get seconds(): number {
     return Math.round((performance.now() - this.#began) / 1000)
   }
 
+  /** Prints that a step begins. It lasts until the next one begins, or until `end`. */
   begin(step: string): void {
     this.#step = step
     this.#line(step)
@@ -24,7 +25,7 @@ export class Progress {
     this.#timer = setInterval(() => this.#line(`still: ${this.#step}`), REMINDER_INTERVAL_MS)
   }
 
-  /** Nothing more is said. */
+  /** Ends the last step: no reminder follows. */
   end(): void {
     clearInterval(this.#timer)
   }

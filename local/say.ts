@@ -1,7 +1,7 @@
-/** Prints a line. */
+/** Prints a line to stdout. */
 export const say = (line = '') => console.log(line)
 
-/** Prints a text that begins at this column, and goes on there in the next line where the terminal ends. */
+/** Prints a text from this column of the current line on, and wraps it to that column where the terminal ends. */
 export function sayAt(column: number, text: string): void {
   const room = Math.max(20, (process.stdout.columns ?? Number.POSITIVE_INFINITY) - column - 1)
   const lines: string[] = []

@@ -1,17 +1,21 @@
 import { checkTemporaryFolder } from './prerequisites.ts'
 import { say } from './say.ts'
 
-/** What a show needs, and ends when it is over. */
+/** The servers of a show. */
 type Stoppable = { stop(): Promise<void> }
 
 /**
- * Plays a show in the terminal, with real servers, from `opening` to a last line. However it ends, by Ctrl-C or as nobody reads
- * any more, its servers end with it, and their folders go. Its exit code is 0 if `play` says that all was proven.
+ * Runs a show: a demonstration with real servers that prints to the terminal. The servers stop however the show ends, also by
+ * Ctrl-C or when whoever reads its output has gone, and their folders are deleted.
+ * @param opening the first line
+ * @param start starts the servers
+ * @param play plays the show, and returns true if all that it claims was proven; then the exit code is 0, and else 1
+ * @param next what to read next, for the last line
  */
 export async function runShow<S extends Stoppable>(
   opening: string,
   start: () => Promise<S>,
-  play: (stage: S) => Promise<boolean>,
+  play: (servers: S) => Promise<boolean>,
   next: string,
 ): Promise<void> {
   try {
@@ -23,13 +27,13 @@ export async function runShow<S extends Stoppable>(
   say(opening)
   const starting = start()
   let stopped: Promise<void> | undefined
-  const stop = () => (stopped ??= starting.then(stage => stage.stop()))
+  const stop = () => (stopped ??= starting.then(servers => servers.stop()))
   const endEarly = async (code: number) => {
     await stop().catch(() => {})
     process.exit(code)
   }
   process.once('SIGINT', () => endEarly(130)).once('SIGTERM', () => endEarly(143))
-  // Whoever read has gone, as `head` does.
+  // Writing fails once the process that reads the output has ended, such as `head`.
   process.stdout.on('error', () => endEarly(0))
   let proven = false
   try {

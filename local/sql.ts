@@ -3,16 +3,20 @@ import { join } from 'node:path'
 import pg from 'pg'
 
 /**
- * The superuser of the PostgreSQL that `npm run local` started, as a line of libpq's password file. It is there while
- * the run is.
+ * Path of the file that says how the superuser logs in to the PostgreSQL of `npm run local`, while that runs. It is one line in the
+ * format of libpq's password file: https://www.postgresql.org/docs/current/libpq-pgpass.html
  */
 export const PASSWORD_FILE = '.local/pgpass'
 
-/** That line. Neither a host nor a password of ours has a colon. */
+/** The line of PASSWORD_FILE. A colon would have to be escaped, but no host or password here has one. */
 export const formatPasswordLine = (host: string, port: number, user: string, password: string) =>
   `${host}:${port}:*:${user}:${password}\n`
 
-/** The rows that statements give to the superuser of the run in `folder`, those of the last one that gives some. */
+/**
+ * Runs statements as the superuser of the PostgreSQL of `npm run local`.
+ * @param folder the project's folder
+ * @returns the rows of the last statement that returns any
+ */
 export async function queryLocalDatabase(statements: string, folder: string): Promise<object[]> {
   const read = (path: string) => readFileSync(join(folder, path), 'utf8').trim()
   const [host, port, , user, password] = read(PASSWORD_FILE).split(':')

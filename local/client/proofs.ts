@@ -1,14 +1,15 @@
 import type { Application, StoredValue } from './application.ts'
 
+/** A claim that is printed, and whether it is true. */
 export type Proof = [claim: string, holds: boolean]
 
-/** Prints what was proven. @returns true if all of it holds */
+/** Prints each claim with its result. @returns true if all of them are true */
 export function sayProofs(proofs: Proof[]): boolean {
   for (const [claim, holds] of proofs) console.log(`   ${holds ? '✓' : '✗ NOT TRUE:'} ${claim}`)
   return proofs.every(([, holds]) => holds)
 }
 
-/** That a rotation changed the password. `before` is what was current then. */
+/** Proves that a rotation changed the password. `before` is the current value from before the rotation. */
 export async function proveRotated(application: Application, before: StoredValue): Promise<Proof[]> {
   const now = (await application.read()) as StoredValue
   return [
@@ -18,7 +19,7 @@ export async function proveRotated(application: Application, before: StoredValue
   ]
 }
 
-/** That a rotation was taken back. `before` is what was current when it began. */
+/** Proves that a rotation was rolled back. `before` is the current value from before the rotation. */
 export async function proveUnchanged(application: Application, before: StoredValue): Promise<Proof[]> {
   const now = (await application.read()) as StoredValue
   return [

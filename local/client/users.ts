@@ -5,25 +5,29 @@ import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
 import type { PostgresServer } from '../servers/postgres.ts'
 import type { ValueStore } from './valueStores.ts'
 
+/** An admin: its user name in the database, and the ARN of its secret. */
 export type Admin = { user: string; arn: string }
 
 type Enrolment = {
+  /** With an admin, which the value names, the strategy is alternating users. */
   admin?: Admin
+  /** Tags beside `keyturn:managed`. */
   tags?: Record<string, string>
   valueStore?: ValueStore
-  /** Its test query goes well in the rehearsal, and fails in the test: see `failOnceChanged`. */
+  /** With this, the test query succeeds in the rehearsal and fails in the test: see `failOnceChanged`. */
   failsOnceChanged?: boolean
 }
 
+/** Name of the view that `failOnceChanged` makes. */
 const viewOf = (user: string) => `${user}_unchanged`
 
-/** Makes users in a database, and the stored value of each: its name is `<prefix><user>`. */
+/** Makes users in a PostgreSQL server, and for each a stored value with the name `<prefix><user>`. */
 export class Users implements AsyncDisposable {
-  /** Name of the secret of a user. */
+  /** Name of the secret that belongs to a user. */
   nameOf(user: string): string {
     return `${this.#prefix}${user}`
   }
-  /** Where the values are. */
+  /** The store of all values for which `enrol` was given no other one. */
   get valueStore(): ValueStore {
     return this.#secrets
   }
@@ -39,56 +43,60 @@ export class Users implements AsyncDisposable {
     this.#prefix = prefix
   }
 
+  /** Connects to the server as its superuser. @param secrets where the values are stored, unless `enrol` is told otherwise */
   static async connect(postgres: PostgresServer, secrets: ValueStore, prefix: string): Promise<Users> {
     const { host, port, caFile, superuser } = postgres
     const ssl = { ca: readFileSync(caFile, 'utf8') }
     const client = new pg.Client({ host, port, ssl, database: 'postgres', ...superuser })
-    // Whoever kills or restarts the server ends this session too.
+    // The connection ends when the server is killed or restarted; that must not end this process.
     client.on('error', () => {})
     await client.connect()
     return new Users(client, postgres, secrets, prefix)
   }
 
-  /** Makes an admin such as RDS has, who may create roles but is no superuser, and its secret. */
+  /** Makes an admin as RDS has them, which may create roles but is no superuser, and its secret. */
   async makeAdmin(user: string, tags: Record<string, string> = {}): Promise<Admin> {
-    const all = { 'keyturn:admin': 'true', ...tags }
-    const arn = await this.#make(user, 'createrole', {}, all, this.#secrets)
+    const allTags = { 'keyturn:admin': 'true', ...tags }
+    const arn = await this.#make(user, 'createrole', {}, allTags, this.#secrets)
     return { user, arn }
   }
 
-  /** Makes a user and its stored value, by default a secret, which Keyturn may rotate; gives back the value's id. */
+  /** Makes a user, and a stored value that Keyturn may rotate. @returns ARN of the secret, or name of the parameter */
   async enrol(
     user: string,
     { admin, tags = {}, valueStore = this.#secrets, failsOnceChanged = false }: Enrolment = {},
   ): Promise<string> {
-    const query = failsOnceChanged && { 'keyturn:test-query': `TABLE ${viewOf(user)}` }
-    const managed = { 'keyturn:managed': 'true', ...query, ...tags }
+    const testQuery = failsOnceChanged && { 'keyturn:test-query': `TABLE ${viewOf(user)}` }
+    const managed = { 'keyturn:managed': 'true', ...testQuery, ...tags }
     const id = await this.#make(user, '', { masterarn: admin?.arn }, managed, valueStore)
     if (admin) await this.#superuser.query(`grant ${name(user)} to ${name(admin.user)} with admin option`)
     if (failsOnceChanged) await this.failOnceChanged(user)
     return id
   }
 
-  /** Makes a user and its secret, of which Keyturn knows nothing yet, and an admin who may set its password, with a secret likewise. */
+  /** Makes a user and an admin that may set its password, each with a secret that has no tags, as before they are enrolled. */
   async makeUnmanaged(user: string, admin: string): Promise<void> {
     await this.#make(user, '', {}, {}, this.#secrets)
     await this.#make(admin, 'createrole', {}, {}, this.#secrets)
     await this.#superuser.query(`grant ${name(user)} to ${name(admin)} with admin option`)
   }
 
-  /** Makes a view that a user can read until it has another password than now. @returns a test query that reads it */
+  /**
+   * Makes a view that a user can read as long as it has the password of now: with another one, the view divides by zero.
+   * @returns a test query that reads the view
+   */
   async failOnceChanged(user: string): Promise<string> {
-    const of = `from pg_authid where rolname = ${text(user)}`
-    const { rows } = await this.#superuser.query(`select rolpassword ${of}`)
+    const roleOfUser = `from pg_authid where rolname = ${text(user)}`
+    const { rows } = await this.#superuser.query(`select rolpassword ${roleOfUser}`)
     const view = name(viewOf(user))
     await this.runSql(
-      `create view ${view} as select 1 / (rolpassword = ${text(rows[0]?.rolpassword)})::int as unchanged ${of};
+      `create view ${view} as select 1 / (rolpassword = ${text(rows[0]?.rolpassword)})::int as unchanged ${roleOfUser};
        grant select on ${view} to ${name(user)}`,
     )
     return `TABLE ${viewOf(user)}`
   }
 
-  /** Gives a user another password, which the server does not see in clear text. */
+  /** Gives a user another password. The server gets its SCRAM verifier and never the clear text. */
   async setPassword(user: string, password: string): Promise<void> {
     await this.runSql(`alter role ${name(user)} password ${text(await scramVerifier(password))}`)
   }
@@ -102,19 +110,27 @@ export class Users implements AsyncDisposable {
     await this.#superuser.end()
   }
 
-  /** A role whose password the server has never seen in clear text, and a stored value that holds it. */
+  /** Makes a user with a random password, of which the server gets the SCRAM verifier only, and a stored value. @returns the id */
   async #make(
     user: string,
-    attributes: string,
-    more: object,
+    roleAttributes: string,
+    moreFields: object,
     tags: Record<string, string>,
-    shelf: ValueStore,
+    valueStore: ValueStore,
   ): Promise<string> {
     const password = randomUUID()
     const verifier = text(await scramVerifier(password))
-    await this.#superuser.query(`create role ${name(user)} login ${attributes} password ${verifier}`)
+    await this.#superuser.query(`create role ${name(user)} login ${roleAttributes} password ${verifier}`)
     const { host, port } = this.#postgres
-    const value = { engine: 'postgres', host, port, dbname: 'postgres', username: user, password, ...more }
-    return shelf.put(`${this.#prefix}${user}`, JSON.stringify(value), tags)
+    const value = {
+      engine: 'postgres',
+      host,
+      port,
+      dbname: 'postgres',
+      username: user,
+      password,
+      ...moreFields,
+    }
+    return valueStore.put(`${this.#prefix}${user}`, JSON.stringify(value), tags)
   }
 }

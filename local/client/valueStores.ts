@@ -15,18 +15,19 @@ import {
 
 type Stage = 'current' | 'pending'
 
-/** Secrets Manager or Parameter Store, as those use it who do not rotate: operators and applications. */
+/** Secrets Manager or Parameter Store, as operators and applications use them. */
 export interface ValueStore {
-  /** What an execution's input calls it. */
+  /** The `store` in the input of an execution. */
   readonly store: 'secrets-manager' | 'parameter-store'
-  /** @returns the id that it rotates under */
+  /** Creates a secret or a parameter. @returns its id in the input of an execution: the ARN, or the parameter's name */
   put(name: string, value: string, tags: Record<string, string>): Promise<string>
-  /** Undefined if no version is at this stage. */
+  /** Reads the value of the current or the pending version. @returns undefined if there is no such version */
   read(id: string, stage: Stage): Promise<string | undefined>
-  /** Every version of all whose names begin with `prefix`, which ends with a slash. */
+  /** The value of each version of all secrets or parameters whose names begin with `prefix`, which ends with a slash. */
   allVersions(prefix: string): Promise<string[]>
 }
 
+/** Secrets Manager. */
 export class SecretValueStore implements ValueStore {
   readonly store = 'secrets-manager'
   readonly #client: SecretsManagerClient
@@ -49,26 +50,27 @@ export class SecretValueStore implements ValueStore {
 
   async allVersions(prefix: string): Promise<string[]> {
     const values: string[] = []
-    const paged = { client: this.#client }
+    const pagination = { client: this.#client }
     const query = { Filters: [{ Key: 'name' as const, Values: [prefix] }] }
-    for await (const { SecretList = [] } of paginateListSecrets(paged, query))
+    for await (const { SecretList = [] } of paginateListSecrets(pagination, query))
       for (const { ARN: SecretId } of SecretList)
-        for await (const { Versions = [] } of paginateListSecretVersionIds(paged, {
+        for await (const { Versions = [] } of paginateListSecretVersionIds(pagination, {
           SecretId,
           IncludeDeprecated: true,
         }))
           for (const { VersionId } of Versions) {
             const command = new GetSecretValueCommand({ SecretId, VersionId })
-            // A rotation that failed before it wrote one leaves a version without a value.
+            // A rotation that Secrets Manager started and that failed early leaves a version without a value.
             values.push((await undefinedIfAbsent(this.#client.send(command)))?.SecretString ?? '')
           }
     return values
   }
 }
 
-/** Keyturn keeps what is pending beside a parameter: docs/parameter-store.md. */
-const pendingOf = (name: string) => `/keyturn/pending${name}`
+/** The path under which Keyturn keeps a parameter's pending value and lock: docs/parameter-store.md. */
+const pendingPathOf = (name: string) => `/keyturn/pending${name}`
 
+/** Parameter Store. */
 export class ParameterValueStore implements ValueStore {
   readonly store = 'parameter-store'
   readonly #client: SSMClient
@@ -85,18 +87,21 @@ export class ParameterValueStore implements ValueStore {
   }
 
   async read(id: string, stage: Stage): Promise<string | undefined> {
-    if (stage === 'current') return this.#value(id)
-    const token = await this.#value(`${pendingOf(id)}/lock`)
-    return token && this.#value(`${pendingOf(id)}/${token}`)
+    if (stage === 'current') return this.#readValue(id)
+    const token = await this.#readValue(`${pendingPathOf(id)}/lock`)
+    return token && this.#readValue(`${pendingPathOf(id)}/${token}`)
   }
 
   async allVersions(prefix: string): Promise<string[]> {
-    const names = [...(await this.#under(`/${prefix}`)), ...(await this.#under(pendingOf(`/${prefix}`)))]
-    const paged = { client: this.#client }
+    const names = [
+      ...(await this.#listUnder(`/${prefix}`)),
+      ...(await this.#listUnder(pendingPathOf(`/${prefix}`))),
+    ]
+    const pagination = { client: this.#client }
     const values: string[] = []
     // A lock holds the token of a rotation and no value.
     for (const Name of names.filter(name => !name.endsWith('/lock')))
-      for await (const { Parameters = [] } of paginateGetParameterHistory(paged, {
+      for await (const { Parameters = [] } of paginateGetParameterHistory(pagination, {
         Name,
         WithDecryption: true,
       }))
@@ -104,13 +109,14 @@ export class ParameterValueStore implements ValueStore {
     return values
   }
 
-  async #under(path: string): Promise<string[]> {
+  /** The names of all parameters under a path. */
+  async #listUnder(path: string): Promise<string[]> {
     const pages = paginateGetParametersByPath({ client: this.#client }, { Path: path, Recursive: true })
     const found = await Array.fromAsync(pages)
     return found.flatMap(({ Parameters = [] }) => Parameters.map(({ Name = '' }) => Name))
   }
 
-  async #value(name: string): Promise<string | undefined> {
+  async #readValue(name: string): Promise<string | undefined> {
     const command = new GetParameterCommand({ Name: name, WithDecryption: true })
     return (await undefinedIfAbsent(this.#client.send(command)))?.Parameter?.Value
   }

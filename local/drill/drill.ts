@@ -15,7 +15,7 @@ import {
   type TwoRegions,
 } from './twoRegions.ts'
 
-/** What a state of a promotion does, for a reader who sees it go by. */
+/** What each state of a promotion does, for somebody who watches the drill. */
 const STATE_DESCRIPTIONS: Record<string, string> = {
   FindReplicas: `the replicas of ${LOST_REGION}, which does not answer`,
   FindVersion: 'a login with current, else with previous, else with pending, once each',
@@ -26,78 +26,93 @@ const STATE_DESCRIPTIONS: Record<string, string> = {
   AnnouncePromotion: 'event "Promotion Finished"',
 } satisfies Partial<Record<StateName<'promote'>, string>>
 
-/** A secret, its application, and where its rotation stands when the Region is lost. */
+/** A secret that rotates when the Region is lost, and its application. */
 type DrilledSecret = {
   user: string
-  ids: SecretArns
+  arns: SecretArns
   application: SteadyApplication
+  /** Where its rotation stands when the Region is lost, and the same for somebody who watches. */
   lostWhen: RotationMoment
   description: string
 }
 
-/** Milliseconds for which a user that was replaced stays open: longer than an application keeps its value. */
+/** Milliseconds for which a replaced user stays valid: longer than an application uses a value that it has read. */
 const GRACE_MS = 1000
 
-/** A Region is lost while two secrets rotate, and its replicas are promoted in the other one. */
+/**
+ * The show of `npm run drill`: a Region is lost while two secrets rotate in it, and the replicas of its secrets are promoted in
+ * another Region. Its methods are the parts of the show, in order.
+ */
 export class Drill {
   readonly #regions: TwoRegions
-  #played: DrilledSecret[] = []
+  #secrets: DrilledSecret[] = []
+  /** When the Region was lost, by `performance.now()`. */
   #lostAt = 0
 
   constructor(regions: TwoRegions) {
     this.#regions = regions
   }
 
-  /** @returns true if all was as it should be */
+  /** Plays the whole drill. @returns true if everything that it claims was proven */
   async run(): Promise<boolean> {
     const proven: boolean[] = []
-    await this.#begin()
+    await this.#setUp()
     proven.push(await this.#rehearse())
     try {
-      await this.#rotateThere()
-      const labelled = await this.#lose()
+      await this.#rotateInLostRegion()
+      const labelled = await this.#loseRegion()
       proven.push(await this.#promote(labelled))
-      proven.push(await this.#rotateHere())
-      proven.push(await this.#seeItBack())
+      proven.push(await this.#rotateInSurvivingRegion())
+      proven.push(await this.#bringBackLostRegion())
     } finally {
-      await Promise.all(this.#played.map(({ application }) => application.stop()))
+      await Promise.all(this.#secrets.map(({ application }) => application.stop()))
     }
     return !proven.includes(false)
   }
 
-  async #begin(): Promise<void> {
+  /** Part 1: makes users, secrets and replicas, and prints them. */
+  async #setUp(): Promise<void> {
     const regions = this.#regions
     await regions.startStandby()
     const billing = await regions.enrol('billing', { admin: 'master' })
     const shop = await regions.enrol('shop')
-    const play = (user: string, ids: SecretArns, caught: RotationMoment, says: string): DrilledSecret => {
-      const application = new SteadyApplication(this.#applicationIn('from', ids.from))
-      return { user, ids, application, lostWhen: caught, description: says }
+    const makeSecret = (
+      user: string,
+      arns: SecretArns,
+      lostWhen: RotationMoment,
+      description: string,
+    ): DrilledSecret => {
+      const application = new SteadyApplication(this.#applicationIn('from', arns.from))
+      return { user, arns, application, lostWhen, description }
     }
-    this.#played = [
-      play(
+    this.#secrets = [
+      makeSecret(
         'billing',
         billing,
         { when: 'in the grace time' },
         'in its grace time: AWSCURRENT is the other user, and the one before still logs in',
       ),
-      play(
+      makeSecret(
         'shop',
         shop,
         { when: 'after', state: 'SetSecret' },
         'after SetSecret: the database knows the new password alone, and AWSCURRENT is the old one',
       ),
     ]
-    const [old, own] = [regions.embedded.postgres, regions.standby].map(({ host, port }) => `${host}:${port}`)
+
+    const [lostServer, standby] = [regions.embedded.postgres, regions.standby].map(
+      ({ host, port }) => `${host}:${port}`,
+    )
     this.#title('1. Two Regions')
     this.#row(
       LOST_REGION,
-      `PostgreSQL at ${old}, and three secrets: shop, a single user; billing, two users that take turns; master, the admin for that`,
+      `PostgreSQL at ${lostServer}, and three secrets: shop, a single user; billing, two users that take turns; master, the admin for that`,
     )
-    this.#row(SURVIVING_REGION, `a standby of that PostgreSQL at ${own}, and a replica of each secret`)
-    this.#row('host map', JSON.stringify({ [`${old}`]: own }))
+    this.#row(SURVIVING_REGION, `a standby of that PostgreSQL at ${standby}, and a replica of each secret`)
+    this.#row('host map', JSON.stringify({ [`${lostServer}`]: standby }))
   }
 
+  /** Part 2: promotes all replicas without a change. */
   async #rehearse(): Promise<boolean> {
     this.#title(`2. ${SURVIVING_REGION} rehearses its promotion, as it does every week`)
     await this.#regions.standby.waitUntilCaughtUp()
@@ -105,14 +120,15 @@ export class Drill {
     return sayProofs([[`${promoted} of ${count} are ready: each logs in on the standby`, promoted === 3]])
   }
 
-  async #rotateThere(): Promise<void> {
+  /** Part 3: starts the applications and rotates each secret once. */
+  async #rotateInLostRegion(): Promise<void> {
     this.#title(
       `3. An application of each secret in ${LOST_REGION} asks the database ${QUERIES_PER_SECOND} times a second; the secrets rotate`,
     )
-    for (const { application } of this.#played) application.start()
+    for (const { application } of this.#secrets) application.start()
     await sleep(500)
-    for (const { user, ids, application } of this.#played) {
-      const { failure } = await this.#regions.rotate(ids.from, { grace: GRACE_MS })
+    for (const { user, arns, application } of this.#secrets) {
+      const { failure } = await this.#regions.rotate(arns.from, { grace: GRACE_MS })
       if (failure) throw new Error(`${user} did not rotate: ${failure.error}: ${failure.cause.errorMessage}`)
       await sleep(500)
       this.#row(
@@ -122,56 +138,59 @@ export class Drill {
     }
   }
 
-  /** @returns what the second Region had of each secret at that moment */
-  async #lose(): Promise<LabelledVersion[][]> {
+  /** Part 4: loses the Region in the middle of both rotations. @returns by secret, the versions of its replica at that moment */
+  async #loseRegion(): Promise<LabelledVersion[][]> {
     const regions = this.#regions
     this.#title(
       `4. While both rotate again, ${LOST_REGION} is lost: its database is killed, and its Secrets Manager is silent`,
     )
-    for (const { ids, lostWhen } of this.#played)
-      await regions.rotateUntil(ids.from, lostWhen, { grace: GRACE_MS })
-    for (const { user, description } of this.#played) this.#row(user, description)
+    for (const { arns, lostWhen } of this.#secrets)
+      await regions.rotateUntil(arns.from, lostWhen, { grace: GRACE_MS })
+    for (const { user, description } of this.#secrets) this.#row(user, description)
     await regions.standby.waitUntilCaughtUp()
     this.#lostAt = performance.now()
     await regions.loseFirstRegion()
-    for (const { application, ids } of this.#played) application.moveTo(this.#applicationIn('here', ids.here))
+    for (const { application, arns } of this.#secrets)
+      application.moveTo(this.#applicationIn('here', arns.here))
     this.#event(`lost; the applications go on in ${SURVIVING_REGION}`)
-    const labelled = await Promise.all(this.#played.map(({ ids }) => regions.labelledVersions(ids.here)))
+    const labelled = await Promise.all(this.#secrets.map(({ arns }) => regions.labelledVersions(arns.here)))
     await regions.standby.promote()
     this.#event('the standby is promoted: it takes changes')
     return labelled
   }
 
+  /** Part 5: promotes the replicas. `labelled` is what #loseRegion returned. */
   async #promote(labelled: LabelledVersion[][]): Promise<boolean> {
     this.#title(`5. The state machine promote in ${SURVIVING_REGION}`)
     const { promoted, failed } = await this.#runPromotion({ from: LOST_REGION }, 'shown')
     this.#event('the promotion has ended')
-    await this.#servedAgain()
+    await this.#waitUntilServed()
     say()
-    for (const { user, application } of this.#played) {
+    for (const { user, application } of this.#secrets) {
       const { servedAgainAt = Number.NaN, failedCount } = application
       const seconds = ((servedAgainAt - this.#lostAt) / 1000).toFixed(2)
       this.#row(user, `the first good query came ${seconds} s after the loss; queries lost: ${failedCount}`)
     }
     say(`\n   What ${SURVIVING_REGION} had of each secret when ${LOST_REGION} was lost:`)
-    for (const [n, { user, ids }] of this.#played.entries())
-      await this.#sayLabelled(user, ids, labelled[n] ?? [])
+    for (const [i, { user, arns }] of this.#secrets.entries())
+      await this.#sayLabelled(user, arns, labelled[i] ?? [])
     say()
     return sayProofs([
       [`${promoted} secrets were promoted, and ${failed.count} not`, promoted === 3 && failed.count === 0],
-      ...(await this.#standing()),
+      ...(await this.#provePromoted()),
     ])
   }
 
-  /** Waits until every application is served again, for some seconds at most. */
-  async #servedAgain(): Promise<void> {
+  /** Waits until each application has had a query answered in the second Region, ten seconds at most. */
+  async #waitUntilServed(): Promise<void> {
     const end = performance.now() + 10_000
     const isWaiting = ({ application }: DrilledSecret) => application.servedAgainAt === undefined
-    while (performance.now() < end && this.#played.some(isWaiting)) await sleep(20)
+    while (performance.now() < end && this.#secrets.some(isWaiting)) await sleep(20)
   }
 
-  async #sayLabelled(user: string, { here: id }: SecretArns, labelled: LabelledVersion[]): Promise<void> {
-    const application = this.#applicationIn('here', id)
+  /** Prints for each version that a replica had whether the database accepts it, and which one is current now. */
+  async #sayLabelled(user: string, { here: arn }: SecretArns, labelled: LabelledVersion[]): Promise<void> {
+    const application = this.#applicationIn('here', arn)
     const now = await application.read()
     for (const { labels, value } of labelled) {
       const logsIn = await application.canLogIn({ ...value, port: this.#regions.standby.port })
@@ -181,15 +200,15 @@ export class Drill {
     }
   }
 
-  /** What holds of each secret once it stands alone. */
-  async #standing(): Promise<Proof[]> {
-    const all = this.#played.flatMap(({ user, ids }): [string, string][] => [
-      [user, ids.here],
-      ...(ids.adminHere ? [['master', ids.adminHere] as [string, string]] : []),
+  /** Proves that each promoted secret logs in to the standby and has no pending version, the admin's secret too. */
+  async #provePromoted(): Promise<Proof[]> {
+    const promoted = this.#secrets.flatMap(({ user, arns }): [string, string][] => [
+      [user, arns.here],
+      ...(arns.adminHere ? [['master', arns.adminHere] as [string, string]] : []),
     ])
     return Promise.all(
-      all.map(async ([user, id]): Promise<Proof> => {
-        const application = this.#applicationIn('here', id)
+      promoted.map(async ([user, arn]): Promise<Proof> => {
+        const application = this.#applicationIn('here', arn)
         const value = await application.read()
         const isGood = value?.port === this.#regions.standby.port && (await application.canLogIn(value))
         const isSettled = (await application.read('pending')) === undefined
@@ -201,13 +220,14 @@ export class Drill {
     )
   }
 
-  async #rotateHere(): Promise<boolean> {
+  /** Part 6: rotates each promoted secret in the second Region. */
+  async #rotateInSurvivingRegion(): Promise<boolean> {
     this.#title(`6. The secrets rotate in ${SURVIVING_REGION}`)
     const proofs: Proof[] = []
-    for (const { user, ids, application } of this.#played) {
-      const reader = this.#applicationIn('here', ids.here)
+    for (const { user, arns, application } of this.#secrets) {
+      const reader = this.#applicationIn('here', arns.here)
       const before = (await reader.read()) as StoredValue
-      const input = { store: 'secrets-manager', id: ids.here }
+      const input = { store: 'secrets-manager', id: arns.here }
       const { failure } = await this.#regions.secondRegion.run('rotate', randomUUID(), input, {
         grace: GRACE_MS,
       })
@@ -222,29 +242,27 @@ export class Drill {
     return sayProofs(proofs)
   }
 
-  async #seeItBack(): Promise<boolean> {
+  /** Part 7: the lost Region comes back, and must not rotate what the other Region has promoted. */
+  async #bringBackLostRegion(): Promise<boolean> {
     this.#title(`7. ${LOST_REGION} comes back, with all that it had, and would rotate`)
     await this.#regions.bringBackFirstRegion()
-    const before = this.#played.map(({ application: { served, failedCount } }) => ({
-      served,
-      lost: failedCount,
-    }))
+    const before = this.#secrets.map(({ application: { served, failedCount } }) => ({ served, failedCount }))
     const proofs: Proof[] = []
-    for (const { user, ids } of this.#played) {
-      const { failure } = await this.#regions.rotate(ids.from)
+    for (const { user, arns } of this.#secrets) {
+      const { failure } = await this.#regions.rotate(arns.from)
       const isRefused = failure?.error === 'PromotedElsewhere'
       proofs.push([`${user}: its rotation in ${LOST_REGION} is refused, with PromotedElsewhere`, isRefused])
     }
     await sleep(1000)
-    for (const [n, { user, application }] of this.#played.entries()) {
-      const { served, lost } = before[n] as { served: number; lost: number }
-      const isServed = application.served > served && application.failedCount === lost
+    for (const [i, { user, application }] of this.#secrets.entries()) {
+      const { served, failedCount } = before[i] as { served: number; failedCount: number }
+      const isServed = application.served > served && application.failedCount === failedCount
       proofs.push([`${user}: the application in ${SURVIVING_REGION} goes on, and no query is lost`, isServed])
     }
     return sayProofs(proofs)
   }
 
-  /** Runs it; `shown` prints each state that calls something, the first time that it goes by. */
+  /** Runs a promotion. With `shown`, prints each state that calls something when it is entered for the first time. */
   async #runPromotion(input: object, how?: 'shown'): Promise<PromotionReport> {
     const seen = new Set<string>()
     const entered = (state: string) => {
@@ -259,24 +277,25 @@ export class Drill {
     return output as PromotionReport
   }
 
-  #applicationIn(region: 'from' | 'here', id: string): Application {
+  /** A reader of a secret, in the lost Region (`from`) or the surviving one (`here`). */
+  #applicationIn(region: 'from' | 'here', arn: string): Application {
     const { valueStores, embedded } = this.#regions
-    return new Application(valueStores[region], id, embedded.postgres.caFile)
+    return new Application(valueStores[region], arn, embedded.postgres.caFile)
   }
 
-  /** Says what comes next; it begins with a number. */
+  /** Prints the title of a part, such as "1. Two Regions". */
   #title(text: string): void {
     say()
     sayAt(3, text)
   }
 
-  /** Says something of what is named. */
+  /** Prints a line about something: its name, then the text. */
   #row(name: string, text: string): void {
     process.stdout.write(`   ${name.padEnd(14)}`)
     sayAt(17, text)
   }
 
-  /** Says what happens now, after the seconds since the loss. */
+  /** Prints what happens now, after the seconds since the Region was lost. */
   #event(text: string): void {
     const seconds = ((performance.now() - this.#lostAt) / 1000).toFixed(2)
     process.stdout.write(`   ${`${seconds} s`.padStart(7)}       `)

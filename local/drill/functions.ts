@@ -4,20 +4,21 @@ import { makeEventBusTasks } from '../embedded/eventBus.ts'
 import { functionsOf, runExecution, type Tasks } from '../embedded/stateMachine.ts'
 import type { ExecutionMessage, ExecutionRequest } from './secondRegion.ts'
 
-/** The thread of SecondRegion: it loads a Region's functions, says so, and runs each execution that it is asked for. */
-const tell = (told: ExecutionMessage | 'loaded') => parentPort?.postMessage(told)
+// The thread of SecondRegion. It loads the functions, sends 'loaded', and then runs each execution that a message asks for.
+
+const send = (message: ExecutionMessage | 'loaded') => parentPort?.postMessage(message)
 
 const tasks: Tasks = makeEventBusTasks()
 for (const machine of ['promote', 'rotate'] as const)
   for (const [state, file] of functionsOf(machine)) tasks[state] = await loadHandler(file as FunctionName)
 
-parentPort?.on('message', async ({ number, machine, name, input, grace }: ExecutionRequest) => {
+parentPort?.on('message', async ({ number, machine, name, input, graceMs }: ExecutionRequest) => {
   const execution = await runExecution(machine, tasks, name, input, {
     retryPauseMs: 100,
-    graceMs: grace,
-    onStateEntered: entered => tell({ number, entered }),
-    onTaskTried: (tried, failure) => tell({ number, tried, failure }),
+    graceMs,
+    onStateEntered: entered => send({ number, entered }),
+    onTaskTried: (tried, failure) => send({ number, tried, failure }),
   })
-  tell({ number, execution })
+  send({ number, execution })
 })
-tell('loaded')
+send('loaded')

@@ -3,70 +3,74 @@ import { Worker } from 'node:worker_threads'
 import type { MachineName } from '../../fleet/states.ts'
 import type { Execution, Failure } from '../embedded/stateMachine.ts'
 
-/** Which execution is to run. */
+/** Message to the thread: run this execution. All messages about it have its number. */
 export type ExecutionRequest = {
   number: number
   machine: MachineName
   name: string
   input: unknown
-  grace: number
+  graceMs: number
 }
 
-/** What is told of it: each state as it goes by, each try that failed, and how it ended. */
+/** Message from the thread: a state was entered, a state's task was tried (and perhaps failed), or the execution has ended. */
 export type ExecutionMessage = { number: number } & (
   | { entered: string }
   | { tried: string; failure: Failure | undefined }
   | { execution: Execution }
 )
 
+/** Called with the name of each state that is entered, and after each try of a state's task. */
 type ExecutionListeners = { entered?(state: string): void; tried?(state: string, failure?: Failure): void }
 
 /**
- * The functions and state machines of the second Region. They are in a thread of their own, as the functions of a Region read
- * its environment when they are loaded, and the AWS SDK keeps the Region that it has found.
+ * The functions and state machines of the second Region. They run in a thread of their own with an environment of its own, as
+ * functions read their environment when they are loaded, and the AWS SDK remembers the Region that it found there.
  */
 export class SecondRegion {
   readonly #worker: Worker
-  readonly #watches = new Map<number, (told: ExecutionMessage) => void>()
+  /** By the number of the execution. */
+  readonly #listeners = new Map<number, (message: ExecutionMessage) => void>()
   #count = 0
 
   private constructor(worker: Worker) {
     this.#worker = worker
-    worker.on('message', (told: ExecutionMessage) => this.#watches.get(told.number)?.(told))
+    worker.on('message', (message: ExecutionMessage) => this.#listeners.get(message.number)?.(message))
   }
 
-  /** Loads the functions in this environment. */
+  /** Starts the thread and loads the functions there. */
   static async start(env: NodeJS.ProcessEnv): Promise<SecondRegion> {
     const worker = new Worker(new URL('functions.ts', import.meta.url), { env })
-    // Once they are loaded; an error of the thread is thrown here.
+    // The first message says that the functions are loaded. `once` throws if the thread fails before.
     await once(worker, 'message')
     return new SecondRegion(worker)
   }
 
-  /** Runs one execution to its end. The grace time takes `grace` milliseconds. */
+  /** Runs one execution to its end. The grace time takes `grace` milliseconds in place of what the tag says. */
   async run(
     machine: MachineName,
     name: string,
     input: unknown,
-    { grace = 0, ...watch }: ExecutionListeners & { grace?: number } = {},
+    { grace = 0, ...listeners }: ExecutionListeners & { grace?: number } = {},
   ): Promise<Execution> {
     const number = ++this.#count
     const ended = Promise.withResolvers<Execution>()
-    this.#watches.set(number, told => {
-      if ('entered' in told) watch.entered?.(told.entered)
-      else if ('tried' in told) watch.tried?.(told.tried, told.failure)
-      else ended.resolve(told.execution)
+    this.#listeners.set(number, message => {
+      if ('entered' in message) listeners.entered?.(message.entered)
+      else if ('tried' in message) listeners.tried?.(message.tried, message.failure)
+      else ended.resolve(message.execution)
     })
     this.#worker.once('error', ended.reject)
     try {
-      this.#worker.postMessage({ number, machine, name, input, grace } satisfies ExecutionRequest)
+      const request: ExecutionRequest = { number, machine, name, input, graceMs: grace }
+      this.#worker.postMessage(request)
       return await ended.promise
     } finally {
       this.#worker.off('error', ended.reject)
-      this.#watches.delete(number)
+      this.#listeners.delete(number)
     }
   }
 
+  /** Ends the thread, with whatever runs in it. */
   async stop(): Promise<void> {
     await this.#worker.terminate()
   }

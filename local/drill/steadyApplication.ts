@@ -1,25 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Application, StoredValue } from '../client/application.ts'
 
-/** Queries a second, each over a login of its own. */
+/** How many queries an application makes each second, each over a login of its own. */
 export const QUERIES_PER_SECOND = 20
-/** How long a value is kept, in milliseconds, unless a login with it fails. */
+/** For how many milliseconds the application uses a value before it reads the value again, unless a login fails. */
 const CACHE_MS = 500
 
 /**
- * An application that queries at a steady rate, and goes on in another Region when it is moved there. It keeps the value of its
- * secret as applications with a cache do: it reads the secret again after a while, and at once after a login that failed.
+ * An application that queries at a steady rate, and can be moved to another Region. It caches the value of its secret: it reads
+ * the secret again half a second later, and at once after a login that failed.
  */
 export class SteadyApplication {
+  /** Queries since the start or the last move: how many were answered, and how many failed. */
   served = 0
   failedCount = 0
-  /** When the first query was served that began after the move, as `performance.now()` tells it. */
+  /** When the first query since the last move was answered, by `performance.now()`. */
   servedAgainAt: number | undefined
   #application: Application
-  #moved = 0
+  /** By `performance.now()`, like #readAt. */
+  #movedAt = 0
   #value: StoredValue | undefined
   #readAt = 0
-  #running = true
+  #isRunning = true
   #done = Promise.resolve()
 
   constructor(application: Application) {
@@ -27,52 +29,54 @@ export class SteadyApplication {
   }
 
   start(): void {
-    this.#done = this.#work()
+    this.#done = this.#queryUntilStopped()
   }
 
-  /** From now on its queries are made elsewhere, with nothing in the cache; they are counted anew. */
+  /** Moves the application to another Region: its cache is empty there, and its queries are counted from 0. */
   moveTo(application: Application): void {
     this.#application = application
     this.#value = undefined
-    this.#moved = performance.now()
+    this.#movedAt = performance.now()
     this.served = 0
     this.failedCount = 0
     this.servedAgainAt = undefined
   }
 
+  /** Stops, and waits for the queries that are not answered yet. */
   async stop(): Promise<void> {
-    this.#running = false
+    this.#isRunning = false
     await this.#done
   }
 
-  async #work(): Promise<void> {
+  async #queryUntilStopped(): Promise<void> {
     const open = new Set<Promise<void>>()
     const began = performance.now()
-    for (let count = 0; this.#running; count++) {
+    for (let count = 0; this.#isRunning; count++) {
       await sleep(Math.max(0, began + (count * 1000) / QUERIES_PER_SECOND - performance.now()))
-      const asked = this.#ask().finally(() => open.delete(asked))
-      open.add(asked)
+      const query = this.#query().finally(() => open.delete(query))
+      open.add(query)
     }
     await Promise.all(open)
   }
 
-  async #ask(): Promise<void> {
+  /** Makes one query and counts it. */
+  async #query(): Promise<void> {
     const application = this.#application
     const began = performance.now()
     const value = await this.#valueFor(application)
     const isServed = value !== undefined && (await application.canLogIn(value))
-    // What the Region before was asked, and answers late, is no query of this one.
+    // This query was made in the Region that the application has left meanwhile.
     if (isServed && application !== this.#application) return
     if (isServed) {
       this.served++
-      if (began > this.#moved) this.servedAgainAt ??= performance.now()
+      if (began > this.#movedAt) this.servedAgainAt ??= performance.now()
       return
     }
     this.failedCount++
     if (value === this.#value) this.#value = undefined
   }
 
-  /** Undefined if the secret cannot be read. */
+  /** The cached value, or else what can be read, or else the value that was read last. @returns undefined if none was ever read */
   async #valueFor(application: Application): Promise<StoredValue | undefined> {
     if (this.#value && performance.now() - this.#readAt < CACHE_MS) return this.#value
     this.#readAt = performance.now()

@@ -24,53 +24,58 @@ import { SecondRegion } from './secondRegion.ts'
 export const LOST_REGION = 'eu-west-1'
 export const SURVIVING_REGION = 'eu-central-1'
 
-/** A moment of a rotation: before or after a state, or in the grace time, whatever its state is called. */
+/** A moment of a rotation: before or after a state, or in the grace time, which several states can stand for. */
 export type RotationMoment =
   | { when: 'before' | 'after'; state: StateName<'rotate'> }
   | { when: 'in the grace time' }
 
-/** The ARNs of a secret in both Regions, and of its admin's in the second one. */
+/** The ARNs of a secret in the lost Region (`from`) and in the surviving one (`here`), and of its admin's secret there. */
 export type SecretArns = { from: string; here: string; adminHere?: string }
 
-/** One version of a secret that has a label. */
+/** A version of a secret that has labels: `current`, `pending` or `previous`. */
 export type LabelledVersion = { labels: string[]; value: StoredValue }
 
 const PROMOTION_TABLE = { name: 'promotions', hashKey: 'kind', rangeKey: 'credential' }
 
-/** Two Regions in this process: a PostgreSQL and its standby, secrets and their replicas, and the functions of both. */
+/**
+ * Two Regions in this process: a PostgreSQL and its standby, secrets and their replicas, and the functions of both. `from` is what
+ * belongs to the Region that is lost, `here` what belongs to the surviving one.
+ */
 export class TwoRegions {
-  /** The first Region; its Secrets Manager has both. */
+  /** What runs in the first Region. Its Secrets Manager serves both Regions. */
   readonly embedded: Embedded
   readonly secondRegion: SecondRegion
-  /** Where applications of either Region read their secrets. */
+  /** From where the applications of each Region read their secrets. */
   readonly valueStores: { from: SecretValueStore; here: SecretValueStore }
+  /** Secrets Manager in the second Region. */
   readonly #here: SecretsManagerClient
-  /** All that ends with it, but the standby, which listens at this port. */
+  /** All that is stopped at the end, but the standby. */
   readonly #started: AsyncDisposableStack
-  readonly #port: number
+  /** Where the standby listens. */
+  readonly #standbyPort: number
   #standby: PostgresStandby | undefined
-  /** What stands still in the first Region, and what it waits for: the end of all. */
-  readonly #standing: Promise<unknown>[] = []
+  /** Executions of the first Region that stand still, and the promise that each waits for: `stop` rejects it. */
+  readonly #stoppedRuns: Promise<unknown>[] = []
   readonly #end = Promise.withResolvers<never>()
 
   private constructor(
     embedded: Embedded,
-    second: SecondRegion,
-    { port, started }: { port: number; started: AsyncDisposableStack },
+    secondRegion: SecondRegion,
+    { standbyPort, started }: { standbyPort: number; started: AsyncDisposableStack },
   ) {
     this.embedded = embedded
-    this.secondRegion = second
+    this.secondRegion = secondRegion
     this.#end.promise.catch(() => {})
     this.#here = new SecretsManagerClient({ endpoint: embedded.secretsManager.url, region: SURVIVING_REGION })
     this.valueStores = {
       from: new SecretValueStore(embedded.secrets),
       here: new SecretValueStore(this.#here),
     }
-    this.#port = port
+    this.#standbyPort = standbyPort
     this.#started = started
   }
 
-  /** Starts all but the standby. The functions of the first Region are in this thread, and read its environment. */
+  /** Starts everything but the standby. The functions of the first Region run in this thread, and read its environment. */
   static async start(): Promise<TwoRegions> {
     process.env.KEYTURN_PEER_REGIONS = SURVIVING_REGION
     await using started = new AsyncDisposableStack()
@@ -79,11 +84,13 @@ export class TwoRegions {
     const folder = started.adopt(mkdtempSync(join(tmpdir(), 'keyturn-drill-')), path =>
       rmSync(path, { recursive: true, force: true }),
     )
-    const port = await freePort()
+
+    const standbyPort = await freePort()
     const { postgres } = embedded
-    const map = { [`${postgres.host}:${postgres.port}`]: `${postgres.host}:${port}` }
+    const hostMap = { [`${postgres.host}:${postgres.port}`]: `${postgres.host}:${standbyPort}` }
     const KEYTURN_HOST_MAP = join(folder, 'hosts.json')
-    writeFileSync(KEYTURN_HOST_MAP, JSON.stringify(map))
+    writeFileSync(KEYTURN_HOST_MAP, JSON.stringify(hostMap))
+
     const env = {
       ...process.env,
       AWS_REGION: SURVIVING_REGION,
@@ -93,22 +100,23 @@ export class TwoRegions {
       KEYTURN_PROMOTION_TABLE: PROMOTION_TABLE.name,
       KEYTURN_ROTATION_FUNCTION: `arn:aws:lambda:${SURVIVING_REGION}:123456789012:function:keyturn-local-rotateSecret`,
     }
-    const second = started.adopt(await SecondRegion.start(env), each => each.stop())
-    return new TwoRegions(embedded, second, { port, started: started.move() })
+    const secondRegion = started.adopt(await SecondRegion.start(env), each => each.stop())
+    return new TwoRegions(embedded, secondRegion, { standbyPort, started: started.move() })
   }
 
+  /** The standby that runs. @throws Error before `startStandby` */
   get standby(): PostgresStandby {
     if (!this.#standby) throw new Error('no standby follows yet')
     return this.#standby
   }
 
-  /** Has a standby follow the PostgreSQL of the first Region, in place of the one that may have done so before. */
+  /** Starts a standby that follows the PostgreSQL of the first Region. It takes the place of an earlier one, if there is one. */
   async startStandby(): Promise<void> {
     await this.#standby?.stop()
-    this.#standby = await startStandbyOf(this.embedded.postgres, { port: this.#port })
+    this.#standby = await startStandbyOf(this.embedded.postgres, { port: this.#standbyPort })
   }
 
-  /** Makes a user of the first Region's PostgreSQL and its secret, with a replica; with an admin, users alternate. */
+  /** Makes a user in the first Region's PostgreSQL, and its secret with a replica. With `admin` makes an admin too: users alternate. */
   async enrol(user: string, { admin: adminName }: { admin?: string } = {}): Promise<SecretArns> {
     await using users = await Users.connect(this.embedded.postgres, this.valueStores.from, 'drill/')
     const home = { 'keyturn:home': LOST_REGION }
@@ -125,7 +133,7 @@ export class TwoRegions {
     }
   }
 
-  /** Rotates a secret of the first Region, to the end. */
+  /** Rotates a secret of the first Region to the end. The grace time takes `grace` milliseconds. */
   rotate(id: string, { grace = 0 } = {}): Promise<Execution> {
     return runRotation(
       this.embedded.tasks,
@@ -135,14 +143,17 @@ export class TwoRegions {
     )
   }
 
-  /** Rotates a secret of the first Region up to a moment; there the execution stands still. */
+  /**
+   * Rotates a secret of the first Region up to a moment, where the execution stands still until `stop`.
+   * @throws Error if the execution ends before that moment
+   */
   async rotateUntil(id: string, moment: RotationMoment, { grace = 1000 } = {}): Promise<void> {
     const reached = Promise.withResolvers<void>()
     const before = moment.when === 'before' && moment.state
     const after = moment.when === 'after' && moment.state
-    let stands = false
-    const stand = () => {
-      stands = true
+    let standsStill = false
+    const standStill = () => {
+      standsStill = true
       reached.resolve()
       return this.#end.promise
     }
@@ -150,42 +161,42 @@ export class TwoRegions {
       Object.entries(this.embedded.tasks).map(([name, task]) => [
         name,
         async (input: unknown) => {
-          if (stands || name === before) return stand()
+          if (standsStill || name === before) return standStill()
           const result = await task(input)
-          return name === after ? stand() : result
+          return name === after ? standStill() : result
         },
       ]),
     )
-    const entered = (name: string) => {
-      // It runs nothing that could stand still: what comes after it does.
-      if (moment.when === 'in the grace time' && name.startsWith('Grace')) stand()
+    const onStateEntered = (name: string) => {
+      // A Wait state runs no task that could stand still: the task of the state after it does.
+      if (moment.when === 'in the grace time' && name.startsWith('Grace')) standStill()
     }
     const run = runRotation(
       tasks,
       randomUUID(),
       { store: 'secrets-manager', id },
-      { graceMs: grace, onStateEntered: entered },
+      { graceMs: grace, onStateEntered },
     )
-    this.#standing.push(run)
+    this.#stoppedRuns.push(run)
     const ended = run.then(({ states, failure }) => {
       throw new Error(`the rotation did not come to the moment: ${failure?.error ?? states.at(-1)}`)
     })
     await Promise.race([reached.promise, ended])
   }
 
-  /** The first Region is gone: its database dies as in a crash, and its Secrets Manager answers no more. */
+  /** Loses the first Region: its database is killed, and its Secrets Manager closes every connection without an answer. */
   async loseFirstRegion(): Promise<void> {
     this.embedded.secretsManager.setRegionBehaviour(LOST_REGION, { endpoint: 'closed' })
     await this.embedded.postgres.kill()
   }
 
-  /** It is back, with all that it had. */
+  /** Brings the first Region back, with its database and secrets as they were. */
   async bringBackFirstRegion(): Promise<void> {
     await this.embedded.postgres.restart()
     this.embedded.secretsManager.setRegionBehaviour(LOST_REGION, {})
   }
 
-  /** The labelled versions of a secret of the second Region, as `current`, `pending` and `previous`. */
+  /** The labelled versions of a secret in the second Region. Their labels are `current`, `pending` and `previous`. */
   async labelledVersions(SecretId: string): Promise<LabelledVersion[]> {
     const { VersionIdsToStages = {} } = await this.#here.send(new DescribeSecretCommand({ SecretId }))
     return Promise.all(
@@ -197,9 +208,10 @@ export class TwoRegions {
     )
   }
 
+  /** Ends the executions that stand still, and then everything that was started. */
   async stop(): Promise<void> {
     this.#end.reject(new Error('the Region was lost'))
-    await Promise.all(this.#standing)
+    await Promise.all(this.#stoppedRuns)
     await this.#standby?.stop()
     await this.#started.disposeAsync()
   }
