@@ -31,29 +31,31 @@ export type {
 } from './audited/declared.ts'
 export type { Call } from './audited/request.ts'
 
+/** The error that a call is answered with. */
 type Refusal = { name: string; message?: string; status?: number }
 
-/** An account that is only looked at. */
+/** A local AWS account that can only be read: see `startAuditedAccount`. */
 export type AuditedAccount = {
-  /** For AWS_ENDPOINT_URL. Every Region and service has this one: a call's signature says which it is for. */
+  /** For AWS_ENDPOINT_URL. All Regions and services share this URL: a call's signature names its Region and service. */
   url: string
-  /** Every call so far, also those that were refused. */
+  /** Every call so far, also those that were answered with an error. */
   calls: Call[]
-  /** ARN of a secret or a parameter. @throws Error if it was not declared */
+  /** ARN of a secret or a parameter, by its name. @throws Error if it was not declared */
   arnOf(region: string, name: string): string
-  /** From now on `rule` is asked about each call, and what it returns is the answer. No rule lifts the last one. */
+  /** Has each later call answered with the error that `rule` returns for the call, if any. Without a rule none is. */
   refuse(rule?: (call: Call) => Refusal | undefined): void
-  /** From now on each call is answered as many milliseconds later as `rule` says. */
+  /** Has each later call answered as many milliseconds later as `rule` returns. */
   delay(rule?: (call: Call) => number): void
-  /** From now on lists come in another order for each seed; without one, as they were declared. */
+  /** Has later lists answered in an order that depends on `seed`; without a seed, in the order of the declaration. */
   shuffle(seed?: string): void
   stop(): Promise<void>
 }
 
 /**
- * Starts an account in this process, on a free port of 127.0.0.1, as far as an audit looks at one: what the services tell of
- * secrets, parameters, functions, stacks, reads and rotations, in several Regions. It holds no value and changes nothing.
- * With `throttle`, each service takes as many calls as fleet/audit/rateLimits.ts says, times that number, and refuses the rest.
+ * Starts an AWS account in this process, on a free port of 127.0.0.1, as far as `keyturn audit` reads one: secrets, parameters,
+ * functions, stacks, reads and rotations, in several Regions. It has no secret values, and no call changes anything.
+ * @param throttle with this factor, each service takes as many calls as fleet/audit/rateLimits.ts says, times the factor, and
+ *   answers the rest with ThrottlingException
  */
 export async function startAuditedAccount(
   declared: DeclaredAccount,
@@ -77,7 +79,7 @@ export async function startAuditedAccount(
   }
 }
 
-/** By the names that signatures have for services. */
+/** The actions of each service, by the name that a call's signature has for the service. */
 const services: Record<string, Record<string, Action>> = {
   ...{ secretsmanager: secretsManager, ssm: parameterStore, tagging, lambda, sns },
   ...{ cloudformation: cloudFormation, cloudtrail: cloudTrail, dynamodb: dynamoDb },
@@ -89,46 +91,48 @@ class Account {
   refusalRule: ((call: Call) => Refusal | undefined) | undefined
   delayRule: ((call: Call) => number) | undefined
   seed: string | undefined
-  readonly #world: AccountState
+  readonly #state: AccountState
   readonly #throttle: Throttle | undefined
   readonly #started = performance.now()
 
-  constructor(world: AccountState, factor: number | undefined) {
-    this.#world = world
+  constructor(state: AccountState, factor: number | undefined) {
+    this.#state = state
     this.#throttle = factor === undefined ? undefined : new Throttle(factor)
   }
 
   async respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
-    const asked = parseRequest(incoming, Buffer.concat(await incoming.toArray()).toString())
-    const { service, action, region, protocol, input } = asked
-    const about = resourceNameIn(input)
-    const at = performance.now() - this.#started
-    const call: Call = { service, action, region, ...(about && { resource: about }), atMs: at }
+    const request = parseRequest(incoming, Buffer.concat(await incoming.toArray()).toString())
+    const { service, action, region, protocol, input } = request
+    const resource = resourceNameIn(input)
+    const atMs = performance.now() - this.#started
+    const call: Call = { service, action, region, ...(resource && { resource }), atMs }
     this.calls.push(call)
-    const lateness = this.delayRule?.(call) ?? 0
-    if (lateness) await sleep(lateness)
-    const { status, body, headers } = this.#answer(asked, call)
-    const standing = { 'x-amzn-requestid': randomUUID(), date: this.#world.moment.toUTCString() }
-    outgoing.writeHead(status, { ...standing, ...CONTENT_TYPES[protocol], ...headers }).end(body)
+    const delayMs = this.delayRule?.(call) ?? 0
+    if (delayMs) await sleep(delayMs)
+    const { status, body, headers } = this.#answer(request, call)
+    const commonHeaders = { 'x-amzn-requestid': randomUUID(), date: this.#state.moment.toUTCString() }
+    outgoing.writeHead(status, { ...commonHeaders, ...CONTENT_TYPES[protocol], ...headers }).end(body)
   }
 
   arnOf(region: string, name: string): string {
-    const { secrets, parameters = [] } = this.#world.regions.get(region) ?? {}
+    const { secrets, parameters = [] } = this.#state.regions.get(region) ?? {}
     const found = [...(secrets?.values() ?? []), ...parameters].find(each => each.name === name)
     if (!found) throw new Error(`${name} was not declared in ${region}`)
     return found.arn
   }
 
-  #answer(asked: ParsedRequest, call: Call): Answer {
+  #answer(request: ParsedRequest, call: Call): Answer {
     try {
-      return answerOf(asked, this.#result(asked, call))
+      return answerOf(request, this.#result(request, call))
     } catch (error) {
-      const refused = error instanceof AwsError ? error : new AwsError('InternalServerError', `${error}`, 500)
-      call.error = refused.name
-      return errorOf(asked, refused)
+      const awsError =
+        error instanceof AwsError ? error : new AwsError('InternalServerError', `${error}`, 500)
+      call.error = awsError.name
+      return errorOf(request, awsError)
     }
   }
 
+  /** What the action returns. @throws AwsError where AWS would answer with an error */
   #result({ service, region, action, input }: ParsedRequest, call: Call): object | string {
     if (this.#throttle?.refuses(region, service, action, call.atMs))
       throw new AwsError('ThrottlingException', 'Rate exceeded')
@@ -139,7 +143,7 @@ class Account {
       throw new AwsError('UnknownOperationException', `${service} ${action} is not played here`)
     const { seed } = this
     const orderOf = (name: string) => (seed === undefined ? 0 : digest(`${seed} ${name}`))
-    return (actions[action] as Action)(input, { accountState: this.#world, region, orderOf })
+    return (actions[action] as Action)(input, { accountState: this.#state, region, orderOf })
   }
 }
 
@@ -156,22 +160,22 @@ function answerOf({ action, protocol }: ParsedRequest, result: object | string):
   return { status: 200, body }
 }
 
-/** Services that begin the name of the text with a capital. */
+/** The services whose errors have their text in `Message`. Those of all others have it in `message`. */
 const CAPITAL_MESSAGE_SERVICES = ['secretsmanager', 'lambda', 'tagging']
 
-/** Parameter Store writes it so for what was to be shared, and for nothing else that is played here. */
+/** Whether this is the one error of Parameter Store here that has its text in `Message`. */
 const isSharingError = (service: string, name: string) =>
   service === 'ssm' && name === 'ResourceNotFoundException'
 
 function errorOf({ service, protocol }: ParsedRequest, { name, message, status }: AwsError): Answer {
   if (protocol === 'query') return { status, body: errorXml(name, message) }
-  const told = {
+  const body = {
     ...(protocol === 'json' && { __type: name }),
     [CAPITAL_MESSAGE_SERVICES.includes(service) || isSharingError(service, name) ? 'Message' : 'message']:
       message,
-    // Access Analyzer says besides what it is that is not there.
+    // The model of Access Analyzer requires these members of this error: see ResourceNotFoundException in its SDK.
     ...(service === 'access-analyzer' &&
       name === 'ResourceNotFoundException' && { resourceId: '', resourceType: '' }),
   }
-  return { status, body: JSON.stringify(told), headers: { 'x-amzn-errortype': name } }
+  return { status, body: JSON.stringify(body), headers: { 'x-amzn-errortype': name } }
 }

@@ -2,10 +2,10 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 import { AwsError } from './awsError.ts'
 import { type LocalService, serveJsonService } from './localService.ts'
 
-/** Its `url` is for AWS_ENDPOINT_URL_DYNAMODB. */
+/** A local DynamoDB. Its `url` is for AWS_ENDPOINT_URL_DYNAMODB. */
 export type DynamoDbServer = LocalService
 
-/** Its one table: the name, and the two attributes that are its key, both texts. */
+/** The table: its name, and the names of its partition key (hash) and sort key (range), which both hold a string. */
 export type TableDefinition = { name: string; hashKey: string; rangeKey: string }
 
 type Item = Record<string, AttributeValue>
@@ -18,12 +18,12 @@ type Request = {
   ExclusiveStartKey?: Item
 }
 
-/** Bytes after which a page of a query ends, as DynamoDB's does. */
+/** Bytes in a page of a query: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html */
 const QUERY_PAGE_BYTES = 1_000_000
 
 /**
- * Starts as much of Amazon DynamoDB as the table of promotions uses, in this process, on a free port of 127.0.0.1: one table,
- * of which items are put, got and deleted by their whole key, and queried by its first half. Nothing else is understood.
+ * Starts the part of Amazon DynamoDB that the table of promotions needs, in this process, on a free port of 127.0.0.1: one table,
+ * whose items are put, got and deleted by their whole key, and queried by their partition key.
  */
 export async function startDynamoDb(table: TableDefinition): Promise<DynamoDbServer> {
   const items = new Items(table)
@@ -51,25 +51,25 @@ class Items {
 
   readonly actions = {
     PutItem: (request: Request) => {
-      const { Item = {} } = this.#checked(request)
+      const { Item = {} } = this.#checkTable(request)
       this.#items.set(this.#keyOf(Item), Item)
       return {}
     },
 
     GetItem: (request: Request) => {
-      const Item = this.#items.get(this.#keyOf(this.#checked(request).Key))
+      const Item = this.#items.get(this.#keyOf(this.#checkTable(request).Key))
       return Item ? { Item } : {}
     },
 
     DeleteItem: (request: Request) => {
-      this.#items.delete(this.#keyOf(this.#checked(request).Key))
+      this.#items.delete(this.#keyOf(this.#checkTable(request).Key))
       return {}
     },
 
     Query: (request: Request) => {
-      const { ExclusiveStartKey: start } = this.#checked(request)
+      const { ExclusiveStartKey: start } = this.#checkTable(request)
       const { hashKey, rangeKey } = this.#table
-      const wanted = this.#hashIn(request)
+      const wanted = this.#hashAskedFor(request)
       const after = start && rangeIn(start, rangeKey)
       const rest = [...this.#items.values()]
         .filter(
@@ -83,7 +83,7 @@ class Items {
     },
   }
 
-  #checked(request: Request): Request {
+  #checkTable(request: Request): Request {
     if (request.TableName !== this.#table.name)
       throw new AwsError('ResourceNotFoundException', 'Requested resource not found')
     return request
@@ -96,8 +96,11 @@ class Items {
     return JSON.stringify(parts)
   }
 
-  /** What `<hash> = :value` asks for. */
-  #hashIn({ KeyConditionExpression = '', ExpressionAttributeValues = {} }: Request): string | undefined {
+  /** The value of the partition key that the condition `<partition key> = :value` asks for. */
+  #hashAskedFor({
+    KeyConditionExpression = '',
+    ExpressionAttributeValues = {},
+  }: Request): string | undefined {
     const [, name, value = ''] = /^(\w+) = (:\w+)$/.exec(KeyConditionExpression) ?? []
     if (name !== this.#table.hashKey)
       throw new AwsError('ValidationException', 'Query condition missed key schema element')
@@ -105,9 +108,9 @@ class Items {
   }
 }
 
-const rangeIn = (item: Item, range: string) => item[range]?.S ?? ''
+const rangeIn = (item: Item, rangeKey: string) => item[rangeKey]?.S ?? ''
 
-/** The first items, as many as a page holds; at least one. */
+/** The first items, as many as a page holds, and at least one. */
 function pageOf(items: Item[]): Item[] {
   let size = 0
   const end = items.findIndex(item => {

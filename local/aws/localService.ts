@@ -4,13 +4,13 @@ import { createServer, type RequestListener } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { makeCertificate } from '../servers/certificate.ts'
 
-/** A service of AWS in this process: where it is, and what ends it at once. */
+/** A local AWS service in this process. `stop` closes its connections at once. */
 export type LocalService = { url: string; stop(): Promise<void> }
 
 /** A certificate for 127.0.0.1 and its key, as files. */
 export type CertificateFiles = Awaited<ReturnType<typeof makeCertificate>>
 
-/** Serves on a free port of 127.0.0.1, over HTTPS with `tls`. */
+/** Starts an HTTP server on a free port of 127.0.0.1; with `tls` an HTTPS server. */
 export async function serveHttp(respond: RequestListener, tls?: CertificateFiles): Promise<LocalService> {
   const server = (tls ? createTlsServer(readCertificate(tls), respond) : createServer(respond)).listen(
     0,
@@ -33,8 +33,10 @@ const readCertificate = ({ caFile, keyFile }: CertificateFiles) => ({
 })
 
 /**
- * Serves a service that speaks JSON 1.0, over HTTPS with `tls`; `target` is what its actions begin with. An answer with
- * `__type` is an error.
+ * Starts a service with AWS's protocol JSON 1.0, over HTTPS with `tls`:
+ * https://smithy.io/2.0/aws/protocols/aws-json-1_0-protocol.html
+ * @param target what stands before the dot and the action in the X-Amz-Target header
+ * @param answerTo answers a call; an answer with the member `__type` is sent as an error
  */
 export const serveJsonService = (
   target: string,

@@ -1,6 +1,6 @@
 import { type LocalService, serveJsonService } from './localService.ts'
 
-/** A product of AWS's Price List, as far as a test declares it. */
+/** A product of AWS's Price List as a test declares it: `usage` is its usage type, `family` its product family. */
 export type DeclaredProduct = {
   service: string
   region: string
@@ -8,7 +8,7 @@ export type DeclaredProduct = {
   usage: string
   attributes?: Record<string, string>
   unit?: string
-  /** US dollars from a quantity on. */
+  /** US dollars for a unit, from this quantity on. */
   prices: { from?: number; usd: string }[]
 }
 
@@ -19,13 +19,13 @@ type Request = {
   NextToken?: string
 }
 
-/** AWS's Price List, of which each page has two products. */
+/** Starts AWS's Price List in this process, on a free port of 127.0.0.1. A page has two products, so that tests see several. */
 export const startPriceList = (declared: DeclaredProduct[]): Promise<LocalService> =>
   serveJsonService('AWSPriceListService', (action, request) => answerPriceListCall(declared, action, request))
 
 const PAGE_PRODUCT_COUNT = 2
 
-/** The answer to one call. */
+/** Answers one call. An answer with `__type` is an error. */
 export function answerPriceListCall(declared: DeclaredProduct[], action: string, request: Request): object {
   const { ServiceCode, Filters = [], NextToken = '0' } = request
   if (action !== 'GetProducts') return { __type: 'InvalidParameterException', Message: action }
@@ -33,10 +33,10 @@ export function answerPriceListCall(declared: DeclaredProduct[], action: string,
     return { __type: 'InvalidParameterException', Message: 'Type' }
   const found = declared
     .filter(({ service }) => service === ServiceCode)
-    .map(textOf)
+    .map(productOf)
     .filter(({ productFamily, attributes }) => {
-      const has: Record<string, string> = { ...attributes, productFamily }
-      return Filters.every(({ Field, Value }) => has[Field] === Value)
+      const fields: Record<string, string> = { ...attributes, productFamily }
+      return Filters.every(({ Field, Value }) => fields[Field] === Value)
     })
   const start = Number(NextToken)
   const page = found.slice(start, start + PAGE_PRODUCT_COUNT)
@@ -56,7 +56,8 @@ export function answerPriceListCall(declared: DeclaredProduct[], action: string,
   }
 }
 
-function textOf({ region, family = '', usage, attributes = {}, unit = 'Units', prices }: DeclaredProduct) {
+/** A product and its terms as the Price List has them. */
+function productOf({ region, family = '', usage, attributes = {}, unit = 'Units', prices }: DeclaredProduct) {
   const dimensions = prices.map(({ from = 0, usd }, tier) => [
     `SKU.TERM.${tier}`,
     { unit, beginRange: `${from}`, endRange: 'Inf', pricePerUnit: { USD: usd } },

@@ -10,46 +10,49 @@ import { RegionView } from './secretsManager/regionView.ts'
 import { Replication } from './secretsManager/replication.ts'
 import { addVersion, type Request } from './secretsManager/secret.ts'
 
-/** Where a call belongs that is not signed, or so that nobody can tell. */
+/** The Region of a call whose signature names none. */
 const DEFAULT_REGION = 'eu-west-1'
 
-/**
- * One call as a permission or a bill sees it: no values. `error` is the name of what it failed with. `region` is where it
- * was made, if that is not eu-west-1.
- */
+/** One call, without secret values. */
 export type Call = {
   action: string
-  /** Milliseconds, as this process's `performance.now()` counts them: when its head had come, and when its answer was given. */
+  /** When the head of the request had come, and when the answer was written: milliseconds, by `performance.now()`. */
   began: number
   ended?: number
+  /** The call's Region, unless that is eu-west-1. */
   region?: string
+  /** The name or ARN that the call has for the secret. */
   secret?: string
   version?: string
+  /** Staging labels, with commas between them. */
   stage?: string
+  /** The name of the error that was the answer. */
   error?: string
 }
 
-/** An error as AWS would answer it. */
+/** The error that a call is answered with. */
 type Refusal = { name: string; message?: string; status?: number }
 
+/** A local Secrets Manager: see `startSecretsManager`. */
 export type SecretsManagerServer = {
-  /** For AWS_ENDPOINT_URL_SECRETS_MANAGER. Every Region has this one: a call's signature says which it is for. */
+  /** For AWS_ENDPOINT_URL_SECRETS_MANAGER. All Regions share this URL: a call's signature names its Region. */
   url: string
   /** Every call so far. */
   calls: Call[]
-  /** From now on `rule` is asked about each call, and what it returns is the answer. No rule lifts the last one. */
+  /** Has each later call answered with the error that `rule` returns for the call, if any. Without a rule none is. */
   refuse(rule?: (call: Call) => Refusal | undefined): void
-  /** From now on a Region behaves so, and in all else as usual: {} alone is as usual. */
-  setRegionBehaviour(region: string, conduct: RegionBehaviour): void
-  /** Puts AWSPENDING on a version that has no value yet, as RotateSecret does. Returns its token. */
+  /** Has a Region behave so from now on, in place of any earlier behaviour. `{}` is the usual one. */
+  setRegionBehaviour(region: string, behaviour: RegionBehaviour): void
+  /** Adds a version with the label AWSPENDING and without a value, as RotateSecret does. @returns its token */
   stagePending(secret: string, token?: string): string
   stop(): Promise<void>
 }
 
 /**
- * Starts the part of AWS Secrets Manager that a rotation uses, in this process, on a free port of 127.0.0.1, with every
- * Region. Versions are kept for ever. Permissions, keys and schedules are not there: `refuse` and `setRegionBehaviour` play what
- * they refuse. Time is what `clock` says, in milliseconds. With `tls` it is served over HTTPS, as AWS is.
+ * Starts the part of AWS Secrets Manager that Keyturn uses, in this process, on a free port of 127.0.0.1, with all Regions. It
+ * keeps every version, and knows no permissions, keys and schedules: `refuse` and `setRegionBehaviour` simulate their errors.
+ * @param clock returns the time, in milliseconds since 1970
+ * @param tls with it the service is served over HTTPS
  */
 export async function startSecretsManager({
   clock = Date.now,
@@ -63,10 +66,10 @@ export async function startSecretsManager({
   return {
     ...served,
     calls: service.calls,
-    refuse: next => {
-      service.refusalRule = next
+    refuse: rule => {
+      service.refusalRule = rule
     },
-    setRegionBehaviour: (region, conduct) => service.setRegionBehaviour(region, conduct),
+    setRegionBehaviour: (region, behaviour) => service.setRegionBehaviour(region, behaviour),
     stagePending: (id, token) => service.stagePending(id, token),
   }
 }
@@ -76,13 +79,13 @@ class Service {
   refusalRule: Parameters<SecretsManagerServer['refuse']>[0]
   readonly #account: Account
   readonly #replication: Replication
-  readonly #conducts = new Map<string, RegionBehaviour>()
-  /** Who waits for a Region that does not answer. */
-  #held: (() => void)[] = []
+  readonly #behaviours = new Map<string, RegionBehaviour>()
+  /** Resolve the promises of calls that wait until their Region answers again. */
+  #resumeHeldCalls: (() => void)[] = []
 
   constructor(clock: () => number) {
     this.#account = new Account(clock)
-    this.#replication = new Replication(this.#account, region => this.#conductOf(region))
+    this.#replication = new Replication(this.#account, region => this.#behaviourOf(region))
   }
 
   async respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -92,9 +95,9 @@ class Service {
     this.calls.push(call)
     const text = Buffer.concat(await incoming.toArray()).toString()
     Object.assign(call, recordableFieldsOf(text))
-    while (this.#conductOf(region).endpoint === 'held')
-      await new Promise<void>(resolve => this.#held.push(resolve))
-    if (this.#conductOf(region).endpoint === 'closed') {
+    while (this.#behaviourOf(region).endpoint === 'held')
+      await new Promise<void>(resolve => this.#resumeHeldCalls.push(resolve))
+    if (this.#behaviourOf(region).endpoint === 'closed') {
       Object.assign(call, { error: 'ECONNRESET', ended: performance.now() })
       incoming.socket.destroy()
       return
@@ -109,9 +112,9 @@ class Service {
     try {
       const refusal = this.refusalRule?.(call)
       if (refusal) throw new AwsError(refusal.name, refusal.message, refusal.status)
-      if (this.#conductOf(region).endpoint === 'denied')
+      if (this.#behaviourOf(region).endpoint === 'denied')
         throw accessDeniedError(call.action, call.secret ?? '*')
-      return { status: 200, body: answerCall(call.action, JSON.parse(text), this.#in(region)) }
+      return { status: 200, body: answerCall(call.action, JSON.parse(text), this.#viewOf(region)) }
     } catch (error) {
       const { name, message, status } =
         error instanceof AwsError ? error : new AwsError('InternalServiceError', undefined, 500)
@@ -120,11 +123,11 @@ class Service {
     }
   }
 
-  setRegionBehaviour(region: string, conduct: RegionBehaviour): void {
-    // What is due by now happens as the Region behaved until now.
+  setRegionBehaviour(region: string, behaviour: RegionBehaviour): void {
+    // Changes that are due by now arrive by the earlier behaviour.
     this.#replication.settle()
-    this.#conducts.set(region, conduct)
-    for (const go of this.#held.splice(0)) go()
+    this.#behaviours.set(region, behaviour)
+    for (const resume of this.#resumeHeldCalls.splice(0)) resume()
   }
 
   stagePending(id: string, token: string = randomUUID()): string {
@@ -135,12 +138,12 @@ class Service {
     return token
   }
 
-  #in(region: string): RegionView {
+  #viewOf(region: string): RegionView {
     return new RegionView(region, this.#account, this.#replication)
   }
 
-  #conductOf(region: string): RegionBehaviour {
-    return this.#conducts.get(region) ?? {}
+  #behaviourOf(region: string): RegionBehaviour {
+    return this.#behaviours.get(region) ?? {}
   }
 }
 
@@ -149,7 +152,7 @@ function regionOf({ headers }: IncomingMessage): string {
   return /Credential=[^/]+\/\d{8}\/([^/]+)\//.exec(`${headers.authorization}`)?.[1] ?? DEFAULT_REGION
 }
 
-/** What of a request may be kept. */
+/** What `calls` keeps of a request: no values. */
 function recordableFieldsOf(text: string): Partial<Call> {
   const request: Request = JSON.parse(text)
   const secret = request.SecretId ?? request.Name

@@ -1,30 +1,32 @@
 import type { MachineName } from '../../fleet/states.ts'
 import { type Execution, type Failure, runExecution, type Tasks } from '../embedded/stateMachine.ts'
+import { AwsError } from './awsError.ts'
 import { type CertificateFiles, serveJsonService } from './localService.ts'
 
+/** A local Step Functions. All maps are by the execution's name. */
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
   url: string
-  /** The names of executions that run though nobody started them here. */
+  /** Names of further executions of rotate that are shown as running. A test adds them. */
   foreignRunning: Set<string>
-  /** The executions of rotate-due that run, though nobody started them here: their definitions, by name. */
+  /** Executions of rotate-due that are shown as running, and the definition of each. A test adds them. */
   foreignDueRuns: Map<string, string>
-  /** What the states of an execution do that is started here, by name. */
+  /** What each state of a started execution does, by the name of the state. */
   tasks: Tasks
-  /** Every execution of rotate that was started here, by name. */
+  /** Every execution of rotate that was started here. */
   rotateExecutions: Map<string, StartedExecution>
-  /** The same of rotate-server. */
+  /** Every execution of rotate-server that was started here. */
   rotateServerExecutions: Map<string, StartedExecution>
-  /** The same of promote. */
+  /** Every execution of promote that was started here. */
   promoteExecutions: Map<string, StartedExecution>
-  /** The same of set-admin. */
+  /** Every execution of set-admin that was started here. */
   setAdminExecutions: Map<string, StartedExecution>
   /** Every call so far. */
   calls: { action: string }[]
   stop(): Promise<void>
 }
 
-/** An execution; `history` is what GetExecutionHistory tells of it. */
+/** An execution. Dates are seconds since 1970; `history` is what GetExecutionHistory answers; `result` is set when it has ended. */
 type StartedExecution = {
   input: string
   startDate: number
@@ -33,11 +35,12 @@ type StartedExecution = {
   ended: Promise<Execution>
   result?: Execution
 }
+
 type Event = {
   id: number
-  /** The event before it in its own branch, where states run side by side. */
+  /** The event before it: inside the branches of a Parallel state, the one before it in its own branch. */
   previousEventId: number
-  /** In seconds. */
+  /** Seconds since 1970. */
   timestamp: number
   type: string
   executionStartedEventDetails?: { input: string }
@@ -56,11 +59,9 @@ type Request = {
   stateMachineArn?: string
 }
 
-class AwsError extends Error {}
-
 /**
- * Starts as much of AWS Step Functions as the functions use, in this process, on a free port of 127.0.0.1. With `tls` it is
- * served over HTTPS, as AWS is.
+ * Starts the part of AWS Step Functions that Keyturn's functions use, in this process, on a free port of 127.0.0.1; with `tls` over
+ * HTTPS. The ARN of an execution is its name here.
  */
 export async function startStepFunctions({
   tls,
@@ -68,47 +69,47 @@ export async function startStepFunctions({
   tls?: CertificateFiles
 } = {}): Promise<StepFunctionsServer> {
   const calls: { action: string }[] = []
-  const stateMachine = new StateMachines()
+  const stateMachines = new StateMachines()
   const answerTo = (action: string, request: object) => {
     calls.push({ action })
-    return respond(stateMachine, action, request)
+    return respond(stateMachines, action, request)
   }
   const served = await serveJsonService('AWSStepFunctions', answerTo, tls)
   return {
     ...served,
-    foreignRunning: stateMachine.running,
-    foreignDueRuns: stateMachine.runs,
-    tasks: stateMachine.tasks,
-    rotateExecutions: stateMachine.executions,
-    rotateServerExecutions: stateMachine.servers,
-    promoteExecutions: stateMachine.promotions,
-    setAdminExecutions: stateMachine.edits,
+    foreignRunning: stateMachines.foreignRunning,
+    foreignDueRuns: stateMachines.foreignDueRuns,
+    tasks: stateMachines.tasks,
+    rotateExecutions: stateMachines.rotateExecutions,
+    rotateServerExecutions: stateMachines.rotateServerExecutions,
+    promoteExecutions: stateMachines.promoteExecutions,
+    setAdminExecutions: stateMachines.setAdminExecutions,
     calls,
   }
 }
 
-function respond(stateMachine: StateMachines, action: string, request: Request): object {
+function respond(stateMachines: StateMachines, action: string, request: Request): object {
   try {
-    if (!Object.hasOwn(stateMachine.actions, action)) throw new AwsError('UnknownOperationException')
-    return stateMachine.actions[action as keyof StateMachines['actions']](request)
+    if (!Object.hasOwn(stateMachines.actions, action)) throw new AwsError('UnknownOperationException')
+    return stateMachines.actions[action as keyof StateMachines['actions']](request)
   } catch (error) {
-    return { __type: error instanceof AwsError ? error.message : 'InternalServerError' }
+    return { __type: error instanceof AwsError ? error.name : 'InternalServerError' }
   }
 }
 
-/** The state machines but rotate-due, and their executions, which run in this process. */
+/** The state machines, and their executions, which run in this process. Of rotate-due only `foreignDueRuns` are shown. */
 class StateMachines {
-  readonly running = new Set<string>()
-  readonly runs = new Map<string, string>()
+  readonly foreignRunning = new Set<string>()
+  readonly foreignDueRuns = new Map<string, string>()
   readonly tasks: Tasks = {}
-  readonly executions = new Map<string, StartedExecution>()
-  readonly servers = new Map<string, StartedExecution>()
-  readonly promotions = new Map<string, StartedExecution>()
-  readonly edits = new Map<string, StartedExecution>()
+  readonly rotateExecutions = new Map<string, StartedExecution>()
+  readonly rotateServerExecutions = new Map<string, StartedExecution>()
+  readonly promoteExecutions = new Map<string, StartedExecution>()
+  readonly setAdminExecutions = new Map<string, StartedExecution>()
 
   readonly actions = {
     StartExecution: ({ stateMachineArn, name = '', input = '{}' }: Request) => {
-      const { machine, all } = this.#of(stateMachineArn)
+      const { machine, all } = this.#machineAndExecutions(stateMachineArn)
       const existing = all.get(name)
       if (existing && (existing.result || existing.input !== input))
         throw new AwsError('ExecutionAlreadyExists')
@@ -119,25 +120,31 @@ class StateMachines {
     ListExecutions: ({ stateMachineArn = '' }: Request) => {
       if (stateMachineArn.endsWith('-due'))
         return {
-          executions: [...this.runs.keys()].map(name => ({ executionArn: name, name, startDate: 0 })),
+          executions: [...this.foreignDueRuns.keys()].map(name => ({
+            executionArn: name,
+            name,
+            startDate: 0,
+          })),
         }
-      const all = [...this.#of(stateMachineArn).all].map(([name, { startDate, stopDate, result }]) => ({
-        executionArn: name,
-        name,
-        startDate,
-        ...(stopDate !== undefined && { stopDate }),
-        status: statusOf(result),
-      }))
+      const all = [...this.#machineAndExecutions(stateMachineArn).all].map(
+        ([name, { startDate, stopDate, result }]) => ({
+          executionArn: name,
+          name,
+          startDate,
+          ...(stopDate !== undefined && { stopDate }),
+          status: statusOf(result),
+        }),
+      )
       return { executions: all.reverse() }
     },
 
     DescribeStateMachineForExecution: ({ executionArn }: Request) => ({
-      definition: this.runs.get(lastPartOf(executionArn)),
+      definition: this.foreignDueRuns.get(lastPartOf(executionArn)),
     }),
 
     DescribeExecution: ({ executionArn }: Request) => {
       const name = lastPartOf(executionArn)
-      if (this.running.has(name)) return { status: 'RUNNING' }
+      if (this.foreignRunning.has(name)) return { status: 'RUNNING' }
       const { input, startDate, result } = this.#find(name)
       const common = { input, startDate, status: statusOf(result) }
       if (result?.failure) return { ...common, ...detailsOf(result.failure) }
@@ -146,47 +153,55 @@ class StateMachines {
 
     GetExecutionHistory: ({ executionArn, includeExecutionData = true, reverseOrder }: Request) => {
       const name = lastPartOf(executionArn)
-      const history = this.running.has(name) ? [] : this.#find(name).history
+      const history = this.foreignRunning.has(name) ? [] : this.#find(name).history
       const events = includeExecutionData ? [...history] : history.map(withoutData)
       return { events: reverseOrder ? events.reverse() : events }
     },
   }
 
   #find(name: string): StartedExecution {
-    const all = [this.executions, this.servers, this.promotions, this.edits]
+    const all = [
+      this.rotateExecutions,
+      this.rotateServerExecutions,
+      this.promoteExecutions,
+      this.setAdminExecutions,
+    ]
     const started = all.find(executions => executions.has(name))?.get(name)
     if (!started) throw new AwsError('ExecutionDoesNotExist')
     return started
   }
 
-  #of(stateMachineArn = ''): { machine: MachineName; all: Map<string, StartedExecution> } {
-    if (stateMachineArn.endsWith('-server')) return { machine: 'rotate-server', all: this.servers }
-    if (stateMachineArn.endsWith('-promote')) return { machine: 'promote', all: this.promotions }
-    if (stateMachineArn.endsWith('-set-admin')) return { machine: 'set-admin', all: this.edits }
-    return { machine: 'rotate', all: this.executions }
+  /** The state machine with this ARN, and its executions. */
+  #machineAndExecutions(stateMachineArn = ''): { machine: MachineName; all: Map<string, StartedExecution> } {
+    if (stateMachineArn.endsWith('-server'))
+      return { machine: 'rotate-server', all: this.rotateServerExecutions }
+    if (stateMachineArn.endsWith('-promote')) return { machine: 'promote', all: this.promoteExecutions }
+    if (stateMachineArn.endsWith('-set-admin')) return { machine: 'set-admin', all: this.setAdminExecutions }
+    return { machine: 'rotate', all: this.rotateExecutions }
   }
 
-  #start(stateMachine: MachineName, name: string, input: string): StartedExecution {
+  /** Starts an execution and writes its history down as it goes on. */
+  #start(machine: MachineName, name: string, input: string): StartedExecution {
     const history: Event[] = []
-    const happened = (
+    const addEvent = (
       event: Omit<Event, 'id' | 'previousEventId' | 'timestamp'>,
       previousEventId = history.length,
     ) => history.push({ id: history.length + 1, previousEventId, timestamp: Date.now() / 1000, ...event })
-    /** The last event of each state. */
-    const last = new Map<string, number>()
-    happened({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
-    const ended = runExecution(stateMachine, this.tasks, name, JSON.parse(input), {
+    /** By the name of a state, the id of its last event. */
+    const lastEvents = new Map<string, number>()
+    addEvent({ type: 'ExecutionStarted', executionStartedEventDetails: { input } })
+    const ended = runExecution(machine, this.tasks, name, JSON.parse(input), {
       onStateEntered(state, input) {
         const stateEnteredEventDetails = { name: state, input: JSON.stringify(input) }
-        last.set(state, happened({ type: 'StateEntered', stateEnteredEventDetails }))
+        lastEvents.set(state, addEvent({ type: 'StateEntered', stateEnteredEventDetails }))
       },
       onTaskTried(state, failure) {
-        const scheduled = happened({ type: 'LambdaFunctionScheduled' }, last.get(state))
+        const scheduled = addEvent({ type: 'LambdaFunctionScheduled' }, lastEvents.get(state))
         const lambdaFunctionFailedEventDetails = failure && detailsOf(failure)
         const ended = failure
-          ? happened({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails }, scheduled)
+          ? addEvent({ type: 'LambdaFunctionFailed', lambdaFunctionFailedEventDetails }, scheduled)
           : scheduled
-        last.set(state, ended)
+        lastEvents.set(state, ended)
       },
     })
     const started: StartedExecution = { input, startDate: Date.now() / 1000, history, ended }
@@ -194,9 +209,9 @@ class StateMachines {
       started.result = result
       started.stopDate = Date.now() / 1000
       if (result.failure)
-        happened({ type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) })
+        addEvent({ type: 'ExecutionFailed', executionFailedEventDetails: detailsOf(result.failure) })
       else
-        happened({
+        addEvent({
           type: 'ExecutionSucceeded',
           executionSucceededEventDetails: { output: JSON.stringify(result.output ?? null) },
         })
@@ -205,7 +220,7 @@ class StateMachines {
   }
 }
 
-/** As with `includeExecutionData: false`: no input and no output. */
+/** An event as it is answered with `includeExecutionData: false`: without input and output. */
 function withoutData({ stateEnteredEventDetails: entered, ...event }: Event): Partial<Event> {
   const { executionStartedEventDetails: _, executionSucceededEventDetails: __, ...rest } = event
   return { ...rest, ...(entered && { stateEnteredEventDetails: { name: entered.name, input: '' } }) }

@@ -116,7 +116,7 @@ export class TwoRegions {
     this.#standby = await startStandbyOf(this.embedded.postgres, { port: this.#standbyPort })
   }
 
-  /** Makes a user in the first Region's PostgreSQL, and its secret with a replica. With `admin` makes an admin too: users alternate. */
+  /** Makes a user in the first Region's PostgreSQL, and its secret with a replica. With `admin`, users alternate. */
   async enrol(user: string, { admin: adminName }: { admin?: string } = {}): Promise<SecretArns> {
     await using users = await Users.connect(this.embedded.postgres, this.valueStores.from, 'drill/')
     const home = { 'keyturn:home': LOST_REGION }

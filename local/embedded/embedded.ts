@@ -11,24 +11,26 @@ import { type RunningPostgres, startPostgres } from '../servers/postgres.ts'
 import { makeEventBusTasks } from './eventBus.ts'
 import { arnOf, functionsOf, type Task, type Tasks } from './stateMachine.ts'
 
-/** All that a rotation needs, in this process: a real PostgreSQL, a local Secrets Manager, the real functions. */
+/** All that a rotation needs, on this machine: a real PostgreSQL, local AWS services, and the real functions in this process. */
 export type Embedded = {
   postgres: RunningPostgres
   secretsManager: SecretsManagerServer
   stepFunctions: StepFunctionsServer
+  /** A client of the local Secrets Manager. */
   secrets: SecretsManagerClient
-  /** One task for each state that runs a function or puts events on the bus, which nobody listens to, by the state's name. */
+  /** The task of each state that runs a function or puts an event on the bus. Nobody receives the events. */
   tasks: Tasks
+  /** Makes users in this PostgreSQL and their secrets. */
   users: Users
   stop(): Promise<void>
 }
 
 type RotateState = StateName<'rotate'>
 
-/** The states of rotate that run a function, and which, by the names of their files. */
+/** The function that each state of rotate runs, if it runs one. */
 export const functionsOfRotate = functionsOf('rotate') as Map<RotateState, FunctionName>
 
-/** The function that a state of rotate runs. @throws if it runs none */
+/** The function that a state of rotate runs. @throws Error if the state runs none */
 export function functionOfState(state: RotateState): FunctionName {
   const name = functionsOfRotate.get(state)
   if (!name) throw new Error(`${state} runs no function`)
@@ -36,8 +38,8 @@ export function functionOfState(state: RotateState): FunctionName {
 }
 
 /**
- * Starts it all. As in Lambda, the functions read their environment when they are loaded: so it is set first. `trust`
- * names the certificates of further servers, as files.
+ * Starts everything. Sets environment variables of this process first, as functions read their environment when they are loaded.
+ * @param trust certificates of further servers that the functions trust, as files
  */
 export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): Promise<Embedded> {
   const [postgres, secretsManager, stepFunctions] = await Promise.all([
@@ -78,8 +80,8 @@ export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): 
   }
 }
 
-/** Every function, by the name of its file; loaded only when asked for, as each reads its environment then. */
-const functions = {
+/** Imports the file of each function. They are imported when needed only, as they read their environment then. */
+const functionModules = {
   awaitReplicas: () => import('../../functions/awaitReplicas.ts'),
   awaitRotation: () => import('../../functions/awaitRotation.ts'),
   checkCredential: () => import('../../functions/checkCredential.ts'),
@@ -106,11 +108,13 @@ const functions = {
   takeSlot: () => import('../../functions/takeSlot.ts'),
   testSecret: () => import('../../functions/testSecret.ts'),
 }
-export type FunctionName = keyof typeof functions
 
-/** The handler of a function, called as Lambda calls it. */
+/** The name of a Lambda function's file in functions/, without `.ts`. */
+export type FunctionName = keyof typeof functionModules
+
+/** The handler of a function, as a task that calls the handler with a context as Lambda does. */
 export async function loadHandler(name: FunctionName): Promise<Task> {
-  const { handler } = await functions[name]()
+  const { handler } = await functionModules[name]()
   const invoke = handler as (event: unknown, context: object) => unknown
   return event =>
     invoke(event, {

@@ -1,7 +1,7 @@
 import type { StateName } from '../../fleet/states.ts'
 import { definitionOf, MACHINE_NAMES, statesOf, type Task, type Tasks } from './stateMachine.ts'
 
-/** An event as a state machine puts it on the bus. */
+/** An event as a state machine puts it on the event bus: an entry of PutEvents. */
 export type BusEvent = {
   Source: string
   DetailType: string
@@ -9,7 +9,7 @@ export type BusEvent = {
   Detail: Record<string, unknown>
 }
 
-/** The states of all state machines that put events on the bus. */
+/** The names of the states that put events on the bus, of all state machines. */
 const announcingStates = MACHINE_NAMES.flatMap(machine =>
   statesOf(definitionOf(machine)).flatMap(([name, state]) =>
     'Resource' in state && state.Resource === 'arn:aws:states:::events:putEvents' ? [name as StateName] : [],
@@ -17,8 +17,8 @@ const announcingStates = MACHINE_NAMES.flatMap(machine =>
 )
 
 /**
- * Stands for EventBridge where executions run in this process: a task for each state that puts events on the bus, by the
- * state's name. `receive` is handed every event; without it they are gone, as on a bus without rules.
+ * Makes the tasks of the states that put events on the bus: they stand for EventBridge.
+ * @param receive called with each event; without it, events are dropped as on a bus without rules
  */
 export function makeEventBusTasks(receive: (entry: BusEvent) => void = () => {}): Tasks {
   const put: Task = input => {

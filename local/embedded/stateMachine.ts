@@ -2,7 +2,10 @@ import { readFileSync } from 'node:fs'
 import { StateMachine } from 'aws-local-stepfunctions'
 import type { MachineName, StateName } from '../../fleet/states.ts'
 
+/** A state machine in Amazon States Language, as the interpreter takes it. */
 export type Definition = ConstructorParameters<typeof StateMachine>[0]
+
+/** The names of all state machines, which are also the names of their files in statemachines/. */
 export const MACHINE_NAMES = [
   'check',
   'promote',
@@ -12,14 +15,14 @@ export const MACHINE_NAMES = [
   'set-admin',
 ] as const satisfies MachineName[]
 
-/** Account and Region that the local state machine pretends to be in. */
+/** An ARN in the account and Region in which state machines pretend to run here. */
 export const arnOf = (service: string, resource: string) =>
   `arn:aws:${service}:eu-west-1:123456789012:${resource}`
 
-/** As a deployment says it in its definition: replicas are looked at where it names peer Regions. */
+/** The value of the placeholder StoreWithPeers: the store whose secrets may have replicas, if the deployment names peer Regions. */
 const storeWithPeers = () => (process.env.KEYTURN_PEER_REGIONS ? 'secrets-manager' : 'none')
 
-/** A state machine as it is deployed, with made-up ARNs where the stack's stand; `folder` is where its file is. */
+/** The definition of a state machine, with made-up ARNs for its placeholders. @param folder where its file is */
 export function definitionOf(
   name: MachineName,
   folder = new URL('../../statemachines/', import.meta.url),
@@ -36,7 +39,7 @@ export function definitionOf(
 
 type State = Definition['States'][string]
 
-/** All states by name, also those inside a Map or a Parallel. */
+/** All states with their names, also those inside of Map and Parallel states. */
 export function statesOf({ States }: Pick<Definition, 'States'>): [string, State][] {
   return Object.entries(States).flatMap(([name, state]): [string, State][] => [
     [name, state],
@@ -45,7 +48,7 @@ export function statesOf({ States }: Pick<Definition, 'States'>): [string, State
   ])
 }
 
-/** Which function each state runs, by the names of their files: the placeholder of its Resource says so. */
+/** The name of the function that each state runs, if it runs one. The placeholder in its Resource names the function. */
 export function functionsOf(machine: MachineName): Map<StateName, string> {
   const functions = new Map<StateName, string>()
   for (const [name, state] of statesOf(definitionOf(machine))) {
@@ -56,7 +59,7 @@ export function functionsOf(machine: MachineName): Map<StateName, string> {
   return functions
 }
 
-/** Made when first used, each for a deployment with peers or without. */
+/** Interpreters, by the machine's name and StoreWithPeers. Each is made when it is first needed. */
 const machines = new Map<string, StateMachine>()
 
 function machineOf(name: MachineName): StateMachine {
@@ -66,25 +69,31 @@ function machineOf(name: MachineName): StateMachine {
   return machine
 }
 
-/** What a state does: the handler of its function, or whatever stands for the event bus. */
+/** Does what a state calls: runs its function, or stands for the event bus. What it throws is the state's error. */
 export type Task = (input: unknown) => unknown
-/** What the states do, by their names. */
+/** The task of each state. */
 export type Tasks = Partial<Record<StateName, Task>>
+
+/** How many milliseconds a Wait state takes. */
 type Pauses = Partial<Record<StateName, number>>
 
+/** An execution that has ended. */
 export type Execution = {
   /** Every state that was entered, in order. */
   states: string[]
-  /** How often each task was tried. */
+  /** How often the task of each state was tried. */
   tries: Record<string, number>
+  /** Only of an execution that succeeded. */
   output?: unknown
-  /** What the execution failed with: the error's name, and the cause as Lambda words it. */
+  /** Only of an execution that failed. */
   failure?: Failure
 }
 
+/** An error of a state or an execution: its name, and its cause as Lambda writes one. */
 export type Failure = { error: string; cause: { errorType: string; errorMessage: string } }
 
-const defaultExecutionOptions = {
+/** Options of `runExecution`, with their defaults. */
+const DEFAULT_EXECUTION_OPTIONS = {
   definition: undefined as Definition | undefined,
   retryPauseMs: 0,
   graceMs: 0,
@@ -92,28 +101,31 @@ const defaultExecutionOptions = {
   onTaskTried: (_state: string, _failure?: Failure) => {},
 }
 
-/** Runs one execution of rotate. */
+/** Runs one execution of rotate to its end: see `runExecution`. */
 export const runRotation = (
   tasks: Tasks,
   name: string,
   input: unknown,
-  options: Partial<typeof defaultExecutionOptions> = {},
+  options: Partial<typeof DEFAULT_EXECUTION_OPTIONS> = {},
 ): Promise<Execution> => runExecution('rotate', tasks, name, input, options)
 
 /**
- * Runs one execution of a state machine in this process, as today's definition or another one says. Before a retry it pauses `retryPauseMs` milliseconds, and for
- * the grace time `grace`. `entered` is told of each state as it goes by, with its input; `tried`, of each try of a
- * task, with what it failed with.
+ * Runs one execution of a state machine in this process, to its end. It does not throw when the execution fails. Options:
+ * - `definition`: the state machine, by default the one in statemachines/
+ * - `retryPauseMs`: the pause before each retry, by default 0
+ * - `graceMs`: how long the grace time takes, by default 0
+ * - `onStateEntered`: called with each state that is entered, and its input
+ * - `onTaskTried`: called after each try of a state's task, with the error of a try that failed
  */
 export async function runExecution(
   stateMachine: MachineName,
   tasks: Tasks,
   name: string,
   input: unknown,
-  options: Partial<typeof defaultExecutionOptions> = {},
+  options: Partial<typeof DEFAULT_EXECUTION_OPTIONS> = {},
 ): Promise<Execution> {
   const { definition, retryPauseMs, graceMs, onStateEntered, onTaskTried } = {
-    ...defaultExecutionOptions,
+    ...DEFAULT_EXECUTION_OPTIONS,
     ...options,
   }
   const states = statesOf(definition ?? definitionOf(stateMachine))
@@ -145,9 +157,9 @@ export async function runExecution(
       },
     },
   })
-  // How it ended is told by the events; the rejection says the same.
+  // The events tell how the execution ended, so the rejected promise is not needed.
   run.result.catch(() => {})
-  // Those of a Parallel go by in one another's midst.
+  // The states whose error was caught, and whose StateExited event is yet to come. Parallel branches mix their events.
   const caught = new Set<string>()
   for await (const event of run.eventLogs) {
     if (event.type === 'StateEntered') {
@@ -169,14 +181,17 @@ export async function runExecution(
 // biome-ignore lint/suspicious/noExplicitAny: the interpreter's own type of a JSON value is not exported
 const toPlainJson = (value: unknown): any => JSON.parse(JSON.stringify(value))
 
-/** Step Functions takes the error's name from Lambda's answer, and the whole answer as the cause. */
+/**
+ * A function's error as Step Functions gets it: its name is the errorType of Lambda's answer, its cause the whole answer.
+ * https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html
+ */
 function toLambdaError(error: Error): Error {
   const cause = new Error(JSON.stringify({ errorType: error.name, errorMessage: error.message }))
   cause.name = error.name
   return cause
 }
 
-/** What Lambda said, or the text that a Fail state has of its own. */
+/** Parses a cause: Lambda's answer, or the plain text of a Fail state. */
 function parseCause(cause: string): { errorType: string; errorMessage: string } {
   try {
     return JSON.parse(cause)

@@ -24,82 +24,84 @@ import { Queue } from './queue.ts'
 import { runServerless } from './serverless.ts'
 import { collectWrittenTexts, logLinesOf } from './writtenTexts.ts'
 
-/** The project, from which `serverless deploy` runs. */
+/** The project's folder, in which `serverless deploy` runs. */
 export const projectFolder = join(import.meta.dirname, '../..')
 
-/** Where the servers' certificates are put, in the project's folder: git ignores it, bundle.ts packs it. */
+/** The file with the servers' certificates, in the project's folder. Git ignores it; bundle.ts packs it with the functions. */
 const CA_FILE = '.local/ca.pem'
 const STACK_NAME = 'keyturn-local'
 
-/** What the state machine put on the event bus. */
+/** An event that a state machine put on the event bus: its detail type, and in `execution` the ARN of the execution. */
 export type Announcement = { 'detail-type': string; detail: { execution: string } }
 
-/** What the topic told. */
+/** An alarm, as a subscriber of the SNS topic gets it. */
 export type Alarm = { Subject: string; Message: string }
 
-/** The stack on a local AWS, a database, and the means to watch both. */
+/** The stack deployed to a local AWS, a PostgreSQL, and ways to use and watch both. */
 export type Deployed = {
+  /** The endpoint of the local AWS. */
   url: string
   region: string
-  /** For a shell or a child process: the endpoint, the Region, credentials that are none. */
+  /** Environment variables for a shell or a child process: the endpoint, the Region and made-up credentials. */
   env: Record<string, string>
-  /** The same, for a client of the SDK. */
+  /** The same as settings of an SDK client. */
   client: { endpoint: string; region: string; credentials: { accessKeyId: string; secretAccessKey: string } }
   stateMachineArn: string
-  /** Where announcements and alarms are kept until `announced` and `alarms` take them. */
+  /** URLs of the queues that receive all events and all alarms. `waitForAnnouncements` and `alarms` read them. */
   queueUrls: { announcements: string; waitForAlarms: string }
   postgres: PostgresServer
   secrets: SecretValueStore
   parameters: ParameterValueStore
   users: Users
-  /** The emulator's own log; undefined if it was not started here. */
+  /** MiniStack's log. Undefined if AWS_ENDPOINT_URL names another local AWS. */
   logFile: string | undefined
-  /** Runs `serverless` once more on the same stack, with further parameters. @returns what it prints */
+  /** Runs `serverless` once more on this stack, with further parameters (`--param`). @returns what it prints to stdout */
   runServerless(command: 'deploy' | 'remove', params?: Record<string, string>): Promise<string>
   /**
-   * Deploys the same stack, with further parameters, into another Region of the same account. It has queues of its own there,
-   * and the same database; it ends with this one.
+   * Deploys the stack, with further parameters, to another Region of the account, with queues of its own and the same PostgreSQL.
+   * `stop` of this deployment also stops that one.
    */
   deployInRegion(region: string, params?: Record<string, string>): Promise<Deployed>
-  /** Makes users in another server, whose certificate `trust` named. */
+  /** Makes users in another server, whose certificate the option `trust` has. */
   usersOf(postgres: PostgresServer): Promise<Users>
-  /** An output of the stack. */
+  /** The value of a stack output. @throws Error if there is none */
   readOutput(key: string): Promise<string>
-  /** Rotates a stored value, by default a secret, and waits until its execution has ended. */
-  rotate(id: string, shelf?: ValueStore): Promise<DescribeExecutionOutput>
+  /** Rotates a secret, or a parameter if `valueStore` says so, and waits until the execution has ended. */
+  rotate(id: string, valueStore?: ValueStore): Promise<DescribeExecutionOutput>
   /** Waits until an execution has ended. */
-  waitForEnd(execution: string | undefined): Promise<DescribeExecutionOutput>
-  /** Every event that has arrived for an execution, after waiting for the first. */
-  waitForAnnouncements(execution: string): Promise<Announcement[]>
-  /** Every alarm that has arrived and names `about`, such as an execution, after waiting for the first, or for so many. */
-  alarms(about: string, count?: number): Promise<Alarm[]>
-  /** What a function has logged so far, by its name in serverless.yml. */
+  waitForEnd(executionArn: string | undefined): Promise<DescribeExecutionOutput>
+  /** Waits for the first event of an execution, 20 seconds at most. @returns every event of it so far */
+  waitForAnnouncements(executionArn: string): Promise<Announcement[]>
+  /** Waits for so many alarms whose message has this text, such as an ARN, 20 seconds at most. @returns all such alarms */
+  alarms(text: string, count?: number): Promise<Alarm[]>
+  /** The lines that a function has logged so far. `name` is its name in serverless.yml. */
   functionLogLines(name: string): Promise<string[]>
-  /** All that AWS has written down, by where: execution histories, log groups, announcements, alarms. */
+  /** All texts that the local AWS keeps, by their place: execution histories, log groups, events and alarms. */
   collectWrittenTexts(): Promise<Map<string, string>>
-  /** The passwords in every version of every secret and parameter of this run. */
+  /** The password in each version of each secret and parameter of this deployment. */
   collectPasswords(): Promise<string[]>
+  /** Stops what was started. */
   stop(): Promise<void>
 }
 
 type Options = {
   region?: string
-  /** What is deployed: the project, or a copy of it. */
+  /** The folder that is deployed: the project's, or a copy of it. */
   folder?: string
-  /** What `serverless deploy` gets as --param, besides region and caFile. */
+  /** Parameters of `serverless deploy` (`--param`) besides region and caFile. */
   params?: Record<string, string>
-  /** Certificates of further servers, as files. */
+  /** Certificates of further servers that the functions trust, as files. */
   trust?: string[]
-  /** Who deploys, if not whoever may do everything: what a shell of theirs has in its environment besides `env`. */
+  /** Returns environment variables of whoever deploys, besides `env`. By default credentials that may do everything are used. */
   deployer?: (env: Record<string, string>) => Promise<Record<string, string>>
-  /** Is told what begins now. */
+  /** Called with a description of each step when it begins. */
   tell?: (step: string) => void
 }
 
 /**
- * Deploys the project with `serverless deploy` onto the local AWS at AWS_ENDPOINT_URL; none given: onto a MiniStack that
- * it starts. Both it and the database end when this process does. Undefined, with a warning, where there is neither an
- * endpoint nor Python.
+ * Deploys the project with `serverless deploy` to the local AWS at AWS_ENDPOINT_URL, or else to a MiniStack that it starts. It
+ * starts a PostgreSQL too. What it started ends with this process at the latest.
+ * @returns undefined, after a warning, if there is neither AWS_ENDPOINT_URL nor Python
  */
 export async function startDeployed({
   region = 'us-east-1',
@@ -109,55 +111,59 @@ export async function startDeployed({
   deployer = async () => ({}),
   tell = () => {},
 }: Options = {}): Promise<Deployed | undefined> {
-  const given = process.env.AWS_ENDPOINT_URL
-  const bin = given ? undefined : await pythonBin()
-  if (!given && !bin) return undefined
+  const endpoint = process.env.AWS_ENDPOINT_URL
+  const bin = endpoint ? undefined : await pythonBin()
+  if (!endpoint && !bin) return undefined
   await using started = new AsyncDisposableStack()
   tell(bin ? 'starting MiniStack, a local AWS, and PostgreSQL' : 'starting PostgreSQL')
   const [ministack, postgres] = await Promise.all([bin ? startMiniStack(bin) : undefined, startPostgres()])
   started.defer(() => postgres.stop())
   if (ministack) started.defer(() => ministack.stop())
   putCertificates(folder, [postgres.caFile, ...trust])
-  const ground: DeploymentBasis = {
-    url: given ?? ministack?.url ?? '',
+
+  const basis: DeploymentBasis = {
+    url: endpoint ?? ministack?.url ?? '',
     logFile: ministack?.logFile,
     postgres,
     folder,
     params: { caFile: CA_FILE, ...params },
     deployer,
-    // Names of its own for each run: a local AWS that was there before knows those of earlier ones.
-    names: `local-${randomUUID().slice(0, 8)}/`,
+    // Each run has names of its own, as a local AWS at AWS_ENDPOINT_URL may still have the secrets of earlier runs.
+    namePrefix: `local-${randomUUID().slice(0, 8)}/`,
     tell,
   }
-  // Awaited here, as what was started ends with this function if it fails.
-  return await deployIn(region, ground, started)
+  // It is awaited here so that `started` is disposed of only after it has failed.
+  return await deployIn(region, basis, started)
 }
 
-/** What the deployments of one run share, in whichever Region. */
+/** What a deployment and those in further Regions have in common. */
 type DeploymentBasis = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
   folder: string
   params: Record<string, string>
   deployer: NonNullable<Options['deployer']>
-  /** What the names of all stored values begin with. */
-  names: string
+  /** With this begin the names of all secrets and parameters. */
+  namePrefix: string
   tell: (step: string) => void
 }
 
-/** Whoever asked for it disposes of what `started` holds if this fails; if not, the deployment does when it stops. */
+/**
+ * Deploys the stack to a Region.
+ * @param started what was started for this deployment, whose `stop` disposes of it; if this fails, the caller has to
+ */
 async function deployIn(
   region: string,
-  ground: DeploymentBasis,
+  basis: DeploymentBasis,
   started: AsyncDisposableStack,
 ): Promise<Deployed> {
-  const { url, postgres, folder, names, tell } = ground
+  const { url, postgres, folder, namePrefix, tell } = basis
   const env = environmentFor(url, region)
-  const of = {
+  const options = {
     folder,
-    params: { region, ...ground.params },
-    env: { ...env, ...(await ground.deployer(env)) },
+    params: { region, ...basis.params },
+    env: { ...env, ...(await basis.deployer(env)) },
   }
   tell('packing the functions and deploying the stack: serverless deploy --stage local')
-  await runServerless('deploy', of)
+  await runServerless('deploy', options)
   tell('making users and queues')
 
   const client = { endpoint: url, region, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } }
@@ -165,15 +171,13 @@ async function deployIn(
   const parameters = new ParameterValueStore(new SSMClient(client))
   const stepFunctions = new SFNClient(client)
   const logs = new CloudWatchLogsClient(client)
-  const output = (key: string) => outputOf(new CloudFormationClient(client), key)
-  const stateMachineArn = await output('RotateStateMachineArn')
-  // A queue's own URL may name a host that is not the endpoint's.
-  const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false })
-  const announcements = await listenToBus(new EventBridgeClient(client), sqs)
-  const alarms = await listenToTopic(new SNSClient(client), sqs, await output('AlarmTopicArn'))
-  const users = started.use(await Users.connect(postgres, secrets, names))
-  const all = started.move()
-  const ended = (execution: string | undefined) => waitForExecutionEnd(stepFunctions, execution)
+  const readOutput = (key: string) => outputOf(new CloudFormationClient(client), key)
+  const stateMachineArn = await readOutput('RotateStateMachineArn')
+
+  const { announcements, alarms } = await openQueues(client, await readOutput('AlarmTopicArn'))
+  const users = started.use(await Users.connect(postgres, secrets, namePrefix))
+  const resources = started.move()
+  const waitForEnd = (executionArn: string | undefined) => waitForExecutionEnd(stepFunctions, executionArn)
 
   return {
     url,
@@ -186,49 +190,52 @@ async function deployIn(
     secrets,
     parameters,
     users,
-    logFile: ground.logFile,
-    runServerless: (command, more) => runServerless(command, { ...of, params: { ...of.params, ...more } }),
-    async deployInRegion(other, more) {
-      await using begun = new AsyncDisposableStack()
-      const there = await deployIn(other, { ...ground, params: { ...ground.params, ...more } }, begun)
-      all.defer(there.stop)
-      return there
+    logFile: basis.logFile,
+    runServerless: (command, more) =>
+      runServerless(command, { ...options, params: { ...options.params, ...more } }),
+    async deployInRegion(otherRegion, more) {
+      await using startedThere = new AsyncDisposableStack()
+      const params = { ...basis.params, ...more }
+      const deployed = await deployIn(otherRegion, { ...basis, params }, startedThere)
+      resources.defer(deployed.stop)
+      return deployed
     },
-    usersOf: async server => all.use(await Users.connect(server, secrets, names)),
-    readOutput: output,
+    usersOf: async server => resources.use(await Users.connect(server, secrets, namePrefix)),
+    readOutput,
     async rotate(id, { store } = secrets) {
       const start = new StartExecutionCommand({
         stateMachineArn,
         name: randomUUID(),
         input: JSON.stringify({ store, id }),
       })
-      return ended((await stepFunctions.send(start)).executionArn)
+      return waitForEnd((await stepFunctions.send(start)).executionArn)
     },
-    waitForEnd: ended,
-    waitForAnnouncements: execution =>
-      announcements.waitForMessages(({ detail }) => detail.execution === execution),
-    alarms: (about, count) => alarms.waitForMessages(({ Message }) => Message.includes(about), count),
+    waitForEnd,
+    waitForAnnouncements: executionArn =>
+      announcements.waitForMessages(({ detail }) => detail.execution === executionArn),
+    alarms: (text, count) => alarms.waitForMessages(({ Message }) => Message.includes(text), count),
     functionLogLines: name => logLinesOf(logs, `/aws/lambda/${STACK_NAME}-${name}`),
     collectWrittenTexts: () => collectWrittenTexts({ stepFunctions, logs, queues: [announcements, alarms] }),
-    collectPasswords: () => collectPasswordsIn([secrets, parameters], names),
-    stop: () => all.disposeAsync(),
+    collectPasswords: () => collectPasswordsIn([secrets, parameters], namePrefix),
+    stop: () => resources.disposeAsync(),
   }
 }
 
-async function collectPasswordsIn(shelves: ValueStore[], prefix: string): Promise<string[]> {
-  const values = (await Promise.all(shelves.map(shelf => shelf.allVersions(prefix)))).flat()
+async function collectPasswordsIn(valueStores: ValueStore[], prefix: string): Promise<string[]> {
+  const values = (await Promise.all(valueStores.map(store => store.allVersions(prefix)))).flat()
   return values.filter(value => value).map(value => JSON.parse(value).password)
 }
 
 const environmentFor = (url: string, region: string) => ({
   AWS_ENDPOINT_URL: url,
   AWS_REGION: region,
-  // What version 1 of the command line reads.
+  // Version 1 of the AWS CLI reads this variable instead of AWS_REGION.
   AWS_DEFAULT_REGION: region,
   AWS_ACCESS_KEY_ID: 'test',
   AWS_SECRET_ACCESS_KEY: 'test',
 })
 
+/** Writes the certificates in these files into CA_FILE. */
 function putCertificates(folder: string, files: string[]): void {
   mkdirSync(join(folder, dirname(CA_FILE)), { recursive: true })
   writeFileSync(join(folder, CA_FILE), files.map(file => readFileSync(file, 'utf8')).join('\n'))
@@ -247,12 +254,22 @@ async function waitForExecutionEnd(
 
 async function outputOf(client: CloudFormationClient, key: string): Promise<string> {
   const { Stacks } = await client.send(new DescribeStacksCommand({ StackName: STACK_NAME }))
-  const found = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue
-  if (!found) throw new Error(`stack ${STACK_NAME} has no output ${key}`)
-  return found
+  const value = Stacks?.[0]?.Outputs?.find(({ OutputKey }) => OutputKey === key)?.OutputValue
+  if (!value) throw new Error(`stack ${STACK_NAME} has no output ${key}`)
+  return value
 }
 
-/** A queue that gets all that Keyturn announces, as an operator's own would. */
+/** Makes the queues that receive all events and all alarms. */
+async function openQueues(client: Deployed['client'], alarmTopicArn: string) {
+  // A queue's URL may name another host than the endpoint, and the SDK would call that one.
+  const sqs = new SQSClient({ ...client, useQueueUrlAsEndpoint: false })
+  return {
+    announcements: await listenToBus(new EventBridgeClient(client), sqs),
+    alarms: await listenToTopic(new SNSClient(client), sqs, alarmTopicArn),
+  }
+}
+
+/** Makes a rule on the event bus and a queue that receives all events of Keyturn. */
 async function listenToBus(events: EventBridgeClient, sqs: SQSClient): Promise<Queue<Announcement>> {
   const name = `${STACK_NAME}-announcements`
   const EventPattern = JSON.stringify({ source: ['keyturn'] })
@@ -262,17 +279,20 @@ async function listenToBus(events: EventBridgeClient, sqs: SQSClient): Promise<Q
   return queue
 }
 
-/** A queue that is told every alarm, as whoever is on call. */
+/** Subscribes a queue to the topic of alarms. */
 async function listenToTopic(sns: SNSClient, sqs: SQSClient, TopicArn: string): Promise<Queue<Alarm>> {
   const queue = await Queue.open<Alarm>(sqs, `${STACK_NAME}-told`, TopicArn)
   await sns.send(new SubscribeCommand({ TopicArn, Protocol: 'sqs', Endpoint: queue.arn }))
   return queue
 }
 
-/** Where a password is written down in clear text. AWS's default rules make none that JSON would have to escape. */
+/**
+ * Finds passwords in clear text in the texts that the local AWS keeps. No password here has a character that JSON would escape.
+ * @returns the places of the texts that hold one
+ */
 export async function findLeaks({ collectWrittenTexts, collectPasswords }: Deployed): Promise<string[]> {
-  const secret = await collectPasswords()
+  const passwords = await collectPasswords()
   return [...(await collectWrittenTexts())]
-    .filter(([, text]) => secret.some(password => text.includes(password)))
+    .filter(([, text]) => passwords.some(password => text.includes(password)))
     .map(([place]) => place)
 }

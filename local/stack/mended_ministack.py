@@ -1,7 +1,7 @@
 """
-MiniStack, with those things mended without which the deployed stack could not be seen at work (docs/local.md). Each file
-of mended/ changes one service as it is imported.
-They touch what is private to the version that local/stack/requirements.txt pins.
+Starts MiniStack with patches, as the stack needs what MiniStack lacks or does otherwise than AWS (docs/local.md). Each file of
+mended/ patches one service when it is imported. The patches replace private functions of the one version of MiniStack that
+local/stack/requirements.txt names.
 """
 
 from ministack.app import main
@@ -16,9 +16,9 @@ import mended.regions
 import mended.rotation
 import mended.versions
 
-# PutEvents takes the events of AWS's services, as of Secrets Manager, whose own are not sent here.
+# PutEvents accepts events in the name of AWS's services: tests send those that Secrets Manager does not send here.
 eventbridge._put_events.__defaults__ = (True,)
 
-# Its tagging API leaves out parameters and secrets, though it can collect their tags for other calls.
+# GetResources also returns parameters and secrets.
 tagging._COLLECTORS.update(ssm=tagging._collect_ssm, secretsmanager=tagging._collect_secretsmanager)
 main()

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { freePort, startServer } from '../servers/spawn.ts'
 
+/** A running MiniStack: its endpoint and its log. */
 export type MiniStack = { url: string; logFile: string; stop(): Promise<void> }
 
 /**
- * Starts MiniStack, a local AWS in one process, on a free port of 127.0.0.1, from the Python environment `bin`. It keeps
- * nothing, runs functions as processes under the Node that runs us, and ends when this process does.
+ * Starts MiniStack, a local AWS (https://pypi.org/project/ministack/), on a free port of 127.0.0.1. It runs Lambda functions with the
+ * Node that runs this process, keeps no data after it has stopped, and stops when this process ends.
+ * @param bin the bin folder of the Python environment that has MiniStack
  */
 export async function startMiniStack(bin: string): Promise<MiniStack> {
   const folder = mkdtempSync(join(tmpdir(), 'keyturn-ministack-'))
@@ -19,12 +21,12 @@ export async function startMiniStack(bin: string): Promise<MiniStack> {
     PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),
     BIND_HOST: '127.0.0.1',
     GATEWAY_PORT: `${port}`,
-    // What functions call it by. An IP address, so that clients put a bucket's name in the path, not in the host.
+    // The host by which functions call MiniStack. As it is an IP address, clients put a bucket's name in the path, not in the host.
     MINISTACK_HOST: '127.0.0.1',
-    // Each function may do what its role allows, as in AWS. Other credentials may do everything.
+    // With this a function may do what its role allows, as in AWS. Other credentials may do everything.
     AUTH: 'true',
     TMPDIR: folder,
-    // No folder of compiled files in the project's own.
+    // Without this Python writes a folder of compiled files into the project.
     PYTHONDONTWRITEBYTECODE: '1',
   }
   const log = openSync(logFile, 'a')
@@ -49,7 +51,7 @@ export async function startMiniStack(bin: string): Promise<MiniStack> {
   }
 }
 
-/** An environment without what steers AWS's clients: no real account, and no endpoint but the one that is given. */
+/** An environment without variables that AWS's clients read, so that they use no real account and no other endpoint. */
 export function withoutAwsVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('AWS_')))
 }

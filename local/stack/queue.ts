@@ -6,7 +6,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 
-/** A queue that others send to, and all that has arrived in it. */
+/** An SQS queue, and all messages that were received from it. `Message` is the type of a message's parsed body. */
 export class Queue<Message> {
   readonly url: string
   readonly arn: string
@@ -19,10 +19,13 @@ export class Queue<Message> {
     this.arn = arn
   }
 
-  /** A queue named `name`; whatever is at the ARN `from` may send to it. It may be there from an earlier run. */
-  static async open<Message>(client: SQSClient, name: string, from: string): Promise<Queue<Message>> {
+  /**
+   * Opens the queue with this name, and makes it if it does not exist.
+   * @param senderArn ARN of the rule or topic that may send messages to the queue
+   */
+  static async open<Message>(client: SQSClient, name: string, senderArn: string): Promise<Queue<Message>> {
     const { QueueUrl = '' } = await client.send(new CreateQueueCommand({ QueueName: name }))
-    const [, , , region, account] = from.split(':')
+    const [, , , region, account] = senderArn.split(':')
     const arn = `arn:aws:sqs:${region}:${account}:${name}`
     const Policy = JSON.stringify({
       Version: '2012-10-17',
@@ -32,7 +35,7 @@ export class Queue<Message> {
           Principal: { Service: ['events.amazonaws.com', 'sns.amazonaws.com'] },
           Action: 'sqs:SendMessage',
           Resource: arn,
-          Condition: { ArnEquals: { 'aws:SourceArn': from } },
+          Condition: { ArnEquals: { 'aws:SourceArn': senderArn } },
         },
       ],
     })
@@ -40,7 +43,7 @@ export class Queue<Message> {
     return new Queue(client, QueueUrl, arn)
   }
 
-  /** Takes all that is there; if there is nothing, what arrives within a second. */
+  /** Receives all messages that are in the queue. If there are none, waits a second for some. */
   async receiveAll(): Promise<void> {
     const { url: QueueUrl } = this
     for (let WaitTimeSeconds = 1; ; WaitTimeSeconds = 0) {
@@ -55,7 +58,7 @@ export class Queue<Message> {
     }
   }
 
-  /** Those of which `wanted` is true, after waiting for so many, up to 20 seconds. */
+  /** Waits for so many messages of which `wanted` is true, 20 seconds at most. @returns all such messages */
   async waitForMessages(wanted: (message: Message) => boolean, count = 1): Promise<Message[]> {
     const found = () => this.received.filter(wanted)
     for (let tries = 0; tries < 20 && found().length < count; tries++) await this.receiveAll()

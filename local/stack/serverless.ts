@@ -5,10 +5,10 @@ import { withoutAwsVariables } from './ministack.ts'
 
 const serverlessFile = join(import.meta.dirname, '../../node_modules/serverless/bin/serverless.js')
 
-/** Where it runs, with which --param, and what its environment has of AWS's variables. */
+/** The folder in which `serverless` runs, its parameters (`--param`), and its environment variables for AWS. */
 type ServerlessOptions = { folder: string; params: Record<string, string>; env: Record<string, string> }
 
-/** The command that README.md shows, but for the stage, the endpoint and whom to trust. @returns what it prints */
+/** Runs `serverless deploy` or `remove` for the stage `local`. @returns what it prints to stdout */
 export async function runServerless(
   command: 'deploy' | 'remove',
   { folder, params, env }: ServerlessOptions,
@@ -22,10 +22,10 @@ export async function runServerless(
       env: {
         ...withoutAwsVariables(process.env),
         ...env,
-        // No profile of the user's may send it elsewhere.
+        // A profile of the user must not send it to a real account.
         AWS_CONFIG_FILE: '/dev/null',
         AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
-        // Milliseconds between two looks at the stack: a local one is there in no time.
+        // Milliseconds between two looks at the stack: a local stack is ready at once.
         SLS_AWS_MONITORING_FREQUENCY: '200',
       },
     },

@@ -13,43 +13,44 @@ import {
 } from '@aws-sdk/client-sfn'
 import type { Queue } from './queue.ts'
 
-/** The lines of a log group so far. */
+/** All lines of a log group so far. */
 export async function logLinesOf(client: CloudWatchLogsClient, logGroupName: string): Promise<string[]> {
   const pages = await Array.fromAsync(paginateFilterLogEvents({ client }, { logGroupName }))
   return pages.flatMap(({ events = [] }) => events.map(({ message = '' }) => message))
 }
 
-type Places = { stepFunctions: SFNClient; logs: CloudWatchLogsClient; queues: Queue<unknown>[] }
+type Sources = { stepFunctions: SFNClient; logs: CloudWatchLogsClient; queues: Queue<unknown>[] }
 
-/** All that AWS has written down, by where: the histories of executions, log groups, what has come to the queues. */
+/** All texts that a local AWS keeps, by ARN, log group or queue: histories of executions, logs, and messages that were received. */
 export async function collectWrittenTexts({
   stepFunctions,
   logs,
   queues,
-}: Places): Promise<Map<string, string>> {
-  const places = new Map<string, string>()
-  const paged = { client: stepFunctions }
-  const keep = async (query: ListExecutionsInput): Promise<void> => {
-    for await (const { executions = [] } of paginateListExecutions(paged, query))
+}: Sources): Promise<Map<string, string>> {
+  const texts = new Map<string, string>()
+  const pagination = { client: stepFunctions }
+  const addHistories = async (query: ListExecutionsInput): Promise<void> => {
+    for await (const { executions = [] } of paginateListExecutions(pagination, query))
       for (const { executionArn } of executions) {
-        const pages = paginateGetExecutionHistory(paged, { executionArn, includeExecutionData: true })
-        places.set(`${executionArn}`, JSON.stringify(await Array.fromAsync(pages)))
-        // A distributed Map has executions of its own.
+        const pages = paginateGetExecutionHistory(pagination, { executionArn, includeExecutionData: true })
+        texts.set(`${executionArn}`, JSON.stringify(await Array.fromAsync(pages)))
+        // Each item of a distributed Map runs as an execution of its own.
         if (query.mapRunArn) continue
-        for await (const { mapRuns = [] } of paginateListMapRuns(paged, { executionArn }))
-          for (const { mapRunArn } of mapRuns) await keep({ mapRunArn })
+        for await (const { mapRuns = [] } of paginateListMapRuns(pagination, { executionArn }))
+          for (const { mapRunArn } of mapRuns) await addHistories({ mapRunArn })
       }
   }
-  for await (const { stateMachines = [] } of paginateListStateMachines(paged, {}))
-    for (const { stateMachineArn } of stateMachines) await keep({ stateMachineArn })
+
+  for await (const { stateMachines = [] } of paginateListStateMachines(pagination, {}))
+    for (const { stateMachineArn } of stateMachines) await addHistories({ stateMachineArn })
   for await (const { logGroups = [] } of paginateDescribeLogGroups({ client: logs }, {}))
     for (const { logGroupName } of logGroups) {
       const pages = paginateFilterLogEvents({ client: logs }, { logGroupName })
-      places.set(`${logGroupName}`, JSON.stringify(await Array.fromAsync(pages)))
+      texts.set(`${logGroupName}`, JSON.stringify(await Array.fromAsync(pages)))
     }
   for (const queue of queues) {
     await queue.receiveAll()
-    places.set(queue.url, JSON.stringify(queue.received))
+    texts.set(queue.url, JSON.stringify(queue.received))
   }
-  return places
+  return texts
 }

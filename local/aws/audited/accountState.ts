@@ -13,23 +13,31 @@ import type {
 
 const DAY_MS = 86_400_000
 
+/** A declared secret, or the replica of one, with what the declaration left out. Times are ISO 8601. */
 export type Secret = DeclaredSecret & {
   arn: string
   region: string
+  /** Only of a replica. */
   primaryRegion?: string
   created: string
   changed: string
   versions: { id: string; created: string; labels: string[] }[]
 }
+
+/** A declared parameter, with what the declaration left out. */
 export type Parameter = DeclaredParameter & { arn: string; changed: string }
+
+/** Keyturn's stack in a Region. */
 export type Stack = {
   name: string
   outputs: Record<string, string>
+  /** Names of the roles of its functions. */
   roles: string[]
+  /** ARNs of the alarm topic's subscriptions, or what SNS says in place of one. */
   subscriptions: string[]
 }
 
-/** A Region as it is asked. */
+/** All that the services of a Region tell. */
 export type Region = {
   name: string
   stack: Stack | undefined
@@ -42,48 +50,50 @@ export type Region = {
   analyzer: boolean
 }
 
+/** The account: what AWS's clock shows, the account's id, and its Regions by name. */
 export type AccountState = { moment: Date; account: string; regions: Map<string, Region> }
 
-/** All that the account has, with whatever the declaration leaves out. */
+/** Builds the account from its declaration, with defaults for what the declaration leaves out. */
 export function buildAccountState(declared: DeclaredAccount): AccountState {
   const { account = '123456789012', regions } = declared
   const moment = new Date(declared.moment)
-  const world: AccountState = { moment, account, regions: new Map() }
+  const state: AccountState = { moment, account, regions: new Map() }
   const first = Object.keys(regions)[0] ?? ''
-  const stacked = Object.entries(regions).flatMap(([name, { stack = name === first }]) => (stack ? name : []))
+  const regionsWithStack = Object.entries(regions).flatMap(([name, { stack = name === first }]) =>
+    stack ? name : [],
+  )
   for (const [name, region] of Object.entries(regions))
-    world.regions.set(name, regionOf(declared, world, name, region, stacked))
+    state.regions.set(name, regionOf(declared, state, name, region, regionsWithStack))
   for (const [name, { secrets = [] }] of Object.entries(regions))
-    for (const secret of secrets) replicate(world, world.regions.get(name) as Region, secret)
-  return world
+    for (const secret of secrets) replicate(state, state.regions.get(name) as Region, secret)
+  return state
 }
 
 function regionOf(
   { stage = 'dev' }: DeclaredAccount,
-  world: AccountState,
+  { account, moment }: AccountState,
   name: string,
   declared: DeclaredRegion,
-  stacked: string[],
+  regionsWithStack: string[],
 ): Region {
-  const { account } = world
   const arn = (service: string, rest: string) => `arn:aws:${service}:${name}:${account}:${rest}`
   const base = `keyturn-${stage}`
   const functionArn = arn('lambda', `function:${base}-rotateSecret`)
-  const { stack = stacked[0] === name, functions = [], rotations = [], events = [] } = declared
-  const hundred = new Date(world.moment.getTime() - 100 * DAY_MS).toISOString()
+  const { stack = regionsWithStack[0] === name, functions = [], rotations = [], events = [] } = declared
+  const defaultTime = new Date(moment.getTime() - 100 * DAY_MS).toISOString()
   const secrets = (declared.secrets ?? []).map(secret =>
-    secretOf(secret, name, account, hundred, functionArn),
+    secretOf(secret, name, account, defaultTime, functionArn),
   )
   const parameters = (declared.parameters ?? []).map(parameter => ({
-    changed: hundred,
+    changed: defaultTime,
     ...parameter,
     arn: parameterArn(parameter.name, arn('ssm', '')),
   }))
-  const executionOf = (began: string, of: string) =>
-    arn('states', `execution:${base}-rotate:${digest(`${of} ${began}`).slice(0, 36)}`)
+  const executionOf = (began: string, credential: string) =>
+    arn('states', `execution:${base}-rotate:${digest(`${credential} ${began}`).slice(0, 36)}`)
   return {
     name,
-    stack: stack ? stackOf(stack === true ? {} : stack, base, stage, arn, stacked) : undefined,
+    stack: stack ? stackOf(stack === true ? {} : stack, base, stage, arn, regionsWithStack) : undefined,
     secrets: new Map(secrets.map(secret => [secret.arn, secret])),
     parameters,
     functions: [
@@ -108,10 +118,10 @@ function secretOf(
   secret: DeclaredSecret,
   region: string,
   account: string,
-  hundred: string,
+  defaultTime: string,
   functionArn: string,
 ): Secret {
-  const { name, suffix = suffixOf(name), created = hundred, changed = created, rotation } = secret
+  const { name, suffix = suffixOf(name), created = defaultTime, changed = created, rotation } = secret
   const { versions = [{ id: idOf(`${name} current`), created: changed, labels: ['AWSCURRENT'] }] } = secret
   const { pending } = secret
   return {
@@ -125,14 +135,14 @@ function secretOf(
   }
 }
 
-/** A replica has its primary's name, tags and versions; the schedule is the primary's alone. */
-function replicate(world: AccountState, home: Region, declared: DeclaredSecret): void {
+/** Adds the replicas of a secret to their Regions. A replica has its primary's name, tags and versions, and no schedule. */
+function replicate(state: AccountState, home: Region, declared: DeclaredSecret): void {
   const primary = [...home.secrets.values()].find(({ name }) => name === declared.name)
   for (const replica of primary?.replicas ?? []) {
     const { region: name, held = true, versions = primary?.versions } = replica
     const empty = { secrets: new Map(), parameters: [], functions: [], events: [], rotations: [] }
-    const region = world.regions.get(name) ?? { name, stack: undefined, ...empty, analyzer: false }
-    world.regions.set(name, region)
+    const region = state.regions.get(name) ?? { name, stack: undefined, ...empty, analyzer: false }
+    state.regions.set(name, region)
     if (!primary || !held) continue
     const { rotation, replicas, rotations, pending, accessed, keyId, policy, exposedTo, ...same } = primary
     const arn = primary.arn.replace(`:${home.name}:`, `:${name}:`)
@@ -145,6 +155,7 @@ function replicate(world: AccountState, home: Region, declared: DeclaredSecret):
   }
 }
 
+/** Makes an ARN of the Region. */
 type Arn = (service: string, rest: string) => string
 
 function stackOf(
@@ -157,7 +168,7 @@ function stackOf(
   base: string,
   stage: string,
   arn: Arn,
-  stacked: string[],
+  regionsWithStack: string[],
 ): Stack {
   const topic = arn('sns', `${base}-alarms`)
   const here = topic.split(':')[3]
@@ -170,7 +181,7 @@ function stackOf(
       RotateSecretFunctionArn: arn('lambda', `function:${base}-rotateSecret`),
       RotationTableName: `${base}-rotations`,
       AlarmTopicArn: topic,
-      PeerRegions: stacked.filter(name => name !== here).join(','),
+      PeerRegions: regionsWithStack.filter(name => name !== here).join(','),
       ...outputs,
     },
     roles: [
@@ -181,10 +192,13 @@ function stackOf(
   }
 }
 
-/** As Secrets Manager's, six letters and digits. */
+/**
+ * Six characters, as at the end of a secret's ARN:
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/whats-in-a-secret.html
+ */
 const suffixOf = (name: string) => digest(name).slice(0, 6)
 
-/** A UUID, always the same for a text. */
+/** A UUID that depends on the text alone. */
 function idOf(text: string): string {
   const hex = digest(text)
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20, 32)].join(
@@ -192,10 +206,11 @@ function idOf(text: string): string {
   )
 }
 
+/** The records of a credential's declared rotations. */
 function recordsOf(
   store: RotationRecord['store'],
   { name, arn, rotations = [] }: { name: string; arn: string; rotations?: DeclaredRotation[] },
-  executionOf: (began: string, of: string) => string,
+  executionOf: (began: string, credential: string) => string,
 ): RotationRecord[] {
   return rotations.map(rotation => {
     const execution = executionOf(rotation.began, arn)

@@ -1,26 +1,28 @@
 import type * as aws from '@aws-sdk/client-secrets-manager'
 import type { Outcome, RotationRecord } from '../../../fleet/records/rotationRecord.ts'
 
-/** A policy's text, or what is written as JSON. */
+/** The text of a policy, or an object that is written as JSON. */
 type Policy = string | object
 
-/** A rotation in the table: what is left out follows from the credential. Times are ISO 8601. */
+/** A rotation in the table of records. What is left out follows from the credential. Times are ISO 8601. */
 export type DeclaredRotation = Partial<RotationRecord> & { began: string; outcome: Outcome }
 
+/** A secret as a test declares it. Times are ISO 8601; what is left out has a default. */
 export type DeclaredSecret = {
   name: string
-  /** What stands behind the name in the ARN; follows from the name without it. */
+  /** The six characters behind the name in the ARN. By default they follow from the name. */
   suffix?: string
-  /** A hundred days before the moment without it. */
+  /** By default a hundred days before the account's time. */
   created?: string
+  /** By default the same as `created`. */
   changed?: string
-  /** The service tells the day alone. */
+  /** When its value was last read. Secrets Manager tells the day only. */
   accessed?: string
   tags?: Record<string, string>
   keyId?: string
   policy?: Policy
   owningService?: string
-  /** `functionArn` is that of this Region's stack without it; null: there is none. */
+  /** The schedule. By default `functionArn` is the function of this Region's stack; null means none. */
   rotation?: {
     enabled?: boolean
     functionArn?: string | null
@@ -29,11 +31,11 @@ export type DeclaredSecret = {
     last?: string
     next?: string
   }
-  /** Without them: one that is current, made when the secret last changed. */
+  /** By default one version, which is current and was made when the secret last changed. */
   versions?: { id: string; created: string; labels: string[] }[]
-  /** When a version was made that is pending, beside those of `versions`. */
+  /** With it there is a pending version beside `versions`, made at this time. */
   pending?: string
-  /** Each is also a secret of that Region, unless `held` is false. */
+  /** Each replica is also found as a secret of its own Region, unless `held` is false. */
   replicas?: {
     region: string
     status?: aws.StatusType
@@ -41,31 +43,32 @@ export type DeclaredSecret = {
     keyId?: string
     accessed?: string
     held?: boolean
-    /** Of the replica itself; the primary's without them. */
+    /** By default those of the primary. */
     versions?: DeclaredSecret['versions']
     policy?: Policy
   }[]
   rotations?: DeclaredRotation[]
-  /** Whom Access Analyzer names; `*` is everybody. With it the Region has an analyzer. */
+  /** The principal that Access Analyzer finds may read the secret; `*` is everybody. With it the Region has an analyzer. */
   exposedTo?: string
 }
 
+/** A parameter as a test declares it. */
 export type DeclaredParameter = {
   name: string
   type?: 'String' | 'StringList' | 'SecureString'
   tier?: 'Standard' | 'Advanced' | 'Intelligent-Tiering'
-  /** A hundred days before the moment without it. */
+  /** By default a hundred days before the account's time. */
   changed?: string
   keyId?: string
-  /** The types of its policies, such as Expiration. */
+  /** The types of its parameter policies, such as Expiration. */
   policies?: string[]
-  /** What others may read it by. */
+  /** The policies by which other accounts may read the parameter. */
   resourcePolicies?: Policy[]
   tags?: Record<string, string>
   rotations?: DeclaredRotation[]
 }
 
-/** A record as CloudTrail writes it; what is left out is a call by a user that went well. */
+/** A record of CloudTrail. What is left out has the values of a successful call by an IAM user. */
 export type DeclaredEvent = {
   eventName: string
   /** ISO 8601. */
@@ -76,36 +79,42 @@ export type DeclaredEvent = {
   errorCode?: string
 } & Record<string, unknown>
 
+/** Keyturn's stack in a Region as a test declares it. */
 export type DeclaredStack = {
-  /** Of Keyturn; the one of this project without it. */
+  /** Keyturn's version. By default that of this project. */
   version?: string
-  /** Beside those of rotate's functions. */
+  /** Names of further roles, beside those of the functions of `rotate`. */
   roles?: string[]
+  /** Further outputs, or other values of those that a stack has. */
   outputs?: Record<string, string>
-  /** ARNs of the alarm topic's subscriptions, or what SNS says in place of one, as `PendingConfirmation`. */
+  /** ARNs of the alarm topic's subscriptions, or what SNS says in place of an ARN, such as `PendingConfirmation`. */
   subscriptions?: string[]
 }
 
+/** A Region as a test declares it. */
 export type DeclaredRegion = {
-  /** Whether Keyturn is deployed there: without it, in the first Region alone. */
+  /** Whether Keyturn is deployed there. By default that is so in the first Region only. */
   stack?: boolean | DeclaredStack
   secrets?: DeclaredSecret[]
   parameters?: DeclaredParameter[]
-  /** Beside the stack's own; the runtime is nodejs24.x without it. */
+  /** Lambda functions beside the stack's own. The default runtime is nodejs24.x. */
   functions?: { name: string; runtime?: string; state?: string }[]
-  /** What CloudTrail has of the Region, in any order. */
+  /** CloudTrail's records of the Region, in any order. */
   events?: DeclaredEvent[]
-  /** Of credentials that are no more, or that failed before they were read. */
+  /** Records of credentials that were deleted, or of rotations that failed before they read their credential. */
   rotations?: RotationRecord[]
-  /** Whether there is an analyzer of Access Analyzer. */
+  /** Whether Access Analyzer has an analyzer. By default it has if a secret has `exposedTo`. */
   analyzer?: boolean
 }
 
-/** An account as a test writes it down. */
+/** An account as a test declares it. */
 export type DeclaredAccount = {
-  /** What AWS's clock shows, ISO 8601; it stands still. */
+  /** What AWS's clock shows, as ISO 8601. This clock stands still. */
   moment: string
+  /** The account's id. */
   account?: string
+  /** The stage of all stacks. By default `dev`. */
   stage?: string
+  /** By name. */
   regions: Record<string, DeclaredRegion>
 }

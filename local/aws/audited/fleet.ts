@@ -1,12 +1,17 @@
 import type { DeclaredAccount, DeclaredParameter, DeclaredSecret } from './declared.ts'
 
+/** What AWS's clock shows in the fleet's account. */
 export const AUDIT_TIME = '2026-11-30T12:00:00Z'
+/** The Region that has the fleet's credentials, and the one that has its replicas. */
 export const [HOME_REGION, PEER_REGION] = ['eu-west-1', 'eu-central-1']
 
-/** So many days before the moment. */
+/** The time so many days before AUDIT_TIME, as ISO 8601. */
 export const daysAgo = (days: number) => new Date(Date.parse(AUDIT_TIME) - days * 86_400_000).toISOString()
 
-/** A fleet of so many secrets and as many parameters, of which each rotates once a month. */
+/**
+ * Declares an account with `size` secrets and as many parameters, each rotated every 28 days.
+ * @param rotations how many records of rotations each credential has
+ */
 export function declareFleet(size: number, rotations = 3): DeclaredAccount {
   const rotationsOf = (n: number) =>
     Array.from({ length: rotations }, (_, i) => ({
@@ -30,11 +35,11 @@ export function declareFleet(size: number, rotations = 3): DeclaredAccount {
       rotations: rotationsOf(n),
     },
   })
-  const all = Array.from({ length: size }, (_, n) => n)
+  const numbers = Array.from({ length: size }, (_, n) => n)
   return {
     moment: AUDIT_TIME,
     regions: {
-      [HOME_REGION]: { secrets: all.map(secret), parameters: all.map(parameter) },
+      [HOME_REGION]: { secrets: numbers.map(secret), parameters: numbers.map(parameter) },
       [PEER_REGION]: { stack: true },
     },
   }

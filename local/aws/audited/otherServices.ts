@@ -4,9 +4,13 @@ import type { AccountState } from './accountState.ts'
 import type { DeclaredEvent } from './declared.ts'
 import { type Action, pageOf, resourceNotFoundError, toEpochSeconds } from './request.ts'
 
-/** Bytes after which a page of a scan ends, as DynamoDB's does, before it leaves out what was not asked for. */
+/**
+ * A page of a scan ends after so many bytes, which are counted before the projection leaves attributes out:
+ * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Scan.html
+ */
 const SCAN_PAGE_BYTES = 1_000_000
 
+/** AWS Lambda: the configuration of a function. */
 export const lambda: Record<string, Action> = {
   GetFunctionConfiguration: ({ FunctionName }, { accountState, region }) => {
     const found = accountState.regions
@@ -23,6 +27,7 @@ export const lambda: Record<string, Action> = {
   },
 }
 
+/** AWS CloudTrail: the events with one name. */
 export const cloudTrail: Record<string, Action> = {
   LookupEvents: (
     { LookupAttributes, StartTime, EndTime, MaxResults, NextToken },
@@ -36,19 +41,19 @@ export const cloudTrail: Record<string, Action> = {
       const at = Date.parse(eventTime) / 1000
       return eventName === attribute.AttributeValue && at >= from && at <= to
     })
-    const { page, next } = pageOf(found, { start: NextToken, most: MaxResults, least: 50 })
+    const { page, next } = pageOf(found, { start: NextToken, wanted: MaxResults, most: 50 })
     return { Events: page.map(event => eventOf(event, accountState, region)), NextToken: next }
   },
 }
 
-/** CloudTrail answers with what is read most, and with the record itself as a text. */
+/** An event as LookupEvents answers it: a few members of the record, and the record itself as a text of JSON. */
 function eventOf(declared: DeclaredEvent, { account }: AccountState, region: string): object {
-  const secrets = declared.eventName === 'GetSecretValue'
+  const isOfSecretsManager = declared.eventName === 'GetSecretValue'
   const record = {
     ...{ eventVersion: '1.11', awsRegion: region, readOnly: true, eventType: 'AwsApiCall' },
     ...{ managementEvent: true, eventCategory: 'Management', recipientAccountId: account },
     ...{ requestParameters: null, responseElements: null },
-    eventSource: secrets ? 'secretsmanager.amazonaws.com' : 'ssm.amazonaws.com',
+    eventSource: isOfSecretsManager ? 'secretsmanager.amazonaws.com' : 'ssm.amazonaws.com',
     eventID: '',
     userIdentity: { type: 'IAMUser', arn: `arn:aws:iam::${account}:user/somebody`, userName: 'somebody' },
     ...declared,
@@ -60,6 +65,7 @@ function eventOf(declared: DeclaredEvent, { account }: AccountState, region: str
   }
 }
 
+/** IAM Access Analyzer: one analyzer, and a finding for each secret that others may read. */
 export const accessAnalyzer: Record<string, Action> = {
   ListAnalyzers: (_, { accountState, region }) => ({
     analyzers: accountState.regions.get(region)?.analyzer
@@ -77,7 +83,7 @@ export const accessAnalyzer: Record<string, Action> = {
     const exposed = [...(accountState.regions.get(region)?.secrets.values() ?? [])].filter(
       ({ exposedTo }) => exposedTo,
     )
-    const { page, next } = pageOf(exposed, { start: nextToken, most: maxResults, least: 100 })
+    const { page, next } = pageOf(exposed, { start: nextToken, wanted: maxResults, most: 100 })
     const at = accountState.moment.toISOString()
     return {
       findings: page.map(({ arn, exposedTo = '' }) => ({
@@ -93,8 +99,10 @@ export const accessAnalyzer: Record<string, Action> = {
 const analyzerArn = ({ account }: AccountState, region: string) =>
   `arn:aws:access-analyzer:${region}:${account}:analyzer/account`
 
+/** Which attributes a scan returns. */
 type Projection = { ProjectionExpression?: string; ExpressionAttributeNames?: Record<string, string> }
 
+/** Amazon DynamoDB: scans of the stack's table of rotations. */
 export const dynamoDb: Record<string, Action> = {
   Scan: (input, { accountState, region }) => {
     const { rotations = [], stack } = accountState.regions.get(region) ?? {}

@@ -6,34 +6,35 @@ import { type Action, type CallContext, pageOf, sortForListing, tagList, toEpoch
 
 type Filter = { Key: string; Option?: string; Values?: string[] }
 
-/** What the list tells of Parameter Store: no value can be read here. */
+/** Parameter Store, without the calls that read or write a value. */
 export const parameterStore: Record<string, Action> = {
-  DescribeParameters: ({ NextToken, MaxResults, ParameterFilters, Filters }, where) => {
+  DescribeParameters: ({ NextToken, MaxResults, ParameterFilters, Filters }, context) => {
     const [filter, more] = (ParameterFilters ?? []) as Filter[]
     if (Filters || more || (filter && (filter.Key !== 'Name' || filter.Option !== 'Equals')))
       throw new AwsError('InvalidFilterKey', 'Only whole names are played here.')
     if (filter) {
-      const named = listed(where).filter(({ name }) => filter.Values?.includes(name))
+      const named = listed(context).filter(({ name }) => filter.Values?.includes(name))
       return { Parameters: named.map(metadataOf) }
     }
-    // A page may be empty and yet not be the last: the first one here is.
-    const all = [...Array.from({ length: 50 }, () => undefined), ...listed(where)]
-    const { page, next } = pageOf(all, { start: NextToken, most: MaxResults, least: 50 })
+    // A page may be empty and not be the last one, so the first page here is empty.
+    // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_DescribeParameters.html
+    const all = [...Array.from({ length: 50 }, () => undefined), ...listed(context)]
+    const { page, next } = pageOf(all, { start: NextToken, wanted: MaxResults, most: 50 })
     return {
       Parameters: page.flatMap(parameter => (parameter ? metadataOf(parameter) : [])),
       NextToken: next,
     }
   },
 
-  ListTagsForResource: ({ ResourceId }, where) => ({
-    TagList: tagList(listed(where).find(({ name }) => name === ResourceId)?.tags),
+  ListTagsForResource: ({ ResourceId }, context) => ({
+    TagList: tagList(listed(context).find(({ name }) => name === ResourceId)?.tags),
   }),
 
-  GetResourcePolicies: ({ ResourceArn, NextToken, MaxResults }, where) => {
-    const found = listed(where).find(({ arn }) => arn === ResourceArn)
+  GetResourcePolicies: ({ ResourceArn, NextToken, MaxResults }, context) => {
+    const found = listed(context).find(({ arn }) => arn === ResourceArn)
     if (!found) throw new AwsError('ResourceNotFoundException', 'The parameter could not be found.')
     const all = found.resourcePolicies ?? []
-    const { page, next } = pageOf(all, { start: NextToken, most: MaxResults, least: 1 })
+    const { page, next } = pageOf(all, { start: NextToken, wanted: MaxResults, most: 1 })
     const Policies = page.map(policy => {
       const Policy = typeof policy === 'object' ? JSON.stringify(policy) : policy
       return { PolicyId: randomUUID(), PolicyHash: digest(Policy), Policy }
@@ -42,20 +43,21 @@ export const parameterStore: Record<string, Action> = {
   },
 }
 
-/** The Resource Groups Tagging API, as far as parameters go. */
+/** The Resource Groups Tagging API, for parameters only. */
 export const tagging: Record<string, Action> = {
-  GetResources: ({ PaginationToken, ResourcesPerPage, ResourceTypeFilters, TagFilters }, where) => {
+  GetResources: ({ PaginationToken, ResourcesPerPage, ResourceTypeFilters, TagFilters }, context) => {
     if (TagFilters || `${ResourceTypeFilters}` !== 'ssm:parameter')
       throw new AwsError('InvalidParameterException', 'Only ssm:parameter is played here.')
-    const tagged = listed(where).filter(({ tags = {} }) => Object.keys(tags).length)
-    const { page, next } = pageOf(tagged, { start: PaginationToken, most: ResourcesPerPage, least: 100 })
+    const tagged = listed(context).filter(({ tags = {} }) => Object.keys(tags).length)
+    const { page, next } = pageOf(tagged, { start: PaginationToken, wanted: ResourcesPerPage, most: 100 })
     const ResourceTagMappingList = page.map(({ arn, tags }) => ({ ResourceARN: arn, Tags: tagList(tags) }))
     return { ResourceTagMappingList, PaginationToken: next ?? '' }
   },
 }
 
-const listed = (where: CallContext): Parameter[] =>
-  sortForListing(where.accountState.regions.get(where.region)?.parameters ?? [], where)
+/** The Region's parameters, in the order of lists. */
+const listed = (context: CallContext): Parameter[] =>
+  sortForListing(context.accountState.regions.get(context.region)?.parameters ?? [], context)
 
 function metadataOf(parameter: Parameter): object {
   const { name, arn, type = 'SecureString', tier = 'Standard', keyId, changed, policies = [] } = parameter

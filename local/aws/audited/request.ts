@@ -2,27 +2,33 @@ import type { IncomingMessage } from 'node:http'
 import { AwsError } from '../awsError.ts'
 import type { AccountState } from './accountState.ts'
 
-/** One call, as a test counts it. It holds nothing of the answer. */
+/** One call of the account, without its answer. */
 export type Call = {
   service: string
   action: string
   region: string
-  /** The secret, parameter, function or table that it is about. */
+  /** The name or ARN of the secret, parameter, function, table or stack that the call names. */
   resource?: string
   /** Milliseconds since the account was started. */
   atMs: number
-  /** What it was refused with. */
+  /** The name of the error that was the answer. */
   error?: string
 }
 
+/** The error for something that does not exist, such as `Function name`. */
 export const resourceNotFoundError = (what: string) =>
   new AwsError('ResourceNotFoundException', `${what} is not there`, 404)
 
+/** The parameters of a call, by AWS's names. */
 export type Input = Record<string, unknown>
 
-/** How the service speaks: JSON by target, JSON by path, or a form that is answered in XML. */
+/**
+ * AWS's protocols. `json`: the X-Amz-Target header names the action. `rest-json`: the method and the path do. `query`: a form does,
+ * and the answer is XML. https://smithy.io/2.0/aws/protocols/
+ */
 export type Protocol = 'json' | 'rest-json' | 'query'
 
+/** A request, with what it is for. */
 export type ParsedRequest = {
   service: string
   region: string
@@ -31,16 +37,21 @@ export type ParsedRequest = {
   input: Input
 }
 
-/** What an action answers. An answer in XML is the text inside of `<ActionResult>`. */
-export type Action = (input: Input, where: CallContext) => object | string
+/** Answers a call. In the protocol `query` the answer is the XML inside of `<ActionResult>`. @throws AwsError */
+export type Action = (input: Input, context: CallContext) => object | string
+
+/** The account that is called, and the Region of the call. */
 export type CallContext = {
   accountState: AccountState
   region: string
-  /** In which order lists come: a number for each thing listed. */
+  /** The sort key by which something with this name is listed. */
   orderOf: (name: string) => number | string
 }
 
-/** Which call a request is: the service and the Region are in the scope of its signature. */
+/**
+ * Parses a request. The service and the Region are in the scope of its signature:
+ * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html
+ */
 export function parseRequest(incoming: IncomingMessage, body: string): ParsedRequest {
   const { authorization, 'x-amz-target': target } = incoming.headers
   const [, region = '', service = ''] =
@@ -56,6 +67,7 @@ export function parseRequest(incoming: IncomingMessage, body: string): ParsedReq
   return { service, region, protocol: 'rest-json', ...parseRestRequest(incoming, body) }
 }
 
+/** The actions of services that have the protocol `rest-json`. */
 const REST_ROUTES: [method: string, path: RegExp, action: string][] = [
   ['GET', /^\/2015-03-31\/functions\/(?<FunctionName>[^/]+)\/configuration$/, 'GetFunctionConfiguration'],
   ['GET', /^\/analyzer\/?$/, 'ListAnalyzers'],
@@ -81,7 +93,7 @@ function parseRestRequest(
   return { action: `${method} ${pathname}`, input: {} }
 }
 
-/** What a call is about, by the names that services have for it. */
+/** The name or ARN of the resource that a call names, whatever its service calls that parameter. */
 export function resourceNameIn({
   SecretId,
   ResourceArn,
@@ -91,11 +103,12 @@ export function resourceNameIn({
   TopicArn,
   analyzerArn,
 }: Input): string | undefined {
-  const about = SecretId ?? ResourceArn ?? FunctionName ?? TableName ?? StackName ?? TopicArn ?? analyzerArn
-  return about === undefined ? undefined : `${about}`
+  const resource =
+    SecretId ?? ResourceArn ?? FunctionName ?? TableName ?? StackName ?? TopicArn ?? analyzerArn
+  return resource === undefined ? undefined : `${resource}`
 }
 
-/** What a Region has of something, in the order in which lists come. */
+/** Sorts what a Region has by the order in which lists are answered. */
 export const sortForListing = <Item extends { name: string }>(
   all: Iterable<Item>,
   { orderOf }: CallContext,
@@ -105,12 +118,17 @@ export const sortForListing = <Item extends { name: string }>(
     .sort((a, b) => (a.order < b.order ? -1 : a.order > b.order ? 1 : 0))
     .map(({ item }) => item)
 
-/** A page of what is listed, in the order that is wanted, and the token of the next. */
+/**
+ * One page of a list, and the token of the next page.
+ * @param start the token of this page, if it is not the first
+ * @param wanted how many items the caller wants
+ * @param most how many items the service puts in a page at most
+ */
 export function pageOf<Item>(
   all: Item[],
-  { start, most, least }: { start: unknown; most: unknown; least: number },
+  { start, wanted, most }: { start: unknown; wanted: unknown; most: number },
 ): { page: Item[]; next: string | undefined } {
-  const size = Math.min(Number(most ?? least), least)
+  const size = Math.min(Number(wanted ?? most), most)
   const from = Number(Buffer.from(`${start ?? ''}`, 'base64').toString() || 0)
   if (!Number.isSafeInteger(from) || from > all.length)
     throw new AwsError('InvalidNextTokenException', 'The token is none of this list.')
@@ -121,9 +139,9 @@ export function pageOf<Item>(
   }
 }
 
-/** AWS's JSON has dates as seconds. */
+/** A date as AWS's JSON protocols write it, in seconds since 1970. */
 export const toEpochSeconds = (date: string | undefined) => date && Date.parse(date) / 1000
 
-/** As services list them. */
+/** Tags as services list them. */
 export const tagList = (tags: Record<string, string> = {}) =>
   Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))

@@ -4,24 +4,24 @@ import type { Stack } from './accountState.ts'
 import type { Action, CallContext } from './request.ts'
 import { element, elements } from './xml.ts'
 
-/** What CloudFormation tells of Keyturn's stack. */
+/** AWS CloudFormation: Keyturn's stack and its roles. */
 export const cloudFormation: Record<string, Action> = {
-  DescribeStacks: ({ StackName }, where) => {
-    const stack = stackIn(where)
-    if (StackName !== undefined) find(StackName, where)
+  DescribeStacks: ({ StackName }, context) => {
+    const stack = stackIn(context)
+    if (StackName !== undefined) find(StackName, context)
     return elements('Stacks', stack ? [stackXml(stack)] : [])
   },
 
-  ListStackResources: ({ StackName, NextToken }, where) => {
-    const { roles } = find(StackName, where)
+  ListStackResources: ({ StackName, NextToken }, context) => {
+    const { roles } = find(StackName, context)
     return resourcesXml(roles.map(resourceOf), NextToken, 100)
   },
 }
 
-/** The subscriptions of the stack's alarm topic. */
+/** Amazon SNS: the subscriptions of the stack's alarm topic. */
 export const sns: Record<string, Action> = {
-  ListSubscriptionsByTopic: ({ TopicArn }, where) => {
-    const stack = stackIn(where)
+  ListSubscriptionsByTopic: ({ TopicArn }, context) => {
+    const stack = stackIn(context)
     if (TopicArn !== stack?.outputs.AlarmTopicArn) throw new AwsError('NotFound', 'Topic does not exist', 404)
     return elements(
       'Subscriptions',
@@ -30,7 +30,7 @@ export const sns: Record<string, Action> = {
           element('TopicArn', `${TopicArn}`) +
           element('Protocol', 'email') +
           element('SubscriptionArn', arn) +
-          element('Owner', where.accountState.account) +
+          element('Owner', context.accountState.account) +
           element('Endpoint', 'somebody@example.com'),
       ),
     )
@@ -39,8 +39,9 @@ export const sns: Record<string, Action> = {
 
 const stackIn = ({ accountState, region }: CallContext) => accountState.regions.get(region)?.stack
 
-function find(name: unknown, where: CallContext): Stack {
-  const stack = stackIn(where)
+/** The Region's stack. @throws AwsError ValidationError if it does not have this name */
+function find(name: unknown, context: CallContext): Stack {
+  const stack = stackIn(context)
   if (!stack || stack.name !== name)
     throw new AwsError('ValidationError', `Stack with id ${name} does not exist`)
   return stack
@@ -49,7 +50,7 @@ function find(name: unknown, where: CallContext): Stack {
 const outputXml = ([key, value]: [string, string]) =>
   element('OutputKey', key) + element('OutputValue', value)
 
-/** A stack as DescribeStacks tells it. */
+/** A stack as DescribeStacks answers it, in XML. */
 export const stackXml = ({ name, outputs }: Pick<Stack, 'name' | 'outputs'>): string =>
   element('StackName', name) +
   element('CreationTime', '2026-01-01T00:00:00Z') +
@@ -60,7 +61,11 @@ const resourceOf = (role: string): StackResource => ({
   ...{ logicalId: role.replaceAll(/\W/g, ''), type: 'AWS::IAM::Role', id: role },
 })
 
-/** What ListStackResources answers: at most so many, from where a token says. */
+/**
+ * A page of ListStackResources, in XML.
+ * @param token the token of this page, if it is not the first
+ * @param most how many resources a page has at most
+ */
 export function resourcesXml(resources: StackResource[], token: unknown, most: number): string {
   const from = Number(token ?? 0)
   const page = resources.slice(from, from + most)

@@ -1,24 +1,25 @@
 import { rateLimitOf } from '../../../fleet/audit/rateLimits.ts'
 
-/** A service's own count of how many calls it takes: what is too much is refused, and takes nothing. */
+/** Throttles calls with a token bucket for each Region, service and action. A throttled call takes no token. */
 export class Throttle {
   readonly #factor: number
-  readonly #left = new Map<string, { calls: number; at: number }>()
+  /** By Region, service and action: how many calls were left, and when, in milliseconds. */
+  readonly #buckets = new Map<string, { calls: number; atMs: number }>()
 
-  /** All limits are multiplied by `factor`, so that a test need not last minutes. */
+  /** @param factor all limits are multiplied by it, so that a test does not take minutes */
   constructor(factor: number) {
     this.#factor = factor
   }
 
-  /** Whether a call is one too many at this time, in milliseconds. */
-  refuses(region: string, service: string, action: string, at: number): boolean {
+  /** Counts a call at this time, in milliseconds. @returns true if it is one too many */
+  refuses(region: string, service: string, action: string, atMs: number): boolean {
     const limit = rateLimitOf(service, action)
     if (!limit) return false
     const key = `${region} ${service} ${action}`
     const most = limit.perSecond * this.#factor
-    const { calls, at: since } = this.#left.get(key) ?? { calls: most, at }
-    const left = Math.min(most, calls + ((at - since) / 1000) * most)
-    this.#left.set(key, { calls: left < 1 ? left : left - 1, at })
+    const before = this.#buckets.get(key) ?? { calls: most, atMs }
+    const left = Math.min(most, before.calls + ((atMs - before.atMs) / 1000) * most)
+    this.#buckets.set(key, { calls: left < 1 ? left : left - 1, atMs })
     return left < 1
   }
 }

@@ -6,6 +6,7 @@ import type { Request } from './secret.ts'
 import { secretActions } from './secrets.ts'
 import { versionActions } from './values.ts'
 
+/** All actions, by name. */
 const actions: Record<string, (request: Request, here: RegionView) => object> = {
   ...secretActions,
   ...versionActions,
@@ -13,7 +14,7 @@ const actions: Record<string, (request: Request, here: RegionView) => object> = 
   ...randomPasswordActions,
 }
 
-/** What AWS answers to a call. No action waits for anything, so no two ever mix. @throws Refused */
+/** Answers a call. Actions are synchronous, so one call never sees another half done. @throws AwsError */
 export function answerCall(action: string, request: Request, here: RegionView): object {
   if (!Object.hasOwn(actions, action)) throw new AwsError('UnknownOperationException')
   here.replication.settle()

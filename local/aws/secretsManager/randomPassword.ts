@@ -5,28 +5,32 @@ import type { Request } from './secret.ts'
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz'
 const PUNCTUATION = '!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~'
-/** The most that PasswordLength may be, and the most characters of ExcludeCharacters. */
+/**
+ * The maximum of PasswordLength and the maximum length of ExcludeCharacters:
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetRandomPassword.html
+ */
 const MAX_CHARACTER_COUNT = 4096
 
-/** The call that makes a password and keeps nothing. */
+/** The action that makes a random password and stores nothing. */
 export const randomPasswordActions = {
   GetRandomPassword: (request: Request) => {
     const { PasswordLength: length = 32, ExcludeCharacters: excluded = '' } = request
     if (length < 1 || length > MAX_CHARACTER_COUNT) throw outOfBoundsError('passwordLength')
     if (excluded.length > MAX_CHARACTER_COUNT) throw outOfBoundsError('excludeCharacters')
-    const types = includedCharacterSets(request)
-      .map(type => [...type].filter(character => !excluded.includes(character)).join(''))
-      .filter(type => type !== '')
-    // AWS does not document what it answers where no character is left (?).
-    if (!types.length) throw invalidParameterError('No characters are left to make a password of.')
-    const required = request.RequireEachIncludedType === false ? [] : types
+    const characterSets = includedCharacterSets(request)
+      .map(characters => [...characters].filter(character => !excluded.includes(character)).join(''))
+      .filter(characters => characters !== '')
+    // A guess: AWS does not document its answer where no character is left.
+    if (!characterSets.length) throw invalidParameterError('No characters are left to make a password of.')
+    const required = request.RequireEachIncludedType === false ? [] : characterSets
     if (length < required.length)
       throw invalidParameterError('Password length is too short based on the required types.')
-    const free = Array.from({ length: length - required.length }, () => types.join(''))
-    return { RandomPassword: shuffle([...required, ...free].map(pickCharacter)).join('') }
+    const others = Array.from({ length: length - required.length }, () => characterSets.join(''))
+    return { RandomPassword: shuffle([...required, ...others].map(pickCharacter)).join('') }
   },
 }
 
+/** The kinds of characters that a request includes, each as a text of its characters. */
 function includedCharacterSets(request: Request): string[] {
   return [
     request.ExcludeLowercase ? '' : LETTERS,
@@ -39,13 +43,13 @@ function includedCharacterSets(request: Request): string[] {
 
 const pickCharacter = (characters: string) => characters.charAt(randomInt(characters.length))
 
-/** So that the required types are not always the first. */
+/** Puts characters in a random order, so that those of the required kinds are not always the first. */
 function shuffle(characters: string[]): string[] {
-  const left = [...characters]
-  return characters.map(() => left.splice(randomInt(left.length), 1)[0] ?? '')
+  const rest = [...characters]
+  return characters.map(() => rest.splice(randomInt(rest.length), 1)[0] ?? '')
 }
 
-/** As AWS words what its model does not allow; the value is left out. */
+/** The error for a value that AWS's model does not allow. AWS's own message has the value too. */
 function outOfBoundsError(member: string): AwsError {
   const message = `1 validation error detected: Value at '${member}' failed to satisfy constraint.`
   return new AwsError('ValidationException', message)

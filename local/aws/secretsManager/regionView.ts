@@ -3,7 +3,7 @@ import { invalidParameterError } from './errors.ts'
 import type { Replication } from './replication.ts'
 import type { Request, Secret } from './secret.ts'
 
-/** Where a call is made: the account, as one Region sees it. */
+/** What an action works with: the Region of the call, and the account. */
 export class RegionView {
   readonly region: string
   readonly account: Account
@@ -15,7 +15,7 @@ export class RegionView {
     this.replication = replication
   }
 
-  /** Begins the replicas that a request asks for. */
+  /** Starts the replicas of a secret that a request asks for. @throws AwsError if one is in the secret's own Region */
   replicate(secret: Secret, { AddReplicaRegions = [], ForceOverwriteReplicaSecret = false }: Request): void {
     if (AddReplicaRegions.some(({ Region }) => Region === this.region))
       throw invalidParameterError("The replica region can't be the same as the primary secret region.")

@@ -13,7 +13,7 @@ import {
   tokenIn,
 } from './secret.ts'
 
-/** The calls about a secret as a whole. */
+/** The actions on a secret as a whole. */
 export const secretActions = {
   CreateSecret: (request: Request, here: RegionView) => {
     const { account, region, replication } = here
@@ -140,7 +140,7 @@ export const secretActions = {
   },
 }
 
-/** What DescribeSecret and ListSecrets both tell. */
+/** What DescribeSecret and ListSecrets both answer. */
 function detailsOf(secret: Secret): object {
   const { rotation } = secret
   return {
@@ -156,7 +156,10 @@ function detailsOf(secret: Secret): object {
   }
 }
 
-/** By how a text begins, in the letters given; one that begins with `!` excludes. */
+/**
+ * Whether a secret matches a filter: whether a text of it begins with one of the values, or with none where that begins with `!`.
+ * Case counts for all keys here. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html
+ */
 function matchesFilter(secret: Secret, key: string, values: string[]): boolean {
   const [names, tagKeys, tagValues] = [[secret.name], [...secret.tags.keys()], [...secret.tags.values()]]
   const descriptions = [secret.description ?? '']

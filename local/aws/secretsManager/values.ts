@@ -13,7 +13,7 @@ import {
 
 const DAY_SECONDS = 86_400
 
-/** The calls about a secret's versions and labels. */
+/** The actions on a secret's versions, labels and schedule. */
 export const versionActions = {
   GetSecretValue: ({ SecretId, VersionId, VersionStage }: Request, { account, region }: RegionView) => {
     const secret = account.findLive(region, SecretId)
@@ -25,8 +25,8 @@ export const versionActions = {
       throw new AwsError('InvalidRequestException', `${VersionStage} is not associated to the VersionId.`)
     if (!version?.value) throw resourceNotFoundError(`secret value for ${VersionId ?? stage}`)
     secret.lastReadDay = Math.floor(account.nowMs() / 1000 / DAY_SECONDS) * DAY_SECONDS
-    const dated = { CreatedDate: version.created, VersionId: id, VersionStages: labels }
-    return { ...arnAndNameOf(secret), ...dated, ...JSON.parse(version.value) }
+    const versionFields = { CreatedDate: version.created, VersionId: id, VersionStages: labels }
+    return { ...arnAndNameOf(secret), ...versionFields, ...JSON.parse(version.value) }
   },
 
   PutSecretValue: (request: Request, { account, region, replication }: RegionView) => {
@@ -37,7 +37,7 @@ export const versionActions = {
     const kept = secret.versions.get(token)?.value
     if (kept && kept !== value)
       throw new AwsError('ResourceExistsException', `There is a version ${token} with another value.`)
-    // A repeated call is ignored as a whole: labels that have moved on meanwhile stay where they are.
+    // A repeated call changes nothing, so that labels which have moved meanwhile stay where they are.
     if (!kept) {
       const version = { created: account.nextTimestamp(), value }
       addVersion(secret, token, version, request.VersionStages ?? ['AWSCURRENT'])
@@ -83,7 +83,7 @@ export const versionActions = {
     }
   },
 
-  /** Without RotateImmediately: false, AWSPENDING goes to a version without a value. No function is called. */
+  /** Adds a version with AWSPENDING and without a value, unless RotateImmediately is false. Calls no rotation function. */
   RotateSecret: (request: Request, { account, region, replication }: RegionView) => {
     const secret = account.findPrimary(region, request.SecretId)
     const token = tokenIn(request)

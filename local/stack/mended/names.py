@@ -1,5 +1,5 @@
 """
-CloudFormation: names of which an account has one for all its Regions, so that the stack can be deployed in several.
+CloudFormation: names that are unique in an account, so that the stack can be deployed to several Regions.
 """
 
 from ministack.core.responses import AccountScopedDict, get_region
@@ -13,8 +13,8 @@ create_dashboard = handlers["create"]
 
 def name_in_region(*arguments, **more):
     """
-    As CloudFormation does: what it names itself, such as a role, has another name in another Region. MiniStack makes the
-    name of the stack's alone, and the second stack would take the first one's roles.
+    As CloudFormation does: a name that it makes, such as a role's, differs between Regions. MiniStack makes the name of the stack's
+    name alone, so the stack in a second Region would use the roles of the first one.
     """
     seed = provisioners._NAME_SEED
     token = seed.set(seed.get() + get_region())
@@ -25,7 +25,7 @@ def name_in_region(*arguments, **more):
 
 
 def create_new_dashboard(logical_id, props, stack_name):
-    """As CloudFormation does: a dashboard that is there already, from whichever Region, is not this stack's."""
+    """As CloudFormation does: creating a dashboard fails if one of its name exists, in whichever Region it was made."""
     name = props.get("DashboardName")
     if name in cloudwatch._dashboards:
         raise ValueError(f"{name} already exists")
@@ -33,6 +33,7 @@ def create_new_dashboard(logical_id, props, stack_name):
 
 
 provisioners._physical_name = name_in_region
-# Dashboards are global in an account.
+# An account has one set of dashboards for all Regions:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html
 cloudwatch._dashboards = AccountScopedDict()
 handlers["create"] = create_new_dashboard

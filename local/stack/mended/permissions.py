@@ -1,6 +1,6 @@
 """
-IAM: the label, the rotation function, the primary's Region and the parameters' names by which the roles limit who
-reads what, the name of one call of Lambda, and what counts as TLS.
+IAM: condition keys of Secrets Manager, the resources of calls to Parameter Store, the action of one call to Lambda, and
+aws:SecureTransport, as far as the roles of the stack need them.
 """
 
 import json
@@ -16,8 +16,9 @@ request_tag_context = iam_actions.request_tag_context
 
 def request_context(service, action, body, parameters):
     """
-    What policies may ask about a request: as IAM does, also which stage of a secret it reads, which function it has
-    rotate the secret, which one does so far, and where its primary is.
+    The condition keys of a request. As IAM does, it has those of Secrets Manager: the label that is read, the rotation function
+    in the request and the one that the secret has, and the Region of the secret's primary.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecretsmanager.html
     """
     context = request_tag_context(service, action, body, parameters)
     if service != "secretsmanager":
@@ -39,9 +40,9 @@ extract_resource_arn = iam_actions.extract_resource_arn
 
 def resource_arn(service, method, path, headers, body, *more):
     """
-    As IAM does: a parameter is the same whichever version is asked for, and a call for a path is about that path. One
-    about several parameters is about what their names begin with, so that a path allows it if it allows each of them;
-    reading several, about the first, as a tag is on one alone.
+    The ARN of the resource that a request is about. As IAM does, it leaves a parameter's version out, and takes the path of a call
+    by path. For a call with several names it takes what all of them begin with, so that a policy that allows this path allows the
+    call; for GetParameters it takes the first name, as a condition on tags needs one parameter.
     """
     if service == "ssm":
         request = json.loads(body)
@@ -57,9 +58,9 @@ lambda_action = iam_actions._lambda_action
 
 
 def action_on_function(method, path):
-    """As IAM does: a look at one reader of a queue is no list of all of them."""
-    one = method == "GET" and path.partition("/event-source-mappings/")[2].strip("/")
-    return "GetEventSourceMapping" if one else lambda_action(method, path)
+    """The action of a request. As IAM does, reading one event source mapping is another action than listing them."""
+    is_one = method == "GET" and path.partition("/event-source-mappings/")[2].strip("/")
+    return "GetEventSourceMapping" if is_one else lambda_action(method, path)
 
 
 iam_actions._lambda_action = action_on_function
@@ -68,8 +69,8 @@ pin_request_origin = app.pin_request_origin
 
 def origin_in_this_machine(source_ip, secure_transport):
     """
-    What stays within this machine counts as TLS: the policy of the bucket with the functions' code asks for that, and
-    refuses everybody else but the account's root.
+    A request from this machine counts as one over TLS: the policy of the bucket with the functions' code denies requests without
+    TLS to everybody but the account's root.
     """
     pin_request_origin(source_ip, secure_transport or source_ip == "127.0.0.1")
 

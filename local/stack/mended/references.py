@@ -1,6 +1,7 @@
 """
-Parameter Store: a parameter under /aws/reference/secretsmanager/ is a secret, read through. GetParameter and
-GetParameters alone know it, as in AWS; to the other calls there is no such parameter.
+Parameter Store: reads of a secret as the parameter /aws/reference/secretsmanager/<secret>. As in AWS, only GetParameter and
+GetParameters know such parameters:
+https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html
 """
 
 import json
@@ -16,6 +17,8 @@ handle_request = ssm.handle_request
 
 
 class Refused(Exception):
+    """The request is answered with this error."""
+
     def __init__(self, error, message):
         self.error = error
         self.response = error_response_json(error, message, 400)
@@ -25,21 +28,22 @@ def is_reference(name):
     return isinstance(name, str) and name.startswith(PREFIX)
 
 
-def unread(error, message):
+def reference_error(error, message):
+    """The error for a secret that could not be read."""
     return Refused(error, f"An error occurred ({error}) when referencing Secrets Manager: {message}")
 
 
 def read(name, caller):
-    """The parameter that stands for a secret, which `caller` must be allowed to read. @throws Refused"""
+    """The parameter that stands for a secret. Raises Refused if the caller may not read the secret, or if there is none."""
     path, colon, selector = name.partition(":")
     secret_id = path.removeprefix(PREFIX)
     _, secret = secretsmanager._resolve(secret_id)
-    request = {"SecretId": secret_id, **which(secret, selector)}
+    request = {"SecretId": secret_id, **version_of(secret, selector)}
     authorize(request, caller)
-    valid = bool(re.fullmatch(r"[\w.-]+", selector)) if colon else True
-    status, _, body = secretsmanager._get_secret_value(request) if valid else (400, {}, "")
+    is_valid = bool(re.fullmatch(r"[\w.-]+", selector)) if colon else True
+    status, _, body = secretsmanager._get_secret_value(request) if is_valid else (400, {}, "")
     if status != 200:
-        raise unread("ParameterNotFound", f"Secret {name} not found.")
+        raise reference_error("ParameterNotFound", f"Secret {name} not found.")
     value = json.loads(body)
     return {
         "Name": path,
@@ -54,16 +58,16 @@ def read(name, caller):
     }
 
 
-def which(secret, selector):
-    """What follows the colon is the id of a version, or a label."""
+def version_of(secret, selector):
+    """The version that a selector (the text after the colon) asks for, by id or by label, as parameters of GetSecretValue."""
     if not selector:
         return {}
-    known = secret and selector in secret["Versions"]
-    return {"VersionId": selector} if known else {"VersionStage": selector}
+    is_id = secret and selector in secret["Versions"]
+    return {"VersionId": selector} if is_id else {"VersionStage": selector}
 
 
 def authorize(request, caller):
-    """As AWS does: beside ssm:GetParameter, which is judged before, the caller needs secretsmanager:GetSecretValue."""
+    """Checks that the caller has secretsmanager:GetSecretValue; MiniStack has checked ssm:GetParameter before. Raises Refused."""
     headers, query_params = caller
     action = "secretsmanager:GetSecretValue"
     body = json.dumps(request).encode()
@@ -72,11 +76,12 @@ def authorize(request, caller):
     context = iam_actions.request_tag_context("secretsmanager", action, body, {})
     denied = app._enforce_data_plane("secretsmanager", action, headers, query_params, new_uuid(), arn, context)
     if denied:
-        told = json.loads(denied[2])
-        raise unread("AccessDeniedException", told.get("message") or told.get("Message"))
+        answer = json.loads(denied[2])
+        raise reference_error("AccessDeniedException", answer.get("message") or answer.get("Message"))
 
 
-async def answer(request, names, caller, call):
+async def answer(request, names, caller, call_parameter_store):
+    """Answers GetParameter or GetParameters: references from Secrets Manager, other names by `call_parameter_store`."""
     if not request.get("WithDecryption"):
         message = "WithDecryption flag must be True for retrieving a Secret Manager secret."
         raise Refused("ValidationException", message)
@@ -92,7 +97,7 @@ async def answer(request, names, caller, call):
             invalid.append(name)
     others = [name for name in names if not is_reference(name)]
     if others:
-        status, headers, body = await call({**request, "Names": others})
+        status, headers, body = await call_parameter_store({**request, "Names": others})
         if status != 200:
             return status, headers, body
         found.extend(json.loads(body)["Parameters"])
@@ -106,9 +111,9 @@ async def handle(method, path, headers, body, query_params):
     names = [request["Name"]] if "Name" in request else request.get("Names", [])
     if action not in ("GetParameter", "GetParameters") or not any(map(is_reference, names)):
         return await handle_request(method, path, headers, body, query_params)
-    call = lambda others: handle_request(method, path, headers, json.dumps(others).encode(), query_params)
+    call_parameter_store = lambda others: handle_request(method, path, headers, json.dumps(others).encode(), query_params)
     try:
-        return await answer(request, names, (headers, query_params), call)
+        return await answer(request, names, (headers, query_params), call_parameter_store)
     except Refused as refused:
         return refused.response
 

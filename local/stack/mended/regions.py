@@ -1,6 +1,6 @@
 """
-Secrets Manager: replicas. MiniStack has the call that makes them, and they follow their primary at once. Here CreateSecret
-makes them too, they can be promoted and removed, and what AWS refuses is refused, in its words.
+Secrets Manager: replicas. MiniStack itself has ReplicateSecretToRegions, and its replicas get each change at once. With this
+CreateSecret makes replicas too, they can be promoted and removed, and what AWS refuses is refused with AWS's messages.
 """
 
 import json
@@ -34,6 +34,8 @@ def resolve(data):
 
 
 def refusing_replicas(call):
+    """The call, refused if it is about a replica."""
+
     def refuse_or_call(data):
         secret = resolve(data)
         return not_on_replica() if secret and secretsmanager._is_replica(secret) else call(data)
@@ -41,12 +43,12 @@ def refusing_replicas(call):
     return refuse_or_call
 
 
-def answer(secret):
+def arn_and_status(secret):
     return {"ARN": secret["ARN"], "ReplicationStatus": secret["ReplicationStatus"]}
 
 
 def in_region(secret, region):
-    """What has a secret's name in another Region."""
+    """The secret of the same name in another Region, be it a replica or not."""
     return secretsmanager._secrets.get_scoped(get_account_id(), region, secret["Name"])
 
 
@@ -55,6 +57,7 @@ def is_replica_of(other, secret):
 
 
 def create(data):
+    """CreateSecret. If its replicas are refused, no secret is made."""
     status, headers, body = create_secret(data)
     if status != 200 or not data.get("AddReplicaRegions"):
         return status, headers, body
@@ -67,36 +70,37 @@ def create(data):
 
 
 def replicate(data):
-    """A name that is taken there is a replica that Failed, and no error of the call."""
+    """ReplicateSecretToRegions. Where the name is taken the replica's status is Failed; the call succeeds."""
     secret = resolve(data)
     if not secret or secretsmanager._is_replica(secret):
-        return replicate_secret_to_regions(data)  # It refuses these.
+        return replicate_secret_to_regions(data)  # MiniStack answers with the error.
     taken, free = [], []
     for wanted in data.get("AddReplicaRegions", []):
         other = in_region(secret, wanted["Region"])
-        stands = other and not is_replica_of(other, secret) and wanted["Region"] != get_region()
-        (taken if stands and not data.get("ForceOverwriteReplicaSecret") else free).append(wanted)
+        is_taken = other and not is_replica_of(other, secret) and wanted["Region"] != get_region()
+        (taken if is_taken and not data.get("ForceOverwriteReplicaSecret") else free).append(wanted)
     status, headers, body = replicate_secret_to_regions({**data, "AddReplicaRegions": free})
     if status != 200:
         return status, headers, body
     failed = [{**wanted, "Status": "Failed", "StatusMessage": EXISTS} for wanted in taken]
     unlist(secret, [wanted["Region"] for wanted in taken])
     secret["ReplicationStatus"] += failed
-    without_rotation(secret)
-    return json_response(answer(secret))
+    remove_rotation_of_replicas(secret)
+    return json_response(arn_and_status(secret))
 
 
 def unlist(secret, regions):
-    secret["ReplicationStatus"] = [it for it in secret["ReplicationStatus"] if it["Region"] not in regions]
+    statuses = secret["ReplicationStatus"]
+    secret["ReplicationStatus"] = [status for status in statuses if status["Region"] not in regions]
 
 
 def sync(secret):
     sync_replicas(secret)
-    without_rotation(secret)
+    remove_rotation_of_replicas(secret)
 
 
-def without_rotation(secret):
-    """A replica has no rotation configuration."""
+def remove_rotation_of_replicas(secret):
+    """MiniStack copies the rotation configuration to replicas, which have none here."""
     for status in secret.get("ReplicationStatus", []):
         replica = in_region(secret, status["Region"])
         if is_replica_of(replica, secret):
@@ -104,23 +108,24 @@ def without_rotation(secret):
 
 
 def remove(data):
+    """RemoveRegionsFromReplication: also deletes the replicas, with their policies."""
     secret = resolve(data)
     if not secret:
-        return delete_secret(data)  # It says what is wrong.
+        return delete_secret(data)  # MiniStack answers with the error.
     for region in data["RemoveReplicaRegions"]:
         replica = in_region(secret, region)
         if is_replica_of(replica, secret):
             secretsmanager._resource_policies.pop_scoped(get_account_id(), region, replica["ARN"], None)
             secretsmanager._secrets.pop_scoped(get_account_id(), region, secret["Name"], None)
     unlist(secret, data["RemoveReplicaRegions"])
-    return json_response(answer(secret))
+    return json_response(arn_and_status(secret))
 
 
 def stop(data):
-    """The replica becomes a secret of its own, and its primary forgets it."""
+    """StopReplicationToReplica: the replica becomes a secret of its own, and its primary no longer lists it."""
     secret = resolve(data)
     if not secret:
-        return delete_secret(data)  # It says what is wrong.
+        return delete_secret(data)  # MiniStack answers with the error.
     if not secretsmanager._is_replica(secret):
         return error_response_json("InvalidRequestException", "The secret is not a replica.", 400)
     secretsmanager._unlink_from_primary(secret)
@@ -129,7 +134,7 @@ def stop(data):
 
 
 def update(data):
-    """The key of a replica is the one thing that is changed where it is."""
+    """UpdateSecret: the KMS key of a replica is the only thing that is changed in the replica's own Region."""
     secret = resolve(data)
     changed = set(data) - {"SecretId", "ClientRequestToken"}
     if not secret or not secretsmanager._is_replica(secret) or changed != {"KmsKeyId"}:
@@ -143,6 +148,7 @@ def update(data):
 
 
 def delete(data):
+    """DeleteSecret: refused for a secret with replicas."""
     secret = resolve(data)
     regions = [status["Region"] for status in secret.get("ReplicationStatus", [])] if secret else []
     if not regions:

@@ -1,7 +1,7 @@
 """
-Secrets Manager: RotateSecret calls the secret's rotation function, as AWS does; CancelRotateSecret stops that; and
-DescribeSecret and ListSecrets tell of it. Two things are missing: no schedule fires, and a rotation that failed is not
-tried again. MiniStack itself would make a copy of the current value the next one, and call nothing.
+Secrets Manager: RotateSecret calls the secret's rotation function, as AWS does; CancelRotateSecret stops a rotation; and
+DescribeSecret and ListSecrets return the rotation configuration. Two things are missing: no schedule starts a rotation, and
+a failed rotation is not tried again. MiniStack itself calls no function: its RotateSecret copies the current value.
 """
 
 import contextvars
@@ -19,7 +19,7 @@ from ministack.services import eventbridge, lambda_svc, secretsmanager
 logger = logging.getLogger("rotation")
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 SERVICE = {"Service": "secretsmanager.amazonaws.com"}
-# The ARN and the token of each rotation that goes on.
+# The secret's ARN and the token of each rotation that runs.
 running = set()
 rotate_secret = secretsmanager._rotate_secret
 describe_secret = secretsmanager._describe_secret
@@ -30,10 +30,10 @@ handle_request = secretsmanager.handle_request
 def rotate(data):
     _, secret = secretsmanager._resolve(data.get("SecretId"))
     if not secret or secret.get("DeletedDate") or secretsmanager._is_replica(secret):
-        return rotate_secret(data)  # It refuses these.
+        return rotate_secret(data)  # MiniStack answers with the error.
     token = data.get("ClientRequestToken") or new_uuid()
     function = data.get("RotationLambdaARN") or secret.get("RotationLambdaARN")
-    refusal = refused(secret, token, function)
+    refusal = refusal_of(secret, token, function)
     if refusal:
         return error_response_json(*refusal, 400)
     rules = data.get("RotationRules") or secret.get("RotationRules")
@@ -45,7 +45,8 @@ def rotate(data):
     return json_response({**answer, "VersionId": token} if immediately else answer)
 
 
-def refused(secret, token, function):
+def refusal_of(secret, token, function):
+    """The name and message of the error that AWS would answer with, or None."""
     if not function:
         return "InvalidRequestException", "No Lambda rotation function ARN is associated with this secret."
     if not may_call(function, secret["ARN"]):
@@ -62,6 +63,7 @@ def refused(secret, token, function):
 
 
 def may_call(function, secret_arn):
+    """Whether the function's policy lets Secrets Manager call the function for this secret."""
     policy = lambda_svc.function_policy_for_arn(function)
     return policy is not None and any(allows(statement, secret_arn) for statement in policy[0]["Statement"])
 
@@ -69,9 +71,9 @@ def may_call(function, secret_arn):
 def allows(statement, secret_arn):
     if statement["Effect"] != "Allow" or statement["Principal"] != SERVICE:
         return False
-    facts = {"aws:sourceaccount": get_account_id(), "aws:sourcearn": secret_arn}
+    context = {"aws:sourceaccount": get_account_id(), "aws:sourcearn": secret_arn}
     wanted = [pair for pairs in statement.get("Condition", {}).values() for pair in pairs.items()]
-    return all(fnmatchcase(facts.get(key.lower(), ""), str(value)) for key, value in wanted)
+    return all(fnmatchcase(context.get(key.lower(), ""), str(value)) for key, value in wanted)
 
 
 def stages_of(secret, token):
@@ -79,7 +81,7 @@ def stages_of(secret, token):
 
 
 def begin(secret, token, steps):
-    """A version without a value gets AWSPENDING before the function is called."""
+    """Starts a rotation: puts AWSPENDING on a version without a value, and calls the function for each step in a thread."""
     empty = {"SecretString": None, "SecretBinary": None, "CreatedDate": int(time.time()), "Stages": []}
     secret["Versions"].setdefault(token, empty)
     secretsmanager._remove_stage_everywhere(secret, "AWSPENDING", except_version_id=token)
@@ -91,21 +93,23 @@ def begin(secret, token, steps):
 
 
 def run(secret, token, steps):
+    """Calls the function for each step, until one fails."""
     try:
-        done = all(called(secret, token, step) for step in steps)
+        succeeded = all(run_step(secret, token, step) for step in steps)
         if steps != STEPS:
-            # That the configuration works was all there was to see.
+            # This only tested the configuration: the version is not needed.
             del secret["Versions"][token]
-        elif done:
+        elif succeeded:
             secret["LastRotatedDate"] = int(time.time())
     finally:
         running.discard((secret["ARN"], token))
         secretsmanager._sync_replicas(secret)
 
 
-def called(secret, token, step):
+def run_step(secret, token, step):
+    """Calls the rotation function for one step. Returns whether it succeeded."""
     if not secret["RotationEnabled"]:
-        return False  # Cancelled.
+        return False  # The rotation was cancelled.
     event = {"Step": step, "SecretId": secret["ARN"], "ClientRequestToken": token}
     function, config, name = lambda_svc._get_func_record_for_ref(secret["RotationLambdaARN"])
     if not function:
@@ -119,10 +123,10 @@ def called(secret, token, step):
 
 
 def cancel(data):
-    """The label stays where it is, as in AWS."""
+    """CancelRotateSecret: AWSPENDING stays where it is, as in AWS."""
     _, secret = secretsmanager._resolve(data.get("SecretId"))
     if not secret or secret.get("DeletedDate") or secretsmanager._is_replica(secret):
-        return rotate_secret(data)  # It refuses these.
+        return rotate_secret(data)  # MiniStack answers with the error.
     secret["RotationEnabled"] = False
     secretsmanager._sync_replicas(secret)
     pending, _ = secretsmanager._find_stage_version(secret, "AWSPENDING")
@@ -131,7 +135,7 @@ def cancel(data):
 
 
 def next_rotation(secret):
-    """When the schedule would next fire, in seconds; None without one."""
+    """When the schedule would next start a rotation, in seconds since 1970; None without a schedule."""
     rules = secret.get("RotationRules")
     if not secret.get("RotationEnabled") or not rules:
         return None
@@ -145,15 +149,16 @@ def next_rotation(secret):
     return rate and since + int(rate[1]) * (86_400 if rate[2] == "day" else 3_600)
 
 
-def told_of(secret):
-    found = {
+def rotation_of(secret):
+    """What DescribeSecret and ListSecrets return of the rotation configuration."""
+    members = {
         "RotationEnabled": secret.get("RotationEnabled", False),
         "RotationLambdaARN": secret.get("RotationLambdaARN"),
         "RotationRules": secret.get("RotationRules"),
         "LastRotatedDate": secret.get("LastRotatedDate"),
         "NextRotationDate": next_rotation(secret),
     }
-    return {key: value for key, value in found.items() if value is not None}
+    return {key: value for key, value in members.items() if value is not None}
 
 
 def describe(data):
@@ -161,13 +166,13 @@ def describe(data):
     if status != 200:
         return status, headers, body
     _, secret = secretsmanager._resolve(data.get("SecretId"))
-    return json_response({**json.loads(body), **told_of(secret)})
+    return json_response({**json.loads(body), **rotation_of(secret)})
 
 
 def list_all(data):
     answer = json.loads(list_secrets(data)[2])
     for entry in answer["SecretList"]:
-        entry.update(told_of(secretsmanager._secrets[entry["Name"]]))
+        entry.update(rotation_of(secretsmanager._secrets[entry["Name"]]))
     return json_response(answer)
 
 

@@ -1,4 +1,4 @@
-"""Secrets Manager: what a version holds, and which labels it has."""
+"""Secrets Manager: values and labels of versions."""
 
 import json
 import time
@@ -16,7 +16,7 @@ def value_in(holder):
 
 
 def dated(version):
-    """MiniStack knows whole seconds alone, which do not tell the order of two versions."""
+    """The version with an exact date. MiniStack has whole seconds, which do not tell the order of versions."""
     version["CreatedDate"] = time.time()
     return version
 
@@ -38,8 +38,8 @@ def create(data):
 
 def put(data):
     """
-    As Secrets Manager does: a version's value is written once, and a label sits on one version. Left on an earlier one,
-    AWSPENDING makes a rotation that went well look abandoned to the next but one.
+    As Secrets Manager does: a version's value is written once, and a label is on one version. MiniStack leaves AWSPENDING on an
+    earlier version too, so that a later rotation takes a rotation that succeeded for an abandoned one.
     """
     _, secret = secretsmanager._resolve(data.get("SecretId"))
     token = data.get("ClientRequestToken")
@@ -48,8 +48,8 @@ def put(data):
         if value_in(version) != value_in(data):
             message = "You can't modify an existing version, you can only create a new version."
             return error_response_json("ResourceExistsException", message, 400)
-        named = {"ARN": secret["ARN"], "Name": secret["Name"]}
-        return json_response({**named, "VersionId": token, "VersionStages": list(version["Stages"])})
+        arn_and_name = {"ARN": secret["ARN"], "Name": secret["Name"]}
+        return json_response({**arn_and_name, "VersionId": token, "VersionStages": list(version["Stages"])})
     response = put_secret_value(data)
     if secret and token in secret["Versions"]:
         for label in secret["Versions"][token]["Stages"]:
@@ -60,7 +60,7 @@ def put(data):
 
 
 def get(data):
-    """As Secrets Manager does: a version without a value is not found, nor one that has not the label that is named."""
+    """As Secrets Manager does: a version without a value is not found, and one without the requested label is refused."""
     status, headers, body = get_secret_value(data)
     if status != 200:
         return status, headers, body
