@@ -53,7 +53,7 @@ const DEFAULT_PACKAGES: DebianPackages = { suite: 'trixie', packageName: 'pgboun
 
 /** Every mode with either list, as Debian has PgBouncer now; and one as it was before. */
 export const POOLER_OPTIONS: Options[] = [
-  ...POOL_MODES.flatMap(mode => USER_LOOKUPS.map(users => ({ mode, users }))),
+  ...POOL_MODES.flatMap(mode => USER_LOOKUPS.map(userLookup => ({ mode, userLookup }))),
   { packages: { suite: 'bookworm', packageName: 'pgbouncer' } },
 ]
 
