@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { generate } from 'selfsigned'
 
 /**
- * Makes a certificate for `localhost` and 127.0.0.1: `server.crt`, which is also the issuer to trust, and its key
- * `server.key`, both in `folder`.
+ * Makes a self-signed certificate for `localhost` and 127.0.0.1 and its key: the files `server.crt` and `server.key` in `folder`.
+ * @returns the paths of both; clients trust `caFile`, which is the certificate itself
  */
 export async function makeCertificate(folder: string): Promise<{ caFile: string; keyFile: string }> {
   const caFile = join(folder, 'server.crt')
@@ -14,7 +14,7 @@ export async function makeCertificate(folder: string): Promise<{ caFile: string;
     { type: 2 as const, value: 'localhost' },
     { type: 7 as const, ip: '127.0.0.1' },
   ]
-  // Of its own: of two that have the same, in one file, OpenSSL finds only the first.
+  // Each certificate has another name: of two with the same name in one file, OpenSSL uses only the first.
   const subject = [{ name: 'commonName', value: randomBytes(16).toString('hex') }]
   const { cert, private: key } = await generate(subject, {
     keyType: 'ec',

@@ -5,16 +5,20 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { libraryFolders, releaseCodename, unpackPackages } from './debian.ts'
 
-/** `endpoint` is what playwright's `chromium.connect` takes. */
+/** A browser that runs. `endpoint` is the WebSocket URL for playwright's `chromium.connect`. */
 export type Chromium = { endpoint: string; version: string }
+
+/** A browser that this process has started. */
 export type RunningChromium = Chromium & { stop(): Promise<void> }
 
+/** Path of Debian's Chromium where it is installed. */
 const INSTALLED_CHROMIUM = '/usr/bin/chromium'
 
+/** Setting of fontconfig: which of the unpacked fonts is used for monospaced text. */
 const MONOSPACE_FONT_XML =
   '<alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>'
 
-/** Not to be asked by anything but a test, nor to ask anybody. */
+/** Keep the browser from making connections of its own. */
 const QUIET_ARGUMENTS = [
   '--disable-gpu',
   '--disable-quic',
@@ -25,9 +29,9 @@ const QUIET_ARGUMENTS = [
 ]
 
 /**
- * Starts a browser without a window: this system's own, or the one of its release of Debian, unpacked into the project's
- * cache. It ends when this process does.
- * @throws if it cannot be had or does not start
+ * Starts Chromium without a window: the one that is installed, or else Debian's package, unpacked into the project's cache. The
+ * browser ends when this process does.
+ * @throws Error if the package cannot be fetched or the browser does not start
  */
 export async function startChromium(): Promise<RunningChromium> {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-chromium-'))
@@ -37,11 +41,11 @@ export async function startChromium(): Promise<RunningChromium> {
       : await unpackChromium(folder)
     const server = await chromium.launchServer({
       executablePath,
-      // Its own sandbox needs rights that an ordinary user does not have everywhere. It opens this project's pages alone.
+      // The sandbox needs rights that not every user has. It is not needed, as the browser opens only this project's pages.
       chromiumSandbox: false,
       args: QUIET_ARGUMENTS,
       host: '127.0.0.1',
-      // It ends when its pipe to this process does.
+      // The browser ends when its pipe to this process closes, so playwright need not handle signals.
       handleSIGINT: false,
       handleSIGTERM: false,
       handleSIGHUP: false,
@@ -65,8 +69,10 @@ export async function startChromium(): Promise<RunningChromium> {
 }
 
 /**
- * It starts itself again for each of its parts, and so needs its libraries by the environment, and the loader that this
- * system has: hence this system's release, without the C library, which belongs to the loader.
+ * Unpacks Debian's Chromium. The browser starts itself again for each of its processes with the system's dynamic loader, so it gets
+ * its libraries by LD_LIBRARY_PATH. Therefore the package is that of the system's own release, and the C library is removed, as it
+ * must fit the loader.
+ * @returns the program, and the environment variables that it needs
  */
 async function unpackChromium(folder: string) {
   const root = await unpackPackages(
@@ -78,14 +84,14 @@ async function unpackChromium(folder: string) {
     fonts,
     `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>${root}/usr/share/fonts</dir><cachedir>${folder}</cachedir>${MONOSPACE_FONT_XML}</fontconfig>`,
   )
-  const folders = libraryFolders(root).flatMap(each => [each, join(each, 'pulseaudio')])
+  const folders = libraryFolders(root).flatMap(library => [library, join(library, 'pulseaudio')])
   return {
     executablePath: join(root, 'usr/lib/chromium/chromium-headless-shell'),
     env: { LD_LIBRARY_PATH: folders.join(':'), FONTCONFIG_FILE: fonts },
   }
 }
 
-/** Also without what takes half a gigabyte for nothing: drivers of graphics cards, programs, texts. */
+/** Removes the C library, and half a gigabyte that is not needed: graphics drivers, programs and documentation. */
 async function removeUnneededFiles(root: string): Promise<void> {
   const unwanted = [
     'usr/lib/*-linux-gnu/{dri,libLLVM*,libz3*,systemd,gconv,perl*}',

@@ -4,34 +4,36 @@ import { readFile, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { spawnUntilProcessEnds } from './spawn.ts'
 
+/** How a server is started. */
 type Daemon = {
-  /** What the error calls it, if it does not start. */
+  /** The server's name in an error message. */
   name: string
   command: string[]
-  /** Its temporary folder: it runs there, and does not leave it behind if it fails to start. */
+  /** The temporary folder in which the server runs. It is deleted if the server does not start. */
   folder: string
-  /** Where its output goes. */
+  /** The file to which the server's output is appended. */
   logFile: string
-  /** What ends it. */
+  /** The signal that stops the server. */
   signal?: 'INT' | 'TERM'
 }
 
-/** `told` is what it answered first. */
-export type RunningDaemon<Told> = { firstAnswer: Told; end(): Promise<void> }
+/** A running server, and what it answered first. `end` stops it and waits until it has ended. */
+export type RunningDaemon<Answer> = { firstAnswer: Answer; end(): Promise<void> }
 
-/** Times that a server is asked whether it answers by now, and milliseconds between two of them. */
+/** How often a server is asked whether it has started, and the milliseconds between two tries. */
 const STARTUP_POLLING = { tries: 200, pauseMs: 50 }
 
 /**
- * Starts a server that ends when this process does, however that happens, and asks until it answers; an error that
- * `notYet` does not take for one of a server that is starting ends that at once.
- * @throws with what the server wrote, if it does not start
+ * Starts a server, and waits until it answers. The server ends when this process does, also when this process crashes.
+ * @param ask asks the server something; throws as long as it does not answer
+ * @param isStarting whether an error of `ask` may be that of a server that is still starting; any other ends the wait at once
+ * @throws Error with the server's output if it does not start
  */
-export async function startDaemon<Told>(
+export async function startDaemon<Answer>(
   { name, command, folder, logFile, signal = 'TERM' }: Daemon,
-  ask: () => Promise<Told>,
-  notYet = (_: unknown) => true,
-): Promise<RunningDaemon<Told>> {
+  ask: () => Promise<Answer>,
+  isStarting = (_: unknown) => true,
+): Promise<RunningDaemon<Answer>> {
   const log = openSync(logFile, 'a')
   const server = spawnUntilProcessEnds(command, { cwd: folder, log, signal })
   closeSync(log)
@@ -43,13 +45,13 @@ export async function startDaemon<Told>(
     try {
       return { firstAnswer: await ask(), end }
     } catch (error) {
-      if (server.exitCode === null && tries < STARTUP_POLLING.tries && notYet(error)) {
+      if (server.exitCode === null && tries < STARTUP_POLLING.tries && isStarting(error)) {
         await sleep(STARTUP_POLLING.pauseMs)
         continue
       }
-      const said = await readFile(logFile, 'utf8')
+      const output = await readFile(logFile, 'utf8')
       await end()
       await rm(folder, { recursive: true, force: true })
-      throw new Error(`${name} did not start:\n${said}`, { cause: error })
+      throw new Error(`${name} did not start:\n${output}`, { cause: error })
     }
 }

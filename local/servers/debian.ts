@@ -8,21 +8,22 @@ const run = promisify(execFile)
 const KEYRING_FILE = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const cacheFolder = join(import.meta.dirname, '../../.cache/servers')
 
+/** Debian packages that are unpacked together. */
 export type DebianPackages = {
-  /** The release of Debian to take them from. */
+  /** The Debian release that has the packages, such as `trixie`. */
   suite: string
-  /** Unpacked with all that it depends on. */
+  /** This package is unpacked with its dependencies. */
   packageName: string
-  /** Unpacked without. */
+  /** These packages are unpacked without their dependencies. */
   packagesWithoutDependencies?: string[]
 }
 
 /**
- * Unpacks a package of Debian and the libraries it needs into the project's cache, from the mirror that this system's
- * own apt uses; nothing is installed, and no root is needed. `finish` may add to the folder, which is kept only when
- * all is done.
+ * Unpacks Debian packages and their dependencies into the project's cache, unless they are there. They come from the mirror that
+ * this system's apt uses. Nothing is installed, and root's rights are not needed.
+ * @param finish changes the folder after unpacking; if it throws, the folder is not kept
  * @returns the folder
- * @throws if there is no apt, or its mirror does not have the package
+ * @throws Error if there is no apt, or its mirror does not have the packages
  */
 export async function unpackPackages(
   { suite, packageName, packagesWithoutDependencies = [] }: DebianPackages,
@@ -31,7 +32,7 @@ export async function unpackPackages(
   const folder = join(cacheFolder, `${suite}-${packageName}`)
   if (existsSync(folder)) return folder
   await mkdir(cacheFolder, { recursive: true })
-  // Renamed when complete: a half-made one is never found, and of two that are made at once one is kept.
+  // The folder gets its name when it is complete. Of two processes that make it at once, one keeps its folder.
   const work = await mkdtemp(`${folder}-`)
   try {
     const apt = await privateApt(work, suite)
@@ -39,7 +40,9 @@ export async function unpackPackages(
     await apt('install', '--yes', '--download-only', packageName)
     if (packagesWithoutDependencies.length) await apt('download', ...packagesWithoutDependencies)
     const root = join(work, 'root')
-    for (const file of [...list(join(work, 'archives')), ...list(work)].filter(name => name.endsWith('.deb')))
+    for (const file of [...pathsIn(join(work, 'archives')), ...pathsIn(work)].filter(name =>
+      name.endsWith('.deb'),
+    ))
       await run('dpkg', ['--extract', file, root])
     await finish(root)
     await rename(root, folder).catch(error => {
@@ -51,25 +54,25 @@ export async function unpackPackages(
   }
 }
 
-/** The command that runs a program with the libraries it was unpacked with, whatever this system has. */
+/** The command that runs an unpacked program with its unpacked libraries, including the C library and its loader. */
 export function programCommand(root: string, path: string): string[] {
   const [loader = ''] = findPaths(root, '{lib,usr/lib}/*-linux-gnu/ld-linux*')
   return [loader, '--library-path', libraryFolders(root).join(':'), join(root, path)]
 }
 
-/** The folders of its libraries. */
+/** The folders of the unpacked libraries. */
 export const libraryFolders = (root: string): string[] => findPaths(root, '{lib,usr/lib}/*-linux-gnu')
 
-/** The codename of this system's own release, if it is one of Debian or has such names as well. */
+/** The codename of this system's release, such as `trixie`. Empty if /etc/os-release has none. */
 export const releaseCodename = (): string =>
   /^VERSION_CODENAME=(\S+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? ''
 
 const findPaths = (root: string, pattern: string) =>
   globSync(pattern, { cwd: root }).map(path => join(root, path))
 
-const list = (folder: string) => readdirSync(folder).map(name => join(folder, name))
+const pathsIn = (folder: string) => readdirSync(folder).map(name => join(folder, name))
 
-/** apt-get with lists, cache and package states of its own below `work`, as if nothing were installed. */
+/** Makes an apt-get with package lists, cache and state of its own in `work`, as on a system where nothing is installed. */
 async function privateApt(work: string, suite: string) {
   for (const name of ['lists/partial', 'archives/partial']) await mkdir(join(work, name), { recursive: true })
   await writeFile(join(work, 'status'), '')
@@ -90,19 +93,19 @@ async function privateApt(work: string, suite: string) {
     run('apt-get', ['--quiet=2', '-c', join(work, 'apt.conf'), ...command], { cwd: work })
 }
 
-/** The address that this system's own release comes from. */
+/** The URL of the mirror from which this system's apt gets the release's section `main`. */
 async function mirrorUrl(): Promise<string> {
   const codename = releaseCodename()
-  const wanted = [`Release: ${codename}`, 'Component: main', 'Created-By: Packages']
+  const conditions = [`Release: ${codename}`, 'Component: main', 'Created-By: Packages']
   const { stdout } = await run('apt-get', [
     'indextargets',
-    // Also where its lists were never fetched.
+    // Without this apt answers only if it has fetched the mirror's lists.
     '--no-release-info',
     '--format',
     '$(REPO_URI)',
-    ...wanted,
+    ...conditions,
   ])
-  const [address] = stdout.split('\n')
-  if (!address) throw new Error(`apt has no source for main of ${codename}`)
-  return address
+  const [url] = stdout.split('\n')
+  if (!url) throw new Error(`apt has no source for main of ${codename}`)
+  return url
 }

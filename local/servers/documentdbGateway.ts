@@ -4,33 +4,38 @@ import { BSON, type Document } from 'mongodb'
 import pg, { escapeLiteral as literal, escapeIdentifier as name } from 'pg'
 import { type CommandHandler, listenForCommands } from './mongodbWire.ts'
 
+/** Settings of a gateway. */
 export type GatewayOptions = {
-  /** The folder of PostgreSQL's socket. */
+  /** The folder with the Unix socket of the engine's PostgreSQL. */
   socketFolder: string
   caFile: string
   keyFile: string
-  /** Where it writes each command, as mongod does: without the password. */
+  /** The gateway writes each command here, without the password. */
   logFile: string
-  /** The host and port of the server that takes writes, if this one is to say that it does not. */
+  /** With it the gateway says that it is a read-only secondary of the primary with this host and port. */
   primary?: string
   /**
-   * Each user's password, if this one is to be as most clusters of Amazon DocumentDB: it knows SCRAM-SHA-1 alone, for
-   * which the engine keeps nothing.
+   * With it the gateway knows only SCRAM-SHA-1, as most clusters of Amazon DocumentDB. The engine stores nothing for this,
+   * so the gateway keeps each user's password in this map.
    */
   sha1Passwords?: Map<string, string>
 }
 
-/** What mongod calls an error, by the SQLSTATE that DocumentDB's engine has for it. */
+/**
+ * MongoDB's error for each SQLSTATE that the engine answers with.
+ * https://www.mongodb.com/docs/manual/reference/error-codes/
+ */
 const MONGODB_ERROR_CODES: Record<string, { code: number; codeName: string }> = {
   42501: { code: 13, codeName: 'Unauthorized' },
   42704: { code: 11, codeName: 'UserNotFound' },
   42710: { code: 51003, codeName: 'Location51003' },
   57014: { code: 50, codeName: 'MaxTimeMSExpired' },
-  // Two sessions altered the same role at the same instant.
+  // Two sessions changed the same role at once.
   XX000: { code: 112, codeName: 'WriteConflict' },
   M0001: { code: 2, codeName: 'BadValue' },
 }
 
+/** An error that is answered to the client. */
 class MongoFailure extends Error {
   readonly reply: Document
   constructor(code: number, codeName: string, errmsg: string) {
@@ -40,9 +45,10 @@ class MongoFailure extends Error {
 }
 
 /**
- * MongoDB's protocol in front of DocumentDB's engine, which is an extension of PostgreSQL: just what logins and users
- * need. Passwords, users and what each may do are the engine's; every connection acts as the user that logged in. On a
- * free port of 127.0.0.1, with TLS or without, as the client begins.
+ * Starts a gateway: it speaks MongoDB's protocol and passes commands on to DocumentDB's engine, which is an extension of PostgreSQL
+ * (https://github.com/documentdb/documentdb). It knows the commands that logins and the management of users need. The engine has
+ * the users and checks passwords and rights; each connection acts as the user that logged in. The gateway listens on a free port of
+ * 127.0.0.1, with and without TLS.
  */
 export async function startGateway(options: GatewayOptions): Promise<{ port: number; stop(): void }> {
   const idle: pg.Client[] = []
@@ -59,10 +65,10 @@ export async function startGateway(options: GatewayOptions): Promise<{ port: num
 class Connection implements CommandHandler {
   readonly #tls: boolean
   readonly #options: GatewayOptions
-  /** Sessions of the engine's superuser that nobody acts through: opening one takes tens of milliseconds. */
+  /** Sessions of the engine's superuser that no connection uses. They are kept, as opening one takes tens of milliseconds. */
   readonly #idle: pg.Client[]
   #client: pg.Client | undefined
-  /** The login that is under way. */
+  /** The login that has begun. `first` and `challenge` are messages of SCRAM, `salted` is the salted password for SCRAM-SHA-1. */
   #login = { user: '', first: '', challenge: '', salted: Buffer.alloc(0) }
 
   constructor(tls: boolean, options: GatewayOptions, idle: pg.Client[]) {
@@ -71,7 +77,7 @@ class Connection implements CommandHandler {
     this.#idle = idle
   }
 
-  /** @throws if the engine's session broke, as then there is nothing to answer */
+  /** Answers a command, also one that fails. @throws if the engine's session broke, as then there is no answer */
   async run(command: Document): Promise<Document> {
     try {
       return { ...(await this.#run(command)), ok: 1 }
@@ -84,7 +90,7 @@ class Connection implements CommandHandler {
     }
   }
 
-  /** To be called when all answers are given. */
+  /** Gives the engine's session back. It is called when all commands are answered. */
   async end(): Promise<void> {
     try {
       await this.#client?.query('reset session authorization; reset all')
@@ -113,12 +119,12 @@ class Connection implements CommandHandler {
         return await this.#call('drop_user', plain)
       case 'createUser':
         this.#options.sha1Passwords?.set(plain.createUser, plain.pwd)
-        return await this.#atOnce(async () => {
+        return await this.#inTransaction(async () => {
           await this.#call('create_user', { ...plain, roles: [{ role: 'readAnyDatabase', db: 'admin' }] })
           await this.#setRoles(user, plain.roles)
         })
       case 'updateUser':
-        return await this.#atOnce(async () => {
+        return await this.#inTransaction(async () => {
           const { roles, ...rest } = plain
           if (roles) await this.#setRoles(user, roles)
           if (rest.pwd) await this.#call('update_user', rest)
@@ -146,14 +152,14 @@ class Connection implements CommandHandler {
     }
   }
 
-  /** RFC 5802. The engine has the salt, and checks the proof. */
+  /** The first step of SCRAM (RFC 5802): sends the salt, which the engine has for SCRAM-SHA-256. */
   async #saslStart({ mechanism, payload }: Document): Promise<Document> {
     const { sha1Passwords } = this.#options
     if (mechanism !== (sha1Passwords ? 'SCRAM-SHA-1' : 'SCRAM-SHA-256'))
       throw new MongoFailure(303, 'Unsupported', 'Unsupported mechanism [ -301 ]')
     const [, first = '', encoded = '', nonce = ''] = /^n,,(n=([^,]*),r=(.*))$/.exec(text(payload)) ?? []
     const user = encoded.replaceAll('=2C', ',').replaceAll('=3D', '=')
-    this.#client = this.#idle.pop() ?? (await this.#open())
+    this.#client = this.#idle.pop() ?? (await this.#openSession())
     const salt = randomBytes(16)
     const known = sha1Passwords
       ? { ok: sha1Passwords.has(user), salt: salt.toString('base64'), iterations: 10_000 }
@@ -167,12 +173,13 @@ class Connection implements CommandHandler {
     return { conversationId: 1, done: false, payload: binary(challenge) }
   }
 
+  /** The second step of SCRAM: has the client's proof checked, and begins to act as the user. */
   async #saslContinue({ payload }: Document): Promise<Document> {
     const { user, first, challenge, salted } = this.#login
     const [, final = '', proof = ''] = /^(.*),p=(.*)$/.exec(text(payload)) ?? []
     const message = `${first},${challenge},${final}`
     const { ok, ServerSignature } = this.#options.sha1Passwords
-      ? isSha1ProofValid(salted, message, proof)
+      ? checkSha1Proof(salted, message, proof)
       : await this.#value(
           'documentdb_api_internal.authenticate_with_scram_sha256($1, $2, $3)',
           ...[user, message, proof],
@@ -186,7 +193,7 @@ class Connection implements CommandHandler {
     return { conversationId: 1, done: true, payload: binary(`v=${ServerSignature}`) }
   }
 
-  async #open(): Promise<pg.Client> {
+  async #openSession(): Promise<pg.Client> {
     const client = new pg.Client({ host: this.#options.socketFolder, user: 'postgres', database: 'postgres' })
     client.on('error', () => {})
     await client.connect()
@@ -200,7 +207,10 @@ class Connection implements CommandHandler {
     return await this.#bson(text, database, toBsonHex({ find, ...rest }))
   }
 
-  /** The engine does not change roles yet. It keeps them as memberships in roles of PostgreSQL, and reads them there. */
+  /**
+   * Sets a user's roles as memberships in roles of PostgreSQL, as the engine stores them. Its own functions change no roles (seen on
+   * the DocumentDB of Debian sid).
+   */
   async #setRoles(user: string, roles: { role: string }[]): Promise<void> {
     const wanted = roles.flatMap(({ role }) => {
       const known = ROLE_MEMBERSHIPS[role]
@@ -211,7 +221,7 @@ class Connection implements CommandHandler {
     if (wanted.length) await this.#query(`grant ${wanted.join(', ')} to ${user}`)
   }
 
-  async #atOnce(change: () => Promise<void>): Promise<Document> {
+  async #inTransaction(change: () => Promise<void>): Promise<Document> {
     await this.#query('begin')
     try {
       await change()
@@ -223,10 +233,12 @@ class Connection implements CommandHandler {
     }
   }
 
+  /** Calls a function of the engine that takes a command in BSON. */
   #call(name: string, command: Document): Promise<Document> {
     return this.#value(`documentdb_api.${name}($1)`, toBsonHex(command))
   }
 
+  /** Calls a function that returns BSON. */
   #value(call: string, ...values: string[]): Promise<Document> {
     return this.#bson(`select ${call}::text as value`, ...values)
   }
@@ -246,13 +258,15 @@ class Connection implements CommandHandler {
   }
 }
 
+/** The roles of PostgreSQL that stand for a role of MongoDB. */
 const ROLE_MEMBERSHIPS: Record<string, string[]> = {
   readAnyDatabase: ['documentdb_readonly_role', 'pg_read_all_data'],
   readWriteAnyDatabase: ['documentdb_readwrite_role'],
   clusterAdmin: ['documentdb_admin_role'],
 }
 
-function isSha1ProofValid(salted: Buffer, message: string, proof: string) {
+/** Checks a client's proof of SCRAM-SHA-1, as the engine does for SCRAM-SHA-256. */
+function checkSha1Proof(salted: Buffer, message: string, proof: string) {
   const hmac = (key: Buffer, text: string) => createHmac('sha1', key).update(text).digest()
   const clientKey = hmac(salted, 'Client Key')
   const signature = hmac(createHash('sha1').update(clientKey).digest(), message)

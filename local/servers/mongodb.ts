@@ -13,28 +13,28 @@ import { giveToUnprivileged, unprivilegedCommand } from './unprivileged.ts'
 
 const run = promisify(execFile)
 
+/** DocumentDB's engine behind a gateway. */
 export type MongodbServer = {
-  /** Such as `DocumentDB 1.0`, as the running server tells it. */
+  /** Name and version, such as `DocumentDB 1.0`. */
   name: string
   host: string
   port: number
-  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  /** The certificate that clients trust. It is for `localhost` and 127.0.0.1. */
   caFile: string
-  /** Where it logs every command, and every statement of the engine. */
+  /** The log of every command to the gateway and every statement to the engine. */
   logFile: string
-  /** For another gateway to the same engine, and for statements behind it: its socket is in a private folder. */
+  /** Settings of the gateway, by which another gateway to this engine can be started, or statements run on the engine itself. */
   gatewayOptions: GatewayOptions
 }
 
 /**
- * Starts DocumentDB's open-source engine, which is an extension of PostgreSQL, in a temporary folder, and before it a
- * gateway for MongoDB's protocol, which offers TLS and admits clear text. Both end when this process does, however
- * that happens.
- * @throws if it cannot be had or does not start
+ * Starts DocumentDB's open-source engine, which is an extension of PostgreSQL, in a temporary folder, and a gateway that speaks
+ * MongoDB's protocol, with and without TLS. Both end when this process does, also when it crashes.
+ * @throws Error if the engine's packages cannot be fetched, or if it does not start
  */
 export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<void> }> {
   const unpacked = await unpackPackages(
-    // The second has the files by which PostGIS becomes an extension, and a default only as a recommendation.
+    // The engine needs the files of PostGIS's extension, which its package only recommends.
     {
       suite: 'sid',
       packageName: 'postgresql-18-documentdb',
@@ -56,9 +56,9 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
     unix_socket_directories: folder,
     shared_preload_libraries: 'pg_cron,pg_documentdb_core,pg_documentdb',
     'documentdb.maxUserLimit': 500,
-    // How the engine comes to itself.
+    // By this the engine connects to its own server.
     'documentdb.localhost_connection_string': `host=${folder}`,
-    // Nothing here needs what it would do in the background.
+    // The engine's background jobs are not needed.
     'cron.launch_active_jobs': 'off',
     log_statement: 'all',
     fsync: 'off',
@@ -83,7 +83,10 @@ export async function startMongodb(): Promise<MongodbServer & { stop(): Promise<
   return { name, host: 'localhost', port, caFile, logFile, gatewayOptions, stop }
 }
 
-/** As it is; or copied for root, if the unprivileged user may not enter root's own folders. */
+/**
+ * Makes sure that the unprivileged user, as which the server runs when this process is root's, can read the unpacked files.
+ * @returns their folder, or a copy in `folder` if that user may not enter it
+ */
 async function makeReachable(root: string, folder: string): Promise<string> {
   const [command, ...args] = [
     ...unprivilegedCommand,
@@ -102,9 +105,9 @@ async function makeReachable(root: string, folder: string): Promise<string> {
   }
 }
 
-/** Lets the unpacked programs be called by their names, with the libraries they came with, whatever this system has. */
+/** Replaces the unpacked programs by scripts that run them with their unpacked libraries, as `initdb` calls `postgres` by name. */
 async function makeRunnable(root: string): Promise<void> {
-  // Debian chooses the version when it installs.
+  // Debian makes this link when the package is installed.
   await symlink('postgis-3.control', join(root, 'usr/share/postgresql/18/extension/postgis.control'))
   const bin = join(root, 'usr/lib/postgresql/18/bin')
   const find = (pattern: string) =>
@@ -120,7 +123,7 @@ async function makeRunnable(root: string): Promise<void> {
   }
 }
 
-/** Makes the extension, once the engine answers. @returns its version */
+/** Creates the extension in the engine's PostgreSQL. @returns its version @throws as long as PostgreSQL does not answer */
 async function createExtension(socket: string): Promise<string> {
   const client = new pg.Client({ host: socket, user: 'postgres', database: 'postgres' })
   client.on('error', () => {})

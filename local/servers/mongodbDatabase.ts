@@ -5,9 +5,7 @@ import { Credential } from '../../rotation/credential.ts'
 import type { MongodbServer } from './mongodb.ts'
 import { ADMIN_ARN, type App, randomHex } from './postgresDatabase.ts'
 
-/**
- * Runs statements behind the gateway, as the superuser of the engine's PostgreSQL, or as `user`: all of them or none.
- */
+/** Runs SQL statements on the engine's PostgreSQL, in one transaction, as its superuser or as `user`. */
 export async function runBehindGateway(
   server: MongodbServer,
   statements: string,
@@ -17,7 +15,7 @@ export async function runBehindGateway(
   await (await sessionOf(server)).query(`${acting} ${statements}; reset session authorization`)
 }
 
-/** True if there is such a user. */
+/** Whether the server has this user. */
 export async function hasUser(server: MongodbServer, user: string): Promise<boolean> {
   const { rows } = await (await sessionOf(server)).query('select 1 from pg_roles where rolname = $1', [user])
   return rows.length > 0
@@ -29,7 +27,7 @@ function sessionOf({ gatewayOptions: { socketFolder } }: MongodbServer): Promise
   return client
 }
 
-/** Opening one takes tens of milliseconds. */
+/** Sessions by their socket's folder. They are kept, as opening one takes tens of milliseconds. */
 const sessions = new Map<string, Promise<pg.Client>>()
 
 async function openSession(socket: string): Promise<pg.Client> {
@@ -40,20 +38,21 @@ async function openSession(socket: string): Promise<pg.Client> {
   return client
 }
 
-/** The statement that makes a user with one of the sets of roles that the engine knows. */
+/** The SQL statement that makes a user. The engine accepts only some sets of roles. */
 export function createUserStatement(user: string, pwd: string, ...roles: string[]): string {
   return call('create_user', { createUser: user, pwd, roles: roles.map(role => ({ role, db: 'admin' })) })
 }
 
-/** The statement that gives a user another password. */
+/** The SQL statement that gives a user another password. */
 export function updateUserStatement(user: string, pwd: string): string {
   return call('update_user', { updateUser: user, pwd })
 }
 
+/** Calls a function of the engine with a command in BSON. */
 const call = (name: string, command: Document) =>
   `select documentdb_api.${name}('BSONHEX${Buffer.from(BSON.serialize(command)).toString('hex')}')`
 
-/** A value for `username` on this server. */
+/** A credential for a user of this server. */
 export function credentialFor(
   { host, port }: MongodbServer,
   username: string,
@@ -63,7 +62,7 @@ export function credentialFor(
   return Credential.parse(JSON.stringify({ engine: 'mongo', host, port, username, password, ...more }))
 }
 
-/** An application's user, and an admin who may manage users and give them any role, but is no superuser. */
+/** Makes an application's user, and an admin that may manage users and grant any role but is no superuser. */
 export async function makeApp(
   server: MongodbServer,
   { user = `app_${randomHex()}`, password = `first-${randomHex(12)}`, more = {} as Document } = {},
@@ -74,7 +73,7 @@ export async function makeApp(
     server,
     createUserStatement(admin.user, admin.password, 'readWriteAnyDatabase', 'clusterAdmin'),
   )
-  // PostgreSQL locks each role until the commit: all take them in this order, or two of them would deadlock.
+  // PostgreSQL locks each role until the commit. As every call names the roles in this order, two calls do not deadlock.
   await runBehindGateway(
     server,
     `alter role ${admin.user} createrole;
@@ -93,7 +92,7 @@ export async function makeApp(
 
 const caCertificates = new Map<string, string>()
 
-/** True if user and password log in now, seen from outside Keyturn. */
+/** Whether a login with this user and password succeeds, without Keyturn's engines. @throws any other error than a refused login */
 export async function admits(
   { port, caFile }: MongodbServer,
   { host, username, password, ssl }: Credential,
@@ -117,7 +116,7 @@ export async function admits(
   }
 }
 
-/** Makes the collection `keyturn.slow`, and keeps everybody from reading it until what this gives back is called. */
+/** Makes the collection `keyturn.slow` and locks it, so that reads of it wait. @returns a function that unlocks it */
 export async function lockSlowCollection(server: MongodbServer): Promise<() => Promise<void>> {
   const client = await openSession(server.gatewayOptions.socketFolder)
   await client.query(`select documentdb_api.insert('keyturn', '{"insert": "slow", "documents": [{}]}')`)

@@ -4,21 +4,22 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { BSON, type Document } from 'mongodb'
 
-/** Who answers the commands of one connection. */
+/** Answers the commands of one connection. */
 export interface CommandHandler {
-  /** @throws if there is nothing to answer: then the connection is cut */
+  /** Answers a command. If it throws, the connection is closed without an answer. */
   run(command: Document): Promise<Document>
-  /** Called when all answers are given. */
+  /** Called when the connection is closed and all commands are answered. */
   end(): Promise<void>
 }
 
 /**
- * Listens for MongoDB's protocol on a free port of 127.0.0.1, with TLS or without, as each client begins: `answering`
- * makes who answers a connection, and is told whether that is over TLS.
+ * Listens for connections in MongoDB's wire protocol on a free port of 127.0.0.1, with and without TLS.
+ * https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/
+ * @param makeHandler makes what answers a connection's commands; called with whether the connection has TLS
  */
 export async function listenForCommands(
   { caFile, keyFile }: { caFile: string; keyFile: string },
-  answering: (tls: boolean) => CommandHandler,
+  makeHandler: (tls: boolean) => CommandHandler,
 ): Promise<{ port: number; stop(): void }> {
   const context = createSecureContext({ cert: readFileSync(caFile), key: readFileSync(keyFile) })
   const sockets = new Set<Socket>()
@@ -28,9 +29,9 @@ export async function listenForCommands(
     socket.once('data', first => {
       socket.pause()
       socket.unshift(first)
-      // The first byte of a TLS handshake; a message of MongoDB begins with its length.
+      // A TLS handshake begins with this byte (RFC 8446, 5.1). A message of MongoDB begins with its length, which is never this.
       const tls = first[0] === 0x16
-      serveConnection(tls ? secureSocket(socket, context) : socket, answering(tls))
+      serveConnection(tls ? secureSocket(socket, context) : socket, makeHandler(tls))
     })
   })
   server.listen(0, '127.0.0.1')
@@ -48,7 +49,7 @@ function secureSocket(socket: Socket, secureContext: SecureContext): TLSSocket {
 }
 
 /** Answers the messages of one connection, one after the other. */
-function serveConnection(socket: Socket, connection: CommandHandler): void {
+function serveConnection(socket: Socket, handler: CommandHandler): void {
   let bytes = Buffer.alloc(0)
   let answers = Promise.resolve()
   socket.on('data', chunk => {
@@ -58,34 +59,35 @@ function serveConnection(socket: Socket, connection: CommandHandler): void {
       bytes = bytes.subarray(message.length)
       answers = answers.then(async () => {
         try {
-          socket.write(await answerMessage(message, command => connection.run(command)))
+          socket.write(await answerMessage(message, command => handler.run(command)))
         } catch {
           socket.destroy()
         }
       })
     }
   })
-  socket.on('close', () => answers.finally(() => connection.end()))
+  socket.on('close', () => answers.finally(() => handler.end()))
   socket.resume()
 }
 
+// Op codes: what kind of message it is.
 const OP_REPLY = 1
 const OP_QUERY = 2004
 const OP_MSG = 2013
 
-/** A driver says hello by OP_QUERY, and all else by OP_MSG. */
+/** Answers a message: OP_QUERY, in which drivers send their first command, or OP_MSG, in which they send all others. */
 async function answerMessage(
   message: Buffer,
   run: (command: Document) => Promise<Document>,
 ): Promise<Buffer> {
-  const query = message.readInt32LE(12) === OP_QUERY
-  const start = query ? message.indexOf(0, 20) + 1 + 8 : 21
+  const isQuery = message.readInt32LE(12) === OP_QUERY
+  const start = isQuery ? message.indexOf(0, 20) + 1 + 8 : 21
   const reply = Buffer.from(BSON.serialize(await run(BSON.deserialize(message.subarray(start)))))
-  const prefix = query ? Buffer.alloc(20) : Buffer.alloc(5)
-  if (query) prefix.writeInt32LE(1, 16)
+  const prefix = isQuery ? Buffer.alloc(20) : Buffer.alloc(5)
+  if (isQuery) prefix.writeInt32LE(1, 16)
   const header = Buffer.alloc(16)
   header.writeInt32LE(header.length + prefix.length + reply.length, 0)
   message.copy(header, 8, 4, 8)
-  header.writeInt32LE(query ? OP_REPLY : OP_MSG, 12)
+  header.writeInt32LE(isQuery ? OP_REPLY : OP_MSG, 12)
   return Buffer.concat([header, prefix, reply])
 }

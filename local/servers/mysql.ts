@@ -11,36 +11,40 @@ import { startDaemon } from './daemon.ts'
 import { type DebianPackages, programCommand, unpackPackages } from './debian.ts'
 import { freePort } from './spawn.ts'
 
+/** A server of MySQL or MariaDB. */
 export type MysqlServer = {
   engine: 'mysql' | 'mariadb'
   packages: DebianPackages
-  /** Such as `MySQL 9.7.4`, as the running server tells it. */
+  /** Name and version, such as `MySQL 9.7.4`. */
   name: string
   host: string
   port: number
-  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  /** The certificate that clients trust. It is for `localhost` and 127.0.0.1. */
   caFile: string
   superuser: { user: string; password: string }
-  /** Where it logs every statement. */
+  /** The log of every statement. */
   logFile: string
 }
 
+/** A server of MySQL or MariaDB that this process has started. */
 export type RunningMysql = MysqlServer & {
+  /** Path of the server's Unix socket. */
   socket: string
-  /** With other settings, if any. */
+  /** Stops the server and starts it again, with `settings` beside or instead of those that it was first started with. */
   restart(settings?: Record<string, string>): Promise<void>
   stop(): Promise<void>
 }
 
+/** Which server: the engine, and the Debian packages that have it. */
 type MysqlFlavour = Pick<MysqlServer, 'engine' | 'packages'>
 
-/** By their packages in Debian: the newest MySQL, and the MariaDB versions with long support. */
+/** The servers that tests use: the newest MySQL in Debian, and the MariaDB of two Debian releases. */
 export const MYSQL_FLAVOURS: MysqlFlavour[] = [
   { engine: 'mysql', packages: { suite: 'sid', packageName: 'mysql-server-core' } },
   ...['bookworm', 'trixie'].map(
     (suite): MysqlFlavour => ({
       engine: 'mariadb',
-      // The plugins for passwords are in the second, which depends on far more than it needs here.
+      // Only the password plugins of `mariadb-server` are needed, so its dependencies are left out.
       packages: {
         suite,
         packageName: 'mariadb-server-core',
@@ -50,7 +54,7 @@ export const MYSQL_FLAVOURS: MysqlFlavour[] = [
   ),
 ]
 
-/** The newest of an engine. */
+/** The newest server of an engine. */
 export function newestFlavourOf(engine: MysqlServer['engine']): MysqlFlavour {
   const newest = MYSQL_FLAVOURS.findLast(flavour => flavour.engine === engine)
   if (!newest) throw new Error(`there is no ${engine}`)
@@ -58,9 +62,10 @@ export function newestFlavourOf(engine: MysqlServer['engine']): MysqlFlavour {
 }
 
 /**
- * Starts a server of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It offers
- * TLS and admits clear text. It ends when this process does, however that happens.
- * @throws if it cannot be had or does not start
+ * Starts a new server on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It accepts logins with and
+ * without TLS. It ends when this process does, also when that crashes.
+ * @param settings further server settings, by their names with underscores
+ * @throws Error if the server's packages cannot be fetched, or if it does not start
  */
 export async function startMysql(
   { engine, packages }: MysqlFlavour,
@@ -77,7 +82,7 @@ export async function startMysql(
   await writeFile(initFile, firstStatements(superuser), { mode: 0o600 })
   const port = await freePort()
   const socket = join(folder, 'socket')
-  const all = {
+  const allSettings = {
     ...SERVER_SETTINGS,
     port,
     socket,
@@ -91,26 +96,27 @@ export async function startMysql(
     ...(engine === 'mysql' ? { mysqlx: 'off' } : { plugin_load_add: passwordPluginFiles(root) }),
     ...settings,
   }
-  // With skip-grant-tables, MySQL listens at its socket alone.
-  const way = settings.skip_grant_tables
+  // With skip-grant-tables MySQL listens on its Unix socket only:
+  // https://dev.mysql.com/doc/refman/8.4/en/server-options.html#option_mysqld_skip-grant-tables
+  const address = settings.skip_grant_tables
     ? { socketPath: socket }
     : { host: '127.0.0.1', port, ssl: { ca: await readFile(caFile) } }
   const start = (more: Record<string, string> = {}) =>
     startDaemon(
       {
         name: `${engine} of ${packages.suite}`,
-        command: serverCommand(engine, root, data, { ...all, ...more }),
+        command: serverCommand(engine, root, data, { ...allSettings, ...more }),
         folder,
         logFile: join(folder, 'error.log'),
       },
-      () => readVersion({ ...way, ...superuser }),
-      isNotYetThere,
+      () => readVersion({ ...address, ...superuser }),
+      isNotListening,
     )
   let running = await start()
   const name = `${engine === 'mysql' ? 'MySQL' : 'MariaDB'} ${/^[\d.]+/.exec(running.firstAnswer)}`
   const restart = async (more?: Record<string, string>) => {
     await running.end()
-    // Its users are there already.
+    // The statements that made the superuser must not run again.
     await writeFile(initFile, '')
     running = await start(more)
   }
@@ -132,45 +138,47 @@ const SERVER_SETTINGS = {
   max_connections: 300,
 }
 
-/** What a server runs that starts for the first time. MariaDB reads one statement from a line. */
+/** The statements that a new server runs first, which make the superuser. MariaDB reads one statement from each line. */
 function firstStatements({ user, password }: MysqlServer['superuser']): string {
   return [
     `create user ${user} identified by '${password}';`,
     `grant all on *.* to ${user} with grant option;`,
-    // For PROXY on everybody, which MariaDB does not let a session of this kind grant.
+    // GRANT PROXY on all users. MariaDB refuses this statement in an init file.
     `insert into mysql.proxies_priv (host, user, with_grant) values ('%', '${user}', 1);`,
     'flush privileges;',
   ].join('\n')
 }
 
+/** The command that starts a server. */
 function serverCommand(
   engine: MysqlServer['engine'],
   root: string,
   data: string,
   settings: Record<string, string | number>,
 ): string[] {
-  const all = {
+  const allSettings = {
     basedir: join(root, 'usr'),
     plugin_dir: join(root, 'usr/lib/mysql/plugin'),
     datadir: data,
-    // Not the one that all share: a server that starts removes every other's temporary tables there.
+    // Not the folder that all servers share by default: a server that starts deletes the temporary tables of the others there.
     tmpdir: dirname(data),
     ...(engine === 'mysql' && { secure_file_priv: '' }),
-    // Both refuse to run as root unless told so.
+    // Both servers run as root only with this setting.
     ...(process.getuid?.() === 0 && { user: 'root' }),
     ...settings,
   }
   return [
     ...programCommand(root, engine === 'mysql' ? 'usr/sbin/mysqld' : 'usr/sbin/mariadbd'),
     '--no-defaults',
-    ...Object.entries(all).map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`),
+    ...Object.entries(allSettings).map(([name, value]) => `--${name.replaceAll('_', '-')}=${value}`),
   ]
 }
 
+/** The files of MariaDB's password plugins that the package has, as plugin_load_add takes them. */
 const passwordPluginFiles = (root: string) =>
   globSync('{auth_ed25519,auth_parsec}.so', { cwd: join(root, 'usr/lib/mysql/plugin') }).join(';')
 
-/** Makes the folder `data` with the system tables, which every start then copies: making them takes seconds. */
+/** Makes the folder `data` with the system tables. Every start copies this folder, as making the tables takes seconds. */
 async function initialise(engine: MysqlServer['engine'], root: string): Promise<void> {
   const data = join(root, 'data')
   await mkdir(data)
@@ -186,13 +194,14 @@ async function initialise(engine: MysqlServer['engine'], root: string): Promise<
   }
 }
 
+/** Runs a command. @throws Error with its output if it fails */
 async function runToEnd([command = '', ...args]: string[], input = ''): Promise<void> {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] })
-  let said = ''
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (said += chunk))
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', chunk => (output += chunk))
   child.stdin.end(input)
   const [code] = await once(child, 'close')
-  if (code !== 0) throw new Error(`${command} ended with ${code}:\n${said}`)
+  if (code !== 0) throw new Error(`${command} ended with ${code}:\n${output}`)
 }
 
 async function readVersion(config: ConnectionOptions): Promise<string> {
@@ -202,5 +211,6 @@ async function readVersion(config: ConnectionOptions): Promise<string> {
   return (rows as { version: string }[])[0]?.version ?? ''
 }
 
-const isNotYetThere = (error: unknown) =>
+/** Whether an error means that the server does not listen yet. */
+const isNotListening = (error: unknown) =>
   ['ECONNREFUSED', 'ENOENT'].includes(String((error as { code?: string }).code))

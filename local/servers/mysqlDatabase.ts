@@ -11,8 +11,9 @@ import type { MysqlServer } from './mysql.ts'
 import { ADMIN_ARN, type App, randomHex } from './postgresDatabase.ts'
 
 /**
- * Runs statements, one after the other, as the server's superuser or as `login`. Gives back the last one's rows. MariaDB
- * asks a user that is not there for a proof as some other account gives it, so all of those have to be known.
+ * Runs statements one after the other, as the server's superuser or as `login`, with all of Keyturn's authentication plugins:
+ * MariaDB asks for that of any account when the user does not exist.
+ * @returns the rows of the last statement
  */
 export async function runStatements<T = RowDataPacket>(
   server: MysqlServer,
@@ -32,6 +33,7 @@ export async function runStatements<T = RowDataPacket>(
   }
 }
 
+/** The certificates of servers, by file. */
 const caCertificates = new Map<string, string>()
 
 function caCertificateOf(caFile: string): string {
@@ -40,22 +42,22 @@ function caCertificateOf(caFile: string): string {
   return known
 }
 
-/** IDENTIFIED …, with a verifier, so that the server's log never shows the password. */
+/** The IDENTIFIED clause for a password. It has the password hash, so that the server's log never shows the password. */
 export function identifiedClause({ engine }: MysqlServer, password: string): string {
   return engine === 'mysql'
     ? `identified with caching_sha2_password as ${quoteText(cachedPasswordHash(password))}`
     : `identified via mysql_native_password using ${quoteText(nativePasswordHash(password))}`
 }
 
-/** Making one takes tens of milliseconds, and the fault matrix sets the same passwords again and again. */
+/** The password hash for caching_sha2_password. Making one takes tens of milliseconds, and tests set the same passwords often. */
 function cachedPasswordHash(password: string): string {
-  const verifier = passwordHashes.get(password) ?? cachingSha2PasswordHash(password)
-  passwordHashes.set(password, verifier)
-  return verifier
+  const hash = passwordHashes.get(password) ?? cachingSha2PasswordHash(password)
+  passwordHashes.set(password, hash)
+  return hash
 }
 const passwordHashes = new Map<string, string>()
 
-/** A value for `username` on this server. */
+/** A credential for a user of this server. */
 export function credentialFor(
   server: MysqlServer,
   username: string,
@@ -66,7 +68,7 @@ export function credentialFor(
   return Credential.parse(JSON.stringify({ engine, host, port, username, password, ...more }))
 }
 
-/** A database of its own with an application's user in it, and an admin who may do what one of RDS may. */
+/** Makes a database with an application's user, and an admin that has the rights of an RDS master user. */
 export async function makeApp(
   server: MysqlServer,
   {
@@ -83,7 +85,7 @@ export async function makeApp(
     `create database ${database}`,
     `create user ${admin.user} ${identifiedClause(server, admin.password)}`,
     `grant create user, process, reload on *.* to ${admin.user} with grant option`,
-    // MariaDB's SET DEFAULT ROLE is an update there.
+    // MariaDB needs UPDATE on the database `mysql` for SET DEFAULT ROLE ... FOR: https://mariadb.com/kb/en/set-default-role/
     `grant select, update on mysql.* to ${admin.user}`,
     `grant all on ${database}.* to ${admin.user} with grant option`,
     `create user ${account} ${identifiedClause(server, password)}`,
@@ -99,7 +101,7 @@ export async function makeApp(
   }
 }
 
-/** True if user and password log in now, seen from outside Keyturn. */
+/** Whether a login with this user and password succeeds, without Keyturn's engines. @throws any other error than a refused login */
 export async function admits(
   server: MysqlServer,
   { username, password, dbname }: Credential,

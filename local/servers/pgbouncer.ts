@@ -13,29 +13,33 @@ import { runStatements } from './postgresDatabase.ts'
 import { freePort } from './spawn.ts'
 import { giveToUnprivileged, unprivilegedCommand } from './unprivileged.ts'
 
-/** When the pooler gives a server's connection to another client. */
+/** PgBouncer's pool modes: https://www.pgbouncer.org/config.html#pool_mode */
 export const POOL_MODES = ['session', 'transaction', 'statement'] as const
+/** One of the pool modes. */
 export type PoolMode = (typeof POOL_MODES)[number]
 
-/** Where the pooler looks passwords up: in the database, at every login; or in a file of its own. */
+/** Where PgBouncer looks up password hashes: in the database at each login (its auth_query), or in its own file of users. */
 export const USER_LOOKUPS = ['auth_query', 'static list'] as const
+/** One of the two. */
 export type UserLookup = (typeof USER_LOOKUPS)[number]
 
+/** A PgBouncer in front of a PostgreSQL. */
 export type Pgbouncer = {
+  /** Its Debian release, pool mode and user lookup. */
   name: string
   mode: PoolMode
   userLookup: UserLookup
-  /** The server behind it. */
+  /** The PostgreSQL behind it. */
   server: PostgresServer
-  /** The same, as it is reached through the pooler. */
+  /** The same PostgreSQL, with the host, port and certificate by which clients reach it through PgBouncer. */
   pooled: PostgresServer
-  /** The file of those that it knows by itself. */
+  /** PgBouncer's own file of users. */
   listFile: string
-  /** Where the pooler logs. */
+  /** PgBouncer's log. */
   logFile: string
 }
 
-/** Adds users to those that the pooler knows by itself, each with a password or a verifier. */
+/** Adds users to PgBouncer's own file, each with its password or password hash. */
 export async function addListedUsers(
   { listFile, pooled }: Pgbouncer,
   users: Record<string, string>,
@@ -44,6 +48,7 @@ export async function addListedUsers(
   await runStatements(pooled, 'reload', 'pgbouncer')
 }
 
+/** Users as PgBouncer's auth_file has them: https://www.pgbouncer.org/config.html#authentication-file-format */
 const userListLines = (users: Record<string, string>) =>
   Object.entries(users)
     .map(pair => `${pair.map(text => `"${text.replaceAll('"', '""')}"`).join(' ')}\n`)
@@ -51,7 +56,7 @@ const userListLines = (users: Record<string, string>) =>
 
 const DEFAULT_PACKAGES: DebianPackages = { suite: 'trixie', packageName: 'pgbouncer' }
 
-/** Every mode with either list, as Debian has PgBouncer now; and one as it was before. */
+/** The poolers that tests use: all pool modes with both user lookups, and the PgBouncer of the Debian release before. */
 export const POOLER_OPTIONS: Options[] = [
   ...POOL_MODES.flatMap(mode => USER_LOOKUPS.map(userLookup => ({ mode, userLookup }))),
   { packages: { suite: 'bookworm', packageName: 'pgbouncer' } },
@@ -61,13 +66,14 @@ type Options = {
   mode?: PoolMode
   userLookup?: UserLookup
   packages?: DebianPackages
+  /** Further settings, by their names in pgbouncer.ini. */
   settings?: Record<string, string | number>
 }
 
 /**
- * Starts a PgBouncer of its own in front of a PostgreSQL, over TLS on both sides, and waits until it listens. It ends
- * when this process does, however that happens.
- * @throws if it cannot be had or does not start
+ * Starts a PgBouncer in front of a PostgreSQL, with TLS on both sides, and waits until it listens. It ends when this process does,
+ * also when that crashes.
+ * @throws Error if its package cannot be fetched, or if it does not start
  */
 export async function startPgbouncer(
   server: PostgresServer,
@@ -81,12 +87,12 @@ export async function startPgbouncer(
   const root = await unpackPackages(packages, async () => {})
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'))
   const { caFile, keyFile } = await makeCertificate(folder)
-  const file = join(folder, 'pgbouncer.ini')
+  const configFile = join(folder, 'pgbouncer.ini')
   const listFile = join(folder, 'users')
   const logFile = join(folder, 'pgbouncer.log')
   const port = await freePort()
   const { superuser } = server
-  const all = {
+  const allSettings = {
     listen_addr: '127.0.0.1',
     listen_port: port,
     unix_socket_dir: '',
@@ -103,22 +109,23 @@ export async function startPgbouncer(
     client_tls_cert_file: caFile,
     server_tls_sslmode: 'verify-full',
     server_tls_ca_file: join(folder, 'server-ca.crt'),
-    // So that a server is asked again soon after it refused one login.
+    // After a refused login PgBouncer waits so many seconds before it asks the server again. The default is 15:
+    // https://www.pgbouncer.org/config.html#server_login_retry
     server_login_retry: 1,
     query_wait_timeout: 20,
     ...settings,
   }
-  const configured = Object.entries(all).map(([name, value]) => `${name} = ${value}`)
-  const behind = `* = host=${server.host} port=${server.port}`
-  await writeFile(file, ['[databases]', behind, '[pgbouncer]', ...configured, ''].join('\n'))
+  const settingLines = Object.entries(allSettings).map(([name, value]) => `${name} = ${value}`)
+  const databaseLine = `* = host=${server.host} port=${server.port}`
+  await writeFile(configFile, ['[databases]', databaseLine, '[pgbouncer]', ...settingLines, ''].join('\n'))
   await writeFile(listFile, userListLines({ [superuser.user]: superuser.password }))
   cpSync(server.caFile, join(folder, 'server-ca.crt'))
   giveToUnprivileged(folder, readdirSync(folder))
   const { end } = await startDaemon(
     {
       name: `${packages.packageName} of ${packages.suite}`,
-      // It will not run as root.
-      command: [...unprivilegedCommand, ...programCommand(root, 'usr/sbin/pgbouncer'), file],
+      // PgBouncer refuses to run as root.
+      command: [...unprivilegedCommand, ...programCommand(root, 'usr/sbin/pgbouncer'), configFile],
       folder,
       logFile,
       signal: 'INT',
@@ -136,7 +143,7 @@ export async function startPgbouncer(
     userLookup,
     server,
     pooled,
-    logFile: logFile,
+    logFile,
     listFile,
     stop,
   }
@@ -148,7 +155,7 @@ async function checkListening(port: number): Promise<void> {
   socket.destroy()
 }
 
-/** An application and its admin, with values that name the pooler. */
+/** The same application and admin, with credentials that have PgBouncer's port. */
 export function appThroughPooler({ pooled }: Pgbouncer, app: App): App {
   const { port } = pooled
   return { ...app, current: app.current.with({ port }), admin: app.admin.with({ port }) }

@@ -5,15 +5,16 @@ import pg, { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { Credential } from '../../rotation/credential.ts'
 import type { PostgresServer } from './postgres.ts'
 
+/** Random bytes in hexadecimal. */
 export const randomHex = (bytes = 6) => randomBytes(bytes).toString('hex')
 
-/** The ARN of an admin's secret that tests make up. */
+/** A made-up ARN of an admin's secret. */
 export const ADMIN_ARN = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
 
-/** For what is no database of RDS. */
+/** Stands for a function that asks RDS, where no database is one of RDS. */
 export const rejectRds = () => Promise.reject(new Error('there is no RDS'))
 
-/** Runs statements as the server's superuser, or as `user`. */
+/** Runs statements in a database, as the server's superuser or as `login`. @returns the rows of the last statement */
 export async function runStatements<T extends pg.QueryResultRow>(
   server: PostgresServer,
   statements: string,
@@ -37,6 +38,7 @@ export async function runStatements<T extends pg.QueryResultRow>(
   }
 }
 
+/** TLS settings that trust a server's certificate, by its file. */
 const contexts = new Map<string, SecureContext>()
 
 function secureContextOf({ caFile }: PostgresServer): SecureContext {
@@ -45,7 +47,7 @@ function secureContextOf({ caFile }: PostgresServer): SecureContext {
   return known
 }
 
-/** A value for `username` on this server. */
+/** A credential for a user of this server, in the database `postgres` unless `more` says otherwise. */
 export function credentialFor(
   server: PostgresServer,
   username: string,
@@ -58,23 +60,23 @@ export function credentialFor(
   )
 }
 
-/** What a value says but for the password: AWS's JSON for a connection. */
+/** The value of a credential without its password, as the parameter of a connection has it, with changed fields. */
 export function connectionJsonOf(credential: Credential, change: Record<string, unknown> = {}): string {
   return JSON.stringify({ ...JSON.parse(credential.serialize()), ...change, password: undefined })
 }
 
+/** An application's database user, as tests make it on a server of any engine. */
 export type App = {
   database: string
   user: string
+  /** The user's current credential, and that of an admin who may change the user. */
   current: Credential
   admin: Credential
+  /** Deletes the database, or the user where there is none of its own. */
   drop(): Promise<void>
 }
 
-/**
- * A database of its own with an application's user in it, and an admin who may create roles but is no superuser, as
- * on RDS.
- */
+/** Makes a database with an application's user, and an admin that may create roles but is no superuser, as on RDS. */
 export async function makeApp(
   server: PostgresServer,
   {
@@ -102,7 +104,7 @@ export async function makeApp(
   }
 }
 
-/** True if user and password log in now, seen from outside Keyturn. */
+/** Whether a login with this user and password succeeds, without Keyturn's engines. @throws any other error than a refused login */
 export async function admits(server: PostgresServer, credential: Credential): Promise<boolean> {
   try {
     await runStatements(server, 'select 1', credential.dbname, {

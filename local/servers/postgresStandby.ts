@@ -10,19 +10,20 @@ import { giveToUnprivileged } from './unprivileged.ts'
 
 const run = promisify(execFile)
 
+/** A standby: a copy of a PostgreSQL that follows its primary. */
 export type PostgresStandby = RunningPostgres & {
-  /** Waits until it has all that its primary has by now. */
+  /** Waits until the standby has all changes that the primary has by now. */
   waitUntilCaughtUp(): Promise<void>
-  /** Keeps it from hearing more of its primary. What it has heard stays. */
+  /** Disconnects the standby from its primary. It keeps the changes that it has. */
   cutOff(): Promise<void>
-  /** Makes it a primary of its own: it takes changes from then on. */
+  /** Makes the standby a primary that accepts changes. */
   promote(): Promise<void>
 }
 
 /**
- * Starts a copy of a running PostgreSQL that follows it and is read-only, as a read replica is. It has the primary's
- * users, passwords and certificate, and a port and a folder of its own, and ends as any such server does. The primary is
- * restarted, so its sessions end. The port is a free one, unless `port` is given.
+ * Starts a standby of a running PostgreSQL, read-only as a read replica is. It has the primary's users, passwords and certificate,
+ * and a folder of its own. The primary is restarted for this, so its sessions end.
+ * @param port where the standby listens, by default a free port
  */
 export async function startStandbyOf(
   primary: RunningPostgres,
@@ -31,7 +32,7 @@ export async function startStandbyOf(
   const folder = await mkdtemp(join(tmpdir(), `keyturn-postgres-${primary.version}-standby-`))
   const data = join(folder, 'data')
   const binaries = unpackPostgres(primary.version, folder)
-  // With the owner and the rights of each file: the server refuses others.
+  // `cp -p` keeps each file's owner and permissions, without which the server does not start.
   await primary.restart(() => run('cp', ['-Rp', join(primary.folder, 'data'), data]).then(() => {}))
   for (const name of ['server.crt', 'server.key'])
     await copyFile(join(primary.folder, name), join(folder, name))
@@ -55,7 +56,8 @@ export async function startStandbyOf(
       await waitUntil(standby, 'not exists (select from pg_stat_wal_receiver)')
     },
     async promote() {
-      // It may answer that it waited long enough.
+      // pg_promote waits 60 seconds at most and may return before the promotion is done:
+      // https://www.postgresql.org/docs/current/functions-admin.html
       await sql('select pg_promote()')
       await waitUntil(standby, 'not pg_is_in_recovery()')
     },
@@ -63,17 +65,17 @@ export async function startStandbyOf(
 }
 
 /**
- * How the standby reaches its primary, in the words of PostgreSQL's own library. Without TLS: for that it would look for
- * a certificate in the home of whoever started this, which it may not enter where that is root.
+ * The connection string by which a standby reaches its primary, without TLS: with TLS libpq would look for a certificate in the
+ * home folder of the user that started this process, which the server may not enter where that user is root.
  */
 const connectionStringOf = ({ host, port, superuser: { user, password } }: RunningPostgres) =>
   `host=${host} port=${port} user=${user} password=${password} sslmode=disable`
 
-/** @throws if it is not so in time */
+/** Waits until a condition in SQL is true, half a minute or more. @throws Error if it is not true then */
 async function waitUntil(server: RunningPostgres, condition: string): Promise<void> {
   for (let tries = 1; tries <= 600; tries++) {
-    const [found] = await runStatements(server, `select ${condition} as so`)
-    if (found?.so) return
+    const [found] = await runStatements(server, `select ${condition} as holds`)
+    if (found?.holds) return
     await sleep(50)
   }
   throw new Error(`the server at port ${server.port} still does not say: ${condition}`)

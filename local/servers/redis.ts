@@ -12,24 +12,27 @@ import { startDaemon } from './daemon.ts'
 import { type DebianPackages, programCommand, unpackPackages } from './debian.ts'
 import { freePort } from './spawn.ts'
 
+/** A server of Redis or Valkey. */
 export type RedisServer = {
-  /** Such as `Valkey 8.1.1`, as the running server tells it. */
+  /** Name and version, such as `Valkey 8.1.1`. */
   name: string
   packages: DebianPackages
   host: string
+  /** The port for TLS. */
   port: number
-  /** The same without TLS. */
+  /** The port without TLS. */
   plainPort: number
-  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  /** The certificate that clients trust. It is for `localhost` and 127.0.0.1. */
   caFile: string
   superuser: { username: string; password: string }
-  /** What MONITOR tells: every statement but those that administer. */
+  /** The output of MONITOR: every command but administrative ones. https://redis.io/docs/latest/commands/monitor/ */
   logFile: string
 }
 
+/** A server of Redis or Valkey that this process has started. */
 export type RunningRedis = RedisServer & { restart(): Promise<void>; stop(): Promise<void> }
 
-/** By their packages in Debian. */
+/** The servers that tests use, by their Debian packages. */
 export const REDIS_PACKAGES: DebianPackages[] = [
   { suite: 'bookworm', packageName: 'redis-server' },
   { suite: 'trixie', packageName: 'redis-server' },
@@ -37,15 +40,16 @@ export const REDIS_PACKAGES: DebianPackages[] = [
 ]
 
 type Options = {
-  /** Where it keeps its users. */
+  /** Where the server stores its users. With `memory` they are lost when it restarts. */
   usersIn?: 'aclfile' | 'config file' | 'memory'
+  /** Further settings, by their names with underscores. */
   settings?: Record<string, string[]>
 }
 
 /**
- * Starts a server of its own on free ports of 127.0.0.1, in a temporary folder, and waits until it answers. It ends
- * when this process does, however that happens.
- * @throws if it cannot be had or does not start
+ * Starts a new server on free ports of 127.0.0.1, in a temporary folder, and waits until it answers. It ends when this process
+ * does, also when that crashes.
+ * @throws Error if its package cannot be fetched, or if it does not start
  */
 export async function startRedis(
   packages: DebianPackages,
@@ -61,7 +65,7 @@ export async function startRedis(
   await writeFile(usersFile, `user ${rules.join(' ')}\n`)
   await writeFile(logFile, '')
   const [port, plainPort] = [await freePort(), await freePort()]
-  const all = {
+  const allSettings = {
     port: [plainPort],
     tls_port: [port],
     bind: ['127.0.0.1'],
@@ -81,7 +85,7 @@ export async function startRedis(
   const command = [
     ...programCommand(root, daemon),
     ...(usersIn === 'config file' ? [usersFile] : []),
-    ...Object.entries(all).flatMap(([name, values]) => [
+    ...Object.entries(allSettings).flatMap(([name, values]) => [
       `--${name.replaceAll('_', '-')}`,
       ...values.map(String),
     ]),
@@ -96,7 +100,7 @@ export async function startRedis(
         logFile: join(folder, 'error.log'),
       },
       async () => {
-        const name = await nameAndVersion(server)
+        const name = await readNameAndVersion(server)
         await logMonitorOutput(server)
         return name
       },
@@ -116,8 +120,12 @@ export async function startRedis(
   }
 }
 
-/** Its name and version. @throws if it does not answer */
-async function nameAndVersion({ host, plainPort, superuser }: Omit<RedisServer, 'name'>): Promise<string> {
+/** The server's name and version. @throws Error if it does not answer */
+async function readNameAndVersion({
+  host,
+  plainPort,
+  superuser,
+}: Omit<RedisServer, 'name'>): Promise<string> {
   const client = createClient({
     socket: { host, port: plainPort, reconnectStrategy: false },
     ...superuser,
@@ -126,12 +134,12 @@ async function nameAndVersion({ host, plainPort, superuser }: Omit<RedisServer, 
   await client.connect()
   const info = await client.info('server')
   client.destroy()
-  const version = (key: string) => new RegExp(`^${key}_version:(\\S+)`, 'm').exec(info)?.[1]
-  const valkey = version('valkey')
-  return valkey ? `Valkey ${valkey}` : `Redis ${version('redis')}`
+  const versionOf = (key: string) => new RegExp(`^${key}_version:(\\S+)`, 'm').exec(info)?.[1]
+  const valkeyVersion = versionOf('valkey')
+  return valkeyVersion ? `Valkey ${valkeyVersion}` : `Redis ${versionOf('redis')}`
 }
 
-/** Copies what MONITOR tells into the log, until the server ends. */
+/** Appends the output of MONITOR to the log, until the server ends. */
 async function logMonitorOutput({
   host,
   plainPort,

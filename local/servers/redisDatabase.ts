@@ -4,7 +4,7 @@ import { createClient } from '../../rotation/engines/redis/redisConnection.ts'
 import { ADMIN_ARN, type App, randomHex } from './postgresDatabase.ts'
 import type { RedisServer } from './redis.ts'
 
-/** Runs commands, one after the other, as the server's superuser or as `login`. Gives back the last one's reply. */
+/** Runs commands one after the other, as the server's superuser or as `login`. @returns the reply to the last one */
 export async function runCommands<T>(
   { host, plainPort, superuser }: RedisServer,
   commands: string[][],
@@ -23,7 +23,7 @@ export async function runCommands<T>(
   }
 }
 
-/** A value for `username` on this server. */
+/** A credential for a user of this server. */
 export function credentialFor(
   { host, port }: Pick<RedisServer, 'host' | 'port'>,
   username: string,
@@ -33,12 +33,12 @@ export function credentialFor(
   return Credential.parse(JSON.stringify({ engine: 'redis', host, port, username, password, ...more }))
 }
 
-/** What it takes to change users and to have the changes saved. Whoever has it may do everything. */
+/** The ACL rules that a user needs to change users and to save the changes. They let the user give itself every right. */
 const ADMIN_RULES = ['+acl|setuser', '+acl|list', '+acl|save', '+multi', '+exec']
 
 /**
- * An application's user, for the keys `<database>:*`, and an admin. As nobody may change a password who may not change
- * all, the user may, unless it is to be an ordinary one.
+ * Makes an application's user, which may use the keys `<database>:*`, and an admin. The user may change all users, as Redis has no
+ * narrower right to change one's own password; with `ordinary` it may not.
  */
 export async function makeApp(
   server: RedisServer,
@@ -91,7 +91,7 @@ export async function makeApp(
   }
 }
 
-/** True if user and password log in now, seen from outside Keyturn. */
+/** Whether a login with this user and password succeeds, without Keyturn's engines. @throws any other error than a refused login */
 export async function admits(server: RedisServer, { username, password }: Credential): Promise<boolean> {
   try {
     await runCommands(server, [], { username, password })

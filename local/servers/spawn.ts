@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** `log` is the file descriptor to which the output goes, `signal` the signal that ends the command. */
 type Options = { cwd?: string; env?: NodeJS.ProcessEnv; log?: number | 'ignore'; signal?: 'INT' | 'TERM' }
 
 /**
- * Runs a command that gets `signal` as soon as its standard input closes. The kernel closes it when this process
- * ends, also when it crashes, so the command never outlives us. `log` is the file that its output goes to.
+ * Runs a command that never outlives this process: a shell around it sends the command a signal as soon as its own standard input
+ * closes, and the kernel closes that when this process ends, also when it crashes.
  */
 export function spawnUntilProcessEnds(
   command: string[],
@@ -21,7 +22,11 @@ export function spawnUntilProcessEnds(
   })
 }
 
-/** Starts a server in that way and waits until it answers at `url`. @returns what stops it @throws if it ends instead */
+/**
+ * Starts a server that never outlives this process, and waits until it answers at `url`, with whatever HTTP status.
+ * @returns a function that stops the server
+ * @throws Error if the server ends or does not answer for a minute
+ */
 export async function startServer(
   command: string[],
   url: string,
@@ -46,7 +51,7 @@ export async function startServer(
   }
 }
 
-/** A port that was free a moment ago. */
+/** Finds a free port of 127.0.0.1. Another process could take the port before it is used. */
 export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
