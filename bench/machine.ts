@@ -1,14 +1,14 @@
 import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
 
-/** Such as `Linux on x64, 2 processors (AMD EPYC), Node 24.21.0`. */
+/** This machine in words, such as `Linux on x64, 2 processors (AMD EPYC), Node 24.21.0`. */
 export const describeMachine = () =>
   `${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`
 
-/** What is to be said behind these load averages: nothing, if the processors could do as much. */
+/** A remark behind load averages: that the times are too long, if one of the loads is higher than the number of processors. */
 export const overloadNote = (...loads: number[]) =>
   Math.max(...loads) > availableParallelism() ? ': more than they can do, so the times are too long' : ''
 
-/** What a TIMES.md says first: when and where its times were measured. Called at the end of a measurement. */
+/** The first lines of a TIMES.md: when and where its times were measured. It is called at the end of the measurement. */
 export function measuredHere(): string {
   const load = loadavg()[0] ?? 0
   return `Measured on ${new Date().toISOString().slice(0, 10)}, on ${describeMachine()}.

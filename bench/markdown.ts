@@ -1,12 +1,14 @@
-/** A whole number with its thousands apart, or one with a decimal. */
+/** A whole number with commas between its thousands; any other number with one decimal. */
 export const formatCount = (value: number) =>
   Number.isInteger(value) ? value.toLocaleString('en') : value.toFixed(1)
-/** Whole milliseconds. */
+
+/** Milliseconds, without decimals. */
 export const formatMs = (value: number) => `${value.toFixed(0)} ms`
-/** Of a number of bytes. */
+
+/** A number of bytes in whole mebibytes. */
 export const formatMebibytes = (value: number) => `${Math.round(value / 2 ** 20)} MiB`
 
-/** The first column is text, the others are numbers. Padded as Biome, which also checks these files, wants it. */
+/** A table in Markdown. The first column is aligned as text, the others as numbers. Cells are padded as Biome formats tables. */
 export function formatTable(head: string[], rows: (string | number)[][]): string {
   const texts = [head, ...rows].map(cells => cells.map(String))
   const widths = head.map((_, i) => Math.max(3, ...texts.map(cells => cells[i]?.length ?? 0)))

@@ -1,4 +1,4 @@
-/** Of an even number of values, what lies midway between the two in the middle. */
+/** The median. Of an even number of values it is the mean of the two in the middle; of none it is NaN. */
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2

@@ -8,10 +8,10 @@ import { measuredHere } from '../machine.ts'
 import { median } from '../median.ts'
 import { sampleReportOf } from './sampleReports.ts'
 
-/** Turns of each measurement; the first is not counted. */
+/** How often each time is measured, beside a first time that is not counted. */
 const TURN_COUNT = 9
 
-/** The median of what a measurement says of its turns, in whole milliseconds. */
+/** The median of TURN_COUNT measurements, in whole milliseconds. */
 async function medianOf(measure: () => Promise<number>): Promise<string> {
   const times: number[] = []
   for (let turn = 0; turn <= TURN_COUNT; turn++) {
@@ -21,7 +21,7 @@ async function medianOf(measure: () => Promise<number>): Promise<string> {
   return `${Math.round(median(times))}`
 }
 
-/** Milliseconds until a list has been narrowed to these words and what is shown of it is laid out. */
+/** Milliseconds until the table is filtered by these words and its visible part is laid out. */
 const measureSearch = (words: string) => (page: Page) =>
   page.evaluate(words => {
     const input = document.querySelector<HTMLInputElement>('#credentials input')
@@ -33,7 +33,7 @@ const measureSearch = (words: string) => (page: Page) =>
     return performance.now() - began
   }, words)
 
-/** Milliseconds until a column is sorted, and what is shown of it is laid out. */
+/** Milliseconds until the table is sorted by a column and its visible part is laid out. */
 const measureSort = (page: Page) =>
   page.evaluate(() => {
     const began = performance.now()

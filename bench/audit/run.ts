@@ -16,15 +16,16 @@ import { declareFleet } from '../../local/aws/audited/fleet.ts'
 import { startAuditedAccount } from '../../local/aws/audited.ts'
 import { measuredHere } from '../machine.ts'
 
+/** How many secrets each measured account has, and as many parameters. */
 const SECRET_COUNTS = [500, 5000]
-/** So many times what AWS allows, on both sides. */
+/** AWS's rate limits are multiplied by this factor, in the local account and in the command. */
 const RATE_LIMIT_FACTOR = 20
 
-// As the command does: see cli/audit/gather.ts.
+// The command sets the same flags: see cli/audit/gather.ts.
 setFlagsFromString('--optimize-for-size')
 setFlagsFromString('--semi-space-growth-factor=1')
 
-/** Each client once a Region, as the command has them. */
+/** Clients for a Region, made once for each Region as the command does. */
 function clientsAt(
   endpoint: string,
   region = 'eu-west-1',
@@ -33,21 +34,21 @@ function clientsAt(
   const known = regions.get(region)
   if (known) return known
   const settings = { endpoint, region, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }
-  const once =
+  const always =
     <C>(client: C) =>
     () =>
       Promise.resolve(client)
   const clients: AuditClients = {
     forRegion: other => clientsAt(endpoint, other, regions),
-    cloudFormation: once(new CloudFormationClient(settings)),
-    secrets: once(new SecretsManagerClient(settings)),
-    parameters: once(new SSMClient(settings)),
-    tagging: once(new ResourceGroupsTaggingAPIClient(settings)),
-    dynamo: once(new DynamoDBClient(settings)),
-    lambda: once(new LambdaClient(settings)),
-    cloudTrail: once(new CloudTrailClient(settings)),
-    accessAnalyzer: once(new AccessAnalyzerClient(settings)),
-    sns: once(new SNSClient(settings)),
+    cloudFormation: always(new CloudFormationClient(settings)),
+    secrets: always(new SecretsManagerClient(settings)),
+    parameters: always(new SSMClient(settings)),
+    tagging: always(new ResourceGroupsTaggingAPIClient(settings)),
+    dynamo: always(new DynamoDBClient(settings)),
+    lambda: always(new LambdaClient(settings)),
+    cloudTrail: always(new CloudTrailClient(settings)),
+    accessAnalyzer: always(new AccessAnalyzerClient(settings)),
+    sns: always(new SNSClient(settings)),
   }
   regions.set(region, clients)
   return clients

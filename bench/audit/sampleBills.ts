@@ -27,7 +27,7 @@ const costLineOf = (
   }
 }
 
-/** What such credentials might cost. */
+/** A made-up cost report for these credentials, as `keyturn audit` puts one into its report. */
 export function sampleBillOf(rows: CredentialRow[], moment: string, regions: string[]): CostReport {
   const secrets = rows.filter(({ kind }) => kind === 'primary').length
   const replicas = rows.filter(({ kind }) => kind === 'replica').length
@@ -42,8 +42,8 @@ export function sampleBillOf(rows: CredentialRow[], moment: string, regions: str
     costLineOf('network', 'NAT gateways: data', 22, 'GB', 0.048, false),
   ]
   const total = sumAmounts(lines.map(({ amount }) => amount))
-  const byTeam = Map.groupBy(rows, ({ team = NO_TEAM }) => team)
-  const monthly = (some: CredentialRow[]) => some.reduce((all, { monthly = 0 }) => all + monthly, 0)
+  const rowsByTeam = Map.groupBy(rows, ({ team = NO_TEAM }) => team)
+  const monthlyCostOf = (some: CredentialRow[]) => some.reduce((sum, { monthly = 0 }) => sum + monthly, 0)
   return {
     format: 'keyturn-cost/1',
     moment,
@@ -53,7 +53,7 @@ export function sampleBillOf(rows: CredentialRow[], moment: string, regions: str
     lines,
     total,
     byTeam: Object.fromEntries(
-      [...byTeam].map(([team, some]) => [team, { confirmed: monthly(some), estimated: 0 }]),
+      [...rowsByTeam].map(([team, some]) => [team, { confirmed: monthlyCostOf(some), estimated: 0 }]),
     ),
     byCredential: Object.fromEntries(rows.map(({ arn, monthly = 0 }) => [arn, monthly])),
     unread: {

@@ -29,6 +29,7 @@ const SERVICES = [
 ]
 const MAX_AGES_DAYS = [30, 90, 90, 90, 365, undefined]
 
+/** Some of the audit's rules, each with the share of credentials for which it has a finding. */
 const RULES: (RuleText & { share: number; detail: string; remedy: string })[] = [
   {
     id: 'policy-open-to-everybody',
@@ -128,7 +129,7 @@ const RULES: (RuleText & { share: number; detail: string; remedy: string })[] = 
   },
 ]
 
-/** A number from 0 to 1 after the other, the same ones each time. */
+/** Makes a generator of numbers from 0 to 1 that depend on the seed alone. */
 function makeRandom(seed: number): () => number {
   let state = seed
   return () => {
@@ -137,22 +138,26 @@ function makeRandom(seed: number): () => number {
   }
 }
 
-const dayBefore = (days: number) => new Date(Date.parse(AUDIT_TIME) - days * 86_400_000).toISOString()
+/** The time so many days before AUDIT_TIME, as ISO 8601. */
+const daysBefore = (days: number) => new Date(Date.parse(AUDIT_TIME) - days * 86_400_000).toISOString()
 
-/** A report as an audit of so many credentials would make it: the same one each time. `change` is told each row. */
+/**
+ * A made-up audit report of so many credentials. It is the same at every call with the same number.
+ * @param change called with each credential's row and its index; returns the row to use
+ */
 export function sampleReportOf(
   count: number,
-  change: (row: CredentialRow, place: number) => CredentialRow = row => row,
+  change: (row: CredentialRow, index: number) => CredentialRow = row => row,
 ): AuditReport {
-  const lot = makeRandom(count)
-  const rows = Array.from({ length: count }, (_, place) => change(rowOf(place, lot), place))
-  const findings = rows.flatMap(row => findingsOf(row, lot))
+  const random = makeRandom(count)
+  const rows = Array.from({ length: count }, (_, index) => change(rowOf(index, random), index))
+  const findings = rows.flatMap(row => findingsOf(row, random))
   findings.push(findingOf('topic-without-subscriber', undefined, 'eu-central-1'))
   findings.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
   const counted = findings.filter(isCounted)
   const byArn = Map.groupBy(counted, ({ credential }) => credential?.arn)
   for (const row of rows) row.findings = countBySeverity(byArn.get(row.arn) ?? [])
-  const kindsOf = (kind: CredentialRow['kind']) => rows.filter(row => row.kind === kind).length
+  const countKind = (kind: CredentialRow['kind']) => rows.filter(row => row.kind === kind).length
   return {
     format: 'keyturn-audit/1',
     moment: AUDIT_TIME,
@@ -161,9 +166,9 @@ export function sampleReportOf(
     regions: REGIONS,
     counts: {
       credentials: count,
-      secrets: kindsOf('primary'),
-      replicas: kindsOf('replica'),
-      parameters: kindsOf('parameter'),
+      secrets: countKind('primary'),
+      replicas: countKind('replica'),
+      parameters: countKind('parameter'),
       findings: countFindingsBySeverity(counted),
       unread: findings.filter(({ status }) => status === 'unread').length,
       excepted: findings.filter(({ excepted }) => excepted).length,
@@ -171,68 +176,72 @@ export function sampleReportOf(
     rules: RULES.map(({ share: _, detail: __, remedy: ___, ...rule }) => rule),
     findings,
     credentials: rows,
-    days: daysOf(count, lot),
+    days: daysOf(count, random),
     readsKnownSince: { 'eu-west-1': '2026-11-23T06:00:00.000Z' },
     cost: sampleBillOf(rows, AUDIT_TIME, REGIONS),
   }
 }
 
-function rowOf(place: number, lot: () => number): CredentialRow {
-  const pick = <Each>(of: Each[]): Each => of[Math.floor(lot() * of.length)] as Each
-  const kind = lot() < 0.45 ? 'parameter' : lot() < 0.15 ? 'replica' : 'primary'
+function rowOf(index: number, random: () => number): CredentialRow {
+  const pick = <Item>(items: Item[]): Item => items[Math.floor(random() * items.length)] as Item
+  const kind = random() < 0.45 ? 'parameter' : random() < 0.15 ? 'replica' : 'primary'
   const region = kind === 'replica' ? 'eu-central-1' : pick(['eu-west-1', 'eu-west-1', 'eu-central-1'])
   const service = pick(SERVICES)
-  const path = `${pick(['prod', 'prod', 'shared'])}/${service}/${pick(['reader', 'writer', 'job', 'api'])}-${place}`
-  const parameter = kind === 'parameter'
-  const arn = parameter
+  const path = `${pick(['prod', 'prod', 'shared'])}/${service}/${pick(['reader', 'writer', 'job', 'api'])}-${index}`
+  const isParameter = kind === 'parameter'
+  const arn = isParameter
     ? `arn:aws:ssm:${region}:${ACCOUNT_ID}:parameter/${path}`
     : `arn:aws:secretsmanager:${region}:${ACCOUNT_ID}:secret:${path}-AbCdEf`
   const team = pick(TEAMS)
   const maxAgeDays = pick(MAX_AGES_DAYS)
-  const ageDays = Math.floor((maxAgeDays ?? 90) * 2 ** (3.4 * lot() ** 0.5 - (lot() < 0.12 ? 0.6 : 3.4)))
-  const known = lot() < 0.7
-  const outcome = lot() < 0.04 ? 'failed' : 'rotated'
+  const ageDays = Math.floor(
+    (maxAgeDays ?? 90) * 2 ** (3.4 * random() ** 0.5 - (random() < 0.12 ? 0.6 : 3.4)),
+  )
+  const hasRecords = random() < 0.7
+  const outcome = random() < 0.04 ? 'failed' : 'rotated'
   return {
-    store: parameter ? 'parameter-store' : 'secrets-manager',
+    store: isParameter ? 'parameter-store' : 'secrets-manager',
     kind,
     region,
-    name: parameter ? `/${path}` : path,
+    name: isParameter ? `/${path}` : path,
     arn,
     ...(team && { team }),
-    ...(known && {
+    ...(hasRecords && {
       engine: pick(ENGINES),
       strategy: pick(STRATEGIES),
       host: `${service}.cluster-cxyz.${region}.rds.amazonaws.com`,
       lastOutcome: outcome,
-      next: dayBefore(-Math.floor(30 * lot()) - 1),
+      next: daysBefore(-Math.floor(30 * random()) - 1),
     }),
-    rotatedAt: dayBefore(ageDays),
-    rotatedBy: known ? 'table' : parameter ? 'last-changed' : 'version',
+    rotatedAt: daysBefore(ageDays),
+    rotatedBy: hasRecords ? 'table' : isParameter ? 'last-changed' : 'version',
     ageDays,
     ...(maxAgeDays && { maxAgeDays }),
-    ...(lot() < 0.8 && { lastRead: lot() < 0.1 ? 'never' : dayBefore(Math.floor(9 * lot())).slice(0, 10) }),
-    monthly: parameter ? 0 : 0.4,
+    ...(random() < 0.8 && {
+      lastRead: random() < 0.1 ? 'never' : daysBefore(Math.floor(9 * random())).slice(0, 10),
+    }),
+    monthly: isParameter ? 0 : 0.4,
     findings: {},
   }
 }
 
-function findingsOf(row: CredentialRow, lot: () => number): Finding[] {
+function findingsOf(row: CredentialRow, random: () => number): Finding[] {
   if (row.kind === 'replica') return []
-  const found = RULES.filter(({ share }) => lot() < share).map(({ id }) => findingOf(id, row, row.region))
+  const found = RULES.filter(({ share }) => random() < share).map(({ id }) => findingOf(id, row, row.region))
   if (row.ageDays !== undefined && row.maxAgeDays !== undefined && row.ageDays > row.maxAgeDays)
     found.push({
       ...findingOf('older-than-policy', row, row.region),
       detail: `Its version is ${row.ageDays} days old; the policy allows ${row.maxAgeDays}. Last rotated on ${row.rotatedAt?.slice(0, 10)}.`,
     })
   return found.map(finding => {
-    if (lot() < 0.03)
+    if (random() < 0.03)
       return { ...finding, status: 'unread', detail: 'AccessDenied by secretsmanager:GetResourcePolicy.' }
-    if (lot() < 0.03)
+    if (random() < 0.03)
       return {
         ...finding,
         excepted: { until: '2027-01-31', reason: 'It moves to IAM authentication in January.' },
       }
-    return lot() < 0.1 ? { ...finding, isNew: true } : finding
+    return random() < 0.1 ? { ...finding, isNew: true } : finding
   })
 }
 
@@ -260,11 +269,11 @@ function countBySeverity(findings: Finding[]): CredentialRow['findings'] {
   return counts
 }
 
-function daysOf(count: number, lot: () => number): DayOfRotations[] {
+function daysOf(count: number, random: () => number): DayOfRotations[] {
   return Array.from({ length: 90 }, (_, n) => ({
-    day: dayBefore(90 - n).slice(0, 10),
-    rotated: Math.round((count / 60) * (0.6 + 0.8 * lot())),
-    failed: lot() < 0.6 ? 0 : Math.round((count / 900) * 4 * lot()),
-    medianMilliseconds: Math.round(2200 + 900 * Math.sin(n / 9) + 600 * lot()),
+    day: daysBefore(90 - n).slice(0, 10),
+    rotated: Math.round((count / 60) * (0.6 + 0.8 * random())),
+    failed: random() < 0.6 ? 0 : Math.round((count / 900) * 4 * random()),
+    medianMilliseconds: Math.round(2200 + 900 * Math.sin(n / 9) + 600 * random()),
   }))
 }

@@ -11,15 +11,16 @@ import { measuredHere } from '../machine.ts'
 const execute = promisify(execFile)
 const projectFolder = join(import.meta.dirname, '../..')
 
-/** Turns of each call. The ways take turns, as a machine has slower minutes. */
+/** How often each call is measured. The package and the repository take turns, as a machine has slower minutes. */
 const TURN_COUNT = 15
 
+/** The measured calls: a title, and the command's arguments. */
 const CALLS: [name: string, ...words: string[]][] = [
   ['`--help`: no client', '--help'],
   ['`version`: one client, one call', 'version'],
 ]
 
-/** A stack, as CloudFormation tells it, which is all that `version` asks for. */
+/** CloudFormation's answer to DescribeStacks, which is the only call of `version`. */
 const STACKS_RESPONSE = `<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult><Stacks><member><StackName>keyturn-prod</StackName><CreationTime>2026-11-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${Object.entries(
   {
     Stage: 'prod',
@@ -31,7 +32,7 @@ const STACKS_RESPONSE = `<DescribeStacksResponse xmlns="http://cloudformation.am
   .map(([key, value]) => `<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`)
   .join('')}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`
 
-/** Milliseconds of one call from its start to its end. */
+/** Milliseconds of one call, from the start of its process to the end. @throws Error if it fails */
 async function timeOf(file: string, words: string[], env: NodeJS.ProcessEnv): Promise<number> {
   const began = performance.now()
   const child = spawn(process.execPath, [file, ...words], { env, stdio: 'ignore' })
@@ -72,7 +73,7 @@ try {
     AWS_ENDPOINT_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
   }
   const times = ways.map(() => CALLS.map((): number[] => []))
-  // The first turn only fills the machine's caches.
+  // The first turn is not counted: it fills the machine's caches.
   for (let turn = 0; turn <= TURN_COUNT; turn++)
     for (const [way, [, file]] of ways.entries())
       for (const [call, [, ...words]] of CALLS.entries()) {

@@ -11,17 +11,20 @@ import type { PostgresServer } from '../../local/servers/postgres.ts'
 import { type Deployed, startDeployed } from '../../local/stack/deployed.ts'
 import { measuredHere } from '../machine.ts'
 
-/** Parameters in all; a number behind the command makes it fewer. */
+/** How many parameters rotate, of all servers together. A number behind the command replaces the default. */
 const PARAMETER_COUNT = Number(process.argv[2] ?? 300)
+/** How each of the six servers behaves. */
 const SERVER_KINDS = ['down', 'slow', 'healthy', 'healthy', 'healthy', 'healthy'] as const
 const PARAMETERS_PER_SERVER_COUNT = Math.ceil(PARAMETER_COUNT / SERVER_KINDS.length)
-/** Milliseconds by which the slow server's every answer is late. */
+/** The slow server answers so many milliseconds late. */
 const SLOW_ANSWER_DELAY_MS = 250
 
+/** A proxy in front of the one PostgreSQL, and the ids of the parameters that name its port. */
 type ServerProxy = { port: number; server: Server; kind: (typeof SERVER_KINDS)[number]; ids: string[] }
+/** What rotate-server reports of one server. */
 type Report = { host: string; rotated: number; failed: number; skipped: number; parked: number }
 
-// Of what a state machine waits: a server that is down is given up after seconds, not minutes.
+// MiniStack shortens the pauses of state machines to a twentieth, so that a server that is down is given up after seconds.
 process.env.SFN_WAIT_SCALE = '0.05'
 const STACK_PARAMETERS = {
   dueSchedule: 'rate(1 hour)',
@@ -30,35 +33,36 @@ const STACK_PARAMETERS = {
 }
 const stack = await startDeployed({ params: STACK_PARAMETERS })
 if (!stack) throw new Error('this needs Python')
-const doors: ServerProxy[] = []
+const proxies: ServerProxy[] = []
 try {
   const stepFunctions = new SFNClient(stack.client)
   await disableSchedule(stack)
-  for (const kind of SERVER_KINDS) doors.push(await openProxy(kind, stack.postgres))
-  for (const [n, door] of doors.entries()) {
+  for (const kind of SERVER_KINDS) proxies.push(await openProxy(kind, stack.postgres))
+  for (const [n, proxy] of proxies.entries()) {
     await using users = await Users.connect(
-      { ...stack.postgres, port: door.port },
+      { ...stack.postgres, port: proxy.port },
       stack.parameters,
       `fleet-${n}/`,
     )
-    for (let i = 0; i < PARAMETERS_PER_SERVER_COUNT; i++) door.ids.push(await users.enrol(`fleet_${n}_${i}`))
+    for (let i = 0; i < PARAMETERS_PER_SERVER_COUNT; i++) proxy.ids.push(await users.enrol(`fleet_${n}_${i}`))
   }
   const before = await readValues(stack)
-  for (const { kind, server } of doors) if (kind === 'down') server.close()
+  for (const { kind, server } of proxies) if (kind === 'down') server.close()
   await sleep(61_000)
-  for (const id of doors.flatMap(({ ids }) => ids)) await tag(stack, id, '1m')
+  for (const id of proxies.flatMap(({ ids }) => ids)) await tag(stack, id, '1m')
 
   const began = Date.now()
   const rotateDue = await stack.readOutput('RotateDueStateMachineArn')
   const start = async () =>
     (await stepFunctions.send(new StartExecutionCommand({ stateMachineArn: rotateDue }))).executionArn
   const first = await start()
-  // What has rotated is not due again, as with an interval of days.
-  const settle = async (known: Map<string, string>) => {
-    for (const [id, value] of await readValues(stack)) if (known.get(id) !== value) await tag(stack, id, '1d')
+  // Gives a parameter that has rotated an interval of a day, so that it is not due again.
+  const setLongInterval = async (before: Map<string, string>) => {
+    for (const [id, value] of await readValues(stack))
+      if (before.get(id) !== value) await tag(stack, id, '1d')
   }
-  await firstServerEnded(stepFunctions, rotateDue.replace(/-due$/, '-server'))
-  await settle(before)
+  await waitForFirstServer(stepFunctions, rotateDue.replace(/-due$/, '-server'))
+  await setLongInterval(before)
   const second = await start()
   const runs: { seconds: number; planned: number; reports: Report[] }[] = []
   for (const execution of [first, second]) {
@@ -67,14 +71,14 @@ try {
     runs.push({ seconds: (Number(stopDate) - Number(startDate)) / 1000, planned, reports: ended.reports })
   }
   const after = await readValues(stack)
-  const rows = doors.map(({ kind, port, ids }) => {
+  const rows = proxies.map(({ kind, port, ids }) => {
     const of = runs.map(({ reports }) => reports.find(({ host }) => host === `127.0.0.1:${port}`))
     const rotated = ids.filter(id => after.get(id) !== before.get(id)).length
     const cell = (report: Report | undefined) =>
       report ? `${report.rotated} / ${report.failed} / ${report.parked} / ${report.skipped}` : '–'
     return { kind, due: ids.length, rotated, runs: of.map(cell) }
   })
-  const rotations = await countOf(stepFunctions, stack.stateMachineArn)
+  const rotations = await countExecutions(stepFunctions, stack.stateMachineArn)
   const pages = {
     'RESULTS.md': report({ rows, runs, rotations }),
     'TIMES.md': timesReport({ runs, seconds: (Date.now() - began) / 1000 }),
@@ -85,11 +89,11 @@ try {
   }
   process.exitCode = rows.every(({ kind, due, rotated }) => kind === 'down' || rotated === due) ? 0 : 1
 } finally {
-  for (const { server } of doors) server.close()
+  for (const { server } of proxies) server.close()
   await stack.stop()
 }
 
-/** A port that leads to the one PostgreSQL, and so is a database server of its own for Keyturn. */
+/** Opens a port that leads to the one PostgreSQL. For Keyturn each port is a database server of its own. */
 async function openProxy(kind: ServerProxy['kind'], { host, port }: PostgresServer): Promise<ServerProxy> {
   const server = createServer(socket => {
     const inner = connect(port, host)
@@ -105,6 +109,7 @@ async function openProxy(kind: ServerProxy['kind'], { host, port }: PostgresServ
   return { port: (server.address() as { port: number }).port, server, kind, ids: [] }
 }
 
+/** Disables the stack's schedule, as this starts the runs itself. */
 async function disableSchedule({ client }: Deployed): Promise<void> {
   const scheduler = new SchedulerClient(client)
   const found = await scheduler.send(new GetScheduleCommand({ Name: 'keyturn-local-due' }))
@@ -114,21 +119,23 @@ async function disableSchedule({ client }: Deployed): Promise<void> {
   )
 }
 
+/** Sets the interval of a parameter. */
 async function tag({ client }: Deployed, ResourceId: string, Value: string): Promise<void> {
   const Tags = [{ Key: 'keyturn:every', Value }]
   const command = new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId, Tags })
   await new SSMClient(client).send(command)
 }
 
+/** The current value of each parameter, by its id. */
 async function readValues({ parameters }: Deployed): Promise<Map<string, string>> {
   const found = new Map<string, string>()
-  for (const { ids } of doors)
+  for (const { ids } of proxies)
     for (const id of ids) found.set(id, (await parameters.read(id, 'current')) ?? '')
   return found
 }
 
-/** Waits until one server is through: the one that is down, mostly. */
-async function firstServerEnded(client: SFNClient, stateMachineArn: string): Promise<void> {
+/** Waits until the first run is done with one server, which is mostly the one that is down. */
+async function waitForFirstServer(client: SFNClient, stateMachineArn: string): Promise<void> {
   for (;;) {
     const pages = await Array.fromAsync(paginateListExecutions({ client }, { stateMachineArn }))
     const servers = pages
@@ -139,7 +146,8 @@ async function firstServerEnded(client: SFNClient, stateMachineArn: string): Pro
   }
 }
 
-async function countOf(client: SFNClient, stateMachineArn: string): Promise<number> {
+/** How many executions a state machine has had. */
+async function countExecutions(client: SFNClient, stateMachineArn: string): Promise<number> {
   const pages = await Array.fromAsync(paginateListExecutions({ client }, { stateMachineArn }))
   return pages.reduce((sum, { executions = [] }) => sum + executions.length, 0)
 }

@@ -9,16 +9,16 @@ import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 import { Rds } from '../../rotation/rds.ts'
 import { StandInRds } from './standInRds.ts'
 
-/** Whose password turns: one user's own, that of two users in turns, as the value names an admin, or RDS's master's. */
+/** Which strategy rotates: single user, alternating users (the value names an admin), or master (RDS sets the password). */
 type RotationKind = 'single' | 'alternating' | 'master'
 
-/** One kind of rotation. */
+/** A rotation that is measured. */
 type Scenario = {
   title: string
   kind: RotationKind
-  /** Rotations of the same secret that went before, each with its retirement. */
+  /** How many rotations of the same secret come before, each with its retirement. */
   earlierRotationCount: number
-  /** The test query fails, after the database learned the new password. */
+  /** Whether the test query fails after the database has the new password, so that the rotation is rolled back. */
   isRolledBack: boolean
 }
 
@@ -35,6 +35,8 @@ const SINGLE_SCENARIO = {
   isRolledBack: false,
 } as const
 const MASTER_SCENARIO = { ...SINGLE_SCENARIO, title: 'master', kind: 'master' } as const
+
+/** All rotations that are measured. */
 export const SCENARIOS: Scenario[] = [
   SINGLE_SCENARIO,
   MASTER_SCENARIO,
@@ -46,28 +48,30 @@ export const SCENARIOS: Scenario[] = [
 ]
 
 /**
- * The most that a rotation that goes well may need: its retirement, later, counts by itself but for the transitions. Two of
- * those ask whether there are replicas. The second summand is what the rehearsal adds where there is one user.
+ * The maximum that a successful rotation may need, without its retirement, but with the retirement's state transitions. In a sum,
+ * the second number is what the rehearsal adds, which only a single user and a master have. Two transitions are the questions whether
+ * there are replicas.
  */
 const COUNT_LIMITS: Record<
   RotationKind,
   Record<'calls' | 'describeSecret' | 'stepFunctions' | 'rds' | 'logins' | 'transitions', number>
 > = {
   single: {
-    // TestSecret's function reads current and pending, FinishSecret's describes the secret, RollbackSecret's does all three.
+    // In the rehearsal TestSecret's function reads current and pending, FinishSecret's describes the secret, and RollbackSecret's
+    // does all three.
     calls: 7 + 6,
-    // FinishSecret's function, and RollbackSecret's.
+    // FinishSecret's function and RollbackSecret's rehearse it.
     describeSecret: 1 + 2,
-    // RollbackSecret's function asks, as it would later, whether this rotation has changed anything.
+    // RollbackSecret's function rehearses its question whether this rotation has changed anything.
     stepFunctions: 0 + 1,
     rds: 0,
-    // TestSecret's function, with current.
+    // TestSecret's function rehearses with current.
     logins: 2 + 1,
-    // Rehearse, a state in each of its three branches, and Rehearsed.
+    // These are Rehearse, a state in each of its three branches, and Rehearsed.
     transitions: 9 + 5,
   },
-  // As a single user, but that setSecret asks RDS for the database and its master, tells it the password, asks once more whether
-  // it is set, and then logs in with it.
+  // The same as for a single user, and in setSecret three calls of RDS (which database it is, set the password, is it set) and a
+  // login with the new password.
   master: {
     calls: 7 + 6,
     describeSecret: 1 + 2,
@@ -79,50 +83,53 @@ const COUNT_LIMITS: Record<
   alternating: { calls: 8, describeSecret: 1, stepFunctions: 0, rds: 0, logins: 3, transitions: 10 },
 }
 
-/** What one state did. */
+/** What one state of a rotation did. */
 type StateCounts = {
   state: string
-  /** Milliseconds, as `performance.now()` counts them. */
+  /** When its task began and ended, by `performance.now()`. */
   began: number
   ended: number
-  /** Secrets Manager calls, by action. */
+  /** The actions of its Secrets Manager calls. */
   calls: string[]
+  /** How many calls of Step Functions and of RDS. */
   stepFunctions: number
   rds: number
-  /** Logins to the database, of which `refused` in vain. */
+  /** How many logins to the database, and how many of them were refused. */
   logins: number
   refused: number
-  /** Messages with SQL in them; one may hold several statements. */
+  /** How many messages with SQL. A message may hold several statements. */
   messages: number
 }
 
+/** What several states did together. */
 export type Counts = Omit<StateCounts, 'state' | 'began' | 'ended'>
 
 /** One rotation, measured. */
 export type MeasuredRotation = {
   scenario: Scenario
-  /** What all its steps did together, but for the retirement. */
+  /** What all states did together, but for the retirement. */
   rotation: Counts
   retirement: Counts | undefined
-  /** States that were entered, and tries that were repeated: what Step Functions bills. */
+  /** State transitions, which Step Functions bills: entered states and retries. https://aws.amazon.com/step-functions/pricing/ */
   transitions: number
-  /** Milliseconds until the outcome was announced. */
+  /** Milliseconds from the start until the outcome was announced. */
   tookMs: number
   retirementTookMs: number | undefined
-  /** Milliseconds from the begin of setSecret to the end of finishSecret. */
+  /** Milliseconds from the start of SetSecret to the end of FinishSecret, in which database and secret may not match. */
   mismatchMs: number | undefined
 }
 
-/** Something that was found, and the most it may be. */
+/** A measured value, and its maximum. */
 export type LimitCheck = { what: string; found: number; limit: number; unit?: string }
 
+/** The checks of one rotation. A rotation that is rolled back has no limits. */
 export function checkLimits({ scenario, rotation, transitions }: MeasuredRotation): LimitCheck[] {
   if (scenario.isRolledBack) return []
   const limit = COUNT_LIMITS[scenario.kind]
-  const described = rotation.calls.filter(action => action === 'DescribeSecret').length
+  const describeCount = rotation.calls.filter(action => action === 'DescribeSecret').length
   return [
     { what: 'Secrets Manager calls', found: rotation.calls.length, limit: limit.calls },
-    { what: 'DescribeSecret calls', found: described, limit: limit.describeSecret },
+    { what: 'DescribeSecret calls', found: describeCount, limit: limit.describeSecret },
     { what: 'Step Functions calls', found: rotation.stepFunctions, limit: limit.stepFunctions },
     ...(limit.rds ? [{ what: 'RDS calls', found: rotation.rds, limit: limit.rds }] : []),
     { what: 'database logins', found: rotation.logins, limit: limit.logins },
@@ -130,26 +137,27 @@ export function checkLimits({ scenario, rotation, transitions }: MeasuredRotatio
   ].map(check => ({ ...check, what: `${scenario.title}: ${check.what}` }))
 }
 
-/** A database, the services and the functions, to be measured. */
+/** A PostgreSQL, local services and the functions, by which rotations are run and measured. */
 export class RotationBench implements AsyncDisposable {
   readonly #embedded: Embedded
   readonly #admin: Admin
   readonly #rds: StandInRds
-  /** How the functions make their RDS elsewhere. */
-  readonly #over: typeof Rds.fromConfig
-  /** The server's log: each read goes on where the last one ended. */
+  /** The original `Rds.fromConfig`, in whose place functions get the stand-in here. */
+  readonly #rdsFromConfig: typeof Rds.fromConfig
+  /** File descriptor of the server's log. Each read continues where the last one ended. */
   readonly #log: number
-  #users = 0
+  #userCount = 0
 
   private constructor(embedded: Embedded, admin: Admin) {
     this.#embedded = embedded
     this.#admin = admin
     this.#rds = new StandInRds(embedded.users)
-    this.#over = Rds.fromConfig
+    this.#rdsFromConfig = Rds.fromConfig
     Rds.fromConfig = () => this.#rds as unknown as Rds
     this.#log = openSync(embedded.postgres.logFile, 'r')
   }
 
+  /** Starts everything, and makes the admin for alternating users. */
   static async start(): Promise<RotationBench> {
     const embedded = await startEmbedded()
     return new RotationBench(embedded, await embedded.users.makeAdmin('master'))
@@ -157,14 +165,14 @@ export class RotationBench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     closeSync(this.#log)
-    Rds.fromConfig = this.#over
+    Rds.fromConfig = this.#rdsFromConfig
     await this.#embedded.stop()
   }
 
-  /** Runs one rotation of a new user. @throws if it does not end as the scenario says */
+  /** Runs and measures one rotation of a new user. @throws Error if it does not end as the scenario says */
   async rotate(scenario: Scenario): Promise<MeasuredRotation> {
     const { users, secrets } = this.#embedded
-    const user = `user${this.#users++}`
+    const user = `user${this.#userCount++}`
     const secret = await this.#enrol(user, scenario.kind)
     for (let i = 0; i < scenario.earlierRotationCount; i++) await this.#run(secret, false)
     if (scenario.isRolledBack) {
@@ -174,11 +182,11 @@ export class RotationBench implements AsyncDisposable {
       await secrets.send(new TagResourceCommand({ SecretId: secret, Tags }))
     }
     const { began, steps, transitions } = await this.#run(secret, scenario.isRolledBack)
-    const step = (state: StateName<'rotate'>) => steps.find(step => step.state === state)
-    const retirement = step('RetireSecret')
-    const announced = step(scenario.isRolledBack ? 'AnnounceFailure' : 'AnnounceSuccess')
+    const countsOf = (state: StateName<'rotate'>) => steps.find(step => step.state === state)
+    const retirement = countsOf('RetireSecret')
+    const announced = countsOf(scenario.isRolledBack ? 'AnnounceFailure' : 'AnnounceSuccess')
     if (!announced) throw new Error(`${scenario.title}: no outcome was announced`)
-    const [set, finish] = [step('SetSecret'), step('FinishSecret')]
+    const [set, finish] = [countsOf('SetSecret'), countsOf('FinishSecret')]
     return {
       scenario,
       rotation: sumCounts(steps.filter(step => step !== retirement)),
@@ -191,79 +199,84 @@ export class RotationBench implements AsyncDisposable {
   }
 
   /**
-   * Runs one rotation of a new user as Secrets Manager asks for it, by the four steps of rotateSecret. The retirement is
-   * among what it gives back. @throws if it fails
+   * Runs one rotation of a new user as Secrets Manager does, by calling the function rotateSecret for each of its four steps.
+   * @returns what the rotation did, with its retirement; `stepFunctions` has the actions of rotateSecret's own calls
+   * @throws Error if it fails
    */
   async rotateAsService({
     kind,
     earlierRotationCount,
   }: Scenario): Promise<Omit<Counts, 'stepFunctions'> & { stepFunctions: string[] }> {
     const { stepFunctions, secretsManager } = this.#embedded
-    const secret = await this.#enrol(`user${this.#users++}`, kind)
+    const secret = await this.#enrol(`user${this.#userCount++}`, kind)
     for (let i = 0; i < earlierRotationCount; i++) await this.#run(secret, false)
     const rotateSecret = await loadHandler('rotateSecret')
     const token = secretsManager.stagePending(secret)
     const event = { SecretId: secret, ClientRequestToken: token, RotationToken: randomUUID() }
-    this.#seen()
+    this.#takeCounts()
     for (const Step of SERVICE_STEPS) await rotateSecret({ Step, ...event })
     const calls = stepFunctions.calls.map(({ action }) => action)
     await stepFunctions.rotateExecutions.get(token)?.ended
-    return { ...this.#seen(), stepFunctions: calls }
+    return { ...this.#takeCounts(), stepFunctions: calls }
   }
 
+  /** Makes a user and its secret. @returns the secret's ARN */
   #enrol(user: string, kind: RotationKind): Promise<string> {
     const tags = { 'keyturn:strategy': 'master' }
     const more = { single: {}, alternating: { admin: this.#admin }, master: { tags } }[kind]
     return this.#embedded.users.enrol(user, more)
   }
 
+  /** Runs one rotation. @throws Error unless it fails by its test query, if `fails`, or else succeeds */
   async #run(secret: string, fails: boolean) {
     const steps: StateCounts[] = []
     const began = performance.now()
-    const execution = await runRotation(this.#watched(steps), randomUUID(), {
+    const execution = await runRotation(this.#measuredTasks(steps), randomUUID(), {
       store: 'secrets-manager',
       id: secret,
     })
     const { failure, states, tries } = execution
     if (failure?.error !== (fails ? 'TestFailed' : undefined))
       throw new Error(`a rotation ended unlike it should: ${JSON.stringify(failure)}`)
-    const repeated = Object.values(tries).reduce((sum, count) => sum + count - 1, 0)
-    return { began, steps, transitions: states.length + repeated }
+    const retryCount = Object.values(tries).reduce((sum, count) => sum + count - 1, 0)
+    return { began, steps, transitions: states.length + retryCount }
   }
 
-  /** Every task, so that it leaves what it did in `steps`. Of those that a rehearsal
-   * runs at once, which did what is not told apart. */
-  #watched(steps: StateCounts[]): Tasks {
+  /**
+   * All tasks, each of which adds what it did to `steps`. The tasks of a rehearsal run at once, so the counts of one may include what
+   * another did.
+   */
+  #measuredTasks(steps: StateCounts[]): Tasks {
     let running = 0
-    const watched = Object.entries(this.#embedded.tasks).map(([state, task]) => [
+    const measured = Object.entries(this.#embedded.tasks).map(([state, task]) => [
       state,
       async (input: unknown) => {
-        if (running++ === 0) this.#seen()
+        if (running++ === 0) this.#takeCounts()
         const began = performance.now()
         try {
           return await task(input)
         } finally {
           running--
-          steps.push({ state, began, ended: performance.now(), ...this.#seen() })
+          steps.push({ state, began, ended: performance.now(), ...this.#takeCounts() })
         }
       },
     ])
-    return Object.fromEntries(watched)
+    return Object.fromEntries(measured)
   }
 
-  /** What the services and the database saw since this was asked last. */
-  #seen(): Counts {
+  /** What the services and the database got since this was called last. */
+  #takeCounts(): Counts {
     const log = readFileSync(this.#log, 'utf8')
-    const lines = (pattern: RegExp) => log.match(pattern)?.length ?? 0
-    const refused = lines(/ FATAL: {2}password authentication failed /g)
+    const countLines = (pattern: RegExp) => log.match(pattern)?.length ?? 0
+    const refused = countLines(/ FATAL: {2}password authentication failed /g)
     return {
       calls: this.#embedded.secretsManager.calls.splice(0).map(({ action }) => action),
       stepFunctions: this.#embedded.stepFunctions.calls.splice(0).length,
       rds: this.#rds.calls.splice(0).length,
-      // The server logs before it answers, so whoever has the answer finds the line.
-      logins: lines(/ LOG: {2}connection authorized: .* application_name=keyturn /g) + refused,
+      // The server logs a login before it answers, so the line is there by now.
+      logins: countLines(/ LOG: {2}connection authorized: .* application_name=keyturn /g) + refused,
       refused,
-      messages: lines(/ LOG: {2}(statement|execute [^:]+): /g),
+      messages: countLines(/ LOG: {2}(statement|execute [^:]+): /g),
     }
   }
 }

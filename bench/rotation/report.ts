@@ -4,19 +4,19 @@ import { median } from '../median.ts'
 import type { Counts, LimitCheck, MeasuredRotation } from './counts.ts'
 import { type DriverStart, loadMsWithDriver, type Package, type Start } from './start.ts'
 
-/** All that was measured; what takes time was measured `times` times. */
+/** All that was measured. Times were measured `times` times; `measured` has the runs of each scenario. */
 export type Results = {
   times: number
   measured: MeasuredRotation[][]
   packages: Package[]
   starts: Start[]
   drivers: DriverStart[]
-  /** Milliseconds that `node -e 0` takes. */
+  /** Milliseconds of each run of `node -e 0`. */
   node: number[]
   limits: LimitCheck[]
 }
 
-/** The text of RESULTS.md: what is the same on every machine. */
+/** The text of RESULTS.md, which is the same on every machine. */
 export function report({
   measured,
   packages,
@@ -59,7 +59,7 @@ the clients of SSM and RDS, loaded when a credential needs them, and a source of
 `
 }
 
-/** The text of TIMES.md: what depends on the machine. */
+/** The text of TIMES.md, which depends on the machine. */
 export function timesReport({
   times,
   measured,

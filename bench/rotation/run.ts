@@ -13,28 +13,29 @@ import {
   timeStarts,
 } from './start.ts'
 
-/** How often everything that takes time is measured. */
+/** How often each time is measured. */
 const RUN_COUNT = 10
 
-/** Every scenario, in turns. @throws if one does not count the same each time */
+/** Measures each scenario RUN_COUNT times, in turns. @throws Error if the counts of one differ between its runs */
 async function measureRotations(): Promise<MeasuredRotation[][]> {
   await using bench = await RotationBench.start()
   const all: MeasuredRotation[][] = SCENARIOS.map(() => [])
-  // The first round only loads what is loaded when it is used.
+  // The first round is not measured: it loads modules that are loaded when they are needed.
   for (let round = 0; round <= RUN_COUNT; round++)
     for (const [i, scenario] of SCENARIOS.entries()) {
       const measured = await bench.rotate(scenario)
       if (round > 0) all[i]?.push(measured)
     }
-  // What a rehearsal does at once comes in any order.
-  const counts = ({ rotation, retirement, transitions }: MeasuredRotation) =>
+  // The calls of a rehearsal are made at once, in any order.
+  const comparableCounts = ({ rotation, retirement, transitions }: MeasuredRotation) =>
     JSON.stringify([{ ...rotation, calls: rotation.calls.toSorted() }, retirement, transitions])
   for (const [i, runs] of all.entries())
-    if (new Set(runs.map(counts)).size > 1)
+    if (new Set(runs.map(comparableCounts)).size > 1)
       throw new Error(`${SCENARIOS[i]?.title}: its counts are not the same each time`)
   return all
 }
 
+/** Packs the functions, and measures their sizes and how fast they start. */
 async function measureFunctions() {
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-bench-'))
   try {

@@ -10,45 +10,51 @@ import { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import { median } from '../median.ts'
 import type { LimitCheck } from './counts.ts'
 
-/** Bytes of one function's package. */
+/** The package of one function. Sizes are in bytes. */
 export type Package = {
   name: string
   zipped: number
   unpacked: number
-  /** What is loaded when the function starts, and what only when it is used: no drivers where no database is asked. */
+  /** What is loaded when the function starts. */
   atStart: number
+  /** What is loaded for each engine. Empty for a function that asks no database. */
   drivers: Driver[]
+  /** The client of Step Functions. */
   stepFunctions: number
+  /** All the rest. */
   other: number
-  /** The file to import, as a URL. */
+  /** URL of the function's file. */
   entry: string
 }
 
-/** What one engine adds; some of it another engine may share. */
+/** An engine with its driver: bytes beyond the start, which other engines may share, and the URL of its file. */
 export type Driver = { engine: string; bytes: number; entry: string }
 
-/** Milliseconds to load a function, one of each try. */
+/** How many milliseconds each try took to load a function. */
 export type Start = { name: string; loadMs: number[] }
-/** The same for setSecret and then an engine, which comes with the first login. */
+
+/** The same for setSecret, and then for an engine, which is loaded at the first login. */
 export type DriverStart = Driver & Start & { driverMs: number[] }
 
-/** What every rotation runs, and what Secrets Manager calls. */
+/** The functions of rotations, and the one that Secrets Manager calls. */
 const measuredFunctions = [...new Set(functionsOfRotate.values()), 'rotateSecret']
 
-/** Bytes without and with drivers, milliseconds likewise. */
+/** Maxima without and with drivers: bytes of the zip, and milliseconds to load. */
 const START_LIMITS = { zipped: [120_000, 850_000], load: [45, 60] } as const
 
+/** The check of a package's size. */
 export function checkPackage({ name, zipped, drivers }: Package): LimitCheck {
   const [without, withDrivers] = START_LIMITS.zipped
   const limit = drivers.length ? withDrivers : without
   return { what: `${name}: package`, found: zipped, limit, unit: 'bytes' }
 }
 
+/** The check of a function's start. */
 export function checkStart({ name, loadMs }: Start, limit: number = START_LIMITS.load[0]): LimitCheck {
   return { what: `${name}: start`, found: median(loadMs), limit, unit: 'ms' }
 }
 
-/** Of PostgreSQL, so that the driver is among what has its limit; the other engines' are in the report alone. */
+/** The check of a start with PostgreSQL's driver. The starts with other engines are only reported. */
 export function checkDriverStarts(drivers: DriverStart[]): LimitCheck[] {
   return drivers
     .filter(({ engine }) => engine === 'postgres')
@@ -57,12 +63,12 @@ export function checkDriverStarts(drivers: DriverStart[]): LimitCheck[] {
     )
 }
 
-/** Milliseconds of each try until the function and the engine are loaded. */
+/** How many milliseconds each try took until the function and the engine were loaded. */
 export function loadMsWithDriver({ loadMs, driverMs }: DriverStart): number[] {
   return loadMs.map((value, i) => value + (driverMs[i] ?? Number.NaN))
 }
 
-/** Packs every function into `folder` as `serverless package` does, with no CA file of its own. */
+/** Packs each function into `folder` as `serverless package` does, without a CA file, and measures the packages. */
 export async function packFunctions(folder: string): Promise<Package[]> {
   const functions = Object.fromEntries(measuredFunctions.map(name => [name, {}]))
   await new Bundle({ serviceDir: folder, service: { functions } }).hooks[
@@ -73,39 +79,42 @@ export async function packFunctions(folder: string): Promise<Package[]> {
 
 async function measurePackage(name: string, folder: string): Promise<Package> {
   const bundle = join(folder, '.build', name)
-  // The same once more, to be told what went into which file.
+  // The function is bundled once more, as bundleFunction returns what went into which file.
   const { outputs } = await bundleFunction(name, bundle)
   const files = Object.entries(outputs)
-  const loading = (source: string) => files.find(([, { entryPoint }]) => entryPoint?.endsWith(source))?.[0]
+  const outputOf = (source: string) => files.find(([, { entryPoint }]) => entryPoint?.endsWith(source))?.[0]
   const bytes = (files: Iterable<string>) =>
     [...files].reduce((sum, file) => sum + (outputs[file]?.bytes ?? 0), 0)
   const atStart = new Set(files.flatMap(([file]) => (basename(file) === 'index.mjs' ? file : [])))
-  const later = (file: string) => filesImportedBy(file, outputs).difference(atStart)
+  const importedLater = (file: string) => filesImportedBy(file, outputs).difference(atStart)
   const driverFiles = ENGINE_NAMES.flatMap(engine => {
-    const file = loading(`/${engine === 'mongo' ? 'mongodb' : engine}.ts`)
-    return file ? [{ engine, file, all: later(file) }] : []
+    const file = outputOf(`/${engine === 'mongo' ? 'mongodb' : engine}.ts`)
+    return file ? [{ engine, file, imported: importedLater(file) }] : []
   })
-  const client = loading('/stepFunctions.ts')
+  const client = outputOf('/stepFunctions.ts')
   if (!client) throw new Error(`${name}: no file of the bundle loads the client of Step Functions`)
-  const stepFunctions = later(client)
-  const named = driverFiles.reduce((sum, { all }) => sum.union(all), atStart.union(stepFunctions))
+  const stepFunctions = importedLater(client)
+  const accountedFor = driverFiles.reduce(
+    (sum, { imported }) => sum.union(imported),
+    atStart.union(stepFunctions),
+  )
   return {
     name,
     zipped: (await readFile(join(folder, '.serverless', `${name}.zip`))).length,
     unpacked: bytes(Object.keys(outputs)),
     atStart: bytes(atStart),
-    drivers: driverFiles.map(({ engine, file, all }) => ({
+    drivers: driverFiles.map(({ engine, file, imported }) => ({
       engine,
-      bytes: bytes(all),
+      bytes: bytes(imported),
       entry: pathToFileURL(join(bundle, basename(file))).href,
     })),
     stepFunctions: bytes(stepFunctions),
-    other: bytes(new Set(Object.keys(outputs)).difference(named)),
+    other: bytes(new Set(Object.keys(outputs)).difference(accountedFor)),
     entry: pathToFileURL(join(bundle, 'index.mjs')).href,
   }
 }
 
-/** Runs in the process that is measured: imports one file after the other, and prints how long each took. */
+/** The script of the measured process: imports files one after the other, and prints how many milliseconds each took. */
 const IMPORT_SCRIPT = `
   const times = []
   for (const file of process.argv.slice(1)) {
@@ -115,46 +124,46 @@ const IMPORT_SCRIPT = `
   }
   console.log(JSON.stringify(times))`
 
-/** Starts each function `times` times in a process of its own; in turns, so that all suffer the same noise. */
+/** Loads each function `times` times, each time in a new process. The functions take turns, as a machine has slower minutes. */
 export async function timeStarts(packages: Package[], times: number): Promise<Start[]> {
   const starts = packages.map(({ name }): Start => ({ name, loadMs: [] }))
-  // The first round only brings the files into memory.
+  // The first round is not counted: it brings the files into the page cache.
   for (let round = 0; round <= times; round++)
     for (const [i, { entry }] of packages.entries()) {
-      const [load = Number.NaN] = await run([entry])
-      if (round > 0) starts[i]?.loadMs.push(load)
+      const [loadMs = Number.NaN] = await timeImports([entry])
+      if (round > 0) starts[i]?.loadMs.push(loadMs)
     }
   return starts
 }
 
-/** The same for one function and each of its engines. */
+/** The same for one function with each of its engines. */
 export async function timeDrivers({ entry, drivers }: Package, times: number): Promise<DriverStart[]> {
   const starts = drivers.map(
     (driver): DriverStart => ({ ...driver, name: driver.engine, loadMs: [], driverMs: [] }),
   )
   for (let round = 0; round <= times; round++)
     for (const start of starts) {
-      const [load = Number.NaN, driver = Number.NaN] = await run([entry, start.entry])
+      const [loadMs = Number.NaN, driverMs = Number.NaN] = await timeImports([entry, start.entry])
       if (round === 0) continue
-      start.loadMs.push(load)
-      start.driverMs.push(driver)
+      start.loadMs.push(loadMs)
+      start.driverMs.push(driverMs)
     }
   return starts
 }
 
-/** Milliseconds that `node -e 0` takes, from outside: for comparison. */
+/** For comparison: how many milliseconds each of `times` runs of `node -e 0` took, from its start to its end. */
 export async function timeNode(times: number): Promise<number[]> {
-  const took: number[] = []
+  const tookMs: number[] = []
   for (let round = 0; round <= times; round++) {
     const began = performance.now()
     await promisify(execFile)(process.execPath, ['-e', '0'])
-    if (round > 0) took.push(performance.now() - began)
+    if (round > 0) tookMs.push(performance.now() - began)
   }
-  return took
+  return tookMs
 }
 
-/** Imports files in a new process. */
-async function run(files: string[]): Promise<number[]> {
+/** Imports files in a new process. @returns how many milliseconds each took */
+async function timeImports(files: string[]): Promise<number[]> {
   const options = ['--input-type=module', '--eval', IMPORT_SCRIPT, ...files]
   const env = { AWS_REGION: 'eu-west-1', POWERTOOLS_SERVICE_NAME: 'keyturn' }
   const { stdout } = await promisify(execFile)(process.execPath, options, { env })

@@ -208,8 +208,8 @@ class Connection implements CommandHandler {
   }
 
   /**
-   * Sets a user's roles as memberships in roles of PostgreSQL, as the engine stores them. Its own functions change no roles (seen on
-   * the DocumentDB of Debian sid).
+   * Sets a user's roles as memberships in roles of PostgreSQL, as the engine stores them. Its own functions change no roles (seen
+   * on the DocumentDB of Debian sid).
    */
   async #setRoles(user: string, roles: { role: string }[]): Promise<void> {
     const wanted = roles.flatMap(({ role }) => {

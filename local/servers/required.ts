@@ -8,20 +8,20 @@ export type TestServer =
   | 'Python'
   | 'Java and Maven'
 
-/** The systems that are told apart; `other` is any that has no row of its own, such as Ubuntu. */
+/** The systems in REQUIRED_SERVERS. `other` is any other system, such as Ubuntu. */
 export type System = 'Debian x64' | 'Debian arm64' | 'macOS' | 'other'
 
-/** Those that come with `npm ci` on every system. */
+/** The servers that `npm ci` installs on every system. */
 const FROM_NPM = ['PostgreSQL 18', 'PostgreSQL 17', 'PostgreSQL 16', 'PostgreSQL 15'] as const
 
-/** Those that debian.ts unpacks from the packages of Debian. */
+/** The servers that debian.ts unpacks from Debian packages. */
 const FROM_DEBIAN = ['MySQL', 'MariaDB', 'DocumentDB', 'Redis', 'Valkey', 'PgBouncer', 'Chromium'] as const
 
 const TOOLS = ['Python', 'Java and Maven'] as const
 
 /**
- * The servers and tools that each system must have: in CI a test run fails where one of these is missing. Any other is
- * left out where it is missing, and the test run says so. PostgreSQL 14 has an npm package for Linux on x64 alone.
+ * The servers and tools that each system must have: in CI a test run fails if one of these is missing. If any other is missing, the
+ * test run leaves its tests out and says so. The npm package of PostgreSQL 14 is for Linux on x64 only.
  */
 export const REQUIRED_SERVERS: Record<System, readonly TestServer[]> = {
   'Debian x64': [...FROM_NPM, 'PostgreSQL 14', ...FROM_DEBIAN, ...TOOLS],
@@ -30,7 +30,10 @@ export const REQUIRED_SERVERS: Record<System, readonly TestServer[]> = {
   other: FROM_NPM,
 }
 
-/** @param osRelease the text of /etc/os-release; '' where there is no such file @returns the system that has these */
+/**
+ * The system with this platform and architecture, as `process` names them.
+ * @param osRelease the text of /etc/os-release, or '' if there is no such file
+ */
 export function systemOf(platform: string, arch: string, osRelease: string): System {
   if (platform === 'darwin') return 'macOS'
   const isDebian = platform === 'linux' && /^ID=debian$/m.test(osRelease)
@@ -50,13 +53,13 @@ export function whereThisRuns(): { system: System; ci: boolean } {
   return { system: systemOf(process.platform, process.arch, osRelease), ci: process.env.CI === 'true' }
 }
 
-/** A server or tool that could not be started or found, and what was thrown then. */
+/** A server or tool that could not be found or started, and the error. */
 export type Missing = { server: TestServer; reason: unknown }
 
 /**
- * Decides whether tests may go on without what is missing.
+ * Decides whether a test run may leave out the tests of missing servers.
  * @returns a line for each server whose tests are left out
- * @throws Error, naming every one that is missing and that the system must have, in CI
+ * @throws Error in CI, if the system must have one of them
  */
 export function leaveOut(missing: Missing[], { system, ci } = whereThisRuns()): string[] {
   const failing = missing.filter(({ server }) => ci && REQUIRED_SERVERS[system].includes(server))
@@ -67,7 +70,7 @@ export function leaveOut(missing: Missing[], { system, ci } = whereThisRuns()): 
   return lines(missing)
 }
 
-/** Each with its reason; once, where several of a kind have the same. */
+/** A line for each missing server with its reason. Several servers of a kind with the same reason are one line. */
 const lines = (missing: Missing[]) => [
   ...new Set(missing.map(({ server, reason }) => `${server}: ${String(reason).replaceAll('\n', ' ')}`)),
 ]

@@ -7,8 +7,8 @@ import { freePort, startServer } from '../servers/spawn.ts'
 export type MiniStack = { url: string; logFile: string; stop(): Promise<void> }
 
 /**
- * Starts MiniStack, a local AWS (https://pypi.org/project/ministack/), on a free port of 127.0.0.1. It runs Lambda functions with the
- * Node that runs this process, keeps no data after it has stopped, and stops when this process ends.
+ * Starts MiniStack, a local AWS (https://pypi.org/project/ministack/), on a free port of 127.0.0.1. It runs Lambda functions with
+ * the Node that runs this process, keeps no data after it has stopped, and stops when this process ends.
  * @param bin the bin folder of the Python environment that has MiniStack
  */
 export async function startMiniStack(bin: string): Promise<MiniStack> {

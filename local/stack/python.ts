@@ -9,8 +9,8 @@ import { leaveOut } from '../servers/required.ts'
 const cacheFolder = join(import.meta.dirname, '../../node_modules/.cache')
 
 /**
- * Makes the environment, unless it is there. The operating system frees the lock when
- * a process dies, so a half-made environment is simply made anew.
+ * A Python script that makes a virtual environment, unless it is complete. A lock keeps two processes from making it at once. The
+ * operating system frees the lock when a process dies, and an environment that is not complete is made anew.
  */
 const MAKE_ENVIRONMENT_SCRIPT = `
 import fcntl, pathlib, subprocess, sys, venv
@@ -24,26 +24,27 @@ with open(f"{folder}.lock", "w") as lock:
         listed.write_text(requirements)
         pip = [folder / "bin/python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
         if subprocess.run([*pip, "--requirement", listed]).returncode:
-            sys.exit(1)  # It has said why.
+            sys.exit(1)  # pip has printed the reason.
         done.touch()
 `
 
-/** What the tests and `npm run local` require, as the text of a requirements file. */
+/** The text of the requirements file of the tests and `npm run local`. */
 const ownRequirements = () => readFile(join(import.meta.dirname, 'requirements.txt'), 'utf8')
 
-/** Where the environment is, or will be. Named by its requirements, so that other work trees on the same node_modules keep theirs. */
+/** The folder of an environment. Its name depends on the requirements, so other work trees with this node_modules keep theirs. */
 function environmentFolder(requirements: string): string {
   const hash = createHash('sha256').update(requirements).digest('hex')
   return join(cacheFolder, `keyturn-python-${hash.slice(0, 8)}`)
 }
 
-/** Whether the environment of the tests has been made. */
+/** Whether the environment of the tests and `npm run local` is complete. */
 export const isPythonMade = async () => existsSync(join(environmentFolder(await ownRequirements()), 'done'))
 
 /**
- * Makes a virtual environment with what `requirements`, the text of a requirements file, lists, when first asked for; any
- * number of processes may ask at once. Without a text it is the environment of the tests and of `npm run local`.
- * @returns its bin folder @throws if Python cannot be had, or its packages cannot
+ * Makes a virtual environment of Python, unless it is there. Several processes may call this at once.
+ * @param requirements the text of a requirements file, by default that of the tests and `npm run local`
+ * @returns the environment's bin folder
+ * @throws Error if there is no Python 3, or its packages cannot be installed
  */
 export async function makePython(requirements?: string): Promise<string> {
   await mkdir(cacheFolder, { recursive: true })
@@ -54,8 +55,9 @@ export async function makePython(requirements?: string): Promise<string> {
 }
 
 /**
- * The same for tests. Undefined, with a warning, where Python cannot be had.
- * @throws Error in CI instead, if this system must have it: see local/servers/required.ts
+ * Makes the environment of the tests.
+ * @returns its bin folder; undefined, after a warning, if it cannot be made
+ * @throws Error instead of the warning in CI, if this system must have Python: see local/servers/required.ts
  */
 export async function pythonBin(): Promise<string | undefined> {
   try {
