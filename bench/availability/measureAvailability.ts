@@ -6,42 +6,46 @@ import type { Query } from './queries.ts'
 import { repeatSteadily } from './repeatSteadily.ts'
 import { rotateToEnd } from './rotate.ts'
 
-/** A secret, and how an application uses it. */
+/** A secret, and the query with which an application uses it. */
 export type Target = {
   strategy: StrategyName
+  /** Name and version of the server. */
   server: string
+  /** ARN of the secret. */
   secret: string
   query: Query
 }
 
+/** What an application saw while its credential rotated. */
 export type Availability = Observed & {
   strategy: StrategyName
   server: string
-  /** Ended executions that went well; a temporary clone takes two for a change. */
+  /** How many executions succeeded. A rotation by a temporary clone has two. */
   rotationCount: number
 }
 
-/** What an application has seen. */
+/** What an application saw. */
 type Observed = {
   queries: number
-  /** Logins that the server refused, and queries that failed for another reason. */
+  /** How many logins the server refused, and how many queries failed for another reason. */
   refused: number
   failed: number
-  /** For each time that logins were refused, milliseconds from the first until one was served. */
+  /** Milliseconds of each outage, from the start of its first refused query until a later one was answered. */
   outages: number[]
 }
 
+/** How an application behaves, and how often its credential rotates. */
 export type Settings = {
   rotationCount: number
-  /** Queries a second, each over a login of its own. */
+  /** How many queries the application makes each second, each over a login of its own. */
   queriesPerSecond: number
-  /** Milliseconds until the application reads the secret again of its own accord. */
+  /** After so many milliseconds the application reads the secret again. */
   cacheMs: number
-  /** Milliseconds between what was replaced and its end; the application has to be told before. */
+  /** The grace time in milliseconds. It must be longer than `cacheMs`. */
   graceMs: number
 }
 
-/** Rotates a secret again and again while an application uses it. */
+/** Rotates a secret several times while an application uses it. @throws Error if a rotation fails */
 export async function measureAvailability(
   embedded: Embedded,
   target: Target,
@@ -49,20 +53,20 @@ export async function measureAvailability(
 ): Promise<Availability> {
   const { strategy, server, secret } = target
   const { graceMs, cacheMs } = settings
-  let rotations = 0
+  let rotationCount = 0
   const observed = await observeApplication(embedded, target, settings, async () => {
     for (let i = 0; i < settings.rotationCount; i++) {
-      rotations += await rotateToEnd(embedded, { secret, graceMs })
-      // A single user has no grace time to wait for.
+      rotationCount += await rotateToEnd(embedded, { secret, graceMs })
+      // A rotation of a single user has no grace time, so the next one would follow at once.
       if (strategy === 'single-user') await sleep(cacheMs / 10)
     }
   })
-  return { strategy, server, rotationCount: rotations, ...observed }
+  return { strategy, server, rotationCount, ...observed }
 }
 
 /**
- * Has an application query at a steady rate while something is done. It has the usual cache: it reads the secret when that is
- * older than `cached`, and at once after a refused login.
+ * Has an application query at a steady rate while `act` runs. The application caches the secret: it reads the secret again when the
+ * cached value is older than `cacheMs`, and at once after a refused login.
  */
 export async function observeApplication(
   embedded: Embedded,
@@ -70,46 +74,46 @@ export async function observeApplication(
   { queriesPerSecond, cacheMs }: Pick<Settings, 'queriesPerSecond' | 'cacheMs'>,
   act: () => Promise<void>,
 ): Promise<Observed> {
-  const found: Observed = { queries: 0, refused: 0, failed: 0, outages: [] }
+  const observed: Observed = { queries: 0, refused: 0, failed: 0, outages: [] }
   const read = async () =>
     JSON.parse((await embedded.users.valueStore.read(secret, 'current')) ?? '') as StoredValue
   let value = read()
   let readAt = performance.now()
   let refusedSince: number | undefined
 
-  /** Reads anew, once for all who find it stale. */
-  const readSince = (moment: number) => {
-    if (readAt <= moment) {
+  /** The cached value if it was read after this time, or else a new one, which is read once for all queries that need it. */
+  const readSince = (time: number) => {
+    if (readAt <= time) {
       readAt = performance.now()
       value = read()
     }
     return value
   }
 
-  async function ask(): Promise<void> {
+  async function queryOnce(): Promise<void> {
     const began = performance.now()
-    found.queries++
+    observed.queries++
     try {
       if (await query(await readSince(began - cacheMs))) {
         if (refusedSince !== undefined && began > refusedSince) {
-          found.outages.push(performance.now() - refusedSince)
+          observed.outages.push(performance.now() - refusedSince)
           refusedSince = undefined
         }
         return
       }
-      found.refused++
+      observed.refused++
       refusedSince ??= began
       await readSince(began)
     } catch {
-      found.failed++
+      observed.failed++
     }
   }
 
-  const stop = repeatSteadily(queriesPerSecond, ask)
+  const stop = repeatSteadily(queriesPerSecond, queryOnce)
   try {
     await act()
   } finally {
     await stop()
   }
-  return found
+  return observed
 }

@@ -12,7 +12,7 @@ import { type InstalledPool, openPool, type PoolObservation } from './pools.ts'
 import { rotateToEnd } from './rotate.ts'
 import { enrolApp } from './targets.ts'
 
-/** A secret, and where pools log in with it. */
+/** A secret, and the server to which pools log in with it. */
 export type PoolTarget = {
   strategy: StrategyName
   server: string
@@ -21,10 +21,10 @@ export type PoolTarget = {
   caFile: string
 }
 
-/** What a pool saw of two rotations in a row. */
+/** What a pool saw of two rotations, one after the other. */
 export type PoolRow = PoolObservation & { strategy: string; server: string; pool: string }
 
-/** A user of PostgreSQL, that pools are to log in as directly or through PgBouncer, which asks the database. */
+/** Makes a user of PostgreSQL and its secret. Pools log in directly, or through a PgBouncer that looks users up in the database. */
 export async function makePostgresPoolTarget(
   embedded: Embedded,
   strategy: StrategyName,
@@ -45,7 +45,7 @@ export async function makePostgresPoolTarget(
   }
 }
 
-/** A user of MySQL or MariaDB, likewise. */
+/** Makes a user of MySQL or MariaDB and its secret. */
 export async function makeMysqlPoolTarget(
   embedded: Embedded,
   strategy: StrategyName,
@@ -65,30 +65,30 @@ export async function makeMysqlPoolTarget(
 }
 
 /**
- * Rotates a secret twice while the pools go on that were opened with its first value, one of each client. With
- * `onClone` they are opened in the middle of a change, while the application is on the temporary clone.
+ * Rotates a secret twice while a pool of each library queries with the value that the pool was opened with.
+ * @param onClone with it the pools are opened in the middle of the first rotation, when the temporary clone is current
  */
 export async function measurePools(
   embedded: Embedded,
   { strategy, server, secret, family, caFile }: PoolTarget,
-  clients: InstalledPool[],
+  installed: InstalledPool[],
   { graceMs, onClone = false }: { graceMs: number; onClone?: boolean },
 ): Promise<PoolRow[]> {
   const open = async () => {
     const value = JSON.parse((await embedded.users.valueStore.read(secret, 'current')) ?? '') as StoredValue
-    const fitting = clients.filter(({ families }) => families.includes(family))
-    return Promise.all(fitting.map(client => openPool(client, family, value, caFile)))
+    const ofFamily = installed.filter(({ families }) => families.includes(family))
+    return Promise.all(ofFamily.map(pool => openPool(pool, family, value, caFile)))
   }
   let pools = onClone ? [] : await open()
-  const what = { secret, graceMs, retryPauseMs: 500 }
-  const halfway = async () => {
+  const options = { secret, graceMs, retryPauseMs: 500 }
+  const openPools = async () => {
     pools = await open()
   }
-  // Before, in between and afterwards, also where a rotation takes no time.
+  // The pools query for a while before, between and after the rotations, however fast these are.
   await sleep(graceMs)
-  await rotateToEnd(embedded, { ...what, ...(onClone && { whileOnClone: halfway }) })
+  await rotateToEnd(embedded, { ...options, ...(onClone && { whileOnClone: openPools }) })
   await sleep(graceMs)
-  await rotateToEnd(embedded, what)
+  await rotateToEnd(embedded, options)
   await sleep(graceMs)
   return Promise.all(
     pools.map(async ({ name: pool, stop }) => ({

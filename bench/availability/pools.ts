@@ -10,21 +10,23 @@ const run = promisify(execFile)
 const sourcesFolder = join(import.meta.dirname, 'pools')
 const cacheFolder = join(import.meta.dirname, '../../node_modules/.cache/keyturn-pools')
 
+/** Which protocol a server speaks. MariaDB speaks MySQL's. */
 type Family = 'postgres' | 'mysql'
 
 /**
- * A pool of another library, in a process of its own. It is told by the environment where and as whom to log in, opens
- * `SIZE` connections, prints `ready`, and asks over all of them until its input ends. Then it prints how many queries it
- * made, how many failed, how many connections it has opened in all, and what failed first. Nobody tells it another
- * password: what it has is what it goes on with.
+ * A library with a connection pool. Its pool runs in a process of its own, which
+ * - gets the server, the login and the pool's size by the environment variables POOL_ENGINE, POOL_HOST, POOL_PORT, POOL_USERNAME,
+ *   POOL_PASSWORD, POOL_DATABASE, POOL_CA_FILE and POOL_SIZE; it never gets a newer password
+ * - opens POOL_SIZE connections, prints `ready`, and queries over all of them until its stdin ends
+ * - then prints a line: how many queries it made, how many failed, how many connections it opened in all, and the first error
  */
 type PoolLibrary = {
   name: string
-  /** Which servers it speaks to. */
+  /** The servers that it can connect to. */
   families: Family[]
-  /** What has to be on the PATH. */
+  /** The programs that it needs on the PATH, in words. */
   requiredPrograms: string
-  /** Gets what it is made of, in the versions that its folder pins. @returns its command */
+  /** Installs the library in the version that its folder in pools/ pins. @returns the command of the pool's process */
   make(): Promise<string[]>
 }
 
@@ -32,13 +34,13 @@ type PoolLibrary = {
 export const POOL_CONNECTION_COUNT = 3
 
 const BOTH_FAMILIES: Family[] = ['postgres', 'mysql']
-const node = (name: string, families: Family[]): PoolLibrary => ({
+const nodeLibrary = (name: string, families: Family[]): PoolLibrary => ({
   name,
   families,
   requiredPrograms: 'node',
   make: async () => [process.execPath, join(sourcesFolder, 'node/pool.ts'), name],
 })
-const python = (name: string, families: Family[]): PoolLibrary => ({
+const pythonLibrary = (name: string, families: Family[]): PoolLibrary => ({
   name,
   families,
   requiredPrograms: 'python3 with venv and pip',
@@ -57,6 +59,7 @@ const python = (name: string, families: Family[]): PoolLibrary => ({
   },
 })
 
+/** All libraries whose pools are measured. */
 export const poolLibraries: PoolLibrary[] = [
   {
     name: 'HikariCP',
@@ -69,8 +72,8 @@ export const poolLibraries: PoolLibrary[] = [
       return ['java', '-cp', join(folder, '*'), join(sourcesFolder, 'java/Pool.java')]
     },
   },
-  python('SQLAlchemy', BOTH_FAMILIES),
-  python('psycopg', ['postgres']),
+  pythonLibrary('SQLAlchemy', BOTH_FAMILIES),
+  pythonLibrary('psycopg', ['postgres']),
   {
     name: 'pgx',
     families: ['postgres'],
@@ -81,25 +84,26 @@ export const poolLibraries: PoolLibrary[] = [
       return [program]
     },
   },
-  node('pg', ['postgres']),
-  node('mysql2', ['mysql']),
+  nodeLibrary('pg', ['postgres']),
+  nodeLibrary('mysql2', ['mysql']),
 ]
 
-/** What one pool saw. `cut`: sessions that it had to open anew. */
+/** What a pool saw. `reopenedCount` is how many connections it opened in place of others. */
 export type PoolObservation = { queries: number; failed: number; reopenedCount: number; firstError: string }
 
+/** A library that is installed, and the command of its pool's process. */
 export type InstalledPool = Pick<PoolLibrary, 'name' | 'families'> & { command: string[] }
 
-/** All of those wanted that this machine can have. Of each other one, `tell` gets a sentence. */
+/** Installs the libraries that this machine can have. @param tell called with a sentence for each of the others */
 export async function installPools(
   tell: (sentence: string) => void,
   wanted = poolLibraries,
 ): Promise<InstalledPool[]> {
   await mkdir(cacheFolder, { recursive: true })
-  const made: InstalledPool[] = []
+  const installed: InstalledPool[] = []
   for (const { name, families, requiredPrograms, make } of wanted)
     try {
-      made.push({ name, families, command: await make() })
+      installed.push({ name, families, command: await make() })
     } catch (error) {
       const [reason] = String((error as { stderr?: string }).stderr || error)
         .trim()
@@ -107,17 +111,17 @@ export async function installPools(
         .slice(-1)
       tell(`${name} is not measured: it needs ${requiredPrograms} (${reason})`)
     }
-  return made
+  return installed
 }
 
-/** Opens a pool, and waits until each of its connections has been asked. */
+/** Starts a pool's process, and waits until its connections are open. @returns the pool; `stop` ends it, and returns what it saw */
 export async function openPool(
   { name, command: [program = '', ...rest] }: InstalledPool,
   family: Family,
   { host, port, username, password, dbname }: StoredValue,
   caFile: string,
 ): Promise<{ name: string; stop(): Promise<PoolObservation> }> {
-  const told = {
+  const login = {
     ENGINE: family,
     HOST: host,
     PORT: port,
@@ -125,31 +129,31 @@ export async function openPool(
     PASSWORD: password,
     DATABASE: dbname,
   }
-  const all = Object.entries({ ...told, CA_FILE: caFile, SIZE: POOL_CONNECTION_COUNT }).map(
+  const variables = Object.entries({ ...login, CA_FILE: caFile, SIZE: POOL_CONNECTION_COUNT }).map(
     ([key, value]) => [`POOL_${key}`, `${value}`],
   )
   const child = spawn(program, rest, {
-    env: { ...process.env, ...Object.fromEntries(all) },
+    env: { ...process.env, ...Object.fromEntries(variables) },
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const next = async () => {
+  const nextLine = async () => {
     const { value, done } = await lines.next()
     if (done) throw new Error(`${name}: its process ended, and had opened no pool or told nothing`)
     return value
   }
-  await next()
+  await nextLine()
   return {
     name,
     async stop() {
       child.stdin.end()
-      const [queries, failed, opened, ...first] = (await next()).split(' ')
+      const [queries, failed, opened, ...errorWords] = (await nextLine()).split(' ')
       if (child.exitCode === null) await once(child, 'exit')
       return {
         queries: Number(queries),
         failed: Number(failed),
         reopenedCount: Number(opened) - POOL_CONNECTION_COUNT,
-        firstError: first.join(' '),
+        firstError: errorWords.join(' '),
       }
     },
   }

@@ -4,10 +4,10 @@ import mysql from 'mysql2/promise'
 import pg from 'pg'
 import type { StoredValue } from '../../local/client/application.ts'
 
-/** Logs in, asks the server something, and goes. False if user or password is refused; throws whatever else fails. */
+/** Logs in, makes one query and logs out. @returns false if the login is refused @throws any other error */
 export type Query = (value: StoredValue) => Promise<boolean>
 
-/** `caFile` is the certificate of the server to trust. */
+/** Makes a query for PostgreSQL. @param caFile the certificate that the server is trusted by */
 export function makePostgresQuery(caFile: string): Query {
   const secureContext = createSecureContext({ ca: readFileSync(caFile, 'utf8') })
   return async ({ host, port, username, password, dbname }) => {
@@ -33,7 +33,7 @@ export function makePostgresQuery(caFile: string): Query {
   }
 }
 
-/** The same for MySQL and MariaDB. */
+/** Makes a query for MySQL and MariaDB. @param caFile the certificate that the server is trusted by */
 export function makeMysqlQuery(caFile: string): Query {
   const ssl = { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true }
   return async ({ host, port, username, password }) => {

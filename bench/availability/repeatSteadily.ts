@@ -1,20 +1,24 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Calls `ask` so often a second, whether or not earlier ones have ended. @returns what ends it, and waits for all */
-export function repeatSteadily(rate: number, ask: () => Promise<void>): () => Promise<void> {
+/**
+ * Calls `act` at a steady rate, whether or not earlier calls have ended.
+ * @param rate calls a second
+ * @returns a function that stops this and waits for all calls
+ */
+export function repeatSteadily(rate: number, act: () => Promise<void>): () => Promise<void> {
   const open = new Set<Promise<void>>()
-  let running = true
-  const client = (async () => {
+  let isRunning = true
+  const loop = (async () => {
     const began = performance.now()
-    for (let count = 0; running; count++) {
+    for (let count = 0; isRunning; count++) {
       await sleep(Math.max(0, began + (count * 1000) / rate - performance.now()))
-      const asked = ask().finally(() => open.delete(asked))
-      open.add(asked)
+      const call = act().finally(() => open.delete(call))
+      open.add(call)
     }
     await Promise.all(open)
   })()
   return async () => {
-    running = false
-    await client
+    isRunning = false
+    await loop
   }
 }

@@ -4,10 +4,10 @@ import type { Availability, Settings } from './measureAvailability.ts'
 import type { PoolRow } from './measurePools.ts'
 import { type InstalledPool, POOL_CONNECTION_COUNT, poolLibraries } from './pools.ts'
 
-/** A part of the two pages: what RESULTS.md says, and what TIMES.md. */
+/** A section of both pages: its text in RESULTS.md, and its text in TIMES.md. */
 export type Pages = { results: string; times: string }
 
-/** What is said of an application that logs in for every query. */
+/** The section on an application that logs in for each query. */
 export function loginsSection(found: Availability[], settings: Settings): Pages {
   const rows = found.map(({ strategy, server, rotationCount, refused, failed }) =>
     [`\`${strategy}\``, server, rotationCount, refused ? 'yes' : 'none', failed].join(' | '),
@@ -57,9 +57,9 @@ invocation, and the rehearsal has started the last two before.
   return { results, times }
 }
 
-/** What is said of pools. */
+/** The section on pools. */
 export function poolsSection(pools: PoolRow[], made: InstalledPool[]): Pages {
-  const missing = poolLibraries.filter(({ name }) => !made.some(client => client.name === name))
+  const missing = poolLibraries.filter(({ name }) => !made.some(pool => pool.name === name))
   const names = made.map(({ name }) => name)
   const scenes = [...Map.groupBy(pools, ({ strategy, server }) => [strategy, server].join(' | '))]
   const tableOf = (cell: (row: PoolRow) => string) => {

@@ -3,31 +3,33 @@ import type { Embedded } from '../../local/embedded/embedded.ts'
 import { runRotation, type Tasks } from '../../local/embedded/stateMachine.ts'
 
 type RotateOptions = {
+  /** ARN of the secret. */
   secret: string
-  /** Milliseconds between what was replaced and its end. */
+  /** The grace time in milliseconds. */
   graceMs: number
   /** Milliseconds before a retry. */
   retryPauseMs?: number
-  /** What is done between the two halves of a change that has such. */
+  /** Called between the two executions of a rotation by a temporary clone. */
   whileOnClone?(): Promise<void>
 }
 
 /**
- * Runs one execution, and the one that it starts if it is the first of two halves.
- * @returns how many there were
- * @throws if one fails
+ * Rotates a secret to the end: runs one execution, and by a temporary clone also the second one, which the first one starts.
+ * @param name the execution's name
+ * @returns how many executions there were
+ * @throws Error if one fails
  */
 export async function rotateToEnd(
   embedded: Embedded,
   { secret, graceMs, retryPauseMs = 0, whileOnClone = async () => {} }: RotateOptions,
   name = hash('sha256', randomUUID()),
 ): Promise<number> {
-  const following: Promise<number>[] = []
+  const secondExecutions: Promise<number>[] = []
   const tasks: Tasks = {
     ...embedded.tasks,
     MoveBack(input) {
       const { Name } = input as { Name: string }
-      following.push(
+      secondExecutions.push(
         whileOnClone().then(() => rotateToEnd(embedded, { secret, graceMs, retryPauseMs }, Name)),
       )
       return {}
@@ -36,5 +38,5 @@ export async function rotateToEnd(
   const input = { store: 'secrets-manager', id: secret }
   const { failure } = await runRotation(tasks, name, input, { graceMs, retryPauseMs })
   if (failure) throw new Error(`${secret}: a rotation failed: ${failure.cause.errorMessage}`)
-  return (await Promise.all(following)).reduce((all, some) => all + some, 1)
+  return (await Promise.all(secondExecutions)).reduce((sum, count) => sum + count, 1)
 }

@@ -19,20 +19,23 @@ import { makeMysqlTarget, makePostgresTarget, makeRedisTarget } from './targets.
 
 const SETTINGS = { rotationCount: 20, queriesPerSecond: 200, cacheMs: 5_000, graceMs: 6_000 }
 const POOL_GRACE_MS = 2_000
-/** Each part is measured if it is named, or none is; the other stays in the files as it was. */
+
+/** The part to measure; without one both are. A part that is not measured stays in the pages as it was. */
 const [part] = process.argv.slice(2)
 if (part !== undefined && part !== 'logins' && part !== 'pools')
   throw new Error(`there is no part ${part}: name logins or pools, or neither for both`)
-/** Milliseconds for which sessions of a clone are waited for: they do not end here, so it is kept whatever the wait. */
+
+// RetireSecret waits so many milliseconds for the sessions of a clone to end. Here they never do, so a short wait saves time.
 RETIRE_WAIT_MS.sessions = 2_000
 
 await using servers = new AsyncDisposableStack()
-/** Starts the last of several, which is the newest. */
-async function startNewest<From, S extends { stop(): Promise<void> }>(
-  from: From[],
-  start: (newest: From) => Promise<S>,
-): Promise<S> {
-  const [newest] = from.slice(-1)
+
+/** Starts the last of several kinds of a server, which is the newest. */
+async function startNewest<Kind, Server extends { stop(): Promise<void> }>(
+  kinds: Kind[],
+  start: (newest: Kind) => Promise<Server>,
+): Promise<Server> {
+  const [newest] = kinds.slice(-1)
   if (newest === undefined) throw new Error('there is no such server')
   return servers.adopt(await start(newest), server => server.stop())
 }
@@ -48,18 +51,18 @@ const redis = await startNewest(REDIS_PACKAGES, packages => startRedis(packages)
 const embedded = await startEmbedded({ trust: [mysql, mariadb, redis].map(({ caFile }) => caFile) })
 try {
   const pgbouncer = servers.adopt(await startPgbouncer(embedded.postgres), pooler => pooler.stop())
-  // The functions read it when they first log in.
+  // The functions read this file at their first login, so PgBouncer's certificate can still be added.
   await appendFile(process.env.KEYTURN_CA_FILE ?? '', `\n${await readFile(pgbouncer.pooled.caFile, 'utf8')}`)
-  const lost = [
+  const failed = [
     part !== 'pools' && (await measureLogins()),
     part !== 'logins' && (await measureInPools(pgbouncer)),
   ]
-  process.exitCode = lost.includes(true) ? 1 : 0
+  process.exitCode = failed.includes(true) ? 1 : 0
 } finally {
   await embedded.stop()
 }
 
-/** Measures an application that logs in for every query. @returns whether it lost more than its strategy says */
+/** Measures an application that logs in for each query. @returns whether it was refused more than its strategy allows */
 async function measureLogins(): Promise<boolean> {
   const admin = await embedded.users.makeAdmin('master')
   const targets = [
@@ -82,8 +85,9 @@ async function measureLogins(): Promise<boolean> {
 }
 
 /**
- * Measures pools: one strategy after the other, on each server; on the temporary clone too, as that is what may be taken
- * away. @returns whether a session was cut or a query failed
+ * Measures pools with each strategy on each server. For the temporary clone it also measures pools that log in as the clone, whose
+ * sessions a rotation could end.
+ * @returns whether a pool had to reopen a connection, or a query failed
  */
 async function measureInPools(pgbouncer: Pgbouncer): Promise<boolean> {
   const made = await installPools(sentence => console.log(sentence))
@@ -106,7 +110,7 @@ async function measureInPools(pgbouncer: Pgbouncer): Promise<boolean> {
   return rows.some(({ reopenedCount, failed }) => reopenedCount > 0 || failed > 0)
 }
 
-/** Writes a part of both pages; the other part stays as it was. */
+/** Writes one part of both pages. The other part stays as it was. */
 async function writePart(name: 'logins' | 'pools', pages: Pages): Promise<void> {
   for (const [page, text] of [
     ['RESULTS.md', pages.results],

@@ -13,7 +13,7 @@ import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import type { Target } from './measureAvailability.ts'
 import { makeMysqlQuery, makePostgresQuery } from './queries.ts'
 
-/** A user of the embedded PostgreSQL, and an application of it. */
+/** Makes a user of PostgreSQL, its secret, and an application's query. */
 export async function makePostgresTarget(
   { users, postgres }: Embedded,
   admin: Admin,
@@ -29,7 +29,7 @@ export async function makePostgresTarget(
   }
 }
 
-/** A user of MySQL, who may set its own two passwords, or of MariaDB, where an admin does, and an application of it. */
+/** Makes a user with dual passwords of MySQL, which sets them itself, or of MariaDB, where an admin sets them. */
 export async function makeMysqlTarget(embedded: Embedded, server: MysqlServer): Promise<Target> {
   const { caFile, engine, name } = server
   const app = await family.makeApp(server)
@@ -38,7 +38,7 @@ export async function makeMysqlTarget(embedded: Embedded, server: MysqlServer): 
   return makeDualPasswordTarget(embedded, name, app, makeMysqlQuery(caFile))
 }
 
-/** A user of Redis, whose passwords an admin sets, and an application of it. */
+/** Makes a user of Redis with dual passwords, which an admin sets. */
 export async function makeRedisTarget(embedded: Embedded, server: RedisServer): Promise<Target> {
   const secureContext = createSecureContext({ ca: readFileSync(server.caFile, 'utf8') })
   const app = await redis.makeApp(server, { ordinary: true })
@@ -73,7 +73,7 @@ async function makeDualPasswordTarget(
   }
 }
 
-/** Stores the values of an application's user and of its admin. @returns the id of the user's */
+/** Stores the credentials of an application's user and its admin. @returns the ARN of the user's secret */
 export async function enrolApp(
   { users }: Embedded,
   { current, admin }: App,

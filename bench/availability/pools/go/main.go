@@ -1,4 +1,4 @@
-// pgxpool with its defaults but for the size; see ../pools.ts for what it is told and what it answers.
+// pgx's pool, with its defaults but for the size. PoolLibrary in ../../pools.ts says what it reads and prints.
 package main
 
 import (
@@ -15,18 +15,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-func told(name string) string { return os.Getenv("POOL_" + name) }
+func setting(name string) string { return os.Getenv("POOL_" + name) }
 
 func main() {
 	ctx := context.Background()
 	config, err := pgxpool.ParseConfig(fmt.Sprintf(
 		"host=%s port=%s user=%s password=%s dbname=%s sslmode=verify-full sslrootcert=%s pool_max_conns=%s pool_min_conns=%s",
-		told("HOST"), told("PORT"), told("USERNAME"), told("PASSWORD"), told("DATABASE"), told("CA_FILE"), told("SIZE"), told("SIZE")))
+		setting("HOST"), setting("PORT"), setting("USERNAME"), setting("PASSWORD"), setting("DATABASE"), setting("CA_FILE"), setting("SIZE"), setting("SIZE")))
 	if err != nil {
 		panic(err)
 	}
 	var opened, queries, failed, answered atomic.Int64
-	var first atomic.Value
+	var firstError atomic.Value
 	config.AfterConnect = func(context.Context, *pgx.Conn) error {
 		opened.Add(1)
 		return nil
@@ -49,7 +49,7 @@ func main() {
 				})
 				if err != nil {
 					failed.Add(1)
-					first.CompareAndSwap(nil, strings.ReplaceAll(err.Error(), "\n", " "))
+					firstError.CompareAndSwap(nil, strings.ReplaceAll(err.Error(), "\n", " "))
 				} else {
 					answered.Add(1)
 				}
@@ -63,7 +63,7 @@ func main() {
 	io.Copy(io.Discard, os.Stdin)
 	running.Store(false)
 	users.Wait()
-	text, _ := first.Load().(string)
+	text, _ := firstError.Load().(string)
 	fmt.Println(queries.Load(), failed.Load(), opened.Load(), text)
 	pool.Close()
 }

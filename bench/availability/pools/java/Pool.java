@@ -9,26 +9,26 @@ import java.util.concurrent.atomic.AtomicReference;
 import javax.sql.DataSource;
 import org.postgresql.ds.PGSimpleDataSource;
 
-/** HikariCP with its defaults but for the size; see ../pools.ts for what it is told and what it answers. */
+/** HikariCP, with its defaults but for the size. PoolLibrary in ../../pools.ts says what it reads and prints. */
 public class Pool {
   static final AtomicInteger opened = new AtomicInteger();
   static final AtomicInteger queries = new AtomicInteger();
   static final AtomicInteger failed = new AtomicInteger();
-  static final AtomicReference<String> first = new AtomicReference<>("");
+  static final AtomicReference<String> firstError = new AtomicReference<>("");
   static volatile boolean running = true;
 
   public static void main(String[] args) throws Exception {
-    int size = Integer.parseInt(told("SIZE"));
+    int size = Integer.parseInt(setting("SIZE"));
     HikariConfig config = new HikariConfig();
-    config.setDataSource(told("ENGINE").equals("postgres") ? postgres() : mysql());
-    config.setUsername(told("USERNAME"));
-    config.setPassword(told("PASSWORD"));
+    config.setDataSource(setting("ENGINE").equals("postgres") ? postgres() : mysql());
+    config.setUsername(setting("USERNAME"));
+    config.setPassword(setting("PASSWORD"));
     config.setMaximumPoolSize(size);
     HikariDataSource pool = new HikariDataSource(config);
     CountDownLatch ready = new CountDownLatch(size);
     Thread[] users = new Thread[size];
     for (int i = 0; i < size; i++) {
-      users[i] = new Thread(() -> use(pool, ready));
+      users[i] = new Thread(() -> queryUntilStopped(pool, ready));
       users[i].start();
     }
     ready.await();
@@ -37,11 +37,11 @@ public class Pool {
     while (System.in.read() != -1) {}
     running = false;
     for (Thread user : users) user.join();
-    System.out.printf("%d %d %d %s%n", queries.get(), failed.get(), opened.get(), first.get());
+    System.out.printf("%d %d %d %s%n", queries.get(), failed.get(), opened.get(), firstError.get());
     pool.close();
   }
 
-  static void use(DataSource pool, CountDownLatch ready) {
+  static void queryUntilStopped(DataSource pool, CountDownLatch ready) {
     while (running) {
       queries.incrementAndGet();
       try (Connection connection = pool.getConnection()) {
@@ -50,7 +50,7 @@ public class Pool {
         Thread.sleep(20);
       } catch (SQLException | InterruptedException error) {
         failed.incrementAndGet();
-        first.compareAndSet("", error.getMessage().replace('\n', ' '));
+        firstError.compareAndSet("", error.getMessage().replace('\n', ' '));
       }
     }
   }
@@ -62,11 +62,11 @@ public class Pool {
         return super.getConnection(user, password);
       }
     };
-    source.setServerNames(new String[] {told("HOST")});
-    source.setPortNumbers(new int[] {Integer.parseInt(told("PORT"))});
-    source.setDatabaseName(told("DATABASE"));
+    source.setServerNames(new String[] {setting("HOST")});
+    source.setPortNumbers(new int[] {Integer.parseInt(setting("PORT"))});
+    source.setDatabaseName(setting("DATABASE"));
     source.setSslMode("verify-full");
-    source.setSslRootCert(told("CA_FILE"));
+    source.setSslRootCert(setting("CA_FILE"));
     return source;
   }
 
@@ -77,15 +77,16 @@ public class Pool {
         return super.getConnection(user, password);
       }
     };
-    source.setServerName(told("HOST"));
-    source.setPort(Integer.parseInt(told("PORT")));
-    source.setDatabaseName(told("DATABASE"));
-    // The driver takes no PEM file.
+    source.setServerName(setting("HOST"));
+    source.setPort(Integer.parseInt(setting("PORT")));
+    source.setDatabaseName(setting("DATABASE"));
+    // The driver reads no certificates from PEM files, so the server's certificate is not verified:
+    // https://dev.mysql.com/doc/connector-j/en/connector-j-reference-using-ssl.html
     source.setSslMode("REQUIRED");
     return source;
   }
 
-  static String told(String name) {
+  static String setting(String name) {
     return System.getenv("POOL_" + name);
   }
 }

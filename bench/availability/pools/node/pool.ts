@@ -3,30 +3,33 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import mysql from 'mysql2/promise'
 import pg from 'pg'
 
-/** The pool of pg or of mysql2 with its defaults but for the size; see ../pools.ts for what it is told and answers. */
+// The pool of pg or mysql2, with its defaults but for the size. PoolLibrary in ../../pools.ts says what it reads and prints.
 
-const told = (name: string) => process.env[`POOL_${name}`] ?? ''
-const size = Number(told('SIZE'))
+const setting = (name: string) => process.env[`POOL_${name}`] ?? ''
+const size = Number(setting('SIZE'))
 const login = {
-  host: told('HOST'),
-  port: Number(told('PORT')),
-  user: told('USERNAME'),
-  password: told('PASSWORD'),
-  database: told('DATABASE'),
-  ssl: { ca: readFileSync(told('CA_FILE'), 'utf8') },
+  host: setting('HOST'),
+  port: Number(setting('PORT')),
+  user: setting('USERNAME'),
+  password: setting('PASSWORD'),
+  database: setting('DATABASE'),
+  ssl: { ca: readFileSync(setting('CA_FILE'), 'utf8') },
 }
 
 let [opened, queries, failed, answered] = [0, 0, 0, 0]
-let first = ''
-let running = true
+let firstError = ''
+let isRunning = true
 
 const fail = ({ message }: Error) => {
   failed++
-  first ||= message.replaceAll('\n', ' ')
+  firstError ||= message.replaceAll('\n', ' ')
 }
 
-/** Asks over a connection, and keeps it for a moment, so that all of the pool are in use. */
-async function hold(connection: { query(text: string): Promise<unknown>; release(): void }): Promise<void> {
+/** Queries over a connection, and holds the connection for a moment, so that all connections of the pool are in use. */
+async function queryAndHold(connection: {
+  query(text: string): Promise<unknown>
+  release(): void
+}): Promise<void> {
   try {
     await connection.query('select n from of_the_app')
     await sleep(20)
@@ -35,35 +38,36 @@ async function hold(connection: { query(text: string): Promise<unknown>; release
   }
 }
 
-function open(): { ask(): Promise<void>; end(): Promise<void> } {
+/** Opens the pool. `query` makes a query over one of its connections. */
+function open(): { query(): Promise<void>; end(): Promise<void> } {
   if (process.argv[2] === 'pg') {
     const pool = new pg.Pool({ ...login, max: size })
-    // A session that is cut shows as one that is opened again.
+    // A broken connection is counted when another one is opened in its place.
     pool.on('error', () => {})
     pool.on('connect', client => {
       opened++
       client.on('error', () => {})
     })
-    return { ask: () => pool.connect().then(hold), end: () => pool.end() }
+    return { query: () => pool.connect().then(queryAndHold), end: () => pool.end() }
   }
   const pool = mysql.createPool({ ...login, connectionLimit: size })
   pool.on('connection', () => opened++)
-  return { ask: () => pool.getConnection().then(hold), end: () => pool.end() }
+  return { query: () => pool.getConnection().then(queryAndHold), end: () => pool.end() }
 }
 
 const pool = open()
-async function use(): Promise<void> {
-  while (running) {
+async function queryUntilStopped(): Promise<void> {
+  while (isRunning) {
     queries++
-    await pool.ask().then(() => answered++, fail)
+    await pool.query().then(() => answered++, fail)
   }
 }
-const users = Array.from({ length: size }, use)
+const users = Array.from({ length: size }, queryUntilStopped)
 while (!answered || opened < size) await sleep(10)
 console.log('ready')
 process.stdin.resume().on('end', async () => {
-  running = false
+  isRunning = false
   await Promise.all(users)
-  console.log(queries, failed, opened, first)
+  console.log(queries, failed, opened, firstError)
   await pool.end()
 })
