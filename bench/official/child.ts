@@ -2,24 +2,26 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
-/** What a piece of work took: milliseconds by the clock and of the processors, and the most bytes the process had so far. */
+/** What some work cost: milliseconds by the clock, milliseconds of CPU time, and the peak memory of the process so far in bytes. */
 export type ProcessCost = { wall: number; cpu: number; memory: number }
 
-/** Milliseconds that an answer may take: more than the logins of one step that all wait five seconds in vain. */
+/** Milliseconds that an answer may take. It is more than a step takes whose logins all time out after five seconds. */
 const ANSWER_TIMEOUT_MS = 60_000
 
-/** A process that answers one line of JSON by another. It ends when its standard input does: so also when this process does. */
+/** A process that answers each line of JSON with a line of JSON. It ends when its stdin closes, so also when this process ends. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcessWithoutNullStreams
-  /** Why nothing will be answered any more. */
+  /** Set when the process has ended. */
   #ended: Error | undefined
+  /** Resolved with the answer to the order that was sent last. */
   #answered: PromiseWithResolvers<string> | undefined
+  /** Settles when the last order is answered. */
   #last: Promise<unknown> = Promise.resolve()
 
-  /** `env` is all of its environment. */
-  constructor([command = '', ...words]: string[], env: NodeJS.ProcessEnv) {
-    this.#process = spawn(command, words, { env, stdio: ['pipe', 'pipe', 'pipe'] })
-    // What it says there can have a value in it.
+  /** Starts the process. @param env all of its environment variables */
+  constructor([command = '', ...args]: string[], env: NodeJS.ProcessEnv) {
+    this.#process = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] })
+    // Its stderr is dropped, as it may contain secret values.
     this.#process.stderr.resume()
     this.#process.stdin.on('error', () => {})
     const lines = createInterface({ input: this.#process.stdout })
@@ -32,7 +34,10 @@ export class Child implements AsyncDisposable {
     lines.on('close', () => end(new Error(`${command} ended before it answered`)))
   }
 
-  /** Asks after all that was asked before is answered. @throws if the process ends instead, or takes longer than a minute */
+  /**
+   * Sends an order once all earlier ones are answered.
+   * @throws Error if the process ends before it answers, or does not answer within a minute
+   */
   ask<Answer>(order: object): Promise<Answer> {
     const answer = this.#last.then(() => this.#ask(order))
     this.#last = answer.catch(() => {})
@@ -52,12 +57,12 @@ export class Child implements AsyncDisposable {
     const answered = Promise.withResolvers<string>()
     const { promise, reject } = answered
     this.#answered = answered
-    const late = setTimeout(() => reject(new Error('no answer came within a minute')), ANSWER_TIMEOUT_MS)
+    const timeout = setTimeout(() => reject(new Error('no answer came within a minute')), ANSWER_TIMEOUT_MS)
     this.#process.stdin.write(`${JSON.stringify(order)}\n`)
     try {
       return JSON.parse(await promise)
     } finally {
-      clearTimeout(late)
+      clearTimeout(timeout)
     }
   }
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 
-/** A client of the local Secrets Manager at `endpoint`, over HTTPS; `issuer` is the file of the certificate to trust. */
+/** A client of the local Secrets Manager, over HTTPS. @param issuer the file with the certificate that is trusted */
 export const clientAt = (endpoint: string, issuer: string) =>
   new SecretsManagerClient({
     endpoint,

@@ -6,16 +6,16 @@ import type { Rotation, Rotator } from './rotator.ts'
 import type { Scene } from './scene.ts'
 import type { OfficialSource, Strategy } from './source.ts'
 
-/** What the comparison needs besides a scene. */
+/** What the comparison needs besides a scene: AWS's functions and a Python for them, and the packages of Keyturn's functions. */
 export type ComparisonInputs = { python: OfficialPython; source: OfficialSource; packages: Package[] }
 
-/** All rotations of one secret by one side, in order; one that failed is the last. */
+/** All rotations of one secret by one side, in order. If one failed, it is the last. */
 export type ComparedSide = { database: string; strategy: Strategy; side: string; rotations: Rotation[] }
 
 /**
- * Rotates a secret of each side by turns: each its first time, and then `pairs` times more. Every second pair begins with
- * the other side.
- * @returns AWS's sides first, and Keyturn last
+ * Rotates a secret of each side, in turns: once, and then `pairs` times more. Every second round is in the opposite order.
+ * @returns AWS's sides, and Keyturn last
+ * @throws Error if the counts of a side are not the same each time
  */
 export async function compare(
   scene: Scene,
@@ -39,7 +39,7 @@ export async function compare(
 /** A side, and the secret that it rotates. */
 export type SideRun = { rotator: Rotator; secret: string }
 
-/** AWS's sides, and Keyturn last, each with a secret of its own. They end with `stack`. */
+/** Starts AWS's sides, and Keyturn last, each with a secret of its own. `stack` disposes of them. */
 export async function startSides(
   stack: AsyncDisposableStack,
   scene: Scene,
@@ -56,13 +56,14 @@ export async function startSides(
   return runs
 }
 
-/** The counts of a rotation, as one text. */
+/** The counts of a rotation as a text, by which rotations are compared. */
 export const countsOf = ({ work, retirement }: Rotation) =>
-  JSON.stringify([work, retirement].map(some => some && [some.calls, some.accepted, some.refused]))
+  JSON.stringify([work, retirement].map(part => part && [part.calls, part.accepted, part.refused]))
 
 /**
- * The first user's turn comes every second time. @throws if, but for the first rotation, not all to the same user count the
- * same
+ * Checks that rotations have equal counts, without the first one. As two users take turns, each is compared with the one before the
+ * last.
+ * @throws Error if two differ
  */
 function checkSame({ database, strategy, side, rotations }: ComparedSide): void {
   for (const [i, rotation] of rotations.entries()) {

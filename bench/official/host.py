@@ -1,7 +1,7 @@
-"""Runs one of AWS's rotation functions as Lambda would. host.ts starts it, and says what it asks and is answered.
+"""Runs one of AWS's rotation functions as Lambda does. host.ts starts this process and sends it orders.
 
-The function's text comes with the first line of standard input, and is written nowhere. Each line is an order as JSON, and
-is answered by one line. An answer holds no value and no message: both can hold a password.
+Each line of stdin is an order in JSON and is answered with a line of JSON. The function's source text comes with the order `load`,
+and is never written to a file. An answer contains no secret value and no error message, as both can contain a password.
 """
 
 import json
@@ -13,9 +13,9 @@ import time
 import types
 
 answers = os.fdopen(os.dup(1), "w")
-# Whatever the function prints is not an answer.
+# What the function prints must not be taken for an answer.
 sys.stdout = sys.stderr
-# Without a handler Python would print errors. No figure has the writing of a log in it, on either side.
+# Without a handler Python prints errors. Neither side writes a log while it is measured.
 logging.getLogger().addHandler(logging.NullHandler())
 
 function = types.ModuleType("lambda_function")
@@ -46,7 +46,7 @@ orders = {"load": load, "step": step, "client": client, "login": login, "ready":
 
 
 def most_memory():
-    """Bytes. The kernel's count of a child includes what its parent had when it forked, so /proc is asked first."""
+    """The peak memory in bytes. getrusage includes what the parent had when it forked, so /proc is read first."""
     try:
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) * 1024
@@ -54,7 +54,7 @@ def most_memory():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def told(failure, values):
+def describe(failure, values):
     """An exception's name and code, and whether its text has one of the values in it."""
     code = getattr(failure, "response", {}).get("Error", {}).get("Code")
     if code is None and failure.args and isinstance(failure.args[0], int):
@@ -70,7 +70,7 @@ for line in sys.stdin:
     try:
         orders[order["do"]](*order["with"])
     except Exception as failure:
-        error = told(failure, order["values"])
+        error = describe(failure, order["values"])
     answer = {
         "wall": (time.perf_counter() - wall) * 1000,
         "cpu": (time.process_time() - cpu) * 1000,

@@ -6,60 +6,60 @@ import type { ServiceStep } from '../../fleet/serviceSteps.ts'
 import { makePython } from '../../local/stack/python.ts'
 import { Child, type ProcessCost } from './child.ts'
 
-/** How an order went. */
+/** The result of an order to the process of AWS's function. */
 export type OrderOutcome = ProcessCost & {
   error: {
     /** The exception's class, such as `ValueError`. */
     name: string
-    /** What the service or the database said, such as `ResourceNotFoundException` or 1064. */
+    /** The error code of the service or the database, such as `ResourceNotFoundException` or 1064. */
     code: string | number | null
-    /** Whether its text has one of the values in it that the order named. */
+    /** Whether its text contains one of the values in the order. */
     quotes: boolean
   } | null
 }
 
-/** A Python that can run AWS's functions. */
+/** A Python environment that can run AWS's functions. */
 export type OfficialPython = {
-  /** Its bin folder. */
+  /** The environment's bin folder. */
   bin: string
-  /** False where PyGreSQL cannot be built, so that the functions for PostgreSQL cannot run. */
+  /** False if PyGreSQL could not be built. Then AWS's functions for PostgreSQL cannot run. */
   hasPostgresDriver: boolean
 }
 
-/** @throws if Python, boto3 or PyMySQL cannot be had */
+/** Makes the Python environment. @throws Error if there is no Python, or boto3 or PyMySQL cannot be installed */
 export async function makeOfficialPython(): Promise<OfficialPython> {
   const requirements = await readFile(join(import.meta.dirname, 'requirements.txt'), 'utf8')
-  const postgres = await canBuildPyGreSql()
-  const text = postgres ? requirements : requirements.replace(/^PyGreSQL.*\n/m, '')
-  return { bin: await makePython(text), hasPostgresDriver: postgres }
+  const hasPostgresDriver = await canBuildPyGreSql()
+  const text = hasPostgresDriver ? requirements : requirements.replace(/^PyGreSQL.*\n/m, '')
+  return { bin: await makePython(text), hasPostgresDriver }
 }
 
-/** What PyGreSQL is built with. */
+/** Whether this machine has the programs that PyGreSQL is built with. */
 const canBuildPyGreSql = () =>
   Promise.all(['pg_config', 'gcc'].map(name => promisify(execFile)(name, ['--version']))).then(
     () => true,
     () => false,
   )
 
-/** Writes the roots that boto3 trusts, and `more` certificates, files too, into one file. */
+/** Writes the root certificates that boto3 trusts, and those in the files `more`, into one file. */
 export async function writeTrustedCertificates(
   { bin }: OfficialPython,
   more: string[],
   file: string,
 ): Promise<void> {
-  const where = 'import botocore.httpsession; print(botocore.httpsession.where())'
-  const { stdout } = await promisify(execFile)(join(bin, 'python'), ['-c', where])
+  const script = 'import botocore.httpsession; print(botocore.httpsession.where())'
+  const { stdout } = await promisify(execFile)(join(bin, 'python'), ['-c', script])
   const texts = await Promise.all([stdout.trim(), ...more].map(path => readFile(path, 'utf8')))
   await writeFile(file, texts.join('\n'))
 }
 
 /**
- * Where a function finds what it needs: `roots` is the file of certificates that it trusts at `endpoint`, where Secrets
- * Manager is; `home` is a folder without settings of AWS.
+ * The environment of a function: the URL of Secrets Manager, the file of certificates that are trusted there, and a home folder
+ * without settings for AWS.
  */
 type FunctionSurroundings = { endpoint: string; roots: string; home: string }
 
-/** One of AWS's functions in a process of its own, which has loaded nothing else. */
+/** One of AWS's functions in a process of its own. */
 export class FunctionHost implements AsyncDisposable {
   readonly #child: Child
   readonly #source: string
@@ -70,7 +70,7 @@ export class FunctionHost implements AsyncDisposable {
     this.#source = source
   }
 
-  /** Starts a process that can load a function, and has not yet: as far as Lambda is before a cold start counts. */
+  /** Starts a process that has not loaded the function yet, as the runtime of Lambda before a cold start. */
   static async ready(
     python: OfficialPython,
     source: string,
@@ -110,7 +110,7 @@ export class FunctionHost implements AsyncDisposable {
     }
   }
 
-  /** Loads the function, with all that it imports. @throws if it cannot be loaded */
+  /** Loads the function with its imports. @throws Error if it cannot be loaded */
   async load(): Promise<OrderOutcome> {
     const loaded = await this.#child.ask<OrderOutcome>({ do: 'load', with: [this.#source], values: [] })
     if (loaded.error) throw new Error(`AWS's function cannot be loaded: ${loaded.error.name}`)
@@ -118,13 +118,13 @@ export class FunctionHost implements AsyncDisposable {
     return loaded
   }
 
-  /** How the function was loaded. @throws if it was not */
+  /** The result of loading the function. @throws Error if it was not loaded */
   get loaded(): OrderOutcome {
     if (!this.#loaded) throw new Error("AWS's function is not loaded yet")
     return this.#loaded
   }
 
-  /** Calls the function for a step, as Secrets Manager does. `values` are looked for in what it throws. */
+  /** Calls the function for one step, as Secrets Manager does. @param values values that are searched for in its error */
   step(
     Step: ServiceStep,
     rotation: { id: string; token: string },
@@ -134,12 +134,12 @@ export class FunctionHost implements AsyncDisposable {
     return this.#child.ask({ do: 'step', with: [event], values })
   }
 
-  /** Makes a client for Secrets Manager, as the function does in each step. */
+  /** Makes a client of Secrets Manager, as the function does in each step. */
   client(): Promise<OrderOutcome> {
     return this.#child.ask({ do: 'client', with: [], values: [] })
   }
 
-  /** Logs in to the database, as the function does with every value. @throws if it is not let in */
+  /** Logs in to the database by the function's own code. @throws Error if the login is refused */
   async login(value: object): Promise<OrderOutcome> {
     const outcome = await this.#child.ask<OrderOutcome>({ do: 'login', with: [value], values: [] })
     if (outcome.error) throw new Error(`AWS's function could not log in: ${outcome.error.name}`)

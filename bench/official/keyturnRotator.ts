@@ -9,9 +9,10 @@ import { type MeasuredWork, type Rotation, type Rotator, sumWork } from './rotat
 import type { Scene, Seen } from './scene.ts'
 import { makeSerialRunner } from './serialRunner.ts'
 
+/** The result of an order to the process: its cost, and what the handler returned or threw. */
 type Outcome = ProcessCost & { answer?: unknown; error: { name: string; message: string } | null }
 
-/** Runs in the process that is measured: imports files, and calls their handlers as Lambda does. */
+/** The script of the measured process. It imports files and calls their handlers as Lambda does, by orders from stdin. */
 const MEASURED_PROCESS_SCRIPT = `
   import { readFileSync, writeSync } from 'node:fs'
   import { createInterface } from 'node:readline'
@@ -51,11 +52,11 @@ const MEASURED_PROCESS_SCRIPT = `
     writeSync(1, JSON.stringify({ ...spent, ...result }) + '\\n')
   }`
 
-/** Keyturn's functions, as they are packed, in a process of its own. */
+/** A process that runs Keyturn's packed functions. */
 export class FunctionsProcess implements AsyncDisposable {
   readonly #child: Child
 
-  /** `more` is what its environment has besides. */
+  /** Starts the process. @param more further environment variables */
   constructor({ secretsManager, stepFunctions, issuer, roots }: Scene, more: NodeJS.ProcessEnv = {}) {
     this.#child = new Child([process.execPath, '--input-type=module', '--eval', MEASURED_PROCESS_SCRIPT], {
       AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
@@ -73,32 +74,32 @@ export class FunctionsProcess implements AsyncDisposable {
     })
   }
 
-  /** All that an execution of the state machine calls. */
+  /** Loads all functions that an execution of rotate calls. */
   async loadAll(packages: Package[]): Promise<void> {
     const used = new Set<string>(functionsOfRotate.values())
     for (const { name, entry } of packages) if (used.has(name)) await this.load(name, entry)
   }
 
-  /** Imports a file; what has a handler is known by this name from then on. @throws if it cannot be imported */
+  /** Imports a file, whose handler can be called by this name from then on. @throws Error if it cannot be imported */
   async load(name: string, entry: string): Promise<ProcessCost> {
     const { error, ...spent } = await this.#child.ask<Outcome>({ do: 'load', with: [name, entry] })
     if (error) throw new Error(`${name} cannot be loaded: ${error.message}`)
     return spent
   }
 
-  /** Waits until the process can import, and has imported nothing yet: as far as Lambda is before a cold start counts. */
+  /** Waits until the process runs. It has loaded no function then, as the runtime of Lambda before a cold start. */
   async ready(): Promise<void> {
     await this.#child.ask({ do: 'ready', with: [] })
   }
 
-  /** Logs in to the database by an engine, which is imported if it is not there yet. @throws if it is not let in */
+  /** Logs in to the database by an engine, which is imported at the first time. @throws Error if the login is refused */
   async login(entry: string, value: object): Promise<ProcessCost> {
     const { error, ...spent } = await this.#child.ask<Outcome>({ do: 'login', with: [entry, value] })
     if (error) throw new Error(`Keyturn could not log in: ${error.name}`)
     return spent
   }
 
-  /** Calls a function's handler. What it throws is in the outcome. */
+  /** Calls a function's handler. An error that it throws is in the result. */
   call(name: string, event: unknown): Promise<Outcome> {
     return this.#child.ask({ do: 'call', with: [name, event] })
   }
@@ -108,7 +109,7 @@ export class FunctionsProcess implements AsyncDisposable {
   }
 }
 
-/** Keyturn's side: an execution of the state machine, which runs here, calls one function after the other, there. */
+/** Keyturn's side: executions of the state machine run in this process and call the functions in another process. */
 export class KeyturnRotator implements Rotator {
   readonly title = 'Keyturn'
   readonly #scene: Scene
@@ -119,6 +120,7 @@ export class KeyturnRotator implements Rotator {
     this.#functions = functions
   }
 
+  /** Starts the process and loads all functions. */
   static async start(scene: Scene, packages: Package[]): Promise<KeyturnRotator> {
     const functions = new FunctionsProcess(scene)
     await functions.loadAll(packages)
@@ -137,35 +139,35 @@ export class KeyturnRotator implements Rotator {
   }
 }
 
-/** Runs an execution whose states do this. @throws if it fails */
+/** Runs an execution of rotate with these tasks. @throws Error if it fails */
 export async function rotateWithTasks(tasks: Tasks, id: string, token: string = randomUUID()): Promise<void> {
   const { failure } = await runRotation(tasks, token, { store: 'secrets-manager', id })
   if (failure) throw new Error(`a rotation by Keyturn failed with ${failure.error}`)
 }
 
-/** What a handler gave back. @throws what it threw, by that name */
+/** What a handler returned. @throws Error with the name and message of what the handler threw */
 export function answerOrThrow({ answer, error }: Outcome): unknown {
   if (error) throw Object.assign(new Error(error.message), { name: error.name })
   return answer
 }
 
-/** What the function of one state did. */
+/** What a state's function did. */
 export type StateWork = { state: string; work: MeasuredWork }
 
-/** Calls a function, and sees what comes of it. */
+/** Calls the function of a state by `call`, and may observe it. */
 type CallWrapper = (state: StateName<'rotate'>, call: () => Promise<Outcome>) => Promise<Outcome>
 
-/** What the states of an execution do: each calls its function by `around`, one after the other. */
-export function makeFunctionTasks(functions: FunctionsProcess, around: CallWrapper): Tasks {
+/** The tasks of an execution: each calls its state's function, wrapped by `wrapper`. Only one runs at a time. */
+export function makeFunctionTasks(functions: FunctionsProcess, wrapper: CallWrapper): Tasks {
   const tasks: Tasks = { ...makeEventBusTasks() }
-  const inOrder = makeSerialRunner()
+  const runSerially = makeSerialRunner()
   for (const [state, name] of functionsOfRotate)
     tasks[state] = async event =>
-      answerOrThrow(await inOrder(() => around(state, () => functions.call(name, event))))
+      answerOrThrow(await runSerially(() => wrapper(state, () => functions.call(name, event))))
   return tasks
 }
 
-/** Leaves what each function did in `works`. `before` is told of what was seen before each. */
+/** A wrapper that adds what each function did to `works`. @param before called with what was seen before each call */
 export const recordWorkIn =
   (scene: Scene, works: StateWork[], before: (seen: Seen) => void = () => {}): CallWrapper =>
   async (state, call) => {
@@ -176,12 +178,12 @@ export const recordWorkIn =
     return outcome
   }
 
-/** The retirement apart from the rest. */
+/** Sums what the functions of a rotation did, with the retirement apart. */
 export function sumRotationWork(works: StateWork[]): Pick<Rotation, 'work' | 'retirement'> {
   const { true: retirement, false: rest = [] } = Object.groupBy(
     works,
     ({ state }) => `${state === 'RetireSecret'}`,
   )
-  const all = (some: StateWork[]) => sumWork(some.map(({ work }) => work))
-  return { work: all(rest), ...(retirement && { retirement: all(retirement) }) }
+  const sumOf = (some: StateWork[]) => sumWork(some.map(({ work }) => work))
+  return { work: sumOf(rest), ...(retirement && { retirement: sumOf(retirement) }) }
 }

@@ -4,12 +4,10 @@ import { type MeasuredWork, type Rotation, type Rotator, sumWork } from './rotat
 import type { Scene } from './scene.ts'
 import { adaptSource, type OfficialSource, type Strategy } from './source.ts'
 
-/** Which of AWS's functions, and as what. */
+/** Which of AWS's functions, and whether it is changed so that it knows MySQL 9: see adaptSource. */
 export type FunctionVariant = { strategy: Strategy; knowsMysql9: boolean }
 
-/**
- * Starts one of AWS's functions, in a process of its own. A process that is only `ready` has not loaded it yet.
- */
+/** Starts a process for one of AWS's functions, and loads the function unless `ready` says not to. */
 export async function startHost(
   scene: Scene,
   python: OfficialPython,
@@ -22,7 +20,7 @@ export async function startHost(
   return FunctionHost[ready ? 'ready' : 'start'](python, text, { endpoint: secretsManager.url, roots, home })
 }
 
-/** AWS's side: one function does all four steps. */
+/** AWS's side: one function that is called for all four steps. */
 export class OfficialRotator implements Rotator {
   readonly title: string
   readonly #scene: Scene
@@ -34,6 +32,7 @@ export class OfficialRotator implements Rotator {
     this.#host = host
   }
 
+  /** Starts the process and loads the function. */
   static async start(
     scene: Scene,
     python: OfficialPython,

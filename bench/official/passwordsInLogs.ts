@@ -5,7 +5,7 @@ import { STRATEGY_TITLES } from './report.ts'
 import type { Scene } from './scene.ts'
 import type { Strategy } from './source.ts'
 
-/** In how many rotations of one secret a password of it stood in the server's log of statements. */
+/** In how many rotations of a secret (`shown`) the server's log of statements contained one of its passwords. */
 export type LoggedPasswords = {
   database: string
   strategy: Strategy
@@ -15,9 +15,9 @@ export type LoggedPasswords = {
 }
 
 /**
- * Rotates a secret of each side by turns, and looks after each rotation for its passwords in what the server has logged
- * meanwhile. A side whose rotation fails rotates no more: what it logged until then counts.
- * @throws if the log does not have the change of a password, as then nothing that is not in it proves anything
+ * Rotates a secret of each side in turns, and after each rotation searches for its passwords in what the server has logged.
+ * A side whose rotation fails rotates no more; what was logged until then counts.
+ * @throws Error if the log does not have the change of a password, as then a missing password would prove nothing
  */
 export async function readLogs(
   scene: Scene,
@@ -49,22 +49,19 @@ export async function readLogs(
   return runs.map(({ logged }) => logged)
 }
 
-/** Those of the versions that are current and pending, where there is one. */
+/** The passwords of the current and the pending version. */
 async function passwordsOf({ shelf }: Scene, secret: string): Promise<string[]> {
   const values = [await shelf.read(secret, 'current'), await shelf.read(secret, 'pending')]
   return values.flatMap(value => (value ? JSON.parse(value).password : []))
 }
 
-/** What changes a password, in all servers' languages. */
+/** A statement that changes a password, on any of the servers. */
 const PASSWORD_CHANGE = /\b((create|alter) (user|role)|set password)\b/i
 
-/** Characters in a row of a password that no text has by chance. */
+/** So many characters of a password in a row do not occur in a text by chance. */
 const RECOGNIZABLE_CHARACTER_COUNT = 8
 
-/**
- * Whether a password stands in a text, in whole or in part. However the text quotes it, some characters of it follow each
- * other.
- */
+/** Whether a text contains a password or a part of it. The part is found however the text escapes other characters. */
 export function containsPassword(text: string, password: string): boolean {
   const pieces = Array.from({ length: password.length - RECOGNIZABLE_CHARACTER_COUNT + 1 }, (_, i) =>
     password.slice(i, i + RECOGNIZABLE_CHARACTER_COUNT),
@@ -72,9 +69,10 @@ export function containsPassword(text: string, password: string): boolean {
   return pieces.some(piece => text.includes(piece))
 }
 
+/** The heading of the section on logs. */
 export const LOGS_HEADING = "## Passwords in the server's log"
 
-/** The section of RESULTS.md about what servers log. */
+/** The section of RESULTS.md on passwords in logs. */
 export const logsReport = (all: LoggedPasswords[]) => `${LOGS_HEADING}
 
 In how many rotations a password of the secret stands in clear text in what the server logs of them. The servers log all

@@ -1,7 +1,7 @@
 import { median } from '../median.ts'
 import type { Pairs } from './takeInTurns.ts'
 
-/** Keyturn's values by AWS's: the median of the ratios, and between which of them eight of ten lie. */
+/** The ratio of Keyturn's value to AWS's, as text: the median of all pairs, and the range of the middle eight of ten. */
 export function ratioOf({ official, keyturn }: Pairs<number>): string {
   const ratios = keyturn.map((value, i) => value / (official[i] ?? Number.NaN)).toSorted((a, b) => a - b)
   const at = (part: number) => (ratios[Math.round(part * (ratios.length - 1))] ?? Number.NaN).toFixed(2)

@@ -9,13 +9,16 @@ import { RECORDED_COMMIT, REPOSITORY_URL } from './source.ts'
 import type { Starts } from './start.ts'
 import { startSection } from './startReport.ts'
 
-/** What RESULTS.md and TIMES.md call the strategies. */
+/** The names of the strategies in RESULTS.md and TIMES.md. */
 export const STRATEGY_TITLES = { single: 'one user', alternating: 'two users' }
+
+/** Which version of AWS's functions was measured. */
 const sourceSentence = `AWS's rotation functions are those of
 ${REPOSITORY_URL} at ${RECORDED_COMMIT}`
 
-/** What the reports begin with. */
+/** The first line of RESULTS.md. */
 export const COUNTS_HEADING = "# Keyturn beside AWS's own rotation functions"
+/** The first line of TIMES.md. */
 export const TIMES_HEADING = '# How long both sides take'
 
 /** The first part of RESULTS.md. */
@@ -57,7 +60,7 @@ function countsTable(all: ComparedSide[]): string {
   return formatTable(['', 'calls', 'logins', 'of them refused', 'ends'], rows)
 }
 
-/** The rotations that count differently, each by what it is called. */
+/** The rotations that are shown, each with a title: with two users the first one, and later ones as far as they differ. */
 function turnsOf({ strategy, rotations }: ComparedSide): [string, Rotation][] {
   const [first, second, third] = rotations
   if (!first) return []
@@ -83,7 +86,7 @@ const row = (title: string, { calls, accepted, refused }: MeasuredWork, end = 'w
 const failureOf = ({ step, name, code, quotes }: NonNullable<Rotation['failure']>) =>
   `${step}: ${name}${code === null ? '' : ` ${code}`}${quotes ? ', quoting the new password' : ''}`
 
-/** What TIMES.md is made from. */
+/** What the first part of TIMES.md is made from. */
 export type Times = { all: ComparedSide[]; starts: Starts[]; packages: Package[]; conditions: Conditions }
 
 /** The first part of TIMES.md. */
@@ -107,7 +110,7 @@ ${startSection(starts)}`
 
 const pairsOf = (all: ComparedSide[]) => Math.min(...withPartner(all).map(({ pairs }) => pairs.length))
 
-/** Each of AWS's sides that rotates, with Keyturn's rotations of the same round. The first round is left out. */
+/** Each of AWS's sides that rotates, in pairs with Keyturn's rotations of the same round. The first round is left out. */
 function withPartner(all: ComparedSide[]) {
   return all.flatMap(({ database, strategy, side, rotations }) => {
     const ours = all.find(

@@ -1,28 +1,29 @@
 import type { ProcessCost } from './child.ts'
 import type { Seen } from './scene.ts'
 
-/** What some steps of a rotation did, all together. */
+/** What some steps of a rotation did together, and what that cost. */
 export type MeasuredWork = Seen & ProcessCost
 
-/** One rotation, by whichever side. */
+/** One rotation, by either side. */
 export type Rotation = {
   work: MeasuredWork
-  /** What came after the grace time, where something does. */
+  /** What was done after the grace time, if anything was. */
   retirement?: MeasuredWork
-  /** The step that failed, and with what. No step comes after it. */
+  /** The step that failed, and its error. It was the last one. */
   failure?: { step: string; name: string; code: string | number | null; quotes: boolean }
 }
 
-/** A side of the comparison, ready to rotate: warm after its first rotation. */
+/** A side of the comparison. Its processes run, and are warm after the first rotation. */
 export interface Rotator extends AsyncDisposable {
+  /** The side's name in the reports. */
   title: string
   /** Rotates a secret that `Scene.enrol` made. */
   rotate(secret: string): Promise<Rotation>
 }
 
-/** All the works as one; its memory is the most that any had. */
+/** The sum of all. Its memory is the maximum of any. */
 export function sumWork(works: MeasuredWork[]): MeasuredWork {
-  const sum = (of: (work: MeasuredWork) => number) => works.reduce((all, work) => all + of(work), 0)
+  const sum = (of: (work: MeasuredWork) => number) => works.reduce((total, work) => total + of(work), 0)
   return {
     calls: works.flatMap(({ calls }) => calls),
     accepted: sum(({ accepted }) => accepted),

@@ -29,20 +29,23 @@ import {
 } from './source.ts'
 import { type Starts, timeStarts } from './start.ts'
 
+/** What can be measured. */
 const PARTS = ['counts', 'times', 'cold', 'faults', 'compat', 'logs', 'bare'] as const
 type Part = (typeof PARTS)[number]
 
-/** Pairs of rotations that are counted, and that are timed. */
+/** How many pairs of rotations are counted, and how many are timed. */
 const [COUNTED_PAIR_COUNT, TIMED_PAIR_COUNT] = [3, 20]
-/** Rotations whose logs are read. */
+
+/** How many rotations of each side have their logs read. */
 const LOGGED_ROTATION_COUNT = 5
 const STRATEGIES = ['single', 'alternating'] as const
 
 const USAGE = `Usage: npm run official -- --official PATH [${PARTS.join(' ')}] [--times] [--record]`
 
+/** The arguments of the command: AWS's repository, the parts, and whether TIMES.md and the recorded states are written. */
 type Arguments = { path: string; wanted: Part[]; keepTimes: boolean; keepStates: boolean }
 
-/** What was asked for. Undefined, and said why, if it cannot be done. */
+/** Parses the command's arguments. @returns undefined, after an error message, if they are wrong */
 function parseArguments(): Arguments | undefined {
   try {
     const { values, positionals } = parseArgs({
@@ -63,6 +66,7 @@ function parseArguments(): Arguments | undefined {
   }
 }
 
+/** Makes the Python environment for AWS's functions. */
 async function preparePython(): Promise<OfficialPython> {
   say("Making a Python with what AWS's functions import, if it is not there yet ...")
   const python = await makeOfficialPython()
@@ -71,7 +75,7 @@ async function preparePython(): Promise<OfficialPython> {
   return python
 }
 
-/** Calls back with each database, one after the other. */
+/** Starts one database after the other, and calls `use` with each. */
 async function forEachDatabase(python: OfficialPython, use: (scene: Scene) => Promise<void>): Promise<void> {
   for (const engine of ENGINE_NAMES.filter(engine => engine !== 'postgres' || python.hasPostgresDriver))
     await withScene(engine, python, use)
@@ -79,7 +83,7 @@ async function forEachDatabase(python: OfficialPython, use: (scene: Scene) => Pr
 
 type Measured = { all: ComparedSide[]; called: ServiceComparison[]; starts: Starts[] }
 
-/** Both sides on each database. */
+/** Compares both sides on each database. @param isTimed with it there are more pairs, and starts are timed */
 async function measureSides(sides: ComparisonInputs, isTimed: boolean): Promise<Measured> {
   const measured: Measured = { all: [], called: [], starts: [] }
   const pairs = isTimed ? TIMED_PAIR_COUNT : COUNTED_PAIR_COUNT
@@ -97,7 +101,7 @@ async function measureSides(sides: ComparisonInputs, isTimed: boolean): Promise<
   return measured
 }
 
-/** What each database logs of both sides. */
+/** Counts the rotations of both sides whose passwords each database logs. */
 async function readAllLogs(sides: ComparisonInputs): Promise<LoggedPasswords[]> {
   const all: LoggedPasswords[] = []
   await forEachDatabase(sides.python, async scene => {
@@ -111,7 +115,7 @@ async function readAllLogs(sides: ComparisonInputs): Promise<LoggedPasswords[]> 
   return all
 }
 
-/** Keyturn beside a loop of the same calls, on each database. */
+/** Compares Keyturn with a loop of the same calls, on each database. */
 async function compareWithLoops({ python, packages }: ComparisonInputs): Promise<LoopComparison[]> {
   const all: LoopComparison[] = []
   await forEachDatabase(python, async scene => {
@@ -123,13 +127,13 @@ async function compareWithLoops({ python, packages }: ComparisonInputs): Promise
   return all
 }
 
-/** What the parts of each report begin with. */
+/** The headings with which the parts of each report begin, in order. */
 const REPORT_HEADINGS = {
   'RESULTS.md': [COUNTS_HEADING, SERVICE_HEADING, LOGS_HEADING, FAULTS_HEADING],
   'TIMES.md': [TIMES_HEADING, SERVICE_HEADING, COLD_HEADING, LOOP_HEADING],
 }
 
-/** Shows a part of a report, and keeps it if `keep`; the other parts stay as they were. */
+/** Prints a part of a report, and with `keep` writes it into the report, whose other parts stay as they were. */
 async function writePart(name: keyof typeof REPORT_HEADINGS, part: string, keep: boolean): Promise<void> {
   say(`\n${part}`)
   const file = join(import.meta.dirname, name)
@@ -138,7 +142,7 @@ async function writePart(name: keyof typeof REPORT_HEADINGS, part: string, keep:
   say(`bench/official/${name} ${keep ? 'is written' : 'stays as it is'}.`)
 }
 
-/** Calls back with the conditions since now. */
+/** Notes the conditions now. @returns a function that returns the conditions at the end */
 function startConditions(): () => Conditions {
   const load = () => loadavg()[0] ?? Number.NaN
   const before = load()
@@ -151,9 +155,10 @@ function startConditions(): () => Conditions {
   }
 }
 
+/** The parts that compare both sides. */
 const COMPARING_PARTS = ['counts', 'times', 'cold', 'logs', 'bare'] as const satisfies Part[]
 
-/** The parts that compare both sides. */
+/** Runs those of the wanted parts that compare both sides. @param isWhole whether the reports may be written */
 async function runComparingParts(
   sides: ComparisonInputs,
   { wanted, keepTimes }: Arguments,
@@ -190,8 +195,9 @@ async function packInto(folder: string): Promise<Package[]> {
   return await packFunctions(folder)
 }
 
-async function run(asked: Arguments): Promise<void> {
-  const { path, wanted, keepStates } = asked
+/** Measures the wanted parts. */
+async function run(args: Arguments): Promise<void> {
+  const { path, wanted, keepStates } = args
   const source = await openSource(path)
   say(introduceSource(source))
   const folder = await mkdtemp(join(tmpdir(), 'keyturn-official-'))
@@ -199,7 +205,7 @@ async function run(asked: Arguments): Promise<void> {
     const python = await preparePython()
     const isWhole = isRecordedCommit(source) && python.hasPostgresDriver
     if (COMPARING_PARTS.some(part => wanted.includes(part)))
-      await runComparingParts({ source, python, packages: await packInto(folder) }, asked, isWhole)
+      await runComparingParts({ source, python, packages: await packInto(folder) }, args, isWhole)
     if (!wanted.includes('faults') && !wanted.includes('compat')) return
     const { section, compatible } = await playFaultParts(source, python, wanted, keepStates && isWhole)
     if (section) await writePart('RESULTS.md', section, isWhole)
@@ -209,10 +215,10 @@ async function run(asked: Arguments): Promise<void> {
   }
 }
 
-const request = parseArguments()
-if (!request) process.exitCode = 2
+const args = parseArguments()
+if (!args) process.exitCode = 2
 else
-  await run(request).catch(error => {
+  await run(args).catch(error => {
     if (!(error instanceof SourceMissing)) throw error
     console.error(error.message)
     process.exitCode = 2

@@ -15,42 +15,42 @@ import { clientAt } from './clientAt.ts'
 import { type OfficialPython, writeTrustedCertificates } from './host.ts'
 import type { Engine } from './source.ts'
 
-/** A database, and what stands for AWS over HTTPS, which both sides rotate on. */
+/** A database server and local AWS services over HTTPS, on which both sides rotate. */
 export type Scene = {
   engine: Engine
-  /** Such as `PostgreSQL 18`. */
+  /** Name and version of the server, such as `PostgreSQL 18`. */
   name: string
   secretsManager: SecretsManagerServer
-  /** It knows of no execution, as those that are started directly run without it. */
+  /** The Step Functions that functions ask. It has no executions, as the measured ones do not run in it. */
   stepFunctions: StepFunctionsServer
   shelf: SecretValueStore
   server: RunningPostgres | RunningMysql
-  /** The certificate of Secrets Manager, and of whatever else stands for AWS. */
+  /** The certificate and key of all local AWS services. */
   tls: CertificateFiles
-  /** The issuer of the certificate of Secrets Manager, as a file. */
+  /** The file with the certificate by which the local AWS services are trusted. */
   issuer: string
-  /** All that boto3 trusts, and the issuers of both servers, in one file. */
+  /** A file with all certificates that boto3 trusts, and those of the local AWS services and the database. */
   roots: string
-  /** An empty folder. */
+  /** A home folder without settings for AWS. */
   home: string
-  /** Makes an application's user, an admin, and a secret for each. @returns the ARN of the application's */
+  /** Makes a user and its secret, and for alternating users also an admin's secret. @returns ARN of the user's secret */
   enrol(alternating: boolean): Promise<string>
-  /** The calls of Secrets Manager and Step Functions, and the logins, since this was asked last. */
+  /** The calls of Secrets Manager and Step Functions, and the logins, since this was called last. */
   takeSeen(): Seen
-  /** The password that is pending. Undefined without one. */
+  /** The password of the pending version, if there is one. */
   pendingPassword(secret: string): Promise<string | undefined>
 }
 
 /** What Secrets Manager, Step Functions and the database saw. */
 export type Seen = {
-  /** By action. */
+  /** The actions of all calls. */
   calls: string[]
-  /** Logins that the database let in, and that it did not. */
+  /** How many logins the database accepted, and how many it refused. */
   accepted: number
   refused: number
 }
 
-/** Starts all of it, and stops it after `use`. */
+/** Starts a scene, and stops it after `use`. */
 export async function withScene<T>(
   engine: Engine,
   python: OfficialPython,
@@ -64,7 +64,7 @@ export async function withScene<T>(
   const stepFunctions = stack.adopt(await startStepFunctions({ tls }), server => server.stop())
   const database = stack.adopt(await startDatabase(engine), server => server.stop())
   const { name, caFile } = database
-  // Each read goes on where the last one ended.
+  // Each read of the log continues where the last one ended.
   const log = stack.adopt(openSync(database.logFile, 'r'), closeSync)
   const roots = join(home, 'roots.pem')
   await writeTrustedCertificates(python, [issuer, caFile], roots)
@@ -72,7 +72,7 @@ export async function withScene<T>(
   const enrol = (alternating: boolean) => enrolIn(shelf, database, alternating)
   const pendingPassword = async (secret: string) =>
     JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
-  const seen = (): Seen => ({
+  const takeSeen = (): Seen => ({
     calls: [secretsManager, stepFunctions].flatMap(({ calls }) =>
       calls.splice(0).map(({ action }) => action),
     ),
@@ -80,7 +80,7 @@ export async function withScene<T>(
   })
   const { server } = database
   const scene = { engine, name, secretsManager, stepFunctions, shelf, server, tls, issuer, roots, home }
-  return await use({ ...scene, enrol, takeSeen: seen, pendingPassword })
+  return await use({ ...scene, enrol, takeSeen, pendingPassword })
 }
 
 type Database = Pick<RunningPostgres | RunningMysql, 'logFile' | 'caFile' | 'stop'> & {
@@ -103,8 +103,9 @@ async function startDatabase(engine: Engine): Promise<Database> {
   return { ...server, server, makeApp: user => mysql.makeApp(server, { user }) }
 }
 
+/** Makes a user and its secret. @returns the ARN of the secret */
 async function enrolIn(shelf: SecretValueStore, database: Database, alternating: boolean): Promise<string> {
-  // With `_clone` behind it 16 characters at most, as AWS's functions for MySQL want it by default.
+  // By default AWS's functions for MySQL accept 16 characters at most, and the clone's name has `_clone` more.
   const user = `app_${postgres.randomHex(3)}`
   const { current, admin } = await database.makeApp(user)
   const { masterarn: _, ...value } = JSON.parse(current.serialize())
@@ -116,18 +117,15 @@ async function enrolIn(shelf: SecretValueStore, database: Database, alternating:
   return put({ ...value, masterarn })
 }
 
-/**
- * The logins that a server's log tells of, but for its superuser's. PostgreSQL and MySQL log before they answer, so who has
- * the answer finds the line.
- */
+/** Counts the logins in a server's log, without those of its superuser. Servers log a login before they answer it. */
 function loginsIn(engine: Engine, log: string): Pick<Seen, 'accepted' | 'refused'> {
-  const lines = (pattern: RegExp) => log.match(pattern)?.length ?? 0
+  const countLines = (pattern: RegExp) => log.match(pattern)?.length ?? 0
   if (engine === 'postgres')
     return {
-      accepted: lines(/ LOG: {2}connection authorized: user=(?!postgres )/g),
-      refused: lines(/ FATAL: {2}(password authentication failed|no pg_hba\.conf entry) /g),
+      accepted: countLines(/ LOG: {2}connection authorized: user=(?!postgres )/g),
+      refused: countLines(/ FATAL: {2}(password authentication failed|no pg_hba\.conf entry) /g),
     }
-  const refused = lines(/ Connect\tAccess denied /g)
-  // A login that is refused has both lines.
-  return { accepted: lines(/ Connect\t(?!super@|Access denied )/g) - refused, refused }
+  const refused = countLines(/ Connect\tAccess denied /g)
+  // A refused login has two lines, and the first of them is that of an accepted one.
+  return { accepted: countLines(/ Connect\t(?!super@|Access denied )/g) - refused, refused }
 }

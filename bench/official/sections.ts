@@ -1,18 +1,20 @@
 /**
- * A report with one of its parts anew, and the others as they were. `firsts` are the headings that the parts begin with, in
- * order; `part` is one of them, with what follows.
- * @throws if the part begins with another heading
+ * Replaces one part of a report. The other parts stay as they were.
+ * @param part the new part, which begins with its heading
+ * @param headings the headings of all parts, in order
+ * @throws Error if the part begins with another heading
  */
-export function replacePart(report: string, part: string, firsts: string[]): string {
-  const firstOf = (text: string) => text.split('\n', 1)[0] ?? ''
-  if (!firsts.includes(firstOf(part))) throw new Error(`no part of the report begins with ${firstOf(part)}`)
+export function replacePart(report: string, part: string, headings: string[]): string {
+  const headingOf = (text: string) => text.split('\n', 1)[0] ?? ''
+  if (!headings.includes(headingOf(part)))
+    throw new Error(`no part of the report begins with ${headingOf(part)}`)
   const parts = new Map<string, string>()
-  let inside = ''
+  let currentHeading = ''
   for (const line of report.split('\n')) {
-    if (firsts.includes(line)) inside = line
-    parts.set(inside, `${parts.get(inside) ?? ''}${line}\n`)
+    if (headings.includes(line)) currentHeading = line
+    parts.set(currentHeading, `${parts.get(currentHeading) ?? ''}${line}\n`)
   }
-  parts.set(firstOf(part), part)
-  const kept = firsts.flatMap(first => parts.get(first)?.trim() ?? [])
+  parts.set(headingOf(part), part)
+  const kept = headings.flatMap(heading => parts.get(heading)?.trim() ?? [])
   return `${kept.join('\n\n')}\n`
 }

@@ -1,6 +1,6 @@
 /**
- * Runs what it is given one after the other, in the order in which it came, also where an execution has branches that go on
- * side by side: so what is seen meanwhile belongs to one of them.
+ * Makes a function that runs what it is given one after the other. Thereby the tasks of a Parallel state do not overlap, and what
+ * is seen during one belongs to it.
  */
 export function makeSerialRunner(): <T>(run: () => Promise<T>) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()

@@ -16,17 +16,17 @@ import type { Scene } from './scene.ts'
 import type { Strategy } from './source.ts'
 import { type Pairs, takeInTurns } from './takeInTurns.ts'
 
-/** A rotation that Secrets Manager asked for. */
+/** A rotation that is started by Secrets Manager. */
 export type ServiceRotation = {
-  /** The four calls of the rotation function. `wall` is how long Secrets Manager waits. */
+  /** What the rotation function did in its four calls. `wall` is how long Secrets Manager waits for them. */
   functionWork: MeasuredWork
-  /** What the functions of an execution did, but for the retirement. Step Functions knows nothing of the execution for them. */
+  /** What the functions of the execution did, without the retirement. The Step Functions that they ask does not know it. */
   execution: MeasuredWork
-  /** The rotation function's calls of Step Functions, by action. */
+  /** The actions of the rotation function's calls to Step Functions. */
   stepFunctions: string[]
 }
 
-/** Rotations of one secret a side that Secrets Manager asked for. `side` is AWS's. */
+/** Rotations by both sides that are started by Secrets Manager. `side` is the title of AWS's side. */
 export type ServiceComparison = {
   database: string
   strategy: Strategy
@@ -35,9 +35,9 @@ export type ServiceComparison = {
 }
 
 /**
- * Calls AWS's function and Keyturn's rotateSecret for the same four steps, each for a secret of its own. MySQL is rotated by
- * AWS's function with its one string changed.
- * @throws if a rotation fails
+ * Calls AWS's function and Keyturn's rotateSecret for the four steps, in turns, each with a secret of its own. AWS's function for
+ * MySQL has one string changed: see adaptSource.
+ * @throws Error if a rotation fails
  */
 export async function compareAsService(
   scene: Scene,
@@ -50,15 +50,15 @@ export async function compareAsService(
   const official = stack.use(await OfficialRotator.start(scene, python, source, variant))
   const keyturn = stack.use(await KeyturnAsService.start(scene, packages))
   const enrol = () => scene.enrol(strategy === 'alternating')
-  const [theirs, ours] = [await enrol(), await enrol()]
-  const taken = await takeInTurns(pairs, {
-    official: () => rotateOfficial(official, theirs),
-    keyturn: () => keyturn.rotate(ours),
+  const [officialSecret, keyturnSecret] = [await enrol(), await enrol()]
+  const pairsTaken = await takeInTurns(pairs, {
+    official: () => rotateOfficial(official, officialSecret),
+    keyturn: () => keyturn.rotate(keyturnSecret),
   })
-  return { database: scene.name, strategy, side: official.title, pairs: taken }
+  return { database: scene.name, strategy, side: official.title, pairs: pairsTaken }
 }
 
-/** AWS's function is never called in another way. */
+/** Rotates by AWS's function, which is always called as Secrets Manager calls it. */
 async function rotateOfficial(rotator: OfficialRotator, secret: string): Promise<ServiceRotation> {
   const { work, failure } = await rotator.rotate(secret)
   if (failure) throw new Error(`a rotation by AWS's function failed in ${failure.step} with ${failure.name}`)
@@ -68,17 +68,18 @@ async function rotateOfficial(rotator: OfficialRotator, secret: string): Promise
 const NO_WORK: MeasuredWork = { calls: [], accepted: 0, refused: 0, wall: 0, cpu: 0, memory: 0 }
 
 /**
- * Keyturn as Secrets Manager calls it: rotateSecret in a process of its own starts an execution over HTTPS, and waits for
- * it; the execution's functions are in another process.
+ * Keyturn as Secrets Manager calls it: rotateSecret runs in a process of its own, starts an execution over HTTPS and waits for it.
+ * The functions of the execution run in another process.
  */
 export class KeyturnAsService implements AsyncDisposable {
   readonly #scene: Scene
   readonly #stepFunctions: StepFunctionsServer
   readonly #rotateSecret: FunctionsProcess
   readonly #stack: AsyncDisposableStack
-  /** Of the rotation that goes on: what the functions did, and what rotateSecret had done before each. */
+  /** What the functions of the running execution did. */
   readonly #works: StateWork[] = []
-  readonly #before: string[] = []
+  /** The calls of Secrets Manager that rotateSecret made while none of them ran. */
+  readonly #ownCalls: string[] = []
 
   private constructor(
     scene: Scene,
@@ -92,6 +93,7 @@ export class KeyturnAsService implements AsyncDisposable {
     this.#stack = stack
   }
 
+  /** Starts both processes and loads the functions. */
   static async start(scene: Scene, packages: Package[]): Promise<KeyturnAsService> {
     await using stack = new AsyncDisposableStack()
     const stepFunctions = stack.adopt(await startStepFunctions({ tls: scene.tls }), server => server.stop())
@@ -100,22 +102,21 @@ export class KeyturnAsService implements AsyncDisposable {
     const functions = stack.use(new FunctionsProcess(scene))
     await functions.loadAll(packages)
     const keyturn = new KeyturnAsService(scene, stepFunctions, rotateSecret, stack.move())
-    const around = recordWorkIn(scene, keyturn.#works, ({ calls }) => keyturn.#before.push(...calls))
-    const tasks = makeFunctionTasks(functions, around)
-    Object.assign(stepFunctions.tasks, tasks)
+    const wrapper = recordWorkIn(scene, keyturn.#works, ({ calls }) => keyturn.#ownCalls.push(...calls))
+    Object.assign(stepFunctions.tasks, makeFunctionTasks(functions, wrapper))
     return keyturn
   }
 
-  /** Calls all four steps, and waits until the execution has ended. @throws if a call fails */
+  /** Calls rotateSecret for all four steps, and waits until the execution has ended. @throws Error if a call fails */
   async rotate(id: string): Promise<ServiceRotation> {
     const token = this.#scene.secretsManager.stagePending(id)
     const { calls, rotateExecutions } = this.#stepFunctions
     calls.length = 0
     this.#works.length = 0
-    this.#before.length = 0
+    this.#ownCalls.length = 0
     this.#scene.takeSeen()
     const steps: MeasuredWork[] = []
-    // Secrets Manager sends one as well: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
+    // Secrets Manager sends a RotationToken: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
     const event = { SecretId: id, ClientRequestToken: token, RotationToken: randomUUID() }
     for (const Step of SERVICE_STEPS) {
       const { error, answer: _, ...spent } = await this.#rotateSecret.call('rotateSecret', { Step, ...event })
@@ -125,10 +126,10 @@ export class KeyturnAsService implements AsyncDisposable {
     const stepFunctions = calls.map(({ action }) => action)
     await rotateExecutions.get(token)?.ended
     rotateExecutions.clear()
-    // Nothing but rotateSecret makes calls while no other function runs.
-    this.#before.push(...this.#scene.takeSeen().calls)
-    const own = { ...sumWork(steps), calls: [...this.#before] }
-    return { functionWork: own, execution: sumRotationWork(this.#works).work, stepFunctions }
+    // These calls were made while no function of the execution ran, so rotateSecret made them.
+    this.#ownCalls.push(...this.#scene.takeSeen().calls)
+    const functionWork = { ...sumWork(steps), calls: [...this.#ownCalls] }
+    return { functionWork, execution: sumRotationWork(this.#works).work, stepFunctions }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -7,12 +7,13 @@ import { STRATEGY_TITLES } from './report.ts'
 import type { ServiceComparison, ServiceRotation } from './service.ts'
 import type { Pairs } from './takeInTurns.ts'
 
-/** What both sections begin with. */
+/** The heading of the sections in both reports. */
 export const SERVICE_HEADING = '## Called by Secrets Manager'
 
+/** The call by which rotateSecret polls its execution. */
 const HISTORY_ACTION = 'GetExecutionHistory'
 
-/** The section of RESULTS.md. */
+/** The section of RESULTS.md on rotations that Secrets Manager starts. */
 export const serviceCountsSection = (all: ServiceComparison[]) => `${SERVICE_HEADING}
 
 ${countsTable(all)}
@@ -46,7 +47,7 @@ function countsTable(all: ServiceComparison[]): string {
 
 const ownCalls = ({ functionWork }: ServiceRotation) => functionWork.calls.length
 const executionCalls = ({ execution }: ServiceRotation) => execution.calls.length
-/** As many as there are with one look a step. */
+/** How many calls of Step Functions there are with one poll for each step. */
 function leastStepFunctions({ stepFunctions }: ServiceRotation): number {
   const others = stepFunctions.filter(action => action !== HISTORY_ACTION).length
   return stepFunctions.length && others + SERVICE_STEPS.length
@@ -59,10 +60,10 @@ const logins = ({ functionWork, execution }: ServiceRotation) =>
 const titleOf = ({ database, strategy }: ServiceComparison) =>
   `${database}, ${STRATEGY_TITLES[strategy]}, called`
 
-/** Such as `8 or 9`, where a turn of one user takes more than a turn of the other. */
+/** The different counts, such as `8 or 9`, as with two users the turns of the users can differ. */
 const distinctCounts = (counts: number[]) => [...new Set(counts)].toSorted((a, b) => a - b).join(' or ')
 
-/** The section of TIMES.md. */
+/** The section of TIMES.md on rotations that Secrets Manager starts. */
 export const serviceTimesSection = (all: ServiceComparison[], conditions: Conditions) => `${SERVICE_HEADING}
 
 ${timesTable(all)}
@@ -93,8 +94,8 @@ function timesOf(pairs: Pairs<ServiceRotation>, of: (rotation: ServiceRotation) 
   return [formatMs(median(both.official)), formatMs(median(both.keyturn)), ratioOf(both)]
 }
 
-/** Such as `21 to 28`. */
+/** The minimum and maximum, such as `21 to 28`. */
 function rangeOf(counts: number[]): string {
-  const [least, most] = [Math.min(...counts), Math.max(...counts)]
-  return least === most ? `${least}` : `${least} to ${most}`
+  const [min, max] = [Math.min(...counts), Math.max(...counts)]
+  return min === max ? `${min}` : `${min} to ${max}`
 }

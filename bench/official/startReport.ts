@@ -3,7 +3,7 @@ import { median } from '../median.ts'
 import { ratioOf } from './ratio.ts'
 import type { Start, Starts } from './start.ts'
 
-/** How long functions take to start, and what the start consists of. */
+/** The section of TIMES.md on how long functions take to start, as a whole and in parts. */
 export const startSection = (starts: Starts[]) => `## The start of a function
 
 ${startsTable(starts)}

@@ -2,7 +2,7 @@ import { formatTable } from '../markdown.ts'
 
 const [ONE_USER_TITLE, TWO_USERS_TITLE] = ['PostgreSQL 18, one user', 'PostgreSQL 18, two users']
 
-/** README's table, from the texts of RESULTS.md and TIMES.md. @throws if one of them does not have a row */
+/** Makes README's table from the texts of RESULTS.md and TIMES.md. @throws Error if a row is missing there */
 export function summaryTable(results: string, times: string): string {
   const counted = (title: string) => cellsOf(results, title)
   const [official, ours] = [counted(`${ONE_USER_TITLE}: AWS's`), counted(`${ONE_USER_TITLE}: Keyturn`)]
@@ -44,14 +44,14 @@ export function summaryTable(results: string, times: string): string {
   )
 }
 
-/** The cells of the first row of a table that has this title, which is the first of them. @throws if there is none */
+/** The cells of the first table row whose first cell is this title. @throws Error if there is none */
 export function cellsOf(text: string, title: string): string[] {
   const found = rowsIn(text).find(([first]) => first === title)
   if (!found) throw new Error(`there is no row ${title}`)
   return found
 }
 
-/** The cells of each line, of which one that is no row of a table has none. */
+/** The table cells of each line of a text in Markdown. A line that is not a table row has none. */
 export function rowsIn(text: string): string[][] {
   const lines = text.split('\n').map(line => line.split('|').slice(1, -1))
   return lines.map(cells => cells.map(cell => cell.trim()))

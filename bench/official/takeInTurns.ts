@@ -1,9 +1,9 @@
-/** What was taken of both sides: values at the same place are a pair. */
+/** Values of both sides. Those with the same index are a pair. */
 export type Pairs<T> = Record<'official' | 'keyturn', T[]>
 
 /**
- * Takes `pairs` pairs, one after the other, every second one with Keyturn first. One more goes before and is left out: it only
- * brings files into memory.
+ * Takes `pairs` pairs of values, one after the other, every second one with Keyturn first. Another pair comes before them and is
+ * left out, as it brings files into memory.
  */
 export async function takeInTurns<T>(
   pairs: number,

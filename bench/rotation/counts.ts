@@ -49,8 +49,8 @@ export const SCENARIOS: Scenario[] = [
 
 /**
  * The maximum that a successful rotation may need, without its retirement, but with the retirement's state transitions. In a sum,
- * the second number is what the rehearsal adds, which only a single user and a master have. Two transitions are the questions whether
- * there are replicas.
+ * the second number is what the rehearsal adds, which only a single user and a master have. Two transitions are the questions
+ * whether there are replicas.
  */
 const COUNT_LIMITS: Record<
   RotationKind,
@@ -243,8 +243,8 @@ export class RotationBench implements AsyncDisposable {
   }
 
   /**
-   * All tasks, each of which adds what it did to `steps`. The tasks of a rehearsal run at once, so the counts of one may include what
-   * another did.
+   * All tasks, each of which adds what it did to `steps`. The tasks of a rehearsal run at once, so the counts of one may include
+   * what another did.
    */
   #measuredTasks(steps: StateCounts[]): Tasks {
     let running = 0

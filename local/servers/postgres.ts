@@ -41,8 +41,8 @@ export type RunningPostgres = PostgresServer & {
 
 /**
  * Starts a new PostgreSQL on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It accepts logins over
- * TLS, by SCRAM or, for users with an MD5 password hash, by MD5; and without TLS those of a user named `plain`. The server ends when this
- * process does, also when that crashes.
+ * TLS, by SCRAM or, for users with an MD5 password hash, by MD5; and without TLS those of a user named `plain`. The server ends
+ * when this process does, also when that crashes.
  * @param standby with it the server is a read-only standby without a primary
  */
 export async function startPostgres(

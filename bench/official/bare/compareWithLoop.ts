@@ -20,21 +20,23 @@ import {
   recordRotation,
 } from './recordRotation.ts'
 
-/** Rotations in a row that are timed together, so that one pause of the machine does not decide a pair. */
+/** So many rotations in a row are timed together, so that one pause of the machine does not decide a pair. */
 const ROTATIONS_PER_TIMING_COUNT = 5
 
-/** A single user's rotations by a loop, which stands where AWS's side does elsewhere, and by Keyturn: how many a second. */
+/** Rotations of a single user by a loop and by Keyturn. */
 export type LoopComparison = {
   database: string
+  /** How many calls, logins and statements one rotation has. */
   calls: number
   logins: number
   statements: number
+  /** Rotations a second. The loop's are in `official`. */
   rates: Pairs<number>
 }
 
 /**
- * Rotates one secret by Keyturn and another by a loop of the same calls, logins and statements, by turns.
- * @throws if the loop does not do the same as Keyturn
+ * Rotates one secret by Keyturn and another by a loop of the same calls, logins and statements, in turns.
+ * @throws Error if the loop does not do the same as Keyturn
  */
 export async function compareWithLoop(
   scene: Scene,
@@ -42,27 +44,27 @@ export async function compareWithLoop(
   pairs: number,
 ): Promise<LoopComparison> {
   await using stack = new AsyncDisposableStack()
-  const [ours, looped] = [await scene.enrol(false), await scene.enrol(false)]
-  const recorded = await recordRotation(scene, packages, looped)
-  const called = new Set(recorded.steps.map(step => step.function))
+  const [keyturnSecret, loopSecret] = [await scene.enrol(false), await scene.enrol(false)]
+  const recorded = await recordRotation(scene, packages, loopSecret)
+  const usedFunctions = new Set(recorded.steps.map(step => step.function))
   const keyturn = stack.use(
     await KeyturnRotator.start(
       scene,
-      packages.filter(({ name }) => called.has(name)),
+      packages.filter(({ name }) => usedFunctions.has(name)),
     ),
   )
   const { path } = stack.use(await mkdtempDisposable(join(tmpdir(), 'keyturn-loop-')))
-  const loop = stack.use(await Loop.start(scene, looped, recorded, path))
+  const loop = stack.use(await Loop.start(scene, loopSecret, recorded, path))
   await loop.check()
   const rates = await takeInTurns(pairs, {
     official: () => rateOf(() => loop.rotate()),
-    keyturn: () => rateOf(async () => (await keyturn.rotate(ours)).work.wall),
+    keyturn: () => rateOf(async () => (await keyturn.rotate(keyturnSecret)).work.wall),
   })
   const { calls, logins, statements } = loop
   return { database: scene.name, calls, logins, statements, rates }
 }
 
-/** Rotations a second. `rotate` tells its milliseconds. */
+/** Times some rotations. @param rotate rotates once, and returns how many milliseconds that took @returns rotations a second */
 async function rateOf(rotate: () => Promise<number>): Promise<number> {
   let sum = 0
   for (let i = 0; i < ROTATIONS_PER_TIMING_COUNT; i++) sum += await rotate()
@@ -71,13 +73,14 @@ async function rateOf(rotate: () => Promise<number>): Promise<number> {
 
 /**
  * The loop, in a process of its own, with the secret that it rotates. Each step is done by a function with a package of its own,
- * made as Keyturn's are: so on both sides it has its own code, clients and connections.
+ * made as Keyturn's are. So on both sides each function has its own code, clients and connections.
  */
 class Loop implements AsyncDisposable {
   readonly #scene: Scene
   readonly #secret: string
   readonly #steps: LoopStep[]
   readonly #child: FunctionsProcess
+  /** Token of the current version. */
   #current: string
 
   private constructor(scene: Scene, secret: string, { steps, token }: RecordedRotation) {
@@ -88,7 +91,7 @@ class Loop implements AsyncDisposable {
     this.#child = new FunctionsProcess(scene)
   }
 
-  /** Its packages are made in `folder`, which has to last as long as it does. */
+  /** Packs the functions into `folder`, which must exist as long as the loop, and loads them. */
   static async start(
     scene: Scene,
     secret: string,
@@ -117,20 +120,22 @@ class Loop implements AsyncDisposable {
     return this.#steps.flatMap(({ logins }) => logins.flat()).length
   }
 
-  /** @returns milliseconds that the steps took. @throws if one fails */
+  /** Rotates once. @returns how many milliseconds the steps took @throws Error if one fails */
   async rotate(): Promise<number> {
-    let wall = 0
-    await this.#eachStep(async event => {
+    let wallMs = 0
+    await this.#forEachStep(async event => {
       const { error, ...spent } = await this.#child.call(event.step.function, event)
       if (error) throw new Error(`the loop failed with ${error.name}`)
-      wall += spent.wall
+      wallMs += spent.wall
     })
-    return wall
+    return wallMs
   }
 
-  /** Rotates once. @throws if what it calls and sends is not what Keyturn does, but for passwords and processes */
+  /**
+   * Rotates once. @throws Error if its calls, logins and statements differ from Keyturn's in more than passwords and process ids
+   */
   async check(): Promise<void> {
-    await this.#eachStep(async event => {
+    await this.#forEachStep(async event => {
       const { error, step } = await recordCallsDuring(this.#scene, event.tokens.pending, () =>
         this.#child.call(event.step.function, event),
       )
@@ -143,7 +148,8 @@ class Loop implements AsyncDisposable {
     })
   }
 
-  async #eachStep(run: (event: LoopEvent) => Promise<void>): Promise<void> {
+  /** Runs something for each step of a rotation to a new version. */
+  async #forEachStep(run: (event: LoopEvent) => Promise<void>): Promise<void> {
     const tokens = { current: this.#current, pending: randomUUID() }
     for (const step of this.#steps)
       await run({ engine: this.#scene.engine, secret: this.#secret, tokens, step })
@@ -155,16 +161,17 @@ class Loop implements AsyncDisposable {
   }
 }
 
-/** As one text that is the same for two that do the same. */
+/** What a step did as a text, which is the same for two steps that did the same. */
 const comparableTextOf = (step: Pick<LoopStep, 'calls' | 'logins'>) =>
   JSON.stringify(step)
     .split(LOGGED_PASSWORD)
     .join('')
     .replaceAll(/(?<=pg_backend_pid\(\) <> )\d+/g, '')
 
+/** The heading of the section on the loop. */
 export const LOOP_HEADING = '## Beside a loop of the same calls'
 
-/** The section of TIMES.md about what Keyturn's own code takes. */
+/** The section of TIMES.md on how much of a rotation's time Keyturn's own code takes. */
 export const loopReport = (all: LoopComparison[], conditions: Conditions) => `${LOOP_HEADING}
 
 ${formatTable(
@@ -172,7 +179,7 @@ ${formatTable(
   all.map(({ database, calls, logins, statements, rates }) => [
     `${database}, one user`,
     ...[calls, logins, statements].map(formatCount),
-    ...[rates.official, rates.keyturn].map(some => median(some).toFixed(1)),
+    ...[rates.official, rates.keyturn].map(values => median(values).toFixed(1)),
     ratioOf(rates),
   ]),
 )}

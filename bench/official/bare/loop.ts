@@ -18,22 +18,27 @@ import { nativePasswordHash } from '../../../rotation/engines/mysql/mysqlPasswor
 import { scramVerifier } from '../../../rotation/engines/postgres/scram.ts'
 import type { Engine } from '../source.ts'
 
-/** What one step of a single user's rotation calls and sends, in order; the logins come after the calls. */
+/** One step of a single user's rotation: its calls in order, and the logins that follow them. */
 export type LoopStep = {
-  /** The function that does it. */
+  /** The name of the function that does the step. */
   function: string
   calls: Call[]
-  /** By which value it logs in, if it does. */
+  /** With which value the step logs in, if it does. */
   loginStage: VersionStage
   /** The statements of each login. */
   logins: string[][]
 }
+
+/** Which version of the secret. */
 type VersionStage = 'current' | 'pending'
-/** A call of Secrets Manager or Step Functions. Of a version it says which it is. */
+
+/** A call of Secrets Manager or Step Functions, with the version and the label that it names. */
 export type Call = { action: string; version?: VersionStage | undefined; stage?: string | undefined }
 
+/** A secret value. */
 type Value = { host: string; port: number; dbname: string; username: string; password: string }
-/** `tokens` are the versions of the secret; the pending one is made by this rotation. */
+
+/** The event for one step. `tokens` are the ids of both versions; the rotation makes the pending one. */
 export type LoopEvent = {
   engine: Engine
   secret: string
@@ -41,7 +46,7 @@ export type LoopEvent = {
   step: LoopStep
 }
 
-// No wait is without an end, as in Keyturn's clients and drivers.
+// The clients and drivers have the same timeouts as Keyturn's.
 const client = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
 const stepFunctions = new SFNClient({ requestHandler: REQUEST_TIMEOUTS })
 const { connectTimeout, statementTimeout } = DEFAULT_TIMEOUTS_MS
@@ -50,18 +55,19 @@ const ca = readFileSync(process.env.KEYTURN_CA_FILE ?? '', 'utf8')
 const secureContext = createSecureContext({ ca })
 const ssl = { ca, verifyIdentity: true, minVersion: 'TLSv1.2' as const }
 
-/** Runs one step: with the SDK and the drivers, and no step, strategy, session or check of Keyturn's. */
+/** Runs one step with the SDK and the drivers alone, without Keyturn's steps, strategies, sessions and checks. */
 export async function handler({ engine, secret, tokens, step }: LoopEvent): Promise<void> {
   const values: Partial<Record<VersionStage, Value>> = {}
-  for (const call of step.calls) await ask(call, { secret, tokens }, values)
+  for (const call of step.calls) await send(call, { secret, tokens }, values)
   for (const statements of step.logins) {
-    const key = required(values[step.loginStage])
+    const login = required(values[step.loginStage])
     const filled = await Promise.all(statements.map(statement => fill(statement, values)))
-    await (engine === 'postgres' ? runOnPostgres(key, filled) : runOnMysql(key, filled))
+    await (engine === 'postgres' ? runOnPostgres(login, filled) : runOnMysql(login, filled))
   }
 }
 
-async function ask(
+/** Makes one call, and keeps a value that it reads. */
+async function send(
   { action, version, stage }: Call,
   { secret: SecretId, tokens }: Pick<LoopEvent, 'secret' | 'tokens'>,
   values: Partial<Record<VersionStage, Value>>,
@@ -82,16 +88,16 @@ async function ask(
   } else if (action === 'GetExecutionHistory') {
     const executionArn = `${process.env.KEYTURN_EXECUTIONS}:${pending}`
     const query = { executionArn, maxResults: 1000, includeExecutionData: false }
-    await stepFunctions.send(new GetExecutionHistoryCommand(query)).catch(unlessUnknown)
+    await stepFunctions.send(new GetExecutionHistoryCommand(query)).catch(ignoreUnknownExecution)
   } else throw new Error(`${action} is not called by a rotation of a single user that goes well`)
 }
 
-/** An execution that was started directly is not known there. */
-function unlessUnknown(error: Error): void {
+/** The Step Functions here does not know the execution: that error is expected. */
+function ignoreUnknownExecution(error: Error): void {
   if (error.name !== 'ExecutionDoesNotExist') throw error
 }
 
-/** A statement with the new password in the place of the one that was recorded, as the server's log has that. */
+/** Puts the new password in the place of the recorded one into a statement, which is as the server logged it. */
 async function fill(
   statement: string,
   { current, pending }: Partial<Record<VersionStage, Value>>,
@@ -104,7 +110,7 @@ async function fill(
   return statement
 }
 
-/** How a server's log has a new password, and what is to be sent in its place. */
+/** How servers log a new password, and what is sent in its place. */
 const passwordRewrites: [RegExp, (next: string, old: string) => string | Promise<string>][] = [
   [/'SCRAM-SHA-256\$[^']+'/, async next => pg.escapeLiteral(await scramVerifier(next))],
   [/'\*[0-9A-F]{40}'/, next => quoteText(nativePasswordHash(next))],
@@ -135,6 +141,7 @@ async function runOnMysql({ host, port, dbname, username, password }: Value, sta
   await database.end()
 }
 
+/** @throws Error if a value is missing */
 function required<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('a step logs in, or sets a password, before it has read the value')
   return value

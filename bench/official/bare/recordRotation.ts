@@ -7,10 +7,10 @@ import type { Scene } from '../scene.ts'
 import type { Engine } from '../source.ts'
 import type { Call, LoopStep } from './loop.ts'
 
-/** All steps of one rotation, and the version that it left current. */
+/** All steps of one rotation, and the token of the version that it made current. */
 export type RecordedRotation = { steps: LoopStep[]; token: string }
 
-/** Rotates a secret of a single user by Keyturn, and writes down what it calls and sends. @throws if the rotation fails */
+/** Rotates a secret of a single user by Keyturn and records what it calls and sends. @throws Error if the rotation fails */
 export async function recordRotation(
   scene: Scene,
   packages: Package[],
@@ -22,18 +22,24 @@ export async function recordRotation(
   const steps: LoopStep[] = []
   const tasks = makeFunctionTasks(functions, async (state, call) => {
     const { step, ...outcome } = await recordCallsDuring(scene, token, call)
-    const isSet = steps.some(({ logins }) => logins.flat().some(statement => LOGGED_PASSWORD.test(statement)))
-    steps.push({ ...step, function: functionOfState(state), loginStage: isSet ? 'pending' : 'current' })
+    const isPasswordSet = steps.some(({ logins }) =>
+      logins.flat().some(statement => LOGGED_PASSWORD.test(statement)),
+    )
+    steps.push({
+      ...step,
+      function: functionOfState(state),
+      loginStage: isPasswordSet ? 'pending' : 'current',
+    })
     return outcome
   })
   await rotateWithTasks(tasks, secret, token)
   return { steps, token }
 }
 
-/** How the servers' logs write a password in a statement, or its verifier. */
+/** A password or a password hash in a statement, as servers log it. */
 export const LOGGED_PASSWORD = /'SCRAM-SHA-256\$[^']+'|'\*[0-9A-F]{40}'|<secret>/
 
-/** Does something, and tells what was called and sent meanwhile. `token` is the version that is pending. */
+/** Runs `act` and records what was called and sent meanwhile. @param token the id of the pending version */
 export async function recordCallsDuring<T>(
   scene: Scene,
   token: string,
@@ -43,7 +49,7 @@ export async function recordCallsDuring<T>(
   try {
     readFileSync(log)
     for (const { calls } of [scene.secretsManager, scene.stepFunctions]) calls.length = 0
-    const done = await act()
+    const result = await act()
     const calls = scene.secretsManager.calls.splice(0).map(
       ({ action, version, stage }): Call => ({
         action,
@@ -51,15 +57,15 @@ export async function recordCallsDuring<T>(
         stage,
       }),
     )
-    // A step asks Step Functions last.
+    // A step calls Step Functions after all its calls of Secrets Manager.
     calls.push(...scene.stepFunctions.calls.splice(0))
-    return { ...done, step: { calls, logins: statementsByLogin(scene.engine, readFileSync(log, 'utf8')) } }
+    return { ...result, step: { calls, logins: statementsByLogin(scene.engine, readFileSync(log, 'utf8')) } }
   } finally {
     closeSync(log)
   }
 }
 
-/** How each server's log tells of a login and of a statement. An entry has as many lines as its statement. */
+/** Patterns of the servers' logs: where an entry begins, a login, and a statement. A statement may have several lines. */
 const LOG_PATTERNS = {
   postgres: {
     entry: /^(?=\d{4}-\d\d-\d\d [\d:.]+ UTC \[\d+\] )/m,
@@ -73,15 +79,15 @@ const LOG_PATTERNS = {
   },
 }
 
-/** The statements of each login that a server's log tells of, where one login ends before the next begins. */
+/** The statements of each login in a server's log. A session must end before the next one begins. */
 export function statementsByLogin(engine: Engine, log: string): string[][] {
   const { entry, login, statement } = LOG_PATTERNS[engine === 'postgres' ? 'postgres' : 'mysql']
   const logins: string[][] = []
   for (const text of log.split(entry)) {
     if (login.test(text)) logins.push([])
-    const [, sent] = statement.exec(text) ?? []
-    // PostgreSQL begins each further line of a statement with a tab.
-    if (sent !== undefined) logins.at(-1)?.push(engine === 'postgres' ? sent.replaceAll('\n\t', '\n') : sent)
+    const [, sql] = statement.exec(text) ?? []
+    // PostgreSQL's log has a tab before each further line of a statement.
+    if (sql !== undefined) logins.at(-1)?.push(engine === 'postgres' ? sql.replaceAll('\n\t', '\n') : sql)
   }
   return logins
 }

@@ -6,12 +6,12 @@ import { repeatSteadily } from '../../availability/repeatSteadily.ts'
 import { clientAt } from '../clientAt.ts'
 import type { ApplicationSettings, QueryCounts } from './failures.ts'
 
-// Runs in a thread of its own, so that it waits for nobody and nobody for it: an application that keeps the value of its
-// secret. When a login is refused it reads the value again and tries once more; only if that is refused, the query failed.
+// An application that caches the value of its secret. When a login is refused, it reads the secret again and tries once more;
+// only if that is refused too, the query has failed. It runs in a thread of its own, so that the rotations do not delay it.
 const { engine, caFile, endpoint, issuer, secret, queriesPerSecond }: ApplicationSettings = workerData
-const shelf = new SecretValueStore(clientAt(endpoint, issuer))
+const store = new SecretValueStore(clientAt(endpoint, issuer))
 const query = engine === 'postgres' ? makePostgresQuery(caFile) : makeMysqlQuery(caFile)
-const read = async (): Promise<StoredValue> => JSON.parse((await shelf.read(secret, 'current')) ?? '')
+const read = async (): Promise<StoredValue> => JSON.parse((await store.read(secret, 'current')) ?? '')
 const queryCounts: QueryCounts = { queries: 0, failed: 0 }
 
 let value = await read()

@@ -7,7 +7,10 @@ import type { Scene } from '../scene.ts'
 import type { Engine } from '../source.ts'
 import { keyturnProcesses, officialProcesses, rowTitleOf, type StartProcesses } from './sideProcesses.ts'
 
-/** What an application is started with: `rate` is its queries a second, `issuer` whom it trusts at Secrets Manager. */
+/**
+ * The settings of an application: `caFile` is the certificate of the database, `endpoint` and `issuer` are those of Secrets
+ * Manager.
+ */
 export type ApplicationSettings = {
   engine: Engine
   caFile: string
@@ -17,10 +20,13 @@ export type ApplicationSettings = {
   queriesPerSecond: number
 }
 
-/** What it made of it. */
+/** How many queries an application made, and how many of them failed. */
 export type QueryCounts = { queries: number; failed: number }
 
-/** Failed queries of an application in `rotations` rotations of each side. `busy` is the part of the processors that was used, by all. */
+/**
+ * How many queries of an application failed during `rotations` rotations by each side. `rate` is its queries a second, `busy` the
+ * share of all processors that was in use, from 0 to 1.
+ */
 export type FailureCounts = {
   database: string
   rate: number
@@ -31,11 +37,12 @@ export type FailureCounts = {
   busy: number
 }
 
-/** The part of the processors that may be used, or else what is measured is how it waits for them. */
+/** If more of the processors is in use, queries wait for processors, and the measurement says nothing about rotations. */
 const MAX_BUSY_SHARE = 0.8
-/** Milliseconds between two rotations, for which a rate is tried, and that an application may take to answer. */
+/** The pause between two rotations, how long a rate is tried, and how long an application may take to answer. */
 const [PAUSE_MS, TRIAL_MS, ANSWER_TIMEOUT_MS] = [100, 2_000, 60_000]
 
+/** Counts an application's failed queries during rotations by each side. */
 export async function measureFailures(
   scene: Scene,
   sides: ComparisonInputs,
@@ -48,7 +55,7 @@ export async function measureFailures(
   return { database: rowTitleOf(scene), rate, isCold, rotations, official, keyturn, busy }
 }
 
-/** Whether the application alone, at this rate, leaves processors for a rotation. */
+/** Whether an application at this rate leaves enough of the processors for rotations. */
 export async function hasSpareProcessors(scene: Scene, rate: number): Promise<boolean> {
   await using application = await startApplication(scene, await scene.enrol(false), rate)
   const before = processorTimes()
@@ -58,6 +65,7 @@ export async function hasSpareProcessors(scene: Scene, rate: number): Promise<bo
   return busy <= MAX_BUSY_SHARE
 }
 
+/** Rotates a secret several times while an application queries. @returns how many queries failed */
 async function countFailed(
   scene: Scene,
   start: StartProcesses,
@@ -79,10 +87,13 @@ async function countFailed(
   return (await application.stop()).failed
 }
 
-/** Starts an application in a thread, and waits until it queries. @throws, when it is stopped, if a query failed for another reason */
+/**
+ * Starts an application in a thread, and waits until it queries.
+ * @returns `told` returns the counts so far; `stop` ends the application and returns them, or throws what the application threw
+ */
 export async function startApplication(scene: Scene, secret: string, rate: number) {
   const { engine, server, secretsManager, issuer } = scene
-  const asked: ApplicationSettings = {
+  const settings: ApplicationSettings = {
     engine,
     caFile: server.caFile,
     endpoint: secretsManager.url,
@@ -90,20 +101,19 @@ export async function startApplication(scene: Scene, secret: string, rate: numbe
     secret,
     queriesPerSecond: rate,
   }
-  const worker = new Worker(new URL('application.ts', import.meta.url), { workerData: asked })
-  const next = async () =>
+  const worker = new Worker(new URL('application.ts', import.meta.url), { workerData: settings })
+  const nextMessage = async () =>
     (await once(worker, 'message', { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) }))[0]
-  await next()
-  // What it throws before it is stopped must wait until somebody asks.
+  await nextMessage()
+  // An error of the thread is kept until the counts are asked for.
   const ended = once(worker, 'exit').catch(error => error)
   const ask = async (word: 'tell' | 'stop'): Promise<QueryCounts> => {
     worker.postMessage(word)
-    const told = await Promise.race([next(), ended])
-    if (told?.queries !== undefined) return told
-    throw told instanceof Error ? told : new Error('the application ended before it was stopped')
+    const answer = await Promise.race([nextMessage(), ended])
+    if (answer?.queries !== undefined) return answer
+    throw answer instanceof Error ? answer : new Error('the application ended before it was stopped')
   }
   return {
-    /** What it made of it so far. */
     told: () => ask('tell'),
     stop: () => ask('stop'),
     async [Symbol.asyncDispose]() {
@@ -112,7 +122,7 @@ export async function startApplication(scene: Scene, secret: string, rate: numbe
   }
 }
 
-/** Milliseconds that all processors worked and waited since the system began. */
+/** Milliseconds since the system started, of all processors together: how long they worked, and how long in all. */
 function processorTimes(): { used: number; all: number } {
   const times = cpus().map(({ times: { idle, ...others } }) => ({
     idle,
@@ -122,6 +132,7 @@ function processorTimes(): { used: number; all: number } {
   return { used, all: times.reduce((sum, { idle }) => sum + idle, used) }
 }
 
+/** The share of all processors that was in use since then, from 0 to 1. */
 function usedShareSince(before: ReturnType<typeof processorTimes>): number {
   const now = processorTimes()
   return (now.used - before.used) / (now.all - before.all)

@@ -7,10 +7,14 @@ import { measureOutages, type Outages } from './outages.ts'
 import { watchPasswordChanges } from './passwordChanges.ts'
 import { type Zip, zipFunctions } from './zip.ts'
 
-/** Queries of an application a second: the second only where the application alone leaves processors for it. */
+/** Queries a second of an application. The faster rate is measured only if it leaves enough of the processors for rotations. */
 const [QUERIES_PER_SECOND, FAST_QUERIES_PER_SECOND] = [50, 200]
 
-/** Measures both sides, warm and cold, on each database. */
+/**
+ * Measures both sides on each database, in processes that have rotated before (warm) and in new ones (cold).
+ * @param options how many pairs of rotations have their outage measured, and during how many rotations an application queries
+ * @returns `tooFast` has the databases and rates that were not measured
+ */
 export async function measureCold(
   sides: ComparisonInputs,
   { pairs, rotations }: { pairs: number; rotations: number },
@@ -20,12 +24,12 @@ export async function measureCold(
   const tooFast: string[] = []
   for (const engine of ENGINE_NAMES.filter(engine => engine !== 'postgres' || sides.python.hasPostgresDriver))
     await withScene(engine, sides.python, async scene => {
-      const effectOf = await watchPasswordChanges(scene.server)
+      const readChangeTime = await watchPasswordChanges(scene.server)
       say(`${scene.name}: ${pairs} pairs of rotations in warm functions, and in cold ones ...`)
-      outages.push(await measureOutages(scene, sides, effectOf, pairs))
-      const hasRoom = await hasSpareProcessors(scene, FAST_QUERIES_PER_SECOND)
-      if (!hasRoom) tooFast.push(`${scene.name} at ${FAST_QUERIES_PER_SECOND} a second`)
-      for (const rate of hasRoom ? [QUERIES_PER_SECOND, FAST_QUERIES_PER_SECOND] : [QUERIES_PER_SECOND])
+      outages.push(await measureOutages(scene, sides, readChangeTime, pairs))
+      const canBeFast = await hasSpareProcessors(scene, FAST_QUERIES_PER_SECOND)
+      if (!canBeFast) tooFast.push(`${scene.name} at ${FAST_QUERIES_PER_SECOND} a second`)
+      for (const rate of canBeFast ? [QUERIES_PER_SECOND, FAST_QUERIES_PER_SECOND] : [QUERIES_PER_SECOND])
         for (const isCold of [false, true]) {
           const kind = isCold ? 'cold' : 'warm'
           say(`${scene.name}: ${rate} queries a second in ${rotations} ${kind} rotations of each side ...`)

@@ -13,34 +13,35 @@ import {
 } from './sideProcesses.ts'
 
 /**
- * A rotation of a single user. `outage` is how long the stored current value did not log in, in milliseconds: from when the
- * change of the password took effect until Secrets Manager had answered the call that moved AWSCURRENT.
+ * A rotation of a single user. `outageMs` is how long the current value did not log in: from when the change of the password took
+ * effect until Secrets Manager had answered the call that moved AWSCURRENT.
  */
 export type Outage = RotationCost & { outageMs: number }
 
+/** The rotations of both sides on one database, in warm and in cold processes. */
 export type Outages = { engine: Engine; database: string; warm: Pairs<Outage>; cold: Pairs<Outage> }
 
-/** Rotates on each side by turns: in processes that have rotated before, and then in fresh ones for every rotation. */
+/** Rotates by each side in turns, in processes that have rotated before, and then each time in new processes. */
 export async function measureOutages(
   scene: Scene,
   sides: ComparisonInputs,
-  effectOf: ReadPasswordChangeTime,
+  readChangeTime: ReadPasswordChangeTime,
   pairs: number,
 ): Promise<Outages> {
   const start = { official: officialProcesses(scene, sides), keyturn: keyturnProcesses(scene, sides) }
   const secrets = { official: await scene.enrol(false), keyturn: await scene.enrol(false) }
-  const measure = (crew: SideProcesses, side: keyof typeof start) =>
-    measureOutage(scene, effectOf, crew, secrets[side])
+  const measure = (processes: SideProcesses, side: keyof typeof start) =>
+    measureOutage(scene, readChangeTime, processes, secrets[side])
   const measureCold = async (side: keyof typeof start) => {
-    await using crew = await start[side]()
-    return await measure(crew, side)
+    await using processes = await start[side]()
+    return await measure(processes, side)
   }
   await using official = await start.official()
   await using keyturn = await start.keyturn()
   return {
     engine: scene.engine,
     database: rowTitleOf(scene),
-    // The pair that is left out loads everything.
+    // The first pair, which takeInTurns leaves out, loads the functions.
     warm: await takeInTurns(pairs, {
       official: () => measure(official, 'official'),
       keyturn: () => measure(keyturn, 'keyturn'),
@@ -52,11 +53,11 @@ export async function measureOutages(
   }
 }
 
-/** @throws if AWSCURRENT or the password did not change just once */
+/** Rotates once. @throws Error if AWSCURRENT or the password did not change exactly once */
 export async function measureOutage(
   scene: Scene,
-  effectOf: ReadPasswordChangeTime,
-  crew: SideProcesses,
+  readChangeTime: ReadPasswordChangeTime,
+  processes: SideProcesses,
   secret: string,
 ): Promise<Outage> {
   const moves: Call[] = []
@@ -64,11 +65,11 @@ export async function measureOutage(
     if (call.action === 'UpdateSecretVersionStage' && call.stage === 'AWSCURRENT') moves.push(call)
     return undefined
   })
-  const work = await crew.rotate(secret)
+  const cost = await processes.rotate(secret)
   scene.secretsManager.refuse()
   const [move] = moves
   if (!move?.ended || move.error || moves.length > 1)
     throw new Error(`AWSCURRENT was moved by ${moves.length} calls, not by one`)
   const { username } = JSON.parse((await scene.shelf.read(secret, 'current')) ?? '{}')
-  return { ...work, outageMs: move.ended - (await effectOf(username)) }
+  return { ...cost, outageMs: move.ended - (await readChangeTime(username)) }
 }

@@ -3,14 +3,15 @@ import * as mysql from '../../../local/servers/mysqlDatabase.ts'
 import type { RunningPostgres } from '../../../local/servers/postgres.ts'
 import * as postgres from '../../../local/servers/postgresDatabase.ts'
 
-/** Tells when the last change of a user's password took effect, in milliseconds as `performance.now()` counts them. */
+/** Reads when the last change of a user's password took effect, in milliseconds by `performance.now()`. */
 export type ReadPasswordChangeTime = (user: string) => Promise<number>
 
 /**
- * Lets a server keep to the microsecond when a password was changed. PostgreSQL keeps when the transaction that wrote a
- * role's row was committed; it is restarted for that. MySQL and MariaDB keep when a statement ended, in their log of slow
- * statements, here of all, as a table; until then they let nobody in who comes meanwhile. Nothing else logs statements there
- * from then on.
+ * Configures a server so that it records to the microsecond when a password was changed.
+ * - PostgreSQL records when the transaction that wrote a role's row was committed. The server is restarted for that.
+ *   https://www.postgresql.org/docs/current/runtime-config-replication.html#GUC-TRACK-COMMIT-TIMESTAMP
+ * - MySQL and MariaDB record when a statement ended, in the slow query log, which is a table here and has all statements. The
+ *   general log is turned off. Until the statement has ended, new logins wait.
  */
 export async function watchPasswordChanges(
   server: RunningPostgres | RunningMysql,
@@ -18,6 +19,7 @@ export async function watchPasswordChanges(
   return 'engine' in server ? watchMysql(server) : watchPostgres(server)
 }
 
+/** Turns on PostgreSQL's commit timestamps. */
 async function watchPostgres(server: RunningPostgres): Promise<ReadPasswordChangeTime> {
   await postgres.runStatements(server, 'alter system set track_commit_timestamp = on')
   await server.restart()
@@ -30,6 +32,7 @@ async function watchPostgres(server: RunningPostgres): Promise<ReadPasswordChang
   }
 }
 
+/** Turns on the slow query log of MySQL or MariaDB for all statements. */
 async function watchMysql(server: RunningMysql): Promise<ReadPasswordChangeTime> {
   await mysql.runStatements(server, [
     'set global general_log = off',
@@ -37,7 +40,7 @@ async function watchMysql(server: RunningMysql): Promise<ReadPasswordChangeTime>
     'set global long_query_time = 0',
     'set global slow_query_log = on',
   ])
-  // MySQL notes when a statement ended, MariaDB when it began.
+  // `start_time` is when the statement ended in MySQL, and when it began in MariaDB (seen on MySQL 9.7 and MariaDB 11.8).
   const took = server.engine === 'mysql' ? '' : '+ time_to_sec(query_time)'
   return async user => {
     const found = await mysql.runStatements<Found>(
@@ -51,9 +54,12 @@ async function watchMysql(server: RunningMysql): Promise<ReadPasswordChangeTime>
   }
 }
 
-/** Milliseconds since 1970, as text: it has more digits than a database's driver makes a number of. */
+/**
+ * When a password was changed, in milliseconds since 1970. It is a text, as drivers return a decimal number with all its digits.
+ */
 type Found = { at: string }
 
+/** The time of the only change. @throws Error unless there was exactly one */
 function changeTimeOf(user: string, found: Found[]): number {
   const [only] = found
   if (!only || found.length > 1)
@@ -61,7 +67,7 @@ function changeTimeOf(user: string, found: Found[]): number {
   return Number(only.at) - systemClockOffsetMs()
 }
 
-/** What the system's clock, which servers write, is ahead of `performance.now()`. It is read where a millisecond begins. */
+/** By how much the system's clock, which servers use, is ahead of `performance.now()`. It is read at the start of a millisecond. */
 function systemClockOffsetMs(): number {
   const now = Date.now()
   while (Date.now() === now);

@@ -8,7 +8,9 @@ import type { FailureCounts } from './failures.ts'
 import type { Outage, Outages } from './outages.ts'
 import type { Zip } from './zip.ts'
 
-/** What the part is made from. `tooFast` are the databases and rates at which the application alone took too much. */
+/**
+ * What the section is made from. `tooFast` has the databases and rates at which the application used too much of the processors.
+ */
 export type ColdResults = {
   outages: Outages[]
   failures: FailureCounts[]
@@ -18,9 +20,10 @@ export type ColdResults = {
   conditions: Conditions
 }
 
+/** The heading of the section on cold functions. */
 export const COLD_HEADING = '## Locked out, in warm functions and in cold ones'
 
-/** The part of TIMES.md that tells what a rotation that finds no function started does. */
+/** The section of TIMES.md on rotations in warm and in cold functions. */
 export const coldReport = ({
   outages,
   failures,

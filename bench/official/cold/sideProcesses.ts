@@ -9,23 +9,23 @@ import { answerOrThrow, FunctionsProcess, rotateWithTasks } from '../keyturnRota
 import { startHost } from '../officialRotator.ts'
 import type { Scene } from '../scene.ts'
 
-/** The processes of one side, which load its functions when they are first called, as Lambda does. */
+/** The processes of one side. Like Lambda, they load a function when it is first called. */
 export interface SideProcesses extends AsyncDisposable {
-  /** Rotates a secret that `Scene.enrol` made. @throws if it does not go well */
+  /** Rotates a secret that `Scene.enrol` made. @throws Error if the rotation fails */
   rotate(secret: string): Promise<RotationCost>
 }
 
-/** What one rotation took: milliseconds of loading and of the steps, and the most bytes that one process had so far. */
+/** What a rotation cost: milliseconds of loading functions and of the steps, and the peak memory of one process in bytes. */
 export type RotationCost = { wall: number; memory: number }
 
-/** Starts a crew: it has loaded nothing yet, and is ready to. */
+/** Starts the processes of a side, which have loaded no function then. */
 export type StartProcesses = () => Promise<SideProcesses>
 
-/** What rows about a database are called: MySQL's say that AWS's function rotates it only with one string changed. */
+/** The title of a database's rows. MySQL's says that AWS's function rotates only with one string changed. */
 export const rowTitleOf = ({ engine, name }: Scene) =>
   engine === 'mysql' ? `${name}, one string changed` : name
 
-/** One process for all four steps. */
+/** Starts AWS's side: one process for all four steps. */
 export const officialProcesses =
   (scene: Scene, { python, source }: Pick<ComparisonInputs, 'python' | 'source'>): StartProcesses =>
   async () => {
@@ -35,20 +35,20 @@ export const officialProcesses =
     return {
       async rotate(id) {
         const token = scene.secretsManager.stagePending(id)
-        const spent: ProcessCost[] = isLoaded ? [] : [await host.load()]
+        const costs: ProcessCost[] = isLoaded ? [] : [await host.load()]
         isLoaded = true
         for (const step of SERVICE_STEPS) {
           const outcome = await host.step(step, { id, token })
           if (outcome.error) throw new Error(`${step} of AWS's function ended with ${outcome.error.name}`)
-          spent.push(outcome)
+          costs.push(outcome)
         }
-        return rotationCostOf(spent)
+        return rotationCostOf(costs)
       },
       [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
     }
   }
 
-/** A process for each function that an execution may call. */
+/** Starts Keyturn's side: a process for each function that an execution may call. */
 export const keyturnProcesses =
   (scene: Scene, { packages }: { packages: Pick<Package, 'name' | 'entry'>[] }): StartProcesses =>
   async () => {
@@ -64,28 +64,29 @@ export const keyturnProcesses =
     )
     await Promise.all([...processes.values()].map(({ functions }) => functions.ready()))
     const stack = started.move()
-    const call = async (name: string, event: unknown, spent: ProcessCost[]) => {
+    const call = async (name: string, event: unknown, costs: ProcessCost[]) => {
       const process = processes.get(name)
       if (!process) throw new Error(`there is no function ${name}`)
-      if (!process.isLoaded) spent.push(await process.functions.load(name, process.entry))
+      if (!process.isLoaded) costs.push(await process.functions.load(name, process.entry))
       process.isLoaded = true
       const outcome = await process.functions.call(name, event)
-      spent.push(outcome)
+      costs.push(outcome)
       return answerOrThrow(outcome)
     }
     return {
       async rotate(id) {
-        const spent: ProcessCost[] = []
+        const costs: ProcessCost[] = []
         const tasks: Tasks = { ...makeEventBusTasks() }
-        for (const [state, name] of functionsOfRotate) tasks[state] = event => call(name, event, spent)
+        for (const [state, name] of functionsOfRotate) tasks[state] = event => call(name, event, costs)
         await rotateWithTasks(tasks, id)
-        return rotationCostOf(spent)
+        return rotationCostOf(costs)
       },
       [Symbol.asyncDispose]: () => stack.disposeAsync(),
     }
   }
 
-const rotationCostOf = (spent: ProcessCost[]): RotationCost => ({
-  wall: spent.reduce((all, { wall }) => all + wall, 0),
-  memory: Math.max(...spent.map(({ memory }) => memory)),
+/** The sum of all milliseconds, and the maximum of all peaks. */
+const rotationCostOf = (costs: ProcessCost[]): RotationCost => ({
+  wall: costs.reduce((sum, { wall }) => sum + wall, 0),
+  memory: Math.max(...costs.map(({ memory }) => memory)),
 })

@@ -6,13 +6,13 @@ import { zipSync } from 'fflate'
 import type { ComparisonInputs } from '../compare.ts'
 import { ENGINE_NAMES, type Engine } from '../source.ts'
 
-/** What each of AWS's functions logs in with. */
+/** The Python distribution with the driver of each of AWS's functions. */
 const DRIVERS = { postgres: 'PyGreSQL', mysql: 'PyMySQL', mariadb: 'PyMySQL' } as const
 
-/** Bytes of one of AWS's functions, as it would be uploaded, and what is in it besides the function. */
+/** The package of one of AWS's functions: its bytes, and the libraries in it, in words. */
 export type Zip = { engine: Engine; bytes: number; libraries: string }
 
-/** Prints the path of every file of a distribution, as it is inside the folder that Python imports from, and where it is. */
+/** A Python script that prints the files of a distribution: each one's path below the import folder, and its full path. */
 const LIST_FILES_SCRIPT = `
 import importlib.metadata, json, sys
 files = importlib.metadata.files(sys.argv[1])
@@ -20,14 +20,15 @@ inside = [file for file in files if ".." not in file.parts and "__pycache__" not
 print(json.dumps({str(file): str(file.locate()) for file in inside}))
 `
 
+/** Packs AWS's function for a single user, for each engine. */
 export async function zipFunctions(sides: ComparisonInputs): Promise<Zip[]> {
   const engines = ENGINE_NAMES.filter(engine => engine !== 'postgres' || sides.python.hasPostgresDriver)
   return Promise.all(engines.map(engine => zipFunction(sides, engine)))
 }
 
 /**
- * The function for a single user, its driver, and the shared library that the driver of PostgreSQL cannot do without. Boto3
- * is there where Lambda runs Python, and so, in favour of AWS's side, is all that this library needs.
+ * Packs a function with its driver and, for PostgreSQL, the shared library libpq. Lambda's Python runtime has boto3. What libpq
+ * itself needs is left out, in favour of AWS's side.
  */
 async function zipFunction({ python, source }: ComparisonInputs, engine: Engine): Promise<Zip> {
   const run = promisify(execFile)

@@ -4,15 +4,16 @@ import { type Death, deathsOf, type OfficialProcesses } from './mortal.ts'
 import { Subject } from './subject.ts'
 
 /**
- * What came of all faults: the states that AWS's functions left, but for those on a MySQL that they do not know, and what
- * went wrong, a sentence each.
+ * The result: the states in which AWS's functions left secrets, without those on a MySQL that the functions do not know; how many
+ * faults that took; and a sentence for each thing that went wrong.
  */
 export type CompatResult = { states: RecordedState[]; faults: number; wrong: string[] }
 
 /**
- * Lets AWS's functions die at each of their operations, before and after it took effect, and has each state that they
- * leave rotated by Keyturn, then by AWS's functions if those can, then by Keyturn again. `known` are the states that are
- * recorded: another one is something wrong. Without them the states are looked at alone.
+ * Has AWS's functions die at each of their operations, before and after it took effect. Each state that they leave is then rotated
+ * by Keyturn, by AWS's functions if they can, and by Keyturn again.
+ * @param known the recorded states; any other state counts as something wrong. Without it the states are only read.
+ * @param tell called with a sentence about each case
  */
 export async function playCompat(
   { mortals, cases }: FaultSetup,
@@ -22,25 +23,25 @@ export async function playCompat(
   const keys = new Set(known?.map(keyOf))
   const states: HalfDone[] = []
   const wrong: string[] = []
-  for (const one of known ? cases : cases.filter(({ rotates }) => rotates)) {
-    const { title } = one
-    const left: HalfDone[] = []
-    for (const death of deathsOf(await countOperations(mortals, one))) {
-      const where = `${title}: AWS's function died ${death.when} operation ${death.at}`
-      const { subject, state } = await leaveHalfDone(mortals, one, death)
-      left.push(state)
+  for (const testCase of known ? cases : cases.filter(({ rotates }) => rotates)) {
+    const { title } = testCase
+    const statesLeft: HalfDone[] = []
+    for (const death of deathsOf(await countOperations(mortals, testCase))) {
+      const fault = `${title}: AWS's function died ${death.when} operation ${death.at}`
+      const { subject, state } = await leaveHalfDone(mortals, testCase, death)
+      statesLeft.push(state)
       if (!known) continue
-      const problems = await rotateByTurns(mortals, one, subject)
+      const problems = await rotateByTurns(mortals, testCase, subject)
       if (!keys.has(keyOf(state))) problems.unshift(`the state is not recorded: ${keyOf(state)}`)
-      wrong.push(...problems.map(problem => `${where}: ${problem}`))
+      wrong.push(...problems.map(problem => `${fault}: ${problem}`))
     }
-    tell(`${title}: ${left.length} faults, ${countEqualStates(left).length} different states`)
-    if (one.rotates) states.push(...left)
+    tell(`${title}: ${statesLeft.length} faults, ${countEqualStates(statesLeft).length} different states`)
+    if (testCase.rotates) states.push(...statesLeft)
   }
   return { states: countEqualStates(states), faults: states.length, wrong }
 }
 
-/** How many operations a rotation of AWS's has without a fault. @throws if it ends unlike it should */
+/** How many operations a rotation by AWS's function has without a fault. @throws Error if it does not end as the case says */
 export async function countOperations(
   mortals: OfficialProcesses,
   { setting, name, title, rotates }: Case,
@@ -48,13 +49,13 @@ export async function countOperations(
   const subject = await Subject.create(setting)
   const { operations, error } = await mortals.rotate(name, subject.secret, subject.announceRotation())
   const { lockedOut, stuck } = await subject.judge()
-  const ended = !error && !lockedOut && !stuck
-  if (ended !== rotates)
-    throw new Error(`${title}: AWS's function ${ended ? 'rotates' : `does not rotate here: ${error}`}`)
+  const succeeded = !error && !lockedOut && !stuck
+  if (succeeded !== rotates)
+    throw new Error(`${title}: AWS's function ${succeeded ? 'rotates' : `does not rotate here: ${error}`}`)
   return operations.length
 }
 
-/** What AWS's function leaves that dies so. */
+/** Rotates a new secret by AWS's function, which dies. @returns the secret and its state */
 async function leaveHalfDone(
   mortals: OfficialProcesses,
   { setting, name }: Case,
@@ -65,7 +66,7 @@ async function leaveHalfDone(
   return { subject, state: await subject.readState() }
 }
 
-/** @returns what went wrong, a sentence each */
+/** Rotates a secret by Keyturn, by AWS's function if it can, and by Keyturn again. @returns a sentence for each problem */
 async function rotateByTurns(
   mortals: OfficialProcesses,
   { name, rotates }: Case,

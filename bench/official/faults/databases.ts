@@ -9,30 +9,32 @@ import type { Credential } from '../../../rotation/credential.ts'
 import { accountName } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import { scramVerifier } from '../../../rotation/engines/postgres/scram.ts'
 
-/** A server on which AWS's functions and Keyturn rotate, as it is seen from outside of both. */
+/** A server on which AWS's functions and Keyturn rotate. These methods use neither of them. */
 export type Database = {
   engine: 'postgres' | 'mysql' | 'mariadb'
-  /** Such as `MySQL 9.7.4`. */
+  /** Name and version, such as `MySQL 9.7.4`. */
   name: string
   caFile: string
-  /** A user, and an admin who may make its clone. */
+  /** Makes a user, and an admin that may make a clone of the user. */
   makeApp(): Promise<App>
+  /** Whether a login with this credential succeeds. */
   admits(credential: Credential): Promise<boolean>
-  /** Of a user that there is. */
+  /** Sets the password of a user that exists. */
   setPassword(credential: Credential): Promise<unknown>
-  /** What the user may, by the server's own words, without whose it is; undefined if there is no such user. */
+  /** A user's grants in the server's words, without the user's name. Undefined if there is no such user. */
   grantsOf(user: string): Promise<string[] | undefined>
-  /** Makes the clone with these grants, as the admin; it has no password yet. */
+  /** Makes the clone with these grants and without a password. The admin makes it. */
   makeClone(app: App, grants: string[]): Promise<unknown>
-  /** What of `grantsOf` the clone has when it is all done. */
+  /** What `grantsOf` returns for a clone that is complete. */
   grantsOfCompleteClone(app: App): Promise<string[]>
-  /** Drops the clone, if it is there. */
+  /** Drops the clone, if there is one. */
   dropClone(app: App): Promise<unknown>
 }
 
+/** The user name of a user's clone. */
 export const cloneNameOf = ({ user }: App) => `${user}_clone`
 
-/** A clone of PostgreSQL is a member of its user's role, and may nothing else. */
+/** A PostgreSQL. The clone that AWS's function makes there is a member of its user's role, and has no other grants. */
 export function postgresDatabase(server: PostgresServer): Database {
   const run = <T extends pg.QueryResultRow>(statements: string, login?: { user: string; password: string }) =>
     postgres.runStatements<T>(server, statements, 'postgres', login)
@@ -62,12 +64,12 @@ export function postgresDatabase(server: PostgresServer): Database {
   }
 }
 
-/** A clone of MySQL and MariaDB is granted what its user is granted: here a part on all databases, and a part on one. */
+/** A MySQL or MariaDB. A clone has its user's grants: here some on all databases, and some on one. */
 export function mysqlDatabase(server: MysqlServer): Database {
   const account = (user: string) => accountName(user, '%')
   const grantsOf = async (user: string) => {
-    const there = await family.runStatements(server, `select 1 from mysql.user where user = '${user}'`)
-    if (!there.length) return undefined
+    const users = await family.runStatements(server, `select 1 from mysql.user where user = '${user}'`)
+    if (!users.length) return undefined
     const rows = await family.runStatements<object>(server, `show grants for ${account(user)}`)
     const grants = rows.map(row => `${Object.values(row)[0]}`.split(' TO ')[0] ?? '')
     return grants.filter(grant => !grant.startsWith('GRANT USAGE ')).map(grant => grant.replace('GRANT ', ''))
@@ -77,7 +79,7 @@ export function mysqlDatabase(server: MysqlServer): Database {
     name: server.name,
     caFile: server.caFile,
     async makeApp() {
-      // AWS's function takes no user whose clone's name has more than 16 characters.
+      // AWS's function refuses a user whose clone's name would have more than 16 characters.
       const app = await family.makeApp(server, { user: `app_${randomHex(3)}` })
       await family.runStatements(server, `grant process on *.* to ${account(app.user)}`)
       return app

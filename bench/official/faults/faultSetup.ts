@@ -7,20 +7,21 @@ import type { Start } from './halfDone.ts'
 import { OfficialProcesses } from './mortal.ts'
 import { makeSetting, type SubjectSetting } from './subject.ts'
 
-/** One kind of rotation on one server, by Keyturn's functions and by one of AWS's. */
+/** One kind of rotation on one server, by Keyturn's functions or by one of AWS's. */
 export type Case = {
-  /** Such as `PostgreSQL 18, alternating-users, first`, and what was changed in AWS's function, if something was. */
+  /** Such as `PostgreSQL 18, alternating-users, first`, with a remark if AWS's function was changed. */
   title: string
   setting: SubjectSetting
   /** The name under which AWS's function is loaded. */
   name: string
-  /** False for AWS's function as it is on a MySQL that it does not know: there a first try ends with an error. */
+  /** Whether AWS's function can rotate. Unchanged, it ends with an error on a version of MySQL that it does not know. */
   rotates: boolean
 }
 
-/** Servers, Secrets Manager, the functions of Keyturn in this process and those of AWS in others. */
+/** What faults are played with: servers, Secrets Manager, Keyturn's functions in this process, and AWS's in `mortals`. */
 export type FaultSetup = { embedded: Embedded; mortals: OfficialProcesses; cases: Case[] }
 
+/** The strategy, the state at the start, and which of AWS's functions rotates. */
 const ROTATION_KINDS = [
   { strategy: 'single-user', start: 'settled', function: 'single' },
   { strategy: 'alternating-users', start: 'first', function: 'alternating' },
@@ -32,24 +33,24 @@ const ROTATION_KINDS = [
   function: 'single' | 'alternating'
 }[]
 
-/** Starts all of it, PostgreSQL where this Python has its driver, and stops it after `use`. */
+/** Starts everything, with PostgreSQL only if this Python has a driver for it, and stops it after `use`. */
 export async function withFaultSetup<T>(
   source: OfficialSource,
   python: OfficialPython,
-  use: (ground: FaultSetup) => Promise<T>,
+  use: (setup: FaultSetup) => Promise<T>,
 ): Promise<T> {
   await using servers = new AsyncDisposableStack()
-  const others = await Promise.all(
+  const mysqlServers = await Promise.all(
     (['mysql', 'mariadb'] as const).map(async engine =>
       servers.adopt(await startMysql(newestFlavourOf(engine)), server => server.stop()),
     ),
   )
-  const trust = others.map(({ caFile }) => caFile)
+  const trust = mysqlServers.map(({ caFile }) => caFile)
   const embedded = servers.adopt(await startEmbedded({ trust }), embedded => embedded.stop())
   const mortals = servers.use(new OfficialProcesses(python.bin, embedded.secretsManager.url))
   const databases = [
     ...(python.hasPostgresDriver ? [postgresDatabase(embedded.postgres)] : []),
-    ...others.map(mysqlDatabase),
+    ...mysqlServers.map(mysqlDatabase),
   ]
   const cases: Case[] = []
   for (const database of databases)
@@ -65,7 +66,7 @@ export async function withFaultSetup<T>(
   return await use({ embedded, mortals, cases })
 }
 
-/** How AWS's function is changed. MySQL's rotates nothing here without the one string. */
+/** The variants of AWS's function that are loaded. On this MySQL it rotates only with one string changed: see source.ts. */
 const adaptationsFor = ({ engine }: Database) =>
   engine === 'mysql'
     ? [

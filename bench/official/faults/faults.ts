@@ -6,32 +6,33 @@ import { type Death, deathsOf, type OfficialProcesses } from './mortal.ts'
 import { type Afterwards, makeMortalTasks } from './mortalTasks.ts'
 import { Subject, type SubjectSetting, type Verdict } from './subject.ts'
 
-/** After how many of these faults current does not log in, and after how many a version stays pending. */
+/** Of so many faults: after how many current does not log in, and after how many a version stays pending (`stuck`). */
 export type FaultCount = { faults: number; lockedOut: number; stuck: number }
 
-/** One kind of rotation, whose process dies once for good, at each of its operations. */
+/** The counts of one case. In each fault the process dies once at one operation, and so does each retry of that step. */
 export type FaultRow = Pick<Case, 'title' | 'rotates'> & {
-  /** AWS's function, as it stops. */
+  /** AWS's function, right after the fault. */
   official: FaultCount
-  /** The same, after the service has tried again with the same token. */
+  /** AWS's function, after Secrets Manager has tried again with the same token. */
   officialAgain: FaultCount
-  /** Keyturn, whose execution then rolls back. */
+  /** Keyturn, after its execution has rolled back. */
   keyturn: FaultCount
-  /** Keyturn, if nothing of it ran any more. */
+  /** Keyturn, if nothing of it ran after the fault. */
   keyturnStopped: FaultCount
 }
 
+/** Plays all faults of all cases. @param tell called with a sentence about each case */
 export async function playFaults(
   { mortals, cases, embedded }: FaultSetup,
   tell: (sentence: string) => void,
 ): Promise<FaultRow[]> {
   const rows: FaultRow[] = []
-  const own = new Map<SubjectSetting, KeyturnCounts>()
-  for (const one of cases) {
-    const { setting, title, rotates } = one
-    const keyturn = own.get(setting) ?? (await playKeyturn(embedded, setting))
-    own.set(setting, keyturn)
-    const row: FaultRow = { title, rotates, ...(await playOfficial(mortals, one)), ...keyturn }
+  const keyturnCounts = new Map<SubjectSetting, KeyturnCounts>()
+  for (const testCase of cases) {
+    const { setting, title, rotates } = testCase
+    const keyturn = keyturnCounts.get(setting) ?? (await playKeyturn(embedded, setting))
+    keyturnCounts.set(setting, keyturn)
+    const row: FaultRow = { title, rotates, ...(await playOfficial(mortals, testCase)), ...keyturn }
     tell(`${title}: ${describeRow(row)}`)
     rows.push(row)
   }
@@ -41,9 +42,9 @@ export async function playFaults(
 type KeyturnCounts = Pick<FaultRow, 'keyturn' | 'keyturnStopped'>
 
 async function playKeyturn({ tasks }: Embedded, setting: SubjectSetting): Promise<KeyturnCounts> {
-  const whole = makeMortalTasks(tasks, undefined)
-  await (await Subject.create(setting)).rotate(whole.tasks)
-  const deaths = deathsOf(whole.operations.length)
+  const withoutFault = makeMortalTasks(tasks, undefined)
+  await (await Subject.create(setting)).rotate(withoutFault.tasks)
+  const deaths = deathsOf(withoutFault.operations.length)
   const afterDeath = async (death: Death, afterwards: Afterwards) => {
     const subject = await Subject.create(setting)
     await subject.rotate(makeMortalTasks(tasks, death, afterwards).tasks)
@@ -55,25 +56,28 @@ async function playKeyturn({ tasks }: Embedded, setting: SubjectSetting): Promis
   }
 }
 
-async function playOfficial(mortals: OfficialProcesses, one: Case) {
-  const { setting, name } = one
-  const again: Verdict[] = []
-  const deaths = deathsOf(await countOperations(mortals, one))
+async function playOfficial(mortals: OfficialProcesses, testCase: Case) {
+  const { setting, name } = testCase
+  const verdictsAgain: Verdict[] = []
+  const deaths = deathsOf(await countOperations(mortals, testCase))
   const official = await countVerdicts(deaths, async death => {
     const subject = await Subject.create(setting)
     const token = subject.announceRotation()
     await mortals.rotate(name, subject.secret, token, death)
     const verdict = await subject.judge()
     await mortals.rotate(name, subject.secret, token)
-    again.push(await subject.judge())
+    verdictsAgain.push(await subject.judge())
     return verdict
   })
-  return { official, officialAgain: sumVerdicts(again) }
+  return { official, officialAgain: sumVerdicts(verdictsAgain) }
 }
 
-async function countVerdicts(deaths: Death[], die: (death: Death) => Promise<Verdict>): Promise<FaultCount> {
+async function countVerdicts(
+  deaths: Death[],
+  rotateAndDie: (death: Death) => Promise<Verdict>,
+): Promise<FaultCount> {
   const verdicts: Verdict[] = []
-  for (const death of deaths) verdicts.push(await die(death))
+  for (const death of deaths) verdicts.push(await rotateAndDie(death))
   return sumVerdicts(verdicts)
 }
 
@@ -83,6 +87,7 @@ const sumVerdicts = (verdicts: Verdict[]): FaultCount => ({
   stuck: verdicts.filter(({ stuck }) => stuck).length,
 })
 
+/** The counts of a row, in the order of the table's columns. */
 const COLUMNS = ['official', 'officialAgain', 'keyturn', 'keyturnStopped'] as const
 
 const formatFaultCount = ({ faults, lockedOut, stuck }: FaultCount) =>
@@ -91,7 +96,7 @@ const formatFaultCount = ({ faults, lockedOut, stuck }: FaultCount) =>
 const describeRow = (row: FaultRow) =>
   `locked out and stuck: ${COLUMNS.map(name => formatFaultCount(row[name])).join('; ')}`
 
-/** All rows as one, but for those in which AWS's function rotates nothing. */
+/** The sum of all rows in which AWS's function can rotate. */
 function totalRow(all: FaultRow[]): FaultRow {
   const rows = all.filter(({ rotates }) => rotates)
   const add = (name: (typeof COLUMNS)[number]): FaultCount => ({
@@ -108,9 +113,10 @@ function totalRow(all: FaultRow[]): FaultRow {
   return { title: 'all but "as it is"', rotates: true, official, officialAgain, keyturn, keyturnStopped }
 }
 
+/** The heading of the section on faults. */
 export const FAULTS_HEADING = '## One fault for good'
 
-/** What RESULTS.md says of faults. */
+/** The section of RESULTS.md on faults. */
 export function faultsSection(rows: FaultRow[]): string {
   const cells = [...rows, totalRow(rows)].map(row => [
     row.title,

@@ -3,39 +3,39 @@ import { makeSerialRunner } from '../serialRunner.ts'
 import type { Death } from './mortal.ts'
 import { CountedProcess, runCounted } from './operations.ts'
 
-/** What becomes of a rotation whose process died: it is rolled back by another, or nothing runs any more. */
+/** What follows when a rotation's process has died: another process rolls back, or nothing runs any more. */
 export type Afterwards = 'rolled back' | 'stopped'
 
 /**
- * Keyturn's functions, whose process dies once. The step that it dies in is not tried again: each try dies. `operations` has
- * what was done until then.
+ * Makes tasks that run Keyturn's functions as in a process that dies once. The state in which it dies fails at each try.
+ * @returns the tasks, and the operations that they did until then
  */
 export function makeMortalTasks(
   tasks: Tasks,
   dies: Death | undefined,
   afterwards: Afterwards = 'rolled back',
 ): { tasks: Tasks; operations: string[] } {
-  const life = new CountedProcess(dies)
+  const counted = new CountedProcess(dies)
   let diedIn: string | undefined
-  const inOrder = makeSerialRunner()
-  const mortal =
+  const runSerially = makeSerialRunner()
+  const makeMortal =
     (state: string, task: Task): Task =>
     input =>
-      inOrder(async () => {
+      runSerially(async () => {
         if (diedIn === state || (diedIn && afterwards === 'stopped')) throw processKilledError()
         if (diedIn) return task(input)
         try {
-          const result = await runCounted(life, async () => task(input))
-          if (!life.isDead) return result
+          const result = await runCounted(counted, async () => task(input))
+          if (!counted.isDead) return result
         } catch (error) {
-          if (!life.isDead) throw error
+          if (!counted.isDead) throw error
         }
         diedIn = state
         throw processKilledError()
       })
-  const all = Object.entries(tasks).map(([state, task]) => [state, mortal(state, task)])
-  return { tasks: Object.fromEntries(all), operations: life.operations }
+  const mortalTasks = Object.entries(tasks).map(([state, task]) => [state, makeMortal(state, task)])
+  return { tasks: Object.fromEntries(mortalTasks), operations: counted.operations }
 }
 
-/** No definition retries an error of this name. */
+/** An error whose name no state machine retries. */
 const processKilledError = () => Object.assign(new Error('the process was killed'), { name: 'Killed' })

@@ -3,11 +3,12 @@ import { Connection } from 'mysql2'
 import pg from 'pg'
 import type { Death } from './mortal.ts'
 
-/** What a process dies of. No code of ours can know it, so none can catch it by kind. */
+/** Thrown where a process dies. Keyturn's code does not know this class, so it cannot catch it by its kind. */
 class ProcessDied extends Error {}
 
-/** One process of Keyturn's: what it did to the outside, in order. Once it is dead nothing it does has an effect any more. */
+/** Simulates a process whose operations are counted. Once it is dead, each further operation throws and has no effect. */
 export class CountedProcess {
+  /** The operations so far, in order. */
   readonly operations: string[] = []
   isDead = false
   readonly #dies: Death | undefined
@@ -16,34 +17,34 @@ export class CountedProcess {
     this.#dies = dies
   }
 
-  /** Counts an operation. @returns its number @throws if the process dies before it */
+  /** Counts an operation. @returns its number @throws if the process dies before it, or is dead */
   beginOperation(operation: string): number {
     if (this.isDead) throw new ProcessDied()
     const at = this.operations.push(operation) - 1
-    this.#pass(at, 'before')
+    this.#dieAt(at, 'before')
     return at
   }
 
-  /** @throws if the process dies after it */
+  /** Ends an operation. @throws if the process dies after it, or is dead */
   endOperation(at: number): void {
     if (this.isDead) throw new ProcessDied()
-    this.#pass(at, 'after')
+    this.#dieAt(at, 'after')
   }
 
-  #pass(at: number, when: Death['when']): void {
+  #dieAt(at: number, when: Death['when']): void {
     if (this.#dies?.at !== at || this.#dies.when !== when) return
     this.isDead = true
     throw new ProcessDied()
   }
 }
 
-/** Whose calls to AWS, logins and statements are counted. */
+/** The process whose operations are counted now: calls to AWS, logins and statements. */
 let countedProcess: CountedProcess | undefined
 
-/** Runs what this process does as the life of one that may die. */
-export async function runCounted<T>(life: CountedProcess, run: () => Promise<T>): Promise<T> {
+/** Runs something as a counted process, which may die. */
+export async function runCounted<T>(counted: CountedProcess, run: () => Promise<T>): Promise<T> {
   wrapClients()
-  countedProcess = life
+  countedProcess = counted
   try {
     return await run()
   } finally {
@@ -53,7 +54,7 @@ export async function runCounted<T>(life: CountedProcess, run: () => Promise<T>)
 
 type Method = (this: object, ...words: never[]) => unknown
 
-/** Once for all: what it does while nothing is alive goes by. */
+/** Wraps AWS's client and the database drivers, once. They work as usual while no process is counted. */
 function wrapClients(): void {
   if (areClientsWrapped) return
   areClientsWrapped = true
@@ -64,28 +65,28 @@ function wrapClients(): void {
   )
   wrapMethod(pg.Client.prototype, 'connect', () => 'login')
   wrapMethod(pg.Client.prototype, 'query', () => 'statement')
-  watchMysql()
+  wrapMysql()
 }
 let areClientsWrapped = false
 
-/** Counts each call of a method that gives back a promise. */
-function wrapMethod(prototype: object, method: string, nameOf: (first: object) => string): void {
+/** Has each call of a method that returns a promise counted. @param nameOf the operation's name, by the first argument */
+function wrapMethod(prototype: object, method: string, nameOf: (argument: object) => string): void {
   const methods = prototype as Record<string, Method>
   const original = methods[method]
   if (!original) throw new Error(`there is no ${method}`)
   methods[method] = async function (...words) {
-    const life = countedProcess
-    if (!life) return await original.apply(this, words)
-    const at = life.beginOperation(nameOf(words[0] ?? {}))
+    const counted = countedProcess
+    if (!counted) return await original.apply(this, words)
+    const at = counted.beginOperation(nameOf(words[0] ?? {}))
     try {
       return await original.apply(this, words)
     } finally {
-      life.endOperation(at)
+      counted.endOperation(at)
     }
   }
 }
 
-/** The driver's connection, which knows no promises: it logs in by a first command, and answers by calling back. */
+/** mysql2's connection with callbacks, on which the one with promises is built. Its first command is the login. */
 type MysqlConnection = {
   addCommand(command: object): unknown
   on(event: 'error', listener: () => void): unknown
@@ -94,15 +95,16 @@ type MysqlConnection = {
   stream: { destroy(): void }
 }
 
-function watchMysql(): void {
+/** Wraps mysql2: a login ends when the connection is handed over as one with promises. */
+function wrapMysql(): void {
   const prototype = Connection.prototype as unknown as MysqlConnection
   const { addCommand, promise, query } = prototype
-  const logins = new WeakMap<object, () => void>()
+  const endOfLogin = new WeakMap<object, () => void>()
   prototype.addCommand = function (command) {
-    const life = command.constructor.name === 'ClientHandshake' ? countedProcess : undefined
+    const counted = command.constructor.name === 'ClientHandshake' ? countedProcess : undefined
     try {
-      const at = life?.beginOperation('login')
-      if (life && at !== undefined) logins.set(this, () => life.endOperation(at))
+      const at = counted?.beginOperation('login')
+      if (counted && at !== undefined) endOfLogin.set(this, () => counted.endOperation(at))
     } catch (error) {
       this.on('error', () => {})
       this.stream.destroy()
@@ -111,22 +113,22 @@ function watchMysql(): void {
     return addCommand.call(this, command)
   }
   prototype.promise = function () {
-    logins.get(this)?.()
+    endOfLogin.get(this)?.()
     return promise.call(this)
   }
   prototype.query = function (...words) {
-    const life = countedProcess
-    const answer = words.at(-1)
-    if (!life || typeof answer !== 'function') return query.apply(this, words)
-    const at = life.beginOperation('statement')
-    const answered = (...results: unknown[]) => {
+    const counted = countedProcess
+    const callback = words.at(-1)
+    if (!counted || typeof callback !== 'function') return query.apply(this, words)
+    const at = counted.beginOperation('statement')
+    const countedCallback = (...results: unknown[]) => {
       try {
-        life.endOperation(at)
-        answer(...results)
+        counted.endOperation(at)
+        callback(...results)
       } catch (error) {
-        answer(error)
+        callback(error)
       }
     }
-    return query.apply(this, [...words.slice(0, -1), answered])
+    return query.apply(this, [...words.slice(0, -1), countedCallback])
   }
 }

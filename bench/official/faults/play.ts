@@ -6,12 +6,13 @@ import { type FaultSetup, withFaultSetup } from './faultSetup.ts'
 import { faultsSection, playFaults } from './faults.ts'
 import { readRecordedStates, writeRecordedStates } from './halfDone.ts'
 
-/** What the parts `faults` and `compat` came to: what RESULTS.md is to say of faults, and whether compat went well. */
+/** The results of the parts `faults` and `compat`: the section of RESULTS.md, and whether nothing went wrong in `compat`. */
 type FaultResults = { section?: string; compatible: boolean }
 
 /**
- * Plays one of these parts or both. With `keep`, the states that AWS's functions leave are written down for the tests, and
- * nothing else is done with them.
+ * Plays one of these parts or both.
+ * @param wanted the parts
+ * @param keep with it the part `compat` only records the states that AWS's functions leave, for the tests
  */
 export const playFaultParts = (
   source: OfficialSource,
@@ -19,18 +20,19 @@ export const playFaultParts = (
   wanted: readonly string[],
   keep: boolean,
 ): Promise<FaultResults> =>
-  withFaultSetup(source, python, async ground => {
-    const compatible = !wanted.includes('compat') || (await isCompatible(ground, source.commit, keep))
+  withFaultSetup(source, python, async setup => {
+    const compatible = !wanted.includes('compat') || (await isCompatible(setup, source.commit, keep))
     if (!wanted.includes('faults')) return { compatible }
     say("faults: AWS's functions and Keyturn's die once for good, at each of their operations ...")
-    return { compatible, section: faultsSection(await playFaults(ground, say)) }
+    return { compatible, section: faultsSection(await playFaults(setup, say)) }
   })
 
-async function isCompatible(ground: FaultSetup, commit: string, keep: boolean): Promise<boolean> {
+/** Plays the part `compat`. @returns whether nothing went wrong */
+async function isCompatible(setup: FaultSetup, commit: string, keep: boolean): Promise<boolean> {
   const done = keep ? 'written down' : "rotated by Keyturn, by AWS's, and by Keyturn again"
   say(`compat: what AWS's functions leave half done is ${done} ...`)
   const { states, faults, wrong } = await playCompat(
-    ground,
+    setup,
     keep ? undefined : readRecordedStates().states,
     say,
   )

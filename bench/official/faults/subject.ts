@@ -14,17 +14,18 @@ import { Credential } from '../../../rotation/credential.ts'
 import { cloneNameOf, type Database } from './databases.ts'
 import { type HalfDone, keyOf, type Start, VALUE_NAMES, type ValueName } from './halfDone.ts'
 
-/** What the subjects of one strategy on one server share. */
+/** What all subjects of one kind of rotation on one server have in common. */
 export type SubjectSetting = {
   embedded: Embedded
   database: Database
   strategy: HalfDone['strategy']
   start: Start
   app: App
-  /** Of the admin's secret, if the strategy needs one. */
+  /** ARN of the admin's secret, if the strategy needs one. */
   admin: string | undefined
 }
 
+/** Makes a setting: a user in the database, and the admin's secret if the strategy needs one. */
 export async function makeSetting(
   embedded: Embedded,
   database: Database,
@@ -40,14 +41,15 @@ export async function makeSetting(
   return { embedded, database, strategy, start, app, admin }
 }
 
-/** What is wrong with a secret, as its application and an operator see it. */
+/** Whether something is wrong with a secret: `lockedOut` if current does not log in, `stuck` if a version is pending. */
 export type Verdict = { lockedOut: boolean; stuck: boolean }
 
-/** One secret and its users, which AWS's functions and Keyturn rotate, put to a known start. */
+/** A secret and its database users, in a known state, which AWS's functions and Keyturn rotate. */
 export class Subject {
+  /** ARN of the secret. */
   readonly secret: string
   readonly #setting: SubjectSetting
-  /** The version's token and what is known of its value. */
+  /** The token of the version that holds each value. */
   readonly #tokens = new Map<ValueName, string>()
 
   private constructor(setting: SubjectSetting, secret: string) {
@@ -55,19 +57,28 @@ export class Subject {
     this.secret = secret
   }
 
+  /** Makes a new secret, and puts the setting's users into the state of its `start`. */
   static async create(setting: SubjectSetting): Promise<Subject> {
     const { embedded, database, strategy, start, app, admin } = setting
-    const own = Credential.parse(JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }))
+    const userCredential = Credential.parse(
+      JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }),
+    )
     const username = strategy === 'single-user' ? app.user : cloneNameOf(app)
-    const other = own.with({ username, password: `other-${randomHex(12)}` })
-    const stored = { first: [own], settled: [other, own], 'on the clone': [own, other] }
-    const [first, ...later] = stored[start]
+    const otherCredential = userCredential.with({ username, password: `other-${randomHex(12)}` })
+    const valuesByStart = {
+      first: [userCredential],
+      settled: [otherCredential, userCredential],
+      'on the clone': [userCredential, otherCredential],
+    }
+    const [first, ...later] = valuesByStart[start]
+
     await database.dropClone(app)
-    await database.setPassword(own)
+    await database.setPassword(userCredential)
     if (username !== app.user && later.length) {
       await database.makeClone(app, await database.grantsOfCompleteClone(app))
-      await database.setPassword(other)
+      await database.setPassword(otherCredential)
     }
+
     const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy }
     const token = randomUUID()
     const { ARN = '' } = await embedded.secrets.send(
@@ -84,7 +95,7 @@ export class Subject {
     return subject
   }
 
-  /** Announces a rotation, as Secrets Manager does. @returns its token */
+  /** Adds a pending version without a value, as Secrets Manager does at the start of a rotation. @returns its token */
   announceRotation(): string {
     const { embedded } = this.#setting
     const token = embedded.secretsManager.stagePending(this.secret)
@@ -92,7 +103,7 @@ export class Subject {
     return token
   }
 
-  /** Makes the state what AWS's functions left elsewhere. @throws if it is not the same afterwards */
+  /** Puts the secret and its users into a recorded state. @throws Error if `readState` then finds another one */
   async restoreState(state: HalfDone): Promise<void> {
     const { database, app } = this.#setting
     if (state.labels.new) this.announceRotation()
@@ -115,6 +126,7 @@ export class Subject {
       throw new Error(`the state could not be made: ${keyOf(state)}, and is ${keyOf(found)}`)
   }
 
+  /** Reads the state of the secret and its users. */
   async readState(): Promise<HalfDone> {
     const { database, strategy, start, app } = this.#setting
     const stages = await this.#stages()
@@ -136,6 +148,7 @@ export class Subject {
     )
   }
 
+  /** Looks whether current logs in and no version is pending. */
   async judge(): Promise<Verdict> {
     const { database } = this.#setting
     const stages = Object.values(await this.#stages())
@@ -147,8 +160,9 @@ export class Subject {
   }
 
   /**
-   * Rotates by Keyturn: anew, or as Secrets Manager's next try of the version that is announced. @returns the name of the
-   * error that it ended with, if it did
+   * Rotates by Keyturn.
+   * @param again with it this is another try of the pending version, by its token
+   * @returns the name of the error, if the execution failed
    */
   async rotate(tasks: Tasks = this.#setting.embedded.tasks, again = false): Promise<string | undefined> {
     const token = (again && this.#tokens.get('new')) || randomUUID()
@@ -157,23 +171,25 @@ export class Subject {
     return failure?.error
   }
 
+  /** The staging labels of each version, by its id. */
   async #stages(): Promise<Record<string, string[]>> {
     const { secrets } = this.#setting.embedded
     const { VersionIdsToStages } = await secrets.send(new DescribeSecretCommand({ SecretId: this.secret }))
     return VersionIdsToStages ?? {}
   }
 
+  /** The value whose password this user has. */
   async #valueOf(user: string): Promise<ValueName | undefined> {
     for (const value of VALUE_NAMES.toReversed()) {
       const credential = await this.#read(value)
-      // Not in a database: a clone that is half made may not be let into it.
+      // The login names no database, as an incomplete clone may not be allowed to connect to it.
       const login = credential?.with({ dbname: undefined })
       if (login?.username === user && (await this.#setting.database.admits(login))) return value
     }
     return undefined
   }
 
-  /** Without a value, one that is stored nowhere. */
+  /** Sets the password that a value has; without `value` one that no version has. */
   async #setPassword(username: string, value: ValueName | undefined): Promise<void> {
     const credential = value
       ? await this.#read(value)
@@ -181,6 +197,7 @@ export class Subject {
     if (credential) await this.#setting.database.setPassword(credential)
   }
 
+  /** Reads a value, if its version exists and has one. */
   async #read(value: ValueName): Promise<Credential | undefined> {
     const VersionId = this.#tokens.get(value)
     return VersionId ? this.#readBy({ VersionId }) : undefined
@@ -197,13 +214,15 @@ export class Subject {
     }
   }
 
+  /** Writes a value into its version, which is made if it does not exist. */
   async #put(value: ValueName, credential: Credential, VersionStages: string[]): Promise<void> {
     const token = this.#tokens.get(value) ?? randomUUID()
     this.#tokens.set(value, token)
-    const text = { SecretId: this.secret, ClientRequestToken: token, SecretString: credential.serialize() }
-    await this.#setting.embedded.secrets.send(new PutSecretValueCommand({ ...text, VersionStages }))
+    const version = { SecretId: this.secret, ClientRequestToken: token, SecretString: credential.serialize() }
+    await this.#setting.embedded.secrets.send(new PutSecretValueCommand({ ...version, VersionStages }))
   }
 
+  /** Moves AWSCURRENT to the new version. */
   async #promote(): Promise<void> {
     const [MoveToVersionId, RemoveFromVersionId] = [this.#tokens.get('new'), this.#tokens.get('current')]
     const move = { SecretId: this.secret, VersionStage: 'AWSCURRENT', MoveToVersionId, RemoveFromVersionId }
@@ -211,6 +230,7 @@ export class Subject {
   }
 }
 
+/** How many of all grants these are. */
 function shareOf(grants: string[], all: string[]): 'nothing' | 'part' | 'all' {
   const held = all.filter(grant => grants.includes(grant)).length
   if (held === all.length) return 'all'
