@@ -76,28 +76,23 @@ export class Drill {
     await regions.startStandby()
     const billing = await regions.enrol('billing', { admin: 'master' })
     const shop = await regions.enrol('shop')
-    const makeSecret = (
-      user: string,
-      arns: SecretArns,
-      lostWhen: RotationMoment,
-      description: string,
-    ): DrilledSecret => {
-      const application = new SteadyApplication(this.#applicationIn('from', arns.from))
-      return { user, arns, application, lostWhen, description }
-    }
+    const applicationOf = ({ from }: SecretArns) => new SteadyApplication(this.#applicationIn('from', from))
     this.#secrets = [
-      makeSecret(
-        'billing',
-        billing,
-        { when: 'in the grace time' },
-        'in its grace time: AWSCURRENT is the other user, and the one before still logs in',
-      ),
-      makeSecret(
-        'shop',
-        shop,
-        { when: 'after', state: 'SetSecret' },
-        'after SetSecret: the database knows the new password alone, and AWSCURRENT is the old one',
-      ),
+      {
+        user: 'billing',
+        arns: billing,
+        application: applicationOf(billing),
+        lostWhen: { when: 'in the grace time' },
+        description: 'in its grace time: AWSCURRENT is the other user, and the one before still logs in',
+      },
+      {
+        user: 'shop',
+        arns: shop,
+        application: applicationOf(shop),
+        lostWhen: { when: 'after', state: 'SetSecret' },
+        description:
+          'after SetSecret: the database knows the new password alone, and AWSCURRENT is the old one',
+      },
     ]
 
     const [lostServer, standby] = [regions.embedded.postgres, regions.standby].map(

@@ -20,8 +20,9 @@ import { type PostgresStandby, startStandbyOf } from '../servers/postgresStandby
 import { freePort } from '../servers/spawn.ts'
 import { SecondRegion } from './secondRegion.ts'
 
-/** The Region that is lost, and the one that goes on. */
+/** The Region that is lost. */
 export const LOST_REGION = 'eu-west-1'
+/** The Region in which the secrets are promoted. */
 export const SURVIVING_REGION = 'eu-central-1'
 
 /** A moment of a rotation: before or after a state, or in the grace time, which several states can stand for. */
