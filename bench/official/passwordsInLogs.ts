@@ -50,8 +50,8 @@ export async function readLogs(
 }
 
 /** The passwords of the current and the pending version. */
-async function passwordsOf({ shelf }: Scene, secret: string): Promise<string[]> {
-  const values = [await shelf.read(secret, 'current'), await shelf.read(secret, 'pending')]
+async function passwordsOf({ valueStore }: Scene, secret: string): Promise<string[]> {
+  const values = [await valueStore.read(secret, 'current'), await valueStore.read(secret, 'pending')]
   return values.flatMap(value => (value ? JSON.parse(value).password : []))
 }
 

@@ -23,7 +23,7 @@ export type Scene = {
   secretsManager: SecretsManagerServer
   /** The Step Functions that functions ask. It has no executions, as the measured ones do not run in it. */
   stepFunctions: StepFunctionsServer
-  shelf: SecretValueStore
+  valueStore: SecretValueStore
   server: RunningPostgres | RunningMysql
   /** The certificate and key of all local AWS services. */
   tls: CertificateFiles
@@ -68,10 +68,10 @@ export async function withScene<T>(
   const log = stack.adopt(openSync(database.logFile, 'r'), closeSync)
   const roots = join(home, 'roots.pem')
   await writeTrustedCertificates(python, [issuer, caFile], roots)
-  const shelf = new SecretValueStore(clientAt(secretsManager.url, issuer))
-  const enrol = (alternating: boolean) => enrolIn(shelf, database, alternating)
+  const valueStore = new SecretValueStore(clientAt(secretsManager.url, issuer))
+  const enrol = (alternating: boolean) => enrolIn(valueStore, database, alternating)
   const pendingPassword = async (secret: string) =>
-    JSON.parse((await shelf.read(secret, 'pending')) ?? '{}').password
+    JSON.parse((await valueStore.read(secret, 'pending')) ?? '{}').password
   const takeSeen = (): Seen => ({
     calls: [secretsManager, stepFunctions].flatMap(({ calls }) =>
       calls.splice(0).map(({ action }) => action),
@@ -79,7 +79,7 @@ export async function withScene<T>(
     ...loginsIn(engine, readFileSync(log, 'utf8')),
   })
   const { server } = database
-  const scene = { engine, name, secretsManager, stepFunctions, shelf, server, tls, issuer, roots, home }
+  const scene = { engine, name, secretsManager, stepFunctions, valueStore, server, tls, issuer, roots, home }
   return await use({ ...scene, enrol, takeSeen, pendingPassword })
 }
 
@@ -104,16 +104,20 @@ async function startDatabase(engine: Engine): Promise<Database> {
 }
 
 /** Makes a user and its secret. @returns the ARN of the secret */
-async function enrolIn(shelf: SecretValueStore, database: Database, alternating: boolean): Promise<string> {
+async function enrolIn(
+  valueStore: SecretValueStore,
+  database: Database,
+  alternating: boolean,
+): Promise<string> {
   // By default AWS's functions for MySQL accept 16 characters at most, and the clone's name has `_clone` more.
   const user = `app_${postgres.randomHex(3)}`
   const { current, admin } = await database.makeApp(user)
   const { masterarn: _, ...value } = JSON.parse(current.serialize())
   const put = (value: object) =>
-    shelf.put(`official/${user}`, JSON.stringify(value), { 'keyturn:managed': 'true' })
+    valueStore.put(`official/${user}`, JSON.stringify(value), { 'keyturn:managed': 'true' })
   if (!alternating) return put(value)
   const tags = { 'keyturn:admin': 'true' }
-  const masterarn = await shelf.put(`official/admin-of-${user}`, admin.serialize(), tags)
+  const masterarn = await valueStore.put(`official/admin-of-${user}`, admin.serialize(), tags)
   return put({ ...value, masterarn })
 }
 

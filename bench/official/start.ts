@@ -16,7 +16,7 @@ export type Starts = { database: string; pairs: Pairs<Start> }
 
 /** Starts a function of each side `pairs` times, in turns, and has each log in once. */
 export async function timeStarts(scene: Scene, sides: ComparisonInputs, pairs: number): Promise<Starts> {
-  const value = JSON.parse((await scene.shelf.read(await scene.enrol(false), 'current')) ?? '')
+  const value = JSON.parse((await scene.valueStore.read(await scene.enrol(false), 'current')) ?? '')
   return {
     database: scene.name,
     pairs: await takeInTurns(pairs, {

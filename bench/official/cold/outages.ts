@@ -70,6 +70,6 @@ export async function measureOutage(
   const [move] = moves
   if (!move?.ended || move.error || moves.length > 1)
     throw new Error(`AWSCURRENT was moved by ${moves.length} calls, not by one`)
-  const { username } = JSON.parse((await scene.shelf.read(secret, 'current')) ?? '{}')
+  const { username } = JSON.parse((await scene.valueStore.read(secret, 'current')) ?? '{}')
   return { ...cost, outageMs: move.ended - (await readChangeTime(username)) }
 }

@@ -79,7 +79,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
   })
 
   test('an engine of Keyturn logs in with the stored value, and with no other', async () => {
-    const value = JSON.parse((await scene.shelf.read(await scene.enrol(false), 'current')) ?? '')
+    const value = JSON.parse((await scene.valueStore.read(await scene.enrol(false), 'current')) ?? '')
     const entry = new URL('../../../rotation/engines/postgres/postgres.ts', import.meta.url).href
     await using functions = new FunctionsProcess(scene)
     expect((await functions.login(entry, value)).wall).toBeGreaterThan(0)
@@ -88,7 +88,7 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
 
   test('an application fails while the stored value does not log in, and recovers when it does', async () => {
     const secret = await scene.enrol(false)
-    const value = JSON.parse((await scene.shelf.read(secret, 'current')) ?? '')
+    const value = JSON.parse((await scene.valueStore.read(secret, 'current')) ?? '')
     const change = () =>
       runStatements(scene.server as PostgresServer, `alter role ${value.username} password 'second'`)
     const client = clientAt(scene.secretsManager.url, scene.issuer)
