@@ -100,7 +100,7 @@ describe('a rehearsal', () => {
     expect(run).toHaveBeenCalledExactlyOnceWith('select 1')
     await rehearseFinish(watching, rotation)
     await rehearseRollback(watching, rotation)
-    expect(seen.slice(3)).toEqual(['rehearse', 'describe', 'read', 'read'])
+    expect(seen.slice(3)).toEqual(['rehearsePromote', 'describe', 'read', 'read'])
     expect(await store.describe(id)).toEqual(labels)
     expect(await inDatabase()).toEqual(rows)
     expect(admin).not.toHaveBeenCalled()
@@ -190,7 +190,7 @@ describe('a rehearsal', () => {
       ] as const) {
         const refusing = new Proxy(store, {
           get: (target, member) =>
-            ['describe', 'read', 'rehearse'].includes(String(member))
+            ['describe', 'read', 'rehearsePromote'].includes(String(member))
               ? () => Promise.reject(error)
               : Reflect.get(target, member, target),
         })

@@ -291,12 +291,15 @@ describe('rollback', () => {
       untouched.add(secondToken)
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
         name: 'LockedOut',
-        before: true,
+        wasLockedOutBefore: true,
         message: expect.stringMatching(found),
       })
       expect((await store.describe(id)).pending).toBeUndefined()
       // A process that died before it could answer is asked again.
-      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut', before: true })
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
+        name: 'LockedOut',
+        wasLockedOutBefore: true,
+      })
     }
 
     test('a password that was changed outside', async () => {
@@ -316,7 +319,7 @@ describe('rollback', () => {
       untouched.add(rotation.token)
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
         name: 'LockedOut',
-        before: true,
+        wasLockedOutBefore: true,
         message: expect.stringContaining(
           `changed nothing; the previous value, of user "${app.user}_clone", logs in`,
         ),
@@ -328,7 +331,10 @@ describe('rollback', () => {
       await setUpSecret(singleUserTags, app.current.with({ password: 'wrong' }))
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       pipeline.hasChangedNothing = () => Promise.reject(new Unreachable('Step Functions: no route'))
-      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'LockedOut', before: false })
+      await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
+        name: 'LockedOut',
+        wasLockedOutBefore: false,
+      })
       expect((await store.describe(id)).pending).toBe(secondToken)
     })
   })

@@ -253,7 +253,7 @@ describe('the way to the server', () => {
     await setUpSecret(single)
     const issuerless = {
       ...looking(fine),
-      engines: async () => new Postgres({ caFile: inject('postgres').at(-1)?.caFile ?? '' }),
+      loadCheckEngine: async () => new Postgres({ caFile: inject('postgres').at(-1)?.caFile ?? '' }),
     }
     const foreign = await run(issuerless)
     expect(of(foreign, 'tls')).toMatch(/^failed TlsFailed /)
@@ -273,7 +273,7 @@ describe('the way to the server', () => {
 
   test('clear text is a warning', async () => {
     await setUpSecret(single, credentialFor(server, app.user, 'p', { ssl: false }))
-    const plain = { ...looking(), engines: async () => new Opaque() }
+    const plain = { ...looking(), loadCheckEngine: async () => new Opaque() }
     expect(of(await run(plain), 'tls')).toMatch(/^warning .*clear text/)
     expect(of(await run(), 'tls')).toMatch(/^failed TlsFailed .*the server wants TLS/)
   })
@@ -307,7 +307,7 @@ describe('current', () => {
 
   test('that logs in through a pooler without the tag', async () => {
     await setUpSecret(single)
-    const pooled = { ...fine, pooled: true }
+    const pooled = { ...fine, behindPooler: true }
     expect(of(await run(looking(pooled)), 'pooler')).toMatch(
       /^failed NotPermitted .*a pooler stands in between/,
     )
@@ -388,7 +388,7 @@ describe('all looks together', () => {
       ...fine,
       wouldClone: clones,
       [Symbol.asyncDispose]: closed,
-      roomFor: () => held.promise.then(() => 10),
+      countFreeConnections: () => held.promise.then(() => 10),
     }
     const found = await run(looking(late, { timeoutMs: 300 }))
     expect(found.result).toBe('failed')
