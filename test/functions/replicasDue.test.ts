@@ -98,7 +98,7 @@ async function run({ at = '12:00:03Z', hours = 1.5 } = {}): Promise<RunPlan> {
   const tomorrow = new Date(Date.now() + 24 * hour).toISOString().slice(0, 10)
   const now = new Date(`${tomorrow}T${at}`)
   vi.useFakeTimers({ toFake: ['Date'], now })
-  scheduled = scheduled.map(one => ({ ...one, since: new Date(now.getTime() - hours * hour) }))
+  scheduled = scheduled.map(one => ({ ...one, currentSince: new Date(now.getTime() - hours * hour) }))
   return (await findDue({ run: 'run-1', overlaps: true })) as RunPlan
 }
 const planned = ({ groups }: RunPlan) =>

@@ -179,7 +179,7 @@ describe('an announcement', () => {
   test.each(['ThrottlingException', 'AccessDeniedException'])('is unproven: %s', async error => {
     failing = error
     expect(await weighed(rotationFailedEvent)).toMatchObject({
-      worth: 'unknown',
+      verdict: 'unknown',
       why: `Step Functions: ${error}`,
     })
   })
@@ -198,15 +198,15 @@ describe("an event of AWS's services", () => {
   test('of Step Functions is true, with the state from the history', async () => {
     did(['SetSecret', rotation], ['Grace', rotation])
     expect(await weighed(executionFailedEvent('ABORTED'))).toMatchObject({
-      worth: 'proven',
-      last: { state: 'Grace', input: { id: 'shop/database' } },
+      verdict: 'proven',
+      lastState: { state: 'Grace', input: { id: 'shop/database' } },
     })
   })
 
   test('of Step Functions is true also if the history cannot be read', async () => {
     failing = 'ThrottlingException'
     const found = await weighed(executionFailedEvent('ABORTED'))
-    expect(found).toMatchObject({ worth: 'proven', why: 'Step Functions: ThrottlingException' })
-    expect(found).not.toHaveProperty('last')
+    expect(found).toMatchObject({ verdict: 'proven', why: 'Step Functions: ThrottlingException' })
+    expect(found).not.toHaveProperty('lastState')
   })
 })
