@@ -2,7 +2,10 @@ import { isAccessDenied, isTemporary, type SdkError } from '../rotation/callAws.
 import { RotationError } from '../rotation/errors.ts'
 import { CommandError, EXIT, type ExitCode } from './exit.ts'
 
-/** An error of a call, with what was called: see markErrors in clients.ts. */
+/**
+ * An error of a call to AWS, with the service, the operation and the AWS profile of the call. `Clients` (clients.ts) adds those
+ * three to each error that the SDK throws.
+ */
 export type CallFailure = SdkError & {
   service?: string
   operation?: string
@@ -17,7 +20,8 @@ const NO_ANSWER =
   /ECONN|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|EPIPE|ETIMEDOUT|^TimeoutError$|^AggregateError$|NetworkingError/
 
 /**
- * What an error of AWS, or of the SDK on the way there, says to a person. What is none of these is returned as it is.
+ * Turns an error of AWS or of its SDK into a CommandError that says what went wrong and what to do.
+ * @returns that CommandError; any other error unchanged
  */
 export function explainError(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof CommandError) return error
@@ -25,34 +29,40 @@ export function explainError(error: unknown): unknown {
   return credentialsProblem(failure) ?? settingsProblem(failure) ?? callProblem(failure) ?? error
 }
 
-/** Why a call failed, for a command that goes on without it. @throws the error, if it is none that can be explained */
+/**
+ * Why a call to AWS failed, in one line, for a command that goes on without the result of that call.
+ * @throws the error itself, unless `explainError` can explain it
+ */
 export function whyFailed(error: unknown): string {
-  const told = explainError(error)
-  if (told instanceof CommandError) return told.message
+  const explained = explainError(error)
+  if (explained instanceof CommandError) return explained.message
   throw error
 }
 
-/** What went wrong, and what to do. */
+/** A failure as a command prints it: the exit code, what went wrong (`says`), and what to do (`remedy`). */
 export type ExplainedFailure = { code: ExitCode; says: string; remedy?: string }
 
-/** The same of any error, for a command that goes on with others. */
+/** Explains any error, also an unexpected one, for a command that goes on with its other credentials. */
 export function explainFailure(error: unknown): ExplainedFailure {
-  const told = explainError(error)
-  if (!(told instanceof CommandError))
+  const explained = explainError(error)
+  if (!(explained instanceof CommandError))
     return {
       code: EXIT.failed,
-      says: `an unexpected ${told instanceof Error ? `${told.name}: ${told.message}` : told}`,
+      says: `an unexpected ${explained instanceof Error ? `${explained.name}: ${explained.message}` : explained}`,
     }
-  const { code, message, remedy } = told
+  const { code, message, remedy } = explained
   return { code, says: message, ...(remedy && { remedy }) }
 }
 
-/** What callAws.ts has made of a call's error: its message names the service, and then the error or the service's words. */
+/**
+ * Reads a call's failure back from the error that rotation/callAws.ts makes of it, whose message is `Service: rest`. For
+ * NotPermitted the rest is the service's own message, for every other name the rest begins with the name of AWS's error.
+ */
 function toCallFailure({ name, message }: RotationError): CallFailure {
   const [, service = 'AWS', rest = message] = /^([\w ]+): (.*)$/s.exec(message) ?? []
   if (name === 'NotPermitted') return Object.assign(new Error(rest), { name: 'AccessDenied', service })
-  const [own = name] = rest.split(',')
-  return Object.assign(new Error(rest), { name: own, service, $fault: 'client' })
+  const [awsName = name] = rest.split(',')
+  return Object.assign(new Error(rest), { name: awsName, service, $fault: 'client' })
 }
 
 function credentialsProblem(failure: CallFailure): CommandError | undefined {
@@ -67,7 +77,7 @@ function credentialsProblem(failure: CallFailure): CommandError | undefined {
     return deniedError(
       failure,
       profile
-        ? `the profile ${profile} is not there, or has no credentials`
+        ? `the profile ${profile} does not exist, or has no credentials`
         : 'there are no credentials for AWS',
       profile
         ? 'See `aws configure list-profiles`, and name one of these with --profile.'
@@ -93,8 +103,8 @@ function settingsProblem(failure: CallFailure): CommandError | undefined {
   if (/Invalid URL|Region not accepted|endpoint.*(?:invalid|not a valid)/i.test(failure.message))
     return new CommandError(
       EXIT.usage,
-      `the endpoint or the Region is none: ${failure.message}`,
-      'See --region and the variables AWS_ENDPOINT_URL….',
+      `the endpoint or the Region is not valid: ${failure.message}`,
+      'Check --region and the variables AWS_ENDPOINT_URL….',
       failure,
     )
   return undefined
@@ -112,13 +122,13 @@ function callProblem(failure: CallFailure): CommandError | undefined {
     return new CommandError(
       EXIT.failed,
       `${service} does not answer (${code ?? name})`,
-      'See the network, --region, and the variables AWS_ENDPOINT_URL….',
+      'Check the network, --region, and the variables AWS_ENDPOINT_URL….',
       failure,
     )
   if (isTemporary(failure))
     return new CommandError(
       EXIT.failed,
-      `${service} asks for fewer calls, or failed on its side (${name})`,
+      `${service} throttled the call, or failed on its side (${name})`,
       'Repeat the command a little later.',
       failure,
     )
@@ -126,21 +136,24 @@ function callProblem(failure: CallFailure): CommandError | undefined {
   return otherAwsError(failure)
 }
 
-/** An error that nothing better is known of. The SDK calls it Unknown where an answer names none, as that of a proxy. */
+/**
+ * Any other error that a service answered. The SDK names an error Unknown when the answer has no name for it, such as the
+ * answer of a proxy.
+ */
 function otherAwsError(failure: CallFailure): CommandError {
   const { name, message, service = 'AWS', operation = 'a call', $metadata } = failure
   if (name !== 'Unknown' && name !== 'UnknownError')
     return new CommandError(
       EXIT.failed,
       `${service}: ${operation}: ${name}: ${message}`,
-      `AWS's reference of ${operation} says what this error means. Where it may pass, repeat the command.`,
+      `AWS's reference of ${operation} says what this error means. If it is temporary, repeat the command.`,
       failure,
     )
   const status = $metadata?.httpStatusCode
   return new CommandError(
     EXIT.failed,
     `${service} answered ${operation} with an error that has no name${status ? ` (HTTP ${status})` : ''}`,
-    'That is seldom AWS: see a proxy on the way, --region, and the variables AWS_ENDPOINT_URL…; then repeat the command.',
+    'Such an answer seldom comes from AWS: check your proxy, --region, and the variables AWS_ENDPOINT_URL…; then repeat the command.',
     failure,
   )
 }

@@ -10,14 +10,15 @@ import { rotateSecret } from './rotateSecret.ts'
 import { outputOf, rotationArnPrefix, type Stack } from './stack.ts'
 
 /**
- * A rotation that was begun, or that runs already. `note` is what a person should know of how; `bySecretsManager` is set where
- * Secrets Manager began it, which tries again by itself.
+ * A rotation that was begun, or that was running already. `note` is a sentence for the user about how the rotation began.
+ * `bySecretsManager` is set if Secrets Manager began the rotation, which then retries a failed rotation by itself.
  */
 export type BegunRotation = { executionArn: string; note?: string; bySecretsManager?: true }
 
 /**
- * Begins a rotation: by Secrets Manager if that rotates the secret with this stack, else by an execution of its own. One
- * that runs already is not begun anew.
+ * Begins a rotation: with RotateSecret if Secrets Manager rotates the secret with this stack's function, else with an execution
+ * of the stack's own state machine. If a rotation is running already, no other is begun.
+ * @returns that rotation, new or running
  * @throws CommandError, or what AWS throws; then nothing was begun
  */
 export async function beginRotation(
@@ -29,12 +30,15 @@ export async function beginRotation(
   const executionArn = `${rotationArnPrefix(stack)}:${token}`
   if (found.store === 'secrets-manager' && found.secret.DeletedDate) throw deletedSecretError(found)
   const pending = await findPendingVersion(context, found)
-  const left = pending ? await findLastAttempt(context, stack, pending) : undefined
-  if (left && left.status === 'RUNNING')
-    return { executionArn: left.executionArn, note: 'A rotation of it runs already, and no other was begun.' }
-  // What has succeeded has become current since it was read.
-  const stuck = left?.status === 'SUCCEEDED' ? undefined : pending
-  if (!stuck && found.store === 'secrets-manager' && isRotatedByStack(stack, found)) {
+  const lastAttempt = pending ? await findLastAttempt(context, stack, pending) : undefined
+  if (lastAttempt && lastAttempt.status === 'RUNNING')
+    return {
+      executionArn: lastAttempt.executionArn,
+      note: 'A rotation of this credential is running already, and no other was begun.',
+    }
+  // If the attempt has succeeded, its version became current after the pending version was read.
+  const abandoned = lastAttempt?.status === 'SUCCEEDED' ? undefined : pending
+  if (!abandoned && found.store === 'secrets-manager' && isRotatedByStack(stack, found)) {
     await rotateSecret(context, found, { ClientRequestToken: token })
     return { executionArn, bySecretsManager: true }
   }
@@ -44,10 +48,10 @@ export async function beginRotation(
     { store: found.store, id: found.name },
     token,
   )
-  return { executionArn, ...(stuck && { note: abandonedText(stuck) }) }
+  return { executionArn, ...(abandoned && { note: abandonedText(abandoned) }) }
 }
 
-/** The version that is pending and not current, if there is one. No value is read. */
+/** The id of the version that is pending and not current, if there is one. No value is read. */
 export async function findPendingVersion(
   { clients }: Context,
   found: FoundCredential,
@@ -57,12 +61,12 @@ export async function findPendingVersion(
   return findPendingToken(await clients.parameters(), found.name)
 }
 
-/** Starts a run of all that is due. @returns the ARN of its execution */
+/** Starts a run that rotates every credential that is due. @returns the ARN of the run's execution */
 export async function startDueRun(context: Context, stack: Stack): Promise<string> {
   return startExecution(context, outputOf(stack, 'RotateDueStateMachineArn'), {})
 }
 
-/** Whether Secrets Manager rotates a secret by this stack's function. */
+/** Whether Secrets Manager rotates a secret with this stack's rotation function. */
 export const isRotatedByStack = (stack: Stack, { secret }: FoundSecret): boolean =>
   secret.RotationEnabled === true && secret.RotationLambdaARN === outputOf(stack, 'RotateSecretFunctionArn')
 
@@ -70,14 +74,21 @@ const deletedSecretError = ({ name }: FoundSecret) =>
   new CommandError(
     EXIT.usage,
     `${name} is marked for deletion`,
-    'If it is to go on: aws secretsmanager restore-secret, then rotate it.',
+    'To keep it, call aws secretsmanager restore-secret, then rotate it.',
   )
 
-/** Secrets Manager itself would begin no other rotation of such a secret; an execution does. */
+/**
+ * What to say about a version that an earlier rotation left pending. RotateSecret refuses to begin another rotation of such a
+ * secret; the stack's own execution rolls the version back first.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
+ */
 const abandonedText = (pending: string) =>
-  `An earlier rotation died and left its version ${pending} pending: this one takes that back first.`
+  `An earlier rotation was cut off and left its version ${pending} pending: this one rolls that version back first.`
 
-/** The last attempt under a token, if it had one. */
+/**
+ * The last execution that tried to rotate to a version, if there was one.
+ * @param token the version's id, from which the names of its executions are made
+ */
 export async function findLastAttempt({ clients }: Context, stack: Stack, token: string) {
   if (!isToken(token)) return undefined
   const { DescribeExecutionCommand } = await import('@aws-sdk/client-sfn')

@@ -1,27 +1,28 @@
 import type { CallFailure } from './awsErrors.ts'
 
-/** Where a command looks: as the AWS command line takes it. */
+/** The AWS profile and Region of a command, with the meaning that --profile and --region have for the AWS command line. */
 type ProfileAndRegion = { profile?: string | undefined; region?: string | undefined }
 
-/** Milliseconds until a connection stands, and until an answer is there. A call is tried three times. */
+/** How long a connection and an answer may take, in milliseconds. The SDK tries a call three times. */
 const TIMEOUTS_MS = { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequestTimeout: true }
 
 /**
- * The clients of AWS. Each is loaded when it is first asked for, so that a command loads no more than it uses. What a
- * command sends it imports in the same way: `const { … } = await import('@aws-sdk/client-…')`.
+ * The SDK's clients, one for each AWS service. Each is loaded when it is first asked for, so that a command loads only those
+ * that it uses. For the same reason a command imports the SDK's request classes where it sends them:
+ * `const { … } = await import('@aws-sdk/client-…')`.
  */
 export class Clients {
-  readonly #place: ProfileAndRegion
-  readonly #elsewhere = new Map<string, Clients>()
+  readonly #profileAndRegion: ProfileAndRegion
+  readonly #otherRegions = new Map<string, Clients>()
 
-  constructor(place: ProfileAndRegion) {
-    this.#place = place
+  constructor(profileAndRegion: ProfileAndRegion) {
+    this.#profileAndRegion = profileAndRegion
   }
 
-  /** The clients of another Region. */
+  /** The clients of another Region, with the same profile. */
   forRegion(region: string): Clients {
-    const clients = this.#elsewhere.get(region) ?? new Clients({ ...this.#place, region })
-    this.#elsewhere.set(region, clients)
+    const clients = this.#otherRegions.get(region) ?? new Clients({ ...this.#profileAndRegion, region })
+    this.#otherRegions.set(region, clients)
     return clients
   }
 
@@ -77,58 +78,59 @@ export class Clients {
     async () => (await import('@aws-sdk/client-cloudwatch')).CloudWatchClient,
   )
 
-  /** The service's name is what an error says was called. */
+  /** @returns a function that makes the client at its first call. @param service its name in error messages */
   #lazily<C extends AnyClient>(
     service: string,
     load: () => Promise<new (settings: Settings) => C>,
   ): () => Promise<C> {
-    let made: Promise<C> | undefined
+    let client: Promise<C> | undefined
     const make = async () => {
-      const settings = clientSettings(this.#place, process.env)
-      const profile = this.#place.profile ?? process.env.AWS_PROFILE
+      const settings = clientSettings(this.#profileAndRegion, process.env)
+      const profile = this.#profileAndRegion.profile ?? process.env.AWS_PROFILE
       const Client = await load()
       return markErrors(new Client(settings), { service, profile })
     }
     return () => {
-      made ??= make()
-      return made
+      client ??= make()
+      return client
     }
   }
 }
 
 type Settings = ReturnType<typeof clientSettings>
 
-/** Where the SDK would print a warning of its own. */
+/** Drops the SDK's own warnings, which would mix with the output of the command. */
 const silentLogger = { trace() {}, debug() {}, info() {}, warn() {}, error() {} }
 
 /**
- * What the SDK would take another way than the AWS command line does: the Region's second variable, and credentials in the
- * environment, which come before AWS_PROFILE, and after --profile.
+ * The settings of a client, with the precedence of the AWS command line, from which the SDK differs: AWS_DEFAULT_REGION counts
+ * where AWS_REGION is not set, and keys in the environment win over AWS_PROFILE, but not over --profile.
+ * @see https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-envvars.html
  */
 function clientSettings({ profile, region }: ProfileAndRegion, env: NodeJS.ProcessEnv) {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = env
   const { AWS_SESSION_TOKEN: sessionToken, AWS_REGION, AWS_DEFAULT_REGION } = env
   const place = region ?? AWS_REGION ?? AWS_DEFAULT_REGION
-  const given = !profile && accessKeyId && secretAccessKey
+  const hasKeys = !profile && accessKeyId && secretAccessKey
   return {
     requestHandler: TIMEOUTS_MS,
     logger: silentLogger,
     ...(profile && { profile }),
     ...(place && { region: place }),
-    ...(given && { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }),
+    ...(hasKeys && { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }),
   }
 }
 
-/** A variable that is empty is none, as to the AWS command line; the SDK would take it for a value. */
+/** Deletes empty AWS_… variables: the AWS command line ignores those, but the SDK would use them as values. */
 export function dropEmptyVariables(env: NodeJS.ProcessEnv): void {
   for (const name of Object.keys(env)) if (name.startsWith('AWS_') && env[name] === '') delete env[name]
 }
 
-/** Any of the clients: each has types of its own for what it sends. */
+/** The part that all clients have in common. The SDK types each client's middleware by its own requests, hence `never`. */
 type AnyClient = { middlewareStack: { add(middleware: never, options: never): void } }
 type Next = (args: unknown) => Promise<unknown>
 
-/** Has every error of a client say what was called, and with which profile: the SDK's own do not. */
+/** Adds service, operation and profile to every error of a client: the SDK's errors have none of them. */
 function markErrors<C extends AnyClient>(client: C, caller: Pick<CallFailure, 'service' | 'profile'>): C {
   const mark = (next: Next, { commandName = '' }) => {
     const called: Partial<CallFailure> = { ...caller, operation: commandName.replace(/Command$/, '') }
@@ -137,7 +139,7 @@ function markErrors<C extends AnyClient>(client: C, caller: Pick<CallFailure, 's
         throw error instanceof Error ? Object.assign(error, called) : error
       })
   }
-  const place = { step: 'initialize', priority: 'high', name: 'markErrors' }
-  client.middlewareStack.add(mark as never, place as never)
+  const position = { step: 'initialize', priority: 'high', name: 'markErrors' }
+  client.middlewareStack.add(mark as never, position as never)
   return client
 }

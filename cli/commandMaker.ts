@@ -6,18 +6,20 @@ import type { Context } from './context.ts'
 import type { ExitCode } from './exit.ts'
 import { STATES } from './standing/states.ts'
 
-/** How a program makes a command, and runs what it does. */
+/** What program.ts hands to each function that adds commands. */
 export type CommandMaker = {
+  /** Adds a command to the program. `description` is the text of its --help. */
   make(name: string, description: string): Command
+  /** Runs `act` with the context that the options of `command` ask for, and keeps its exit code. */
   run(command: Command, act: (context: Context) => Promise<ExitCode>): Promise<void>
 }
 
-/** What the argument of a command that is about one credential is. */
+/** The help of an argument that names one credential. */
 export const ID_TEXT = 'a secret or a parameter: its ARN, secret:NAME, parameter:NAME, or its name'
 
-/** The commands that look and change nothing. */
+/** Adds `status`, `history` and `events`, which change nothing. */
 export function addStatusCommands({ make, run }: CommandMaker): void {
-  make('status', 'How one credential stands, or all of them, the worst first.')
+  make('status', 'The state of one credential, or of all of them, the worst first.')
     .argument('[ID]', ID_TEXT)
     .addOption(
       new Option('--tag <KEY=VALUE>', 'only those with this tag; may be repeated')
@@ -26,7 +28,7 @@ export function addStatusCommands({ make, run }: CommandMaker): void {
     )
     .addOption(new Option('--state <STATE>', 'only those in this state').choices(STATES))
     .option('--host <HOST>', 'only those that last rotated on this host, or host:port')
-    .option('--watch', 'look again every ten seconds, until Ctrl-C')
+    .option('--watch', 'refresh every ten seconds, until Ctrl-C')
     .action(async (id: string | undefined, options: StatusOptions, command) =>
       run(command, async context => {
         const { runStatusCommand } = await import('./commands/status.ts')
@@ -34,10 +36,10 @@ export function addStatusCommands({ make, run }: CommandMaker): void {
       }),
     )
 
-  make('history', 'Every rotation of a credential that is known, the latest first.')
+  make('history', 'The recorded rotations of a credential, the latest first.')
     .argument('<ID>', ID_TEXT)
-    .option('--last', 'the latest alone, step by step')
-    .option('--most <NUMBER>', 'so many at most', parseCount, 20)
+    .option('--last', 'only the latest rotation, step by step')
+    .option('--most <NUMBER>', 'at most this many rotations', parseCount, 20)
     .action(async (id: string, options: HistoryOptions, command) =>
       run(command, async context => {
         const { runHistoryCommand } = await import('./commands/history.ts')
@@ -45,13 +47,13 @@ export function addStatusCommands({ make, run }: CommandMaker): void {
       }),
     )
 
-  make('events', 'What changed in the whole stage lately: a line for each rotation.')
+  make('events', 'The latest rotations of the whole stage, a line for each.')
     .addOption(
       new Option('--since <DURATION>', 'how far back, such as 90m, 24h or 7d')
         .argParser(parseSeconds)
         .default(24 * 3600, '24h'),
     )
-    .option('--most <NUMBER>', 'so many at most, the latest', parseCount, 500)
+    .option('--most <NUMBER>', 'at most this many rotations, the latest', parseCount, 500)
     .action(async (options: EventsOptions, command) =>
       run(command, async context => {
         const { runEventsCommand } = await import('./commands/events.ts')
@@ -60,14 +62,17 @@ export function addStatusCommands({ make, run }: CommandMaker): void {
     )
 }
 
-/** One more tag, as KEY=VALUE. */
+/**
+ * Parses KEY=VALUE and adds that tag to those `before` it, for an option that may be repeated.
+ * @throws InvalidArgumentError
+ */
 export function collectTag(text: string, before: [string, string][] = []): [string, string][] {
   const [, key = '', value = ''] = /^([^=]+)=(.*)$/s.exec(text) ?? []
   if (!key) throw new InvalidArgumentError('It should be KEY=VALUE.')
   return [...before, [key, value]]
 }
 
-/** A number of things. */
+/** Parses a whole number from 1 to 10000. @throws InvalidArgumentError */
 export function parseCount(text: string): number {
   const number = Number(text)
   if (!Number.isInteger(number) || number < 1 || number > 10_000)
@@ -75,7 +80,7 @@ export function parseCount(text: string): number {
   return number
 }
 
-/** A duration in seconds. */
+/** Parses a duration such as 90m, 24h or 7d. @returns seconds. @throws InvalidArgumentError */
 export function parseSeconds(text: string): number {
   const [, number = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
   const asSeconds = Number(number) * { m: 60, h: 3600, d: 86_400 }[unit as 'm' | 'h' | 'd']

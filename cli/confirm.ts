@@ -2,20 +2,21 @@ import { createInterface } from 'node:readline/promises'
 import type { Context } from './context.ts'
 import { CommandError, EXIT } from './exit.ts'
 
-/** What is to be confirmed: `about` is what whoever confirms should know, a line each. */
+/** A question that has to be confirmed before a command changes something. */
 export type Question = {
+  /** What the command is about to do, a line each. */
   details: string[]
-  /** What has to be typed; `yes` and `y` will do without it. */
+  /** The word that has to be typed. Without one, `yes` and `y` confirm. */
   word?: string
-  /** Whether `flag` has said it. */
+  /** Whether the caller gave the option `flag`: then nothing is asked. */
   isConfirmed: boolean
-  /** The option that is the answer where nobody can type it, as somebody gives it. */
+  /** The option that confirms without a question, as a caller types it, such as `--yes`. */
   flag: string
 }
 
 /**
- * Asks on the terminal, or takes an option for the answer. Whatever is not the answer is a no: another word, Ctrl-C, and an
- * input that ends. It never waits for an input that is no terminal.
+ * Asks on the terminal, unless an option has confirmed already. Any other answer is a no: another word, Ctrl-C, or the end of
+ * the input. If the input is no terminal, nothing is asked, and the command fails at once.
  * @throws CommandError unless it was confirmed
  */
 export async function confirm(
@@ -27,7 +28,7 @@ export async function confirm(
     throw new CommandError(
       EXIT.usage,
       `${json ? '--json asks nothing' : 'there is no terminal to ask on'}, and this has to be confirmed: nothing was changed`,
-      `If it is meant: ${flag}.`,
+      `To confirm it without a question: ${flag}.`,
     )
   if (!json) for (const line of details) output.note(line)
   if (isConfirmed) return
@@ -36,26 +37,26 @@ export async function confirm(
   throw new CommandError(EXIT.usage, 'not confirmed: nothing was changed')
 }
 
-/** Whether there is somebody to ask. */
+/** Whether a question can be asked: standard input is a terminal, and the output is not JSON. */
 export const canAsk = ({ json, terminal }: Context): boolean => !json && terminal.input.isTTY === true
 
-/** The line that somebody types; undefined if they press Ctrl-C, or if the input ends. */
+/** Asks a question and reads one line. @returns the line, trimmed; undefined on Ctrl-C or at the end of the input */
 export async function readAnswer(
   { input, questions }: Context['terminal'],
   question: string,
 ): Promise<string | undefined> {
   const lines = createInterface({ input, output: questions, terminal: true })
   const { promise: ended, resolve } = Promise.withResolvers<undefined>()
-  const end = () => {
+  const endWithoutAnswer = () => {
     questions.write('\n')
     resolve(undefined)
   }
-  lines.once('SIGINT', end).once('close', end)
+  lines.once('SIGINT', endWithoutAnswer).once('close', endWithoutAnswer)
   try {
     const answer = await Promise.race([lines.question(question).catch(() => undefined), ended])
     return answer?.trim()
   } finally {
-    // Its own listener stays, which lets go of the keyboard: the next question would get every key twice.
-    lines.off('close', end).close()
+    // Only this listener is removed: readline's own releases the keyboard, else the next question would get every key twice.
+    lines.off('close', endWithoutAnswer).close()
   }
 }

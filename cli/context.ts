@@ -1,21 +1,21 @@
 import { Clients } from './clients.ts'
 import { Output, type OutputStream } from './output.ts'
 
-/** Where a command reads an answer: process.stdin, or a test's. */
+/** Where a command reads an answer: process.stdin, or the stream of a test. */
 export type TerminalInput = NodeJS.ReadableStream & { isTTY?: boolean | undefined }
 
-/** The options that every command has. */
+/** The options that every command has, as the command line gave them. */
 export type GlobalOptions = { stage?: string; profile?: string; region?: string; json?: boolean }
 
-/** What a command works with. */
+/** What every command gets: its global options, the clients of AWS and the streams it reads and writes. */
 export type Context = {
-  /** The stage that was named, if one was. */
+  /** The stage of --stage or KEYTURN_STAGE, if either is set. */
   stage: string | undefined
-  /** Whether the result is to be one JSON document. */
+  /** Whether the command prints its result as one JSON document. */
   json: boolean
   clients: Clients
   output: Output
-  /** Where somebody answers, and where the questions are put. */
+  /** Where a command reads answers, and where it writes its questions. */
   terminal: { input: TerminalInput; questions: NodeJS.WritableStream }
 }
 
@@ -25,6 +25,7 @@ type ProcessStreams = {
   stderr: OutputStream & NodeJS.WritableStream
 }
 
+/** Makes the context of a command from its options, the streams of its process and the environment. */
 export function makeContext(
   { stage, profile, region, json = false }: GlobalOptions,
   streams: ProcessStreams,
@@ -36,7 +37,7 @@ export function makeContext(
     clients: new Clients({ profile, region }),
     output: new Output(streams.stdout, streams.stderr, env),
     terminal: {
-      // It is opened only by whoever asks something.
+      // A getter: process.stdin is opened when it is first used, and only a command that asks something uses it.
       get input() {
         return streams.stdin
       },

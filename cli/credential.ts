@@ -8,35 +8,38 @@ import { CommandError, EXIT } from './exit.ts'
 import { sanitize } from './output.ts'
 import { outputOf, placeOf, type Stack } from './stack.ts'
 
-/** A credential that is there: a secret or a parameter, without its value. */
+/** An existing credential, without its value: a secret of Secrets Manager or a parameter of Parameter Store. */
 export type FoundCredential = FoundSecret | FoundParameter
+/** An existing secret, with the answer of DescribeSecret. */
 export type FoundSecret = CommonFields & { store: 'secrets-manager'; secret: DescribeSecretResponse }
+/** An existing parameter, with its entry in the answer of DescribeParameters. */
 export type FoundParameter = CommonFields & { store: 'parameter-store'; parameter: ParameterMetadata }
 type CommonFields = {
-  /** As the store has it, and as an execution's input names it. */
+  /** The name that the store has, which is also the `id` in an execution's input. */
   name: string
   arn: string
   tags: Tags
 }
 
-/** A credential as the command takes it, whatever the other store has. */
+/** The id of a credential with its store, `secret:NAME` or `parameter:NAME`: unlike a name alone, it is never ambiguous. */
 export const fullId = (store: FoundCredential['store'], name: string): string =>
   `${store === 'secrets-manager' ? 'secret' : 'parameter'}:${sanitize(name)}`
 
-/** What an id asks for: one store, or whichever has it. */
+/** An id, parsed. Without `store` the name is looked up in both stores. */
 type ParsedId = { store?: FoundCredential['store']; name: string }
 
 /**
- * The credential that an id names: an ARN, `secret:NAME`, `parameter:NAME`, or a name alone, which is looked for in both
- * stores. No value is read.
- * @throws CommandError if there is none, if there are two, or if it is not this stack's to rotate
+ * Looks up the credential that an id names: an ARN, `secret:NAME`, `parameter:NAME`, or a name alone, which is looked up in
+ * both stores. No value is read.
+ * @throws CommandError if there is no such credential, if both stores have one, if it is in another account or Region than the
+ * stack, or if the secret is a replica
  */
 export async function describeCredential(
   context: Context,
   stack: Stack,
   id: string,
 ): Promise<FoundCredential> {
-  const { store, name } = parseId(id, stack)
+  const { store, name } = parseCredentialId(id, stack)
   const [secret, parameter] = await Promise.all([
     store === 'parameter-store' ? undefined : describeSecret(context, name, id),
     store === 'secrets-manager' ? undefined : describeParameter(context, name, id, stack),
@@ -53,7 +56,7 @@ export async function describeCredential(
   return found
 }
 
-function parseId(id: string, stack: Stack): ParsedId {
+function parseCredentialId(id: string, stack: Stack): ParsedId {
   if (id.startsWith('arn:')) return parseArn(id, stack)
   const [, kind, rest = id] = /^(secret|parameter):(.+)$/s.exec(id) ?? []
   if (rest.startsWith(SECRET_REFERENCE_PREFIX))
@@ -66,7 +69,7 @@ function parseId(id: string, stack: Stack): ParsedId {
 function parseArn(arn: string, stack: Stack): ParsedId {
   const [, , service, region, account, ...rest] = arn.split(':')
   const resource = rest.join(':')
-  const here = placeOf(stack)
+  const stackPlace = placeOf(stack)
   const isSecret = service === 'secretsmanager' && resource.startsWith('secret:')
   const isParameter = service === 'ssm' && resource.startsWith('parameter/')
   if (!isSecret && !isParameter)
@@ -75,16 +78,16 @@ function parseArn(arn: string, stack: Stack): ParsedId {
       `${sanitize(arn)} is the ARN of neither a secret nor a parameter`,
       'An id is such an ARN, secret:NAME, parameter:NAME, or a name alone.',
     )
-  if (region !== here.region)
+  if (region !== stackPlace.region)
     throw new CommandError(
       EXIT.usage,
-      `${sanitize(arn)} is in the Region ${sanitize(region ?? '')}, and the stack ${stack.name} in ${here.region}`,
+      `${sanitize(arn)} is in the Region ${sanitize(region ?? '')}, and the stack ${stack.name} in ${stackPlace.region}`,
       `A stack rotates what is in its own Region: --region ${sanitize(region ?? '')} finds the stack there.`,
     )
-  if (account !== here.account)
+  if (account !== stackPlace.account)
     throw new CommandError(
       EXIT.usage,
-      `${sanitize(arn)} is in the account ${sanitize(account ?? '')}, and the stack ${stack.name} in ${here.account}`,
+      `${sanitize(arn)} is in the account ${sanitize(account ?? '')}, and the stack ${stack.name} in ${stackPlace.account}`,
       'A stack rotates what is in its own account: --profile says which that is.',
     )
   const name = resource.slice('parameter'.length)
@@ -92,7 +95,7 @@ function parseArn(arn: string, stack: Stack): ParsedId {
   return { store: 'secrets-manager', name: isSecret ? arn : name.slice(SECRET_REFERENCE_PREFIX.length) }
 }
 
-/** A secret, as DescribeSecret tells it. */
+/** Makes a FoundSecret from the answer of DescribeSecret. */
 export function toFoundSecret(secret: DescribeSecretResponse): FoundSecret {
   const { Name: name = '', ARN: arn = '', Tags } = secret
   return { store: 'secrets-manager', name, arn, tags: tagsIn(Tags), secret }
@@ -121,7 +124,7 @@ async function describeParameter(
 ): Promise<FoundParameter | undefined> {
   const { DescribeParametersCommand, ListTagsForResourceCommand } = await import('@aws-sdk/client-ssm')
   const client = await clients.parameters()
-  // The parameters `name` and `/name` have the same ARN.
+  // The parameters `name` and `/name` have the same ARN, so an ARN may mean either.
   const Values = id.startsWith('arn:') && name.lastIndexOf('/') === 0 ? [name, name.slice(1)] : [name]
   try {
     const { Parameters: [parameter] = [] } = await client.send(
@@ -140,28 +143,36 @@ async function describeParameter(
   }
 }
 
-/** Whether an error says that there is no such thing, or that the store could have none of such a name. */
+/** Whether an error says that nothing has this name, or that the store allows no such name. */
 const isNotFoundError = (error: unknown) =>
   error instanceof Error &&
   /^(ResourceNotFoundException|ParameterNotFound|InvalidParameterException|InvalidResourceId|InvalidFilterValue|ValidationException)$/.test(
     error.name,
   )
 
-/** A name alone is looked for in both stores; who may not look into this one can say that it is in the other. */
+/**
+ * The explanation of an error, with a hint where it helps: a name alone is looked up in both stores, so a caller who may not
+ * describe in this one can name the other.
+ */
 function withOtherStoreHint(error: unknown, id: string, other: 'secret' | 'parameter'): unknown {
-  const told = explainError(error)
-  if (!(told instanceof CommandError) || told.code !== EXIT.denied || /^(arn|secret|parameter):/.test(id))
-    return told
+  const explained = explainError(error)
+  if (
+    !(explained instanceof CommandError) ||
+    explained.code !== EXIT.denied ||
+    /^(arn|secret|parameter):/.test(id)
+  )
+    return explained
   return new CommandError(
-    told.code,
-    told.message,
-    `${told.remedy} If it is a ${other}, say ${other}:${sanitize(id)}.`,
+    explained.code,
+    explained.message,
+    `${explained.remedy} If it is a ${other}, say ${other}:${sanitize(id)}.`,
     error,
   )
 }
 
 function refuseReplica({ secret, name }: FoundSecret, stack: Stack): void {
   const { region } = placeOf(stack)
+
   if (!secret.PrimaryRegion || secret.PrimaryRegion === region) return
   throw new CommandError(
     EXIT.usage,
@@ -176,6 +187,6 @@ function notFoundError(id: string, store: ParsedId['store'], stack: Stack): Comm
   return new CommandError(
     EXIT.usage,
     `there is no ${what[store ?? 'both']} ${sanitize(id)} in the account ${account}, ${region}`,
-    'See the spelling, --profile and --region; a name is case-sensitive, and a parameter in a path begins with /.',
+    'Check the spelling, --profile and --region; a name is case-sensitive, and a parameter in a path begins with /.',
   )
 }

@@ -3,10 +3,10 @@ import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
 import type { Context } from './context.ts'
 import { PollTolerance } from './pollTolerance.ts'
 
-/** Milliseconds between two looks at first, which get longer. */
-const LOOK_INTERVAL_MS = { first: 300, longest: 5000 }
+/** Milliseconds between two polls: each interval is longer than the one before. */
+const POLL_INTERVAL_MS = { first: 300, longest: 5000 }
 
-/** Starts an execution of a state machine; Step Functions names it unless `name` does. @returns its ARN */
+/** Starts an execution of a state machine. Without `name` Step Functions chooses one. @returns the execution's ARN */
 export async function startExecution(
   { clients }: Context,
   stateMachineArn: string,
@@ -20,23 +20,29 @@ export async function startExecution(
 }
 
 /**
- * How an execution ended; `look` is called while it runs.
- * @throws what AWS throws, if that goes on; AbortError if `signal` is aborted
+ * Waits until an execution has ended.
+ * @param onPoll called after each poll that finds the execution still running
+ * @returns the answer of DescribeExecution at the end
+ * @throws what AWS throws, after some tries if it is temporary; AbortError if `signal` is aborted
  */
 export async function waitForExecution(
   { clients }: Context,
   executionArn: string,
   signal: AbortSignal,
-  look: () => Promise<void>,
+  onPoll: () => Promise<void>,
 ): Promise<DescribeExecutionOutput> {
   const { DescribeExecutionCommand } = await import('@aws-sdk/client-sfn')
   const client = await clients.stepFunctions()
-  const patience = new PollTolerance(signal)
-  for (let pause = LOOK_INTERVAL_MS.first; ; pause = Math.min(pause * 1.5, LOOK_INTERVAL_MS.longest)) {
+  const pollTolerance = new PollTolerance(signal)
+  for (
+    let interval = POLL_INTERVAL_MS.first;
+    ;
+    interval = Math.min(interval * 1.5, POLL_INTERVAL_MS.longest)
+  ) {
     const command = new DescribeExecutionCommand({ executionArn })
-    const found = await patience.tolerate(client.send(command, { abortSignal: signal }))
-    if (found && found.status !== 'RUNNING') return found
-    await look()
-    await sleep(pause, undefined, { signal })
+    const execution = await pollTolerance.tolerate(client.send(command, { abortSignal: signal }))
+    if (execution && execution.status !== 'RUNNING') return execution
+    await onPoll()
+    await sleep(interval, undefined, { signal })
   }
 }

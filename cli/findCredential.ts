@@ -6,8 +6,8 @@ import { sanitize } from './output.ts'
 import { placeOf, type Stack } from './stack.ts'
 
 /**
- * As `credentialOf`; and where AWS refuses to describe a secret, the list of secrets tells whether there is one of that name:
- * a policy that allows certain names or tags refuses what does not exist as well.
+ * Looks up a credential as `describeCredential` does. If AWS refuses to describe a secret, the list of secrets shows whether it
+ * exists: a policy that allows certain names or tags refuses a secret that does not exist as well.
  * @throws CommandError
  */
 export async function findCredential(context: Context, stack: Stack, id: string): Promise<FoundCredential> {
@@ -22,7 +22,7 @@ export async function findCredential(context: Context, stack: Stack, id: string)
     throw new CommandError(
       EXIT.usage,
       `there is no secret ${sanitize(name)} in the account ${account}, ${region}`,
-      `See the spelling, --profile and --region; a name is case-sensitive. ${error.message}`,
+      `Check the spelling, --profile and --region; a name is case-sensitive. ${error.message}`,
       error,
     )
   }
@@ -31,14 +31,14 @@ export async function findCredential(context: Context, stack: Stack, id: string)
 const isDeniedSecret = ({ code, message }: CommandError) =>
   code === EXIT.denied && message.startsWith('Secrets Manager')
 
-/** The name of a secret in an id; undefined where it is the ARN of something else, or says that it is a parameter. */
+/** The name of the secret that an id may mean; undefined for `parameter:NAME` and for the ARN of anything else. */
 function secretNameIn(id: string): string | undefined {
   if (id.startsWith('parameter:')) return undefined
   if (!id.startsWith('arn:')) return id.replace(/^secret:/, '')
   return /:secret:(.+?)(-\w{6})?$/.exec(id)?.[1]
 }
 
-/** Whether a secret has this name; undefined where the caller may not list them. */
+/** Whether ListSecrets has a secret of this name or ARN; undefined if the caller may not list secrets. */
 async function isListed({ clients }: Context, name: string): Promise<boolean | undefined> {
   const { paginateListSecrets } = await import('@aws-sdk/client-secrets-manager')
   const client = await clients.secrets()
@@ -48,7 +48,7 @@ async function isListed({ clients }: Context, name: string): Promise<boolean | u
       if (SecretList.some(({ Name, ARN }) => Name === name || ARN === name)) return true
     return false
   } catch (error) {
-    // What is none of AWS's errors is thrown on.
+    // Throws on any error that is not AWS's.
     whyFailed(error)
     return undefined
   }

@@ -1,10 +1,15 @@
 import { Help } from 'commander'
 
-/** Fewer columns than this beside its term, and a description stands under it. */
+/** Columns that a description needs beside its term. With fewer, the description goes under the term. */
 const MIN_DESCRIPTION_WIDTH = 30
+/** Blanks before a description that is under its term. */
 const DESCRIPTION_INDENT = 6
 
-/** A term of a command's help, and what it is: side by side, unless the terminal has no room for that. */
+/**
+ * Formats one line of --help, for commander's `configureHelp`: a term, such as an option, and its description, side by side or,
+ * on a narrow terminal, one under the other.
+ * @param termWidth columns of the longest term
+ */
 export function formatItem(
   this: Help,
   term: string,

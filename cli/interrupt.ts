@@ -1,6 +1,7 @@
 /**
- * Aborted when somebody asks to stop, by Ctrl-C or by a signal; asked again, the process ends at once. The listener stays:
- * whoever restores a terminal's cursor ends the process if nobody else listens.
+ * Listens for Ctrl-C (SIGINT) and SIGTERM. The first aborts the returned signal; a second ends the process at once. The
+ * listeners are never removed: listr2, which draws the progress, restores the cursor on SIGINT and then ends the process if
+ * nothing else listens.
  */
 export function listenForInterrupt(): AbortSignal {
   const controller = new AbortController()

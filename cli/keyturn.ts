@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The package's oldest Node; before it some of what is used is not there.
+// The oldest Node that the package supports. Checked before anything else is loaded, as older ones cannot load all of it.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 13)) {
   process.stderr.write(
@@ -8,7 +8,7 @@ if (major < 22 || (major === 22 && minor < 13)) {
   process.exit(2)
 }
 
-// Whoever read has gone, as `head` does.
+// EPIPE: the reader of a pipe has closed it, as `head` does once it has its lines. Then the command ends in silence.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit()

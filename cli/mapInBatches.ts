@@ -1,7 +1,11 @@
-/** Items that are worked on together: more at once would be throttled. */
+/** Items that are worked on at the same time: with more, AWS would throttle the calls. */
 const BATCH_SIZE = 10
 
-/** The results of `work` on each item, in their order, some items at a time. `done` is told how many there are, of how many. */
+/**
+ * Calls `work` for each item, ten items at a time: the next ten begin when all of the last ten are done.
+ * @param done called after each ten with the number of finished items and the number of all items
+ * @returns the results, in the order of the items
+ */
 export async function mapInBatches<Item, Result>(
   items: Item[],
   work: (item: Item) => Promise<Result>,

@@ -2,7 +2,7 @@ import { stripVTControlCharacters, styleText } from 'node:util'
 import { minuteOf } from '../fleet/minute.ts'
 import type { CommandError } from './exit.ts'
 
-/** What a command writes to, as far as it matters here: process.stdout and process.stderr, or a test's. */
+/** A stream that a command prints to: process.stdout, process.stderr, or the stream of a test. */
 export type OutputStream = {
   write(text: string): unknown
   isTTY?: boolean | undefined
@@ -11,10 +11,10 @@ export type OutputStream = {
 }
 type Style = Parameters<typeof styleText>[0]
 
-/** Narrower than this no terminal is. */
+/** Columns that a terminal is taken to have at least. */
 const MIN_WIDTH = 40
 
-/** What a command prints: results on stdout, and whatever else it has to say on stderr. */
+/** Prints what a command has to say: its result on stdout, remarks and errors on stderr. */
 export class Output {
   readonly #out: OutputStream
   readonly #err: OutputStream
@@ -26,65 +26,68 @@ export class Output {
     this.#env = env
   }
 
-  /** Whether somebody looks on, so that what is shown may change in place. */
+  /** Whether stdout is a terminal on which a line can be overwritten. */
   get isInteractive(): boolean {
     return this.#out.isTTY === true && this.#env.TERM !== 'dumb'
   }
 
-  /** Columns of the terminal; a pipe has no end. */
+  /** Columns of the terminal; infinite for a pipe or a file. */
   get width(): number {
     return widthOf(this.#out)
   }
 
-  /** Lines of the terminal; a pipe has no end. */
+  /** Lines of the terminal; infinite for a pipe or a file. */
   get height(): number {
     return this.#out.isTTY ? (this.#out.rows ?? 24) : Number.POSITIVE_INFINITY
   }
 
-  /** A line of the result, wrapped where the terminal ends; what goes on is indented as `indent` says. */
+  /** Prints a line of the result, wrapped at the width of the terminal. @param indent blanks before each continued line */
   line(text = '', indent = 0): void {
     this.#out.write(`${wrapText(text, this.width, indent).join('\n')}\n`)
   }
 
-  /** A command to paste: it stays one line, wherever the terminal breaks it. */
+  /** Prints a line without wrapping, such as a command that the user copies. */
   unwrappedLine(text: string): void {
     this.#out.write(`${text}\n`)
   }
 
-  /** Begins a new screen. */
+  /** Clears the terminal. */
   clear(): void {
     this.#out.write('\u001b[2J\u001b[H')
   }
 
-  /** A remark on how far it is, over which the next thing is written. */
+  /** Prints how far a command is, on a line that the next output overwrites. */
   progress(text: string): void {
     this.#err.write(`\r${sanitize(text)}\u001b[K\r`)
   }
 
-  /** The result, for a program: one document. */
+  /** Prints the result as a JSON document. */
   json(document: unknown): void {
     this.#out.write(`${JSON.stringify(document, undefined, 2)}\n`)
   }
 
-  /** Rows under a head, as wide as the terminal. */
+  /** Prints a table that fits the width of the terminal. */
   table(head: string[], rows: string[][]): void {
     for (const line of tableLines(head, rows, this.width)) this.#out.write(`${line}\n`)
   }
 
-  /** A remark that is no part of the result; what goes on of an indented one is indented more, as another one would begin there. */
+  /**
+   * Prints a remark that is no part of the result. The continued lines of an indented remark are indented by two more blanks, so
+   * that they do not look like another remark.
+   */
   note(text: string): void {
     const lead = text.length - text.trimStart().length
     const indent = lead && lead + 2
     this.#err.write(`${wrapText(sanitize(text), widthOf(this.#err), indent).join('\n')}\n`)
   }
 
-  /** What went wrong, and in a second line what to do. */
+  /** Prints what went wrong, and in a second line what to do. */
   error({ message, remedy }: Pick<CommandError, 'message' | 'remedy'>): void {
     this.note(`keyturn: ${message}`)
     if (remedy) this.note(remedy)
   }
 
-  /** The text in a colour, where there are colours. */
+  /** The text in a style, if the terminal shows styles and NO_COLOR is not set; else the text unchanged. */
   styled(style: Style, text: string): string {
     const coloured = this.isInteractive && !this.#env.NO_COLOR
     return coloured ? styleText(style, text, { validateStream: false }) : text
@@ -94,16 +97,22 @@ export class Output {
 const widthOf = ({ isTTY, columns }: OutputStream) =>
   isTTY ? Math.max(MIN_WIDTH, columns ?? 80) : Number.POSITIVE_INFINITY
 
-/** Text that others wrote, fit for a terminal: on one line, without what would move the cursor or hide something. */
+/**
+ * Makes text from elsewhere safe to print: on one line, without control characters, which could move the cursor, and without
+ * the marks that reverse the direction of text, which could hide some of it.
+ */
 export const sanitize = (text: string): string =>
   stripVTControlCharacters(text)
     .replaceAll(/[\t\r\n\u2028\u2029]+/g, ' ')
     .replaceAll(/[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '')
 
-/** How many columns a text takes; colours take none. */
+/** How many columns a text takes; the codes for colours take none. */
 const columnCount = (text: string) => stripVTControlCharacters(text).length
 
-/** A text in lines of this width, broken between words, or within one that is longer than a line. */
+/**
+ * Wraps a text into lines of at most `width` columns, between words; a word that is longer than a line is broken.
+ * @param indent blanks before each line but the first
+ */
 export function wrapText(text: string, width: number, indent = 0): string[] {
   const lines: string[] = []
   const [lead = ''] = /^ */.exec(text) ?? []
@@ -122,7 +131,10 @@ export function wrapText(text: string, width: number, indent = 0): string[] {
   return [...lines, line]
 }
 
-/** Columns as wide as what is in them; if the terminal is narrower, the widest give way and their cells wrap. */
+/**
+ * The lines of a table. Each column is as wide as its widest cell; if the table is wider than `width`, the widest columns shrink
+ * and their cells wrap.
+ */
 export function tableLines(head: string[], rows: string[][], width: number): string[] {
   const all = [head, ...rows]
   const widths = head.map((_, n) => Math.max(...all.map(row => columnCount(row[n] ?? ''))))
@@ -145,5 +157,5 @@ export function tableLines(head: string[], rows: string[][], width: number): str
   })
 }
 
-/** A moment, for a person. */
+/** A time to the minute, in UTC, as the command prints it. */
 export const formatTime = (date: Date): string => minuteOf(date.toISOString())

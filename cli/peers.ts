@@ -3,17 +3,20 @@ import type { Context } from './context.ts'
 import { mapInBatches } from './mapInBatches.ts'
 import { findPeerStack, peerRegionsOf, type Stack } from './stack.ts'
 
-/** A setting that two stacks do not have in common; null where one does not tell it. */
+/** A setting that differs between this stack and its peer; null if a stack has no such setting. */
 export type SettingDifference = { name: string; here: string | null; there: string | null }
 
-/** The stack of the same stage in another Region, as far as it could be asked. */
+/**
+ * The stack of the same stage in another Region. `unseen`: the Region could not be asked, `why` says why; `missing`: the Region
+ * has no such stack; `there`: it has one.
+ */
 export type Peer = { region: string } & (
   | { state: 'unseen'; why: string }
   | { state: 'missing' }
   | { state: 'there'; name: string; version: string; differences: SettingDifference[] }
 )
 
-/** The stacks in the Regions that a stack names as its peers. */
+/** Looks up the stacks of the same stage in the peer Regions of a stack. */
 export const findPeers = (context: Context, stack: Stack): Promise<Peer[]> =>
   mapInBatches(peerRegionsOf(stack) ?? [], region => findPeer(context, stack, region))
 
@@ -28,7 +31,7 @@ async function findPeer(context: Context, stack: Stack, region: string): Promise
   }
 }
 
-/** A stack of another release may tell fewer settings; that it is of another release is said anyway. */
+/** None if either stack is of a release that has no output Settings: the different version is reported anyway. */
 function differencesOf(stack: Stack, peer: Stack): SettingDifference[] {
   const [here, there] = [settingsOf(stack), settingsOf(peer)]
   if (!here || !there) return []
@@ -41,7 +44,7 @@ function differencesOf(stack: Stack, peer: Stack): SettingDifference[] {
 const textOf = (value: unknown): string | null =>
   value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value)
 
-/** The parameters that the stacks of a stage should have in common. */
+/** The parameters that the stacks of a stage should have in common, from the stack's output Settings. */
 function settingsOf({ outputs }: Stack): Record<string, unknown> | undefined {
   try {
     const settings = JSON.parse(outputs.Settings ?? '')

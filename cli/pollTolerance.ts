@@ -1,9 +1,9 @@
 import { isTemporary } from '../rotation/callAws.ts'
 
-/** As many looks may go without an answer, one after the other. */
+/** How many polls in a row may fail. */
 const MAX_UNANSWERED_COUNT = 5
 
-/** Looks at something that goes on, again and again: an answer that is missing now and then ends nothing. */
+/** Lets a command that polls AWS ignore temporary errors, as long as no more than five polls in a row fail. */
 export class PollTolerance {
   readonly #signal: AbortSignal
   #unanswered = 0
@@ -13,14 +13,15 @@ export class PollTolerance {
   }
 
   /**
-   * What a look finds; undefined if there was no answer.
-   * @throws what AWS throws, if that goes on or does not pass by itself; AbortError if the signal is aborted
+   * @param poll the promise of one poll
+   * @returns the poll's result; undefined if it failed with a temporary error
+   * @throws an error that is not temporary, or the sixth temporary error in a row; AbortError if the signal is aborted
    */
-  async tolerate<Found>(look: Promise<Found>): Promise<Found | undefined> {
+  async tolerate<Result>(poll: Promise<Result>): Promise<Result | undefined> {
     try {
-      const found = await look
+      const result = await poll
       this.#unanswered = 0
-      return found
+      return result
     } catch (error) {
       this.#signal.throwIfAborted()
       if (!(error instanceof Error) || !isTemporary(error) || ++this.#unanswered > MAX_UNANSWERED_COUNT)

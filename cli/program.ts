@@ -15,26 +15,26 @@ import { addReadersCommand } from './readers/command.ts'
 import { addReplicasCommand } from './replicas/command.ts'
 import { ownVersion } from './version.ts'
 
-/** Told how the command ended. */
+/** Called with the exit code of a command that has ended. */
 type OnEnd = (code: ExitCode) => void
 
 /**
- * The command line: every command with its options. What a command does is in commands/, and is loaded only when it is
- * called: --help loads none of it.
+ * Makes the command line: every command with its options. The code of each command is in commands/ and is loaded only when the
+ * command runs, so that --help starts fast.
  */
-export function makeProgram(ended: OnEnd): Command {
+export function makeProgram(onEnd: OnEnd): Command {
   const program = new Command('keyturn')
-    .description('Rotates credentials on AWS, and says how they are.')
+    .description('Rotates credentials on AWS, and shows their state.')
     .version(ownVersion(), '--version', 'the version of this command')
-    .helpOption('--help', 'this text, or that of a command')
+    .helpOption('--help', 'this text, or the help of a command')
     .helpCommand(false)
     .addOption(
-      new Option('--stage <name>', 'the stack, by its stage; needless if there is only one').env(
+      new Option('--stage <name>', 'the stage of the stack; not needed if there is only one stack').env(
         'KEYTURN_STAGE',
       ),
     )
-    .option('--profile <name>', 'the profile of AWS, as in ~/.aws/config')
-    .option('--region <name>', 'the Region of AWS')
+    .option('--profile <name>', 'the AWS profile, as in ~/.aws/config')
+    .option('--region <name>', 'the AWS Region')
     .option('--json', 'print one JSON document')
     .configureHelp({ showGlobalOptions: true, minWidthToWrap: 15, formatItem })
     .addHelpText('after', `\nExit codes:\n${exitCodes()}`)
@@ -42,35 +42,35 @@ export function makeProgram(ended: OnEnd): Command {
 
   const make = (name: string, description: string) =>
     program.command(name).description(description).helpOption('--help', 'this text')
-  /** Runs what `command` does with its context, and tells how that ended. */
   const run = async (command: Command, act: (context: Context) => Promise<ExitCode>) =>
-    ended(await act(makeContext(command.optsWithGlobals<GlobalOptions>(), process, process.env)))
+    onEnd(await act(makeContext(command.optsWithGlobals<GlobalOptions>(), process, process.env)))
 
   for (const add of commandAdders) add({ make, run })
 
   return program
 }
 
+/** The functions that add the commands, in the order of --help. */
 const commandAdders = [
-  ...[
-    addRotateCommand,
-    addEnrolCommands,
-    addCheckCommand,
-    addStatusCommands,
-    addReadersCommand,
-    addAuditCommand,
-    addCostCommand,
-    addDoctorCommand,
-    addReplicasCommand,
-  ],
-  ...[addPromotionCommands, addPolicyCommand, addOtherCommands],
+  addRotateCommand,
+  addEnrolCommands,
+  addCheckCommand,
+  addStatusCommands,
+  addReadersCommand,
+  addAuditCommand,
+  addCostCommand,
+  addDoctorCommand,
+  addReplicasCommand,
+  addPromotionCommands,
+  addPolicyCommand,
+  addOtherCommands,
 ]
 
 function addRotateCommand({ make, run }: CommandMaker): void {
-  make('rotate', 'Rotate credentials now, and show how each rotation goes.')
+  make('rotate', 'Rotate credentials now, and show the progress of each rotation.')
     .argument('[ID...]', ID_TEXT)
-    .option('--all-due', 'start a run of all that is due instead')
-    .option('--no-wait', 'start only, and do not look on')
+    .option('--all-due', 'instead start a run that rotates every credential that is due')
+    .option('--no-wait', 'start the rotations only, and do not wait for their end')
     .action(async (ids: string[], options: { allDue?: true; wait: boolean }, command) =>
       run(command, async context => {
         const { runRotateCommand } = await import('./commands/rotate.ts')
@@ -80,7 +80,7 @@ function addRotateCommand({ make, run }: CommandMaker): void {
 }
 
 function addOtherCommands({ make, run }: CommandMaker): void {
-  make('version', 'The versions of this command and of the stack, and how its peers differ.').action(
+  make('version', 'The versions of this command and of the stack, and how its peer stacks differ.').action(
     async (_, command) =>
       run(command, async context => {
         const { runVersionCommand } = await import('./commands/version.ts')
@@ -96,7 +96,7 @@ function addOtherCommands({ make, run }: CommandMaker): void {
       }),
   )
 
-  make('complete', 'Print what a shell needs to complete commands, options and names.')
+  make('complete', 'Print a script with which a shell completes commands, options and names.')
     .addArgument(new Argument('<SHELL>', 'your shell').choices(Object.keys(COMPLETION_SCRIPTS)))
     .addHelpText('after', COMPLETION_HELP)
     .action((shell: Shell) => {

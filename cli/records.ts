@@ -6,27 +6,28 @@ import { fullId } from './credential.ts'
 import { formatTime, sanitize } from './output.ts'
 import { outputOf, type Stack } from './stack.ts'
 
-/** Records of one credential that are looked at: one that went well is among them, after some failures. */
+/** How many of a credential's records are read: enough to find its last successful rotation after some failures. */
 export const RECENT_RECORD_COUNT = 10
 
-/** The stack's table of rotations. */
+/** The stack's table of rotation records. */
 export async function recordTableOf({ clients }: Context, stack: Stack): Promise<RecordTable> {
   return new RecordTable(await clients.dynamo(), outputOf(stack, 'RotationTableName'))
 }
 
+/** What started a rotation, to follow "started by". */
 const STARTER_TEXTS: Record<RotationRecord['startedBy'], string> = {
   schedule: 'its schedule',
   'secrets-manager': 'Secrets Manager',
   policy: "its parameter's policy",
-  'way-back': 'the way back from its clone',
+  'way-back': 'the move back from its clone',
   'by-hand': 'hand',
 }
 
-/** What a record is about, as the command takes it. */
+/** The id of a record's credential, `secret:NAME` or `parameter:NAME`. */
 export const idOf = ({ store, name, id }: Pick<RotationRecord, 'store' | 'name' | 'id'>): string =>
   fullId(store, name ?? id)
 
-/** How a rotation ended, and by what it was started. */
+/** How a rotation ended, how long it took, and what started it, in one line. */
 export function outcomeText(record: RotationRecord): string {
   const { outcome, error, step, rollback, milliseconds, startedBy } = record
   const took = milliseconds === undefined ? '' : ` in ${formatDuration(milliseconds)}`
@@ -34,15 +35,19 @@ export function outcomeText(record: RotationRecord): string {
   if (outcome === 'rotated') return `rotated${took}${by}`
   if (outcome === 'running') return `has begun${by}`
   const why = error ? ` with ${sanitize(error)}${step ? ` at ${sanitize(step)}` : ''}` : ''
-  const words = { failed: 'failed', stopped: 'was stopped', 'locked-out': 'failed, and so did its rollback,' }
-  const back = rollback && outcome === 'failed' ? `; rollback: ${sanitize(rollback)}` : ''
-  return `${words[outcome]}${why}${took}${by}${back}`
+  const outcomes = {
+    failed: 'failed',
+    stopped: 'was stopped',
+    'locked-out': 'failed, and so did its rollback,',
+  }
+  const rollbackEnd = rollback && outcome === 'failed' ? `; rollback: ${sanitize(rollback)}` : ''
+  return `${outcomes[outcome]}${why}${took}${by}${rollbackEnd}`
 }
 
-/** What became of what was replaced; undefined if there was nothing to close. */
+/** What became of the user or password that a rotation replaced; undefined if there was nothing to close. */
 export function retirementText(record: RotationRecord): string | undefined {
   const { retirement, openUntil, retired, retirementError, user } = record
-  const old = user ? sanitize(user) : 'what was replaced'
+  const old = user ? sanitize(user) : 'the old one'
   const when = retired ? ` at ${formatTime(new Date(retired))}` : ''
   switch (retirement) {
     case undefined:
@@ -69,7 +74,7 @@ function untilText(until: Date): string {
   return `until ${formatTime(until)}${left > 0 ? `, for ${formatDuration(left)}` : ''}`
 }
 
-/** Who logs in where, before and after. */
+/** The user before and after a rotation, the host, the engine and the strategy; undefined where there is no strategy. */
 export function usersText({
   user,
   nextUser,
@@ -84,11 +89,11 @@ export function usersText({
   return sanitize(`${users}${where ? ` on ${where}` : ''} (${engine}, ${strategy})`).trim()
 }
 
-/** Where to look at an execution: in the console, or else by its ARN. */
+/** The URL of an execution in the AWS console; its ARN where there is no such URL. */
 export const executionLink = ({ execution }: RotationRecord): string =>
   consoleUrlOf(execution) ?? sanitize(execution)
 
-/** Milliseconds for a person. */
+/** A duration in its most fitting unit, such as `3.2 s`, `45 min` or `2 h`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds < 1000) return `${milliseconds} ms`
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`

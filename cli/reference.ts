@@ -2,6 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { permissionTables } from './policy/page.ts'
 import { makeProgram } from './program.ts'
 
+/**
+ * Writes the generated parts of docs/cli.md, for `npm run docs`: the help of every command and the tables of permissions. Each
+ * part is between a comment of BEGIN_MARKS and the END_MARK after it.
+ */
 const pageUrl = new URL('../docs/cli.md', import.meta.url)
 const END_MARK = '<!-- Until here. -->'
 const BEGIN_MARKS = {
@@ -10,10 +14,10 @@ const BEGIN_MARKS = {
   caretakers: '<!-- What a caretaker needs is written by `npm run docs`. -->',
   promoters: '<!-- What a promotion needs is written by `npm run docs`. -->',
 }
-/** Columns that the help has on the page. */
+/** Columns of the help texts on the page. */
 const HELP_WIDTH = 100
 
-/** What --help says of the command and of each of its commands, by their names, where there are so many columns. */
+/** The text of `keyturn --help`, and of --help of each command, wrapped at this many columns. */
 export function helpTexts(columns: number): [name: string, text: string][] {
   const program = makeProgram(() => {})
   return [program, ...program.commands].map(command => {
@@ -30,13 +34,13 @@ export function helpTexts(columns: number): [name: string, text: string][] {
   })
 }
 
-/** What --help says, of the command and of each of its commands, as Markdown. */
+/** The same texts as Markdown, with a heading for each command. */
 export const helpMarkdown = (): string =>
   helpTexts(HELP_WIDTH)
-    .map(([name, text], n) => `${n ? `### ${name}\n\n` : ''}\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`)
+    .map(([name, text], index) => `${index ? `### ${name}\n\n` : ''}\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`)
     .join('\n')
 
-/** The page with its reference and its tables as the commands are now. @throws if it has no place for one, or two */
+/** The text of docs/cli.md with its generated parts up to date. @throws Error unless the page has each pair of marks once */
 export function renderPage(): string {
   const { operators, caretakers, promoters } = permissionTables()
   const blocks = {

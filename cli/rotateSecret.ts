@@ -5,8 +5,9 @@ import type { FoundSecret } from './credential.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /**
- * Has Secrets Manager rotate a secret, or changes how it does.
- * @throws CommandError where it says no in a way that can be explained; else what AWS throws
+ * Calls RotateSecret: Secrets Manager rotates the secret now, or, with rules in the request, sets its schedule.
+ * @throws CommandError if AWS refuses for a known reason; else what AWS throws
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html also needs lambda:InvokeFunction
  */
 export async function rotateSecret(
   { clients }: Context,
@@ -27,7 +28,7 @@ export async function rotateSecret(
       throw new CommandError(
         EXIT.failed,
         `Secrets Manager does not rotate ${name} now: ${error.message}`,
-        'It may be at work on the secret: rotate again in a minute.',
+        'Secrets Manager may be busy with the secret: rotate again in a minute.',
         error,
       )
     throw error

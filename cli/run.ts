@@ -5,7 +5,11 @@ import { CommandError, EXIT, type ExitCode } from './exit.ts'
 import { Output } from './output.ts'
 import { makeProgram } from './program.ts'
 
-/** Runs the command line with these words. Whatever goes wrong is told in two lines. @returns the exit code */
+/**
+ * Runs the command line. Any error is printed in two lines: what went wrong, and what to do.
+ * @param words the arguments after `keyturn`
+ * @returns the exit code
+ */
 export async function runCommandLine(words: string[]): Promise<ExitCode> {
   dropEmptyVariables(process.env)
   const output = new Output(process.stdout, process.stderr, process.env)
@@ -14,10 +18,10 @@ export async function runCommandLine(words: string[]): Promise<ExitCode> {
     await printCandidates(words.slice(2))
   }
   let code: ExitCode = EXIT.done
-  const program = makeProgram(ended => {
-    code = ended
+  const program = makeProgram(endCode => {
+    code = endCode
   })
-  // It would print its own words for an error at once.
+  // Commander would print its errors itself and exit: here it throws them, and they are printed below like all others.
   for (const command of [program, ...program.commands])
     command.configureOutput({ outputError: () => {} }).exitOverride()
   if (words.length === 0) {
@@ -29,30 +33,31 @@ export async function runCommandLine(words: string[]): Promise<ExitCode> {
     return code
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done
-    const told = toCommandError(
+    const explained = toCommandError(
       error,
       program.commands.find(command => words.includes(command.name()))?.name(),
     )
-    output.error(told)
-    return told.code
+    output.error(explained)
+    return explained.code
   }
 }
 
-/** @param command the command that was called, if it is there */
+/** Turns any error into one to print. @param command the name of the command that was called, if there is such a command */
 function toCommandError(error: unknown, command?: string): CommandError {
   if (error instanceof CommanderError)
     return new CommandError(
       EXIT.usage,
       error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '),
-      `What there is: keyturn ${command ? `${command} ` : ''}--help`,
+      `See keyturn ${command ? `${command} ` : ''}--help`,
     )
-  const told = explainError(error)
-  if (told instanceof CommandError) return told
-  const { name, message } = told instanceof Error ? told : { name: 'Error', message: String(told) }
+  const explained = explainError(error)
+  if (explained instanceof CommandError) return explained
+  const { name, message } =
+    explained instanceof Error ? explained : { name: 'Error', message: String(explained) }
   return new CommandError(
     EXIT.failed,
     `an unexpected ${name}: ${message}`,
-    'If it stays, please report it, with what you called.',
+    'If it happens again, please report it with the command that you ran.',
     error,
   )
 }

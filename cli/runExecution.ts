@@ -8,13 +8,15 @@ import { startExecution, waitForExecution } from './execution.ts'
 import { CommandError, EXIT } from './exit.ts'
 import { sanitize } from './output.ts'
 
-/** Milliseconds: a function that was idle for weeks takes a minute or two to begin. */
-const [SLOW_AFTER_MS, MAX_WAIT_MS] = [3000, 180_000]
+/** Milliseconds after which the user is told why a result may take long. */
+const SLOW_AFTER_MS = 3000
+/** Milliseconds that a command waits. A function that was idle for weeks needs a minute or two to start. */
+const MAX_WAIT_MS = 180_000
 
-/** Characters of a text that came from the function. */
+/** Characters of a function's error message that are printed at most. */
 const MAX_MESSAGE_LENGTH = 1000
 
-/** An execution of a check or of another small state machine did not come to a result; `error` is the name it failed with. */
+/** An execution of a check or of another small state machine failed; `error` is the name of the execution's error. */
 export class ExecutionFailure extends CommandError {
   readonly error: string
   constructor(what: string, error: string, message: string) {
@@ -23,67 +25,71 @@ export class ExecutionFailure extends CommandError {
   }
 }
 
-/** `fails` is what it means if it fails. */
-type RunOptions = { signal: AbortSignal; slow(text: string): void; input?: object; fails?: string }
+/**
+ * `onSlow` is called once with a text for the user if the execution takes long, `input` is added to the execution's input, and
+ * `failureText` is what the user is told if the execution fails, before its error.
+ */
+type RunOptions = { signal: AbortSignal; onSlow(text: string): void; input?: object; failureText?: string }
 
 /**
- * Runs an execution that is about one credential to its good end, for three minutes at most.
- * @throws ExecutionFailure; CommandError with `stopped` if it takes too long; AbortError
+ * Runs an execution about one credential, and waits at most three minutes for it to succeed.
+ * @param machine the ARN of the state machine
+ * @throws ExecutionFailure if it fails; CommandError with `stopped` if it takes longer; AbortError if `signal` is aborted
  */
 export async function runExecution(
   context: Context,
   machine: string,
   { store, name: id }: FoundCredential,
-  { signal, slow, input = {}, fails = 'there is no result' }: RunOptions,
+  { signal, onSlow, input = {}, failureText = 'there is no result' }: RunOptions,
 ): Promise<DescribeExecutionOutput> {
   const execution = await startExecution(context, machine, { store, id, ...input })
-  const end = await waitForEnd(context, execution, signal, slowNotice(slow))
+  const end = await waitForEnd(context, execution, signal, slowNotice(onSlow))
   if (end.status === 'SUCCEEDED') return end
   const { error = `${end.status}`, cause } = end
   const message = sanitize(errorMessageIn(cause) ?? `see ${execution}`).slice(0, MAX_MESSAGE_LENGTH)
-  throw new ExecutionFailure(fails, sanitize(error).slice(0, 100), message)
+  throw new ExecutionFailure(failureText, sanitize(error).slice(0, 100), message)
 }
 
-/** How an execution ended, unless that takes too long. @throws CommandError, AbortError */
+/** Waits for the end of an execution. @throws CommandError if that takes too long or AWS refuses; AbortError */
 async function waitForEnd(
   context: Context,
   execution: string,
   signal: AbortSignal,
-  look: () => Promise<void>,
+  onPoll: () => Promise<void>,
 ): Promise<DescribeExecutionOutput> {
-  const late = new AbortController()
-  const timer = setTimeout(() => late.abort(), MAX_WAIT_MS)
+  const timeout = new AbortController()
+  const timer = setTimeout(() => timeout.abort(), MAX_WAIT_MS)
   try {
-    return await waitForExecution(context, execution, AbortSignal.any([signal, late.signal]), look)
+    return await waitForExecution(context, execution, AbortSignal.any([signal, timeout.signal]), onPoll)
   } catch (error) {
     if (signal.aborted) throw error
-    const goesOn = `It goes on: ${sanitize(execution)}. The same command again begins another.`
-    if (late.signal.aborted)
+    const goesOn = `The execution goes on: ${sanitize(execution)}. The same command again starts another.`
+    if (timeout.signal.aborted)
       throw new CommandError(EXIT.stopped, 'there was no answer within three minutes', goesOn)
-    const told = explainError(error)
-    if (!(told instanceof CommandError)) throw error
+    const explained = explainError(error)
+    if (!(explained instanceof CommandError)) throw error
     throw new CommandError(
-      told.code,
-      `${sanitize(execution)} cannot be looked at: ${told.message}`,
-      told.remedy,
+      explained.code,
+      `the execution ${sanitize(execution)} cannot be read: ${explained.message}`,
+      explained.remedy,
     )
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** Tells once that it takes its time, and why that may be. */
-function slowNotice(slow: (text: string) => void): () => Promise<void> {
-  const from = Date.now()
-  let said = false
+/** A function for `onPoll` that tells the user once, after some seconds, why the result may take long. */
+function slowNotice(onSlow: (text: string) => void): () => Promise<void> {
+  const startedAt = Date.now()
+  let noticed = false
   return async () => {
-    if (said || Date.now() - from < SLOW_AFTER_MS) return
-    said = true
-    slow('still waiting: a function that was idle for weeks needs a minute or two')
+    if (noticed || Date.now() - startedAt < SLOW_AFTER_MS) return
+    noticed = true
+    onSlow('still waiting: a function that was idle for weeks needs a minute or two')
   }
 }
 
-/** The output of an execution. */
+/** Parses the JSON output of an execution. @returns undefined if it is not JSON */
 export function parseOutput(output = ''): unknown {
   try {
     return JSON.parse(output)

@@ -5,8 +5,9 @@ import { CommandError, EXIT } from './exit.ts'
 export { peerRegionsOf, type Stack } from '../fleet/stacks.ts'
 
 /**
- * The stack of the stage that was named, or else the only one there is.
- * @throws CommandError if there is none, or several
+ * The stack that a command is about: the one of the stage that --stage or KEYTURN_STAGE names, else the only stack in the
+ * account and Region.
+ * @throws CommandError if there is no such stack, if there are several, or if the stack is too old for this command
  */
 export async function chooseStack(context: Context): Promise<Stack> {
   const found = await findStacks(context)
@@ -43,18 +44,18 @@ export async function chooseStack(context: Context): Promise<Stack> {
   )
 }
 
-/** The value of an output. @throws CommandError if the stack is older than that output */
+/** The value of a stack's output. @throws CommandError if the stack has no such output, which means that it is too old */
 export function outputOf(stack: Stack, key: string): string {
   const value = stack.outputs[key]
   if (!value) throw oldStackError(stack, `has no output ${key}`)
   return value
 }
 
-/** What the ARNs of the stack's rotations begin with, up to the execution's name. */
+/** The ARN of a rotation's execution in this stack, up to the colon before the execution's name. */
 export const rotationArnPrefix = (stack: Stack): string =>
   outputOf(stack, 'RotateStateMachineArn').replace(':stateMachine:', ':execution:')
 
-/** The account and the Region that a stack is in, by the ARN of its state machine. */
+/** The account and the Region of a stack, from the ARN of its state machine. */
 export function placeOf(stack: Stack): { region: string; account: string } {
   const [, , , region = '', account = ''] = outputOf(stack, 'RotateStateMachineArn').split(':')
   return { region, account }
@@ -64,7 +65,7 @@ export function placeOf(stack: Stack): { region: string; account: string } {
 export const findStacks = async ({ clients }: Context): Promise<Stack[]> =>
   listStacks(await clients.cloudFormation())
 
-/** The stack of the same stage in another Region. */
+/** The stack of the same stage in another Region, if there is one. */
 export async function findPeerStack(
   context: Context,
   { stage }: Stack,
@@ -76,7 +77,7 @@ export async function findPeerStack(
 
 function requireCurrent(stack: Stack): Stack {
   if (!stack.outputs.Stage || !stack.version)
-    throw oldStackError(stack, 'does not tell its stage and version')
+    throw oldStackError(stack, 'has no stage or no version in its outputs')
   return stack
 }
 

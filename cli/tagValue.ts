@@ -1,11 +1,17 @@
-/** What the value of a tag may not have: Secrets Manager and Parameter Store take letters, spaces, numbers and these. */
+/**
+ * A character that the value of a tag may not have: AWS allows letters, spaces, numbers and these signs.
+ * @see https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+ */
 const FORBIDDEN_CHARACTER = /[^\p{L}\p{Z}\p{N}_.:/=+\-@]/u
 
-/** Characters of the longest value. */
+/**
+ * Characters that the value of a tag may have at most.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html
+ */
 export const MAX_TAG_VALUE_LENGTH = 256
 
-/** The first character of a text that no tag can hold. */
+/** The first character of a text that the value of a tag may not have; undefined if there is none. */
 export const forbiddenCharacterIn = (text: string): string | undefined => FORBIDDEN_CHARACTER.exec(text)?.[0]
 
-/** What a tag takes, for a person. */
+/** The characters that a tag's value may have, for error messages. */
 export const ALLOWED_CHARACTERS_TEXT = 'letters, digits, spaces and _ . : / = + - @'

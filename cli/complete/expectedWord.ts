@@ -1,30 +1,38 @@
 import type { Command, Option } from 'commander'
 
-/** What may stand at the cursor, as far as the words before it tell: these, or names that AWS has. */
+/**
+ * What may be completed at the cursor: one of these words, or, with the options typed so far, the name of a stage or the id of a
+ * credential, which AWS has to be asked for.
+ */
 export type ExpectedWord =
   | { kind: 'words'; words: string[] }
   | { kind: 'stages' | 'ids'; options: Record<string, string> }
 
-/** What may follow on `before`, in a word that begins with `word`. */
+/**
+ * Finds out what may be completed at the cursor.
+ * @param before the complete words before the cursor, without `keyturn`
+ * @param word the beginning of the word at the cursor
+ */
 export function expectedWord(program: Command, before: string[], word: string): ExpectedWord {
   const options: Record<string, string> = {}
   let command = program
-  let open: Option | undefined
+  /** An option whose value is the next word. */
+  let openOption: Option | undefined
   for (const each of before) {
-    if (open) {
-      options[open.attributeName()] = each
-      open = undefined
+    if (openOption) {
+      options[openOption.attributeName()] = each
+      openOption = undefined
     } else if (each.startsWith('-')) {
       const [name = '', value] = each.split('=')
       const option = optionsOf(program, command).find(({ long }) => long === name)
       if (option?.required && value !== undefined) options[option.attributeName()] = value
-      else if (option?.required) open = option
+      else if (option?.required) openOption = option
     } else if (command === program) command = program.commands.find(one => one.name() === each) ?? command
   }
-  if (open)
-    return open.long === '--stage'
+  if (openOption)
+    return openOption.long === '--stage'
       ? { kind: 'stages', options }
-      : { kind: 'words', words: open.argChoices ?? [] }
+      : { kind: 'words', words: openOption.argChoices ?? [] }
   if (word.startsWith('-'))
     return { kind: 'words', words: optionsOf(program, command).flatMap(({ long }) => long ?? []) }
   if (command === program) return { kind: 'words', words: program.commands.map(each => each.name()) }

@@ -5,19 +5,19 @@ import { makeProgram } from '../program.ts'
 import { findStacks } from '../stack.ts'
 import { expectedWord } from './expectedWord.ts'
 
-/** Milliseconds that somebody who has pressed a key is let wait. */
+/** Milliseconds that a user waits at most after pressing the Tab key. */
 const TIME_LIMIT_MS = 1000
 
 /**
- * Prints what may stand where the last of the words is, a line each. It never fails and takes no longer than a second:
- * then there is nothing to complete.
+ * Prints the completions of the last of these words, a line each, and ends the process. After an error or after one second
+ * nothing is printed.
  */
 export async function printCandidates(words: string[]): Promise<void> {
   const found = await Promise.race([
     findCandidates(words.slice(0, -1), words.at(-1) ?? '').catch(() => []),
     sleep(TIME_LIMIT_MS, []),
   ])
-  // A call that is still under way would keep the process.
+  // A call to AWS that has no answer yet would keep the process running: it is ended once the output is written.
   const { promise, resolve } = Promise.withResolvers<void>()
   process.stdout.write(found.map(each => `${each}\n`).join(''), () => resolve())
   await promise
@@ -25,21 +25,24 @@ export async function printCandidates(words: string[]): Promise<void> {
 }
 
 async function findCandidates(before: string[], word: string): Promise<string[]> {
-  const asked = expectedWord(
+  const expected = expectedWord(
     makeProgram(() => {}),
     before,
     word,
   )
-  if (asked.kind === 'words') return asked.words.filter(each => each.startsWith(word))
-  const context = makeContext(asked.options, process, process.env)
+  if (expected.kind === 'words') return expected.words.filter(each => each.startsWith(word))
+  const context = makeContext(expected.options, process, process.env)
   const names =
-    asked.kind === 'stages'
+    expected.kind === 'stages'
       ? (await findStacks(context)).map(({ stage }) => stage)
       : await findIds(context, word)
   return names.filter(name => name.startsWith(word) && sanitize(name) === name && !/\s/.test(name)).sort()
 }
 
-/** The ids that begin so: one page of each store's. Either may fail, as a caller may not be allowed to list it. */
+/**
+ * The ids of credentials that begin with `word`, from one page of each store's list. A store that the caller may not list
+ * contributes none.
+ */
 async function findIds(context: Context, word: string): Promise<string[]> {
   const [, kind = '', prefix = word] = /^(secret:|parameter:)(.*)$/s.exec(word) ?? []
   const found = await Promise.allSettled([

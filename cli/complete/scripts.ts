@@ -1,9 +1,10 @@
 /**
- * What each shell has to know to complete the command: a function that asks the command itself, with the words before the
- * cursor. It keeps nothing, and is silent whatever happens.
+ * The completion script of each shell. Each calls `keyturn complete --` with the words up to the cursor and offers the lines that
+ * this prints. Errors are dropped.
  */
 export const COMPLETION_SCRIPTS = {
-  // Bash parts words at : and = too, so it gets the line, and what is left of such a sign is taken off the answer.
+  // Bash also splits words at : and =. So the script splits the line itself, and removes from each completion the part up to
+  // the last such sign, which is on the line already.
   bash: `_keyturn() {
   local line="\${COMP_LINE:0:COMP_POINT}" words word before
   read -ra words <<< "$line"
@@ -24,4 +25,5 @@ complete -F _keyturn keyturn`,
 compdef _keyturn keyturn`,
   fish: `complete -c keyturn -f -a '(keyturn complete -- (commandline -opc)[2..] (commandline -ct) 2> /dev/null)'`,
 }
+/** A shell that has a completion script. */
 export type Shell = keyof typeof COMPLETION_SCRIPTS
