@@ -1,8 +1,8 @@
 import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 
-/** `keyturn check`. */
+/** Adds `keyturn check`. */
 export function addCheckCommand({ make, run }: CommandMaker): void {
-  make('check', 'Whether a rotation would go well, line by line, with what to do; it changes nothing.')
+  make('check', 'Check whether a rotation would go well, and what to do if not; changes nothing.')
     .argument('<ID...>', ID_TEXT)
     .action(async (ids: string[], _, command) =>
       run(command, async context => {

@@ -9,29 +9,31 @@ const STATE_LABELS: Record<CheckLineState, string> = {
   failed: 'failed',
   'not-looked-at': 'not looked at',
 }
-/** Where texts begin at least, and after the longest label two blanks. */
-const [MIN_LABEL_WIDTH, LABEL_GAP] = [10, 2]
+/** The column where texts begin at least. */
+const MIN_LABEL_WIDTH = 10
+/** Blanks after the longest label. */
+const LABEL_GAP = 2
 
-/** What to do about a line: its own words, or else what the runbook says of its error. */
+/** What to do about a line that is not ok: its own remedy, or else the runbook's remedy for its error. */
 export const remedyIn = ({ state, remedy, error }: CheckLine): string | undefined =>
   state === 'ok' ? undefined : (remedy ?? (error === undefined ? undefined : remedyOf(error)))
 
 /**
- * A line each: how it is, what it is about, and under what is not well what to do. Those that follow each other and were not
- * looked at for the same reason are one line.
+ * Prints each line of a check with its state, and under a line that is not ok what to do. Neighbouring lines that were not looked
+ * at for the same reason are printed as one.
  */
 export function printCheckLines(output: Output, lines: CheckLine[]): void {
-  const indent = Math.max(
+  const textColumn = Math.max(
     MIN_LABEL_WIDTH,
     ...lines.map(({ state }) => STATE_LABELS[state].length + LABEL_GAP),
   )
-  for (const [line, ...more] of groupAlike(lines)) {
+  for (const [line, ...others] of groupAlike(lines)) {
     const label = STATE_LABELS[line.state]
-    const mark = `${output.styled(STATE_STYLES[line.state], label)}${' '.repeat(indent - label.length)}`
-    const names = [line, ...more].map(each => sanitize(each.line)).join(', ')
-    output.line(`${mark}${names}: ${sanitize(line.says)}`, indent)
+    const mark = `${output.styled(STATE_STYLES[line.state], label)}${' '.repeat(textColumn - label.length)}`
+    const names = [line, ...others].map(each => sanitize(each.line)).join(', ')
+    output.line(`${mark}${names}: ${sanitize(line.says)}`, textColumn)
     const remedy = remedyIn(line)
-    if (remedy) output.line(`${' '.repeat(indent)}${sanitize(remedy)}`, indent)
+    if (remedy) output.line(`${' '.repeat(textColumn)}${sanitize(remedy)}`, textColumn)
   }
 }
 
@@ -48,13 +50,13 @@ function groupAlike(lines: CheckLine[]): [CheckLine, ...CheckLine[]][] {
 const areAlike = (a: CheckLine, b: CheckLine) =>
   a.state === 'not-looked-at' && b.state === a.state && b.says === a.says && remedyIn(b) === remedyIn(a)
 
-/** The result in a sentence. */
+/** The result of a check in a sentence. */
 export function checkResultText({ result, lines, strategy, user, address }: CheckResult): string {
-  const [first, ...more] = lines.filter(({ state }) => state === result).map(({ line }) => line)
+  const [first, ...others] = lines.filter(({ state }) => state === result).map(({ line }) => line)
   const whose = [strategy, user && `user ${user}`, address && `on ${address}`].filter(Boolean).join(', ')
   const what = `A rotation${whose ? ` (${whose})` : ''}`
   if (result === 'ok') return `${what} would go well.`
-  const others = more.length ? ` and ${more.join(', ')}` : ''
-  if (result === 'warning') return `${what} would go well; look at the warning of ${first}${others}.`
-  return `${what} would fail at ${first}${others}. Nothing was changed.`
+  const othersText = others.length ? ` and ${others.join(', ')}` : ''
+  if (result === 'warning') return `${what} would go well; look at the warning of ${first}${othersText}.`
+  return `${what} would fail at ${first}${othersText}. Nothing was changed.`
 }

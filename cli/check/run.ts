@@ -6,11 +6,11 @@ import { sanitize } from '../output.ts'
 import { ExecutionFailure, parseOutput, runExecution } from '../runExecution.ts'
 import { outputOf, type Stack } from '../stack.ts'
 
-/** Characters of a text that came from the function. */
+/** Characters of a text from the function that are printed at most. */
 const MAX_TEXT_LENGTH = 1000
 const textSchema = v.pipe(
   v.string(),
-  v.transform(given => sanitize(given).slice(0, MAX_TEXT_LENGTH)),
+  v.transform(text => sanitize(text).slice(0, MAX_TEXT_LENGTH)),
 )
 const lineSchema = v.object({
   line: textSchema,
@@ -19,7 +19,7 @@ const lineSchema = v.object({
   error: v.optional(textSchema),
   remedy: v.optional(textSchema),
 })
-const checkedSchema = v.looseObject({
+const checkResultSchema = v.looseObject({
   result: v.picklist(['ok', 'warning', 'failed']),
   lines: v.pipe(v.array(lineSchema), v.maxLength(100)),
   ...{
@@ -30,24 +30,24 @@ const checkedSchema = v.looseObject({
   },
 })
 
-/** The ARN of the state machine that checks. @throws CommandError if the stack is older than it */
+/** The ARN of the state machine that checks credentials. @throws CommandError if an old stack has none */
 export const checkStateMachineArn = (stack: Stack): string => outputOf(stack, 'CheckStateMachineArn')
 
 /**
- * Whether the rotation of a credential would go well, as a function in the VPC finds. Nothing is changed.
- * @param slow called once, when it takes longer than some seconds
- * @throws ExecutionFailure if there is no result; CommandError with `stopped` if it takes too long; AbortError
+ * Checks whether the rotation of a credential would go well: the stack's check runs in the VPC and logs in. Nothing is changed.
+ * @param onSlow called once with a text for the user if the check takes longer than some seconds
+ * @throws ExecutionFailure if the check has no result; CommandError with `stopped` if it takes too long; AbortError
  */
 export async function checkCredential(
   context: Context,
   stack: Stack,
   found: FoundCredential,
   signal: AbortSignal,
-  slow: (text: string) => void,
+  onSlow: (text: string) => void,
 ): Promise<CheckResult> {
-  const end = await runExecution(context, checkStateMachineArn(stack), found, { signal, slow })
-  const parsed = v.safeParse(checkedSchema, parseOutput(end.output))
+  const end = await runExecution(context, checkStateMachineArn(stack), found, { signal, onSlow })
+  const parsed = v.safeParse(checkResultSchema, parseOutput(end.output))
   if (!parsed.success)
-    throw new ExecutionFailure('the check told no result', end.status ?? '', 'its output cannot be read')
+    throw new ExecutionFailure('the check has no result', end.status ?? '', 'its output cannot be parsed')
   return parsed.output as unknown as CheckResult
 }

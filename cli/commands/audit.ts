@@ -18,23 +18,33 @@ import { requireWritable, writePrivateFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 import { chooseStack, placeOf, type Stack } from '../stack.ts'
 
+/** The options of `audit`, as the command line gave them. */
 export type AuditOptions = {
+  /** A file. */
   policy?: string
   regions?: string[]
-  /** Seconds; false: CloudTrail is not asked. */
+  /** How far back CloudTrail is asked who read each credential, in seconds; false: it is not asked. */
   reads: number | false
+  /** How long CloudTrail is asked, in seconds. */
   readsBudget: number
+  /** A file to write. */
   html?: string
+  /** A file to write. */
   csv?: string
+  /** How many findings are printed at most. */
   most: number
+  /** A file: the report of an earlier audit. */
   baseline?: string
   failOn?: Severity
+  /** A file. */
   prices?: string
+  /** A file to write. */
   journal?: string
+  /** A file: the journal of an audit that was interrupted. */
   resume?: string
 }
 
-/** What gathers facts, and what makes a page of a report. */
+/** The two parts of an audit that the caller passes in: audit/command.ts loads the real ones. */
 export type AuditMeans = {
   gatherFacts(
     context: Context,
@@ -45,8 +55,8 @@ export type AuditMeans = {
 }
 
 /**
- * Gathers what is known of every credential, without any value, and judges it. Whatever the options name is looked at first: the
- * gathering takes minutes.
+ * Runs `audit`: gathers facts about every credential, without reading any value, and judges them by the policy. All options are
+ * checked first, because gathering takes minutes.
  */
 export async function runAuditCommand(
   context: Context,
@@ -73,19 +83,17 @@ export async function runAuditCommand(
   const report = cost ? addCost(judged, cost) : judged
   await writeReports(context, report, options, means)
   for (const exception of findUnusedExceptions(policy, report.findings, report.moment))
-    output.note(needlessSays(exception, report.moment))
-  // From here on nothing is left that could fail: until then it can be resumed.
+    output.note(unusedExceptionText(exception, report.moment))
+  // The journal is closed, and so removed, only now that nothing can fail any more: until here the audit can be resumed.
   journal.close()
   if (json) output.json(report)
   else printAudit(output, report, options.most)
   return hasFailingFinding(report.findings, options) ? EXIT.findings : EXIT.done
 }
 
-function needlessSays({ rule, name, until }: PolicyException, moment: string): string {
+function unusedExceptionText({ rule, name, until }: PolicyException, moment: string): string {
   const why =
-    until < moment.slice(0, 10)
-      ? `ended with ${until}`
-      : 'covers nothing that was found: mend its name, or take it out'
+    until < moment.slice(0, 10) ? `ended with ${until}` : 'matches no finding: correct its name, or remove it'
   return `The policy's exception from ${rule} for ${sanitize(name)} ${why}.`
 }
 
@@ -99,13 +107,13 @@ function refuseConflictingOptions({ reads, journal, resume }: AuditOptions): voi
     throw new CommandError(
       EXIT.usage,
       '--reads is more than 90d',
-      'CloudTrail remembers 90 days; docs/readers.md has queries for longer ones.',
+      'CloudTrail keeps events for 90 days; docs/readers.md has queries for a longer time.',
     )
   if (journal !== undefined && resume !== undefined)
     throw new CommandError(
       EXIT.usage,
-      '--journal has no place beside --resume',
-      'Name the journal that is to go on with --resume alone.',
+      '--journal cannot be combined with --resume',
+      'Name the journal to go on with by --resume alone.',
     )
 }
 
@@ -120,11 +128,15 @@ async function writeReports(
   for (const path of [csv, html]) if (path !== undefined) output.note(`Written: ${sanitize(path)}`)
 }
 
-/** Whether a finding is so severe as was asked for. What could not be looked at may be just that. */
+/**
+ * Whether --fail-on makes the audit fail: whether a finding is at least as severe, is not excepted by the policy, and is not in
+ * the baseline.
+ */
 function hasFailingFinding(findings: Finding[], { failOn }: AuditOptions): boolean {
   if (failOn === undefined) return false
-  const worst = SEVERITIES.indexOf(failOn)
+  // SEVERITIES begins with the worst.
+  const limit = SEVERITIES.indexOf(failOn)
   return findings.some(
-    ({ severity, excepted, isNew }) => !excepted && isNew !== false && SEVERITIES.indexOf(severity) <= worst,
+    ({ severity, excepted, isNew }) => !excepted && isNew !== false && SEVERITIES.indexOf(severity) <= limit,
   )
 }

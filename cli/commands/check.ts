@@ -13,20 +13,21 @@ import { mapInBatches } from '../mapInBatches.ts'
 import { sanitize } from '../output.ts'
 import { chooseStack, type Stack } from '../stack.ts'
 
-/** What became of the check of one credential. */
+/** The result of the check of one credential, or why there is none. */
 type CheckOutcome = { found: FoundCredential } & ({ code: ExitCode; checked: CheckResult } | ExplainedFailure)
 
-/** Whether rotations would go well, a line for each thing that a rotation needs. Nothing is changed. */
+/** Runs `check`: whether the next rotation of each credential would succeed, a line for each condition. Nothing is changed. */
 export async function runCheckCommand(context: Context, ids: string[]): Promise<ExitCode> {
   const stack = await chooseStack(context)
   checkStateMachineArn(stack)
   const found = await Promise.all([...new Set(ids)].map(id => findCredential(context, stack, id)))
-  const each = [...new Map(found.map(one => [one.arn, one])).values()]
+  // Two ids may name the same credential.
+  const distinct = [...new Map(found.map(credential => [credential.arn, credential])).values()]
   const signal = listenForInterrupt()
-  const slow = noteOnce(context)
+  const onSlow = noteOnce(context)
   const outcomes = await mapInBatches(
-    each,
-    one => checkOne(context, stack, one, signal, slow),
+    distinct,
+    credential => checkOne(context, stack, credential, signal, onSlow),
     (count, all) => {
       if (context.output.isInteractive && !context.json && count < all)
         context.output.progress(`${count} of ${all} checked`)
@@ -36,12 +37,12 @@ export async function runCheckCommand(context: Context, ids: string[]): Promise<
   return worstExitCode(outcomes.map(({ code }) => code))
 }
 
-/** Several may be slow at once, and it is said once. */
+/** A function that prints the first note it gets, and no other: several checks may be slow at the same time. */
 function noteOnce({ output, json }: Context): (text: string) => void {
-  let said = false
+  let noted = false
   return text => {
-    if (said || json) return
-    said = true
+    if (noted || json) return
+    noted = true
     output.note(text)
   }
 }
@@ -51,35 +52,38 @@ async function checkOne(
   stack: Stack,
   found: FoundCredential,
   signal: AbortSignal,
-  slow: (text: string) => void,
+  onSlow: (text: string) => void,
 ): Promise<CheckOutcome> {
   try {
     signal.throwIfAborted()
     requireEnrolled(stack, found)
-    const checked = await checkCredential(context, stack, found, signal, slow)
+    const checked = await checkCredential(context, stack, found, signal, onSlow)
     return { found, checked, code: checked.result === 'failed' ? EXIT.findings : EXIT.done }
   } catch (error) {
     if (signal.aborted)
       return {
-        ...{ found, code: EXIT.stopped, says: 'not looked at any more' },
+        ...{ found, code: EXIT.stopped, says: 'stopped waiting' },
         remedy: 'The check goes on and changes nothing.',
       }
     return { found, ...explainFailure(error) }
   }
 }
 
-/** What the function would be refused to look at, whose tags tell it here. @throws CommandError */
+/**
+ * Refuses a credential that is not enrolled before its check starts: the function may not read its value.
+ * @throws CommandError
+ */
 function requireEnrolled(stack: Stack, found: FoundCredential): void {
   const { tags, store, name } = found
   if (isManaged(tags) || (store === 'secrets-manager' && isRotatedByStack(stack, found))) return
-  const enrols = `keyturn enrol ${fullId(store, name)}`
+  const enrolCommand = `keyturn enrol ${fullId(store, name)}`
   if (isAdmin(tags))
     throw new CommandError(
       EXIT.findings,
       "it is an admin's secret, and not enrolled itself",
-      `Check the secrets that name it. If it is to rotate too: ${enrols}`,
+      `Check the secrets that name it as their admin. If it is to rotate too: ${enrolCommand}`,
     )
-  throw new CommandError(EXIT.findings, 'it is not enrolled', `To enrol it: ${enrols}`)
+  throw new CommandError(EXIT.findings, 'it is not enrolled', `To enrol it: ${enrolCommand}`)
 }
 
 function report({ output, json }: Context, outcomes: CheckOutcome[]): void {

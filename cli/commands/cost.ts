@@ -15,16 +15,20 @@ import { printCost } from '../cost/print.ts'
 import { CommandError, EXIT, type ExitCode } from '../exit.ts'
 import { requireWritable, writePrivateFile } from '../files.ts'
 
+/** The options of `cost`, as the command line gave them; docs/cost.md explains each. */
 export type CostCommandOptions = {
   readsPerDay?: number
-  /** How far back CloudTrail is asked for reads, and how long; in seconds. */
+  /** How far back CloudTrail is asked for reads, in seconds; unset: it is not asked. */
   reads?: number
+  /** How long CloudTrail is asked, in seconds. */
   readsBudget: number
   network?: Network
+  /** How many Availability Zones. */
   zones: number
   throughput: 'standard' | 'higher'
   teamTag?: string
   against?: CostChange['store']
+  /** Days between two rotations. */
   interval?: number
   replicas?: number
   tier?: CostChange['tier']
@@ -34,12 +38,14 @@ export type CostCommandOptions = {
   freeTier?: true
   trial?: true
   credits?: number
+  /** A file of prices, which is read, or written with `refresh`. */
   prices?: string
   refresh?: true
+  /** A file to write. */
   csv?: string
 }
 
-/** What a fleet costs a month. */
+/** Runs `cost`: what all credentials and the stack cost a month. */
 export async function runCostCommand(context: Context, options: CostCommandOptions): Promise<ExitCode> {
   const { output, json } = context
   if (options.refresh && !options.prices)
@@ -50,19 +56,19 @@ export async function runCostCommand(context: Context, options: CostCommandOptio
     )
   if (options.refresh && options.prices) await requireWritable(options.prices, '--prices')
   if (options.csv) await requireWritable(options.csv, '--csv')
-  const read = options.refresh ? undefined : await choosePrices(options)
+  const readOrBundled = options.refresh ? undefined : await choosePrices(options)
   const facts = await gatherCostFacts(context, wantedReads(options))
-  const prices = read ?? (await refreshFleetPrices(context, options, facts))
+  const prices = readOrBundled ?? (await refreshFleetPrices(context, options, facts))
   const report = reportFor(facts, prices, options)
-  const named: CredentialNames = new Map(
+  const credentialNames: CredentialNames = new Map(
     facts.credentials.map(credential => [
       credential.arn,
       { name: credential.name, team: billedTeamOf(credential, costOptionsOf(options)) },
     ]),
   )
-  if (options.csv) await writePrivateFile(options.csv, '--csv', costCsv(report, named))
+  if (options.csv) await writePrivateFile(options.csv, '--csv', costCsv(report, credentialNames))
   if (json) output.json(report)
-  else printCost(output, report, named)
+  else printCost(output, report, credentialNames)
   return EXIT.done
 }
 
@@ -72,16 +78,16 @@ const wantedReads = ({ reads, readsBudget }: CostCommandOptions) =>
 const choosePrices = async ({ prices }: CostCommandOptions): Promise<PricesByRegion> =>
   prices ? readPrices(prices) : bundledPrices
 
-/** Of each Region that something is in. */
+/** Reads the prices of every Region that has a credential or a stack, and writes them to the file of --prices. */
 async function refreshFleetPrices(context: Context, { prices: file = '' }: CostCommandOptions, facts: Facts) {
-  const held = facts.credentials.map(({ region }) => region)
-  const regions = new Set([facts.region, ...held, ...regionsWithStack(facts)])
+  const credentialRegions = facts.credentials.map(({ region }) => region)
+  const regions = new Set([facts.region, ...credentialRegions, ...regionsWithStack(facts)])
   const day = facts.moment.slice(0, 10)
   const { prices, missing } = await refreshPrices(context, file, [...regions].sort(), day)
   for (const [region, names] of Object.entries(missing))
     if (names.length)
       context.output.note(
-        `The Price List has no clear price in ${region} of: ${names.join(', ')}. What was there before stays, and is not confirmed.`,
+        `The Price List has no clear price in ${region} of: ${names.join(', ')}. The price that was in the file before stays, unconfirmed.`,
       )
   return prices
 }
@@ -105,7 +111,7 @@ function costOptionsOf(options: CostCommandOptions): CostOptions {
   const { against: store, interval: everyDays, networkInstead: network, ...rest } = options
   const { replicas, tier, key, withoutUnread } = rest
   const change: CostChange = { store, everyDays, replicas, tier, key, network, withoutUnread }
-  const changes = Object.values(change).some(value => value !== undefined)
+  const hasChange = Object.values(change).some(value => value !== undefined)
   return {
     readsPerDay,
     network: options.network,
@@ -115,6 +121,6 @@ function costOptionsOf(options: CostCommandOptions): CostOptions {
     freeTier,
     trial,
     credits,
-    ...(changes && { change }),
+    ...(hasChange && { change }),
   }
 }

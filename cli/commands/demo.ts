@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { CommandError, EXIT, type ExitCode } from '../exit.ts'
 
-/** Runs the demo. @throws CommandError in the package, which has neither the servers nor the functions */
+/** Runs `demo`. @throws CommandError in the npm package, which has neither the database servers nor the functions */
 export async function runDemoCommand(): Promise<ExitCode> {
   const file = new URL('../../local/demo.ts', import.meta.url)
   const inRepository = import.meta.url.endsWith('/cli/commands/demo.ts')

@@ -17,11 +17,13 @@ import { findPeers } from '../peers.ts'
 import { chooseStack, placeOf, type Stack } from '../stack.ts'
 import { ownVersion } from '../version.ts'
 
+/** The options of `doctor`, as the command line gave them. */
 export type DoctorOptions = { fix?: true }
 
 /**
- * How the deployment is: a line for all of a kind that are well, and one for each thing that is not, with what to do. With `fix`
- * the stack's own rules and schedules that are disabled are enabled; nothing else is changed.
+ * Runs `doctor`: checks the deployed stack. It prints one line for all resources of a kind that are as they should be, and one
+ * for each that is not, with what to do. With `fix` it enables the stack's rules and schedules that are disabled, and changes
+ * nothing else.
  */
 export async function runDoctorCommand(context: Context, { fix }: DoctorOptions): Promise<ExitCode> {
   const { output, json, clients } = context
@@ -32,19 +34,25 @@ export async function runDoctorCommand(context: Context, { fix }: DoctorOptions)
   const { examineStack } = await import('../../fleet/doctor/examine.ts')
   const resources = await listStackResources(cloudFormation, stack.name)
   const place = { ...placeOf(stack), stage: stack.stage, outputs: stack.outputs, moment: clock() }
-  const asked = await loadDoctorClients(context, place.region)
+  const doctorClients = await loadDoctorClients(context, place.region)
   const [peers, examined] = await Promise.all([
     findPeers(context, stack),
-    examineStack(asked, resources, place),
+    examineStack(doctorClients, resources, place),
   ])
-  const mended = fix ? await enableDisabled(context, asked, { checks: examined, resources, place }) : examined
-  const checks = [versionCheck(ownVersion(), stack), ...peers.map(peer => peerCheck(peer, stack)), ...mended]
+  const repaired = fix
+    ? await enableDisabled(context, doctorClients, { checks: examined, resources, place })
+    : examined
+  const checks = [
+    versionCheck(ownVersion(), stack),
+    ...peers.map(peer => peerCheck(peer, stack)),
+    ...repaired,
+  ]
   if (json) output.json({ stack: stack.name, stage: stack.stage, region: place.region, checks })
   else printChecks(context, stack, checks)
   return checks.some(({ state }) => state === 'failed' || state === 'unread') ? EXIT.findings : EXIT.done
 }
 
-/** Lambda takes fewer calls a second than a stack has functions. */
+/** The calls to Lambda are spread over time: Lambda allows fewer calls a second than a stack has functions. */
 async function loadDoctorClients({ clients }: Context, region: string): Promise<DoctorClients> {
   const [events, scheduler, lambda, sns, sqs, cloudWatch, ssm] = await Promise.all([
     clients.events(),
@@ -61,7 +69,10 @@ async function loadDoctorClients({ clients }: Context, region: string): Promise<
 
 type Examined = { checks: Check[]; resources: StackResource[]; place: ExaminedStack }
 
-/** Enables what is disabled, and looks at the rules and schedules again. One that AWS refuses to enable stops no other. */
+/**
+ * Enables the disabled rules and schedules, then examines all rules and schedules again. If AWS refuses one, the others are
+ * enabled all the same.
+ */
 async function enableDisabled(
   { output }: Context,
   clients: DoctorClients,
@@ -79,18 +90,18 @@ async function enableDisabled(
       output.note(`Not enabled: ${kind} ${about}: ${whyFailed(error)}`)
     }
   }
-  const mendable = ['AWS::Events::Rule', 'AWS::Scheduler::Schedule']
-  const again = await examineStack(
+  const repairable = ['AWS::Events::Rule', 'AWS::Scheduler::Schedule']
+  const examinedAgain = await examineStack(
     clients,
-    resources.filter(({ type }) => mendable.includes(type)),
+    resources.filter(({ type }) => repairable.includes(type)),
     place,
   )
-  return [...again, ...checks.filter(({ kind }) => kind !== 'rule' && kind !== 'schedule')]
+  return [...examinedAgain, ...checks.filter(({ kind }) => kind !== 'rule' && kind !== 'schedule')]
 }
 
 const STATE_STYLES = { ok: 'green', warning: 'yellow', failed: 'red', unread: 'red' } as const
 const STATE_LABELS = { ok: 'ok', warning: 'warning', failed: 'failed', unread: 'not read' }
-/** Columns of a label, and the blanks after it. */
+/** Columns of the longest label with the blanks after it. */
 const LABEL_WIDTH = 10
 
 function printChecks({ output }: Context, { stage }: Stack, checks: Check[]): void {
@@ -99,20 +110,20 @@ function printChecks({ output }: Context, { stage }: Stack, checks: Check[]): vo
       `${output.styled(STATE_STYLES[state], STATE_LABELS[state])}${' '.repeat(LABEL_WIDTH - STATE_LABELS[state].length)}${text}`,
       LABEL_WIDTH,
     )
-  for (const [kind, [one, many, well]] of Object.entries(CHECK_KINDS) as [
+  for (const [kind, [singular, plural, wellText]] of Object.entries(CHECK_KINDS) as [
     CheckKind,
     readonly [string, string, string],
   ][]) {
     const found = checks.filter(check => check.kind === kind)
     const good = found.filter(({ state }) => state === 'ok')
-    if (good.length) line('ok', `${good.length} ${good.length === 1 ? one : many}: ${well}`)
+    if (good.length) line('ok', `${good.length} ${good.length === 1 ? singular : plural}: ${wellText}`)
     for (const { state, about, says, remedy } of found.filter(check => check.state !== 'ok')) {
-      line(state, `${one} ${sanitize(about)} ${sanitize(says)}`)
+      line(state, `${singular} ${sanitize(about)} ${sanitize(says)}`)
       if (remedy) output.line(`${' '.repeat(LABEL_WIDTH)}${sanitize(remedy)}`, LABEL_WIDTH)
     }
   }
   if (checks.some(({ fix }) => fix))
     output.note(
-      `keyturn doctor --fix --stage ${stage} enables what is disabled of these, and changes nothing else.`,
+      `keyturn doctor --fix --stage ${stage} enables those that are disabled, and changes nothing else.`,
     )
 }

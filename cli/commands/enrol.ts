@@ -21,14 +21,16 @@ import { chooseStack, outputOf, rotationArnPrefix, type Stack } from '../stack.t
 import type { Say } from '../watch/runJobs.ts'
 import { beginAndWatchRotations } from './rotate.ts'
 
+/** The options of `enrol`, as the command line gave them. `from` is a file with a credential a line. */
 export type EnrolOptions = RotationWish & { from?: string; yes?: true; dryRun?: true }
 
-/** One run of the command. `single`: one credential was named, and what happens is shown as it does. */
+/** One run of the command. `single`: the command names one credential, and prints each step as it happens. */
 type EnrolRun = { context: Context; stack: Stack; signal: AbortSignal; single: boolean }
 
 /**
- * Has a credential rotate by Keyturn, or many: shows the calls, asks, makes them one by one, and checks before it rotates by
- * itself. What does not come to its end is taken back.
+ * Runs `enrol`: has one or many credentials rotate by this stack. It prints the AWS calls to be made, asks for confirmation,
+ * makes the calls one by one, and checks each credential before its schedule begins. If the enrolment of a credential fails, its
+ * calls are undone.
  */
 export async function runEnrolCommand(
   context: Context,
@@ -36,11 +38,11 @@ export async function runEnrolCommand(
   options: EnrolOptions,
 ): Promise<ExitCode> {
   const { from, yes = false, dryRun = false, ...wish } = options
-  const asked = await readRequests(id, from, wish)
+  const requests = await readRequests(id, from, wish)
   const stack = await chooseStack(context)
-  requireFunctions(stack, asked)
+  requireFunctions(stack, requests)
   const run = { context, stack, signal: listenForInterrupt(), single: from === undefined }
-  const { targets, refused } = await findTargets(run, asked)
+  const { targets, refused } = await findTargets(run, requests)
   const plans = await planAll(run, targets)
   const calls = new Map(plans.map(plan => [plan.found.arn, callsOf(stack, plan)]))
   const about = [
@@ -58,7 +60,7 @@ export async function runEnrolCommand(
   return plans[0] ? watchRotation(run, plans[0], code) : code
 }
 
-/** @throws CommandError if neither an id nor a file was given, or both, or if a line is wrong */
+/** The credentials to enrol. @throws CommandError unless there is either an id or a file, or if a line of the file is wrong */
 async function readRequests(
   id: string | undefined,
   from: string | undefined,
@@ -73,19 +75,22 @@ async function readRequests(
   return [{ id, wish, linePlace: '' }]
 }
 
-/** @throws CommandError if the stack is older than what enrolling needs of it */
-function requireFunctions(stack: Stack, asked: EnrolRequest[]): void {
+/** @throws CommandError if the stack is too old to have the functions that enrolling needs */
+function requireFunctions(stack: Stack, requests: EnrolRequest[]): void {
   checkStateMachineArn(stack)
   outputOf(stack, 'RotateSecretFunctionArn')
-  if (asked.some(({ wish }) => wish.admin !== undefined)) outputOf(stack, 'SetAdminStateMachineArn')
+  if (requests.some(({ wish }) => wish.admin !== undefined)) outputOf(stack, 'SetAdminStateMachineArn')
 }
 
-/** What can be enrolled; of many, also what cannot. @throws CommandError if the only one cannot */
+/**
+ * Looks up the credentials to enrol. With a file, those that cannot be enrolled are `refused`.
+ * @throws CommandError if the one credential of a command without a file cannot be enrolled
+ */
 async function findTargets(
   { context, stack, single }: EnrolRun,
-  asked: EnrolRequest[],
+  requests: EnrolRequest[],
 ): Promise<{ targets: EnrolTarget[]; refused: EnrolOutcome[] }> {
-  const found = await mapInBatches(asked, ({ id, wish }) =>
+  const found = await mapInBatches(requests, ({ id, wish }) =>
     findTarget(context, stack, id, { wish, mayAsk: single }).catch((error): EnrolOutcome => {
       if (single) throw error
       return { id, result: 'refused', ...explainFailure(error) }
@@ -93,12 +98,14 @@ async function findTargets(
   )
   const isRefused = (each: EnrolTarget | EnrolOutcome): each is EnrolOutcome => 'code' in each
   const targets = found.filter(each => !isRefused(each)) as EnrolTarget[]
-  const twice = targets.filter(({ found }, n) => targets.findIndex(one => one.found.arn === found.arn) < n)
+  const duplicates = targets.filter(
+    ({ found }, n) => targets.findIndex(one => one.found.arn === found.arn) < n,
+  )
   return {
-    targets: targets.filter(target => !twice.includes(target)),
+    targets: targets.filter(target => !duplicates.includes(target)),
     refused: [
       ...found.filter(isRefused),
-      ...twice.map(({ found: { name } }): EnrolOutcome => {
+      ...duplicates.map(({ found: { name } }): EnrolOutcome => {
         const says = 'another line names the same credential, by another id'
         return { id: name, result: 'refused', code: EXIT.usage, says }
       }),
@@ -123,11 +130,11 @@ const plannedOutcome = (plan: EnrolPlan): EnrolOutcome => ({
 })
 const UNCHANGED = { result: 'unchanged', code: EXIT.done } as const
 
-/** Some at a time; what goes wrong with one does not stop the others. Ctrl-C has none begin that has not begun. */
+/** Enrols the credentials, some at a time. A failure of one does not stop the others; after Ctrl-C no other begins. */
 function enrolAll(run: EnrolRun, plans: EnrolPlan[], yes: boolean): Promise<EnrolOutcome[]> {
   const { context, stack, signal, single } = run
   const { output, json } = context
-  const work = makeEnrolWork(context, stack, { signal, yes, shows: single })
+  const work = makeEnrolWork(context, stack, { signal, yes, showsLines: single })
   const progress = (count: number, all: number) => {
     if (output.isInteractive && !json && count < all) output.progress(`${count} of ${all}`)
   }
@@ -150,7 +157,7 @@ async function enrolAndBegin(run: EnrolRun, work: EnrolWork, plan: EnrolPlan): P
     ? {
         ...about,
         ...UNCHANGED,
-        says: `is enrolled so already: ${plan.says}${plan.now ? '; it rotates now' : ''}`,
+        says: `is already enrolled like this: ${plan.says}${plan.now ? '; it rotates now' : ''}`,
       }
     : await enrolOne(work, plan, say)
   if (!plan.now || outcome.code !== EXIT.done || isWatched(run)) return outcome
@@ -162,7 +169,7 @@ async function enrolAndBegin(run: EnrolRun, work: EnrolWork, plan: EnrolPlan): P
   }
 }
 
-/** Whether a rotation at once is begun and looked at by itself, after the report. */
+/** Whether a rotation that is to begin now begins after the report, and is watched. */
 const isWatched = ({ context, single }: EnrolRun) => single && !context.json
 
 async function watchRotation(run: EnrolRun, plan: EnrolPlan, code: ExitCode): Promise<ExitCode> {
@@ -171,7 +178,10 @@ async function watchRotation(run: EnrolRun, plan: EnrolPlan, code: ExitCode): Pr
   return worstExitCode([code, await beginAndWatchRotations(run.context, [start], run.signal)])
 }
 
-/** The rotation of a credential that was enrolled just now: Secrets Manager has begun it, if there is a token. */
+/**
+ * Begins the rotation of a credential that was just enrolled. If the plan has a token, Secrets Manager has begun that rotation
+ * already, when the schedule was set.
+ */
 async function beginRotationNow(
   { context, stack }: EnrolRun,
   { found, token }: EnrolPlan,

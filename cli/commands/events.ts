@@ -3,9 +3,10 @@ import { EXIT, type ExitCode } from '../exit.ts'
 import { formatDuration, idOf, outcomeText, recordTableOf, retirementText } from '../records.ts'
 import { chooseStack } from '../stack.ts'
 
+/** The options of `events`: how far back, in seconds, and how many rotations at most. */
 export type EventsOptions = { since: number; most: number }
 
-/** What changed in the whole stage lately, the latest last: a line for each rotation that came to an outcome. */
+/** Runs `events`: a line for each rotation of the stage that ended in this time, the latest last. */
 export async function runEventsCommand(context: Context, { since, most }: EventsOptions): Promise<ExitCode> {
   const { output, json } = context
   const table = await recordTableOf(context, await chooseStack(context))
@@ -18,13 +19,13 @@ export async function runEventsCommand(context: Context, { since, most }: Events
   }
   for (const record of found.toReversed()) {
     const { ended = '', retired = '', retirement } = record
-    const late = retirement === 'not-closed' && retired > ended
-    const time = new Date(late ? retired : ended)
-    const what = late ? retirementText(record) : outcomeText(record)
+    // The old user or password could not be closed after the rotation: that is the later event of the two.
+    const failedToClose = retirement === 'not-closed' && retired > ended
+    const time = new Date(failedToClose ? retired : ended)
+    const what = failedToClose ? retirementText(record) : outcomeText(record)
     output.line(`${time.toISOString().slice(0, 19).replace('T', ' ')}  ${idOf(record)}  ${what}`, 2)
   }
   if (found.length === most) output.note(`There may be more: these are the latest ${most}. See --most.`)
-  if (!found.length)
-    output.line(`No rotation came to an outcome within the last ${formatDuration(since * 1000)}.`)
+  if (!found.length) output.line(`No rotation ended within the last ${formatDuration(since * 1000)}.`)
   return EXIT.done
 }

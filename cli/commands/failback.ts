@@ -14,47 +14,51 @@ import { findRunningExecutions } from '../promotion/otherRegionExecutions.ts'
 import { findSecrets } from '../replicas/findSecrets.ts'
 import { chooseStack, placeOf, type Stack } from '../stack.ts'
 
-/** Looks at what was promoted here, and at what is left of it in the Region that is back. It changes nothing. */
+/**
+ * Runs `failback --check`: compares the secrets that were promoted in this Region with what is left of them in the Region that
+ * was lost and is back (`--to`). It changes nothing.
+ */
 export async function runFailbackCommand(
   context: Context,
   ids: string[],
   options: FailbackOptions,
 ): Promise<ExitCode> {
-  const to = requireCheckedRegion(options)
+  const regionBack = requireCheckedRegion(options)
   const stack = await chooseStack(context)
   const here = placeOf(stack).region
-  if (to === here)
+  if (regionBack === here)
     throw new CommandError(
       EXIT.usage,
       `--to names ${here}, where the stack ${sanitize(stack.name)} is`,
-      'Call it in the Region that has taken over: --region says which that is.',
+      'Run this command for the Region that has taken over: name that with --region.',
     )
-  const found = await findPromoted(context, stack, ids, to)
-  const executions = found.length ? await findRunningExecutions(context, stack, to) : { running: [] }
-  const checked = await mapInBatches(found, async secret => ({
+  const found = await findPromoted(context, stack, ids, regionBack)
+  const executions = found.length ? await findRunningExecutions(context, stack, regionBack) : { running: [] }
+  const results = await mapInBatches(found, async secret => ({
     secret: secret.name,
     arn: secret.arn,
-    checks: await checkFailback({ context, here, regionBack: to, executions }, secret),
+    checks: await checkFailback({ context, here, regionBack, executions }, secret),
   }))
-  if (context.json) context.output.json({ to, secrets: checked })
-  else if (!checked.length) context.output.line(`No secret here was promoted in the place of one in ${to}.`)
-  else for (const { secret, checks } of checked) printChecks(context, secret, checks)
-  return checked.every(({ checks }) => checks.every(({ ok }) => ok)) ? EXIT.done : EXIT.findings
+  if (context.json) context.output.json({ to: regionBack, secrets: results })
+  else if (!results.length)
+    context.output.line(`No secret here was promoted in the place of one in ${regionBack}.`)
+  else for (const { secret, checks } of results) printChecks(context, secret, checks)
+  return results.every(({ checks }) => checks.every(({ ok }) => ok)) ? EXIT.done : EXIT.findings
 }
 
-/** @throws CommandError unless it is to look */
+/** The Region of --to. @throws CommandError unless --check and --to are given */
 function requireCheckedRegion({ check, to }: FailbackOptions): string {
   if (!check)
     throw new CommandError(
       EXIT.usage,
       'no command overwrites the secret of the Region that is back: what AWS does then is not known',
-      'docs/disaster-recovery.md has the way back, step by step. Before each step: keyturn failback --check --to REGION.',
+      'docs/disaster-recovery.md describes the failback step by step. Before each step: keyturn failback --check --to REGION.',
     )
   if (to) return to
   throw new CommandError(
     EXIT.usage,
-    '--check was given, and no Region',
-    'Name the one that was lost and is back: --to REGION.',
+    '--check needs a Region',
+    'Name the Region that was lost and is back: --to REGION.',
   )
 }
 
@@ -62,20 +66,20 @@ async function findPromoted(
   context: Context,
   stack: Stack,
   ids: string[],
-  to: string,
+  regionBack: string,
 ): Promise<FoundSecret[]> {
-  const mark = givenUpTag(to)
+  const givenUpTagKey = givenUpTag(regionBack)
   if (!ids.length) {
     const atHome = { tags: [[HOME_TAG, placeOf(stack).region]] as [string, string][], prefix: '' }
-    return (await findSecrets(context, stack, atHome)).filter(found => isPromotedFor(found, mark))
+    return (await findSecrets(context, stack, atHome)).filter(found => isPromotedFor(found, givenUpTagKey))
   }
   const found = (await mapInBatches([...new Set(ids)], id => findSecrets(context, stack, { id }))).flat()
-  const other = found.find(each => !isPromotedFor(each, mark))
-  if (!other) return found
+  const notPromoted = found.find(each => !isPromotedFor(each, givenUpTagKey))
+  if (!notPromoted) return found
   throw new CommandError(
     EXIT.usage,
-    `${sanitize(other.name)} was not promoted here in the place of one in ${to}`,
-    `Such a secret is at home here, by ${HOME_TAG}, and has the tag ${mark}.`,
+    `${sanitize(notPromoted.name)} was not promoted here in the place of one in ${regionBack}`,
+    `Such a secret is at home here, by ${HOME_TAG}, and has the tag ${givenUpTagKey}.`,
   )
 }
 

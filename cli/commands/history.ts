@@ -9,9 +9,10 @@ import { chooseStack } from '../stack.ts'
 import { HistoryReader, type RotationStep } from '../watch/historyReader.ts'
 import { STATE_TEXTS } from '../watch/stateTexts.ts'
 
+/** The options of `history`: only the latest rotation with its steps, and how many rotations at most. */
 export type HistoryOptions = { last?: true; most: number }
 
-/** Every rotation of a credential that the table knows, the latest first; or the latest alone, step by step. */
+/** Runs `history`: the recorded rotations of a credential, the latest first; or only the latest, step by step. */
 export async function runHistoryCommand(
   context: Context,
   id: string,
@@ -45,7 +46,10 @@ function printRecord({ output }: Context, record: RotationRecord): void {
   for (const line of more) if (line) output.line(`  ${line}`, 2)
 }
 
-/** Empty if Step Functions has forgotten the execution, which it does after 90 days. */
+/**
+ * The steps of a rotation. Empty if the execution's history is gone, which Step Functions keeps for 90 days.
+ * @see https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+ */
 async function readSteps({ clients }: Context, { execution }: RotationRecord): Promise<RotationStep[]> {
   const reader = new HistoryReader()
   const events = await fetchHistory(await clients.stepFunctions(), execution)
@@ -58,7 +62,7 @@ function printWithSteps(context: Context, record: RotationRecord, steps: Rotatio
   if (!steps.length)
     output.line('  Its steps are not known any more: Step Functions keeps them for 90 days.', 2)
   const began = Date.parse(record.began)
-  // A choice between two ways is passed in no time.
+  // Choice states have no text: they take no time.
   for (const step of steps.filter(({ kind, state }) => kind !== 'entered' || STATE_TEXTS[state])) {
     const after = `+${((step.at.getTime() - began) / 1000).toFixed(1)} s`.padStart(12)
     output.line(`${after}  ${stepText(step)}`, 14)
@@ -67,7 +71,8 @@ function printWithSteps(context: Context, record: RotationRecord, steps: Rotatio
 
 function stepText(step: RotationStep): string {
   const state = sanitize(step.state)
-  if (step.kind === 'failed') return `${state}: a try failed: ${sanitize(`${step.error}: ${step.message}`)}`
+  if (step.kind === 'failed')
+    return `${state}: an attempt failed: ${sanitize(`${step.error}: ${step.message}`)}`
   if (step.kind === 'entered') return `${state}: ${STATE_TEXTS[step.state]}`
   const { status, error = '', message = '' } = step
   return status === 'SUCCEEDED' ? 'the end' : sanitize(`the end: ${status} ${error} ${message}`).trim()

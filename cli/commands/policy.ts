@@ -18,6 +18,7 @@ import { readerParts } from '../policy/reader.ts'
 import { parseRoleArn } from '../policy/role.ts'
 import { chooseStack } from '../stack.ts'
 
+/** The options of `policy`, as the command line gave them. */
 export type PolicyOptions = {
   role?: string
   replicas?: true
@@ -31,12 +32,12 @@ export type PolicyOptions = {
   format: 'json' | 'cloudformation'
 }
 
-/** Whom a policy is for: an application's role, or somebody who uses Keyturn. */
+/** Whom a policy is for: a role that reads one credential (`id`), or a person who uses or deploys Keyturn. */
 type PolicyRequest = { id: string; role: string } | { person: Person | 'deployer' }
 
 /**
- * Prints a policy alone on stdout, fit for a pipe, and what a person should know on stderr; with `json` all parts in one document.
- * It changes nothing, and reads no value.
+ * Runs `policy`: prints one part of an IAM policy on stdout, so that it can be piped, and notes for the user on stderr; with
+ * --json all parts in one document. It changes nothing, and reads no value.
  */
 export async function runPolicyCommand(
   context: Context,
@@ -63,23 +64,24 @@ export async function runPolicyCommand(
   return EXIT.done
 }
 
+/** What each part of a policy is for, to name the parts that were not printed. */
 const PART_MEANINGS: Record<PolicyPartName, string> = {
   role: "The role's own policy",
-  resource: "The secret's own policy, which has to allow it too",
-  key: "The key's own policy, which has to allow it too",
+  resource: "The secret's resource policy, which has to allow the access too",
+  key: "The KMS key's policy, which has to allow the access too",
   calls: 'The policy for what serverless calls',
   functions: 'The policy for functions, state machines and their roles, which CloudFormation makes',
-  resources: 'The policy for all else that CloudFormation makes',
+  resources: 'The policy for everything else that CloudFormation makes',
 }
 
 function noteSize(output: Context['output'], document: PolicyDocument): void {
   const size = policyLength(document)
   output.note(
-    `It has ${size} characters as IAM counts; a managed policy may have ${MAX_MANAGED_POLICY_LENGTH}, and the inline policies of a role 10240 together.`,
+    `It has ${size} characters as IAM counts; a managed policy may have ${MAX_MANAGED_POLICY_LENGTH}, and all inline policies of a role together 10240.`,
   )
 }
 
-/** @throws CommandError where the options ask for nothing, or for two things */
+/** Finds out whom the policy is for. @throws CommandError unless the options ask for exactly one policy */
 function parseRequest(id: string | undefined, options: PolicyOptions): PolicyRequest {
   const { role, account } = options
   const [person, other] = (['operator', 'auditor', 'caretaker', 'deployer'] as const).filter(
@@ -97,7 +99,10 @@ function parseRequest(id: string | undefined, options: PolicyOptions): PolicyReq
       `Such as: ${EXAMPLE_COMMAND}`,
     )
   if (id === undefined)
-    throw usageError('the ID is missing of what the role is to read', `Such as: ${EXAMPLE_COMMAND}`)
+    throw usageError(
+      'the ID of the credential that the role is to read is missing',
+      `Such as: ${EXAMPLE_COMMAND}`,
+    )
   if (role === undefined)
     throw usageError('--role is missing: the role that is to read it', `Such as: ${EXAMPLE_COMMAND}`)
   if (account !== undefined)
@@ -142,14 +147,14 @@ async function policyPartsFor(
   return readerParts(found, role, options)
 }
 
-/** Where a stack is, or where it is going to be. */
+/** Where the stack is, or, with --account, where it is going to be deployed. */
 async function locationToDeploy(context: Context, { account }: PolicyOptions): Promise<StackLocation> {
   if (account === undefined) return locationOf(await chooseStack(context))
   const { stage, clients } = context
   if (!stage)
     throw new CommandError(
       EXIT.usage,
-      'with --account it takes the --stage that is to be deployed',
+      '--account needs the --stage that is to be deployed',
       'Such as: keyturn policy --deployer --account 123456789012 --stage prod',
     )
   const region = await (await clients.cloudFormation()).config.region()
@@ -157,10 +162,10 @@ async function locationToDeploy(context: Context, { account }: PolicyOptions): P
   return { ...locationIn(region, account), stack, namePrefix: stack }
 }
 
-/** Whoever keeps one of them in a file would think it was all. */
+/** A person's policy of several parts is never printed in part unasked: a file with the first part would look complete. */
 const severalPartsError = (parts: PolicyPart[]) =>
   usageError(
-    `it is ${parts.length} policies, and all are needed`,
+    `there are ${parts.length} policies, and all are needed`,
     `Print one at a time with --part: ${parts.map(({ name }) => name).join(', ')}. Or all with --json.`,
   )
 
@@ -182,7 +187,7 @@ function templateFor({ name, resource }: PolicyPart, request: PolicyRequest): ob
       "Without --format it is a statement, to add to the key's policy where that is made.",
     )
   return templateOf(
-    'person' in request ? `Keyturn: for who is ${request.person}` : 'Read one credential',
+    'person' in request ? `Keyturn: policy of the ${request.person}` : 'Read one credential',
     resource,
   )
 }

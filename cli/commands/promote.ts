@@ -19,8 +19,9 @@ import { promotionTableOf } from '../promotion/rows.ts'
 import { chooseStack } from '../stack.ts'
 
 /**
- * Has this Region's replicas of a lost one stand on their own, or rehearses that; looks on, and tells what became of each. The
- * same again goes on with what is left; one that runs is joined.
+ * Runs `promote`: makes this Region's replicas of the secrets of a lost Region secrets of their own, or rehearses that. It waits
+ * for the end and prints the outcome for each secret. Run again, the command goes on with the secrets that are left; if a
+ * promotion is running, the command watches that one.
  */
 export async function runPromoteCommand(
   context: Context,
@@ -31,36 +32,42 @@ export async function runPromoteCommand(
   const stack = await chooseStack(context)
   const request = await makeRequest(context, stack, ids, options)
   if (ids.length && !request.input.ids) return reportPromotedBefore(context, request)
-  const { input: wanted } = request
+  const { input: requestInput } = request
   const table = await promotionTableOf(context, stack)
-  const joined = await findRunningPromotion(context, stack, wanted)
-  const found = await countFollowing(context, stack, wanted)
-  if (joined) noteJoined(context, joined, wanted)
+  const runningPromotion = await findRunningPromotion(context, stack, requestInput)
+  const found = await countFollowing(context, stack, requestInput)
+  if (runningPromotion) noteJoined(context, runningPromotion, requestInput)
   else
     await confirmPromotion(context, stack, {
-      input: wanted,
+      input: requestInput,
       found,
       isConfirmed: options.confirm !== undefined,
     })
   const signal = listenForInterrupt()
-  const execution = joined?.arn ?? (await startPromotion(context, stack, wanted))
-  if (!joined && !context.json) context.output.line(`started: ${sanitize(execution)}`, 2)
-  const input = joined?.input ?? wanted
-  const progress = new PromotionProgress(context, table, { execution, input, all: found?.count })
+  const execution = runningPromotion?.arn ?? (await startPromotion(context, stack, requestInput))
+  if (!runningPromotion && !context.json) context.output.line(`started: ${sanitize(execution)}`, 2)
+  const input = runningPromotion?.input ?? requestInput
+  const progress = new PromotionProgress(context, table, { execution, input, total: found?.count })
   const end = await watchPromotion(context, execution, signal, progress)
-  const done = request.alreadyPromoted.map(({ arn }) => arn)
-  return reportPromotion(context, table, { execution, input, done, ...(joined && { joined: true }), end })
+  const promotedBefore = request.alreadyPromoted.map(({ arn }) => arn)
+  return reportPromotion(context, table, {
+    execution,
+    input,
+    done: promotedBefore,
+    ...(runningPromotion && { joined: true }),
+    end,
+  })
 }
 
-/** All that were named are promoted already: nothing is started. */
+/** Prints the outcome when every secret that was named has been promoted before: nothing is started. */
 function reportPromotedBefore({ output, json }: Context, { alreadyPromoted }: PromotionRequest): ExitCode {
   const secrets = alreadyPromoted.map(({ name, arn }) => ({ secret: name, arn, outcome: 'unchanged' }))
   if (json) output.json({ secrets })
-  else for (const { secret } of secrets) output.line(`promoted  secret:${sanitize(secret)}, before`, 2)
+  else for (const { secret } of secrets) output.line(`promoted  secret:${sanitize(secret)}, earlier`, 2)
   return EXIT.done
 }
 
-/** @throws CommandError if it cannot be looked at to its end, which it goes on to all the same */
+/** Waits for the end of the promotion. @throws CommandError if waiting fails or is interrupted; the promotion goes on */
 async function watchPromotion(
   context: Context,
   execution: string,
@@ -70,10 +77,15 @@ async function watchPromotion(
   try {
     return await waitForExecution(context, execution, signal, () => progress.show())
   } catch (error) {
-    const goesOn = `It goes on: ${sanitize(execution)}. The same command again looks on.`
-    if (signal.aborted) throw new CommandError(EXIT.stopped, 'not looked at any more', goesOn)
-    const told = explainError(error)
-    if (!(told instanceof CommandError)) throw error
-    throw new CommandError(told.code, `cannot be looked at: ${told.message}`, goesOn, error)
+    const goesOn = `The promotion goes on: ${sanitize(execution)}. The same command again watches it.`
+    if (signal.aborted) throw new CommandError(EXIT.stopped, 'stopped waiting', goesOn)
+    const explained = explainError(error)
+    if (!(explained instanceof CommandError)) throw error
+    throw new CommandError(
+      explained.code,
+      `the promotion cannot be watched: ${explained.message}`,
+      goesOn,
+      error,
+    )
   }
 }

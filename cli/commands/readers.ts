@@ -19,10 +19,13 @@ import {
 import { idOf } from '../records.ts'
 import { chooseStack } from '../stack.ts'
 
-/** Both in seconds. */
+/** The options of `readers`: how far back CloudTrail is asked, and how long; both in seconds. */
 export type ReadersOptions = { since: number; budget: number }
 
-/** Who read a credential, and who was refused; Keyturn's own roles apart. Each Region that has a copy is asked. */
+/**
+ * Runs `readers`: who read a credential, and who was refused, by CloudTrail of each Region that has a copy. Keyturn's own roles
+ * are listed apart.
+ */
 export async function runReadersCommand(
   context: Context,
   id: string,
@@ -33,36 +36,39 @@ export async function runReadersCommand(
     throw new CommandError(
       EXIT.usage,
       'CloudTrail can be asked about the last 90 days only',
-      'For longer there are queries of a trail: docs/readers.md.',
+      'For a longer time, docs/readers.md has queries of a trail.',
     )
   const clock = watchClock(await context.clients.cloudFormation())
   const stack = await chooseStack(context)
   const found = await describeCredential(context, stack, id)
   const ownRoles = await findOwnRoles(context, stack, (region, why) =>
-    output.note(`Roles of Keyturn in ${region} are not known as its own: ${why}`),
+    output.note(`Keyturn's own roles in ${region} cannot be told apart from other readers: ${why}`),
   )
   const window = windowOf(clock(), options)
-  const passed = (until: string) => {
+  const showProgress = (until: string) => {
     if (output.isInteractive && !json) output.progress(`CloudTrail, back to ${formatTime(new Date(until))}`)
   }
   const { store, name, arn } = found
-  const rotated = (region: string, since: string) =>
+  const countRotations = (region: string, since: string) =>
     countRotationsIn(context, stack, region, { store, since, moment: window.moment })
-  const looks = await findReadersInRegions(found, regionsOf(found), region =>
-    findReaders(context, found, region, { window, ownRoles, countRotations: rotated }, passed),
+  const readersByRegion = await findReadersInRegions(found, regionsOf(found), region =>
+    findReaders(context, found, region, { window, ownRoles, countRotations }, showProgress),
   )
-  if (json) output.json({ store, name, arn, since: window.since, regions: looks })
-  else for (const look of looks) printLook(context, found, look, window)
-  return looks.every(look => 'unread' in look) ? EXIT.failed : EXIT.done
+  if (json) output.json({ store, name, arn, since: window.since, regions: readersByRegion })
+  else for (const regionReaders of readersByRegion) printLook(context, found, regionReaders, window)
+  return readersByRegion.every(regionReaders => 'unread' in regionReaders) ? EXIT.failed : EXIT.done
 }
 
-/** One Region that cannot be asked is said, and the others are told of. @throws what AWS throws, if none can be asked */
+/**
+ * Asks each Region. A Region that cannot be asked becomes an entry with the reason, `unread`.
+ * @throws what AWS throws, if no Region can be asked
+ */
 async function findReadersInRegions(
   { arn }: FoundCredential,
   regions: string[],
-  look: (region: string) => Promise<RegionReaders>,
+  ask: (region: string) => Promise<RegionReaders>,
 ): Promise<RegionReaders[]> {
-  const outcomes = await settleConcurrently(regions, regions.length, look)
+  const outcomes = await settleConcurrently(regions, regions.length, ask)
   if (outcomes[0]?.status === 'rejected' && outcomes.every(({ status }) => status === 'rejected'))
     throw outcomes[0].reason
   return outcomes.map((outcome, n) => {
@@ -83,22 +89,23 @@ function windowOf(moment: string, { since, budget }: ReadersOptions): SearchWind
 function printLook(
   { output }: Context,
   found: FoundCredential,
-  look: RegionReaders,
+  regionReaders: RegionReaders,
   { since }: SearchWindow,
 ): void {
   const { store, name } = found
-  const what = `${idOf({ store, name, id: name })} in ${sanitize(look.region)}`
-  if ('unread' in look) {
-    output.line(`${what}: not known: ${sanitize(look.unread)}`)
+  const what = `${idOf({ store, name, id: name })} in ${sanitize(regionReaders.region)}`
+  if ('unread' in regionReaders) {
+    output.line(`${what}: not known: ${sanitize(regionReaders.unread)}`)
     return
   }
-  const { readers, completeSince, stopped, unreadable } = look
+  const { readers, completeSince, stopped, unreadable } = regionReaders
   const whole = completeSince <= since
   output.line(`${what}, since ${formatTime(new Date(completeSince))}:`)
   const others = readers.filter(({ own }) => !own)
   const read = others.filter(({ reads }) => reads > 0)
   for (const reader of read) printReader(output, reader)
-  if (!read.length) output.line(`  nobody${readers.length > others.length ? ' but Keyturn' : ''} read it`)
+  if (!read.length)
+    output.line(`  no one${readers.length > others.length ? ' except Keyturn' : ''} read the value`)
   const refused = others.filter(({ reads }) => reads === 0)
   if (refused.length) output.line('  refused:')
   for (const reader of refused) printReader(output, reader)
@@ -106,9 +113,9 @@ function printLook(
   for (const reader of readers.filter(({ own }) => own)) printReader(output, reader)
   if (!whole)
     output.note(
-      `It does not go back to ${formatTime(new Date(since))}, as ${stopped ?? 'CloudTrail knows no more'}. A longer --budget goes further back.`,
+      `The list does not go back to ${formatTime(new Date(since))}, as ${stopped ?? 'CloudTrail knows no more'}. A longer --budget goes further back.`,
     )
-  if (unreadable) output.note(`${timesOf(unreadable, 'event')} could not be made out.`)
+  if (unreadable) output.note(`${countText(unreadable, 'event')} could not be parsed.`)
 }
 
 function printReader(
@@ -116,11 +123,11 @@ function printReader(
   { principal, reads, denied, first, last, sessions }: Reader,
 ): void {
   output.line(`  ${sanitize(principal)}`, 4)
-  const counts = [reads && timesOf(reads, 'read'), denied && timesOf(denied, 'refused try', 'refused tries')]
+  const counts = [reads && countText(reads, 'read'), denied && countText(denied, 'refused attempt')]
   const at = (time: string) => formatTime(new Date(time))
   const when = first === last ? at(last) : `${at(first)} to ${at(last)}`
   output.line(`    ${counts.filter(Boolean).join(', ')}, ${when}`, 4)
   if (sessions.length) output.line(`    as ${sessions.map(sanitize).join(', ')}`, 7)
 }
 
-const timesOf = (count: number, one: string, many = `${one}s`) => `${count} ${count === 1 ? one : many}`
+const countText = (count: number, noun: string) => `${count} ${noun}${count === 1 ? '' : 's'}`

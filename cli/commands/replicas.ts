@@ -20,18 +20,18 @@ import {
 import { chooseStack, placeOf, type Stack } from '../stack.ts'
 
 /**
- * Which secret is where, and whether it has the current version there: each Region is asked itself. Or what the options ask
- * to be done about that. No value is read.
+ * Runs `replicas`: lists the replicas of each secret and whether they have its current version, which each Region is asked for.
+ * With other options it shows or changes replicas (replicas/request.ts). No value is read.
  */
 export async function runReplicasCommand(
   context: Context,
   id: string | undefined,
   options: ReplicasOptions,
 ): Promise<ExitCode> {
-  const looks = asksForReadiness(options)
+  const wantsReadiness = asksForReadiness(options)
   const request = parseRequest(id, options)
   const stack = await chooseStack(context)
-  if (looks) {
+  if (wantsReadiness) {
     const { showReadiness } = await import('../promotion/readiness.ts')
     return showReadiness(context, stack, id)
   }
@@ -52,7 +52,7 @@ async function listCopies(
   if (json) output.json({ replicas: all })
   else if (all.length) printCopies(context, stack, all)
   else if (!chosen) output.line('No secret that this stack rotates or may rotate has replicas.')
-  else if ('id' in chosen) output.line('It has no replicas.')
+  else if ('id' in chosen) output.line('The secret has no replicas.')
   else output.line(secrets.length ? 'No such secret has replicas.' : 'There is no such secret.')
   return all.every(copy => isCopyWell(copy, placeOf(stack).region)) ? EXIT.done : EXIT.findings
 }
@@ -64,17 +64,17 @@ async function findKnownSecrets(context: Context, stack: Stack): Promise<FoundSe
 }
 
 /**
- * The same, with the time since when a rotation knows that they do not have its value, from the table of rotations. A copy that
- * follows by now, or that no rotation has waited for, has none.
+ * Adds `behindSince` to the copies of a secret that do not have its current version: the time at which a rotation noticed that,
+ * from the table of rotations. A copy that has the current version by now, or that no rotation has waited for, gets none.
  */
 async function withBehindSince(context: Context, stack: Stack, copies: SecretCopy[]): Promise<SecretCopy[]> {
   const isLate = ({ state }: SecretCopy) => state === 'behind' || state === 'unseen'
-  const late = copies.find(isLate)
-  const behindSince = late && (await findBehindSince(context, stack, late))
+  const lateCopy = copies.find(isLate)
+  const behindSince = lateCopy && (await findBehindSince(context, stack, lateCopy))
   return copies.map(copy => (behindSince && isLate(copy) ? { ...copy, behindSince } : copy))
 }
 
-/** Undefined as well where the caller may not read the table, or the stack is older than it. */
+/** From the last successful rotation. Undefined as well if the caller may not read the table, or an old stack has no table. */
 async function findBehindSince(
   context: Context,
   stack: Stack,
@@ -95,15 +95,15 @@ async function findBehindSince(
   }
 }
 
-/** The copies of each secret, and after them where it is at home. */
+/** Prints the copies of each secret, then the secret's home Region. */
 function printCopies({ output }: Context, stack: Stack, all: SecretCopy[]): void {
   for (const [secret, copies] of Map.groupBy(all, copy => copy.secret)) {
     for (const copy of copies) printCopy(output, copy)
-    output.line(homeSays(output, stack, secret, copies[0]?.home), 2)
+    output.line(homeText(output, stack, secret, copies[0]?.home), 2)
   }
 }
 
-function homeSays(
+function homeText(
   output: Context['output'],
   stack: Stack,
   secret: string,
@@ -112,9 +112,9 @@ function homeSays(
   const id = `secret:${sanitize(secret)}`
   const { region } = placeOf(stack)
   if (!home)
-    return `${output.styled('red', 'no home')}  ${id} has replicas and no tag ${HOME_TAG}=${region}: one that is promoted would be rotated there too. keyturn replicas --add sets it, also for a Region that has a replica.`
-  if (home === region) return `${id} is at home in ${region}`
-  return `${output.styled('red', 'not home')}  ${id} has replicas, and its tag ${HOME_TAG} says ${sanitize(home)}: so it does not rotate here. If that is wrong: ${setHomeCommand(secret, region)}`
+    return `${output.styled('red', 'no home')}  ${id} has replicas and no tag ${HOME_TAG}=${region}: a replica that is promoted would be rotated there too. keyturn replicas --add sets the tag, also for a Region that has a replica.`
+  if (home === region) return `${id} has its home in ${region}`
+  return `${output.styled('red', 'not home')}  ${id} has replicas, and its tag ${HOME_TAG} names ${sanitize(home)}: so it does not rotate here. If that is wrong: ${setHomeCommand(secret, region)}`
 }
 
 function printCopy(output: Context['output'], copy: SecretCopy): void {

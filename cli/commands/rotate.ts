@@ -13,7 +13,7 @@ import { harmText, remedyText, STATE_TEXTS } from '../watch/stateTexts.ts'
 
 type RotateOptions = { allDue?: true; wait: boolean }
 
-/** How one rotation went, as far as it was looked at. `says` is a sentence, `remedy` what to do. */
+/** How one rotation went, as far as it was watched. `says` is a sentence, `remedy` says what to do. */
 type RotationOutcome = {
   code: ExitCode
   store: FoundCredential['store']
@@ -24,11 +24,11 @@ type RotationOutcome = {
   error?: string
   message?: string
   remedy?: string
-  /** Until when what was replaced can still log in. */
+  /** Until when the replaced user or password can still log in. */
   openUntil?: Date
 }
 
-/** Rotates these credentials, or all that is due. No rotation begins unless every id names a credential. */
+/** Runs `rotate` for these credentials, or for all that are due. No rotation begins unless every id names a credential. */
 export async function runRotateCommand(
   context: Context,
   ids: string[],
@@ -37,22 +37,27 @@ export async function runRotateCommand(
   if (allDue ? ids.length > 0 : ids.length === 0)
     throw new CommandError(
       EXIT.usage,
-      allDue ? '--all-due takes no ids: it rotates whatever is due' : 'no credential was named',
+      allDue ? '--all-due takes no ids: it rotates every credential that is due' : 'no credential was named',
       'Give either ids or --all-due; see keyturn rotate --help.',
     )
   const stack = await chooseStack(context)
   if (allDue) return startAllDue(context, stack)
   const found = await Promise.all([...new Set(ids)].map(id => describeCredential(context, stack, id)))
   const signal = listenForInterrupt()
-  const each = [...new Map(found.map(one => [one.arn, one])).values()]
-  const starts = each.map(found => ({ found, beginRotation: () => beginRotation(context, stack, found) }))
+  // Two ids may name the same credential.
+  const distinct = [...new Map(found.map(credential => [credential.arn, credential])).values()]
+  const starts = distinct.map(found => ({ found, beginRotation: () => beginRotation(context, stack, found) }))
   return beginAndWatchRotations(context, starts, wait ? signal : undefined)
 }
 
-/** A credential, and what begins its rotation. */
+/** A credential, and a function that begins its rotation. */
 type RotationStart = { found: FoundCredential; beginRotation(): Promise<BegunRotation> }
 
-/** Begins rotations side by side, looks on unless there is no signal that could end that, and tells how each went. */
+/**
+ * Begins rotations at the same time, and prints how each went.
+ * @param signal ends the watching; undefined: the rotations are begun only, and not watched
+ * @returns the worst exit code of all rotations
+ */
 export async function beginAndWatchRotations(
   context: Context,
   starts: RotationStart[],
@@ -70,11 +75,11 @@ export async function beginAndWatchRotations(
 async function startAllDue(context: Context, stack: Stack): Promise<ExitCode> {
   const run = await startDueRun(context, stack)
   if (context.json) context.output.json({ run })
-  else context.output.line(`A run of all that is due was started: ${sanitize(run)}`)
+  else context.output.line(`A run of all credentials that are due was started: ${sanitize(run)}`)
   return EXIT.done
 }
 
-/** Begins one rotation, and looks on unless there is no signal that could end that. Never throws. */
+/** Begins one rotation, and watches it if there is a signal. Never throws. */
 async function rotateOne(
   context: Context,
   { found, beginRotation }: RotationStart,
@@ -82,38 +87,39 @@ async function rotateOne(
   say: Say,
 ): Promise<RotationOutcome> {
   const about = { store: found.store, id: found.name }
-  let begun: BegunRotation
+  let begunRotation: BegunRotation
   try {
-    begun = await beginRotation()
+    begunRotation = await beginRotation()
   } catch (error) {
     const failed = explainFailure(error)
     return { ...about, ...failed, result: 'not-started', says: `not begun: ${failed.says}` }
   }
-  const known = { ...about, execution: begun.executionArn }
-  if (begun.note) say(sanitize(begun.note))
-  if (!signal) return { ...known, code: EXIT.done, result: 'started', says: `started: ${begun.executionArn}` }
+  const known = { ...about, execution: begunRotation.executionArn }
+  if (begunRotation.note) say(sanitize(begunRotation.note))
+  if (!signal)
+    return { ...known, code: EXIT.done, result: 'started', says: `started: ${begunRotation.executionArn}` }
   try {
-    const seen = await watchExecution(context, begun.executionArn, signal, say)
-    const again = begun.bySecretsManager && seen.remedy
-    return { ...known, ...seen, ...(again && { remedy: `${again} Secrets Manager tries again by itself.` }) }
+    const watched = await watchExecution(context, begunRotation.executionArn, signal, say)
+    if (!begunRotation.bySecretsManager || !watched.remedy) return { ...known, ...watched }
+    return { ...known, ...watched, remedy: `${watched.remedy} Secrets Manager tries again by itself.` }
   } catch (error) {
-    const goesOn = `The rotation goes on: ${begun.executionArn}`
+    const goesOn = `The rotation goes on: ${begunRotation.executionArn}`
     if (signal.aborted)
       return {
         ...known,
         code: EXIT.stopped,
         result: 'not-watched',
-        says: 'not looked at any more',
+        says: 'stopped waiting',
         remedy: goesOn,
       }
     const { code, says } = explainFailure(error)
-    return { ...known, code, result: 'not-watched', says: `cannot be looked at: ${says}`, remedy: goesOn }
+    return { ...known, code, result: 'not-watched', says: `cannot be watched: ${says}`, remedy: goesOn }
   }
 }
 
 type WatchedOutcome = Omit<RotationOutcome, 'store' | 'id' | 'execution'>
 
-/** Looks on until the execution ends, or does nothing but wait. */
+/** Watches an execution until it ends, or until all that is left for it is to wait. */
 async function watchExecution(
   context: Context,
   executionArn: string,
@@ -123,31 +129,32 @@ async function watchExecution(
   for await (const step of followExecution(await context.clients.stepFunctions(), executionArn, signal)) {
     if (step.kind === 'ended') return outcomeAtEnd(step)
     if (step.kind === 'failed') {
-      say(`${step.state}: try ${step.attempt} failed: ${sanitize(`${step.error}: ${step.message}`)}`)
+      say(`${step.state}: attempt ${step.attempt} failed: ${sanitize(`${step.error}: ${step.message}`)}`)
       continue
     }
     const text = STATE_TEXTS[step.state]
     if (!text) continue
     say(`${step.state.padEnd(17)} ${text}`, step.state)
-    const open = outcomeAfterState(step)
-    if (open) return open
+    const openOutcome = outcomeAfterState(step)
+    if (openOutcome) return openOutcome
   }
   throw new Error('the execution has no end')
 }
 
+/** The outcome if a state means that the new value is in use and the execution only waits; undefined for other states. */
 function outcomeAfterState({ state, until }: StateEntered): WatchedOutcome | undefined {
   if (state === 'AwaitReplicasLonger')
     return {
       code: EXIT.findings,
       result: 'rotated',
-      says: 'rotated; another Region does not follow, or has taken over, so the old one stays open',
-      remedy: 'keyturn replicas tells which, and why.',
+      says: 'rotated; another Region does not have the new value, or has taken over, so the old one stays open',
+      remedy: 'keyturn replicas shows which, and why.',
     }
   const when = until ? ` until ${formatTime(until)}` : ''
-  const open = `rotated; the old one stays open${when}`
+  const openText = `rotated; the old one stays open${when}`
   const says = {
-    Grace: open,
-    GraceBeforeLook: open,
+    Grace: openText,
+    GraceBeforeLook: openText,
     StayOnClone: `rotated onto a temporary clone, from which the application moves back by itself after ${until ? formatTime(until) : 'the grace time'}; the old one stays open until then`,
   }[state]
   return says ? { code: EXIT.done, result: 'rotated', says, ...(until && { openUntil: until }) } : undefined

@@ -15,6 +15,7 @@ import { chooseStack, type Stack } from '../stack.ts'
 import { findStanding, findStandings, type KnownCredential, runIntervalIn } from '../standing/gather.ts'
 import { type CredentialState, isFinding, STATES } from '../standing/states.ts'
 
+/** The options of `status`, as the command line gave them. A credential is shown if it has all of these tags. */
 export type StatusOptions = {
   tag: [key: string, value: string][]
   state?: CredentialState
@@ -22,13 +23,15 @@ export type StatusOptions = {
   watch?: true
 }
 
-/** Columns that a table of all needs; one without host and reason; on a narrower terminal each has some lines. */
-const [FULL_TABLE_WIDTH, SHORT_TABLE_WIDTH] = [110, 76]
+/** Columns of a terminal that has room for the whole table. */
+const FULL_TABLE_WIDTH = 110
+/** Columns of a terminal that has room for the table without host and reason. A narrower one gets lines instead of a table. */
+const SHORT_TABLE_WIDTH = 76
 const NO_CREDENTIAL_TEXT = 'There is no such credential that this stack rotates or may rotate.'
-/** Milliseconds between two looks. */
-const LOOK_INTERVAL_MS = 10_000
+/** Milliseconds between two refreshes of --watch. */
+const REFRESH_INTERVAL_MS = 10_000
 
-/** How one credential stands, or all of them, the worst first. */
+/** Runs `status`: the state of one credential, or of all of them, the worst first. */
 export async function runStatusCommand(
   context: Context,
   id: string | undefined,
@@ -41,7 +44,7 @@ export async function runStatusCommand(
     if (context.output.isInteractive) context.output.clear()
     if (!context.json) context.output.line(`${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC`)
     const code = await printOnce(context, stack, id, options)
-    await sleep(LOOK_INTERVAL_MS, undefined, { signal }).catch(() => {})
+    await sleep(REFRESH_INTERVAL_MS, undefined, { signal }).catch(() => {})
     if (signal.aborted) return code
   }
 }
@@ -65,12 +68,11 @@ async function printOnce(
   return shown.some(({ standing }) => isFinding(standing.state)) ? EXIT.findings : EXIT.done
 }
 
-/** On a terminal it says how far it is, where that takes long enough to wonder. */
+/** Shows the progress on a terminal, if there are so many credentials that the command takes a while. */
 const progressPrinter =
   ({ output, json }: Context) =>
   (count: number, all: number) => {
-    if (output.isInteractive && !json && all > 50 && count < all)
-      output.progress(`${count} of ${all} looked at`)
+    if (output.isInteractive && !json && all > 50 && count < all) output.progress(`${count} of ${all} read`)
   }
 
 function matchesOptions(
@@ -84,9 +86,10 @@ function matchesOptions(
   )
 }
 
-const severityRank = ({ standing }: KnownCredential) => STATES.indexOf(standing.state)
+/** STATES begins with the worst. */
+const rankOf = ({ standing }: KnownCredential) => STATES.indexOf(standing.state)
 const worstFirst = (a: KnownCredential, b: KnownCredential) =>
-  severityRank(a) - severityRank(b) || idIn(a).localeCompare(idIn(b))
+  rankOf(a) - rankOf(b) || idIn(a).localeCompare(idIn(b))
 const idIn = ({ facts: { credential } }: KnownCredential) => idOf(credential)
 
 function printList({ output }: Context, stack: Stack, all: KnownCredential[], watch = false): void {
@@ -124,7 +127,7 @@ function printList({ output }: Context, stack: Stack, all: KnownCredential[], wa
   if (shown.length < all.length) output.line(`The screen has room for the first ${shown.length} of them.`)
 }
 
-/** How many credentials a screen has room for, beside what stands around them; the worst come first. */
+/** How many credentials fit on the screen, with six lines left for the time, the head and the counts. */
 const fittingCount = (output: Context['output']) =>
   Math.max(1, Math.floor((output.height - 6) / (output.width >= FULL_TABLE_WIDTH ? 1 : 3)))
 
@@ -153,7 +156,7 @@ function printOne({ output }: Context, stack: Stack, known: KnownCredential): vo
   const lines: [string, string | undefined][] = [
     ['state', `${colouredState(output, standing.state)}${standing.why ? `: ${sanitize(standing.why)}` : ''}`],
     ['what to do', standing.remedy],
-    ['rotated by', rotatedBy === undefined ? 'nobody by itself; whoever starts it' : sanitize(rotatedBy)],
+    ['rotated by', rotatedBy === undefined ? 'no schedule; only when started by hand' : sanitize(rotatedBy)],
     ['last good', last ? `${formatTime(endTimeOf(last))}, ${outcomeText(last)}` : noRecordText(facts)],
     ['edited', facts.passwordSince && editedText(facts.passwordSince)],
     ['next', nextRotationText(known, stack)],
@@ -174,42 +177,46 @@ function printOne({ output }: Context, stack: Stack, known: KnownCredential): vo
   for (const [label, text] of lines) if (text) output.line(`  ${label.padEnd(11)} ${text}`, 14)
 }
 
-/** How a copy in another Region stands, or since when nothing waits for it. */
+/** The state of a replica, or since when rotations do not wait for it any more. */
 const replicaText = ({ region, status, givenUp }: Replica) =>
   sanitize(givenUp ? `${region} given up ${givenUp}` : `${region} ${status}`)
 
-/** Where a secret with replicas rotates, or one that does not rotate here; one that is promoted elsewhere has to know. */
+/**
+ * The home Region of a secret, if it has replicas or rotates elsewhere; undefined for any other. A secret with replicas needs
+ * the tag, as a replica that is promoted would rotate in its Region too.
+ */
 function homeText({ replicas, credential }: KnownCredential['facts']): string | undefined {
   const home = homeIn(credential.tags)
   if (isHomeElsewhere(credential.arn, home))
     return `${sanitize(`${home}`)}, so it does not rotate in this Region`
   if (!replicas.length) return undefined
   return sanitize(
-    home || `missing: it has replicas and no tag ${HOME_TAG}, so one that is promoted would rotate there too`,
+    home ||
+      `missing: it has replicas and no tag ${HOME_TAG}, so a replica that is promoted would rotate there too`,
   )
 }
 
 const endTimeOf = ({ began, ended = began }: RotationRecord) => new Date(ended)
 
-/** Who logs in now. */
+/** The user that the application logs in as since the last rotation. */
 const usersInUse = (last: RotationRecord) => usersText({ ...last, user: last.nextUser ?? '' })
 
 function noRecordText(facts: KnownCredential['facts']): string {
   const { credential, passwordSince = credential.currentSince } = facts
-  const since = passwordSince.getTime() ? `; its value is of ${formatTime(passwordSince)}` : ''
+  const since = passwordSince.getTime() ? `; its value dates from ${formatTime(passwordSince)}` : ''
   return `${noGoodRecordText(facts)}${since}`
 }
 
-/** Of one that has no good rotation among the records that are looked at. */
+/** The text for a credential without a successful rotation among the records that were read. */
 const noGoodRecordText = ({ records }: KnownCredential['facts']) =>
   records.length ? 'not known' : 'none on record'
 
 const editedText = (passwordSince: Date) =>
-  `to name an admin; the password is of ${formatTime(passwordSince)}, and the schedule counts from the edit`
+  `to name an admin; the password dates from ${formatTime(passwordSince)}, and the schedule counts from the edit`
 
 function nextRotationText({ facts: { credential } }: KnownCredential, stack: Stack): string | undefined {
   const { nextByService } = credential
-  // Secrets Manager names no date for a schedule that is not to rotate.
+  // NO_NEXT_DATE: Secrets Manager has a schedule, but no date for the next rotation.
   if (nextByService)
     return nextByService.getTime() === NO_NEXT_DATE.getTime() ? undefined : formatTime(nextByService)
   const now = new Date()

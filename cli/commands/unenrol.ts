@@ -14,6 +14,7 @@ import { planUnenrolment, type UnenrolPlan } from '../unenrol/plan.ts'
 import { findAdminArn, findRunningText } from '../unenrol/running.ts'
 
 type UnenrolOptions = { dryRun?: true; yes?: true }
+/** The result as --json prints it, with the exit code and, in `says` and `remedy`, what the user reads. */
 type UnenrolOutcome = {
   code: ExitCode
   result: 'unenrolled' | 'unchanged' | 'planned' | 'waiting'
@@ -22,8 +23,9 @@ type UnenrolOutcome = {
 }
 
 /**
- * Has a credential rotate no more by Keyturn: its schedule ends, or goes back to the function that rotated it before, and its
- * tags come off. Its value stays. Each call can be made twice, so what is not done is done by the same command again.
+ * Runs `unenrol`: Keyturn stops rotating a credential. The credential's schedule ends, or is given back to the rotation function
+ * that it had before, and its tags are removed. Its value stays. Every call is idempotent: after a failure, the same command
+ * goes on.
  */
 export async function runUnenrolCommand(
   context: Context,
@@ -41,9 +43,9 @@ export async function runUnenrolCommand(
     await confirm(context, { details: about, flag: '--yes', isConfirmed: yes === true })
     await runSteps(context, found, plan)
   }
-  const told = dryRun && plan.steps.length ? PLANNED : outcomeOf(stack, found, plan, running)
-  report(context, found, plan, told)
-  return told.code
+  const outcome = dryRun && plan.steps.length ? PLANNED : outcomeOf(stack, found, plan, running)
+  report(context, found, plan, outcome)
+  return outcome.code
 }
 
 function previewOf(
@@ -66,13 +68,13 @@ async function runSteps(context: Context, { name }: FoundCredential, { steps }: 
     if (!context.json)
       context.output.line(`${new Date().toISOString().slice(11, 19)} ${sanitize(name)}: ${sanitize(text)}`, 2)
   }
-  const again = 'The same command again goes on.'
+  const repeatText = 'Run the same command again to go on.'
   for (const step of steps) {
     if (signal.aborted)
-      throw new CommandError(EXIT.stopped, `${sanitize(name)}: stopped before its end`, again)
+      throw new CommandError(EXIT.stopped, `${sanitize(name)}: stopped before its end`, repeatText)
     await step.run(say).catch(error => {
       const { code, says, remedy = '' } = explainFailure(error.name === 'Unsure' ? error.cause : error)
-      throw new CommandError(code, `${sanitize(name)}: ${says}`, `${remedy} ${again}`.trim(), error)
+      throw new CommandError(code, `${sanitize(name)}: ${says}`, `${remedy} ${repeatText}`.trim(), error)
     })
   }
 }
@@ -88,24 +90,24 @@ function outcomeOf(
   if (running)
     return {
       ...{ code: EXIT.stopped, result: 'waiting' },
-      says: `nothing begins a rotation of it any more, and its tags stay: ${running}`,
+      says: `no new rotation will begin, but the tags have to stay for now: ${running}`,
       remedy: `Then repeat: keyturn unenrol ${fullId(found.store, found.name)} --stage ${sanitize(stage)}`,
     }
   if (!steps.length)
     return { code: EXIT.done, result: 'unchanged', says: 'was not enrolled: there is nothing to do' }
-  return { code: EXIT.done, result: 'unenrolled', says: 'rotates no more by Keyturn' }
+  return { code: EXIT.done, result: 'unenrolled', says: 'is no longer rotated by Keyturn' }
 }
 
 function report(
   { output, json }: Context,
   { store, name, arn }: FoundCredential,
   { steps }: UnenrolPlan,
-  told: UnenrolOutcome,
+  outcome: UnenrolOutcome,
 ): void {
-  const { code, says, remedy } = told
+  const { code, says, remedy } = outcome
   const calls = steps.map(({ shownCall }) => shownCall)
   if (json) {
-    const { code: exitCode, ...rest } = told
+    const { code: exitCode, ...rest } = outcome
     output.json({ store, id: name, arn, calls, ...rest, exitCode })
   } else if (code === EXIT.done)
     output.line(`${output.styled('green', 'ok')}  ${fullId(store, name)}: ${says}`, 4)

@@ -6,8 +6,8 @@ import { chooseStack, peerRegionsOf, type Stack } from '../stack.ts'
 import { alignmentText, ownVersion } from '../version.ts'
 
 /**
- * Prints the versions of the command, of the stack, and of the stacks of its stage in other Regions; a finding if they are not
- * the same, or if those stacks differ otherwise.
+ * Runs `version`: prints the versions of the command, of the stack, and of the stacks of its stage in other Regions, with the
+ * settings in which those stacks differ. Any difference is a finding.
  */
 export async function runVersionCommand(context: Context): Promise<ExitCode> {
   const { output, json } = context
@@ -16,8 +16,8 @@ export async function runVersionCommand(context: Context): Promise<ExitCode> {
   const { name, stage, version } = own
   const agree = command === version
   const peers = await findPeers(context, own)
-  const told = peerRegionsOf(own) && { peers }
-  if (json) output.json({ command, stack: { name, stage, version }, agree, ...told })
+  const peersField = peerRegionsOf(own) && { peers }
+  if (json) output.json({ command, stack: { name, stage, version }, agree, ...peersField })
   else {
     output.line(`command  ${command}`)
     output.line(`stack    ${sanitize(version)} (${sanitize(name)})`)
@@ -27,7 +27,7 @@ export async function runVersionCommand(context: Context): Promise<ExitCode> {
   return agree && peers.every(peer => isLikeOwn(peer, own)) ? EXIT.done : EXIT.findings
 }
 
-/** A Region that cannot be asked is no finding: nothing is known of it. */
+/** Whether a peer has the version and the settings of the stack. A Region that cannot be asked is not a finding. */
 const isLikeOwn = (peer: Peer, { version }: Stack): boolean =>
   peer.state === 'unseen' || (peer.state === 'there' && peer.version === version && !peer.differences.length)
 
@@ -40,7 +40,7 @@ function printPeer({ output }: Context, { stage, version }: Stack, peer: Peer): 
   }
   if (peer.state === 'missing') {
     output.line(
-      `peer     ${region} has no stack of the stage ${sanitize(stage)}: ${deploy}, with what this one has.`,
+      `peer     ${region} has no stack of the stage ${sanitize(stage)}: ${deploy}, with the parameters of this one.`,
       9,
     )
     return
@@ -55,4 +55,4 @@ function printPeer({ output }: Context, { stage, version }: Stack, peer: Peer): 
 }
 
 const settingText = (value: string | null) =>
-  value === null ? 'not told' : value === '' ? 'unset' : sanitize(value)
+  value === null ? 'not known' : value === '' ? 'unset' : sanitize(value)

@@ -4,14 +4,15 @@ import { CommandError, EXIT } from '../exit.ts'
 import { PollTolerance } from '../pollTolerance.ts'
 import { HistoryReader, type RotationStep } from './historyReader.ts'
 
-/** Milliseconds between two looks at first, which get longer. */
-const LOOK_INTERVAL_MS = { first: 300, longest: 2000 }
-/** Milliseconds that an execution may take to be there: Secrets Manager starts it a moment after it is asked. */
-const BEGINS_WITHIN_MS = 60_000
+/** Milliseconds between two polls: each interval is longer than the one before. */
+const POLL_INTERVAL_MS = { first: 300, longest: 2000 }
+/** Milliseconds until an execution has to exist: Secrets Manager starts it a moment after RotateSecret has returned. */
+const START_LIMIT_MS = 60_000
 
 /**
- * What an execution has done and does, as it goes by, to its end.
- * @throws CommandError if it does not begin; what AWS throws, if that goes on; AbortError if `signal` is aborted
+ * Yields the steps of an execution, first those that have happened, then each new one, until the execution ends.
+ * @throws CommandError if it does not begin within a minute; what AWS throws, after some polls if it is temporary; AbortError
+ * if `signal` is aborted
  */
 export async function* followExecution(
   client: SFNClient,
@@ -19,35 +20,42 @@ export async function* followExecution(
   signal: AbortSignal,
 ): AsyncGenerator<RotationStep> {
   const history = new HistoryReader()
-  const asked = Date.now()
-  const patience = new PollTolerance(signal)
-  let seen = 0
-  for (let pause = LOOK_INTERVAL_MS.first; ; pause = Math.min(pause * 1.2, LOOK_INTERVAL_MS.longest)) {
-    const look = fetchEventsAfter(seen, client, executionArn, signal).catch(error => {
-      if (error.name !== 'ExecutionDoesNotExist' || seen > 0) throw error
-      if (Date.now() - asked < BEGINS_WITHIN_MS) return []
+  const startedAt = Date.now()
+  const pollTolerance = new PollTolerance(signal)
+  let lastEventId = 0
+  for (
+    let interval = POLL_INTERVAL_MS.first;
+    ;
+    interval = Math.min(interval * 1.2, POLL_INTERVAL_MS.longest)
+  ) {
+    const poll = fetchEventsAfter(lastEventId, client, executionArn, signal).catch(error => {
+      if (error.name !== 'ExecutionDoesNotExist' || lastEventId > 0) throw error
+      if (Date.now() - startedAt < START_LIMIT_MS) return []
       throw notBegunError(executionArn)
     })
-    const events = await patience.tolerate(look)
+    const events = await pollTolerance.tolerate(poll)
     for (const event of events ?? []) {
-      seen = event.id ?? seen
+      lastEventId = event.id ?? lastEventId
       const step = history.read(event)
       if (step) yield step
       if (step?.kind === 'ended') return
     }
-    await sleep(pause, undefined, { signal })
+    await sleep(interval, undefined, { signal })
   }
 }
 
-/** The events after the one with this id, which is all that is asked for: a history can be long. */
+/**
+ * The events after the one with the id `lastEventId`, in their order. Pages are read from the latest event back, as a history
+ * can be long.
+ */
 async function fetchEventsAfter(
-  seen: number,
+  lastEventId: number,
   client: SFNClient,
   executionArn: string,
   abortSignal: AbortSignal,
 ): Promise<HistoryEvent[]> {
   const { GetExecutionHistoryCommand } = await import('@aws-sdk/client-sfn')
-  const found: HistoryEvent[] = []
+  const newEvents: HistoryEvent[] = []
   let nextToken: string | undefined
   do {
     const command = new GetExecutionHistoryCommand({
@@ -57,16 +65,16 @@ async function fetchEventsAfter(
       nextToken,
     })
     const { events = [], nextToken: next } = await client.send(command, { abortSignal })
-    const fresh = events.filter(({ id = 0 }) => id > seen)
-    found.push(...fresh)
-    nextToken = fresh.length === events.length ? next : undefined
+    const newOnPage = events.filter(({ id = 0 }) => id > lastEventId)
+    newEvents.push(...newOnPage)
+    nextToken = newOnPage.length === events.length ? next : undefined
   } while (nextToken)
-  return found.reverse()
+  return newEvents.reverse()
 }
 
 const notBegunError = (executionArn: string) =>
   new CommandError(
     EXIT.failed,
-    `the rotation was asked for, and has not begun within a minute: ${executionArn}`,
+    `the rotation was requested, but has not begun within a minute: ${executionArn}`,
     "Look at the log of the stack's function rotateSecret, which Secrets Manager calls.",
   )

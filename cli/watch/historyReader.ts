@@ -3,11 +3,11 @@ import { errorMessageIn } from '../../fleet/executions.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { createStateTracker } from '../../fleet/statesOfEvents.ts'
 
-/** What a person sees of a rotation. */
+/** Something in an execution's history that a user is shown. */
 export type RotationStep = StateEntered | AttemptFailed | ExecutionEnded
-/** It entered a state; `until` is set where it waits there for a grace time. */
+/** The execution entered a state; `until` is the end of the grace time, in the states that wait for it. */
 export type StateEntered = { kind: 'entered'; state: string; at: Date; until?: Date }
-/** A try of what the state does failed, the first, second and so on. Another may follow. */
+/** An attempt of the state's task failed; `attempt` counts from 1. Another attempt may follow. */
 export type AttemptFailed = {
   kind: 'failed'
   state: string
@@ -16,6 +16,7 @@ export type AttemptFailed = {
   error: string
   message: string
 }
+/** The execution ended; `state` is the last state that it entered. */
 export type ExecutionEnded = {
   kind: 'ended'
   state: string
@@ -25,29 +26,29 @@ export type ExecutionEnded = {
   message?: string
 }
 
-/** Reads an execution's history, event by event. */
+/** Turns an execution's history into steps, event by event. */
 export class HistoryReader {
   /** The state that the execution is in. */
   state = ''
   readonly #stateOf = createStateTracker()
-  /** How often each state has failed since it was entered. */
-  readonly #failed = new Map<string, number>()
+  /** How many attempts of each state have failed since it was entered. */
+  readonly #failureCounts = new Map<string, number>()
 
-  /** What an event shows, if it shows something. */
+  /** The step that an event is, if it is one. Events have to be passed in their order. */
   read(event: HistoryEvent): RotationStep | undefined {
     const { type = '', timestamp: at = new Date(), stateEnteredEventDetails: entered } = event
     const state = this.#stateOf(event)
     if (entered?.name) {
       this.state = state
-      this.#failed.delete(state)
+      this.#failureCounts.delete(state)
       const until = graceEnd(state, entered.input, at)
       return { kind: 'entered', state, at, ...(until && { until }) }
     }
     if (/^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)) return this.#ended(event, at)
     if (!/^(LambdaFunction|Task)\w*(Failed|TimedOut)$/.test(type)) return undefined
     const { error = type, cause } = detailsOf(event)
-    const attempt = (this.#failed.get(state) ?? 0) + 1
-    this.#failed.set(state, attempt)
+    const attempt = (this.#failureCounts.get(state) ?? 0) + 1
+    this.#failureCounts.set(state, attempt)
     return { kind: 'failed', state, attempt, at, error, message: oneLine(cause) }
   }
 
@@ -75,7 +76,7 @@ export class HistoryReader {
 
 type Details = { error?: string | undefined; cause?: string | undefined }
 
-/** The details of a failure: each kind of event has a field of its own for them. */
+/** The error and cause of a failure: each type of event has a field of its own for them, such as taskFailedEventDetails. */
 function detailsOf(event: HistoryEvent): Details {
   const details = Object.entries(event).find(([field, value]) => field.endsWith('EventDetails') && value)
   return (details?.[1] ?? {}) as Details
@@ -85,7 +86,10 @@ const oneLine = (cause?: string) => (errorMessageIn(cause) ?? '').replaceAll(/\s
 
 const WAITING_STATES: string[] = ['Grace', 'GraceBeforeLook', 'StayOnClone'] satisfies StateName<'rotate'>[]
 
-/** When a grace time ends: its seconds are in the state, which may be cut short where it is very long. */
+/**
+ * When a grace time ends. Its seconds are in the state's input; undefined if that input is so long that Step Functions cut it in
+ * the history.
+ */
 function graceEnd(state: string, input = '', at: Date): Date | undefined {
   if (!WAITING_STATES.includes(state)) return undefined
   try {

@@ -1,14 +1,17 @@
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 
-/** Tells what goes on, in a line; `state` is what it is at from now on. */
+/** Prints a line of progress; `state` is the state that the job is in from now on. */
 export type Say = (line: string, state?: string) => void
 
-/** Something that takes its time, and how it ended: `says` in a few words. */
+/** Work that takes a while, and how it ended: `says` in a few words. */
 type Job<T> = { name: string; run(say: Say): Promise<T> }
 type JobOutcome = { code: ExitCode; says: string }
 
-/** Runs jobs at once and shows how they go: in place on a terminal, in lines elsewhere, not at all for a program. */
+/**
+ * Runs jobs at the same time and shows their progress: on a terminal in place, in a pipe as lines, with --json not at all.
+ * @returns the outcomes, in the order of the jobs
+ */
 export async function runJobs<T extends JobOutcome>(context: Context, jobs: Job<T>[]): Promise<T[]> {
   if (context.json) return Promise.all(jobs.map(job => job.run(() => {})))
   if (context.output.isInteractive) return runInPlace(context, jobs)
@@ -17,19 +20,19 @@ export async function runJobs<T extends JobOutcome>(context: Context, jobs: Job<
 
 async function runInLines<T extends JobOutcome>({ output }: Context, { name, run }: Job<T>): Promise<T> {
   const say = (line: string) => output.line(`${new Date().toISOString().slice(11, 19)} ${name}: ${line}`)
-  const ended = await run(say)
-  // What went wrong is told on stderr.
-  if (ended.code === EXIT.done) say(ended.says)
-  return ended
+  const outcome = await run(say)
+  // The caller prints a failure on stderr.
+  if (outcome.code === EXIT.done) say(outcome.says)
+  return outcome
 }
 
-/** So many jobs show all that has gone by; of more, each shows the last of it, as a terminal has an end. */
+/** Up to this many jobs, each shows all its lines. With more, each shows its last line only, so that they fit on the screen. */
 const MAX_FULL_JOB_COUNT = 2
 
-/** Each job is a line that changes, with what has gone by under it. */
+/** Each job is a title that changes, with its lines under it. */
 async function runInPlace<T extends JobOutcome>({ output }: Context, jobs: Job<T>[]): Promise<T[]> {
   const { Listr } = await import('listr2')
-  const ended: T[] = []
+  const outcomes: T[] = []
   const tasks = jobs.map(({ name, run }, n) => ({
     title: name,
     task: async (_: unknown, task: { title: string; output: string }) => {
@@ -37,7 +40,7 @@ async function runInPlace<T extends JobOutcome>({ output }: Context, jobs: Job<T
         if (state) task.title = `${name}: ${state}`
         task.output = line
       })
-      ended[n] = outcome
+      outcomes[n] = outcome
       task.title = `${name}: ${outcome.says}`
       if (outcome.code !== EXIT.done) throw new Error(outcome.says)
     },
@@ -49,11 +52,11 @@ async function runInPlace<T extends JobOutcome>({ output }: Context, jobs: Job<T
   const list = new Listr(tasks, {
     concurrent: true,
     exitOnError: false,
-    // Ctrl-C is ours: what was begun goes on.
+    // The command handles Ctrl-C itself: listr2 would end the process.
     registerSignalListeners: false,
     rendererOptions: { showErrorMessage: false, collapseErrors: false },
   })
   await list.run()
   output.line()
-  return ended
+  return outcomes
 }

@@ -4,54 +4,59 @@ import type { StateName } from '../../fleet/states.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import type { ExecutionEnded } from './historyReader.ts'
 
-/** What a state does, for a person who sees it go by. A state that is not here goes by unseen. */
+/** What each state of a rotation does, as shown while it runs. A state without a text is not shown. */
 export const STATE_TEXTS: Record<string, string> = {
   __proto__: null as never,
   LookAtReplicas: 'other Regions are asked whether they have the current value',
-  CreateSecret: 'a new value is stored as pending; the database does not know it yet',
-  DiscardSecret: 'the pending value is taken back; no database has learnt it',
-  RollbackAbandoned: 'an earlier rotation died: its pending value is taken back first',
-  AwaitPendingReplicas: 'the pending value goes to other Regions; 15 seconds at most',
-  Rehearse: 'the next steps start, read and log in with current; nothing is changed yet',
-  SetSecret: 'the database learns the pending value',
-  TestSecret: 'a login with it; what it may do is compared with what current may do',
+  CreateSecret: 'a new value is stored as pending; it is not set in the database yet',
+  DiscardSecret: 'the pending value is discarded; it was not set in any database',
+  RollbackAbandoned: 'an earlier rotation was cut off: its pending value is rolled back first',
+  AwaitPendingReplicas: 'the pending value is replicated to other Regions; 15 seconds at most',
+  Rehearse:
+    'the functions of the next steps start, read the values and log in with current; nothing is changed yet',
+  SetSecret: 'the pending value is set in the database',
+  TestSecret: 'a login with the pending value; its permissions are compared with those of current',
   FinishSecret: 'the pending value becomes current',
-  AnnounceSuccess: 'whoever listens is told',
+  AnnounceSuccess: 'the success is reported',
   AwaitReplicas: 'every Region is asked whether it has the new value',
-  AnnounceReplicasBehind: 'whoever listens is told that a Region has not',
-  AwaitReplicasLonger: 'it is waited for, seven days at most; nothing is closed meanwhile',
-  AnnounceReplicated: 'whoever listens is told that every Region has it',
-  Grace: 'the grace time: what was replaced can still log in',
-  GraceBeforeLook: 'the grace time: what was replaced can still log in',
+  AnnounceReplicasBehind: 'an alarm is sent: a Region does not have the new value',
+  AwaitReplicasLonger: 'waiting for that Region, seven days at most; nothing is closed meanwhile',
+  AnnounceReplicated: 'it is reported that every Region has the new value',
+  Grace: 'the grace time: the old user or password can still log in',
+  GraceBeforeLook: 'the grace time: the old user or password can still log in',
   LookBeforeRetiring: 'other Regions are asked whether one of them has taken over',
-  StayOnClone: 'the application goes over to the temporary clone',
-  RetireSecret: 'what was replaced is closed',
-  MayMoveBack: 'is the application still on the temporary clone?',
+  StayOnClone: 'the application logs in as the temporary clone for the grace time',
+  RetireSecret: 'the old user or password is closed',
+  MayMoveBack: 'a check whether the application is still on the temporary clone',
   LookBeforeMovingBack: 'other Regions are asked whether one of them has taken over',
-  MoveBack: 'the rotation that moves it back is started',
-  RollbackSecret: 'current is made valid again, and the pending value taken back',
-  AnnounceFailure: 'whoever listens is told that it failed',
-  AnnounceLockout: 'whoever listens is told that the rollback failed',
-  AnnounceRetirementFailure: 'whoever listens is told that the old one is not closed',
+  MoveBack: 'the rotation that moves the application back is started',
+  RollbackSecret: 'the current value is made valid again, and the pending value is discarded',
+  AnnounceFailure: 'an alarm is sent: the rotation failed',
+  AnnounceLockout: 'an alarm is sent: the rollback failed',
+  AnnounceRetirementFailure: 'an alarm is sent: the old user or password is not closed',
 } satisfies Partial<Record<StateName<'rotate'> | '__proto__', string>>
 
-/** What a rotation that ended badly means for the application. */
+/** What a rotation that did not succeed means for the application, in a sentence. */
 export function harmText(ended: ExecutionEnded): string {
-  return ENDING_MEANINGS[wasSoBefore(ended) ? 'before' : meaningIn(ended)]
+  return ENDING_MEANINGS[wasLockedOutBefore(ended) ? 'before' : meaningIn(ended)]
 }
 
-/** What to do about it. Where it ended tells more than its error, once the application has its new credential. */
+/**
+ * What to do about a rotation that did not succeed. Once the application has its new credential, the state in which the rotation
+ * ended decides, else its error.
+ */
 export function remedyText(ended: ExecutionEnded): string {
   const meaning = meaningIn(ended)
-  const after = {
+  const errorByMeaning = {
     announce: 'announcesuccess-failed',
     retire: 'retiresecret-failed',
     stay: 'retiresecret-failed',
   }
-  const remedy = REMEDIES[after[meaning as keyof typeof after]] ?? remedyOf(ended.error ?? '')
+  const remedy =
+    REMEDIES[errorByMeaning[meaning as keyof typeof errorByMeaning]] ?? remedyOf(ended.error ?? '')
   return `${remedy ?? REMEDIES['execution-failed']}`
 }
 
-const wasSoBefore = ({ message = '' }: ExecutionEnded) => message.includes(LockedOut.BEFORE_MARK)
+const wasLockedOutBefore = ({ message = '' }: ExecutionEnded) => message.includes(LockedOut.BEFORE_MARK)
 const meaningIn = ({ state, status }: ExecutionEnded) =>
   meaningOfEnding(state, status === 'FAILED' ? 'failed' : 'stopped')
