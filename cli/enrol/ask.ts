@@ -11,68 +11,71 @@ import { functionText, rotationByOtherFunction } from './previousRotation.ts'
 import { requireAdminSecret, requireRotatable } from './requireRotatable.ts'
 import { type RotationWish, wishProblem } from './wish.ts'
 
-/** What each strategy does, in a few words. */
+/** What each strategy does, as shown when the user chooses one. */
 const STRATEGY_TEXTS: Record<StrategyName, string> = {
   'single-user': 'one user; the old password is refused as soon as the new one is set',
-  'alternating-users': 'two users take turns, and the old one stays valid for a time; needs an admin',
-  'temporary-clone': 'the application is on a second user for a time, then back; needs an admin',
-  'dual-password': 'one user, and both passwords are valid for a time; MySQL, MariaDB, Redis',
+  'alternating-users': 'two users alternate, and the old one stays valid for a grace time; needs an admin',
+  'temporary-clone': 'the application uses a second user for a grace time, then moves back; needs an admin',
+  'dual-password': 'one user, whose both passwords are valid for a grace time; MySQL, MariaDB, Redis',
   master: 'the master user of an RDS database, whose password RDS changes',
 }
 const STRATEGIES_WITH_ADMIN: readonly string[] = ['alternating-users', 'temporary-clone']
-/** Where what was replaced stays valid for a time. */
+/** The strategies with which the old user or password stays valid for a grace time. */
 const STRATEGIES_WITH_GRACE: readonly string[] = [...STRATEGIES_WITH_ADMIN, 'dual-password']
 
-/** What has to be known of a credential and is not, by the options that say it. */
+/** The options that are needed and missing: neither the wish nor the credential's tags have them. */
 function missingFlags(found: FoundCredential, stack: Stack, wish: RotationWish): string[] {
   const { strategy, every, schedule } = wish
-  const isTurned =
+  const hasSchedule =
     EVERY_TAG in found.tags || (found.store === 'secrets-manager' && isRotatedByStack(stack, found))
   return [
     ...(strategy || strategyIn(found.tags) ? [] : ['--strategy']),
-    ...(every || schedule || isTurned
+    ...(every || schedule || hasSchedule
       ? []
       : [found.store === 'secrets-manager' ? '--every or --schedule' : '--every']),
   ]
 }
 
-/** What follows without a question: any text leaves one strategy. */
+/** Sets the strategy without a question where there is only one: a value that is any text can only be single-user. */
 const withOnlyStrategy = (found: FoundCredential, wish: RotationWish): RotationWish =>
   isOpaque(found.tags) && !wish.strategy && !strategyIn(found.tags)
     ? { ...wish, strategy: 'single-user' }
     : wish
 
-/** What was said of it, and whether somebody may be asked for the rest. */
+/** The options as given, and whether the user may be asked for the missing ones. */
 type Asking = { wish: RotationWish; mayAsk: boolean }
 
 /**
- * The wish with what it lacks, as somebody at the terminal says it.
- * @throws CommandError where nobody can be asked, or does not answer
+ * Asks at the terminal for the options that are missing.
+ * @returns the wish with the answers
+ * @throws CommandError if options are missing and nothing can be asked, or if a question is not answered
  */
 export async function completeWish(
   context: Context,
   stack: Stack,
   found: FoundCredential,
-  asked: Asking,
+  asking: Asking,
 ): Promise<RotationWish> {
-  const wish = withOnlyStrategy(found, asked.wish)
+  const wish = withOnlyStrategy(found, asking.wish)
   const missing = missingFlags(found, stack, wish)
   if (!missing.length) return wish
-  if (!asked.mayAsk || !canAsk(context))
+  if (!asking.mayAsk || !canAsk(context))
     throw new CommandError(
       EXIT.usage,
-      `it is not said how ${fullId(found.store, found.name)} is to rotate: ${missing.join(', ')}`,
+      `options are missing for ${fullId(found.store, found.name)}: ${missing.join(', ')}`,
       `Give ${missing.join(' and ')}; see keyturn enrol --help.`,
     )
   context.output.note(
-    `How is ${fullId(found.store, found.name)} to rotate? Enter alone takes what stands in brackets.`,
+    `How should ${fullId(found.store, found.name)} rotate? Press Enter for the answer in brackets.`,
   )
-  const how = missing.includes('--strategy') ? await askHow(context, stack, found, wish) : {}
-  const when = missing.some(flag => flag.startsWith('--every')) ? await askWhen(context, found) : {}
-  return { ...wish, ...how, ...when }
+  const strategyAnswers = missing.includes('--strategy') ? await askStrategy(context, stack, found, wish) : {}
+  const scheduleAnswers = missing.some(flag => flag.startsWith('--every'))
+    ? await askSchedule(context, found)
+    : {}
+  return { ...wish, ...strategyAnswers, ...scheduleAnswers }
 }
 
-async function askHow(
+async function askStrategy(
   context: Context,
   stack: Stack,
   found: FoundCredential,
@@ -81,14 +84,14 @@ async function askHow(
   const names =
     `${TAG_PREFIX}connection` in found.tags ? (['single-user', 'dual-password'] as const) : STRATEGY_NAMES
   for (const [n, name] of names.entries()) context.output.note(`  ${n + 1} ${name}: ${STRATEGY_TEXTS[name]}`)
-  const usual = isOfTwoUsers(stack, found) || wish.admin ? 'alternating-users' : 'single-user'
+  const defaultAnswer = hadTwoUsers(stack, found) || wish.admin ? 'alternating-users' : 'single-user'
   const strategy = await ask(
     context,
     'Strategy, by its number or name',
-    usual,
+    defaultAnswer,
     async text =>
       names.find((name, n) => name === text || `${n + 1}` === text) ??
-      new InvalidAnswer(`It is none of them: give a number from 1 to ${names.length}, or a name.`),
+      new InvalidAnswer(`There is no such strategy: type a number from 1 to ${names.length}, or a name.`),
   )
   const admin =
     STRATEGIES_WITH_ADMIN.includes(strategy) && !wish.admin ? await askAdmin(context, stack, found) : ''
@@ -96,14 +99,14 @@ async function askHow(
     STRATEGIES_WITH_GRACE.includes(strategy) && !wish.grace
       ? await askText(
           context,
-          "Grace time, such as 48h, or nothing for the deployment's: 24h, unless it was deployed with another",
+          "Grace time, such as 48h, or nothing for the stack's default, which is 24h unless it was deployed with another",
           grace => wishProblem({ strategy, grace }),
         )
       : ''
   return { strategy, ...(admin && { admin }), ...(grace && { grace }) }
 }
 
-/** The id of an admin's secret, as far as it shows that it is one. */
+/** Asks for the id of an admin's secret, until the answer is an existing secret that can be one, or nothing. */
 const askAdmin = (context: Context, stack: Stack, found: FoundCredential): Promise<string> =>
   askText(context, "ARN or name of the admin's secret, or nothing if the value has masterarn", async id => {
     try {
@@ -115,33 +118,33 @@ const askAdmin = (context: Context, stack: Stack, found: FoundCredential): Promi
     }
   })
 
-/** Whether the function that rotates a secret today says by its name that it has two users. */
-function isOfTwoUsers(stack: Stack, found: FoundCredential): boolean {
+/** Whether the name of the function that rotates a secret today shows that it alternates two users, as AWS's template does. */
+function hadTwoUsers(stack: Stack, found: FoundCredential): boolean {
   const other = found.store === 'secrets-manager' ? rotationByOtherFunction(found, stack) : undefined
   return other !== undefined && /MultiUser/i.test(functionText(other.function))
 }
 
-async function askWhen(context: Context, { store }: FoundCredential): Promise<RotationWish> {
+async function askSchedule(context: Context, { store }: FoundCredential): Promise<RotationWish> {
   const isSecret = store === 'secrets-manager'
   const hint = isSecret ? ', or rate(…) or cron(…) for a schedule of Secrets Manager' : ''
-  const ofService = (text: string) => isSecret && /^(rate|cron)/.test(text)
-  const often = await ask(context, `How often, such as 30d${hint}`, '30d', async text => {
-    const problem = wishProblem(ofService(text) ? { schedule: text } : { every: text })
+  const isServiceSchedule = (text: string) => isSecret && /^(rate|cron)/.test(text)
+  const interval = await ask(context, `How often, such as 30d${hint}`, '30d', async text => {
+    const problem = wishProblem(isServiceSchedule(text) ? { schedule: text } : { every: text })
     return problem === undefined ? text : new InvalidAnswer(problem)
   })
-  if (ofService(often)) {
+  if (isServiceSchedule(interval)) {
     const duration = await askText(context, 'Window of the schedule, such as 2h, or nothing', duration =>
-      wishProblem({ schedule: often, duration }),
+      wishProblem({ schedule: interval, duration }),
     )
-    return { schedule: often, ...(duration && { duration }) }
+    return { schedule: interval, ...(duration && { duration }) }
   }
   const window = await askText(context, 'Window, such as 02:00-05:00, or nothing for any time', window =>
-    wishProblem({ every: often, window }),
+    wishProblem({ every: interval, window }),
   )
-  return { every: often, ...(window && { window }) }
+  return { every: interval, ...(window && { window }) }
 }
 
-/** A text that nothing is wrong with, or none. */
+/** Asks for a text until `problemOf` finds no problem with it, or the answer is empty. */
 const askText = (
   context: Context,
   question: string,
@@ -152,7 +155,7 @@ const askText = (
     return problem === undefined ? text : new InvalidAnswer(problem)
   })
 
-/** Why an answer is none. */
+/** An answer that is not accepted, and why. */
 class InvalidAnswer {
   readonly says: string
   constructor(says: string) {
@@ -160,17 +163,17 @@ class InvalidAnswer {
   }
 }
 
-/** Asks until the answer is one, five times at most. @throws CommandError after that, and at Ctrl-C */
+/** Asks until an answer is accepted, five times at most. @throws CommandError after that, and on Ctrl-C */
 async function ask<Answer extends string>(
   { terminal, output }: Context,
   question: string,
-  usual: Answer,
-  read: (text: string) => Promise<Answer | InvalidAnswer>,
+  defaultAnswer: Answer,
+  parse: (text: string) => Promise<Answer | InvalidAnswer>,
 ): Promise<Answer> {
-  for (let times = 0; times < 5; times++) {
-    const text = await readAnswer(terminal, `${question}${usual && ` [${usual}]`}: `)
+  for (let tries = 0; tries < 5; tries++) {
+    const text = await readAnswer(terminal, `${question}${defaultAnswer && ` [${defaultAnswer}]`}: `)
     if (text === undefined) break
-    const answer = text === '' ? usual : await read(text)
+    const answer = text === '' ? defaultAnswer : await parse(text)
     if (!(answer instanceof InvalidAnswer)) return answer
     output.note(answer.says)
   }

@@ -5,7 +5,7 @@ import type { FoundCredential, FoundSecret } from '../credential.ts'
 import { SecretCalls } from '../replicas/calls.ts'
 import { rotateSecret } from '../rotateSecret.ts'
 
-/** How Secrets Manager is to rotate a secret: by which function, by which rules, and whether now too. */
+/** How Secrets Manager is to rotate a secret: the function's ARN, the schedule, and whether now as well, under this token. */
 export type ServiceRotation = {
   function: string
   rules?: RotationRulesType | undefined
@@ -13,7 +13,7 @@ export type ServiceRotation = {
   token?: string
 }
 
-/** The calls that change how a credential rotates; every one that enrolling and its opposite make is made here. */
+/** All calls that `enrol` and `unenrol` make to change a credential. */
 export class CredentialCalls {
   readonly #context: Context
   readonly #secrets: SecretCalls
@@ -23,15 +23,17 @@ export class CredentialCalls {
     this.#secrets = secrets
   }
 
+  /** Makes the calls for the context's Region. */
   static async of(context: Context): Promise<CredentialCalls> {
     return new CredentialCalls(context, await SecretCalls.of(context))
   }
 
-  /** A secret as it is now. */
+  /** The secret as it is now. */
   find(arn: string): Promise<FoundSecret> {
     return this.#secrets.find(arn)
   }
 
+  /** Sets these tags, and leaves the others. */
   async tag({ store, arn, name }: FoundCredential, tags: Tags): Promise<void> {
     if (store === 'secrets-manager') return this.#secrets.tag(arn, tags)
     const { AddTagsToResourceCommand } = await import('@aws-sdk/client-ssm')
@@ -40,6 +42,7 @@ export class CredentialCalls {
     await client.send(new AddTagsToResourceCommand({ ResourceType: 'Parameter', ResourceId: name, Tags }))
   }
 
+  /** Removes the tags with these keys. */
   async untag({ store, arn, name }: FoundCredential, keys: string[]): Promise<void> {
     if (store === 'secrets-manager') return this.#secrets.untag(arn, ...keys)
     const { RemoveTagsFromResourceCommand } = await import('@aws-sdk/client-ssm')
@@ -49,9 +52,9 @@ export class CredentialCalls {
   }
 
   /**
-   * Has Secrets Manager rotate a secret by a function. Success as well if it does so though the call failed: the answer may
-   * be lost.
-   * @throws Unsure if the call failed, and the secret cannot be asked; what AWS throws if nothing was changed
+   * Has Secrets Manager rotate a secret with a function. If the call fails but the secret has that function afterwards, only the
+   * answer was lost, and that is a success.
+   * @throws Unsure if the call failed and the secret cannot be read; what AWS throws if nothing was changed
    */
   async rotateBy(
     found: FoundSecret,
@@ -64,36 +67,41 @@ export class CredentialCalls {
         ...(token && { ClientRequestToken: token }),
       })
     } catch (error) {
-      await this.#unless(error, found, isTurned => isTurned === RotationLambdaARN)
+      await this.#throwUnlessDone(error, found, rotatedBy => rotatedBy === RotationLambdaARN)
     }
   }
 
-  /** Ends Secrets Manager's rotation of a secret. @throws as `rotateWithTasks` does */
+  /** Ends Secrets Manager's rotation of a secret. @throws as `rotateBy` does */
   async cancelRotation(found: FoundSecret): Promise<void> {
     const { CancelRotateSecretCommand } = await import('@aws-sdk/client-secrets-manager')
     const client = await this.#context.clients.secrets()
     try {
       await client.send(new CancelRotateSecretCommand({ SecretId: found.arn }))
     } catch (error) {
-      await this.#unless(error, found, turned => turned === undefined)
+      await this.#throwUnlessDone(error, found, rotatedBy => rotatedBy === undefined)
     }
   }
 
-  /** @throws the error, unless the secret is turned as it should be by now; Unsure if that cannot be told */
-  async #unless(
+  /**
+   * Reads a secret after a call has failed, and returns if the call was done all the same.
+   * @param isDone whether the function that rotates the secret now shows that
+   * @throws the error if the call was not done; Unsure if the secret cannot be read
+   */
+  async #throwUnlessDone(
     error: unknown,
     { arn, secret: before }: FoundSecret,
-    isDone: (by: string | undefined) => boolean,
+    isDone: (rotatingFunction: string | undefined) => boolean,
   ) {
     const now = await this.find(arn).catch(() => undefined)
     if (!now) throw new Unsure(error)
-    const by = ({ RotationEnabled, RotationLambdaARN }: FoundSecret['secret']) =>
+    const rotatingFunction = ({ RotationEnabled, RotationLambdaARN }: FoundSecret['secret']) =>
       RotationEnabled ? RotationLambdaARN : undefined
-    if (!isDone(by(now.secret)) || by(now.secret) === by(before)) throw error
+    if (!isDone(rotatingFunction(now.secret)) || rotatingFunction(now.secret) === rotatingFunction(before))
+      throw error
   }
 }
 
-/** A call failed, and nobody can tell whether it was done all the same. */
+/** A call failed, and it is not known whether it was done all the same. `cause` is the call's error. */
 export class Unsure extends Error {
   override readonly name = 'Unsure'
   constructor(cause: unknown) {

@@ -7,15 +7,17 @@ import { ExecutionFailure } from '../runExecution.ts'
 import type { Stack } from '../stack.ts'
 import type { Say } from '../watch/runJobs.ts'
 
-/** Milliseconds until IAM should have seen a tag, and between two tries. */
-const [TAG_SEEN_WITHIN_MS, RETRY_INTERVAL_MS] = [60_000, 3000]
+/** Milliseconds after which IAM should have seen a new tag: until then a refusal may be only the delay. */
+const TAG_SEEN_WITHIN_MS = 60_000
+/** Milliseconds between two attempts. */
+const RETRY_INTERVAL_MS = 3000
 
-/** Lines whose NotPermitted is IAM's, as it has not seen a tag yet, and not a database's. */
+/** Lines of a check whose NotPermitted comes from IAM, and not from a database. */
 const AWS_LINES: readonly CheckLineName[] = ['tags', 'value', 'key', 'store']
 
 /**
- * A check of a credential that was tagged just now: again and again for a minute while IAM refuses it. No login is tried before
- * IAM lets the value be read.
+ * Checks a credential that was just tagged, and repeats the check for a minute while IAM refuses to read the value. The check
+ * tries no login before the value can be read, so no failed logins add up.
  * @throws as `checkCredential` does
  */
 export const checkAfterTagging = (
@@ -28,7 +30,9 @@ export const checkAfterTagging = (
   retryUntilTagSeen(() => checkCredential(context, stack, found, signal, say), isRefusedByIam, signal, say)
 
 /**
- * What an execution comes to, tried again for a minute while IAM refuses it: it may take some seconds until IAM sees a tag.
+ * Repeats an attempt for a minute while IAM refuses it: IAM may need some seconds to see a new tag.
+ * @param isRefused whether a result shows that IAM refused
+ * @returns the first result that is not refused, or the last one
  * @throws as `attempt` does
  */
 export async function retryUntilTagSeen<Result>(
@@ -47,7 +51,7 @@ export async function retryUntilTagSeen<Result>(
     if (outcome instanceof ExecutionFailure) {
       if (isOver) throw outcome
     } else if (isOver || !isRefused(outcome)) return outcome
-    if (tries === 0) say('waiting until IAM sees the tag')
+    if (tries === 0) say('waiting until IAM has seen the new tag')
     await sleep(RETRY_INTERVAL_MS, undefined, { signal })
   }
 }

@@ -10,19 +10,19 @@ import { Unsure } from './calls.ts'
 import type { EnrolPlan } from './plan.ts'
 import { type EnrolStep, shownCallText } from './step.ts'
 
-/** What enrolling works with. */
+/** What `enrolOne` needs from its caller: the terminal and the stack's check. */
 export type EnrolWork = {
   signal: AbortSignal
-  /** Checks a credential that was tagged just now. */
+  /** Checks a credential that was just tagged. */
   check(found: FoundCredential, say: Say): Promise<CheckResult>
-  /** Shows the last check, and has its warnings confirmed if `asks`. @throws if they are not */
+  /** Shows the last check, and asks the user to confirm its warnings if `asks`. @throws CommandError if they are not confirmed */
   confirmWarnings(found: FoundCredential, checked: CheckResult, asks: boolean): Promise<void>
 }
 
-/** How it went with one credential. */
+/** The outcome of enrolling one credential, as --json prints it, but for `code`. */
 export type EnrolOutcome = {
   store?: FoundCredential['store']
-  /** Its name, or what it was asked for by if it was not found. */
+  /** The credential's name, or the id that the user gave if it was not found. */
   id: string
   arn?: string
   code: ExitCode
@@ -30,21 +30,25 @@ export type EnrolOutcome = {
   says: string
   remedy?: string
   checked?: CheckResult
-  /** What was taken back, and what could not be. */
+  /** The changes that were undone after a failure. */
   undone?: string[]
+  /** The changes that could not be undone. */
   left?: string[]
-  /** Why a tag stays though the rest was taken back. */
+  /** Why a tag stays although the rest was undone. */
   stays?: string
-  /** ARN of the rotation that was begun. */
+  /** The ARN of the execution of the rotation that was begun. */
   execution?: string
 }
 
-/** What no admin can mend, and no tag unless it is an option that is wrong: after one of these nothing more is tried, so that no login is repeated. */
+/**
+ * Lines that neither an admin nor the tags of the next steps can repair. If one of these fails, enrolling ends at once, so that no
+ * failing login is repeated.
+ */
 const BASIC_LINES: readonly CheckLineName[] = ['value', 'key', 'store', 'name', 'port', 'tls', 'login']
 
 /** A check found that a rotation would fail. */
-class NotWell extends Error {
-  override readonly name = 'NotWell'
+class CheckFailed extends Error {
+  override readonly name = 'CheckFailed'
   readonly checked: CheckResult
   constructor(checked: CheckResult) {
     super('the check has failed')
@@ -52,7 +56,7 @@ class NotWell extends Error {
   }
 }
 
-/** Enrols one credential. If it does not come to its end, what was changed is taken back. Never throws. */
+/** Enrols one credential. If that fails, the changes are undone. Never throws. */
 export async function enrolOne(work: EnrolWork, plan: EnrolPlan, say: Say): Promise<EnrolOutcome> {
   const { found } = plan
   const about = { store: found.store, id: found.name, arn: found.arn }
@@ -61,16 +65,16 @@ export async function enrolOne(work: EnrolWork, plan: EnrolPlan, say: Say): Prom
     const checked = await runPlan(work, plan, say, done)
     return { ...about, code: EXIT.done, result: 'enrolled', says: `enrolled: ${plan.says}`, checked }
   } catch (error) {
-    const failed = failureOf(error, work.signal)
-    const checked = error instanceof NotWell ? { checked: error.checked } : {}
-    if (error instanceof Unsure) return { ...about, result: 'failed', ...failed, left: done.map(callText) }
-    const back = await undoSteps(done, plan.keptTags)
+    const failure = failureOf(error, work.signal)
+    const checked = error instanceof CheckFailed ? { checked: error.checked } : {}
+    if (error instanceof Unsure) return { ...about, result: 'failed', ...failure, left: done.map(callText) }
+    const undoing = await undoSteps(done, plan.keptTags)
     return {
       ...about,
       result: work.signal.aborted ? 'stopped' : 'failed',
-      ...failed,
+      ...failure,
       ...checked,
-      ...back,
+      ...undoing,
       ...(plan.keptTags.length && STRATEGY_STAYS),
     }
   }
@@ -81,21 +85,24 @@ const STRATEGY_STAYS = {
     'keyturn:strategy stays: the value names an admin now, which without that tag means alternating users',
 }
 
-/** Each part, and a check where one has changed something that it looks at. @throws NotWell */
+/**
+ * Runs the parts of a plan in their order, and checks the credential after each part that changes what a check depends on.
+ * `done` collects the steps that were run. @throws CheckFailed
+ */
 async function runPlan(work: EnrolWork, plan: EnrolPlan, say: Say, done: EnrolStep[]): Promise<CheckResult> {
   const { found, accessSteps, settingSteps, rotationSteps } = plan
-  const take = (steps: EnrolStep[]) => runSteps(work.signal, steps, say, done)
-  await take(accessSteps)
+  const runAll = (steps: EnrolStep[]) => runSteps(work.signal, steps, say, done)
+  await runAll(accessSteps)
   let checked = accessSteps.length || !settingSteps.length ? await work.check(found, say) : undefined
   if (checked && settingSteps.length && failsAt(checked, BASIC_LINES))
     await refuseFailedCheck(work, found, checked)
   if (!checked || settingSteps.length) {
-    await take(settingSteps)
+    await runAll(settingSteps)
     checked = await work.check(found, say)
   }
   if (checked.result === 'failed') await refuseFailedCheck(work, found, checked)
   await work.confirmWarnings(found, withTakeover(plan, checked), hasOtherWarning(plan, checked))
-  await take(rotationSteps)
+  await runAll(rotationSteps)
   return checked
 }
 
@@ -104,12 +111,12 @@ async function refuseFailedCheck(
   found: FoundCredential,
   checked: CheckResult,
 ): Promise<never> {
-  const told = withOptions(checked)
-  await confirmWarnings(found, told, false)
-  throw new NotWell(told)
+  const checkedWithRemedies = withOptions(checked)
+  await confirmWarnings(found, checkedWithRemedies, false)
+  throw new CheckFailed(checkedWithRemedies)
 }
 
-/** What an option of this command mends is said so. */
+/** Replaces the remedies that an option of `enrol` can do. */
 const withOptions = (checked: CheckResult): CheckResult => ({
   ...checked,
   lines: checked.lines.map(line => {
@@ -126,21 +133,24 @@ function optionFor({ error, says }: CheckLine): string | undefined {
     : undefined
 }
 
-/** Whether a check warns of more than that another function rotates it, which this ends. */
+/** Whether a check has a warning other than that another function rotates the secret, which enrolling ends. */
 const hasOtherWarning = (plan: EnrolPlan, { lines }: CheckResult): boolean =>
   lines.some(line => line.state === 'warning' && !isTakeoverWarning(plan, line))
 
 const isTakeoverWarning = ({ takesOver }: EnrolPlan, { line, state }: CheckLine): boolean =>
   takesOver && state === 'warning' && line === 'tags'
 
-/** A check advises to enrol what another function rotates, which is what is done here. */
+/** Replaces the remedy of that warning: the check advises to enrol the secret, which is what the command is doing. */
 const withTakeover = (plan: EnrolPlan, checked: CheckResult): CheckResult => ({
   ...checked,
   lines: checked.lines.map(line =>
-    isTakeoverWarning(plan, line) ? { ...line, remedy: 'That is ended now, as this takes it over.' } : line,
+    isTakeoverWarning(plan, line)
+      ? { ...line, remedy: 'Enrolling ends that now: Keyturn takes over.' }
+      : line,
   ),
 })
 
+/** Whether one of these lines failed. An option that is not valid does not count: the next steps may set it. */
 const failsAt = ({ lines }: CheckResult, names: readonly CheckLineName[]): boolean =>
   lines.some(
     ({ line, state, error }) => state === 'failed' && error !== 'InvalidOption' && names.includes(line),
@@ -153,7 +163,7 @@ async function runSteps(signal: AbortSignal, steps: EnrolStep[], say: Say, done:
     try {
       await step.run(say)
     } catch (error) {
-      // AWS refused it for certain; else the answer may be lost, and it is taken back too.
+      // A refused call changed nothing. After any other error the call may have been done, so it is undone as well.
       if (error instanceof Error && isAccessDenied(error)) done.pop()
       throw error
     }
@@ -162,38 +172,43 @@ async function runSteps(signal: AbortSignal, steps: EnrolStep[], say: Say, done:
 
 function failureOf(error: unknown, signal: AbortSignal): ExplainedFailure {
   if (signal.aborted)
-    return { code: EXIT.stopped, says: 'stopped', remedy: 'The same command again begins anew.' }
-  if (error instanceof NotWell) return { code: EXIT.failed, ...withEnrolRemedy(notWellSays(error.checked)) }
+    return { code: EXIT.stopped, says: 'stopped', remedy: 'Run the same command again to start over.' }
+  if (error instanceof CheckFailed)
+    return { code: EXIT.failed, ...withEnrolRemedy(checkFailedText(error.checked)) }
   if (!(error instanceof Unsure)) return withEnrolRemedy(explainFailure(error))
   const { code, says } = explainFailure(error.cause)
   return {
-    ...{ code, says: `${says}; whether that was done is not known, so nothing was taken back` },
-    remedy: 'The same command again goes on; keyturn unenrol takes everything back.',
+    ...{ code, says: `${says}; whether the call was done is not known, so nothing was undone` },
+    remedy: 'Run the same command again to go on, or keyturn unenrol to undo everything.',
   }
 }
 
-/** Remedies are written for a rotation that failed. */
-const withEnrolRemedy = <Told extends Omit<ExplainedFailure, 'code'>>(failed: Told): Told => ({
-  ...failed,
-  ...(failed.remedy && { remedy: failed.remedy.replace('then rotate again', 'then enrol again') }),
+/** Adapts a remedy that is written for a rotation that failed. */
+const withEnrolRemedy = <Told extends Omit<ExplainedFailure, 'code'>>(failure: Told): Told => ({
+  ...failure,
+  ...(failure.remedy && { remedy: failure.remedy.replace('then rotate again', 'then enrol again') }),
 })
 
-function notWellSays({ lines }: CheckResult): Omit<ExplainedFailure, 'code'> {
+function checkFailedText({ lines }: CheckResult): Omit<ExplainedFailure, 'code'> {
   const first = lines.find(({ state }) => state === 'failed') as CheckLine
   const remedy = remedyIn(first)
   return { says: `its check has failed at ${first.line}: ${sanitize(first.says)}`, ...(remedy && { remedy }) }
 }
 
-/** Takes back what was done, the last first. One that cannot be taken back stops no other. */
-async function undoSteps(done: EnrolStep[], stays: string[]): Promise<Pick<EnrolOutcome, 'undone' | 'left'>> {
-  const [undone, failed]: string[][] = [[], []]
+/** Undoes the steps, the last first. If one cannot be undone, the others are undone all the same. */
+async function undoSteps(
+  done: EnrolStep[],
+  keptTags: string[],
+): Promise<Pick<EnrolOutcome, 'undone' | 'left'>> {
+  const undone: string[] = []
+  const left: string[] = []
   for (const { undo, ...step } of done.toReversed())
     try {
-      undone?.push(...((await undo?.(stays)) ?? []))
+      undone.push(...((await undo?.(keptTags)) ?? []))
     } catch (error) {
-      failed?.push(`${callText(step)} (${explainFailure(error).says})`)
+      left.push(`${callText(step)} (${explainFailure(error).says})`)
     }
-  return { ...(undone?.length && { undone }), ...(failed?.length && { left: failed }) }
+  return { ...(undone.length && { undone }), ...(left.length && { left }) }
 }
 
 const callText = ({ shownCall }: Pick<EnrolStep, 'shownCall'>): string => shownCallText(shownCall)

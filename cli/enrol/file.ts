@@ -3,45 +3,48 @@ import { readTextFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 import { type RotationWish, requireConsistentWish, WISH_FLAGS } from './wish.ts'
 
-/** Bytes of a file, and lines of it. */
-const [MAX_FILE_BYTES, MAX_LINE_COUNT] = [1024 * 1024, 2000]
+const MAX_FILE_BYTES = 1024 * 1024
+/** Credentials in a file. */
+const MAX_LINE_COUNT = 2000
 
-/** One line of a file: which credential, and how. `place` is how somebody finds the line. */
+/** One credential to enrol, and how. `linePlace` names its line in the file, such as `line 7`. */
 export type EnrolRequest = { id: string; wish: RotationWish; linePlace: string }
 
-/** A line as it is written, by the names of its fields. */
+/** The fields of a line by their names, not yet checked. `place` names the line, such as `line 7` or `entry 3`. */
 type FileRow = { place: string; fields: Record<string, unknown> }
 
-/** The fields of a line, by the options that they are. */
+/** The key of RotationWish for each field of a file, whose names are those of the options without `--`. */
 const wishKeys = Object.fromEntries(
   Object.entries(WISH_FLAGS).map(([key, flag]) => [flag.slice(2), key as keyof RotationWish]),
 )
 
 /**
- * The credentials in a file: CSV with a head, a JSON array, or a JSON object a line. The fields have the names of the options,
- * and `id`. `usual` is what a line has that does not say otherwise.
+ * Reads the credentials to enrol from a file: CSV with a head, a JSON array of objects, or a JSON object on each line. The fields
+ * are `id` and the names of the options.
+ * @param defaults the command's own options, which hold where a line does not say otherwise
  * @throws CommandError that names the file and the line
  */
-export async function readEnrolFile(path: string, usual: RotationWish): Promise<EnrolRequest[]> {
+export async function readEnrolFile(path: string, defaults: RotationWish): Promise<EnrolRequest[]> {
   const text = (await readTextFile(path, '--from', MAX_FILE_BYTES)).replace(/^\ufeff/, '')
   const rows = /\.csv$/i.test(path) ? csvRows(path, text) : jsonRows(path, text)
-  if (!rows.length) throw fileError(path, 'it has no credential', 'See docs/enrol.md, "Many at once".')
+  if (!rows.length) throw fileError(path, 'it names no credential', 'See docs/enrol.md, "Many at once".')
   if (rows.length > MAX_LINE_COUNT)
     throw fileError(path, `it has more than ${MAX_LINE_COUNT} lines`, 'Enrol them in parts.')
-  const asked = rows.map(row => requestOfRow(path, row, usual))
+  const requests = rows.map(row => requestOfRow(path, row, defaults))
   const ids = new Map<string, string>()
-  for (const { id, linePlace } of asked) {
-    const before = ids.get(id)
-    if (before) throw fileError(path, `${linePlace} has the id of ${before}`, 'Leave one of them out.')
+  for (const { id, linePlace } of requests) {
+    const firstPlace = ids.get(id)
+    if (firstPlace)
+      throw fileError(path, `${linePlace} has the id of ${firstPlace}`, 'Leave one of them out.')
     ids.set(id, linePlace)
   }
-  return asked
+  return requests
 }
 
 function requestOfRow(
   path: string,
-  { place, fields: { id, ...given } }: FileRow,
-  usual: RotationWish,
+  { place, fields: { id, ...ownFields } }: FileRow,
+  defaults: RotationWish,
 ): EnrolRequest {
   if (typeof id !== 'string' || !id)
     throw fileError(
@@ -49,12 +52,12 @@ function requestOfRow(
       `${place} has no id`,
       'An id is an ARN, secret:NAME, parameter:NAME, or a name alone.',
     )
-  const own = Object.fromEntries(
-    Object.entries(given)
+  const ownWish = Object.fromEntries(
+    Object.entries(ownFields)
       .filter(([, value]) => value !== '' && value !== null)
       .map(([name, value]) => fieldOf(path, place, name, value)),
   )
-  const wish: RotationWish = { ...withoutTimes(usual, own), ...own }
+  const wish: RotationWish = { ...withoutTimes(defaults, ownWish), ...ownWish }
   try {
     requireConsistentWish(wish)
   } catch (error) {
@@ -64,7 +67,7 @@ function requestOfRow(
   return { id, wish, linePlace: place }
 }
 
-/** One field of a line, as an option has it. */
+/** The key and the value in RotationWish of a line's field. */
 function fieldOf(path: string, place: string, name: string, value: unknown): [string, string | boolean] {
   const field = wishKeys[name]
   if (!field)
@@ -78,10 +81,10 @@ function fieldOf(path: string, place: string, name: string, value: unknown): [st
   throw fileError(path, `${place}: ${name} should be a text`, 'Put it in quotes.')
 }
 
-/** What a line says of when it rotates goes before all that the options say of that. */
-function withoutTimes(usual: RotationWish, own: RotationWish): RotationWish {
-  if (!own.every && !own.schedule) return usual
-  const { every: _, window: __, jitter: ___, schedule: ____, duration: _____, ...others } = usual
+/** Drops the schedule of the command's options if a line has a schedule of its own. */
+function withoutTimes(defaults: RotationWish, ownWish: RotationWish): RotationWish {
+  if (!ownWish.every && !ownWish.schedule) return defaults
+  const { every: _, window: __, jitter: ___, schedule: ____, duration: _____, ...others } = defaults
   return others
 }
 
@@ -97,10 +100,10 @@ function parseBoolean(path: string, place: string, value: unknown): boolean {
 
 function jsonRows(path: string, text: string): FileRow[] {
   const isArray = text.trimStart().startsWith('[')
-  const parts: [string, string][] = isArray
+  const texts: [string, string][] = isArray
     ? [['the file', text]]
     : text.split('\n').flatMap((line, n) => (line.trim() ? [[`line ${n + 1}`, line]] : []))
-  const parsed = parts.flatMap(([place, part]): [string, unknown][] => {
+  const parsed = texts.flatMap(([place, part]): [string, unknown][] => {
     try {
       const value: unknown = JSON.parse(part)
       return isArray ? (value as unknown[]).map((one, n) => [`entry ${n + 1}`, one]) : [[place, value]]
@@ -135,7 +138,7 @@ function csvRows(path: string, text: string): FileRow[] {
 
 type CsvLine = { line: number; cells: string[] }
 
-/** The lines of RFC 4180 that are not empty, each with its number in the file. */
+/** Splits CSV (RFC 4180, but no text may contain a line break) into the lines that are not empty, each with its number. */
 function csvLines(path: string, text: string): CsvLine[] {
   return text.split(/\r?\n/).flatMap((line, n) => {
     if (!line.trim()) return []
@@ -144,8 +147,8 @@ function csvLines(path: string, text: string): CsvLine[] {
     if (length !== line.length + 1)
       throw fileError(
         path,
-        `line ${n + 1} is no line of CSV`,
-        'A text in quotes ends on its line, with a comma behind it.',
+        `line ${n + 1} is not valid CSV`,
+        'A text in quotes has to end on its line, and a comma has to follow it.',
       )
     return [
       { line: n + 1, cells: cells.map(([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare ?? '') },

@@ -28,34 +28,40 @@ import { type AdminSetter, setAdminStep } from './setAdmin.ts'
 import { type EnrolStep, tagStep, untagStep } from './step.ts'
 import { type RotationWish, scheduleTags, strategyTags } from './wish.ts'
 
-/** What enrolling one credential takes, in this order; between the parts it is checked. */
+/**
+ * The calls that enrol one credential, in three parts. The parts run in this order, and the credential is checked between them
+ * (enrolOne.ts).
+ */
 export type EnrolPlan = {
   found: FoundCredential
-  /** What whoever confirms it should know. */
+  /** What the user should know before confirming. */
   notes: string[]
-  /** How it rotates afterwards, in a few words. */
+  /** How the credential rotates afterwards, in a few words. */
   says: string
-  /** What lets Keyturn see it. */
+  /** First part: lets Keyturn read the credential. */
   accessSteps: EnrolStep[]
-  /** What says how it rotates. */
+  /** Second part: sets the strategy and its options. */
   settingSteps: EnrolStep[]
-  /** What has it rotate. */
+  /** Third part: sets the schedule. */
   rotationSteps: EnrolStep[]
-  /** Whether another function rotates it, which this ends. */
+  /** Whether another rotation function rotates the secret today, which enrolling ends. */
   takesOver: boolean
-  /** Tags that stay though the rest is taken back; steps add to them. */
+  /** Tags that stay even if the enrolment is undone. Steps add to this list while they run. */
   keptTags: string[]
-  /** Whether it is to rotate at once; by Secrets Manager under this token, if that is asked to anyway. */
+  /** Whether the credential is to rotate at once. */
   now: boolean
+  /** The version of that rotation, if Secrets Manager begins it when the schedule is set. */
   token?: string
 }
 
+/** What planning needs besides the credential: the stack, its calls, and what the other plans of the same run share. */
 export type PlanContext = AdminSetter & {
   calls: CredentialCalls
-  /** Whether others of the same run name this admin, so that its tag is not taken off again. */
+  /** Whether several credentials of this run name this admin: then undoing one of them does not untag the admin. */
   isShared(admin: FoundSecret): boolean
 }
 
+/** Plans the calls that enrol a credential as wished. Nothing is called yet. */
 export function planEnrolment(
   planning: PlanContext,
   found: FoundCredential,
@@ -63,34 +69,35 @@ export function planEnrolment(
   wish: RotationWish,
 ): EnrolPlan {
   const { calls, stack } = planning
-  const stays: string[] = []
+  const keptTags: string[] = []
   const token = crypto.randomUUID()
-  const turn = rotationStepsFor(planning, found, wish, token)
+  const rotation = rotationStepsFor(planning, found, wish, token)
   const now = wish.now === true
   return {
     found,
     notes: notesOf(stack, found, wish),
     says: rotationText(stack, found, wish),
     accessSteps: isManaged(found.tags) ? [] : [tagStep(calls, found, { [MANAGED_TAG]: 'true' })],
-    settingSteps: [...optionSteps(planning, found, wish), ...adminSteps(planning, found, admin, stays)],
-    rotationSteps: turn.steps,
+    settingSteps: [...optionSteps(planning, found, wish), ...adminSteps(planning, found, admin, keptTags)],
+    rotationSteps: rotation.steps,
     takesOver: found.store === 'secrets-manager' && rotationByOtherFunction(found, stack) !== undefined,
-    ...{ keptTags: stays, now },
-    ...(now && turn.beginsRotation && { token }),
+    ...{ keptTags, now },
+    ...(now && rotation.beginsRotation && { token }),
   }
 }
 
+/** How the credential rotates once the plan was carried out, such as `alternating-users, every 30d`. */
 function rotationText(stack: Stack, found: FoundCredential, wish: RotationWish): string {
   const strategy = wish.strategy ?? strategyIn(found.tags)
   const { [EVERY_TAG]: every, [`${TAG_PREFIX}window`]: window } = { ...found.tags, ...scheduleTags(wish) }
   const isByService = found.store === 'secrets-manager' && !wish.every && isRotatedByStack(stack, found)
   const rules = isByService ? found.secret.RotationRules : {}
-  const service = wish.schedule ? { ScheduleExpression: wish.schedule, Duration: wish.duration } : rules
-  const when =
+  const serviceRules = wish.schedule ? { ScheduleExpression: wish.schedule, Duration: wish.duration } : rules
+  const rotationTime =
     wish.schedule || isByService
-      ? rotationRulesText(service)
+      ? rotationRulesText(serviceRules)
       : `every ${every}${window ? ` within ${window}` : ''}`
-  return [strategy, when].filter(Boolean).join(', ')
+  return [strategy, rotationTime].filter(Boolean).join(', ')
 }
 
 /** Whether there is nothing to change. */
@@ -104,21 +111,22 @@ function optionSteps({ calls, stack }: PlanContext, found: FoundCredential, wish
   return changedTagSteps(calls, found, wanted)
 }
 
-/** A step that sets those tags that are not so yet, if there are any. */
+/** A step that sets the tags that do not have the wanted value yet; none if all have. */
 function changedTagSteps(
   calls: CredentialCalls,
   found: FoundCredential,
   wanted: Record<string, string>,
 ): EnrolStep[] {
-  const fresh = Object.entries(wanted).filter(([key, value]) => found.tags[key] !== value)
-  return fresh.length ? [tagStep(calls, found, Object.fromEntries(fresh))] : []
+  const changed = Object.entries(wanted).filter(([key, value]) => found.tags[key] !== value)
+  return changed.length ? [tagStep(calls, found, Object.fromEntries(changed))] : []
 }
 
+/** Tags the admin's secret, and stores its ARN in the credential's value. */
 function adminSteps(
   planning: PlanContext,
   found: FoundCredential,
   admin: FoundSecret | undefined,
-  stays: string[],
+  keptTags: string[],
 ): EnrolStep[] {
   if (!admin) return []
   const { undo, ...step } = tagStep(
@@ -129,14 +137,15 @@ function adminSteps(
   )
   const tagging: EnrolStep = {
     ...step,
-    run: say => step.run(text => say(`${sanitize(admin.name)}, its admin: ${text}`)),
+    run: say => step.run(text => say(`the admin ${sanitize(admin.name)}: ${text}`)),
   }
   const tag = planning.isShared(admin) || !undo ? tagging : { ...tagging, undo }
-  return [...(isAdmin(admin.tags) ? [] : [tag]), setAdminStep(planning, found, admin, stays)]
+  return [...(isAdmin(admin.tags) ? [] : [tag]), setAdminStep(planning, found, admin, keptTags)]
 }
 
 type RotationSteps = {
-  steps: EnrolStep[] /** Whether a rotation begins with them, if it is to be now. */
+  steps: EnrolStep[]
+  /** Whether one of the steps begins a rotation, if the credential is to rotate now. */
   beginsRotation: boolean
 }
 
@@ -147,16 +156,18 @@ function rotationStepsFor(
   token: string,
 ): RotationSteps {
   const { calls, stack } = planning
-  const when = changedTagSteps(calls, found, scheduleTags(wish))
-  if (found.store === 'parameter-store') return { steps: when, beginsRotation: false }
+  const scheduleSteps = changedTagSteps(calls, found, scheduleTags(wish))
+  if (found.store === 'parameter-store') return { steps: scheduleSteps, beginsRotation: false }
   if (wish.schedule !== undefined) return serviceSteps(planning, found, wish, token)
   // Secrets Manager's own schedule comes first where there are both.
-  if (wish.every === undefined || !found.secret.RotationEnabled) return { steps: when, beginsRotation: false }
+  if (wish.every === undefined || !found.secret.RotationEnabled)
+    return { steps: scheduleSteps, beginsRotation: false }
   const other = rotationByOtherFunction(found, stack)
-  const keep = other ? changedTagSteps(calls, found, previousRotationTags(other)) : []
-  return { steps: [...keep, cancelRotationStep(calls, found), ...when], beginsRotation: false }
+  const keepSteps = other ? changedTagSteps(calls, found, previousRotationTags(other)) : []
+  return { steps: [...keepSteps, cancelRotationStep(calls, found), ...scheduleSteps], beginsRotation: false }
 }
 
+/** Has Secrets Manager rotate the secret on a schedule of its own, with this stack's function. */
 function serviceSteps(
   { calls, stack }: PlanContext,
   found: FoundSecret,
@@ -166,26 +177,29 @@ function serviceSteps(
   const { schedule, duration, now = false } = wish
   const rules = { ...(schedule && { ScheduleExpression: schedule }), ...(duration && { Duration: duration }) }
   const { ScheduleExpression, Duration } = found.secret.RotationRules ?? {}
-  const isSo =
+  const isUpToDate =
     isRotatedByStack(stack, found) && ScheduleExpression === schedule && (duration ?? Duration) === Duration
-  const own = [EVERY_TAG, `${TAG_PREFIX}window`, `${TAG_PREFIX}jitter`].filter(key => key in found.tags)
-  const untag = own.length ? [untagStep(calls, found, own)] : []
+  const ownTags = [EVERY_TAG, `${TAG_PREFIX}window`, `${TAG_PREFIX}jitter`].filter(key => key in found.tags)
+  const untag = ownTags.length ? [untagStep(calls, found, ownTags)] : []
   const other = rotationByOtherFunction(found, stack)
-  const kept = (found.secret.ReplicationStatus ?? []).length ? scheduleTagValue(rules) : undefined
-  const tags = { ...(other && previousRotationTags(other)), ...(kept && { [SERVICE_SCHEDULE_TAG]: kept }) }
-  const rotate = isSo ? [] : [rotateStep(calls, stack, found, { rules, now, token })]
-  return { steps: [...untag, ...changedTagSteps(calls, found, tags), ...rotate], beginsRotation: !isSo }
+  const keptSchedule = (found.secret.ReplicationStatus ?? []).length ? scheduleTagValue(rules) : undefined
+  const tags = {
+    ...(other && previousRotationTags(other)),
+    ...(keptSchedule && { [SERVICE_SCHEDULE_TAG]: keptSchedule }),
+  }
+  const rotate = isUpToDate ? [] : [rotateStep(calls, stack, found, { rules, now, token })]
+  return { steps: [...untag, ...changedTagSteps(calls, found, tags), ...rotate], beginsRotation: !isUpToDate }
 }
 
 function notesOf(stack: Stack, found: FoundCredential, wish: RotationWish): string[] {
   return [...graceNotes(found, wish), ...takeoverNotes(stack, found, wish)]
 }
 
-/** What was replaced stays valid only where there are two passwords at a time. */
+/** A note if a grace time has no effect, as the strategy has only one valid password at a time. */
 function graceNotes({ tags }: FoundCredential, { strategy: wished, grace }: RotationWish): string[] {
   const strategy = wished ?? strategyIn(tags)
-  const isIdle = grace !== undefined && (strategy === 'single-user' || strategy === 'master')
-  return isIdle
+  const hasNoEffect = grace !== undefined && (strategy === 'single-user' || strategy === 'master')
+  return hasNoEffect
     ? [
         `--grace ${sanitize(grace)} has no effect with ${strategy}: the old password is refused as soon as the new one is set.`,
       ]
@@ -196,12 +210,12 @@ function takeoverNotes(stack: Stack, found: FoundCredential, wish: RotationWish)
   if (found.store === 'parameter-store') return []
   const other = rotationByOtherFunction(found, stack)
   if (!other || (wish.every ?? wish.schedule) === undefined) return []
-  const unkept = other.rules && !(PREVIOUS_SCHEDULE_TAG in previousRotationTags(other))
+  const isNotKept = other.rules && !(PREVIOUS_SCHEDULE_TAG in previousRotationTags(other))
   return [
-    `Secrets Manager rotates it today by ${functionText(other.function)}, ${rotationRulesText(other.rules)}. This takes it over; keyturn unenrol goes back to that.`,
-    ...(unkept ? ['That schedule is too long for a tag, and is not kept.'] : []),
+    `Today Secrets Manager rotates it with ${functionText(other.function)}, ${rotationRulesText(other.rules)}. Keyturn takes over; keyturn unenrol restores that rotation.`,
+    ...(isNotKept ? ['That schedule is too long for a tag: unenrol cannot restore it.'] : []),
     ...(wish.schedule && !wish.now
-      ? ['With a schedule of rate(…), AWS says, a rotation that was planned before may still come.']
+      ? ['AWS says that after a change to rate(…) a rotation that was planned before may still happen.']
       : []),
   ]
 }

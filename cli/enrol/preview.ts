@@ -4,40 +4,39 @@ import type { Stack } from '../stack.ts'
 import { type EnrolPlan, isEmptyPlan } from './plan.ts'
 import { type ShownCall, shownCallText } from './step.ts'
 
-/** The calls that enrolling a credential makes, in their order. */
+/** The calls that enrolling a credential makes, in their order, with the executions of its checks. */
 export function callsOf(stack: Stack, plan: EnrolPlan): ShownCall[] {
   const { found, accessSteps, settingSteps, rotationSteps, now, token } = plan
-  const shown = (steps: EnrolPlan['accessSteps']) => steps.map(step => step.shownCall)
+  const shownCalls = (steps: EnrolPlan['accessSteps']) => steps.map(step => step.shownCall)
   const resource = fullId(found.store, found.name)
-  const start = (sets: string): ShownCall => ({
+  const startCall = (sets: string): ShownCall => ({
     service: 'states',
     operation: 'StartExecution',
     resource,
     sets,
   })
   const name = checkStateMachineArn(stack).split(':').at(-1)
-  const looks = `${name} looks whether a rotation would go well, and changes nothing`
-  const check = start(looks)
-  const checks = isEmptyPlan(plan) ? [] : [check]
-  const first = start(
-    `${name} looks until IAM has seen that tag, a minute at most, and at the value as it is`,
+  const checkCall = startCall(`${name} checks whether a rotation would go well, and changes nothing`)
+  const checkCalls = isEmptyPlan(plan) ? [] : [checkCall]
+  const firstCheckCall = startCall(
+    `${name} checks the value as it is, and repeats that until IAM has seen the tag, a minute at most`,
   )
   return [
-    ...shown(accessSteps),
-    ...(accessSteps.length && settingSteps.length ? [first] : []),
-    ...shown(settingSteps),
-    ...checks,
-    ...shown(rotationSteps),
-    ...(now && !token ? [start('begins a rotation')] : []),
+    ...shownCalls(accessSteps),
+    ...(accessSteps.length && settingSteps.length ? [firstCheckCall] : []),
+    ...shownCalls(settingSteps),
+    ...checkCalls,
+    ...shownCalls(rotationSteps),
+    ...(now && !token ? [startCall('begins a rotation')] : []),
   ]
 }
 
-/** The same in lines, with what somebody should know first. */
+/** The plan in lines, as the user confirms it: the notes, then the calls. */
 export function previewOf(stack: Stack, plan: EnrolPlan): string[] {
   const { found, notes } = plan
   const calls = callsOf(stack, plan)
   const id = fullId(found.store, found.name)
-  if (!calls.length) return [`${id} is enrolled so already: there is nothing to change.`]
+  if (!calls.length) return [`${id} is already enrolled like this: there is nothing to change.`]
   return [
     `${id}: ${calls.length} ${calls.length === 1 ? 'call' : 'calls'}`,
     ...notes.map(note => `  ${note}`),

@@ -5,16 +5,17 @@ import type { FoundSecret } from '../credential.ts'
 import { outputOf, type Stack } from '../stack.ts'
 
 /**
- * The tags that keep which function rotated a secret before Keyturn did, and when. They are none of `keyturn:`, as an older
- * release refuses one of these that it does not know.
+ * The tag that keeps the ARN of the function that rotated a secret before Keyturn did. Its key does not begin with `keyturn:`,
+ * because an older release refuses keys with that prefix that it does not know.
  */
 export const PREVIOUS_FUNCTION_TAG = 'keyturn-before'
+/** The tag that keeps the schedule of that function. */
 export const PREVIOUS_SCHEDULE_TAG = 'keyturn-before-schedule'
 
-/** How Secrets Manager rotated a secret before. */
+/** How Secrets Manager rotated a secret before Keyturn did: the function's ARN and the schedule. */
 export type PreviousRotation = { function: string; rules?: RotationRulesType | undefined }
 
-/** The function that rotates a secret today, if it is not this stack's. */
+/** The rotation of a secret by a function other than this stack's; undefined if there is none. */
 export function rotationByOtherFunction({ secret }: FoundSecret, stack: Stack): PreviousRotation | undefined {
   const { RotationEnabled, RotationLambdaARN, RotationRules } = secret
   if (!RotationEnabled || !RotationLambdaARN) return undefined
@@ -22,7 +23,7 @@ export function rotationByOtherFunction({ secret }: FoundSecret, stack: Stack): 
   return { function: RotationLambdaARN, rules: RotationRules }
 }
 
-/** The tags that keep it. A schedule that is too long for a tag is not kept. */
+/** The tags that keep a previous rotation. A schedule that is too long for a tag is not kept. */
 export function previousRotationTags({ function: arn, rules }: PreviousRotation): Tags {
   const schedule = scheduleTagValue(rules)
   return {
@@ -31,7 +32,7 @@ export function previousRotationTags({ function: arn, rules }: PreviousRotation)
   }
 }
 
-/** What the tags keep. */
+/** The previous rotation that a secret's tags keep, if they do. */
 export function previousRotationIn(tags: Tags): PreviousRotation | undefined {
   const arn = tags[PREVIOUS_FUNCTION_TAG]
   if (!arn) return undefined
@@ -39,13 +40,13 @@ export function previousRotationIn(tags: Tags): PreviousRotation | undefined {
   return { function: arn, ...(schedule && { rules: scheduleIn({ [SERVICE_SCHEDULE_TAG]: schedule }) }) }
 }
 
-/** A function in words: AWS's templates, and what CloudFormation makes of them, have names of this form. */
+/** The name of a function, with a remark if it looks like a function of AWS's rotation templates. */
 export function functionText(arn: string): string {
   const name = /:function:([^:]+)/.exec(arn)?.[1] ?? arn
   return /SecretsManager\w*Rotation/.test(name) ? `${name}, an AWS template by its name` : name
 }
 
-/** Rules in words. */
+/** A schedule in words, such as `every 30 days, within 2h`. */
 export function rotationRulesText({
   ScheduleExpression,
   AutomaticallyAfterDays,

@@ -6,8 +6,10 @@ import type { EnrolOutcome } from './enrolOne.ts'
 import type { ShownCall } from './step.ts'
 
 /**
- * Tells what became of each credential; `calls` are those that were shown, by its ARN, and `seen` says whether the lines of its
- * check were. @returns the exit code
+ * Prints the outcome for each credential.
+ * @param calls the planned calls by the ARN of their credential, for --json
+ * @param seen whether the lines of the check were printed before: then the outcome does not repeat them
+ * @returns the exit code
  */
 export function reportEnrolments(
   context: Context,
@@ -28,7 +30,7 @@ export function reportEnrolments(
   return worstExitCode(outcomes.map(({ code }) => code))
 }
 
-/** Without what stands in the lines of its check. */
+/** The outcome without what the lines of its check have said. */
 function withoutLines(outcome: EnrolOutcome): EnrolOutcome {
   if (outcome.checked?.result !== 'failed') return outcome
   const { remedy: _, ...others } = outcome
@@ -43,10 +45,10 @@ function printOutcome({ output, json }: Context, outcome: EnrolOutcome): void {
     return
   }
   output.error({ message: `${about}: ${says}`, remedy })
-  if (undone) output.note(`  Taken back: ${undone.join(', ')}.`)
+  if (undone) output.note(`  Undone: ${undone.join(', ')}.`)
   if (stays) output.note(`  ${stays}.`)
-  for (const each of left ?? []) output.note(`  It may still stand: ${each}`)
-  if (left) output.note('  The same command again goes on; keyturn unenrol takes it all back.')
+  for (const each of left ?? []) output.note(`  Perhaps not undone: ${each}`)
+  if (left) output.note('  Run the same command again to go on, or keyturn unenrol to undo everything.')
 }
 
 function summaryOf(outcomes: EnrolOutcome[]): string {

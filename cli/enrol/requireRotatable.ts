@@ -3,16 +3,17 @@ import type { FoundCredential, FoundSecret } from '../credential.ts'
 import { CommandError, EXIT } from '../exit.ts'
 import { sanitize } from '../output.ts'
 
-/** What to do with a secret that a service of AWS manages, by that service. */
+/** What to do with a secret that an AWS service manages, by the name of the service. */
 const OWNER_REMEDIES: Record<string, string> = {
   __proto__: null as never,
-  rds: 'RDS rotates it. To have Keyturn do that, end it there (--no-manage-master-user-password) and store the password in a secret of your own; or name it as the --admin of others.',
+  rds: 'RDS rotates it. To have Keyturn rotate it, turn that off in RDS (--no-manage-master-user-password) and store the password in a secret of your own; or use it as the --admin of other secrets.',
   redshift:
-    'Redshift rotates it. To have Keyturn do that, end it there (--no-manage-master-password) and store the password in a secret of your own.',
+    'Redshift rotates it. To have Keyturn rotate it, turn that off in Redshift (--no-manage-master-password) and store the password in a secret of your own.',
 }
 
 /**
- * Sees whether a credential is one that Keyturn can rotate at all, as far as that shows without its value.
+ * Checks whether Keyturn can rotate a credential at all, as far as that is visible without its value.
+ * @param admin the secret that --admin names, if it does
  * @throws CommandError that says why not, and what to do
  */
 export function requireRotatable(found: FoundCredential, admin: FoundCredential | undefined): void {
@@ -23,7 +24,7 @@ export function requireRotatable(found: FoundCredential, admin: FoundCredential 
     )
   if (admin && isAdmin(found.tags))
     throw usageError(
-      `${sanitize(found.name)} is an admin's secret itself, which names no other`,
+      `${sanitize(found.name)} is an admin's secret itself, and so cannot have an admin`,
       'Leave --admin out.',
     )
   if (found.store === 'parameter-store') return
@@ -38,7 +39,7 @@ export function requireRotatable(found: FoundCredential, admin: FoundCredential 
     throw usageError(
       `${sanitize(name)} belongs to ${sanitize(owner)}, which rotates it by itself`,
       OWNER_REMEDIES[owner.split('.')[0] ?? ''] ??
-        'Leave it to that service: nobody else may change its value.',
+        'Leave the rotation to that service: only it may change the value.',
     )
   const partner = secret.Type ?? (secret.ExternalSecretRotationRoleArn && 'a partner of AWS')
   if (partner)
@@ -48,15 +49,18 @@ export function requireRotatable(found: FoundCredential, admin: FoundCredential 
     )
 }
 
-/** The service that manages a secret: as Secrets Manager tells, or by what the service has its names begin with. */
+/**
+ * The service that manages a secret, from DescribeSecret, or from the prefix that such a service gives its secrets (`rds!…`).
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html
+ */
 const ownerOf = ({ name, secret }: FoundSecret): string | undefined =>
   secret.OwningService ?? /^([a-z][a-z-]*)!/.exec(name)?.[1]
 
-/** The admin as the secret that it has to be. @throws CommandError */
+/** The admin, which has to be a secret. @throws CommandError if it is a parameter */
 export function requireAdminSecret(admin: FoundCredential): FoundSecret {
   if (admin.store === 'secrets-manager') return admin
   throw usageError(
-    `${sanitize(admin.name)} is a parameter, and an admin is a secret`,
+    `${sanitize(admin.name)} is a parameter, but an admin has to be a secret`,
     'Name a secret with --admin.',
   )
 }

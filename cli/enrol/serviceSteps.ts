@@ -7,7 +7,7 @@ import type { EnrolStep } from './step.ts'
 
 type RotateStepOptions = { rules: RotationRulesType; now: boolean; token: string }
 
-/** Has Secrets Manager rotate a secret by this stack's function; at once under the token, or by its rules alone. */
+/** A step that has Secrets Manager rotate a secret with this stack's function, by the rules, and if `now` also at once. */
 export function rotateStep(
   calls: CredentialCalls,
   stack: Stack,
@@ -23,7 +23,7 @@ export function rotateStep(
     },
     async run(say) {
       await calls.rotateBy(found, { function: arn, rules, now, ...(now && { token }) })
-      say(`Secrets Manager rotates it by this stack's function, ${rotationRulesText(rules)}`)
+      say(`Secrets Manager rotates it with this stack's function, ${rotationRulesText(rules)}`)
     },
     async undo() {
       if (!RotationEnabled || !RotationLambdaARN) await calls.cancelRotation(found)
@@ -33,7 +33,7 @@ export function rotateStep(
   }
 }
 
-/** Ends Secrets Manager's rotation of a secret. */
+/** A step that ends Secrets Manager's rotation of a secret. */
 export function cancelRotationStep(calls: CredentialCalls, found: FoundSecret): EnrolStep {
   const { RotationLambdaARN = '', RotationRules } = found.secret
   return {

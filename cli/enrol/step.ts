@@ -4,7 +4,7 @@ import { sanitize } from '../output.ts'
 import type { Say } from '../watch/runJobs.ts'
 import type { CredentialCalls } from './calls.ts'
 
-/** One call, as it is shown before it is made. */
+/** A call to AWS, as the user sees it before it is made. */
 export type ShownCall = {
   service: 'secretsmanager' | 'ssm' | 'states'
   operation: string
@@ -12,19 +12,22 @@ export type ShownCall = {
   sets: string
 }
 
-/** One call that changes something. Made twice, it changes nothing more. */
+/** A call to AWS that changes something. It is idempotent. */
 export type EnrolStep = {
   shownCall: ShownCall
   run(say: Say): Promise<void>
-  /** Takes it back, but for the tags that are to stay; without it, it cannot be. @returns what it took back */
-  undo?: (stays: string[]) => Promise<string[]>
+  /**
+   * Undoes the call, except for `keptTags`. A step without `undo` cannot be undone.
+   * @returns what was undone, for the user
+   */
+  undo?: (keptTags: string[]) => Promise<string[]>
 }
 
-/** A call in a line. */
+/** A call in one line. */
 export const shownCallText = ({ service, operation, resource, sets }: ShownCall): string =>
   `${service}:${operation}  ${resource}  ${sanitize(sets)}`
 
-/** Sets tags. Taken back, each has the value of before, or is gone. */
+/** A step that sets tags. To undo it, each tag gets its old value back, or is removed if it is new. */
 export function tagStep(calls: CredentialCalls, found: FoundCredential, tags: Tags, why = ''): EnrolStep {
   const pairs = Object.entries(tags)
   const text = pairs.map(([key, value]) => `${key}=${value}`).join(' ')
@@ -39,33 +42,33 @@ export function tagStep(calls: CredentialCalls, found: FoundCredential, tags: Ta
       await calls.tag(found, tags)
       say(`tagged ${text}`)
     },
-    async undo(stays) {
-      const keys = Object.keys(tags).filter(key => !stays.includes(key))
-      const before = keys.filter(key => key in found.tags)
-      const fresh = keys.filter(key => !(key in found.tags)).reverse()
-      if (before.length) await calls.tag(found, pick(found.tags, before))
-      if (fresh.length) await calls.untag(found, fresh)
-      return [...fresh, ...before.map(key => `${key} (${found.tags[key]} again)`)]
+    async undo(keptTags) {
+      const keys = Object.keys(tags).filter(key => !keptTags.includes(key))
+      const changed = keys.filter(key => key in found.tags)
+      const added = keys.filter(key => !(key in found.tags)).reverse()
+      if (changed.length) await calls.tag(found, pick(found.tags, changed))
+      if (added.length) await calls.untag(found, added)
+      return [...added, ...changed.map(key => `${key} (${found.tags[key]} again)`)]
     },
   }
 }
 
-/** Takes tags off. Taken back, they are there again. */
+/** A step that removes tags. To undo it, they are set again. */
 export function untagStep(calls: CredentialCalls, found: FoundCredential, keys: string[]): EnrolStep {
   return {
     shownCall: {
       ...(found.store === 'secrets-manager'
         ? { service: 'secretsmanager', operation: 'UntagResource' }
         : { service: 'ssm', operation: 'RemoveTagsFromResource' }),
-      ...{ resource: fullId(found.store, found.name), sets: `takes off ${keys.join(', ')}` },
+      ...{ resource: fullId(found.store, found.name), sets: `removes ${keys.join(', ')}` },
     },
     async run(say) {
       await calls.untag(found, keys)
-      say(`took off ${keys.join(', ')}`)
+      say(`removed ${keys.join(', ')}`)
     },
     async undo() {
       await calls.tag(found, pick(found.tags, keys))
-      return keys.map(key => `${key} is there again`)
+      return keys.map(key => `${key} (set again)`)
     },
   }
 }

@@ -6,12 +6,13 @@ import { completeWish } from './ask.ts'
 import { requireAdminSecret, requireRotatable } from './requireRotatable.ts'
 import { type RotationWish, requireConsistentWish, requireWishFits } from './wish.ts'
 
-/** A credential that can be enrolled, as far as that shows without its value, and how. */
+/** A credential that can be enrolled, as far as that is visible without its value, with its admin and how it is to rotate. */
 export type EnrolTarget = { found: FoundCredential; admin: FoundSecret | undefined; wish: RotationWish }
 
 /**
- * What an id and a wish ask for; where `mayAsk`, somebody at the terminal says what is missing. Nothing is changed.
- * @throws CommandError that says why it cannot be enrolled so, and what to do
+ * Looks up a credential to enrol, and checks that it can be enrolled as wished. If `mayAsk`, missing options are asked for at the
+ * terminal. Nothing is changed.
+ * @throws CommandError that says why it cannot be enrolled like that, and what to do
  */
 export async function findTarget(
   context: Context,

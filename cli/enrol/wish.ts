@@ -8,23 +8,24 @@ import { sanitize } from '../output.ts'
 import { placeOf, type Stack } from '../stack.ts'
 import { ALLOWED_CHARACTERS_TEXT, forbiddenCharacterIn, MAX_TAG_VALUE_LENGTH } from '../tagValue.ts'
 
-/** How a credential is to rotate, by the names of the options. What is left out stays as it is. */
+/** How a credential is to rotate: the options of `enrol`. An option that is not given leaves its setting as it is. */
 export type RotationWish = {
   strategy?: StrategyName
-  /** The admin's secret, by an id. */
+  /** The id of the admin's secret. */
   admin?: string
   every?: string
   window?: string
   jitter?: string
-  /** A schedule of Secrets Manager's own, and how long its window is. */
+  /** A schedule of Secrets Manager, such as `rate(30 days)`. */
   schedule?: string
+  /** The length of the window of that schedule, such as `2h`. */
   duration?: string
   grace?: string
   testQuery?: string
   now?: boolean
 }
 
-/** How somebody gives each. */
+/** The option of each key. */
 export const WISH_FLAGS: Record<keyof RotationWish, string> = {
   strategy: '--strategy',
   admin: '--admin',
@@ -38,9 +39,10 @@ export const WISH_FLAGS: Record<keyof RotationWish, string> = {
   now: '--now',
 }
 
-/** The tags of a wish that say how it rotates, and those that say when. */
+/** The tags that say how a credential rotates. */
 export const strategyTags = ({ strategy, grace, testQuery }: RotationWish): Tags =>
   prefixedTags({ strategy, grace, 'test-query': testQuery })
+/** The tags that say when a credential rotates. */
 export const scheduleTags = ({ every, window, jitter }: RotationWish): Tags =>
   prefixedTags({ every, window, jitter })
 
@@ -51,17 +53,20 @@ const prefixedTags = (tags: Record<string, string | undefined>): Tags =>
     ),
   )
 
-/** A schedule as Secrets Manager takes it, in hours or days or by the six fields of cron, and the length of its window. */
+/**
+ * A schedule that Secrets Manager accepts: a rate of hours or days, or the six fields of cron.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
+ */
 const SCHEDULE_EXPRESSION = /^(rate\([1-9]\d{0,3} (hour|day)s?\)|cron\([^\s()]{1,40}( [^\s()]{1,40}){5}\))$/
 const WINDOW_HOURS = /^\d{1,2}h$/
 
-/** Sees whether a wish is one, whatever the credential is. @throws CommandError that names the option */
+/** Checks whether the options fit each other, whatever the credential is. @throws CommandError that names the option */
 export function requireConsistentWish(wish: RotationWish): void {
   const { every, schedule, duration, window, jitter } = wish
   if (every !== undefined && schedule !== undefined)
     throw usageError(
       '--every and --schedule were given',
-      'Give one: Keyturn looks when it is due, or Secrets Manager.',
+      'Give one: --every for the schedule of Keyturn, --schedule for that of Secrets Manager.',
     )
   if (duration !== undefined && schedule === undefined)
     throw usageError(
@@ -89,7 +94,7 @@ export function requireConsistentWish(wish: RotationWish): void {
 }
 
 /**
- * Sees whether this credential can have what is wished, by its tags alone.
+ * Checks whether the options fit this credential, by its tags alone.
  * @throws CommandError that names the option or the tag
  */
 export function requireWishFits(
@@ -108,12 +113,12 @@ export function requireWishFits(
     )
   if (wish.admin !== undefined && (`${TAG_PREFIX}engine` in tags || `${TAG_PREFIX}connection` in tags))
     throw usageError(
-      `${sanitize(name)} has no use of an admin, as no user name is stored in it`,
+      `${sanitize(name)} cannot use an admin, as no user name is stored in it`,
       'Leave --admin out.',
     )
   const { [EVERY_TAG]: _, [`${TAG_PREFIX}window`]: __, [`${TAG_PREFIX}jitter`]: ___, ...others } = tags
-  const when = wish.schedule === undefined ? tags : others
-  requireValidTags({ ...when, ...strategyTags(wish), ...scheduleTags(wish) }, wish)
+  const remainingTags = wish.schedule === undefined ? tags : others
+  requireValidTags({ ...remainingTags, ...strategyTags(wish), ...scheduleTags(wish) }, wish)
 }
 
 function requireValidTags(tags: Tags, wish: RotationWish): void {
@@ -122,17 +127,17 @@ function requireValidTags(tags: Tags, wish: RotationWish): void {
   } catch (error) {
     if (!(error instanceof RotationError)) throw error
     const [, name = ''] = /^keyturn:([\w-]+): /.exec(error.message) ?? []
-    const asked = `${TAG_PREFIX}${name}` in { ...strategyTags(wish), ...scheduleTags(wish) }
+    const isFromWish = `${TAG_PREFIX}${name}` in { ...strategyTags(wish), ...scheduleTags(wish) }
     const problem = sanitize(error.message)
     throw usageError(
-      asked ? problem.replace(/^keyturn:/, '--') : `its tag ${problem}`,
-      asked ? remedyFor(name) : `Correct that tag first, or take it off.`,
+      isFromWish ? problem.replace(/^keyturn:/, '--') : `its tag ${problem}`,
+      isFromWish ? remedyFor(name) : `Correct that tag first, or remove it.`,
       error,
     )
   }
 }
 
-/** One that is right, of each option whose form the message tells. */
+/** A valid value of each option that has a form of its own. */
 const EXAMPLE_VALUES: Record<string, string> = {
   every: '30d',
   window: "'Mon-Fri 02:00-05:00 Europe/Berlin'",
@@ -142,7 +147,7 @@ const EXAMPLE_VALUES: Record<string, string> = {
 const remedyFor = (name: string) =>
   EXAMPLE_VALUES[name] ? `Such as --${name} ${EXAMPLE_VALUES[name]}.` : 'See keyturn enrol --help.'
 
-/** What is wrong with some of a wish, in words that name no option; undefined if it is right. */
+/** What is wrong with an answer, in words that name no option; undefined if nothing is. */
 export function wishProblem(wish: RotationWish): string | undefined {
   try {
     requireConsistentWish(wish)

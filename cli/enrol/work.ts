@@ -12,39 +12,40 @@ import { checkAfterTagging, retryUntilTagSeen } from './checkAfterTagging.ts'
 import type { EnrolWork } from './enrolOne.ts'
 import type { AdminSetter } from './setAdmin.ts'
 
+/** How the command runs, apart from its context. */
 type WorkSettings = {
   signal: AbortSignal
-  /** Whether warnings are confirmed already. */
+  /** Whether --yes has confirmed the warnings. */
   yes: boolean
   /** Whether the lines of each check are shown. */
-  shows: boolean
+  showsLines: boolean
 }
 
-/** What enrolling works with at a terminal, in a pipe, or for a program. */
+/** Makes the work of `enrolOne` from the stack and the terminal. */
 export function makeEnrolWork(
   context: Context,
   stack: Stack,
-  { signal, yes, shows }: WorkSettings,
+  { signal, yes, showsLines }: WorkSettings,
 ): EnrolWork {
-  let asking: Promise<void> = Promise.resolve()
-  const accept = async (found: FoundCredential, checked: CheckResult, asks: boolean) => {
-    if (shows) show(context, checked)
+  let lastQuestion: Promise<void> = Promise.resolve()
+  const confirmWarnings = async (found: FoundCredential, checked: CheckResult, asks: boolean) => {
+    if (showsLines) show(context, checked)
     if (!asks || yes) return
-    // One question after the other.
-    asking = asking.catch(() => {}).then(() => askAbout(context, found, checked, shows))
-    return asking
+    // Several credentials are enrolled at the same time: their questions are put one after the other.
+    lastQuestion = lastQuestion.catch(() => {}).then(() => askAbout(context, found, checked, showsLines))
+    return lastQuestion
   }
   return {
     signal,
     check: (found, say) => checkAfterTagging(context, stack, found, signal, say),
-    confirmWarnings: accept,
+    confirmWarnings,
   }
 }
 
 function show({ output, json }: Context, checked: CheckResult): void {
   if (json) return
   printCheckLines(output, checked.lines)
-  // Of one that fails the report tells, which knows what was taken back.
+  // A failure is printed by the report at the end, which knows what was undone.
   if (checked.result !== 'failed') output.line(sanitize(checkResultText(checked)))
 }
 
@@ -52,27 +53,32 @@ async function askAbout(
   context: Context,
   found: FoundCredential,
   checked: CheckResult,
-  shown: boolean,
+  isShown: boolean,
 ): Promise<void> {
-  if (!shown) show(context, checked)
-  const about = [`The check of ${fullId(found.store, found.name)} has warnings.`]
-  await confirm(context, { details: about, flag: '--yes', isConfirmed: false }).catch(error => {
+  if (!isShown) show(context, checked)
+  const details = [`The check of ${fullId(found.store, found.name)} has warnings.`]
+  await confirm(context, { details, flag: '--yes', isConfirmed: false }).catch(error => {
     if (error instanceof CommandError) throw new CommandError(EXIT.usage, 'its warnings were not confirmed')
     throw error
   })
 }
 
-/** What stores an admin in a value. */
+/** Makes the function that runs the stack's SetAdmin execution. */
 export function makeAdminSetter(
   context: Context,
   stack: Stack,
   signal: AbortSignal,
 ): AdminSetter['setAdmin'] {
-  return async (found: FoundCredential, admin: FoundSecret, slow: Say) => {
+  return async (found: FoundCredential, admin: FoundSecret, onSlow: Say) => {
     const machine = outputOf(stack, 'SetAdminStateMachineArn')
-    const about = { signal, slow, input: { admin: admin.arn }, fails: 'the value does not name this admin' }
-    const set = () => runExecution(context, machine, found, about)
-    const end = await retryUntilTagSeen(set, () => false, signal, slow)
+    const runOptions = {
+      signal,
+      onSlow,
+      input: { admin: admin.arn },
+      failureText: 'the value does not name this admin',
+    }
+    const storeAdmin = () => runExecution(context, machine, found, runOptions)
+    const end = await retryUntilTagSeen(storeAdmin, () => false, signal, onSlow)
     const { outcome } = (parseOutput(end.output) ?? {}) as { outcome?: unknown }
     return { outcome: outcome === 'already' ? 'already' : 'set' }
   }

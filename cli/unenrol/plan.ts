@@ -22,54 +22,59 @@ import { cancelRotationStep } from '../enrol/serviceSteps.ts'
 import { type EnrolStep, tagStep, untagStep } from '../enrol/step.ts'
 import type { Stack } from '../stack.ts'
 
-/** What ends the rotations of a credential by Keyturn. `notes` is what whoever confirms it should know. */
+/** The calls after which Keyturn does not rotate a credential any more, and what the user should know before confirming. */
 export type UnenrolPlan = { steps: EnrolStep[]; notes: string[] }
 
-/** Tags that say what a credential is, and not how or when it rotates. */
+/** Tags that stay, because they say what a credential is, not how or when it rotates. */
 const LASTING_TAGS = ['admin', 'engine', 'connection'].map(name => TAG_PREFIX + name)
 const SCHEDULE_TAGS = [EVERY_TAG, `${TAG_PREFIX}window`, `${TAG_PREFIX}jitter`]
 
 type Planning = {
   stack: Stack
   calls: CredentialCalls
-  found: FoundCredential /** Why one runs, if it does. */
+  found: FoundCredential
+  /** Why the tags have to stay for now, if they do: see findRunningText. */
   running: string | undefined
-  /** ARN of the admin's secret that the value names, as far as the table of rotations knows. */
+  /** The ARN of the admin's secret that the value names, as far as the table of rotations knows. */
   admin: string | undefined
 }
 
 /**
- * First what begins new rotations; and, unless one runs, which needs the tags and would meet what rotated it before, the rest.
- * `keyturn:managed` goes last, as every role of Keyturn's reaches a credential only by it.
+ * Plans the calls: first those that end the schedule, so that no new rotation begins. If a rotation is running, that is all, as
+ * it needs the tags and would conflict with the previous rotation function. Else the rest follows. `keyturn:managed` is
+ * removed last, because the roles of Keyturn may use a credential only while it has that tag.
  */
 export function planUnenrolment({ stack, calls, found, running, admin }: Planning): UnenrolPlan {
   const { tags } = found
-  const before = found.store === 'secrets-manager' ? previousRotationIn(tags) : undefined
-  const isOurs = found.store === 'secrets-manager' && isRotatedByStack(stack, found)
+  const previousRotation = found.store === 'secrets-manager' ? previousRotationIn(tags) : undefined
+  const isRotatedByKeyturn = found.store === 'secrets-manager' && isRotatedByStack(stack, found)
   if (running) {
-    // A role may have reached it only as its rotation function's.
-    const keep = isOurs && !isManaged(tags) ? [tagStep(calls, found, { [MANAGED_TAG]: 'true' })] : []
-    const cancel = isOurs ? [cancelRotationStep(calls, found)] : []
+    // Without that tag the running rotation had access only as the secret's rotation function, which it is about to lose.
+    const tagSteps =
+      isRotatedByKeyturn && !isManaged(tags) ? [tagStep(calls, found, { [MANAGED_TAG]: 'true' })] : []
+    const cancelSteps = isRotatedByKeyturn ? [cancelRotationStep(calls, found)] : []
     return {
-      steps: [...untagSteps(calls, found, SCHEDULE_TAGS), ...keep, ...cancel],
+      steps: [...untagSteps(calls, found, SCHEDULE_TAGS), ...tagSteps, ...cancelSteps],
       notes: notesOf(tags, undefined, admin),
     }
   }
-  const isFree = found.store === 'secrets-manager' && (isOurs || !found.secret.RotationEnabled)
-  const back = isFree && before ? [restoreRotationStep(calls, found, before)] : []
-  const cancel = isOurs && !before ? [cancelRotationStep(calls, found)] : []
-  const others = Object.keys(tags).filter(
+  const mayRestore =
+    found.store === 'secrets-manager' && (isRotatedByKeyturn || !found.secret.RotationEnabled)
+  const restoreSteps =
+    mayRestore && previousRotation ? [restoreRotationStep(calls, found, previousRotation)] : []
+  const cancelSteps = isRotatedByKeyturn && !previousRotation ? [cancelRotationStep(calls, found)] : []
+  const otherKeys = Object.keys(tags).filter(
     key => key.startsWith(TAG_PREFIX) && ![...SCHEDULE_TAGS, ...LASTING_TAGS, MANAGED_TAG].includes(key),
   )
   return {
     steps: [
       ...untagSteps(calls, found, SCHEDULE_TAGS),
-      ...back,
-      ...cancel,
-      ...untagSteps(calls, found, [PREVIOUS_FUNCTION_TAG, PREVIOUS_SCHEDULE_TAG, ...others]),
+      ...restoreSteps,
+      ...cancelSteps,
+      ...untagSteps(calls, found, [PREVIOUS_FUNCTION_TAG, PREVIOUS_SCHEDULE_TAG, ...otherKeys]),
       ...untagSteps(calls, found, [MANAGED_TAG]),
     ],
-    notes: notesOf(tags, back.length ? before : undefined, admin),
+    notes: notesOf(tags, restoreSteps.length ? previousRotation : undefined, admin),
   }
 }
 
@@ -78,48 +83,58 @@ function untagSteps(calls: CredentialCalls, found: FoundCredential, keys: string
   return present.length ? [untagStep(calls, found, present)] : []
 }
 
-function notesOf(tags: Tags, before: PreviousRotation | undefined, admin: string | undefined): string[] {
+function notesOf(
+  tags: Tags,
+  previousRotation: PreviousRotation | undefined,
+  admin: string | undefined,
+): string[] {
   const kept = LASTING_TAGS.filter(key => key in tags)
   return [
     'The value stays as it is, with its masterarn if it has one.',
     ...adminNotes(strategyIn(tags), admin),
-    ...(before ? [`It goes back to ${functionText(before.function)}.`] : []),
-    ...(isAdmin(tags) ? ["It stays an admin's secret: rotations of others may read it."] : []),
-    ...(kept.length && !isAdmin(tags) ? [`These tags say what it is, and stay: ${kept.join(', ')}.`] : []),
+    ...(previousRotation
+      ? [`Secrets Manager rotates it again with ${functionText(previousRotation.function)}.`]
+      : []),
+    ...(isAdmin(tags) ? ["It stays an admin's secret: rotations of other credentials may read it."] : []),
+    ...(kept.length && !isAdmin(tags)
+      ? [`These tags say what the credential is, and stay: ${kept.join(', ')}.`]
+      : []),
   ]
 }
 
-/** What stays of two users, and of the admin who sets their passwords. */
+/** Notes on the users and the admin's secret, which stay. */
 function adminNotes(strategy: string | undefined, admin: string | undefined): string[] {
   const hasAdmin = strategy === 'alternating-users' || strategy === 'temporary-clone'
   if (!hasAdmin && !admin) return []
   const users =
     strategy === 'alternating-users'
       ? [
-          'The application stays on the user that the value names now, perhaps the second one, whose name ends with _clone; the other one is closed, and stays in the database.',
+          'The application keeps the user that the value names now, which may be the second one, whose name ends with _clone; the other user is closed, and stays in the database.',
         ]
       : []
-  const id = admin ?? "ID, the one that the value's masterarn names"
+  const id = admin ?? "ID, which the value's masterarn names"
   return [
     ...users,
-    `The admin's secret keeps keyturn:admin, as others may name it. If none does: aws secretsmanager untag-resource --tag-keys keyturn:admin --secret-id ${id}`,
+    `The admin's secret keeps keyturn:admin, as other credentials may use it. If none does: aws secretsmanager untag-resource --tag-keys keyturn:admin --secret-id ${id}`,
   ]
 }
 
 function restoreRotationStep(
   calls: CredentialCalls,
   found: FoundSecret,
-  before: PreviousRotation,
+  previousRotation: PreviousRotation,
 ): EnrolStep {
-  const says = before.rules ? rotationRulesText(before.rules) : 'by the rules that it has now'
+  const rulesText = previousRotation.rules
+    ? rotationRulesText(previousRotation.rules)
+    : 'by the rules that it has now'
   return {
     shownCall: {
       ...{ service: 'secretsmanager', operation: 'RotateSecret', resource: fullId(found.store, found.name) },
-      sets: `RotationLambdaARN=${before.function} ${says} RotateImmediately=false`,
+      sets: `RotationLambdaARN=${previousRotation.function} ${rulesText} RotateImmediately=false`,
     },
     async run(say) {
-      await calls.rotateBy(found, { ...before, now: false })
-      say(`Secrets Manager rotates it by ${functionText(before.function)}, ${says}`)
+      await calls.rotateBy(found, { ...previousRotation, now: false })
+      say(`Secrets Manager rotates it with ${functionText(previousRotation.function)}, ${rulesText}`)
     },
   }
 }

@@ -8,8 +8,8 @@ import { RECENT_RECORD_COUNT, recordTableOf } from '../records.ts'
 import type { Stack } from '../stack.ts'
 
 /**
- * Why a credential's tags have to stay for now, in words: a rotation of it runs, be it in its grace time, or whether one does
- * could not be asked. Undefined where none runs.
+ * Why a credential's tags have to stay for now: a rotation of it is running, perhaps in its grace time, or AWS could not be asked
+ * whether one is. Undefined if none is running.
  */
 export async function findRunningText(
   context: Context,
@@ -19,18 +19,18 @@ export async function findRunningText(
   try {
     const pending = await findPendingVersion(context, found)
     const attempt = pending ? await findLastAttempt(context, stack, pending) : undefined
-    if (attempt?.status === 'RUNNING') return `a rotation of it runs: ${sanitize(attempt.executionArn)}`
+    if (attempt?.status === 'RUNNING') return `a rotation of it is running: ${sanitize(attempt.executionArn)}`
     const table = await recordTableOf(context, stack)
     const records = await table.listRotations(found.store, found.arn, found.name, RECENT_RECORD_COUNT)
     for (const record of records.filter(mayRun))
       if (await isRunning(context, record)) return runningText(record)
     return undefined
   } catch (error) {
-    return `whether a rotation of it runs could not be asked: ${whyFailed(error)}`
+    return `it is not known whether a rotation of it is running: ${whyFailed(error)}`
   }
 }
 
-/** By what is known of it, which may be a moment old. */
+/** Whether a record may be of a running execution. The record may lag behind, so the execution is asked as well. */
 const mayRun = ({ outcome, retirement, behindSince }: RotationRecord): boolean =>
   outcome === 'running' || retirement === 'open' || behindSince !== undefined
 
@@ -49,10 +49,13 @@ async function isRunning(
 
 const runningText = ({ outcome, openUntil, execution }: RotationRecord): string =>
   outcome === 'rotated' && openUntil
-    ? `what its last rotation replaced stays open until ${formatTime(new Date(openUntil))}, and is closed then`
-    : `a rotation of it runs: ${sanitize(execution)}`
+    ? `the user or password that its last rotation replaced stays open until ${formatTime(new Date(openUntil))}, and is closed then`
+    : `a rotation of it is running: ${sanitize(execution)}`
 
-/** ARN of the admin's secret that a credential's value names, if the table of rotations tells. */
+/**
+ * The ARN of the admin's secret that a credential's value names, from the table of rotations: from the latest rotation with an
+ * admin, or from a later edit that set one. Undefined if the table has none or cannot be read.
+ */
 export async function findAdminArn(
   context: Context,
   stack: Stack,
@@ -60,12 +63,14 @@ export async function findAdminArn(
 ): Promise<string | undefined> {
   try {
     const table = await recordTableOf(context, stack)
-    const [records, edit] = await Promise.all([
+    const [records, latestEdit] = await Promise.all([
       table.listRotations(found.store, found.arn, found.name, RECENT_RECORD_COUNT),
       table.latestEdit(found.store, found.arn),
     ])
-    const last = records.find(({ admin }) => admin)
-    return edit && !(last && last.began > edit.made) ? edit.admin : last?.admin
+    const lastWithAdmin = records.find(({ admin }) => admin)
+    return latestEdit && !(lastWithAdmin && lastWithAdmin.began > latestEdit.made)
+      ? latestEdit.admin
+      : lastWithAdmin?.admin
   } catch {
     return undefined
   }
