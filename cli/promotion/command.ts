@@ -5,19 +5,19 @@ import type { PromoteOptions } from './request.ts'
 
 const SECRET_ID_TEXT = 'a secret: its ARN, secret:NAME, or its name; all, if none is given'
 
-/** The commands for the day on which a Region is lost, and for the way back. */
+/** Adds `keyturn promote` and `keyturn failback`, for the loss of a Region and the way back. */
 export function addPromotionCommands({ make, run }: CommandMaker): void {
   make(
     'promote',
-    "Have this Region's replicas of a lost Region stand on their own, and rotate here; or rehearse it.",
+    "Promote this Region's replicas of a lost Region, so that they rotate here; or rehearse that.",
   )
     .argument('[ID...]', SECRET_ID_TEXT)
     .option('--from <REGION>', 'the Region that was lost, or is to be left', parseRegion)
-    .option('--planned', 'the other Region hands over first: nothing is lost')
-    .option('--lost', 'go on though AWS answers there: what it stored last may be lost')
-    .option('--dry-run', 'look whether it would go well, and change nothing')
-    .option('--again', 'also try logins again that a server has refused, which may lock accounts')
-    .option('--confirm <REGION>', 'the answer to the question, where nobody can type it')
+    .option('--planned', 'wait for the other Region to hand over first: nothing is lost')
+    .option('--lost', 'go on although AWS answers there: the latest values of that Region may be lost')
+    .option('--dry-run', 'check whether a promotion would succeed, and change nothing')
+    .option('--again', 'also retry logins that a server has refused, which may lock accounts')
+    .option('--confirm <REGION>', 'confirm without a question, for scripts')
     .action(async (ids: string[], options: PromoteOptions, command) =>
       run(command, async context => {
         const { runPromoteCommand } = await import('../commands/promote.ts')
@@ -25,9 +25,12 @@ export function addPromotionCommands({ make, run }: CommandMaker): void {
       }),
     )
 
-  make('failback', 'Look what stands between here and a Region that is back; nothing is changed.')
+  make(
+    'failback',
+    'Check what has to be done before a Region that is back can take over again; changes nothing.',
+  )
     .argument('[ID...]', SECRET_ID_TEXT)
-    .option('--check', 'look at each secret that was promoted here')
+    .option('--check', 'check each secret that was promoted here')
     .option('--to <REGION>', 'the Region that was lost, and is back', parseRegion)
     .action(async (ids: string[], options: FailbackOptions, command) =>
       run(command, async context => {

@@ -8,10 +8,10 @@ import { placeOf, type Stack } from '../stack.ts'
 import type { RunningPromotion } from './execution.ts'
 import type { PromotionInput } from './request.ts'
 
-/** How many secrets here follow the Region, and how many others do that are not Keyturn's to promote. */
+/** How many replicas of a Region's secrets Keyturn promotes (`count`), and how many it does not, as they lack its tags (`others`). */
 export type FollowingSecrets = { count: number; others: number }
 
-/** Undefined where the caller may not list secrets. */
+/** Counts the replicas that a promotion is about. Undefined if the caller may not list secrets. */
 export async function countFollowing(
   context: Context,
   stack: Stack,
@@ -22,18 +22,18 @@ export async function countFollowing(
   const { paginateListSecrets } = await import('@aws-sdk/client-secrets-manager')
   const client = await context.clients.secrets()
   const query = from ? { Filters: [{ Key: 'primary-region' as const, Values: [from] }] } : {}
-  const seen = { count: 0, others: 0 }
+  const counts = { count: 0, others: 0 }
   try {
     for await (const { SecretList = [] } of paginateListSecrets({ client, pageSize: 100 }, query))
       for (const { PrimaryRegion = here, Tags } of SecretList) {
         if (from ? PrimaryRegion !== from : PrimaryRegion === here) continue
         const tags = tagsIn(Tags)
-        seen[isManaged(tags) || isAdmin(tags) ? 'count' : 'others']++
+        counts[isManaged(tags) || isAdmin(tags) ? 'count' : 'others']++
       }
-    return seen
+    return counts
   } catch (error) {
-    const told = explainError(error)
-    if (told instanceof CommandError && told.code === EXIT.denied) return undefined
+    const explained = explainError(error)
+    if (explained instanceof CommandError && explained.code === EXIT.denied) return undefined
     throw error
   }
 }
@@ -41,7 +41,7 @@ export async function countFollowing(
 type PromotionQuestion = { input: PromotionInput; found: FollowingSecrets | undefined; isConfirmed: boolean }
 
 /**
- * Says what will happen, and has the lost Region's name typed. A dry run changes nothing, so it asks nothing.
+ * Shows what a promotion will do, and has the user type the name of the lost Region. A dry run asks nothing.
  * @throws CommandError unless it was confirmed
  */
 export async function confirmPromotion(
@@ -52,14 +52,14 @@ export async function confirmPromotion(
   const { from = '', dryRun } = input
   if (dryRun) return
   await confirm(context, {
-    details: aboutOf(stack, input, found),
+    details: detailsOf(stack, input, found),
     word: from,
     flag: `--confirm ${from}`,
     isConfirmed,
   })
 }
 
-function aboutOf(
+function detailsOf(
   stack: Stack,
   { from, planned, lost }: PromotionInput,
   found: FollowingSecrets | undefined,
@@ -69,38 +69,40 @@ function aboutOf(
     ? `; ${found.others} more have neither keyturn:managed=true nor keyturn:admin=true, and stay replicas`
     : ''
   const loss = planned
-    ? `it waits until all that ${from} has is here: nothing is lost. From now on nothing of this rotates in ${from}`
-    : `what ${from} stored last may not have come here: such values are lost`
-  const refused = `if Secrets Manager in ${from} still answers, it is refused, and nothing is changed`
+    ? `the promotion waits until every value of ${from} is here: nothing is lost. From now on these secrets do not rotate in ${from}`
+    : `the latest values of ${from} may not have been replicated: such values are lost`
+  const refused = `if Secrets Manager in ${from} still answers, the promotion is refused, and nothing is changed`
   return [
     `promote from ${from}: ${secretCountText(found)}${others}`,
-    `  each becomes a secret of its own, at home in ${here}; no command makes it a replica again`,
-    `  its host stays, unless the file of hostMap or an Aurora global cluster names another; a login here proves it first`,
+    `  each becomes a secret of its own, with its home in ${here}; no command makes it a replica again`,
+    `  its host stays, unless the file of hostMap or an Aurora global cluster names another; a login from here tests it first`,
     `  ${loss}`,
     ...(planned || lost ? [] : [`  ${refused}`]),
   ]
 }
 
 function secretCountText(found: FollowingSecrets | undefined): string {
-  if (!found) return 'all that follow it here; who may list them would see how many'
+  if (!found) return 'all its replicas here; their number is not known, as you may not list secrets'
   return `${found.count} ${found.count === 1 ? 'secret' : 'secrets'}`
 }
 
-/** Says that one runs already, and in what it differs from what was asked for. */
+/** Notes that a promotion is running already and is watched, and whether its options differ from the requested ones. */
 export function noteJoined(
   { output, json }: Context,
   { arn, input, began }: RunningPromotion,
-  wanted: PromotionInput,
+  requested: PromotionInput,
 ): void {
   if (json) return
-  const which = wanted.dryRun ? 'A dry run' : `A promotion from ${wanted.from}`
-  output.note(`${which} runs already since ${formatTime(began)}, and no other was begun: ${sanitize(arn)}`)
-  const asWanted = (['planned', 'lost', 'again'] as const).every(
-    name => Boolean(input[name]) === Boolean(wanted[name]),
+  const which = requested.dryRun ? 'A dry run' : `A promotion from ${requested.from}`
+  output.note(
+    `${which} has been running since ${formatTime(began)}, and no other was begun: ${sanitize(arn)}`,
   )
-  const sameIds = JSON.stringify(input.ids ?? []) === JSON.stringify(wanted.ids ?? [])
-  if (!asWanted || !sameIds)
+  const isSameOptions = (['planned', 'lost', 'again'] as const).every(
+    name => Boolean(input[name]) === Boolean(requested[name]),
+  )
+  const isSameIds = JSON.stringify(input.ids ?? []) === JSON.stringify(requested.ids ?? [])
+  if (!isSameOptions || !isSameIds)
     output.note(
-      `It was started with other options: ${sanitize(JSON.stringify(input))}. Call this again when it has ended.`,
+      `It was started with other options: ${sanitize(JSON.stringify(input))}. Run this command again when it has ended.`,
     )
 }

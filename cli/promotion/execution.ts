@@ -3,12 +3,12 @@ import { startExecution } from '../execution.ts'
 import { outputOf, type Stack } from '../stack.ts'
 import type { PromotionInput } from './request.ts'
 
-/** An execution of the state machine, and what it was started with. */
+/** A running execution of the stack's promotion, its input, and when it began. */
 export type RunningPromotion = { arn: string; input: PromotionInput; began: Date }
 
-const machineOf = (stack: Stack) => outputOf(stack, 'PromoteStateMachineArn')
+const stateMachineArnOf = (stack: Stack) => outputOf(stack, 'PromoteStateMachineArn')
 
-/** One that runs already for the same Region, to the same end. */
+/** A promotion from the same Region that is running already, or a dry run of it if a dry run is wanted. */
 export async function findRunningPromotion(
   { clients }: Context,
   stack: Stack,
@@ -16,7 +16,7 @@ export async function findRunningPromotion(
 ): Promise<RunningPromotion | undefined> {
   const { DescribeExecutionCommand, paginateListExecutions } = await import('@aws-sdk/client-sfn')
   const client = await clients.stepFunctions()
-  const query = { stateMachineArn: machineOf(stack), statusFilter: 'RUNNING' } as const
+  const query = { stateMachineArn: stateMachineArnOf(stack), statusFilter: 'RUNNING' } as const
   for await (const { executions = [] } of paginateListExecutions({ client }, query))
     for (const { executionArn = '', startDate = new Date() } of executions) {
       const found = await client.send(new DescribeExecutionCommand({ executionArn }))
@@ -27,11 +27,11 @@ export async function findRunningPromotion(
   return undefined
 }
 
-/** @returns its ARN */
+/** Starts a promotion. @returns the ARN of its execution */
 export const startPromotion = (context: Context, stack: Stack, input: PromotionInput): Promise<string> =>
-  startExecution(context, machineOf(stack), input)
+  startExecution(context, stateMachineArnOf(stack), input)
 
-/** Whoever starts it by hand may write anything. */
+/** Parses the input of an execution; empty if it is not JSON, as anybody may start an execution with any input. */
 function parseInput(text = ''): PromotionInput {
   try {
     return JSON.parse(text) ?? {}

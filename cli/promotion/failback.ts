@@ -11,7 +11,7 @@ import type { OtherRegionExecutions } from './otherRegionExecutions.ts'
 /** The options of `keyturn failback`. */
 export type FailbackOptions = { check?: true; to?: string }
 
-/** One thing that was looked at before a step back: whether it is as it should be, and what to do if not. */
+/** One condition of a failback: whether it is met (`ok`), and what to do if not. */
 export type FailbackCheck = {
   check: 'old secret' | 'fenced' | 'replicas' | 'in sync'
   ok: boolean
@@ -19,7 +19,7 @@ export type FailbackCheck = {
   remedy?: string
 }
 
-/** Where a secret is looked at: here, the Region that is back, and what runs there. */
+/** What the checks of all secrets share: this Region, the Region that is back, and the rotations that run there. */
 export type FailbackContext = {
   context: Context
   here: string
@@ -29,19 +29,25 @@ export type FailbackContext = {
 
 const RUNBOOK_HINT = 'docs/disaster-recovery.md has the steps.'
 
-/** Everything that stands between a secret that was promoted here and the Region that is back. It changes nothing. */
-export async function checkFailback(way: FailbackContext, found: FoundSecret): Promise<FailbackCheck[]> {
-  const old = await findOldSecret(way, found)
-  if ('check' in old) return [old]
+/**
+ * Checks the conditions under which a secret that was promoted here can go back to the Region that is back. Nothing is changed.
+ * @param found the promoted secret
+ */
+export async function checkFailback(
+  failbackContext: FailbackContext,
+  found: FoundSecret,
+): Promise<FailbackCheck[]> {
+  const oldSecret = await findOldSecret(failbackContext, found)
+  if ('check' in oldSecret) return [oldSecret]
   return [
-    { check: 'old secret', ok: true, says: `it is in ${way.regionBack}` },
-    checkFenced(way, old, found),
-    checkReplicas(way, old),
-    await checkInSync(way, old, found),
+    { check: 'old secret', ok: true, says: `it is in ${failbackContext.regionBack}` },
+    checkFenced(failbackContext, oldSecret, found),
+    checkReplicas(failbackContext, oldSecret),
+    await checkInSync(failbackContext, oldSecret, found),
   ]
 }
 
-/** The old secret, if there is one to go on with. */
+/** The old secret in the Region that is back; or, if there is none to check further, the finding about that. */
 async function findOldSecret(
   { context, here, regionBack }: FailbackContext,
   { arn, name }: FoundSecret,
@@ -51,26 +57,27 @@ async function findOldSecret(
     ...(remedy && { remedy }),
   })
   try {
-    const there = await describeSecret(context, arnInRegion(arn, regionBack), regionBack)
-    const other = there ?? (await describeSecret(context, name, regionBack))
-    if (!other)
+    const sameSecret = await describeSecret(context, arnInRegion(arn, regionBack), regionBack)
+    const anySecret = sameSecret ?? (await describeSecret(context, name, regionBack))
+    if (!anySecret)
       return says(
         true,
         `there is none in ${regionBack}, so nothing is in the way`,
         `keyturn replicas secret:${sanitize(name)} --add ${regionBack} makes a replica there.`,
       )
-    if (!there) return says(false, `another secret has its name in ${regionBack}: ${other.ARN}`, RUNBOOK_HINT)
-    const { PrimaryRegion: primary = regionBack, DeletedDate } = there
-    if (primary === here) return says(true, `it is a replica of this one already in ${regionBack}`)
+    if (!sameSecret)
+      return says(false, `a different secret has this name in ${regionBack}: ${anySecret.ARN}`, RUNBOOK_HINT)
+    const { PrimaryRegion: primary = regionBack, DeletedDate } = sameSecret
+    if (primary === here) return says(true, `in ${regionBack} it is a replica of this secret already`)
     if (primary !== regionBack)
-      return says(false, `it is a replica in ${regionBack}, of ${primary}`, RUNBOOK_HINT)
+      return says(false, `in ${regionBack} it is a replica of a secret in ${primary}`, RUNBOOK_HINT)
     if (DeletedDate)
       return says(
         false,
-        `it is marked for deletion in ${regionBack}, and in the way until it is gone`,
+        `it is marked for deletion in ${regionBack}, and blocks a replica until it is deleted`,
         RUNBOOK_HINT,
       )
-    return there
+    return sameSecret
   } catch (error) {
     return says(false, `${regionBack} cannot be asked: ${whyFailed(error)}`)
   }
@@ -89,25 +96,25 @@ async function describeSecret(
   })
 }
 
-/** Whether nothing over there rotates it, nor can begin to. */
+/** Checks that nothing rotates the old secret in its Region, and that nothing can begin to. */
 function checkFenced(
   { here, regionBack, executions }: FailbackContext,
-  old: DescribeSecretResponse,
+  oldSecret: DescribeSecretResponse,
   { name }: FoundSecret,
 ): FailbackCheck {
   const at = `--region ${regionBack} --secret-id ${sanitize(name)}`
-  const home = homeIn(tagsIn(old.Tags))
+  const home = homeIn(tagsIn(oldSecret.Tags))
   const problems: [says: string, remedy?: string][] = []
   if (home !== here)
     problems.push([
-      home ? `its tag ${HOME_TAG} says ${sanitize(home)}` : `it has no tag ${HOME_TAG}`,
+      home ? `its tag ${HOME_TAG} names ${sanitize(home)}` : `it has no tag ${HOME_TAG}`,
       `aws secretsmanager tag-resource ${at} --tags Key=${HOME_TAG},Value=${here}`,
     ])
-  if (old.RotationEnabled)
+  if (oldSecret.RotationEnabled)
     problems.push(['Secrets Manager rotates it there', `aws secretsmanager cancel-rotate-secret ${at}`])
-  if ('why' in executions) problems.push([`whether a rotation runs there is not known: ${executions.why}`])
+  if ('why' in executions) problems.push([`it is not known whether a rotation runs there: ${executions.why}`])
   else
-    for (const { arn } of executions.running.filter(({ id }) => id === name || id === old.ARN))
+    for (const { arn } of executions.running.filter(({ id }) => id === name || id === oldSecret.ARN))
       problems.push([
         `a rotation of it runs there: ${arn}`,
         `aws stepfunctions stop-execution --region ${regionBack} --execution-arn ${arn}`,
@@ -120,45 +127,51 @@ function checkFenced(
   }
 }
 
-/** Nobody knows what becomes of the replicas of a primary that is overwritten. */
+/** Checks that the old secret has no replicas: AWS does not document what happens to those if their primary is overwritten. */
 function checkReplicas(
   { regionBack }: FailbackContext,
   { ReplicationStatus = [] }: DescribeSecretResponse,
 ): FailbackCheck {
   const regions = ReplicationStatus.map(({ Region }) => Region).join(', ')
-  if (!regions) return { check: 'replicas', ok: true, says: `the old one lists none in ${regionBack}` }
+  if (!regions)
+    return { check: 'replicas', ok: true, says: `the old secret in ${regionBack} has no replicas` }
   return {
     check: 'replicas',
     ok: false,
-    says: `the old one still lists ${sanitize(regions)}`,
+    says: `the old secret still has replicas in ${sanitize(regions)}`,
     remedy: RUNBOOK_HINT,
   }
 }
 
-/** What would be gone if the old one were overwritten. */
+/** Checks that no version would be lost if the old secret were overwritten. */
 async function checkInSync(
   { context, regionBack }: FailbackContext,
-  old: DescribeSecretResponse,
+  oldSecret: DescribeSecretResponse,
   { arn }: FoundSecret,
 ): Promise<FailbackCheck> {
   try {
-    const lost = await findLostVersions(context, { here: arn, there: old.ARN ?? '', to: regionBack })
+    const lost = await findLostVersions(context, { here: arn, there: oldSecret.ARN ?? '', regionBack })
     if (!lost.length)
       return {
         check: 'in sync',
         ok: true,
-        says: `this one has all that is current or pending in ${regionBack}`,
+        says: `this secret has every version that is current or pending in ${regionBack}`,
       }
-    const each = lost.map(({ version, label, since }) => `version ${version}, ${label} there, of ${since}`)
+    const each = lost.map(
+      ({ version, label, since }) => `version ${version}, ${label} there, created ${since}`,
+    )
     return {
-      ...{ check: 'in sync', ok: false, says: `this one has not: ${each.join('; ')}` },
-      remedy: `If it holds something that is needed, copy that first: it would be lost. ${RUNBOOK_HINT}`,
+      ...{ check: 'in sync', ok: false, says: `this secret does not have: ${each.join('; ')}` },
+      remedy: `If such a version has a value that is needed, copy it first: it would be lost. ${RUNBOOK_HINT}`,
     }
   } catch (error) {
     return { check: 'in sync', ok: false, says: `its versions cannot be listed: ${whyFailed(error)}` }
   }
 }
 
-/** Whether it was promoted here in the place of a Region's. */
-export const isPromotedFor = ({ tags, arn }: FoundSecret, mark: string): boolean =>
-  homeIn(tags) === regionIn(arn) && mark in tags
+/**
+ * Whether a secret was promoted here in the place of one in a lost Region: it has its home here, and has the tag of that Region,
+ * `keyturn:given-up` with the Region's name.
+ */
+export const isPromotedFor = ({ tags, arn }: FoundSecret, givenUpTagKey: string): boolean =>
+  homeIn(tags) === regionIn(arn) && givenUpTagKey in tags

@@ -2,17 +2,23 @@ import type { SecretVersionsListEntry } from '@aws-sdk/client-secrets-manager'
 import type { Clients } from '../clients.ts'
 import type { Context } from '../context.ts'
 
-/** A version that only the other Region has, by what it is there. No value was read. */
+/** A version that only the other Region has, with its label there, and when it was created. No value is read. */
 export type LostVersion = { version: string; label: 'current' | 'pending'; since: string }
 
-/** The versions that are current or pending in the other Region, and that the secret here never got. */
+/**
+ * The versions that are current or pending in the other Region, and that the secret here does not have.
+ * @param secrets the ARN of the secret here, the ARN of the old one in the Region that is back, and that Region
+ */
 export async function findLostVersions(
   { clients }: Context,
-  { here, there, to }: { here: string; there: string; to: string },
+  { here, there, regionBack }: { here: string; there: string; regionBack: string },
 ): Promise<LostVersion[]> {
-  const [own, old] = await Promise.all([versionsOf(clients, here), versionsOf(clients.forRegion(to), there)])
-  const known = new Set(own.map(({ VersionId }) => VersionId))
-  return old.flatMap(({ VersionId: version = '', VersionStages = [], CreatedDate }) => {
+  const [versionsHere, versionsThere] = await Promise.all([
+    versionsOf(clients, here),
+    versionsOf(clients.forRegion(regionBack), there),
+  ])
+  const known = new Set(versionsHere.map(({ VersionId }) => VersionId))
+  return versionsThere.flatMap(({ VersionId: version = '', VersionStages = [], CreatedDate }) => {
     const isCurrent = VersionStages.includes('AWSCURRENT')
     if (known.has(version) || !(isCurrent || VersionStages.includes('AWSPENDING'))) return []
     const since = CreatedDate?.toISOString() ?? 'an unknown day'

@@ -3,21 +3,24 @@ import type { Context } from '../context.ts'
 import { mapInBatches } from '../mapInBatches.ts'
 import { findPeerStack, type Stack } from '../stack.ts'
 
-/** The rotations that run in another Region, each with the credential that it is of; or why that is not known. */
+/** The rotations that run in another Region, each with the id of its credential; or why they are not known. */
 export type OtherRegionExecutions = { running: { arn: string; id: string }[] } | { why: string }
 
-/** Those of the stack of the same stage. Where there is none, none runs. */
+/** Lists the running rotations of the same stage's stack in a Region; none if that Region has no such stack. */
 export async function findRunningExecutions(
   context: Context,
   stack: Stack,
   region: string,
 ): Promise<OtherRegionExecutions> {
   try {
-    const old = await findPeerStack(context, stack, region)
-    if (!old) return { running: [] }
+    const peerStack = await findPeerStack(context, stack, region)
+    if (!peerStack) return { running: [] }
     const { DescribeExecutionCommand, paginateListExecutions } = await import('@aws-sdk/client-sfn')
     const client = await context.clients.forRegion(region).stepFunctions()
-    const query = { stateMachineArn: old.outputs.RotateStateMachineArn, statusFilter: 'RUNNING' } as const
+    const query = {
+      stateMachineArn: peerStack.outputs.RotateStateMachineArn,
+      statusFilter: 'RUNNING',
+    } as const
     const pages = await Array.fromAsync(paginateListExecutions({ client }, query))
     const arns = pages.flatMap(({ executions = [] }) => executions.map(each => each.executionArn ?? ''))
     const running = await mapInBatches(arns, async executionArn => {
@@ -30,6 +33,7 @@ export async function findRunningExecutions(
   }
 }
 
+/** The credential's id in an execution's input; empty if there is none. */
 function idIn(input = '{}'): string {
   try {
     return `${JSON.parse(input).id}`

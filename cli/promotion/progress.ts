@@ -3,33 +3,36 @@ import { RotationError } from '../../rotation/errors.ts'
 import type { Context } from '../context.ts'
 import type { PromotionInput } from './request.ts'
 
-/** Milliseconds between two looks at the table. */
-const LOOK_INTERVAL_MS = 5000
+/** Milliseconds between two reads of the table of promotions. */
+const POLL_INTERVAL_MS = 5000
 
-type About = { execution: string; input: PromotionInput; all: number | undefined }
+type PromotionExecution = { execution: string; input: PromotionInput; total: number | undefined }
 
-/** How far an execution is, by what it has noted. */
+/** Shows how many secrets a promotion has finished, from the table of promotions. */
 export class PromotionProgress {
   readonly #context: Context
   readonly #table: PromotionTable
-  readonly #about: About
+  readonly #promotion: PromotionExecution
   #next = 0
   #before = ''
 
-  constructor(context: Context, table: PromotionTable, about: About) {
+  constructor(context: Context, table: PromotionTable, promotion: PromotionExecution) {
     this.#context = context
     this.#table = table
-    this.#about = about
+    this.#promotion = promotion
   }
 
-  /** Shows it: in place on a terminal, elsewhere in a line where it has changed. What cannot be read is not shown. */
+  /**
+   * Shows the number of finished secrets: on a terminal in place, in a pipe as a line whenever it has changed. At most every five
+   * seconds, and not if the table cannot be read.
+   */
   async show(): Promise<void> {
     const { output, json } = this.#context
     if (json || Date.now() < this.#next) return
-    this.#next = Date.now() + LOOK_INTERVAL_MS
+    this.#next = Date.now() + POLL_INTERVAL_MS
     const count = await this.#count()
-    const { all } = this.#about
-    const text = count && (all && all >= count ? `${count} of ${all}` : `${count} so far`)
+    const { total } = this.#promotion
+    const text = count && (total && total >= count ? `${count} of ${total}` : `${count} so far`)
     if (!text || text === this.#before) return
     this.#before = text
     if (output.isInteractive) output.progress(text)
@@ -37,7 +40,7 @@ export class PromotionProgress {
   }
 
   async #count(): Promise<number> {
-    const { execution, input } = this.#about
+    const { execution, input } = this.#promotion
     try {
       const noted = await this.#table.list(input.dryRun ? 'rehearsal' : 'promotion')
       return noted.filter(one => one.execution === execution && one.outcome !== 'begun').length

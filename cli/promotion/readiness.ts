@@ -9,80 +9,91 @@ import { SecretCalls } from '../replicas/calls.ts'
 import { placeOf, type Stack } from '../stack.ts'
 import { type PromotionRow, printRow, promotionTableOf, rowsOf } from './rows.ts'
 
-/** Days after which a rehearsal says nothing any more: they are weekly. */
+/** Days after which a rehearsal is outdated. Rehearsals run weekly. */
 const MAX_REHEARSAL_AGE_DAYS = 10
 
-/** What the last rehearsals of a promotion have found: of every replica here whether it could be promoted. */
+/**
+ * Prints what the last rehearsals of a promotion found: whether each replica in this Region could be promoted. Replicas that no
+ * recent rehearsal has checked are listed apart.
+ * @param id only this secret
+ */
 export async function showReadiness(
   context: Context,
   stack: Stack,
   id: string | undefined,
 ): Promise<ExitCode> {
   const all = await (await promotionTableOf(context, stack)).list('rehearsal')
-  const noted = id === undefined ? all : all.filter(matchesId(stack, id))
-  if (id !== undefined && all.length && !noted.length)
+  const notes = id === undefined ? all : all.filter(matchesId(stack, id))
+  if (id !== undefined && all.length && !notes.length)
     throw new CommandError(
       EXIT.usage,
-      `no rehearsal has looked at ${sanitize(id)}`,
-      'keyturn replicas --ready shows what they have looked at; one that was made since is in the next.',
+      `no rehearsal has checked ${sanitize(id)}`,
+      'keyturn replicas --ready shows all that were checked; a new replica is checked by the next rehearsal.',
     )
   const since = Date.now() - MAX_REHEARSAL_AGE_DAYS * 86_400_000
-  const isFresh = ({ at }: PromotionNote) => Date.parse(at) >= since
+  const isRecent = ({ at }: PromotionNote) => Date.parse(at) >= since
   const stale = await stillReplicas(
     context,
-    noted.filter(one => !isFresh(one)),
+    notes.filter(one => !isRecent(one)),
   )
-  const rows = rowsOf(noted.filter(isFresh))
-  const old = rowsOf(stale)
+  const rows = rowsOf(notes.filter(isRecent))
+  const notRehearsed = rowsOf(stale)
   const last = all
     .map(({ at }) => at)
     .toSorted()
     .at(-1)
   const isLate = last === undefined || Date.parse(last) < since
-  if (context.json) context.output.json({ last: last ?? null, secrets: rows, notRehearsed: old })
-  else printReadiness(context, { rows, old, last, isLate })
-  const isWell = !isLate && !old.length && rows.every(({ outcome }) => outcome === 'ready')
-  return isWell ? EXIT.done : EXIT.findings
+  if (context.json) context.output.json({ last: last ?? null, secrets: rows, notRehearsed })
+  else printReadiness(context, { rows, notRehearsed, last, isLate })
+  const isReady = !isLate && !notRehearsed.length && rows.every(({ outcome }) => outcome === 'ready')
+  return isReady ? EXIT.done : EXIT.findings
 }
 
-/** By name, or by ARN here or in the Region of the primary. */
-function matchesId(stack: Stack, id: string): (noted: PromotionNote) => boolean {
-  const wanted = id.startsWith('arn:') ? arnInRegion(id, placeOf(stack).region) : id.replace(/^secret:/, '')
-  return ({ credential, name }) => wanted === credential || wanted === name
+/** A filter for the secret that an id names: by its name, or by its ARN in this Region or in the Region of the primary. */
+function matchesId(stack: Stack, id: string): (notes: PromotionNote) => boolean {
+  const nameOrArn = id.startsWith('arn:')
+    ? arnInRegion(id, placeOf(stack).region)
+    : id.replace(/^secret:/, '')
+  return ({ credential, name }) => nameOrArn === credential || nameOrArn === name
 }
 
-/** What has not been looked at for long is told of as long as it is a replica here. */
-async function stillReplicas(context: Context, noted: PromotionNote[]): Promise<PromotionNote[]> {
+/** Drops the notes about secrets that are no replicas of that Region any more. */
+async function stillReplicas(context: Context, notes: PromotionNote[]): Promise<PromotionNote[]> {
   const calls = await SecretCalls.of(context)
-  const kept = await mapInBatches(noted, async one => {
+  const areReplicas = await mapInBatches(notes, async one => {
     try {
       const { secret } = await calls.find(one.credential)
       return secret.PrimaryRegion === one.from
     } catch (error) {
       if ((error as Error).name === 'ResourceNotFoundException') return false
-      // Where it cannot be seen, it is taken for one.
+      // A secret that cannot be described counts as a replica, so that it is not silently dropped.
       if (explainError(error) instanceof CommandError) return true
       throw error
     }
   })
-  return noted.filter((_, index) => kept[index])
+  return notes.filter((_, index) => areReplicas[index])
 }
 
-type Told = { rows: PromotionRow[]; old: PromotionRow[]; last: string | undefined; isLate: boolean }
+type Readiness = {
+  rows: PromotionRow[]
+  notRehearsed: PromotionRow[]
+  last: string | undefined
+  isLate: boolean
+}
 
-function printReadiness({ output }: Context, { rows, old, last, isLate }: Told): void {
+function printReadiness({ output }: Context, { rows, notRehearsed, last, isLate }: Readiness): void {
   for (const row of rows) printRow(output, row)
-  for (const { secret, at } of old)
+  for (const { secret, at } of notRehearsed)
     output.line(
-      `${output.styled('red', 'not looked at')}  secret:${sanitize(secret)} since ${formatTime(new Date(at))}`,
+      `${output.styled('red', 'not checked')}  secret:${sanitize(secret)} since ${formatTime(new Date(at))}`,
       2,
     )
   const count = rows.filter(({ outcome }) => outcome === 'ready').length
-  const now = 'keyturn promote --dry-run looks now.'
-  if (!last) output.line(`No rehearsal has looked at anything yet. ${now}`)
+  const dryRunHint = 'keyturn promote --dry-run rehearses now.'
+  if (!last) output.line(`There has been no rehearsal yet. ${dryRunHint}`)
   else if (isLate)
     output.line(
-      `The last rehearsal was ${formatTime(new Date(last))}, more than ${MAX_REHEARSAL_AGE_DAYS} days ago. ${now}`,
+      `The last rehearsal was ${formatTime(new Date(last))}, more than ${MAX_REHEARSAL_AGE_DAYS} days ago. ${dryRunHint}`,
     )
   else
     output.line(

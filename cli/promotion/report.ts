@@ -10,7 +10,10 @@ import { sanitize } from '../output.ts'
 import type { PromotionInput } from './request.ts'
 import { findNoted, type PromotionRow, printRow, rowsOf } from './rows.ts'
 
-/** An execution that has ended. `done` are those that were named and promoted before. */
+/**
+ * A promotion whose execution has ended. `done` are the ARNs of secrets that the user named and that were promoted before;
+ * `joined`: the execution was running before the command was called.
+ */
 export type FinishedPromotion = {
   execution: string
   input: PromotionInput
@@ -19,14 +22,20 @@ export type FinishedPromotion = {
   end: DescribeExecutionOutput
 }
 
-type Named = { count: number; names: string[] }
+type SecretNames = { count: number; names: string[] }
 /**
- * What the state machine itself says at its end: how many it has promoted, or in a dry run would; how many were before; and of
- * how many it does not know.
+ * The output of the state machine: how many secrets it has promoted, or in a dry run would promote; how many were promoted
+ * before; and for how many it has no outcome.
  */
-type Result = { promoted: number; before: number; unknown: number; failed: Named; warned: Named }
+type PromotionResult = {
+  promoted: number
+  before: number
+  unknown: number
+  failed: SecretNames
+  warned: SecretNames
+}
 
-/** Tells what became of each credential, and then of all. */
+/** Prints the outcome for each credential, then a summary. @returns the exit code. @throws CommandError if the execution failed */
 export async function reportPromotion(
   context: Context,
   table: PromotionTable,
@@ -54,33 +63,33 @@ export async function reportPromotion(
   return result.warned.count ? EXIT.findings : EXIT.done
 }
 
-/** Undefined where the caller may not read the table. */
+/** The outcomes from the table of promotions; undefined if the caller may not read the table. */
 async function rowsIn(
   context: Context,
   table: PromotionTable,
   { execution, input, done, end }: FinishedPromotion,
 ): Promise<PromotionRow[] | undefined> {
-  const wanted = { ...input, ...(input.ids && { ids: [...input.ids, ...done] }) }
+  const filter = { ...input, ...(input.ids && { ids: [...input.ids, ...done] }) }
   try {
-    const noted = await findNoted(table, input.dryRun ? 'rehearsal' : 'promotion', wanted)
+    const notes = await findNoted(table, input.dryRun ? 'rehearsal' : 'promotion', filter)
     const isOwn = (one: { execution: string }) => one.execution === execution
-    // What an earlier run found is of interest where this one has gone through all; and an earlier dry run's is none of it.
-    const shown = input.dryRun || end.status !== 'SUCCEEDED' ? noted.filter(isOwn) : noted
+    // Outcomes of earlier promotions are shown too if this one went through all secrets; those of earlier dry runs never.
+    const shown = input.dryRun || end.status !== 'SUCCEEDED' ? notes.filter(isOwn) : notes
     return rowsOf(shown).map(row =>
       row.outcome === 'promoted' && !isOwn(row) ? { ...row, outcome: 'unchanged' as const } : row,
     )
   } catch (error) {
     if (!(error instanceof RotationError)) throw error
-    const told = explainError(error)
-    const { message } = told instanceof CommandError ? told : error
+    const explained = explainError(error)
+    const { message } = explained instanceof CommandError ? explained : error
     context.output.note(
-      `The table of promotions cannot be read, so not each credential is told of: ${message}`,
+      `The table of promotions cannot be read, so the outcomes of the single credentials are not shown: ${message}`,
     )
     return undefined
   }
 }
 
-function resultIn(output = '{}'): Result {
+function resultIn(output = '{}'): PromotionResult {
   const none = { count: 0, names: [] }
   return { promoted: 0, before: 0, unknown: 0, failed: none, warned: none, ...JSON.parse(output) }
 }
@@ -88,19 +97,21 @@ function resultIn(output = '{}'): Result {
 function summarize(
   { output }: Context,
   { dryRun }: PromotionInput,
-  result: Result,
+  result: PromotionResult,
   rows: PromotionRow[] | undefined,
 ): void {
   const { promoted, failed, warned, unknown } = result
   if (!rows) for (const name of [...failed.names, ...warned.names]) output.line(sanitize(name), 2)
-  // The state machine counts those of the Region, whichever were named.
-  const before = dryRun ? 0 : (rows?.filter(({ outcome }) => outcome === 'unchanged').length ?? result.before)
-  const [good, bad] = dryRun ? ['ready', 'not ready'] : ['promoted', 'failed']
+  // The state machine counts all secrets of the Region, not only those that the user named: the rows are better.
+  const promotedBefore = dryRun
+    ? 0
+    : (rows?.filter(({ outcome }) => outcome === 'unchanged').length ?? result.before)
+  const [promotedText, failedText] = dryRun ? ['ready', 'not ready'] : ['promoted', 'failed']
   const parts = [
-    `${promoted} ${good}`,
-    before && `${before} promoted before`,
-    `${failed.count} ${bad}`,
-    unknown && `${unknown} of which nothing was noted`,
+    `${promoted} ${promotedText}`,
+    promotedBefore && `${promotedBefore} promoted before`,
+    `${failed.count} ${failedText}`,
+    unknown && `${unknown} without an outcome`,
     warned.count && `${warned.count} with a warning`,
   ]
   output.line(`${parts.filter(Boolean).join(', ')}.`, 2)
@@ -108,11 +119,11 @@ function summarize(
     output.line(
       dryRun
         ? 'Nothing was changed. keyturn replicas --ready shows this again.'
-        : 'Mend what is named; the same command again takes what is left.',
+        : 'Repair the named causes, then run the same command again: it promotes what is left.',
     )
 }
 
-/** What an execution that did not go through says. */
+/** The error for an execution that did not succeed. */
 function failureOf({ execution, input, end }: FinishedPromotion): CommandError {
   const { status, error = status, cause } = end
   const { from } = input
@@ -120,7 +131,7 @@ function failureOf({ execution, input, end }: FinishedPromotion): CommandError {
     return new CommandError(
       EXIT.usage,
       `Secrets Manager in ${from} still answers: nothing was promoted`,
-      '--planned has it hand over first, and loses nothing. If its databases are lost though AWS answers there: --lost, by which what it stored last may be lost.',
+      'With --planned that Region hands over first, and nothing is lost. If its databases are lost although AWS answers there, use --lost: the latest values of that Region may be lost.',
     )
   const says = sanitize(errorMessageIn(cause) ?? '')
   if (error === 'InvalidInput')
@@ -128,7 +139,7 @@ function failureOf({ execution, input, end }: FinishedPromotion): CommandError {
   const link = consoleUrlOf(execution) ?? execution
   return new CommandError(
     EXIT.failed,
-    `the ${input.dryRun ? 'dry run' : 'promotion'} did not go through: ${error}${says ? `: ${says}` : ''}`,
-    `${input.dryRun ? 'Mend its cause, then call it again.' : 'What was promoted by then stays so; the same command again takes what is left.'} ${sanitize(link)}`,
+    `the ${input.dryRun ? 'dry run' : 'promotion'} did not succeed: ${error}${says ? `: ${says}` : ''}`,
+    `${input.dryRun ? 'Repair the cause, then run it again.' : 'What was promoted by then stays promoted; the same command again promotes what is left.'} ${sanitize(link)}`,
   )
 }

@@ -8,7 +8,7 @@ import { sanitize } from '../output.ts'
 import { SecretCalls } from '../replicas/calls.ts'
 import { peerRegionsOf, placeOf, type Stack } from '../stack.ts'
 
-/** The options of `keyturn promote`, as they are given. */
+/** The options of `keyturn promote`, as the command line gave them. */
 export type PromoteOptions = {
   from?: string
   planned?: true
@@ -18,7 +18,7 @@ export type PromoteOptions = {
   confirm?: string
 }
 
-/** What the state machine takes. `ids` are ARNs in the Region of the stack. */
+/** The input of the promotion's state machine. `ids` are ARNs in the Region of the stack; without them all are promoted. */
 export type PromotionInput = {
   from?: string
   planned?: true
@@ -28,7 +28,7 @@ export type PromotionInput = {
   ids?: string[]
 }
 
-/** @throws CommandError if the options do not fit together */
+/** Checks the options of `promote`. @throws CommandError if they contradict each other */
 export function refuseContradictions({ from, planned, lost, dryRun, confirm }: PromoteOptions): void {
   if (!from && !dryRun)
     throw usageError(
@@ -54,30 +54,30 @@ export function refuseContradictions({ from, planned, lost, dryRun, confirm }: P
     )
 }
 
-/** What the state machine is told, and which of the secrets that were named are promoted already. */
+/** The input for the state machine, and the secrets that the user named and that are promoted already. */
 export type PromotionRequest = { input: PromotionInput; alreadyPromoted: FoundSecret[] }
 
-/** As many secrets may be named. */
+/** How many secrets the user may name. */
 const MAX_SECRET_COUNT = 200
 
-/** @throws CommandError for a Region or an id that cannot be meant */
+/** Looks up the secrets that the user named, and makes the input. @throws CommandError if the Region or an id is not valid */
 export async function makeRequest(
   context: Context,
   stack: Stack,
-  given: string[],
+  givenIds: string[],
   { from, planned, lost, dryRun, again }: PromoteOptions,
 ): Promise<PromotionRequest> {
   if (from) requirePeerRegion(stack, from)
-  if (given.length > MAX_SECRET_COUNT)
+  if (givenIds.length > MAX_SECRET_COUNT)
     throw usageError(
-      `${given.length} IDs were given`,
-      `Name ${MAX_SECRET_COUNT} at most, or none: then it is all.`,
+      `${givenIds.length} IDs were given`,
+      `Name ${MAX_SECRET_COUNT} at most, or none to promote all.`,
     )
   const calls = await SecretCalls.of(context)
-  const found = await mapInBatches([...new Set(given)], id => findSecretHere(calls, stack, id, from))
-  const each = [...new Map(found.map(one => [one.arn, one])).values()]
-  const done = dryRun ? [] : each.filter(({ tags }) => from && givenUpTag(from) in tags)
-  const ids = each.filter(one => !done.includes(one)).map(({ arn }) => arn)
+  const found = await mapInBatches([...new Set(givenIds)], id => findSecretHere(calls, stack, id, from))
+  const distinct = [...new Map(found.map(one => [one.arn, one])).values()]
+  const promotedBefore = dryRun ? [] : distinct.filter(({ tags }) => from && givenUpTag(from) in tags)
+  const ids = distinct.filter(one => !promotedBefore.includes(one)).map(({ arn }) => arn)
   const input = {
     ...(from && { from }),
     ...(planned && { planned }),
@@ -86,7 +86,7 @@ export async function makeRequest(
     ...(again && { again }),
     ...(ids.length && { ids }),
   }
-  return { input, alreadyPromoted: done }
+  return { input, alreadyPromoted: promotedBefore }
 }
 
 function requirePeerRegion(stack: Stack, from: string): void {
@@ -94,19 +94,19 @@ function requirePeerRegion(stack: Stack, from: string): void {
   if (from === here)
     throw usageError(
       `--from names ${here}, where the stack ${sanitize(stack.name)} is`,
-      'Call it in the Region that takes over: --region says which that is.',
+      'Run this command for the Region that takes over: name that with --region.',
     )
   const peers = peerRegionsOf(stack)
   if (peers && !peers.includes(from))
     throw usageError(
       `--from names ${from}, and the stack ${sanitize(stack.name)} has ${peers.join(', ') || 'no Region'} as its peers`,
-      'See the spelling. If it is meant: deploy the stack with that Region in peerRegions.',
+      'Check the spelling. If the Region is right, deploy the stack with that Region in peerRegions.',
     )
 }
 
 /**
- * The secret in this Region that an id names: by its name, or by its ARN here or in the other Region. One that stands on its
- * own may be half promoted.
+ * The secret in this Region that an id names: by its name, or by its ARN here or in the other Region. The secret may also be a
+ * primary of this Region, as one whose promotion is half done.
  */
 async function findSecretHere(
   calls: SecretCalls,
@@ -119,7 +119,7 @@ async function findSecretHere(
     if (error.name !== 'ResourceNotFoundException') throw error
     throw usageError(
       `there is no secret ${sanitize(id)} in the account ${account}, ${here}`,
-      'See the spelling, --profile and --region. What has no replica here cannot be promoted.',
+      'Check the spelling, --profile and --region. A secret without a replica here cannot be promoted.',
     )
   })
   const { PrimaryRegion: primary = here } = found.secret
@@ -131,6 +131,7 @@ async function findSecretHere(
   return found
 }
 
+/** The name, or the ARN in this Region, of the secret that an id names. @throws CommandError */
 function nameIn(stack: Stack, id: string, from: string | undefined): string {
   const { region: here, account } = placeOf(stack)
   const isParameter = /^(parameter:|arn:[^:]*:ssm:)/.test(id)

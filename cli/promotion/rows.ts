@@ -4,12 +4,12 @@ import type { Context } from '../context.ts'
 import { formatTime, type Output, sanitize } from '../output.ts'
 import { outputOf, type Stack } from '../stack.ts'
 
-/** A credential, and what became of it or would: as a person or a program is told. */
+/** The outcome of a promotion, or of its rehearsal, for one secret, as the command prints it, also with --json. */
 export type PromotionRow = {
   secret: string
   arn: string
   from: string
-  /** `unchanged`: an earlier run promoted it. */
+  /** `unchanged`: an earlier run promoted the secret. */
   outcome: PromotionNote['outcome'] | 'unchanged'
   error?: string
   reason?: string
@@ -25,12 +25,12 @@ export async function promotionTableOf({ clients }: Context, stack: Stack): Prom
   return new PromotionTable(await clients.dynamo(), outputOf(stack, 'PromotionTableName'))
 }
 
-const isWell = ({ outcome }: PromotionRow) =>
+const isSuccess = ({ outcome }: PromotionRow) =>
   outcome === 'promoted' || outcome === 'unchanged' || outcome === 'ready'
 
-/** What is noted, as rows: what is well comes first, so that the rest stands where somebody looks. */
-export function rowsOf(noted: PromotionNote[]): PromotionRow[] {
-  const rows = noted.map(
+/** Turns notes into rows: successes first, so that the failures are at the end, next to the prompt. */
+export function rowsOf(notes: PromotionNote[]): PromotionRow[] {
+  const rows = notes.map(
     ({ credential, name, outcome, error, reason, from, warnings, at, execution }): PromotionRow => {
       const row = { secret: name, arn: credential, from, outcome, warnings, at, execution }
       if (outcome !== 'failed' && outcome !== 'unready') return row
@@ -42,7 +42,7 @@ export function rowsOf(noted: PromotionNote[]): PromotionRow[] {
       }
     },
   )
-  return rows.sort((a, b) => Number(isWell(b)) - Number(isWell(a)) || (a.secret < b.secret ? -1 : 1))
+  return rows.sort((a, b) => Number(isSuccess(b)) - Number(isSuccess(a)) || (a.secret < b.secret ? -1 : 1))
 }
 
 const OUTCOME_MARKS: Record<PromotionRow['outcome'], string> = {
@@ -54,22 +54,23 @@ const OUTCOME_MARKS: Record<PromotionRow['outcome'], string> = {
   unready: 'not ready',
 }
 
-/** A row, and under it what there is to say of it. */
+/** Prints a row, and under it the error, the remedy and the warnings. */
 export function printRow(output: Output, row: PromotionRow): void {
   const { secret, outcome, error, reason, remedy, warnings, at } = row
-  const mark = output.styled(isWell(row) ? 'green' : 'red', OUTCOME_MARKS[outcome])
+  const mark = output.styled(isSuccess(row) ? 'green' : 'red', OUTCOME_MARKS[outcome])
   const earlier = outcome === 'unchanged' ? `, ${formatTime(new Date(at))}` : ''
   output.line(`${mark}  secret:${sanitize(secret)}${earlier}`, 2)
-  const more = [
+  const details = [
     (error || reason) && `${error ?? ''}: ${reason ?? ''}`.replace(/^: |: $/g, ''),
-    outcome === 'begun' && 'the run that began it has not ended it: the same command again goes on',
+    outcome === 'begun' &&
+      'the run that began this secret did not finish it: run the same command again to go on',
     remedy,
     ...warnings.map(warning => `warning: ${warning}`),
   ]
-  for (const line of more) if (line) output.line(`  ${sanitize(line)}`, 2)
+  for (const line of details) if (line) output.line(`  ${sanitize(line)}`, 2)
 }
 
-/** Of what is noted of one kind, what is about these credentials and this Region, as far as they are named. */
+/** The notes of one kind, if given only those about secrets of the Region `from`, and about these ids (ARNs or names). */
 export async function findNoted(
   table: PromotionTable,
   kind: PromotionKind,
@@ -77,7 +78,7 @@ export async function findNoted(
 ): Promise<PromotionNote[]> {
   const all = await table.list(kind)
   return all.filter(
-    noted =>
-      (!from || noted.from === from) && (!ids || ids.includes(noted.credential) || ids.includes(noted.name)),
+    notes =>
+      (!from || notes.from === from) && (!ids || ids.includes(notes.credential) || ids.includes(notes.name)),
   )
 }

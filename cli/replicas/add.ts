@@ -22,7 +22,7 @@ import {
 } from './replicaAction.ts'
 import { waitForReplica } from './waitForReplica.ts'
 
-/** Makes a replica in a Region, after the tags that it is to have. One that is on its way is waited for. */
+/** Sets the tags that a replicated secret needs, then makes a replica in a Region and waits for it, also for one in progress. */
 export const addAction: ReplicaAction = {
   mustBeConfirmed: false,
   setsTags: true,
@@ -33,11 +33,11 @@ export const addAction: ReplicaAction = {
     const home = placeOf(stack).region
     if (secret.DeletedDate)
       throw usageError('it is marked for deletion', 'aws secretsmanager restore-secret keeps it.')
-    const tagged = homeIn(tags)
-    if (tagged !== undefined && tagged !== home)
+    const taggedHome = homeIn(tags)
+    if (taggedHome !== undefined && taggedHome !== home)
       throw usageError(
-        `its tag ${HOME_TAG} says ${sanitize(tagged)}, and this is ${home}`,
-        `Add replicas where its home is. If the tag is wrong, or the secret has moved for good: ${setHomeCommand(found.name, home)}`,
+        `its tag ${HOME_TAG} names ${sanitize(taggedHome)}, and this is ${home}`,
+        `Add replicas in its home Region. If the tag is wrong, or the secret has moved for good: ${setHomeCommand(found.name, home)}`,
       )
     const listed = listedReplica(secret, region)
     const { state } = await lookAtCopy(context, secret, region)
@@ -53,10 +53,10 @@ export const addAction: ReplicaAction = {
       (listed.Status === 'InSync' && state !== 'follows' && state !== 'unseen')
     )
       throw usageError(
-        `it has a replica in ${region} already, which does not follow: ${sanitize(replicaStatusText(listed))}`,
+        `it has a replica in ${region} already, which does not have the current version: ${sanitize(replicaStatusText(listed))}`,
         `${actionCommand('repair', region, found)}.`,
       )
-    return { found, details: ['there is one already; tags are set, and it is waited for'] }
+    return { found, details: ['there is a replica already; tags are set, and the command waits for it'] }
   },
 
   async run(work, found, say) {
@@ -70,15 +70,15 @@ export const addAction: ReplicaAction = {
     }
     if (!listedReplica(secret, region)) await calls.replicate(arn, region, key)
     await clearGivenUp(work, found)
-    const followed = await waitForReplica(context, { calls, arn, region, milliseconds, signal }, say)
-    return resultOfWait(work, found, followed)
+    const waitResult = await waitForReplica(context, { calls, arn, region, milliseconds, signal }, say)
+    return resultOfWait(work, found, waitResult)
   },
 }
 
 /**
- * The tags that a secret with replicas should have and lacks. Whoever holds keyturn:managed may be rotated: so it is set only
- * where this stack rotates already, and never on an admin's secret that is read alone. Replicas have no schedule of the
- * service's, so theirs is kept in a tag.
+ * The tags that a secret with replicas should have and lacks. keyturn:managed allows Keyturn to rotate a secret: so it is set
+ * only if this stack rotates the secret already, and never on an admin's secret that is only read. A replica has no rotation
+ * schedule in Secrets Manager, so the primary's schedule is kept in a tag, for a promotion.
  */
 export function missingReplicaTags({ secret, tags }: FoundSecret, stack: Stack): Tags {
   const isRotated =

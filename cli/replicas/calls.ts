@@ -5,15 +5,19 @@ import type { Context } from '../context.ts'
 import { type FoundSecret, toFoundSecret } from '../credential.ts'
 import { listedReplica } from './copies.ts'
 
-/** Milliseconds from one change to the next: Secrets Manager takes 50 a second, and others need some of these. */
+/**
+ * Milliseconds from one change to the next, which makes twenty a second. Secrets Manager allows fifty for an account and Region,
+ * and leaves the rest for other callers.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
+ */
 const CALL_INTERVAL_MS = 50
 
-/** Whether a key is the service's own, which stands for a replica that was given none. */
+/** Whether a KMS key is aws/secretsmanager, the key of a replica for which none was given. */
 export const isDefaultKey = (key: string) => /(^|:)alias\/aws\/secretsmanager$/.test(key)
 
 /**
- * The calls that change a secret's replicas, and its tags; every one that the command makes is made here, no more than
- * twenty a second. A secret that stands in a replica's way is never overwritten: it may be one that was promoted.
+ * All calls with which the command changes a secret's replicas and tags, at most twenty a second. ForceOverwriteReplicaSecret is
+ * never set: a secret that has the replica's name in the other Region may be one that was promoted.
  */
 export class SecretCalls {
   readonly #client: SecretsManagerClient
@@ -23,32 +27,33 @@ export class SecretCalls {
     this.#client = client
   }
 
+  /** Makes the calls for the context's Region. */
   static async of({ clients }: Context): Promise<SecretCalls> {
     return new SecretCalls(await clients.secrets())
   }
 
-  /** A secret as it is now. */
+  /** Describes a secret. @param SecretId its ARN or name */
   async find(SecretId: string): Promise<FoundSecret> {
     const { DescribeSecretCommand } = await import('@aws-sdk/client-secrets-manager')
     return toFoundSecret(await this.#client.send(new DescribeSecretCommand({ SecretId })))
   }
 
-  /** Begins a replica in a Region, or begins anew with the one that is there. */
+  /** Starts to replicate a secret to a Region, or starts again if it has a replica there. */
   async replicate(SecretId: string, Region: string, key: string | undefined): Promise<void> {
     const { ReplicateSecretToRegionsCommand } = await import('@aws-sdk/client-secrets-manager')
     const AddReplicaRegions = [{ Region, ...(key && !isDefaultKey(key) && { KmsKeyId: key }) }]
-    await this.#turn()
+    await this.#waitForSlot()
     await this.#client.send(new ReplicateSecretToRegionsCommand({ SecretId, AddReplicaRegions }))
   }
 
   /**
-   * Deletes the replica in a Region, at once and for good. Success as well if it is gone though the call failed: the answer
-   * may be lost, and another try is then refused.
+   * Deletes the replica in a Region, at once and for good. If the call fails but the replica is gone, only the answer was lost,
+   * and that is a success.
    */
   async remove(SecretId: string, region: string): Promise<void> {
     const { RemoveRegionsFromReplicationCommand } = await import('@aws-sdk/client-secrets-manager')
     const command = new RemoveRegionsFromReplicationCommand({ SecretId, RemoveReplicaRegions: [region] })
-    await this.#turn()
+    await this.#waitForSlot()
     try {
       await this.#client.send(command)
     } catch (error) {
@@ -57,20 +62,23 @@ export class SecretCalls {
     }
   }
 
+  /** Sets these tags, and leaves the others. */
   async tag(SecretId: string, tags: Tags): Promise<void> {
     const { TagResourceCommand } = await import('@aws-sdk/client-secrets-manager')
     const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
-    await this.#turn()
+    await this.#waitForSlot()
     await this.#client.send(new TagResourceCommand({ SecretId, Tags }))
   }
 
+  /** Removes the tags with these keys. */
   async untag(SecretId: string, ...TagKeys: string[]): Promise<void> {
     const { UntagResourceCommand } = await import('@aws-sdk/client-secrets-manager')
-    await this.#turn()
+    await this.#waitForSlot()
     await this.#client.send(new UntagResourceCommand({ SecretId, TagKeys }))
   }
 
-  async #turn(): Promise<void> {
+  /** Waits until the next change may be made. */
+  async #waitForSlot(): Promise<void> {
     const now = Date.now()
     const at = Math.max(now, this.#next)
     this.#next = at + CALL_INTERVAL_MS

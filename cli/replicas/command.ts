@@ -2,27 +2,27 @@ import { InvalidArgumentError } from 'commander'
 import { type CommandMaker, collectTag, ID_TEXT } from '../commandMaker.ts'
 import type { ReplicasOptions } from './request.ts'
 
-/** `keyturn replicas`, with what it does about them. */
+/** Adds `keyturn replicas`. */
 export function addReplicasCommand({ make, run }: CommandMaker): void {
   make(
     'replicas',
-    'Which secret has copies in other Regions, and whether they have its current version; adds, removes, repairs or gives one up.',
+    'List the replicas of secrets, and whether they have the current version; add, remove, repair or give one up.',
   )
     .argument('[ID]', ID_TEXT)
-    .option('--add <REGION>', 'replicate to this Region, and tag the secret as at home here', parseRegion)
-    .option('--key <KEY>', "with --add: the key there, unless it is to be the service's own")
+    .option('--add <REGION>', "replicate to this Region, and set the secret's home tag", parseRegion)
+    .option('--key <KEY>', 'with --add: the KMS key there (default: aws/secretsmanager)')
     .option('--remove <REGION>', 'delete the replica in this Region, at once', parseRegion)
     .option(
       '--repair <REGION>',
-      'replicate anew to this Region; if that does not help, remove and add',
+      'replicate again to this Region; if that does not help, delete the replica and make a new one',
       parseRegion,
     )
-    .option('--give-up <REGION>', 'have rotations go on without this Region', parseRegion)
-    .option('--ready', 'what the last rehearsal of a promotion found here')
-    .option('--reason <TEXT>', 'with --give-up: why, for whoever looks later')
-    .option('--tag <KEY=VALUE>', 'those with this tag; may be repeated', collectTag)
-    .option('--prefix <TEXT>', 'those whose name begins so')
-    .option('--confirm <REGION>', 'the answer to every question, where nobody can type it')
+    .option('--give-up <REGION>', 'let rotations go on without this Region', parseRegion)
+    .option('--ready', 'show what the last rehearsals of a promotion found here')
+    .option('--reason <TEXT>', 'with --give-up: why, as a note for later')
+    .option('--tag <KEY=VALUE>', 'the secrets with this tag; may be repeated', collectTag)
+    .option('--prefix <TEXT>', 'the secrets whose names begin with this text')
+    .option('--confirm <REGION>', 'confirm every question, for scripts')
     .option(
       '--wait <DURATION>',
       'how long to wait for a replica, such as 90s or 10m (default: 5m)',
@@ -36,7 +36,7 @@ export function addReplicasCommand({ make, run }: CommandMaker): void {
     )
 }
 
-/** A Region, as an option takes it. */
+/** Parses the Region of an option. @throws InvalidArgumentError */
 export function parseRegion(text: string): string {
   if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text))
     throw new InvalidArgumentError('It should be a Region, such as eu-central-1.')

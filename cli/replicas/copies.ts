@@ -6,9 +6,9 @@ import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 
 /**
- * How a secret's copy in another Region stands. `follows`: it has the primary's current version. `behind`: another one.
- * `empty`: there is no such secret there. `alone`: what has its name there is a secret of its own, as after a promotion.
- * `unseen`: its Region could not be asked, and `why` says how.
+ * The state of a secret's copy in another Region. `follows`: it has the primary's current version. `behind`: it has an older
+ * version. `empty`: there is no such secret there. `alone`: the secret of that name there is not a replica of this one, as after
+ * a promotion. `unseen`: the Region could not be asked, and `why` says why.
  */
 export type CopyState = {
   state: 'follows' | 'behind' | 'empty' | 'alone' | 'unseen'
@@ -17,28 +17,30 @@ export type CopyState = {
   version?: string
 }
 
+/** A copy of a secret in another Region, as --json prints it. */
 export type SecretCopy = CopyState & {
+  /** The secret's name. */
   secret: string
-  /** The primary's. */
+  /** The ARN of the primary. */
   arn: string
   region: string
-  /** What Secrets Manager says of it in the primary's Region. */
+  /** The status of the replica by Secrets Manager in the primary's Region. */
   status: string
-  /** Since when a rotation knows that it does not have its value. ISO 8601, UTC. */
+  /** Since when a rotation has known that the copy does not have the secret's current value. ISO 8601, UTC. */
   behindSince?: string
-  /** The day on which it was last read there. */
+  /** The day on which the copy was last read, YYYY-MM-DD. */
   lastRead?: string
-  /** The day on which nothing waited for it any more, and why. */
+  /** The day since which rotations do not wait for the Region any more, and the reason. */
   givenUp?: string
-  /** The Region in which the secret rotates, as its tag says. */
+  /** The home Region in the secret's tag. */
   home: string | null
 }
 
-/** Whether nothing is to be done about a copy of a secret in the Region `here`. */
+/** Whether nothing has to be done about a copy. @param here the Region of the primary */
 export const isCopyWell = ({ state, givenUp, home }: SecretCopy, here: string): boolean =>
   home === here && (state === 'follows' || givenUp !== undefined)
 
-/** The copies of a secret: each Region is asked itself. */
+/** The copies of a secret. The state of each is read in its own Region. */
 export function findCopies(context: Context, secret: DescribeSecretResponse): Promise<SecretCopy[]> {
   const { ARN = '', Name = '', ReplicationStatus = [] } = secret
   const tags = tagsIn(secret.Tags)
@@ -61,20 +63,21 @@ export function findCopies(context: Context, secret: DescribeSecretResponse): Pr
   )
 }
 
-/** What the primary's Region says of a replica, with the service's own reason. */
+/** The status of a replica in words, with Secrets Manager's reason if it is not in sync. */
 export const replicaStatusText = ({ Status, StatusMessage }: ReplicationStatusType): string =>
   `${Status ?? 'unknown'}${StatusMessage && Status !== 'InSync' ? `: ${StatusMessage}` : ''}`
 
+/** The day on which a replica was last read, YYYY-MM-DD; undefined if it never was. */
 export const lastReadDay = ({ LastAccessedDate }: ReplicationStatusType): string | undefined =>
   LastAccessedDate?.toISOString().slice(0, 10)
 
-/** What the primary says of its replica in a Region, if it lists one. */
+/** The primary's entry for its replica in a Region, if it has one. */
 export const listedReplica = (
   { ReplicationStatus = [] }: DescribeSecretResponse,
   region: string,
 ): ReplicationStatusType | undefined => ReplicationStatus.find(({ Region }) => Region === region)
 
-/** Asks a Region how a secret's copy stands. No value is read. */
+/** Asks a Region for the state of a secret's copy. No value is read. */
 export async function lookAtCopy(
   { clients }: Context,
   { ARN = '', Name = '', VersionIdsToStages }: DescribeSecretResponse,
@@ -88,12 +91,12 @@ export async function lookAtCopy(
       return undefined
     })
   try {
-    // A secret that is no copy of this one ends otherwise, and stands in the way all the same.
-    const there = (await describe(arnInRegion(ARN, region))) ?? (await describe(Name))
-    if (!there) return { state: 'empty' }
-    const version = currentVersionIn(there.VersionIdsToStages)
+    // A secret that is not a copy of this one has another ARN (other random characters at its end), so it is found by name.
+    const secretThere = (await describe(arnInRegion(ARN, region))) ?? (await describe(Name))
+    if (!secretThere) return { state: 'empty' }
+    const version = currentVersionIn(secretThere.VersionIdsToStages)
     const state = version === currentVersionIn(VersionIdsToStages) ? 'follows' : 'behind'
-    const isCopy = there.PrimaryRegion !== undefined && there.PrimaryRegion === regionIn(ARN)
+    const isCopy = secretThere.PrimaryRegion !== undefined && secretThere.PrimaryRegion === regionIn(ARN)
     return { state: isCopy ? state : 'alone', ...(version && { version }) }
   } catch (error) {
     return { state: 'unseen', why: whyFailed(error) }

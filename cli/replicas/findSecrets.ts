@@ -9,9 +9,9 @@ import { SecretCalls } from './calls.ts'
 import type { SecretChoice } from './request.ts'
 
 /**
- * The secrets that are meant, by their names. Of several, those are left out that are replicas themselves, that are marked
- * for deletion, or that another service of AWS manages. No value is read.
- * @throws CommandError if there is no secret of the id
+ * Looks up the chosen secrets, sorted by name. When choosing by tags or prefix, secrets are skipped that are replicas themselves,
+ * that are marked for deletion, or that another AWS service manages. No value is read.
+ * @throws CommandError if an id was given and there is no such secret
  */
 export async function findSecrets(
   context: Context,
@@ -42,9 +42,9 @@ export async function findSecrets(
       DeletedDate,
       OwningService,
     } of SecretList) {
-      const has = tagsIn(Tags)
-      const isMeant = Name.startsWith(prefix) && tags.every(([key, value]) => has[key] === value)
-      if (isMeant && PrimaryRegion === region && !DeletedDate && !OwningService) arns.push(ARN)
+      const secretTags = tagsIn(Tags)
+      const isChosen = Name.startsWith(prefix) && tags.every(([key, value]) => secretTags[key] === value)
+      if (isChosen && PrimaryRegion === region && !DeletedDate && !OwningService) arns.push(ARN)
     }
   const calls = await SecretCalls.of(context)
   const found = await mapInBatches(arns, arn => calls.find(arn))

@@ -15,8 +15,8 @@ import {
 } from './replicaAction.ts'
 
 /**
- * Has rotations go on without a Region, by a tag that says since when and why. Also without one that the primary lists no
- * replica in: what was promoted there, or follows another Region, stops rotations until then.
+ * Lets rotations go on without a Region, by a tag with the day and the reason. That Region need not have a replica of this
+ * secret: a secret of the same name that was promoted there stops rotations here as well, until its Region is given up.
  */
 export const giveUpAction: ReplicaAction = {
   mustBeConfirmed: true,
@@ -26,12 +26,12 @@ export const giveUpAction: ReplicaAction = {
     const { region } = work.request
     const listed = listedReplica(found.secret, region)
     if (!listed) return planWithoutReplica(work, found)
-    const before = givenUpIn(found.tags)[region]
+    const givenUpBefore = givenUpIn(found.tags)[region]
     return {
       found,
       details: [
-        `rotation and retirement go on without ${region}: once an old credential is closed, applications there that still get it are refused`,
-        `${sanitize(replicaStatusText(listed))}, ${lastReadText(listed)}${before ? `, given up ${sanitize(before)}` : ''}`,
+        `rotations go on without ${region}: once the old user or password is closed, applications there that still use it are refused`,
+        `${sanitize(replicaStatusText(listed))}, ${lastReadText(listed)}${givenUpBefore ? `, given up ${sanitize(givenUpBefore)}` : ''}`,
       ],
       typed: isReadLately(listed),
     }
@@ -43,12 +43,15 @@ export const giveUpAction: ReplicaAction = {
     return {
       code: EXIT.done,
       result: 'given-up',
-      says: `${region} is given up: nothing waits for it. To take that back: ${takeBackCommand(found, region)}`,
+      says: `${region} is given up: rotations do not wait for it. To undo that: ${undoCommand(found, region)}`,
     }
   },
 }
 
-/** Also where the Region cannot be asked, as one that was lost: the promoted secret gives that up. @throws CommandError */
+/**
+ * Plans to give up a Region in which the primary has no replica: there may be a promoted secret of the same name, or the Region
+ * is lost and cannot be asked. @throws CommandError if the Region has no such secret
+ */
 async function planWithoutReplica(
   { context, stack, request: { region } }: ActionContext,
   found: FoundSecret,
@@ -59,23 +62,27 @@ async function planWithoutReplica(
   const what =
     state === 'unseen'
       ? `it has no replica in ${region}, which cannot be asked`
-      : `it has no replica in ${region}, and there is a secret of that name`
+      : `it has no replica in ${region}, but a secret of that name exists there`
   return {
     found,
     details: [
-      `${what}: rotation and retirement go on here, whatever becomes of one there`,
-      `if that one is of the same origin, only one of the two may rotate: its tag ${HOME_TAG} there should say ${home} as well`,
+      `${what}: rotations go on here, whatever happens to a secret there`,
+      `if that secret was a replica of this one, only one of the two may rotate: its tag ${HOME_TAG} there should name ${home} as well`,
     ],
     typed: true,
   }
 }
 
-const takeBackCommand = (found: FoundSecret, region: string): string =>
+/** The command that undoes giving up a Region. */
+const undoCommand = (found: FoundSecret, region: string): string =>
   listedReplica(found.secret, region)
-    ? `${actionCommand('repair', region, found)}; --add and --remove take it back too`
-    : `aws secretsmanager untag-resource --secret-id ${sanitize(found.name)} --tag-keys ${givenUpTag(region)}; --add takes it back too`
+    ? `${actionCommand('repair', region, found)}; --add and --remove undo it as well`
+    : `aws secretsmanager untag-resource --secret-id ${sanitize(found.name)} --tag-keys ${givenUpTag(region)}; --add undoes it as well`
 
-/** Whether there is something in a Region that can be given up, among many: not what only cannot be asked. */
+/**
+ * Whether a Region has something to give up, for one of many chosen secrets: a replica, or a promoted secret of that name. A
+ * Region that only cannot be asked does not count.
+ */
 export async function canBeGivenUp(
   { context, request: { region } }: Pick<ActionContext, 'context' | 'request'>,
   secret: DescribeSecretResponse,

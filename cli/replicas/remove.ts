@@ -12,26 +12,26 @@ import {
   usageError,
 } from './replicaAction.ts'
 
-/** Deletes a replica. */
+/** Deletes the replica in a Region. */
 export const removeAction: ReplicaAction = {
   mustBeConfirmed: true,
   setsTags: false,
 
   async plan(work, found) {
     const { region } = work.request
-    const { listed, there } = await requireRemovable(work, found)
-    const holds = there.state === 'empty' ? '; there is no such secret there' : ''
+    const { listed, copy } = await requireRemovable(work, found)
+    const emptyText = copy.state === 'empty' ? '; there is no such secret there' : ''
     return {
       found,
       details: [
-        `the replica in ${region} is deleted at once, and cannot be restored${holds}; ${lastReadText(listed)}`,
+        `the replica in ${region} is deleted at once, and cannot be restored${emptyText}; ${lastReadText(listed)}`,
       ],
       typed: isReadLately(listed),
     }
   },
 
   async run(work, { arn }) {
-    // Meanwhile somebody may have promoted it.
+    // Checked again, as the replica may have been promoted while the user was asked.
     const found = await work.calls.find(arn)
     await requireRemovable(work, found)
     await work.calls.remove(arn, work.request.region)
@@ -41,33 +41,39 @@ export const removeAction: ReplicaAction = {
 }
 
 /**
- * A replica that can be deleted without harm to a secret of its own. Whether the service spares one that was promoted is not
- * documented, so a Region that cannot be asked is left alone.
- * @throws CommandError if it cannot
+ * Checks that a replica can be deleted. AWS does not document whether RemoveRegionsFromReplication spares a replica that was
+ * promoted: so nothing is deleted in a Region that has promoted it, or that cannot be asked.
+ * @returns the primary's entry for the replica, and the state of the copy in its Region
+ * @throws CommandError if it cannot be deleted
  */
 export async function requireRemovable(
   { context, request: { region } }: ActionContext,
   found: FoundSecret,
-): Promise<{ listed: ReplicationStatusType; there: CopyState }> {
+): Promise<{ listed: ReplicationStatusType; copy: CopyState }> {
   const listed = listedReplica(found.secret, region)
   if (!listed) throw noReplicaError(found, region)
-  const there = await lookAtCopy(context, found.secret, region)
-  if (there.state === 'alone') throw standsAloneError(found, region)
-  if (there.state === 'unseen')
+  const copy = await lookAtCopy(context, found.secret, region)
+  if (copy.state === 'alone') throw standsAloneError(found, region)
+  if (copy.state === 'unseen')
     throw usageError(
-      `whether it was promoted in ${region} cannot be seen, so nothing is removed: ${there.why}`,
-      `If nothing is to wait for it: ${actionCommand('giveUp', region, found)} --reason TEXT.`,
+      `it is not known whether it was promoted in ${region}, so nothing is removed: ${copy.why}`,
+      `To let rotations go on without it: ${actionCommand('giveUp', region, found)} --reason TEXT.`,
     )
-  return { listed, there }
+  return { listed, copy }
 }
 
-/** Days for which whoever has read a replica may be about to read it again. The service tells the day alone. */
+/** Days after its last read for which a replica counts as in use. */
 const RECENT_READ_DAYS = 30
 
+/**
+ * Whether a replica was read lately. One day is added because LastAccessedDate is a day without a time.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicationStatusType.html
+ */
 export const isReadLately = ({ LastAccessedDate }: ReplicationStatusType): boolean =>
   LastAccessedDate !== undefined &&
   Date.now() - LastAccessedDate.getTime() < (RECENT_READ_DAYS + 1) * 86_400_000
 
+/** When a replica was last read, in words. */
 export function lastReadText(listed: ReplicationStatusType): string {
   const day = lastReadDay(listed)
   return day ? `last read there ${day}` : 'not read there yet'

@@ -18,7 +18,7 @@ import {
 import type { ReplicaRequest } from './request.ts'
 import { waitForReplica, waitUntilRemoved } from './waitForReplica.ts'
 
-/** Replicates anew to a Region that does not follow, with the key that the replica has. Nothing is deleted. */
+/** Replicates a secret again to a Region that lacks the current version, with the replica's key. Nothing is deleted. */
 export const repairAction: ReplicaAction = {
   mustBeConfirmed: false,
   setsTags: false,
@@ -37,15 +37,15 @@ export const repairAction: ReplicaAction = {
     const { arn, secret } = found
     const listed = listedReplica(secret, region)
     const { state } = await lookAtCopy(context, secret, region)
-    const isWell = listed?.Status === 'InSync' && state === 'follows'
-    if (!isWell) await calls.replicate(arn, region, listed?.KmsKeyId)
+    const isInSync = listed?.Status === 'InSync' && state === 'follows'
+    if (!isInSync) await calls.replicate(arn, region, listed?.KmsKeyId)
     await clearGivenUp(work, found)
-    const followed = await waitForReplica(context, { calls, arn, region, milliseconds, signal }, say)
-    return resultOfWait(work, found, followed)
+    const waitResult = await waitForReplica(context, { calls, arn, region, milliseconds, signal }, say)
+    return resultOfWait(work, found, waitResult)
   },
 }
 
-/** What is deleted and made anew, if somebody agrees. */
+/** Deletes a replica that replicating again has not repaired, and makes a new one, if the user confirms that. */
 export const renewAction: ReplicaAction = {
   mustBeConfirmed: true,
   setsTags: false,
@@ -53,22 +53,22 @@ export const renewAction: ReplicaAction = {
   async plan(work, { arn }) {
     const { region } = work.request
     const found = await work.calls.find(arn)
-    const { listed, there } = await requireRemovable(work, found)
+    const { listed, copy } = await requireRemovable(work, found)
     const gap =
-      there.state === 'empty'
+      copy.state === 'empty'
         ? 'there is no such secret there now'
         : `applications in ${region} find no secret until the new one has arrived`
     return {
       found,
       details: [
-        `${sanitize(replicaStatusText(listed))}: replicating again has not mended it. The replica is deleted at once and made anew; ${gap}`,
+        `${sanitize(replicaStatusText(listed))}: replicating again has not repaired it. The replica is deleted at once, and a new one is made; ${gap}`,
         keyText(listed.KmsKeyId, region),
       ],
       typed: true,
     }
   },
 
-  /** Between deleting and making anew nothing stops it: not Ctrl-C either. */
+  /** Nothing stops this between deleting the replica and making the new one, not even Ctrl-C. */
   async run(work, { arn }, say) {
     const { context, calls, request, signal } = work
     const { region, waitMs: milliseconds } = request
@@ -77,7 +77,7 @@ export const renewAction: ReplicaAction = {
     const wait = { calls, arn, region, milliseconds, signal }
     await calls.remove(arn, region)
     say(`removed from ${region}`)
-    // Whatever is the matter with that look, the replica has to come back.
+    // An error of this wait is ignored: the new replica has to be made in any case.
     await waitUntilRemoved(context, wait).catch(() => false)
     await calls.replicate(arn, region, listed.KmsKeyId).catch(error => {
       throw notAddedAgainError(error, found, work.request, listed.KmsKeyId)
@@ -87,6 +87,7 @@ export const renewAction: ReplicaAction = {
   },
 }
 
+/** The error after which applications in the Region find no secret, with the command that makes the replica. */
 function notAddedAgainError(
   cause: unknown,
   found: FoundSecret,
@@ -96,28 +97,28 @@ function notAddedAgainError(
   const { message } = explainError(cause) as Error
   return new CommandError(
     EXIT.failed,
-    `applications in ${region} do not find it now: it was removed there, and could not be added again: ${message}`,
+    `applications in ${region} find no secret now: the replica was deleted, and a new one could not be made: ${message}`,
     `${actionCommand('add', region, found)}${key ? ` --key ${sanitize(key)}` : ''}`,
     cause,
   )
 }
 
-/** Reasons of the service's that a replica made anew would meet as well. */
+/** Words in Secrets Manager's reason for a failure that would fail a new replica as well. */
 const LASTING_FAILURE = /key|permission|denied|authori[sz]|enabled/i
 
 /**
- * Whether deleting a replica and making it anew may help: it hangs though replicated anew; or it failed for a reason that
- * does not lie in the key, the permissions or the Region, as far as the service's words tell, and its old version is there.
+ * Whether it may help to delete a replica and make a new one: it is still in progress after it was replicated again; or it failed
+ * with its old version in place, for a reason that is not its key, permissions or Region, as far as the reason's words show.
  */
-export function mayRenew({ followed, code }: ReplicaOutcome): boolean {
-  if (!followed || code === EXIT.done) return false
-  const { end, status, there } = followed
-  const isThere = there.state === 'behind'
-  if (end === 'late') return isThere || there.state === 'empty'
-  return end === 'failed' && isThere && !isNameTaken(status) && !LASTING_FAILURE.test(status)
+export function mayRenew({ waitResult, code }: ReplicaOutcome): boolean {
+  if (!waitResult || code === EXIT.done) return false
+  const { end, status, there: copy } = waitResult
+  const hasOldVersion = copy.state === 'behind'
+  if (end === 'late') return hasOldVersion || copy.state === 'empty'
+  return end === 'failed' && hasOldVersion && !isNameTaken(status) && !LASTING_FAILURE.test(status)
 }
 
 function keyText(key: string | undefined, region: string): string {
   if (!key || isDefaultKey(key)) return `its key is the service's own in ${region}`
-  return `whether its key works cannot be looked at from here; see before: aws kms describe-key --region ${region} --key-id ${sanitize(key)}`
+  return `it cannot be checked from here whether its key works; check it first: aws kms describe-key --region ${region} --key-id ${sanitize(key)}`
 }

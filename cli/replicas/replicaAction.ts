@@ -9,7 +9,7 @@ import type { SecretCalls } from './calls.ts'
 import { ACTION_FLAGS, type ActionName, type ReplicaRequest } from './request.ts'
 import type { ReplicaWaitResult } from './waitForReplica.ts'
 
-/** What an action works with. */
+/** What an action on replicas gets from the command. */
 export type ActionContext = {
   context: Context
   stack: Stack
@@ -18,103 +18,108 @@ export type ActionContext = {
   signal: AbortSignal
 }
 
-/** What is to be done with one secret: `about` is what whoever confirms it should know. */
+/** What an action is about to do with one secret. */
 export type ReplicaPlan = {
   found: FoundSecret
+  /** What the user should know before confirming, a line each. */
   details: string[]
-  /** Whether the Region's name has to be typed. */
+  /** Whether the user has to type the Region's name to confirm. */
   typed?: boolean
 }
 
-/** How it went with one secret. */
+/** The result of an action for one secret: for --json (`result`), and for the user (`says`, `remedy`). */
 export type ActionResult = { code: ExitCode; result: string; says: string; remedy?: string }
-export type ReplicaOutcome = ActionResult & { found: FoundSecret; followed?: ReplicaWaitResult }
+/** The same with its secret and, if the action waited for the replica, the result of that wait. */
+export type ReplicaOutcome = ActionResult & { found: FoundSecret; waitResult?: ReplicaWaitResult }
 
 /** One action on a secret's replica in a Region. */
 export type ReplicaAction = {
-  /** Whether somebody has to confirm it even for one secret. */
+  /** Whether the user has to confirm the action even for a single secret. For several it is always confirmed. */
   mustBeConfirmed: boolean
-  /** Whether it sets tags of this release. */
+  /** Whether the action sets tags that a stack of an older release would not know. */
   setsTags: boolean
-  /** Looks whether it can be done. @throws CommandError if not; nothing was changed */
+  /** Checks whether the action can be done, and changes nothing. @throws CommandError if not */
   plan(work: ActionContext, found: FoundSecret): Promise<ReplicaPlan>
+  /** Does it. @throws what AWS throws, or CommandError */
   run(
     work: ActionContext,
     found: FoundSecret,
     say: Say,
-  ): Promise<ActionResult & { followed?: ReplicaWaitResult }>
+  ): Promise<ActionResult & { waitResult?: ReplicaWaitResult }>
 }
 
-/** How somebody calls an action on this secret. */
+/** The command that does an action on this secret. */
 export const actionCommand = (action: ActionName, region: string, { name }: FoundSecret): string =>
   `keyturn replicas secret:${sanitize(name)} ${ACTION_FLAGS[action]} ${region}`
 
-/** How somebody has a secret be at home in a Region. */
+/** The command that sets the home Region of a secret, and that is called in that Region. */
 export const setHomeCommand = (name: string, region: string): string =>
   `aws secretsmanager tag-resource --region ${region} --secret-id ${sanitize(name)} --tags Key=${HOME_TAG},Value=${region}`
 
+/** An error about options or secrets that do not allow the action; nothing was changed. */
 export const usageError = (message: string, remedy?: string) => new CommandError(EXIT.usage, message, remedy)
 
-/** What has the secret's name in a Region is a secret of its own. */
+/** The error if the secret of that name in a Region is not a replica of this one. */
 export const standsAloneError = ({ name }: FoundSecret, region: string) =>
   usageError(
     `a secret of its own has that name in ${region}, as after a promotion: it is neither overwritten nor deleted`,
     describeCommand(name, region),
   )
 
+/** The error if the secret has no replica in a Region. */
 export const noReplicaError = (found: FoundSecret, region: string) =>
   usageError(
     `it has no replica in ${region}`,
     `keyturn replicas secret:${sanitize(found.name)} shows those it has; ${actionCommand('add', region, found)} makes one.`,
   )
 
-/** A Region that was given up is waited for again as soon as somebody works on its replica. */
+/** Removes the tag of a Region that was given up: from now on rotations wait for its replica again. */
 export async function clearGivenUp(
   { calls, request }: ActionContext,
   { arn, tags }: FoundSecret,
 ): Promise<void> {
-  const tag = givenUpTag(request.region)
-  if (tag in tags) await calls.untag(arn, tag)
+  const givenUpTagKey = givenUpTag(request.region)
+  if (givenUpTagKey in tags) await calls.untag(arn, givenUpTagKey)
 }
 
-/** What the end of a wait says. */
+/** Turns the result of a wait for a replica into the result of the action. */
 export function resultOfWait(
   { request: { region, waitMs } }: ActionContext,
   found: FoundSecret,
-  followed: ReplicaWaitResult,
-): ActionResult & { followed: ReplicaWaitResult } {
-  const { end, status, there } = followed
-  const shows = `keyturn replicas secret:${sanitize(found.name)} shows how it goes; if it stays so: ${actionCommand('repair', region, found)}.`
-  const older = there.state === 'behind' ? '; applications there get an older version' : ''
-  const told: Record<ReplicaWaitResult['end'], ActionResult> = {
+  waitResult: ReplicaWaitResult,
+): ActionResult & { waitResult: ReplicaWaitResult } {
+  const { end, status, there } = waitResult
+  const shownByText = `keyturn replicas secret:${sanitize(found.name)} shows the progress; if it stays like that: ${actionCommand('repair', region, found)}.`
+  const olderText = there.state === 'behind' ? '; applications there get an older version' : ''
+  const results: Record<ReplicaWaitResult['end'], ActionResult> = {
     follows: { code: EXIT.done, result: 'follows', says: `${region} has the current version` },
     unseen: {
       ...{ code: EXIT.findings, result: 'unseen' },
-      says: `InSync in ${region}, which cannot be asked for the version: ${there.why}`,
+      says: `InSync in ${region}, but that Region cannot be asked for the version: ${there.why}`,
     },
     failed: {
-      ...{ code: EXIT.failed, result: 'failed', says: `${status} in ${region}${older}` },
+      ...{ code: EXIT.failed, result: 'failed', says: `${status} in ${region}${olderText}` },
       remedy: remedyFor(status, found, region),
     },
     late: {
-      ...{ code: EXIT.stopped, result: 'late', remedy: shows },
-      says: `${status} in ${region} after ${waitMs / 1000} s${older}; it goes on`,
+      ...{ code: EXIT.stopped, result: 'late', remedy: shownByText },
+      says: `${status} in ${region} after ${waitMs / 1000} s${olderText}; the replication goes on`,
     },
     stopped: {
-      ...{ code: EXIT.stopped, result: 'not-watched', remedy: shows },
-      says: `${status} in ${region}, and not looked at any more; it goes on`,
+      ...{ code: EXIT.stopped, result: 'not-watched', remedy: shownByText },
+      says: `${status} in ${region}; stopped waiting, and the replication goes on`,
     },
   }
-  return { ...told[end], followed }
+  return { ...results[end], waitResult }
 }
 
-/** Something else has the name there. */
+/** Whether a replica failed because another secret has its name in the Region, by Secrets Manager's reason. */
 export const isNameTaken = (status: string) => /already exists/i.test(status)
 
 const remedyFor = (status: string, found: FoundSecret, region: string) =>
   isNameTaken(status)
-    ? `What stands there may be a secret that was promoted, and is never overwritten. ${describeCommand(found.name, region)}`
-    : `Mend what the message names, then: ${actionCommand('repair', region, found)}.`
+    ? `The secret there may have been promoted, and is never overwritten. ${describeCommand(found.name, region)}`
+    : `Repair the cause in the message, then: ${actionCommand('repair', region, found)}.`
 
 const describeCommand = (name: string, region: string) =>
-  `Look at it: aws secretsmanager describe-secret --region ${region} --secret-id ${sanitize(name)}; keep it unless you know that nobody reads it.`
+  `See aws secretsmanager describe-secret --region ${region} --secret-id ${sanitize(name)}; keep it unless you know that no application reads it.`

@@ -2,7 +2,7 @@ import { CommandError, EXIT } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { ALLOWED_CHARACTERS_TEXT, forbiddenCharacterIn, MAX_TAG_VALUE_LENGTH } from '../tagValue.ts'
 
-/** The options of `keyturn replicas`, as they are given. */
+/** The options of `keyturn replicas`, as the command line gave them. */
 export type ReplicasOptions = {
   add?: string
   remove?: string
@@ -18,26 +18,27 @@ export type ReplicasOptions = {
   prefix?: string
 }
 
-/** Which secrets are meant: one by its id, or those that have the tags and the beginning of the name. */
+/** The chosen secrets: one by its id, or all that have these tags and whose name begins with the prefix. */
 export type SecretChoice = { id: string } | { tags: [key: string, value: string][]; prefix: string }
 
+/** An action on the replicas in one Region. */
 export type ActionName = 'add' | 'remove' | 'repair' | 'giveUp'
 
-/** What is to be done about the replicas in one Region. */
+/** An action that the options ask for, and its settings. */
 export type ReplicaRequest = {
   action: ActionName
   region: string
   chosen: SecretChoice
   key: string | undefined
   reason: string
-  /** Whether --confirm names the Region, which is the answer to every question. */
+  /** Whether --confirm was given, which confirms every question. */
   isConfirmed: boolean
-  /** For how many milliseconds a replica is waited for. */
+  /** How long the action waits for a replica, in milliseconds. */
   waitMs: number
 }
 
 const DEFAULT_WAIT_MS = 300_000
-/** What is not there after this may hang, and not only be on its way. */
+/** The shortest wait after which a replica that is still in progress counts as stuck. */
 const MIN_REPAIR_WAIT_MS = 60_000
 
 /** The options that ask for an action. */
@@ -49,7 +50,7 @@ export const ACTION_FLAGS: Record<ActionName, string> = {
 }
 const ACTION_NAMES = Object.keys(ACTION_FLAGS) as ActionName[]
 
-/** What belongs to some actions alone. */
+/** The options that only some actions have. */
 const OPTION_ACTIONS: { option: 'key' | 'reason' | 'confirm' | 'wait'; of: ActionName[] }[] = [
   { option: 'key', of: ['add'] },
   { option: 'reason', of: ['giveUp'] },
@@ -57,39 +58,39 @@ const OPTION_ACTIONS: { option: 'key' | 'reason' | 'confirm' | 'wait'; of: Actio
   { option: 'confirm', of: ACTION_NAMES },
 ]
 
-/** Which secrets the options mean; undefined if they leave that open. @throws CommandError if they say it twice */
+/** The secrets that the options choose; undefined if none are chosen. @throws CommandError for an ID with --tag or --prefix */
 export function choiceOf(
   id: string | undefined,
   { tag = [], prefix }: ReplicasOptions,
 ): SecretChoice | undefined {
-  const many = tag.length > 0 || prefix !== undefined
-  if (id !== undefined && many)
+  const choosesMany = tag.length > 0 || prefix !== undefined
+  if (id !== undefined && choosesMany)
     throw usageError(
       'an ID was given, and --tag or --prefix too',
       'Name one secret, or choose several, not both.',
     )
   if (id !== undefined) return { id }
-  return many ? { tags: tag, prefix: prefix ?? '' } : undefined
+  return choosesMany ? { tags: tag, prefix: prefix ?? '' } : undefined
 }
 
-/** Whether they ask for what rehearsals have found. @throws CommandError if they ask for something else too */
+/** Whether the options ask for --ready. @throws CommandError if another option was given too */
 export function asksForReadiness({ ready, ...others }: ReplicasOptions): boolean {
   if (!ready) return false
   const [other] = Object.keys(others)
   if (other === undefined) return true
   throw usageError(
     `--ready was given, and --${other === 'giveUp' ? 'give-up' : other} too`,
-    'It looks alone: at one secret, by its ID, or at all.',
+    '--ready takes no other option; it shows all secrets, or one by its ID.',
   )
 }
 
-/** What the options ask to be done; undefined if it is to look alone. @throws CommandError if they do not fit together */
+/** The action that the options ask for; undefined if they only ask for the list. @throws CommandError if they contradict */
 export function parseRequest(id: string | undefined, options: ReplicasOptions): ReplicaRequest | undefined {
-  const asked = ACTION_NAMES.filter(action => options[action] !== undefined)
-  const [action] = asked
-  if (asked.length > 1)
+  const actions = ACTION_NAMES.filter(action => options[action] !== undefined)
+  const [action] = actions
+  if (actions.length > 1)
     throw usageError(
-      `${asked.map(each => ACTION_FLAGS[each]).join(' and ')} were given`,
+      `${actions.map(each => ACTION_FLAGS[each]).join(' and ')} were given`,
       'Give one action at a time, and the next when it is done.',
     )
   for (const { option, of } of OPTION_ACTIONS)
@@ -100,7 +101,7 @@ export function parseRequest(id: string | undefined, options: ReplicasOptions): 
       )
   if (action === 'repair' && options.wait !== undefined && options.wait < MIN_REPAIR_WAIT_MS)
     throw usageError(
-      '--repair waits a minute at least: before that nothing tells a replica that hangs from one on its way',
+      '--repair waits at least a minute: before that, a stuck replica looks like one in progress',
       'Leave --wait out, or give 1m or more.',
     )
   const chosen = choiceOf(id, options)
@@ -120,7 +121,7 @@ export function parseRequest(id: string | undefined, options: ReplicasOptions): 
   return { action, region, chosen, key, reason, isConfirmed: confirm !== undefined, waitMs: wait }
 }
 
-/** How long a reason may be, with a day before it. */
+/** Characters of a reason at most: the tag's value also has a day before it. */
 const MAX_REASON_LENGTH = MAX_TAG_VALUE_LENGTH - '2026-11-29 '.length
 
 function reasonOf(action: ActionName, { reason }: ReplicasOptions): string {
@@ -129,7 +130,7 @@ function reasonOf(action: ActionName, { reason }: ReplicasOptions): string {
   if (!text)
     throw usageError(
       '--give-up was given without a reason',
-      'Say why, for whoever looks later: --reason "the Region is down".',
+      'Give the reason, as a note for later: --reason "the Region is down".',
     )
   const character = forbiddenCharacterIn(text)
   if (character !== undefined)
@@ -140,7 +141,7 @@ function reasonOf(action: ActionName, { reason }: ReplicasOptions): string {
   if (text.length > MAX_REASON_LENGTH)
     throw usageError(
       `--reason has ${text.length} characters, and a tag has room for ${MAX_REASON_LENGTH}`,
-      'Say it in fewer words.',
+      'Shorten it.',
     )
   return text
 }

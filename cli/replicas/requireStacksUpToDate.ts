@@ -6,10 +6,10 @@ import { findStacks, type Stack } from '../stack.ts'
 import { ownVersion } from '../version.ts'
 
 /**
- * Sees to it that every stack that may meet the tags of this release knows them: an older one refuses a credential that has
- * a tag it does not know. So the stack has to be of the command's version, and those in the other Regions not older, as a
- * replica that is promoted takes its tags along.
- * @returns what is to be known of Regions that could not be asked
+ * Checks, before tags of this release are set, that every stack that may read the tags knows them: an older stack refuses a
+ * credential with a tag it does not know. So this stack must have the command's version, and those in the other Regions must not
+ * be older, because a replica that is promoted keeps its tags.
+ * @returns a note about each Region that could not be asked
  * @throws CommandError if a stack has to be deployed first
  */
 export async function requireStacksUpToDate(
@@ -17,34 +17,40 @@ export async function requireStacksUpToDate(
   stack: Stack,
   regions: string[],
 ): Promise<string[]> {
-  const own = ownVersion()
-  if (stack.version !== own)
+  const commandVersion = ownVersion()
+  if (stack.version !== commandVersion)
     throw new CommandError(
       EXIT.usage,
-      `the stack ${stack.name} is of Keyturn ${sanitize(stack.version)}, and this command of ${own}: nothing was changed`,
-      isOlder(stack.version, own)
-        ? `It may refuse the new tags. Deploy it first: npx serverless deploy --stage ${sanitize(stack.stage)}.`
+      `the stack ${stack.name} has Keyturn ${sanitize(stack.version)}, and this command is of ${commandVersion}: nothing was changed`,
+      isOlder(stack.version, commandVersion)
+        ? `The stack may refuse the new tags. Deploy it first: npx serverless deploy --stage ${sanitize(stack.stage)}.`
         : `Install the command of Keyturn ${sanitize(stack.version)}.`,
     )
-  const notes = await Promise.all(regions.map(region => checkStacksIn(context, region, own)))
+  const notes = await Promise.all(regions.map(region => checkStacksIn(context, region, commandVersion)))
   return notes.flatMap(note => note ?? [])
 }
 
-async function checkStacksIn(context: Context, region: string, own: string): Promise<string | undefined> {
+/** Checks the stacks in one Region. @returns a note if the Region could not be asked. @throws CommandError */
+async function checkStacksIn(
+  context: Context,
+  region: string,
+  commandVersion: string,
+): Promise<string | undefined> {
   const stacks = await findStacks({ ...context, clients: context.clients.forRegion(region) }).catch(error => {
-    const told = explainError(error)
-    if (told instanceof CommandError) return told
+    const explained = explainError(error)
+    if (explained instanceof CommandError) return explained
     throw error
   })
   if (stacks instanceof CommandError)
-    return `Whether ${region} has a stack of an older Keyturn could not be asked (${stacks.message}): such a stack would refuse the tags of a secret that is promoted there.`
-  const old = stacks.find(({ version }) => isOlder(version, own))
-  if (!old) return undefined
+    return `It is not known whether ${region} has a stack of an older Keyturn (${stacks.message}): such a stack would refuse the tags of a secret that is promoted there.`
+  const olderStack = stacks.find(({ version }) => isOlder(version, commandVersion))
+  if (!olderStack) return undefined
   throw new CommandError(
     EXIT.usage,
-    `the stack ${sanitize(old.name)} in ${region} is of Keyturn ${sanitize(old.version) || 'before 0.1.0'}: nothing was changed`,
-    `It would refuse the tags of a secret that is promoted there. Deploy Keyturn ${own} in ${region} first.`,
+    `the stack ${sanitize(olderStack.name)} in ${region} has Keyturn ${sanitize(olderStack.version) || 'before 0.1.0'}: nothing was changed`,
+    `The stack would refuse the tags of a secret that is promoted there. Deploy Keyturn ${commandVersion} in ${region} first.`,
   )
 }
 
-const isOlder = (version: string, than: string) => version.localeCompare(than, 'en', { numeric: true }) < 0
+const isOlder = (version: string, otherVersion: string) =>
+  version.localeCompare(otherVersion, 'en', { numeric: true }) < 0

@@ -27,6 +27,7 @@ import {
 import { ACTION_FLAGS, type ActionName, type ReplicaRequest } from './request.ts'
 import { requireStacksUpToDate } from './requireStacksUpToDate.ts'
 
+/** The code of each action. */
 const replicaActions: Record<ActionName, ReplicaAction> = {
   add: addAction,
   remove: removeAction,
@@ -34,7 +35,7 @@ const replicaActions: Record<ActionName, ReplicaAction> = {
   giveUp: giveUpAction,
 }
 
-/** Does what was asked for with the replicas in one Region, after a question where it needs one. */
+/** Runs an action on the replicas of the chosen secrets in one Region, after the user has confirmed it where that is needed. */
 export async function runReplicaAction(
   context: Context,
   stack: Stack,
@@ -61,34 +62,41 @@ export async function runReplicaAction(
   const planned = await planAll(work, replicaActions[action], found)
   if (planned.plans.length && (replicaActions[action].mustBeConfirmed || 'tags' in request.chosen))
     await confirmPlans(work, planned)
-  const going = { ...work, signal: listenForInterrupt() }
-  let outcomes = [...planned.refusals, ...(await runAll(going, replicaActions[action], planned.plans))]
-  if (action === 'repair') outcomes = await renewHanging(going, outcomes)
+  const interruptibleWork = { ...work, signal: listenForInterrupt() }
+  let outcomes = [
+    ...planned.refusals,
+    ...(await runAll(interruptibleWork, replicaActions[action], planned.plans)),
+  ]
+  if (action === 'repair') outcomes = await renewStuck(interruptibleWork, outcomes)
   report(context, request, outcomes, notes)
   return worstExitCode(outcomes.map(({ code }) => code))
 }
 
-/** What is chosen, as far as it has a replica there, or as it is to get one. */
+/**
+ * The chosen secrets. When several are chosen, only those to which the action applies: for `add` all, for `giveUp` those with
+ * something to give up, else those with a replica in the Region. @throws CommandError if there are none
+ */
 async function findTargets(context: Context, stack: Stack, request: ReplicaRequest): Promise<FoundSecret[]> {
   const { action, region, chosen } = request
   const all = await findSecrets(context, stack, chosen)
   if ('id' in chosen) return all
-  const amongMany = async (all: FoundSecret[]) => {
+  const eligibleOf = async (all: FoundSecret[]) => {
     if (action === 'add') return all
     if (action !== 'giveUp') return all.filter(({ secret }) => listedReplica(secret, region))
-    const there = await mapInBatches(all, ({ secret }) => canBeGivenUp({ context, request }, secret))
-    return all.filter((_, n) => there[n])
+    const canGiveUp = await mapInBatches(all, ({ secret }) => canBeGivenUp({ context, request }, secret))
+    return all.filter((_, n) => canGiveUp[n])
   }
-  const targets = await amongMany(all)
+  const targets = await eligibleOf(all)
   if (targets.length) return targets
   throw usageError(
     all.length ? `none of the ${all.length} secrets has a replica in ${region}` : 'there is no such secret',
     all.length
-      ? 'keyturn replicas with the same --tag and --prefix shows those they have.'
-      : 'See --tag and --prefix; a secret needs every tag, and names are case-sensitive.',
+      ? 'keyturn replicas with the same --tag and --prefix shows the replicas that they have.'
+      : 'Check --tag and --prefix; a secret needs every tag, and names are case-sensitive.',
   )
 }
 
+/** The Regions of these secrets' replicas, and `region`. */
 const regionsOf = (found: FoundSecret[], region: string): string[] => {
   const listed = found.flatMap(({ secret }) =>
     (secret.ReplicationStatus ?? []).map(each => each.Region ?? ''),
@@ -98,14 +106,16 @@ const regionsOf = (found: FoundSecret[], region: string): string[] => {
 
 type PlannedActions = { plans: ReplicaPlan[]; refusals: ReplicaOutcome[] }
 
-/** What can be done, and what cannot. */
+/** Plans the action for each secret. `refusals` are the secrets for which it cannot be done. */
 async function planAll(
   work: ActionContext,
   { plan }: ReplicaAction,
   found: FoundSecret[],
 ): Promise<PlannedActions> {
-  const planned = await mapInBatches(found, one =>
-    plan(work, one).catch((error): ReplicaOutcome => ({ ...resultOfError(error, 'refused'), found: one })),
+  const planned = await mapInBatches(found, runOne =>
+    plan(work, runOne).catch(
+      (error): ReplicaOutcome => ({ ...resultOfError(error, 'refused'), found: runOne }),
+    ),
   )
   const isRefusal = (each: ReplicaPlan | ReplicaOutcome): each is ReplicaOutcome => 'code' in each
   return {
@@ -119,22 +129,22 @@ async function confirmPlans(
   { plans, refusals }: PlannedActions,
 ): Promise<void> {
   const { action, region, isConfirmed, chosen } = request
-  const many = 'tags' in chosen
+  const choosesMany = 'tags' in chosen
   const about = [
     `${ACTION_FLAGS[action]} ${region}: ${plans.length} ${plans.length === 1 ? 'secret' : 'secrets'}`,
     ...plans.flatMap(plan => linesOf(plan)),
     ...refusals.map(({ found, says }) => `  not ${sanitize(found.name)}: ${says}`),
   ]
-  const word = many || plans.some(({ typed }) => typed) ? { word: region } : {}
+  const word = choosesMany || plans.some(({ typed }) => typed) ? { word: region } : {}
   await confirm(context, { details: about, ...word, flag: `--confirm ${region}`, isConfirmed })
 }
 
 const linesOf = ({ found, details }: ReplicaPlan): string[] => [
   `  secret:${sanitize(found.name)}`,
-  ...details.map(line => `    ${line}`),
+  ...details.map(printLine => `    ${printLine}`),
 ]
 
-/** Some at a time; what goes wrong with one does not stop the others. Ctrl-C has none begin that has not begun. */
+/** Runs the plans, some at a time. A failure of one does not stop the others; after Ctrl-C no other begins. */
 function runAll(
   work: ActionContext,
   { run }: ReplicaAction,
@@ -144,18 +154,18 @@ function runAll(
   const progress = (count: number, all: number) => {
     if (output.isInteractive && !json && count < all) output.progress(`${count} of ${all}`)
   }
-  const one = async ({ found }: ReplicaPlan): Promise<ReplicaOutcome> => {
+  const runOne = async ({ found }: ReplicaPlan): Promise<ReplicaOutcome> => {
     if (work.signal.aborted) return { ...NOT_BEGUN, found }
-    const line = (text: string) => {
+    const printLine = (text: string) => {
       if (!json)
         output.line(`${new Date().toISOString().slice(11, 19)} ${sanitize(found.name)}: ${sanitize(text)}`, 2)
     }
-    const say: Say = plans.length === 1 ? line : () => {}
-    const told = await run(work, found, say).catch(error => resultOfError(error, 'failed'))
-    if (told.code === EXIT.done) line(told.says)
-    return { ...told, found }
+    const say: Say = plans.length === 1 ? printLine : () => {}
+    const result = await run(work, found, say).catch(error => resultOfError(error, 'failed'))
+    if (result.code === EXIT.done) printLine(result.says)
+    return { ...result, found }
   }
-  return mapInBatches(plans, one, progress)
+  return mapInBatches(plans, runOne, progress)
 }
 
 const NOT_BEGUN: ActionResult = {
@@ -163,35 +173,35 @@ const NOT_BEGUN: ActionResult = {
   says: 'not begun, as it was stopped before: nothing was changed',
 }
 
-/** Asks about those that replicating again has not mended, and makes them anew if that is confirmed. */
-async function renewHanging(work: ActionContext, outcomes: ReplicaOutcome[]): Promise<ReplicaOutcome[]> {
+/** Offers to delete and make again the replicas that replicating again has not repaired, and does so if that is confirmed. */
+async function renewStuck(work: ActionContext, outcomes: ReplicaOutcome[]): Promise<ReplicaOutcome[]> {
   const { context, request, signal } = work
-  const hanging = outcomes.filter(mayRenew)
-  if (!hanging.length || signal.aborted) return outcomes
+  const stuck = outcomes.filter(mayRenew)
+  if (!stuck.length || signal.aborted) return outcomes
   const { region } = request
-  const left = (why: string) =>
+  const withRenewRemedy = (why: string) =>
     outcomes.map(outcome =>
-      hanging.includes(outcome)
+      stuck.includes(outcome)
         ? {
             ...outcome,
-            remedy: `${why}Removing it and adding it again may help: ${actionCommand('repair', region, outcome.found)} --confirm ${region}, for a time without the secret there.`,
+            remedy: `${why}Deleting the replica and making a new one may help: ${actionCommand('repair', region, outcome.found)} --confirm ${region}; until the new one is there, that Region has no such secret.`,
           }
         : outcome,
     )
-  if (!request.isConfirmed && !canAsk(context)) return left('')
+  if (!request.isConfirmed && !canAsk(context)) return withRenewRemedy('')
   const planned = await planAll(
     work,
     renewAction,
-    hanging.map(({ found }) => found),
+    stuck.map(({ found }) => found),
   )
   try {
     if (planned.plans.length) await confirmPlans(work, planned)
   } catch (error) {
-    if (error instanceof CommandError) return left('It was not confirmed. ')
+    if (error instanceof CommandError) return withRenewRemedy('That was not confirmed. ')
     throw error
   }
-  const anew = [...planned.refusals, ...(await runAll(work, renewAction, planned.plans))]
-  return outcomes.map(outcome => anew.find(({ found }) => found.arn === outcome.found.arn) ?? outcome)
+  const renewed = [...planned.refusals, ...(await runAll(work, renewAction, planned.plans))]
+  return outcomes.map(outcome => renewed.find(({ found }) => found.arn === outcome.found.arn) ?? outcome)
 }
 
 const resultOfError = (error: unknown, result: string): ActionResult => ({ ...explainFailure(error), result })
@@ -204,9 +214,9 @@ function report(
 ): void {
   const { action, region } = request
   if (json) {
-    const secrets = outcomes.map(({ code, found, followed: _, ...told }) => ({
+    const secrets = outcomes.map(({ code, found, waitResult: _, ...result }) => ({
       secret: found.name,
-      ...told,
+      ...result,
       exitCode: code,
     }))
     output.json({ action: ACTION_FLAGS[action].slice(2), region, notes, secrets })

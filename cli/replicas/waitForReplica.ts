@@ -5,9 +5,9 @@ import type { SecretCalls } from './calls.ts'
 import { type CopyState, listedReplica, lookAtCopy, replicaStatusText } from './copies.ts'
 
 /**
- * How the wait for a replica ended. `follows`: the Region has the current version. `unseen`: it is InSync, and its Region
- * could not be asked for the version. `failed`: Secrets Manager says so. `late`: the time was over. `stopped`: somebody
- * did not want to wait on. `status` is the service's word.
+ * How the wait for a replica ended. `follows`: the Region has the current version. `unseen`: the replica's status is InSync, but
+ * its Region could not be asked for the version. `failed`: its status is Failed. `late`: the time was over. `stopped`: the user
+ * stopped the wait. `status` is the replica's last status, and `there` the state of the copy in its Region.
  */
 export type ReplicaWaitResult = {
   end: 'follows' | 'unseen' | 'failed' | 'late' | 'stopped'
@@ -15,6 +15,7 @@ export type ReplicaWaitResult = {
   there: CopyState
 }
 
+/** What to wait for: the replica of the secret `arn` in `region`, for so many milliseconds. */
 export type ReplicaWait = {
   calls: SecretCalls
   arn: string
@@ -23,12 +24,14 @@ export type ReplicaWait = {
   signal: AbortSignal
 }
 
-/** Milliseconds between looks: at first, and in the end. */
-const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [500, 5000]
+/** Milliseconds between the first two polls; each interval is longer than the one before. */
+const FIRST_INTERVAL_MS = 500
+/** Milliseconds between two polls at most. */
+const LONGEST_INTERVAL_MS = 5000
 
 /**
- * Waits until a replica that was just begun has what is current. Right after the call the status may be that of before, so
- * InSync has to come with the version, and Failed has to be seen twice.
+ * Waits until a replica has the secret's current version. Right after the call that makes it, Secrets Manager may still return
+ * the old status: so InSync counts only together with the version, and Failed only if it is seen twice.
  */
 export async function waitForReplica(
   context: Context,
@@ -37,27 +40,27 @@ export async function waitForReplica(
 ): Promise<ReplicaWaitResult> {
   const { calls, arn, region, milliseconds, signal } = wait
   const until = Date.now() + milliseconds
-  let [before, failed, pause] = ['', 0, FIRST_PAUSE_MS]
+  let [lastStatus, failedCount, interval] = ['', 0, FIRST_INTERVAL_MS]
   for (;;) {
     const { secret } = await calls.find(arn)
     const replica = listedReplica(secret, region) ?? {}
     const status = replicaStatusText(replica)
     const there = await lookAtCopy(context, secret, region)
-    if (status !== before) say(`${status} in ${region}`)
-    before = status
-    const seen = { status, there }
-    failed = replica.Status === 'Failed' ? failed + 1 : 0
-    if (failed > 1) return { end: 'failed', ...seen }
-    if (replica.Status === 'InSync' && there.state === 'follows') return { end: 'follows', ...seen }
-    if (replica.Status === 'InSync' && there.state === 'unseen') return { end: 'unseen', ...seen }
-    if (signal.aborted) return { end: 'stopped', ...seen }
-    if (Date.now() >= until) return { end: failed ? 'failed' : 'late', ...seen }
-    await sleep(pause, undefined, { signal }).catch(() => {})
-    pause = Math.min(pause * 1.5, LONGEST_PAUSE_MS)
+    if (status !== lastStatus) say(`${status} in ${region}`)
+    lastStatus = status
+    const observed = { status, there }
+    failedCount = replica.Status === 'Failed' ? failedCount + 1 : 0
+    if (failedCount > 1) return { end: 'failed', ...observed }
+    if (replica.Status === 'InSync' && there.state === 'follows') return { end: 'follows', ...observed }
+    if (replica.Status === 'InSync' && there.state === 'unseen') return { end: 'unseen', ...observed }
+    if (signal.aborted) return { end: 'stopped', ...observed }
+    if (Date.now() >= until) return { end: failedCount ? 'failed' : 'late', ...observed }
+    await sleep(interval, undefined, { signal }).catch(() => {})
+    interval = Math.min(interval * 1.5, LONGEST_INTERVAL_MS)
   }
 }
 
-/** Waits until a Region has no such secret any more. @returns whether it has none */
+/** Waits up to a minute until a Region does not have the secret any more. @returns whether that is so */
 export async function waitUntilRemoved(
   context: Context,
   { calls, arn, region }: ReplicaWait,
@@ -68,6 +71,6 @@ export async function waitUntilRemoved(
     const { state } = await lookAtCopy(context, secret, region)
     if (state === 'empty' && !listedReplica(secret, region)) return true
     if (Date.now() >= until) return false
-    await sleep(FIRST_PAUSE_MS)
+    await sleep(FIRST_INTERVAL_MS)
   }
 }
