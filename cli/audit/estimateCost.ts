@@ -9,9 +9,10 @@ import { readPrices } from '../cost/prices.ts'
 import type { Output } from '../output.ts'
 
 /**
- * What an audited fleet costs a month, by the prices in a file or by Keyturn's own. Where they lack a Region there is no bill, and
- * that is said: an audit is not to fail for it.
- * @throws CommandError if the file holds no prices
+ * What the audited credentials and the stack cost a month.
+ * @param file a file of prices; undefined: the prices that Keyturn comes with
+ * @returns undefined if the prices lack a Region: then a note says so, as an audit should not fail for that
+ * @throws CommandError if the file has no valid prices
  */
 export async function estimateCost(
   output: Output,

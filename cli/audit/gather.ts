@@ -7,23 +7,27 @@ import { placeOf, type Stack } from '../stack.ts'
 import { Journal } from './journal.ts'
 import { AuditProgress } from './progress.ts'
 
+/** What to gather, and where to keep the journal. */
 export type GatherOptions = {
-  /** The journal of an audit that was stopped. */
+  /** The journal of an audit that was interrupted. */
   resume?: string | undefined
-  /** Where the journal is kept, and stays; without it in a folder of its own, which goes with it as soon as it is closed. */
+  /** A file for the journal, which stays. Without it the journal is in a temporary folder, which is removed in the end. */
   journal?: string | undefined
-  /** Regions beside those of the stack and its peers. */
+  /** Regions in addition to those of the stack and its peers. */
   regions?: string[] | undefined
+  /** How far back and how long CloudTrail is asked for reads; undefined: it is not asked. */
   reads?: SweepLimits | undefined
+  /** Limits the calls a second; a test passes its own. */
   pace?: RateLimiter
 }
 
-/** The facts, and what ends their journal once they have become a report. */
+/** The facts, and their journal, which is to be closed once the report is written. */
 export type GatheredFacts = { facts: Facts; journal: Journal }
 
 /**
- * Gathers what an audit judges by, says how far it is, and keeps what it has found so that it can go on.
- * @throws CommandError if the journal is none of this audit; what AWS answers to the first call; what ends every audit
+ * Gathers the facts of an audit, shows the progress, and keeps every answer in the journal, so that an interrupted audit can go
+ * on. Ctrl-C ends the process.
+ * @throws CommandError if the journal is of another audit; what AWS throws, if that ends every audit
  */
 export async function gatherFacts(
   context: Context,
@@ -44,19 +48,19 @@ export async function gatherFacts(
   }
   const journal = options.resume ? Journal.resume(options.resume, head) : Journal.begin(head, options.journal)
   output.note(
-    `What is found is kept in ${journal.path}: if this is stopped, go on with --resume and that file.`,
+    `The answers are kept in ${journal.path}: to go on after an interruption, use --resume with that file.`,
   )
-  const shown = new AuditProgress(output)
+  const auditProgress = new AuditProgress(output)
   const stop = () => {
-    output.note(`Stopped. To go on: the same command, with --resume ${journal.path}`)
+    output.note(`Stopped. To go on, run the same command with --resume ${journal.path}`)
     process.exit(130)
   }
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
   try {
     const facts = await collectFacts(clients, {
       ...{ account, stage, region, regions, reads, pace, units: journal },
-      onPlan: plan => shown.showPlan(plan),
-      onProgress: progress => shown.showProgress(progress),
+      onPlan: plan => auditProgress.showPlan(plan),
+      onProgress: progress => auditProgress.showProgress(progress),
     })
     return { facts, journal }
   } finally {
@@ -64,18 +68,18 @@ export async function gatherFacts(
   }
 }
 
-/** What ends an audit before its end. What it has found is in its journal by then. */
+/** The signals that interrupt an audit. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-/** A time as --reads takes it. */
+/** A duration in the form that --reads takes. */
 function windowText(milliseconds: number): string {
   const seconds = milliseconds / 1000
   return seconds % 86_400 ? `${seconds}s` : `${seconds / 86_400}d`
 }
 
 /**
- * Has this process collect garbage early: a large account makes gigabytes of it, and would otherwise take several times the memory
- * that the facts need. Node has no other way for a process that runs already.
+ * Makes V8 collect garbage earlier: in a large account the answers are gigabytes of garbage, and the process would otherwise need
+ * several times the memory of the facts. Flags of V8 are the only way to set that in a running process.
  */
 export function collectGarbageEarly(): void {
   setFlagsFromString('--optimize-for-size')

@@ -20,30 +20,37 @@ import { fileErrorText } from '../files.ts'
 import { sanitize } from '../output.ts'
 
 const JOURNAL_FORMAT = 'keyturn-audit-journal/1'
-/** Bytes that are read at once, and those of the largest journal and of the longest line that are read at all. */
-const [CHUNK_BYTES, MAX_JOURNAL_BYTES, MAX_LINE_BYTES] = [1 << 20, 4 * 2 ** 30, 64 * 2 ** 20]
+/** Bytes that are read at once. */
+const CHUNK_BYTES = 1 << 20
+/** Bytes of a journal, and of a line in it, that are read at most. */
+const MAX_JOURNAL_BYTES = 4 * 2 ** 30
+const MAX_LINE_BYTES = 64 * 2 ** 20
 const NEWLINE_BYTE = 10
-/** How the folder begins that is made for a journal which nobody has named. */
+/** The prefix of the temporary folder of a journal without --journal. */
 const FOLDER_PREFIX = 'keyturn-audit-'
 
-/** A unit's line: its name, a sum over what was found, by which a line that somebody has changed is known, and that. */
+/** A unit's line: its name, a digest of its answer, which shows whether the line was changed, and the answer. */
 const UNIT_LINE = /^\{"unit":("(?:[^"\\]|\\.)*"),"sum":"([0-9a-f]{64})","found":(.*)\}$/s
 
-/** What an audit is of: only the same one can go on. Each is one line of text. */
+/**
+ * What an audit is about: its account, stage, Regions and so on, each as text. An audit can go on only with a journal that has the
+ * same header.
+ */
 export type JournalHeader = Record<string, string>
 
 type LinePosition = { offset: number; length: number }
 
 /**
- * What an audit has found so far, in a file of JSON lines that only its owner may read. Each unit is there as soon as it was found,
- * so that an audit which was killed goes on where it was. There is no value in it, but the names, tags and policies of credentials.
+ * The answers that an audit has got so far, in a file of JSON lines that only its owner may read. Each unit (the answers of one
+ * call or list) is written at once, so that an audit that was killed can go on. The file has no values of credentials, but their
+ * names, tags and policies.
  */
 export class Journal implements KeptAnswers {
   readonly path: string
   readonly #file: number
-  /** Where each unit is that has not been taken yet. */
+  /** The positions in the file of the units that have not been taken yet. */
   readonly #kept: Map<string, LinePosition>
-  /** Whether nobody has named it: it is then no longer than its audit. */
+  /** Whether it is temporary: without --journal it is removed with the end of its audit. */
   readonly #own: boolean
 
   private constructor(path: string, file: number, kept: Map<string, LinePosition>, own: boolean) {
@@ -54,8 +61,8 @@ export class Journal implements KeptAnswers {
   }
 
   /**
-   * Begins a new one: at `path`, where there must be nothing yet, or else in a new folder among the system's temporary ones.
-   * @throws CommandError if there is something, or no file can be made
+   * Begins a new journal: at `path`, or without it in a new temporary folder.
+   * @throws CommandError if a file exists at `path`, or cannot be made
    */
   static begin(head: JournalHeader, path?: string): Journal {
     const place = path ?? join(mkdtempSync(join(tmpdir(), FOLDER_PREFIX)), 'journal.jsonl')
@@ -66,8 +73,8 @@ export class Journal implements KeptAnswers {
   }
 
   /**
-   * Takes up one that was left. Its last line may be torn, and is then no unit.
-   * @throws CommandError if the file is none, or that of another audit
+   * Opens the journal of an interrupted audit. If its last line is incomplete, that line is dropped.
+   * @throws CommandError if the file is not a journal, or is of another audit
    */
   static resume(path: string, head: JournalHeader): Journal {
     const file = openJournal(path, constants.O_RDWR | constants.O_APPEND, 'resumed')
@@ -87,6 +94,7 @@ export class Journal implements KeptAnswers {
     }
   }
 
+  /** The answer of a unit, once; undefined if the journal has none. @throws CommandError if the line was changed */
   take(unit: string): unknown {
     const place = this.#kept.get(unit)
     if (!place) return undefined
@@ -98,12 +106,13 @@ export class Journal implements KeptAnswers {
     return parseLine(this.path, text)
   }
 
+  /** Writes the answer of a unit. @throws CommandError if it cannot be written */
   keep(unit: string, found: unknown): void {
     const text = JSON.stringify(found)
     this.#append(`{"unit":${JSON.stringify(unit)},"sum":"${digest(text)}","found":${text}}`)
   }
 
-  /** Ends it, as the audit has ended well. One that nobody has named goes, also when it was resumed; one that was named stays. */
+  /** Closes the journal of an audit that has succeeded. A temporary journal is removed, also if it was resumed. */
   close(): void {
     closeSync(this.#file)
     if (!this.#own) return
@@ -141,7 +150,7 @@ function openJournal(path: string, flags: string | number, done: string): number
   }
 }
 
-/** Gives each whole line of a file, and where it is. @returns where the last one ends */
+/** Calls `take` with each complete line of a file and its position. @returns the offset at which the last one ends */
 function forEachLine(file: number, path: string, take: (line: string, place: LinePosition) => void): number {
   if (fstatSync(file).size > MAX_JOURNAL_BYTES) throw notAJournalError(path)
   let rest = Buffer.alloc(0)
@@ -170,14 +179,15 @@ function parseLine(path: string, line: string): unknown {
   }
 }
 
+/** The name of the unit in a line. */
 function unitNameIn(path: string, line: string): string {
-  // Only the name is needed, and a unit can be long.
+  // The rest of the line is not parsed, as an answer can be long.
   const [, name] = UNIT_LINE.exec(line) ?? []
   if (!name) throw notAJournalError(path)
   return parseLine(path, name) as string
 }
 
-/** Whether nobody has named the journal that begins with this line. @throws CommandError if it is of another audit, or none */
+/** Whether the journal with this first line is temporary. @throws CommandError if it is of another audit, or not a journal */
 function isTemporaryJournal(path: string, line: string, head: JournalHeader): boolean {
   const found = parseLine(path, line) as (JournalHeader & { own?: unknown }) | null
   if (found?.format !== JOURNAL_FORMAT) throw notAJournalError(path)
@@ -186,7 +196,7 @@ function isTemporaryJournal(path: string, line: string, head: JournalHeader): bo
       throw new CommandError(
         EXIT.usage,
         `the journal ${sanitize(path)} is of another audit: its ${name} ${name.endsWith('s') ? 'are' : 'is'} ${sanitize(found[name] || 'none')}, and not ${sanitize(here || 'none')}`,
-        'Repeat the command as it was begun, or begin a new audit without --resume.',
+        'Repeat the command with the options of that audit, or begin a new audit without --resume.',
       )
   return found.own === true
 }
@@ -194,7 +204,7 @@ function isTemporaryJournal(path: string, line: string, head: JournalHeader): bo
 const notAJournalError = (path: string, cause?: unknown) =>
   new CommandError(
     EXIT.usage,
-    `${sanitize(path)} is no journal of an audit`,
-    'Name the file that the audit named when it began, or begin a new one without --resume.',
+    `${sanitize(path)} is not a journal of an audit`,
+    'Name the file that the audit printed when it began, or begin a new audit without --resume.',
     cause,
   )

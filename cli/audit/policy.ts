@@ -4,7 +4,7 @@ import { CommandError, EXIT } from '../exit.ts'
 import { readTextFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 
-/** The policy in a file, or the defaults without one. @throws CommandError naming the line and the field that is wrong */
+/** Reads the policy in a file; without a file, the default policy. @throws CommandError with the wrong line and field */
 export async function readPolicyFile(path: string | undefined): Promise<Policy> {
   if (path === undefined) return DEFAULT_POLICY
   const text = await readTextFile(path, '--policy', MAX_POLICY_LENGTH)
@@ -15,7 +15,7 @@ export async function readPolicyFile(path: string | undefined): Promise<Policy> 
     throw new CommandError(
       EXIT.usage,
       `--policy ${sanitize(path)}: ${sanitize(error.message)}`,
-      'docs/audit.md says what a policy may hold.',
+      'See docs/audit.md for what a policy may have.',
       error,
     )
   }

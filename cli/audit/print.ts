@@ -8,19 +8,19 @@ import { idOf } from '../records.ts'
 
 const SEVERITY_COLOURS = { critical: 'red', high: 'red', medium: 'yellow', low: 'cyan' } as const
 
-/** Prints a report for a person: the worst first, of each rule so many findings at most. */
+/** Prints a report on the terminal, the worst findings first, and at most `most` findings of each rule. */
 export function printAudit(output: Output, report: AuditReport, most: number): void {
   const { findings, rules } = report
   printHead(output, report)
   const titles = new Map(rules.map(({ id, title }) => [id, title]))
   const counted = findings.filter(isCounted)
-  for (const [rule, its] of Map.groupBy(counted, ({ rule }) => rule))
-    printGroup(output, its, `${titles.get(rule)} (${rule})`, most)
+  for (const [rule, group] of Map.groupBy(counted, ({ rule }) => rule))
+    printGroup(output, group, `${titles.get(rule)} (${rule})`, most)
   const unread = findings.filter(({ status, excepted }) => status === 'unread' && !excepted)
-  for (const [detail, its] of Map.groupBy(unread, ({ detail }) => detail))
-    printUnreadGroup(output, detail, its)
+  for (const [detail, group] of Map.groupBy(unread, ({ detail }) => detail))
+    printUnreadGroup(output, detail, group)
   printExcepted(output, findings, most)
-  if (!counted.length && !unread.length) output.line('Nothing was found.')
+  if (!counted.length && !unread.length) output.line('There are no findings.')
 }
 
 function printHead(output: Output, report: AuditReport): void {
@@ -29,55 +29,55 @@ function printHead(output: Output, report: AuditReport): void {
     `Audit of ${sanitize(stage)} in the account ${sanitize(account)}, ${regions.join(', ')}, ${formatTime(new Date(report.moment))}`,
   )
   output.line(
-    `${formatCount(counts.secrets, 'secret')}, ${formatCount(counts.replicas, 'replica')}, ${formatCount(counts.parameters, 'parameter')}${counts.otherParameters ? ` (beside ${counts.otherParameters} without a credential)` : ''}: ${severityCountsText(counts.findings)}${counts.unread ? `; ${counts.unread} could not be looked at` : ''}${counts.excepted ? `; ${counts.excepted} excepted` : ''}`,
+    `${formatCount(counts.secrets, 'secret')}, ${formatCount(counts.replicas, 'replica')}, ${formatCount(counts.parameters, 'parameter')}${counts.otherParameters ? ` (and ${counts.otherParameters} without a credential)` : ''}: ${severityCountsText(counts.findings)}${counts.unread ? `; ${counts.unread} could not be checked` : ''}${counts.excepted ? `; ${counts.excepted} excepted` : ''}`,
   )
   if (report.scope !== undefined) output.line(report.scope)
   const isNew = report.findings.filter(finding => finding.isNew)
-  if (report.gone) output.line(`${newSays(isNew.length)} ${goneSays(report.gone.length)}`)
-  for (const line of [...readsSay(report), ...costSays(report)]) output.line(line)
+  if (report.gone) output.line(`${newText(isNew.length)} ${goneText(report.gone.length)}`)
+  for (const line of [...readsLines(report), ...costLines(report)]) output.line(line)
 }
 
-function newSays(count: number): string {
+function newText(count: number): string {
   if (count === 0) return 'None of them is new.'
   return count === 1
     ? '1 of them is new, and comes first in its list.'
     : `${count} of them are new, and come first in their lists.`
 }
 
-const goneSays = (count: number) =>
+const goneText = (count: number) =>
   `${count === 0 ? 'None' : formatNumber(count)} of the baseline's ${count < 2 ? 'is' : 'are'} gone.`
 
-/** Since when it is known who reads: of several Regions each in a line. */
-function readsSay({ regions, readsKnownSince }: AuditReport): string[] {
+/** Since when the readers are known, with several Regions a line for each. */
+function readsLines({ regions, readsKnownSince }: AuditReport): string[] {
   const known = Object.entries(readsKnownSince)
   const [first] = known
   if (!first)
     return [
-      'Who reads is not known: CloudTrail was not asked, refused, or tells of no read although there were some.',
+      'Readers are not known: CloudTrail was not asked, refused the calls, or has no read although there were some.',
     ]
   const since = (time: string) => `since ${formatTime(new Date(time))}`
-  if (regions.length === 1) return [`Who reads is known ${since(first[1])}.`]
-  const told = regions.map(region => {
+  if (regions.length === 1) return [`Readers are known ${since(first[1])}.`]
+  const lines = regions.map(region => {
     const time = readsKnownSince[region]
     return `  ${region}: ${time ? `known ${since(time)}` : 'not known'}`
   })
-  return ['Who reads:', ...told]
+  return ['Readers:', ...lines]
 }
 
-/** What all of it costs, as `keyturn cost` tells in detail. */
-function costSays({ cost }: AuditReport): string[] {
+/** What the credentials and the stack cost a month; `keyturn cost` has the details. */
+function costLines({ cost }: AuditReport): string[] {
   if (!cost) return []
   const { credentials, amount } = cost.unread
-  const saved = credentials ? `, ${dollarsText(amount)} of that for what nobody reads` : ''
+  const unreadText = credentials ? `, ${dollarsText(amount)} of that for credentials that nobody reads` : ''
   const dates = [...new Set(Object.values(cost.pricesOf))].sort().join(', ')
   return [
-    `It costs ${dollarsText(cost.total)} a month by the prices of ${dates}${saved}: keyturn cost has the lines.`,
+    `The cost is ${dollarsText(cost.total)} a month by the prices of ${dates}${unreadText}: keyturn cost has the details.`,
   ]
 }
 
 function severityCountsText(counts: Record<Severity, number>): string {
-  const told = SEVERITIES.flatMap(severity => (counts[severity] ? [`${counts[severity]} ${severity}`] : []))
-  return told.join(', ') || 'no finding'
+  const lines = SEVERITIES.flatMap(severity => (counts[severity] ? [`${counts[severity]} ${severity}`] : []))
+  return lines.join(', ') || 'no finding'
 }
 
 function printGroup(output: Output, findings: Finding[], title: string, most: number): void {
@@ -87,18 +87,18 @@ function printGroup(output: Output, findings: Finding[], title: string, most: nu
   const severity = output.styled(['bold', SEVERITY_COLOURS[first.severity]], first.severity)
   output.line(`${severity}  ${title}: ${findings.length}`, 2)
   const newFirst = findings.toSorted((a, b) => Number(b.isNew ?? false) - Number(a.isNew ?? false))
-  // A remedy that is the same for all of them stands once.
-  const common = findings.every(({ remedy }) => remedy === first.remedy)
-  for (const finding of newFirst.slice(0, most)) printFinding(output, finding, !common)
+  // A remedy that all findings of the rule share is printed once, after them.
+  const hasOneRemedy = findings.every(({ remedy }) => remedy === first.remedy)
+  for (const finding of newFirst.slice(0, most)) printFinding(output, finding, !hasOneRemedy)
   if (findings.length > most)
     output.line(`  and ${findings.length - most} more; --most, --csv and --html show them`, 2)
-  if (common) printRemedy(output, first.remedy)
+  if (hasOneRemedy) printRemedy(output, first.remedy)
 }
 
 function printFinding(output: Output, finding: Finding, withRemedy: boolean): void {
   const { detail, remedy, isNew } = finding
-  const fresh = isNew ? `${output.styled('bold', 'new')}  ` : ''
-  output.line(`  ${fresh}${subjectOf(finding)}: ${sanitize(detail)}`, 4)
+  const newLabel = isNew ? `${output.styled('bold', 'new')}  ` : ''
+  output.line(`  ${newLabel}${subjectOf(finding)}: ${sanitize(detail)}`, 4)
   if (withRemedy) printRemedy(output, remedy)
 }
 
@@ -108,21 +108,21 @@ function printRemedy(output: Output, remedy: string): void {
   else output.line(text, 4)
 }
 
-/** What a finding is about, and where. */
+/** The credential or Region that a finding is about. */
 function subjectOf({ credential, region }: Finding): string {
   if (!credential) return region
   return `${idOf({ ...credential, id: credential.arn })} in ${region}`
 }
 
-/** What could not be read, by why: one refusal may leave very many rules open. */
+/** Prints what could not be read for the same reason as one entry: one refused call may leave many rules open. */
 function printUnreadGroup(output: Output, detail: string, findings: Finding[]): void {
   const rules = [...new Set(findings.map(({ rule }) => rule))]
   output.line()
   output.line(`${output.styled('bold', 'not known')}  ${sanitize(detail)}`, 2)
-  output.line(`  So for ${subjectsText(findings)} it is not known: ${rules.join(', ')}`, 4)
+  output.line(`  Not checked for ${subjectsText(findings)}: ${rules.join(', ')}`, 4)
 }
 
-/** What several findings are about: the one, or how many. */
+/** What several findings are about: the credential or Region, or the number of them. */
 function subjectsText(findings: Finding[]): string {
   const [only, ...others] = new Set(findings.map(subjectOf))
   if (others.length === 0) return only ?? ''
@@ -132,14 +132,14 @@ function subjectsText(findings: Finding[]): string {
 }
 
 function printExcepted(output: Output, findings: Finding[], most: number): void {
-  const its = findings.filter(finding => finding.excepted)
-  if (!its.length) return
+  const group = findings.filter(finding => finding.excepted)
+  if (!group.length) return
   output.line()
-  output.line(`${output.styled('bold', 'excepted')}  ${its.length} by the policy`, 2)
-  for (const finding of its.slice(0, most))
+  output.line(`${output.styled('bold', 'excepted')}  ${group.length} by the policy`, 2)
+  for (const finding of group.slice(0, most))
     output.line(
       `  ${subjectOf(finding)}: ${finding.rule} until ${finding.excepted?.until}, ${sanitize(finding.excepted?.reason ?? '')}`,
       4,
     )
-  if (its.length > most) output.line(`  and ${its.length - most} more`, 2)
+  if (group.length > most) output.line(`  and ${group.length - most} more`, 2)
 }

@@ -2,30 +2,34 @@ import type { CallPlan, CollectProgress } from '../../fleet/audit/collect.ts'
 import { formatCount, formatNumber } from '../../fleet/formatCount.ts'
 import type { Output } from '../output.ts'
 
-/** Milliseconds between two lines where nothing can change in place, and between two changes where it can. */
-const [LINE_INTERVAL_MS, REDRAW_INTERVAL_MS] = [15_000, 100]
+/** Milliseconds between two lines of progress in a pipe. */
+const LINE_INTERVAL_MS = 15_000
+/** Milliseconds between two changes of the bar on a terminal. */
+const REDRAW_INTERVAL_MS = 100
+/** Columns of the bar. */
 const BAR_WIDTH = 30
 
-/** Shows how far an audit is: as a bar on a terminal, and elsewhere in a line now and then. It never goes back. */
+/** Shows the progress of an audit: on a terminal as a bar, in a pipe as a line now and then. It never goes back. */
 export class AuditProgress {
   readonly #output: Output
-  readonly #live: boolean
+  readonly #inPlace: boolean
   readonly #now: () => number
   #next = 0
   #part: CollectProgress['part'] = 'lists'
   #done = 0
 
-  constructor(output: Output, { live = output.isInteractive, now = () => performance.now() } = {}) {
+  constructor(output: Output, { inPlace = output.isInteractive, now = () => performance.now() } = {}) {
     this.#output = output
-    this.#live = live
+    this.#inPlace = inPlace
     this.#now = now
   }
 
-  /** Says what is to be asked, and how long that takes. */
+  /** Prints which calls are to be made, and how long they take. */
   showPlan(plan: CallPlan): void {
     this.#output.note(planText(plan))
   }
 
+  /** Shows the progress, unless too little time has passed since the last call. */
   showProgress(progress: CollectProgress): void {
     const { part, done } = progress
     if (part !== this.#part) {
@@ -38,9 +42,9 @@ export class AuditProgress {
     this.#done = done
     const last = progress.part === 'details' && done === progress.of
     const now = this.#now()
-    if (now < this.#next && !(last && this.#live)) return
-    this.#next = now + (this.#live ? REDRAW_INTERVAL_MS : LINE_INTERVAL_MS)
-    if (this.#live) this.#output.progress(barOf(progress))
+    if (now < this.#next && !(last && this.#inPlace)) return
+    this.#next = now + (this.#inPlace ? REDRAW_INTERVAL_MS : LINE_INTERVAL_MS)
+    if (this.#inPlace) this.#output.progress(barOf(progress))
     else if (!last) this.#output.note(progressText(progress))
   }
 }
@@ -57,19 +61,19 @@ function barOf(progress: CollectProgress): string {
   return `[${'#'.repeat(full)}${'.'.repeat(BAR_WIDTH - full)}] ${progressText(progress)}`
 }
 
-/** In one line: how many calls, over which limits, and how long the slowest of these takes. */
+/** The plan in one line: how many calls of each operation, the limit of each, and how long all take. */
 export function planText({ calls, seconds }: CallPlan): string {
   const sums = new Map<string, { calls: number; perSecond: number }>()
-  for (const { service, operation, calls: some, perSecond } of calls) {
+  for (const { service, operation, calls: count, perSecond } of calls) {
     const name = `${service} ${operation}`
-    sums.set(name, { calls: (sums.get(name)?.calls ?? 0) + some, perSecond })
+    sums.set(name, { calls: (sums.get(name)?.calls ?? 0) + count, perSecond })
   }
-  const told = [...sums].map(
+  const parts = [...sums].map(
     ([name, { calls, perSecond }]) =>
       `${formatNumber(calls)} ${name} (${formatNumber(perSecond)} a second in a Region)`,
   )
-  if (told.length === 0) return 'The lists have told all that there is to ask.'
-  return `To ask: ${told.join(', ')}. That takes about ${durationText(seconds)}.`
+  if (parts.length === 0) return 'No further calls are needed.'
+  return `Calls to make: ${parts.join(', ')}. That takes about ${durationText(seconds)}.`
 }
 
 const durationText = (seconds: number) =>

@@ -5,22 +5,22 @@ import { CommandError, EXIT } from '../exit.ts'
 import { findStacks } from '../stack.ts'
 
 /**
- * Looks before a long work whether AWS has the Regions that somebody names. One that it has not has no address either; whatever
- * else is answered is for the audit to tell. The Region of the stack has answered by now, so there are addresses to be had.
- * @throws CommandError that names those that are none
+ * Checks, before an audit works for minutes, that the Regions of --regions exist. A Region that does not exist has no DNS entry
+ * (ENOTFOUND); any other error is left to the audit. The network works, as the stack's Region has answered before.
+ * @throws CommandError that names the Regions that do not exist
  */
 export async function requireKnownRegions(context: Context, regions: string[]): Promise<void> {
-  const asked = await settleConcurrently(regions, 4, region =>
+  const answers = await settleConcurrently(regions, 4, region =>
     findStacks({ ...context, clients: context.clients.forRegion(region) }),
   )
-  const none = regions.filter((_, n) => {
-    const outcome = asked[n]
+  const unknown = regions.filter((_, n) => {
+    const outcome = answers[n]
     return outcome?.status === 'rejected' && (outcome.reason as CallFailure).code === 'ENOTFOUND'
   })
-  if (!none.length) return
+  if (!unknown.length) return
   throw new CommandError(
     EXIT.usage,
-    `--regions ${none.join(', ')}: AWS has no such Region, or none that can be reached from here`,
-    'It should be a Region of the account, such as eu-west-1: `aws account list-regions` has their names.',
+    `--regions ${unknown.join(', ')}: AWS has no such Region, or it cannot be reached from here`,
+    'Name a Region of the account, such as eu-west-1: `aws account list-regions` has their names.',
   )
 }

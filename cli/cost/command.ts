@@ -3,7 +3,7 @@ import { KEY_OWNERS, NETWORKS, PARAMETER_TIERS } from '../../fleet/cost/costChan
 import { type CommandMaker, parseSeconds } from '../commandMaker.ts'
 import type { CostCommandOptions } from '../commands/cost.ts'
 
-/** The command that says what a fleet costs. */
+/** Adds `keyturn cost`. */
 export function addCostCommand({ make, run }: CommandMaker): void {
   const command = make(
     'cost',
@@ -12,16 +12,16 @@ export function addCostCommand({ make, run }: CommandMaker): void {
   addUsageOptions(command)
   addChangeOptions(command)
   command
-    .option('--free-tier', 'show what AWS gives each account for free, apart')
-    .option('--trial', 'show a trial of Secrets Manager, apart')
+    .option('--free-tier', "show AWS's free tier separately")
+    .option('--trial', 'show the free trial of Secrets Manager separately')
     .addOption(
-      new Option('--credits <USD>', 'show credits of so much a month, apart').argParser(
+      new Option('--credits <USD>', 'show AWS credits of this much a month separately').argParser(
         parseNumberUpTo(1_000_000),
       ),
     )
     .option('--prices <FILE>', 'prices of your own, or as --refresh wrote them')
     .option('--refresh', "read the prices from AWS's Price List into the file of --prices first")
-    .option('--csv <FILE>', 'write it as a table too')
+    .option('--csv <FILE>', 'also write the bill as a CSV table')
     .action(async (options: CostCommandOptions, command) =>
       run(command, async context => {
         const { runCostCommand } = await import('../commands/cost.ts')
@@ -30,7 +30,7 @@ export function addCostCommand({ make, run }: CommandMaker): void {
     )
 }
 
-/** The options that say how the credentials are used. */
+/** Adds the options about how the credentials are used. */
 function addUsageOptions(command: Command): void {
   command
     .addOption(
@@ -39,73 +39,73 @@ function addUsageOptions(command: Command): void {
       ),
     )
     .addOption(
-      new Option('--reads <DURATION>', 'ask CloudTrail how often in that time instead, such as 7d')
+      new Option('--reads <DURATION>', 'instead ask CloudTrail how often in this time, such as 7d')
         .argParser(parseSeconds)
         .conflicts('readsPerDay'),
     )
     .addOption(
-      new Option('--reads-budget <DURATION>', 'how long to ask it in each Region')
+      new Option('--reads-budget <DURATION>', 'how long to ask CloudTrail in each Region')
         .argParser(parseSeconds)
         .default(300, '5m'),
     )
-    .addOption(
-      new Option('--network <KIND>', 'how functions in a VPC reach AWS, in the bill').choices(NETWORKS),
-    )
+    .addOption(new Option('--network <KIND>', 'include how functions in a VPC reach AWS').choices(NETWORKS))
     .addOption(
       new Option('--zones <NUMBER>', 'availability zones of that network')
         .argParser(parseWholeNumber(1, 10))
         .default(2),
     )
     .addOption(
-      new Option('--throughput <KIND>', 'how Parameter Store is set')
+      new Option('--throughput <KIND>', 'the throughput setting of Parameter Store')
         .choices(['standard', 'higher'])
         .default('standard'),
     )
-    .option('--team-tag <KEY>', 'the tag that names a team; otherwise team or owner')
+    .option('--team-tag <KEY>', 'the tag that names a team (default: team or owner)')
 }
 
-/** The options that say what to change in the bill. */
+/** Adds the options that ask what the bill would be after a change. */
 function addChangeOptions(command: Command): void {
   command
     .addOption(
-      new Option('--against <STORE>', 'a change: all of them in this store').choices([
+      new Option('--against <STORE>', 'a change: all credentials in this store').choices([
         'parameter-store',
         'secrets-manager',
       ]),
     )
     .addOption(
-      new Option('--interval <DURATION>', 'a change: rotate so often, such as 90d').argParser(parseDays),
+      new Option('--interval <DURATION>', 'a change: rotate this often, such as 90d').argParser(parseDays),
     )
     .addOption(
-      new Option('--replicas <NUMBER>', 'a change: so many of each secret').argParser(
+      new Option('--replicas <NUMBER>', 'a change: this many replicas of each secret').argParser(
         parseWholeNumber(0, 30),
       ),
     )
     .addOption(new Option('--tier <TIER>', 'a change: all parameters of this tier').choices(PARAMETER_TIERS))
     .addOption(
-      new Option('--key <WHOSE>', 'a change: whose KMS key encrypts all of them').choices(KEY_OWNERS),
+      new Option('--key <WHOSE>', 'a change: whose KMS key encrypts the credentials').choices(KEY_OWNERS),
     )
     .addOption(
-      new Option('--network-instead <KIND>', 'a change: this network in place of that one').choices(NETWORKS),
+      new Option('--network-instead <KIND>', 'a change: this network instead of that of --network').choices(
+        NETWORKS,
+      ),
     )
-    .option('--without-unread', 'a change: what nobody reads is gone')
+    .option('--without-unread', 'a change: without the credentials that nobody reads')
 }
 
-const parseNumberUpTo = (most: number) => (text: string) => {
+const parseNumberUpTo = (maximum: number) => (text: string) => {
   const number = Number(text)
-  if (!/^\d+(\.\d+)?$/.test(text) || number > most)
-    throw new InvalidArgumentError(`It should be a number from 0 to ${most}.`)
+  if (!/^\d+(\.\d+)?$/.test(text) || number > maximum)
+    throw new InvalidArgumentError(`It should be a number from 0 to ${maximum}.`)
   return number
 }
 
-const parseWholeNumber = (least: number, most: number) => (text: string) => {
+const parseWholeNumber = (minimum: number, maximum: number) => (text: string) => {
   const number = Number(text)
-  if (!/^\d+$/.test(text) || number < least || number > most)
-    throw new InvalidArgumentError(`It should be a whole number from ${least} to ${most}.`)
+  if (!/^\d+$/.test(text) || number < minimum || number > maximum)
+    throw new InvalidArgumentError(`It should be a whole number from ${minimum} to ${maximum}.`)
   return number
 }
 
-/** A duration in days. */
+/** Parses a duration such as 90d or 12h. @returns days. @throws InvalidArgumentError */
 function parseDays(text: string): number {
   const [, number = '', unit = ''] = /^(\d{1,5})([hd])$/.exec(text) ?? []
   const asDays = Number(number) / { h: 24, d: 1 }[unit as 'h' | 'd']

@@ -22,12 +22,12 @@ const COLUMNS = [
   'as_of',
 ]
 
-/** A bill as a table: its lines, its teams, its credentials and what it would be after a change, by `kind`. */
-export function costCsv(report: CostReport, named: CredentialNames): string {
+/** A bill as CSV. The column `kind` says what a row is: a line, the total, a team, a credential, a change or a deduction. */
+export function costCsv(report: CostReport, credentialNames: CredentialNames): string {
   const { lines, total, change, byTeam, byCredential, deductions = [], moment } = report
   const days = Object.entries(report.pricesOf).map(([region, day]) => `${region} ${day}`)
-  type Whose = { team?: string | undefined; region?: string | undefined }
-  const sumOf = (kind: string, name: string, amount: Amount, { team, region }: Whose = {}): CsvCell[] => [
+  type Owner = { team?: string | undefined; region?: string | undefined }
+  const sumOf = (kind: string, name: string, amount: Amount, { team, region }: Owner = {}): CsvCell[] => [
     kind,
     name,
     team,
@@ -61,11 +61,11 @@ export function costCsv(report: CostReport, named: CredentialNames): string {
     report.pricesOf[line.region],
     moment,
   ]
-  /** Which part of it is confirmed only the lines tell. */
+  // A credential has only one amount: which part is confirmed is known for the lines only, so those cells are empty.
   const credentialOf = ([arn, amount]: [string, number]): CsvCell[] => {
-    const { name = arn, team } = named.get(arn) ?? {}
-    const whose = { team, region: regionIn(arn) }
-    return sumOf('credential', name, { confirmed: amount, estimated: 0 }, whose).map((cell, column) =>
+    const { name = arn, team } = credentialNames.get(arn) ?? {}
+    const owner = { team, region: regionIn(arn) }
+    return sumOf('credential', name, { confirmed: amount, estimated: 0 }, owner).map((cell, column) =>
       COLUMNS[column]?.startsWith('usd_month_') ? undefined : cell,
     )
   }

@@ -1,2 +1,2 @@
-/** What a bill calls each credential, by its ARN, and whose it is. */
+/** The name and the team of each credential in a bill, by the credential's ARN. */
 export type CredentialNames = Map<string, { name: string; team: string }>

@@ -21,22 +21,25 @@ import { CommandError, EXIT } from '../exit.ts'
 import { fileErrorText, writePrivateFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 
-/** The Price List is the same wherever it is asked, and this Region answers. */
+/**
+ * The Region whose endpoint of the Price List API is asked. Only some Regions have one, and each has the prices of all Regions.
+ * @see https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-the-aws-price-list-query-api.html
+ */
 const PRICE_LIST_REGION = 'us-east-1'
-/** Pages of a hundred products that one question may have. */
+/** Pages of a hundred products that are read for one query at most. */
 const MAX_PAGE_COUNT = 50
-/** Bytes of a file of prices: many times what one of a hundred Regions has. */
+/** Bytes of a file of prices at most: many times the size of a file with a hundred Regions. */
 const MAX_FILE_BYTES = 2_000_000
-/** The Region whose prices stand in where nothing is known of one. */
+/** The Region whose prices are used for a Region without prices. */
 const FALLBACK_REGION = 'us-east-1'
 
-/** The prices of a file, before those that Keyturn comes with. @throws CommandError */
+/** The prices that Keyturn comes with, replaced by those of a file where the file has the Region. @throws CommandError */
 export const readPrices = async (file: string): Promise<PricesByRegion> => ({
   ...bundledPrices,
   ...(await readPricesFile(file)),
 })
 
-/** The prices of a file alone. @throws CommandError */
+/** Only the prices of a file. @throws CommandError */
 async function readPricesFile(file: string): Promise<PricesByRegion> {
   const text = await readFile(file, 'utf8').catch(error => {
     throw notPricesError(file, `it cannot be read: ${fileErrorText(error, false)}`, error)
@@ -50,7 +53,7 @@ async function readPricesFile(file: string): Promise<PricesByRegion> {
 }
 
 function problemIn(error: unknown): string {
-  if (!v.isValiError(error)) return 'it is no JSON'
+  if (!v.isValiError(error)) return 'it is not JSON'
   const [issue] = error.issues
   const { message } = issue
   return `${v.getDotPath(issue) ?? 'it'}: ${message}`
@@ -60,14 +63,15 @@ const notPricesError = (file: string, problem: string, cause?: unknown) =>
   new CommandError(
     EXIT.usage,
     `${sanitize(file)} does not hold prices: ${sanitize(problem)}`,
-    'Have it written anew: keyturn cost --refresh --prices FILE. docs/cost.md says more.',
+    'Write a new one: keyturn cost --refresh --prices FILE. See docs/cost.md.',
     cause,
   )
 
 /**
- * Reads the prices of these Regions from AWS's Price List, and writes them to a file. `day` is the day on which that is. What the file
- * has of other Regions, and what the list does not have of these, stays.
- * @returns what the file has, and by Region the names of what the list does not have
+ * Reads the prices of these Regions from AWS's Price List, and writes them to a file. Prices in the file of other Regions, and
+ * prices that the list does not have, stay.
+ * @param day today, YYYY-MM-DD
+ * @returns the prices, and for each Region the names of prices that the list does not have
  */
 export async function refreshPrices(
   { clients }: Context,
@@ -77,17 +81,17 @@ export async function refreshPrices(
 ): Promise<{ prices: PricesByRegion; missing: Record<string, PriceName[]> }> {
   const client = await clients.forRegion(PRICE_LIST_REGION).pricing()
   const missing: Record<string, PriceName[]> = {}
-  // A file that holds no prices is written anew.
-  const held: PricesByRegion = await readPricesFile(file).catch(() => ({}))
+  // A file without valid prices, or that does not exist, is replaced.
+  const filePrices: PricesByRegion = await readPricesFile(file).catch(() => ({}))
   for (const region of regions) {
     const products: ProductsByService = new Map()
     for (const query of priceListQueries)
       products.set(query.service, await fetchProducts(client, query, region))
-    const found = pricesFromList(region, day, products, held[region] ?? fallbackPrices(region))
-    held[region] = found.prices
+    const found = pricesFromList(region, day, products, filePrices[region] ?? fallbackPrices(region))
+    filePrices[region] = found.prices
     missing[region] = found.missing
   }
-  const lists = Object.values(held)
+  const lists = Object.values(filePrices)
   await writePrivateFile(file, '--prices', `${JSON.stringify(lists, undefined, 2)}\n`)
   return { prices: { ...bundledPrices, ...parsePrices(lists) }, missing }
 }
@@ -101,14 +105,14 @@ async function fetchProducts(client: PricingClient, { service, family }: PriceLi
     Value,
   }))
   const found: ReturnType<typeof parseProducts> = []
-  let token: string | undefined
+  let nextToken: string | undefined
   for (let page = 0; page < MAX_PAGE_COUNT; page++) {
-    const next = token && { NextToken: token }
+    const next = nextToken && { NextToken: nextToken }
     const command = new GetProductsCommand({ ServiceCode: service, Filters, MaxResults: 100, ...next })
     const { PriceList = [], NextToken } = await client.send(command)
     found.push(...parseProducts(PriceList.map(String)))
-    token = NextToken
-    if (!token) break
+    nextToken = NextToken
+    if (!nextToken) break
   }
   return found
 }

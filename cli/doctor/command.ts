@@ -1,9 +1,12 @@
 import type { CommandMaker } from '../commandMaker.ts'
 import type { DoctorOptions } from '../commands/doctor.ts'
 
-/** The command that tells how the deployment is. */
+/** Adds `keyturn doctor`. */
 export function addDoctorCommand({ make, run }: CommandMaker): void {
-  make('doctor', 'How the deployment itself is: whether all of it is there, enabled and heard.')
+  make(
+    'doctor',
+    'Check the deployed stack: whether everything exists, is enabled, and its alarms reach somebody.',
+  )
     .option('--fix', "enable this stack's rules and schedules that are disabled; nothing else is changed")
     .action(async (options: DoctorOptions, command) =>
       run(command, async context => {

@@ -3,19 +3,19 @@ import type { Peer } from '../peers.ts'
 import type { Stack } from '../stack.ts'
 import { alignmentText } from '../version.ts'
 
-/** Whether the command is of the stack's version. */
+/** Checks that the command and the stack have the same version. */
 export function versionCheck(command: string, { name, version, stage }: Stack): Check {
   if (command === version) return okCheck('version', name)
   return {
     kind: 'version',
     about: name,
     state: 'warning',
-    says: `is of version ${version}, and this command of ${command}`,
+    says: `has version ${version}, and this command has ${command}`,
     remedy: `To make them the same, ${alignmentText(command, version, stage)}`,
   }
 }
 
-/** Whether a peer's stack is there, and as this one. */
+/** Checks that the stack in a peer Region exists, and has the version and the settings of this one. */
 export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
   const { region: about, state } = peer
   const kind = 'peer'
@@ -28,7 +28,7 @@ export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
       kind,
       about,
       state: 'warning',
-      says: `is of version ${peer.version || 'unknown'}, and this stack of ${version}`,
+      says: `has version ${peer.version || 'unknown'}, and this stack has ${version}`,
       remedy,
     }
   if (!peer.differences.length) return okCheck(kind, about)
@@ -38,6 +38,6 @@ export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
     about,
     state: 'warning',
     says: `is deployed with other parameters: ${names}`,
-    remedy: 'keyturn version says how they differ.',
+    remedy: 'keyturn version shows how they differ.',
   }
 }

@@ -3,26 +3,34 @@ import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 import type { PolicyOptions } from '../commands/policy.ts'
 import { PART_NAMES } from './document.ts'
 
-/** The command that prints policies of IAM. */
+/** Adds `keyturn policy`. */
 export function addPolicyCommand({ make, run }: CommandMaker): void {
-  make('policy', 'The IAM policy of an application that reads a credential, or of a person who uses Keyturn.')
+  make(
+    'policy',
+    'Print an IAM policy for an application that reads a credential, or for a person who uses Keyturn.',
+  )
     .argument('[ID]', ID_TEXT)
-    .option('--role <ARN>', 'the role that is to read it, of this account or another one')
-    .option('--replicas', 'also its replicas in other Regions')
-    .option('--as-parameter', "also by Parameter Store's name for a secret")
-    .option('--operator', 'for who starts rotations and checks, and looks; promotes nothing')
-    .option('--auditor', 'for who looks alone')
-    .option('--caretaker', 'for an operator who enrols credentials too, and mends with doctor --fix')
-    .option('--deployer', 'for who deploys the stack, and removes it')
-    .addOption(
-      new Option('--account <NUMBER>', 'with --deployer, where no stack of the --stage is there yet'),
+    .option('--role <ARN>', 'the role that is to read the credential, of this account or another one')
+    .option('--replicas', 'the role may also read the replicas in other Regions')
+    .option('--as-parameter', "the role may also read the secret by Parameter Store's name for it")
+    .option(
+      '--operator',
+      'a policy to read everything but values, and to start rotations and checks; no promotions',
     )
-    // Which of them there are, only the policy tells.
+    .option('--auditor', 'a policy to read everything but values')
+    .option('--caretaker', "an operator's policy, and to enrol credentials and use doctor --fix")
+    .option('--deployer', 'policies to deploy and remove the stack')
     .addOption(
-      new Option('--part <PART>', 'which of several policies').choices(PART_NAMES).argParser(part => part),
+      new Option('--account <NUMBER>', 'with --deployer: the account, if the --stage has no stack yet'),
+    )
+    // The parser accepts any name: the command itself says which parts the policy has.
+    .addOption(
+      new Option('--part <PART>', 'print this one of several policies')
+        .choices(PART_NAMES)
+        .argParser(part => part),
     )
     .addOption(
-      new Option('--format <FORMAT>', 'the policy itself, or a template that makes it')
+      new Option('--format <FORMAT>', 'the policy itself, or a CloudFormation template that makes it')
         .choices(['json', 'cloudformation'])
         .default('json'),
     )

@@ -1,6 +1,6 @@
 import { bucketArn, type Grant, ownArn, regionalArn } from './deployResources.ts'
 
-/** What `serverless deploy` and `serverless remove` of this project call themselves. */
+/** The permissions for the calls that `serverless deploy` and `serverless remove` of this project make themselves. */
 export const serverlessGrants: readonly Grant[] = [
   {
     Sid: 'Stack',
@@ -18,7 +18,7 @@ export const serverlessGrants: readonly Grant[] = [
     on: regionalArn('cloudformation', ({ stack }) => `stack/${stack}/*`),
   },
   {
-    // Neither is about a resource that could be named. remove lists the secrets that the stack rotates.
+    // Neither call allows a resource in a policy. `serverless remove` lists the secrets that the stack rotates.
     Sid: 'WithoutResources',
     actions: ['cloudformation:ValidateTemplate', 'secretsmanager:ListSecrets'],
     on: () => '*',
@@ -26,7 +26,7 @@ export const serverlessGrants: readonly Grant[] = [
   {
     Sid: 'Packages',
     actions: ['s3:DeleteObject', 's3:GetObject', 's3:PutObject'],
-    on: ground => `${bucketArn(ground)}/*`,
+    on: location => `${bucketArn(location)}/*`,
   },
   { Sid: 'PackageList', actions: ['s3:ListBucket'], on: bucketArn },
   { Sid: 'Changed', actions: ['lambda:GetFunction'], on: ownArn('lambda', 'function:') },

@@ -1,26 +1,36 @@
 import type { StackLocation } from './policyResources.ts'
 
-/** What a service may be asked for, and of what. */
-export type Grant = { Sid: string; actions: readonly string[]; on(ground: StackLocation): string | string[] }
+/** A permission: these actions on the ARNs that `on` makes for a stack. */
+export type Grant = {
+  Sid: string
+  actions: readonly string[]
+  on(location: StackLocation): string | string[]
+}
 
-/** What CloudFormation calls in the caller's name for resources of these types. */
+/** A permission for the calls that CloudFormation makes in the caller's name for resources of these types. */
 type ResourceGrant = Grant & { types: readonly string[] }
 
+/** Makes a function that returns the ARN of a resource in the stack's Region. */
 export const regionalArn =
-  (service: string, resource: (ground: StackLocation) => string) => (ground: StackLocation) =>
-    `arn:${ground.partition}:${service}:${ground.region}:${ground.account}:${resource(ground)}`
+  (service: string, resource: (location: StackLocation) => string) => (location: StackLocation) =>
+    `arn:${location.partition}:${service}:${location.region}:${location.account}:${resource(location)}`
+/** Makes a function that returns the ARN of all resources of a type whose names begin with the stack's prefix. */
 export const ownArn = (service: string, type: string) =>
   regionalArn(service, ({ namePrefix }) => `${type}${namePrefix}-*`)
-/** CloudFormation makes the name up of the stack's, and cuts it where it gets too long. */
+/**
+ * The ARN of serverless's bucket. CloudFormation makes the bucket's name from that of the stack and the logical id
+ * ServerlessDeploymentBucket, and shortens it.
+ */
 export const bucketArn = ({ partition, stack }: StackLocation) =>
   `arn:${partition}:s3:::${stack.toLowerCase()}-serverlessdeploymentbuck*`
-const iamArn = (type: string) => (ground: StackLocation) =>
-  `arn:${ground.partition}:iam::${ground.account}:${type}/${ground.stack}-*`
+const iamArn = (type: string) => (location: StackLocation) =>
+  `arn:${location.partition}:iam::${location.account}:${type}/${location.stack}-*`
 const actionsOf = (service: string, ...names: string[]) => names.map(name => `${service}:${name}`)
 
 /**
- * What CloudFormation's own schemas of these types name under `handlers`, without what is for properties that the template does
- * not set. https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
+ * The permissions to make functions, state machines and their roles: those that CloudFormation's schemas of these types list
+ * under `handlers`, without those for properties that the template does not set.
+ * @see https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
  */
 export const functionGrants: readonly ResourceGrant[] = [
   {
@@ -38,7 +48,7 @@ export const functionGrants: readonly ResourceGrant[] = [
     on: ownArn('lambda', 'function:'),
   },
   {
-    // Its id is not known before it is made.
+    // AWS chooses the id of the mapping when it makes it.
     Sid: 'QueueReaders',
     types: ['AWS::Lambda::EventSourceMapping'],
     actions: actionsOf(
@@ -49,7 +59,7 @@ export const functionGrants: readonly ResourceGrant[] = [
     on: regionalArn('lambda', () => 'event-source-mapping:*'),
   },
   {
-    // None of these is about a resource that could be named.
+    // None of these calls allows a resource in a policy.
     Sid: 'WithoutResources',
     types: [
       'AWS::Lambda::EventSourceMapping',
@@ -104,15 +114,15 @@ export const functionGrants: readonly ResourceGrant[] = [
       ...['GetDataProtectionPolicy', 'ListTagsForResource', 'PutRetentionPolicy', 'TagResource'],
       'UntagResource',
     ),
-    on: ground => [
-      regionalArn('logs', ({ namePrefix }) => `log-group:/aws/lambda/${namePrefix}-*`)(ground),
-      regionalArn('logs', ({ namePrefix }) => `log-group:/aws/vendedlogs/states/${namePrefix}-*`)(ground),
+    on: location => [
+      regionalArn('logs', ({ namePrefix }) => `log-group:/aws/lambda/${namePrefix}-*`)(location),
+      regionalArn('logs', ({ namePrefix }) => `log-group:/aws/vendedlogs/states/${namePrefix}-*`)(location),
     ],
   },
   {
     Sid: 'Bucket',
     types: ['AWS::S3::Bucket', 'AWS::S3::BucketPolicy'],
-    // Whichever property is set, all are read.
+    // CloudFormation reads all properties of a bucket, also those that are not set.
     actions: actionsOf(
       's3',
       ...['CreateBucket', 'DeleteBucket', 'DeleteBucketPolicy', 'Get*Configuration', 'GetBucket*'],
@@ -122,15 +132,15 @@ export const functionGrants: readonly ResourceGrant[] = [
     on: bucketArn,
   },
   {
-    // The functions' code.
+    // Lambda reads the functions' code from the bucket.
     Sid: 'Packages',
     types: ['AWS::Lambda::Function'],
     actions: actionsOf('s3', 'GetObject', 'GetObjectVersion'),
-    on: ground => `${bucketArn(ground)}/*`,
+    on: location => `${bucketArn(location)}/*`,
   },
 ]
 
-/** The same for what the functions read, write and are called by. */
+/** The permissions to make all other resources: rules, schedules, queues, topics, the key, tables, alarms and the dashboard. */
 export const resourceGrants: readonly ResourceGrant[] = [
   {
     Sid: 'Rules',
@@ -140,9 +150,9 @@ export const resourceGrants: readonly ResourceGrant[] = [
       ...['DeleteRule', 'DescribeRule', 'ListTagsForResource', 'ListTargetsByRule', 'PutRule'],
       ...['PutTargets', 'RemoveTargets', 'TagResource', 'UntagResource'],
     ),
-    on: ground => [
-      regionalArn('events', ({ stack }) => `rule/${stack}-*`)(ground),
-      regionalArn('events', ({ stack }) => `rule/*/${stack}-*`)(ground),
+    on: location => [
+      regionalArn('events', ({ stack }) => `rule/${stack}-*`)(location),
+      regionalArn('events', ({ stack }) => `rule/*/${stack}-*`)(location),
     ],
   },
   {
@@ -174,7 +184,7 @@ export const resourceGrants: readonly ResourceGrant[] = [
     on: ownArn('sns', ''),
   },
   {
-    // Its id is not known before it is made.
+    // AWS chooses the id of the key when it makes it.
     Sid: 'Key',
     types: ['AWS::KMS::Key'],
     actions: actionsOf(

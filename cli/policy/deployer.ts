@@ -3,36 +3,43 @@ import { functionGrants, type Grant, resourceGrants } from './deployResources.ts
 import { type PolicyPart, type PolicyPartName, policyDocument, type Statement } from './document.ts'
 import type { StackLocation } from './policyResources.ts'
 
-/** Only in the course of a change to a stack, and not by the person's own calls. */
+/**
+ * The condition that a call is made by CloudFormation, and not by the person directly.
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-calledvia
+ */
 const VIA_CLOUDFORMATION = {
   'ForAnyValue:StringEquals': { 'aws:CalledVia': 'cloudformation.amazonaws.com' },
 }
 
 /**
- * The policies of who deploys this project and removes it: what `serverless` calls, and what CloudFormation does in this
- * person's name. They are three, as one would be larger than IAM takes.
+ * The policies of a person who deploys and removes the stack: for the calls of `serverless`, and for those that CloudFormation
+ * makes in the person's name. There are three, because a single one would be longer than IAM allows.
  */
-export function deployerParts(ground: StackLocation): PolicyPart[] {
-  const all = (grants: readonly Grant[]) => grants.map(grant => statementOf(grant, ground))
-  const made = (grants: readonly Grant[]) =>
-    all(grants).map(statement => ({ ...statement, Condition: VIA_CLOUDFORMATION }))
+export function deployerParts(location: StackLocation): PolicyPart[] {
+  const statementsOf = (grants: readonly Grant[]) => grants.map(grant => statementOf(grant, location))
+  const viaCloudFormation = (grants: readonly Grant[]) =>
+    statementsOf(grants).map(statement => ({ ...statement, Condition: VIA_CLOUDFORMATION }))
   return [
-    partOf('calls', 'what serverless calls', all(serverlessGrants)),
-    partOf('functions', 'functions, state machines and their roles, by CloudFormation', made(functionGrants)),
-    partOf('resources', 'all else, by CloudFormation', made(resourceGrants)),
+    partOf('calls', 'what serverless calls', statementsOf(serverlessGrants)),
+    partOf(
+      'functions',
+      'functions, state machines and their roles, by CloudFormation',
+      viaCloudFormation(functionGrants),
+    ),
+    partOf('resources', 'everything else, by CloudFormation', viaCloudFormation(resourceGrants)),
   ]
 }
 
-const statementOf = ({ Sid, actions, on }: Grant, ground: StackLocation): Statement => ({
+const statementOf = ({ Sid, actions, on }: Grant, location: StackLocation): Statement => ({
   Sid,
   Effect: 'Allow',
   Action: [...actions],
-  Resource: on(ground),
+  Resource: on(location),
 })
 
 const PART_NOTES: Partial<Record<PolicyPartName, string>> = {
   functions:
-    'Who may give a role its permissions can give it any: see docs/policy.md, "Who deploys the stack".',
+    'Whoever may set the permissions of a role can give it any permission: see docs/policy.md, "Who deploys the stack".',
 }
 
 function partOf(name: PolicyPartName, what: string, statements: Statement[]): PolicyPart {

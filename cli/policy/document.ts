@@ -1,4 +1,4 @@
-/** A statement of an IAM policy. One with a principal belongs into the policy of a resource. */
+/** A statement of an IAM policy. One with a principal belongs in the policy of a resource. */
 export type Statement = {
   Sid: string
   Effect: 'Allow'
@@ -7,38 +7,45 @@ export type Statement = {
   Resource: string | string[]
   Condition?: Condition
 }
-/** What has to hold: by the operator, the key and its value. */
+/** A condition of a statement: for each operator, such as StringEquals, the condition keys and their values. */
 export type Condition = Record<string, Record<string, string>>
+/** An IAM policy. */
 export type PolicyDocument = { Version: '2012-10-17'; Statement: Statement[] }
 
+/** Makes a policy of these statements. */
 export const policyDocument = (Statement: Statement[]): PolicyDocument => ({
   Version: '2012-10-17',
   Statement,
 })
 
 /**
- * Characters that IAM counts of a policy, which are all but blanks outside of texts.
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ * The length of a policy as IAM counts it, without white space outside of texts.
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
  */
 export const policyLength = (document: PolicyDocument): number => JSON.stringify(document).length
 
-/** As many characters a managed policy may have. A role's inline policies may have 10,240 together. */
+/**
+ * Characters of a managed policy at most. All inline policies of a role together may have 10,240.
+ * @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ */
 export const MAX_MANAGED_POLICY_LENGTH = 6144
 
-/** A policy that is printed, and how it is made on AWS. */
+/** One policy that the command prints. */
 export type PolicyPart = {
   name: PolicyPartName
   document: PolicyDocument
-  /** The same as a resource of CloudFormation; a key's policy is none of its own. */
+  /** The policy as a resource of CloudFormation. A key policy has none: it is a property of the key. */
   resource?: { Type: string; Properties: Record<string, unknown> }
-  /** What a person should know, a sentence each. */
+  /** What the user should know, a sentence each. */
   notes: string[]
 }
 
+/** The names of the parts, as --part takes them. */
 export const PART_NAMES = ['role', 'resource', 'key', 'calls', 'functions', 'resources'] as const
+/** The name of a part. */
 export type PolicyPartName = (typeof PART_NAMES)[number]
 
-/** A template with this one resource. */
+/** A CloudFormation template with this one resource. */
 export const templateOf = (Description: string, resource: NonNullable<PolicyPart['resource']>): object => ({
   AWSTemplateFormatVersion: '2010-09-09',
   Description,

@@ -3,19 +3,25 @@ import { type Condition, type PolicyPart, policyDocument, type Statement } from 
 import { locationIn } from './policyResources.ts'
 import type { Role } from './role.ts'
 
-/** A KMS key of the owner's, as far as a policy can name it, and how it is used for one credential. */
+/** A customer managed KMS key: its ARN, with a wildcard if only its alias is known, and the condition of use for one credential. */
 export type KmsKey = { resource: string; condition: Condition }
 
-/** A credential in one Region, and the key that encrypts it there, unless that is AWS's own. */
+/** A credential or its replica in one Region, and its KMS key there; undefined if that is an AWS managed key. */
 export type EncryptedCopy = { arn: string; key: KmsKey | undefined }
 
-/** What each service tells KMS of what it decrypts. */
+/**
+ * The key of the KMS encryption context in which each service puts the credential's ARN.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+ * @see https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html
+ */
 const ENCRYPTION_CONTEXT_KEYS = { secretsmanager: 'SecretARN', ssm: 'PARAMETER_ARN' } as const
 
 /**
- * The key that encrypts a credential, which its store names by an id, an ARN or an alias; undefined where it is AWS's own, as
- * that needs no permission. A key that is known by an alias alone is any key that has this alias.
- * https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
+ * The key that encrypts a credential. Undefined for an AWS managed key, which needs no permission. If only an alias is known, the
+ * condition is that the key has this alias (kms:ResourceAliases).
+ * @param id the key's id, ARN or alias, as the store names it
+ * @param arn the credential's ARN
+ * @see https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
  */
 export function kmsKeyOf(
   id: string | undefined,
@@ -39,10 +45,10 @@ export function kmsKeyOf(
   }
 }
 
-/** What a role needs of the keys. Each decrypts this credential alone, and only through its store. */
+/** The statements with which a role may use the keys: to decrypt this credential only, and only through its store. */
 export const decryptStatements = (copies: EncryptedCopy[]): Statement[] =>
-  keysOf(copies).map(({ resource, condition }, n) => ({
-    Sid: sidOf(n),
+  keysOf(copies).map(({ resource, condition }, index) => ({
+    Sid: sidOf(index),
     Effect: 'Allow',
     Action: ['kms:Decrypt'],
     Resource: resource,
@@ -50,14 +56,14 @@ export const decryptStatements = (copies: EncryptedCopy[]): Statement[] =>
   }))
 
 const keysOf = (copies: EncryptedCopy[]): KmsKey[] => copies.flatMap(({ key }) => key ?? [])
-const sidOf = (n: number) => (n ? `Decrypt${n + 1}` : 'Decrypt')
+const sidOf = (index: number) => (index ? `Decrypt${index + 1}` : 'Decrypt')
 
-/** The statements for the keys' own policies, one for each key. */
-export function keyPolicyPart(copies: EncryptedCopy[], role: Role, isOurs: boolean): PolicyPart {
+/** The statements to add to the key policies, one for each key. @param isOwnAccount whether the role is in the key's account */
+export function keyPolicyPart(copies: EncryptedCopy[], role: Role, isOwnAccount: boolean): PolicyPart {
   const keys = keysOf(copies)
   const statements = keys.map(
-    ({ condition: { StringEquals = {} } }, n): Statement => ({
-      Sid: sidOf(n),
+    ({ condition: { StringEquals = {} } }, index): Statement => ({
+      Sid: sidOf(index),
       Effect: 'Allow',
       Principal: { AWS: role.arn },
       Action: ['kms:Decrypt'],
@@ -66,16 +72,16 @@ export function keyPolicyPart(copies: EncryptedCopy[], role: Role, isOurs: boole
     }),
   )
   const where = keys
-    .map(({ resource }, n) => `${sidOf(n)} is for the policy of the key ${resource}`)
+    .map(({ resource }, index) => `${sidOf(index)} is for the policy of the key ${resource}`)
     .join('; ')
   return {
     name: 'key',
     document: policyDocument(statements),
     notes: [
-      `${where}. Add it to what is there: in its place it would lock everybody else out.`,
-      ...(isOurs
+      `${where}. Add it to the existing statements: instead of them it would lock everybody else out.`,
+      ...(isOwnAccount
         ? [
-            "It is needed only where that policy does not let IAM policies of its account decide, as a new key's does.",
+            'It is needed only if the key policy does not allow IAM policies of its account, as the default key policy does.',
           ]
         : []),
     ],

@@ -1,11 +1,14 @@
 import type { PolicyResourceName } from './policyResources.ts'
 
-/** Whom a permission is for: each has what those before it have, but for the last, who gets no policy here. */
+/**
+ * Whom a permission is for. Each has the permissions of those before it as well, except for `promoter`, for whom the command
+ * prints no policy.
+ */
 type Holder = 'auditor' | 'operator' | 'caretaker' | 'promoter'
 
-/** What a command needs on AWS. */
+/** A permission that a command needs. */
 export type PermissionNeed = {
-  /** What it is for, as docs/cli.md says it. */
+  /** What the permission is for, as in the tables of docs/cli.md. */
   purpose: string
   actions: string[]
   on: PolicyResourceName
@@ -13,32 +16,32 @@ export type PermissionNeed = {
 }
 
 const LIST_ACTIONS = ['secretsmanager:ListSecrets', 'ssm:DescribeParameters', 'tag:GetResources']
-const auditorNeed = (what: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
-  purpose: what,
+const auditorNeed = (purpose: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
+  purpose,
   actions,
   on,
   holder: 'auditor',
 })
-const operatorNeed = (what: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
-  purpose: what,
+const operatorNeed = (purpose: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
+  purpose,
   actions,
   on,
   holder: 'operator',
 })
-const caretakerNeed = (what: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
-  purpose: what,
+const caretakerNeed = (purpose: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
+  purpose,
   actions,
   on,
   holder: 'caretaker',
 })
-const promoterNeed = (what: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
-  purpose: what,
+const promoterNeed = (purpose: string, actions: string[], on: PolicyResourceName): PermissionNeed => ({
+  purpose,
   actions,
   on,
   holder: 'promoter',
 })
 
-/** What each command needs, in the order of docs/cli.md, whose tables are made of it as the policies are. */
+/** The permissions that the commands need, in the order of docs/cli.md. Its tables and the policies are made from this list. */
 export const permissionNeeds: readonly PermissionNeed[] = [
   auditorNeed('every command, also in the peer Regions', ['cloudformation:DescribeStacks'], 'all'),
   auditorNeed('the id of a secret', ['secretsmanager:DescribeSecret'], 'secrets'),
@@ -70,7 +73,7 @@ export const permissionNeeds: readonly PermissionNeed[] = [
   auditorNeed('`replicas --ready`', ['dynamodb:Query'], 'promotionTable'),
   auditorNeed('`readers`', ['cloudtrail:LookupEvents'], 'all'),
   auditorNeed('`readers`', ['cloudformation:ListStackResources'], 'stacks'),
-  auditorNeed('`readers`, where CloudTrail tells of no read', ['dynamodb:Scan'], 'recordsEverywhere'),
+  auditorNeed('`readers`, if CloudTrail has no read', ['dynamodb:Scan'], 'recordsEverywhere'),
   auditorNeed(
     '`audit`, `cost`',
     [...LIST_ACTIONS, 'access-analyzer:ListAnalyzers', 'cloudtrail:LookupEvents'],
@@ -104,7 +107,11 @@ export const permissionNeeds: readonly PermissionNeed[] = [
   ),
   auditorNeed('`doctor`', ['sqs:GetQueueAttributes'], 'queues'),
   auditorNeed('`doctor`', ['sns:ListSubscriptionsByTopic'], 'topics'),
-  auditorNeed('names at the tab key', ['secretsmanager:ListSecrets', 'ssm:DescribeParameters'], 'all'),
+  auditorNeed(
+    'completion of names with the Tab key',
+    ['secretsmanager:ListSecrets', 'ssm:DescribeParameters'],
+    'all',
+  ),
   auditorNeed(
     '`failback --check`',
     ['secretsmanager:DescribeSecret', 'secretsmanager:ListSecretVersionIds'],
@@ -140,7 +147,7 @@ export const permissionNeeds: readonly PermissionNeed[] = [
   caretakerNeed('`enrol --admin`', ['states:DescribeExecution'], 'settingAdmins'),
   caretakerNeed('`unenrol`', ['dynamodb:Query'], 'records'),
   caretakerNeed('`unenrol`', ['states:DescribeExecution'], 'rotations'),
-  caretakerNeed('an id that may not exist, to be told so', ['secretsmanager:ListSecrets'], 'all'),
+  caretakerNeed('a message if an id does not exist', ['secretsmanager:ListSecrets'], 'all'),
   caretakerNeed('`doctor --fix`', ['events:EnableRule'], 'rules'),
   caretakerNeed('`doctor --fix`', ['scheduler:UpdateSchedule'], 'schedules'),
   caretakerNeed('`doctor --fix`', ['iam:PassRole'], 'scheduleRoles'),
@@ -150,16 +157,17 @@ export const permissionNeeds: readonly PermissionNeed[] = [
     'promote',
   ),
   promoterNeed('`promote`, also with `--dry-run`', ['states:DescribeExecution'], 'promoting'),
-  promoterNeed('`promote`, to be told how many', ['secretsmanager:ListSecrets'], 'all'),
-  promoterNeed('`promote`, to be told of more than fifty', ['dynamodb:Query'], 'promotionTable'),
+  promoterNeed('`promote`, to show how many secrets', ['secretsmanager:ListSecrets'], 'all'),
+  promoterNeed('`promote`, to show more than fifty outcomes', ['dynamodb:Query'], 'promotionTable'),
 ]
 
-/** Whom the policies are for: each has all that those before have. */
+/** Those for whom the command prints a policy. Each has the permissions of those before as well. */
 const PERSON_RANKS = ['auditor', 'operator', 'caretaker'] as const satisfies Holder[]
+/** A person for whom the command prints a policy. */
 export type Person = (typeof PERSON_RANKS)[number]
 
-/** All that a person needs. */
-export const needsOf = (who: Person): PermissionNeed[] => {
-  const theirs: Holder[] = PERSON_RANKS.slice(0, PERSON_RANKS.indexOf(who) + 1)
-  return permissionNeeds.filter(({ holder }) => theirs.includes(holder))
+/** All permissions that a person needs. */
+export const needsOf = (person: Person): PermissionNeed[] => {
+  const holders: Holder[] = PERSON_RANKS.slice(0, PERSON_RANKS.indexOf(person) + 1)
+  return permissionNeeds.filter(({ holder }) => holders.includes(holder))
 }

@@ -3,16 +3,23 @@ import { policyResource } from './policyResources.ts'
 
 const TABLE_HEAD = '| for | permissions | on |\n| --- | --- | --- |'
 
-/** What the commands need, as tables in Markdown: for an operator, what a caretaker has besides, and what neither has. */
+/**
+ * The permissions that the commands need, as Markdown tables for docs/cli.md: those of an operator, those that a caretaker has in
+ * addition, and those of a promoter.
+ */
 export function permissionTables(): { operators: string; caretakers: string; promoters: string } {
-  const of = (...holders: PermissionNeed['holder'][]) =>
+  const tableFor = (...holders: PermissionNeed['holder'][]) =>
     tableOf(permissionNeeds.filter(({ holder }) => holders.includes(holder)))
-  return { operators: of('auditor', 'operator'), caretakers: of('caretaker'), promoters: of('promoter') }
+  return {
+    operators: tableFor('auditor', 'operator'),
+    caretakers: tableFor('caretaker'),
+    promoters: tableFor('promoter'),
+  }
 }
 
 const tableOf = (rows: PermissionNeed[]): string =>
   [TABLE_HEAD, ...rows.map((row, n) => lineOf(row, row.purpose === rows[n - 1]?.purpose))].join('\n')
 
-/** What the row above says already is left blank. */
-const lineOf = ({ purpose: what, actions, on }: PermissionNeed, again: boolean) =>
-  `| ${again ? '' : `${what} `}| ${actions.map(action => `\`${action}\``).join(', ')} | ${policyResource(on).words} |`
+/** A row of a table. Its first cell is empty if the row above has the same purpose. */
+const lineOf = ({ purpose, actions, on }: PermissionNeed, isRepeated: boolean) =>
+  `| ${isRepeated ? '' : `${purpose} `}| ${actions.map(action => `\`${action}\``).join(', ')} | ${policyResource(on).words} |`

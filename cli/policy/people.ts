@@ -2,49 +2,50 @@ import { type PolicyDocument, type PolicyPart, policyDocument, type Statement } 
 import { needsOf, type Person } from './needs.ts'
 import { type PolicyResourceName, policyResource, type StackLocation } from './policyResources.ts'
 
+/** The descriptions of the managed policies in CloudFormation templates. */
 const POLICY_DESCRIPTIONS: Record<Person, string> = {
-  operator:
-    'Use the command keyturn: start rotations and checks, and look at everything, without reading a value',
-  caretaker:
-    'Use the command keyturn: enrol credentials besides, and mend what doctor finds, without reading a value',
-  auditor: 'Look at everything with the command keyturn, without reading a value or starting anything',
+  operator: 'Use the command keyturn: start rotations and checks, and read everything except values',
+  caretaker: 'Use the command keyturn: also enrol credentials, and use doctor --fix, without reading values',
+  auditor: 'Use the command keyturn: read everything except values, and start nothing',
 }
 
-/** The policy of a person who uses the command: a statement for each thing that its permissions are about. */
-export function personPart(who: Person, ground: StackLocation): PolicyPart {
-  const document = personDocument(who, ground)
+/** The policy of a person who uses the command, with a statement for each kind of resource. */
+export function personPart(person: Person, location: StackLocation): PolicyPart {
+  const document = personDocument(person, location)
   return {
     name: 'role',
     document,
     resource: {
       Type: 'AWS::IAM::ManagedPolicy',
-      Properties: { Description: POLICY_DESCRIPTIONS[who], PolicyDocument: document },
+      Properties: { Description: POLICY_DESCRIPTIONS[person], PolicyDocument: document },
     },
     notes: [
-      ...(who === 'caretaker'
-        ? ['It decides what Keyturn may use, and when that rotates: give it only to those who may tag.']
+      ...(person === 'caretaker'
+        ? [
+            'With it a person decides which credentials Keyturn may use, and when they rotate: give it only to people who may set tags.',
+          ]
         : []),
-      'It reads no value. It does show the environment of every function, as lambda:GetFunctionConfiguration does: see docs/security.md, "Who may look at the fleet".',
+      'It allows to read no value. It does allow to see the environment variables of every function (lambda:GetFunctionConfiguration): see docs/security.md, "Who may look at the fleet".',
     ],
   }
 }
 
-function personDocument(who: Person, ground: StackLocation): PolicyDocument {
-  const byPlace = Map.groupBy(needsOf(who), ({ on }) => on)
+function personDocument(person: Person, location: StackLocation): PolicyDocument {
+  const needsByResource = Map.groupBy(needsOf(person), ({ on }) => on)
   return policyDocument(
-    [...byPlace].map(([place, found]) =>
-      statementOn(place, new Set(found.flatMap(({ actions }) => actions)), ground),
+    [...needsByResource].map(([resource, needs]) =>
+      statementOn(resource, new Set(needs.flatMap(({ actions }) => actions)), location),
     ),
   )
 }
 
-function statementOn(name: PolicyResourceName, actions: Set<string>, ground: StackLocation): Statement {
+function statementOn(name: PolicyResourceName, actions: Set<string>, location: StackLocation): Statement {
   const { Sid, arns, condition } = policyResource(name)
   return {
     Sid,
     Effect: 'Allow',
     Action: [...actions].sort(),
-    Resource: arns(ground),
-    ...(condition && { Condition: condition(ground) }),
+    Resource: arns(location),
+    ...(condition && { Condition: condition(location) }),
   }
 }

@@ -2,19 +2,20 @@ import { accountIn, regionIn } from '../../rotation/arn.ts'
 import { outputOf, type Stack } from '../stack.ts'
 import type { Condition } from './document.ts'
 
-/** A stack, and what the ARNs of its resources are made of. */
+/** The parts from which the ARNs of a stack's resources are made. */
 export type StackLocation = {
   partition: string
   region: string
   account: string
-  /** The stack's name, with which CloudFormation begins the names that it makes up. */
+  /** The stack's name, with which the names begin that CloudFormation chooses. */
   stack: string
-  /** What the names that the template gives begin with, such as keyturn-prod. */
+  /** The prefix of the names in the template, such as keyturn-prod. */
   namePrefix: string
-  /** Ends every host name of AWS there. */
+  /** The domain of AWS in that partition, such as amazonaws.com. */
   urlSuffix: string
 }
 
+/** The location of a deployed stack, from its output RotateStateMachineArn. */
 export const locationOf = (stack: Stack): StackLocation => {
   const arn = outputOf(stack, 'RotateStateMachineArn')
   return {
@@ -24,7 +25,7 @@ export const locationOf = (stack: Stack): StackLocation => {
   }
 }
 
-/** The same of no stack in particular. */
+/** The parts that depend only on the Region and the account. */
 export function locationIn(
   region: string,
   account: string,
@@ -34,186 +35,186 @@ export function locationIn(
   return { partition, region, account, urlSuffix: suffix }
 }
 
-/** What a permission is about. */
+/** A kind of resource that permissions are about. */
 type PolicyResource = {
-  /** As docs/cli.md calls it. */
+  /** Its name in the tables of docs/cli.md. */
   words: string
   Sid: string
-  arns(ground: StackLocation): string[]
-  condition?(ground: StackLocation): Condition
+  arns(location: StackLocation): string[]
+  condition?(location: StackLocation): Condition
 }
 
-/** An ARN in the stack's Region, or in every Region. */
+/** The ARN of a resource in the stack's Region. */
 const regionalArn = ({ partition, region, account }: StackLocation, service: string, resource: string) =>
   `arn:${partition}:${service}:${region}:${account}:${resource}`
-const everyRegionArn = (ground: StackLocation, service: string, resource: string) =>
-  regionalArn({ ...ground, region: '*' }, service, resource)
+const everyRegionArn = (location: StackLocation, service: string, resource: string) =>
+  regionalArn({ ...location, region: '*' }, service, resource)
 
-const stateMachineArn = (ground: StackLocation, name: string) =>
-  regionalArn(ground, 'states', `stateMachine:${ground.namePrefix}-${name}`)
-const executionArns = (ground: StackLocation, name: string) =>
-  regionalArn(ground, 'states', `execution:${ground.namePrefix}-${name}:*`)
-const rotateSecretArn = (ground: StackLocation) =>
-  regionalArn(ground, 'lambda', `function:${ground.namePrefix}-rotateSecret`)
+const stateMachineArn = (location: StackLocation, name: string) =>
+  regionalArn(location, 'states', `stateMachine:${location.namePrefix}-${name}`)
+const executionArns = (location: StackLocation, name: string) =>
+  regionalArn(location, 'states', `execution:${location.namePrefix}-${name}:*`)
+const rotateSecretArn = (location: StackLocation) =>
+  regionalArn(location, 'lambda', `function:${location.namePrefix}-rotateSecret`)
 
-/** Other tags may say who may do what with a secret. */
+/** Allows to change no tags but Keyturn's: other tags may decide who may use a secret. */
 const OWN_TAGS_CONDITION: Condition = { 'ForAllValues:StringLike': { 'aws:TagKeys': 'keyturn*' } }
 
-/** Everything that the command's permissions are about. */
+/** The kinds of resources that the command's permissions are about. */
 export const policyResources = {
   all: { words: '`*`', Sid: 'Lists', arns: () => ['*'] },
   secrets: {
     words: 'the secrets, and their replicas in other Regions',
     Sid: 'Secrets',
-    arns: ground => [everyRegionArn(ground, 'secretsmanager', 'secret:*')],
+    arns: location => [everyRegionArn(location, 'secretsmanager', 'secret:*')],
   },
   parameters: {
     words: 'the parameters',
     Sid: 'Parameters',
-    arns: ground => [everyRegionArn(ground, 'ssm', 'parameter/*')],
+    arns: location => [everyRegionArn(location, 'ssm', 'parameter/*')],
   },
   rotatedSecrets: {
     words: 'the secrets that the function in the output `RotateSecretFunctionArn` rotates',
     Sid: 'RotatedSecrets',
-    arns: ground => [regionalArn(ground, 'secretsmanager', 'secret:*')],
-    // RotateSecret can also change what rotates a secret, and when. Not in this person's hands.
-    condition: ground => ({
-      StringEquals: { 'secretsmanager:resource/AllowRotationLambdaArn': rotateSecretArn(ground) },
-      StringEqualsIfExists: { 'secretsmanager:RotationLambdaARN': rotateSecretArn(ground) },
+    arns: location => [regionalArn(location, 'secretsmanager', 'secret:*')],
+    // RotateSecret could also change the rotation function and the schedule: the condition does not allow that.
+    condition: location => ({
+      StringEquals: { 'secretsmanager:resource/AllowRotationLambdaArn': rotateSecretArn(location) },
+      StringEqualsIfExists: { 'secretsmanager:RotationLambdaARN': rotateSecretArn(location) },
       BoolIfExists: { 'secretsmanager:ModifyRotationRules': 'false' },
     }),
   },
   taggedSecrets: {
-    words: 'the secrets, and their admins; no tag but `keyturn…`',
+    words: 'the secrets, and their admins; only tags whose keys begin with `keyturn`',
     Sid: 'TaggedSecrets',
-    arns: ground => [regionalArn(ground, 'secretsmanager', 'secret:*')],
+    arns: location => [regionalArn(location, 'secretsmanager', 'secret:*')],
     condition: () => OWN_TAGS_CONDITION,
   },
   taggedParameters: {
-    words: 'the parameters; no tag but `keyturn…`',
+    words: 'the parameters; only tags whose keys begin with `keyturn`',
     Sid: 'TaggedParameters',
-    arns: ground => [regionalArn(ground, 'ssm', 'parameter/*')],
+    arns: location => [regionalArn(location, 'ssm', 'parameter/*')],
     condition: () => OWN_TAGS_CONDITION,
   },
   ownSecrets: {
     words: 'the secrets',
     Sid: 'OwnSecrets',
-    arns: ground => [regionalArn(ground, 'secretsmanager', 'secret:*')],
+    arns: location => [regionalArn(location, 'secretsmanager', 'secret:*')],
   },
   setAdmin: {
     words: 'the state machine in the output `SetAdminStateMachineArn`',
     Sid: 'SetAdmin',
-    arns: ground => [stateMachineArn(ground, 'set-admin')],
+    arns: location => [stateMachineArn(location, 'set-admin')],
   },
   settingAdmins: {
     words: 'its executions',
     Sid: 'SettingAdmins',
-    arns: ground => [executionArns(ground, 'set-admin')],
+    arns: location => [executionArns(location, 'set-admin')],
   },
   rotateSecret: {
     words: 'the function in the output `RotateSecretFunctionArn`',
     Sid: 'RotateSecret',
-    arns: ground => [rotateSecretArn(ground)],
+    arns: location => [rotateSecretArn(location)],
   },
   rotate: {
     words: 'the state machine in the output `RotateStateMachineArn`',
     Sid: 'Rotate',
-    arns: ground => [stateMachineArn(ground, 'rotate')],
+    arns: location => [stateMachineArn(location, 'rotate')],
   },
   rotations: {
     words: 'the executions of `RotateStateMachineArn`',
     Sid: 'Rotations',
-    arns: ground => [executionArns(ground, 'rotate')],
+    arns: location => [executionArns(location, 'rotate')],
   },
   rotateDue: {
     words: 'the state machine in the output `RotateDueStateMachineArn`',
     Sid: 'RotateDue',
-    arns: ground => [stateMachineArn(ground, 'rotate-due')],
+    arns: location => [stateMachineArn(location, 'rotate-due')],
   },
   servers: {
     words: 'the state machine of `RotateStateMachineArn`, with `-server` at its end',
     Sid: 'Servers',
-    arns: ground => [stateMachineArn(ground, 'rotate-server')],
+    arns: location => [stateMachineArn(location, 'rotate-server')],
   },
   check: {
     words: 'the state machine in the output `CheckStateMachineArn`',
     Sid: 'Check',
-    arns: ground => [stateMachineArn(ground, 'check')],
+    arns: location => [stateMachineArn(location, 'check')],
   },
-  checks: { words: 'its executions', Sid: 'Checks', arns: ground => [executionArns(ground, 'check')] },
+  checks: { words: 'its executions', Sid: 'Checks', arns: location => [executionArns(location, 'check')] },
   records: {
     words: 'the table in the output `RotationTableName`, and its indexes',
     Sid: 'Records',
-    arns: ground => [
-      regionalArn(ground, 'dynamodb', `table/${ground.namePrefix}-rotations`),
-      regionalArn(ground, 'dynamodb', `table/${ground.namePrefix}-rotations/index/*`),
+    arns: location => [
+      regionalArn(location, 'dynamodb', `table/${location.namePrefix}-rotations`),
+      regionalArn(location, 'dynamodb', `table/${location.namePrefix}-rotations/index/*`),
     ],
   },
   recordsEverywhere: {
     words: 'the table in the output `RotationTableName`, in every Region',
     Sid: 'RecordsEverywhere',
-    arns: ground => [everyRegionArn(ground, 'dynamodb', `table/${ground.namePrefix}-rotations`)],
+    arns: location => [everyRegionArn(location, 'dynamodb', `table/${location.namePrefix}-rotations`)],
   },
   promotionTable: {
     words: 'the table in the output `PromotionTableName`',
     Sid: 'Promotions',
-    arns: ground => [regionalArn(ground, 'dynamodb', `table/${ground.namePrefix}-promotions`)],
+    arns: location => [regionalArn(location, 'dynamodb', `table/${location.namePrefix}-promotions`)],
   },
   promote: {
     words: 'the state machine in the output `PromoteStateMachineArn`',
     Sid: 'Promote',
-    arns: ground => [stateMachineArn(ground, 'promote')],
+    arns: location => [stateMachineArn(location, 'promote')],
   },
   promoting: {
     words: 'its executions',
     Sid: 'Promoting',
-    arns: ground => [executionArns(ground, 'promote')],
+    arns: location => [executionArns(location, 'promote')],
   },
   rotatingElsewhere: {
     words: "the other Region's rotations: its stack's `RotateStateMachineArn` and executions",
     Sid: 'RotatingElsewhere',
-    arns: ground => [
-      stateMachineArn({ ...ground, region: '*' }, 'rotate'),
-      executionArns({ ...ground, region: '*' }, 'rotate'),
+    arns: location => [
+      stateMachineArn({ ...location, region: '*' }, 'rotate'),
+      executionArns({ ...location, region: '*' }, 'rotate'),
     ],
   },
   stacks: {
     words: 'the stack, also in the peer Regions',
     Sid: 'Stacks',
-    arns: ground => [everyRegionArn(ground, 'cloudformation', `stack/${ground.stack}/*`)],
+    arns: location => [everyRegionArn(location, 'cloudformation', `stack/${location.stack}/*`)],
   },
   functions: {
-    words: 'every function, as any may rotate a secret',
+    words: 'every function, as any may be the rotation function of a secret',
     Sid: 'Functions',
-    arns: ground => [everyRegionArn(ground, 'lambda', 'function:*')],
+    arns: location => [everyRegionArn(location, 'lambda', 'function:*')],
   },
   queueReaders: {
-    words: 'what reads queues',
+    words: 'the event source mappings of the queues',
     Sid: 'QueueReaders',
-    arns: ground => [regionalArn(ground, 'lambda', 'event-source-mapping:*')],
+    arns: location => [regionalArn(location, 'lambda', 'event-source-mapping:*')],
   },
   queues: {
     words: "the stack's queues",
     Sid: 'Queues',
-    arns: ground => [regionalArn(ground, 'sqs', `${ground.namePrefix}-*`)],
+    arns: location => [regionalArn(location, 'sqs', `${location.namePrefix}-*`)],
   },
   topics: {
     words: 'the topic in the output `AlarmTopicArn`, also in the peer Regions',
     Sid: 'Topics',
-    arns: ground => [everyRegionArn(ground, 'sns', `${ground.namePrefix}-alarms`)],
+    arns: location => [everyRegionArn(location, 'sns', `${location.namePrefix}-alarms`)],
   },
   rules: {
     words: "the stack's rules",
     Sid: 'Rules',
-    arns: ground => [
-      regionalArn(ground, 'events', `rule/${ground.stack}-*`),
-      regionalArn(ground, 'events', `rule/*/${ground.stack}-*`),
+    arns: location => [
+      regionalArn(location, 'events', `rule/${location.stack}-*`),
+      regionalArn(location, 'events', `rule/*/${location.stack}-*`),
     ],
   },
   schedules: {
     words: "the stack's schedules",
     Sid: 'Schedules',
-    arns: ground => [regionalArn(ground, 'scheduler', `schedule/default/${ground.namePrefix}-*`)],
+    arns: location => [regionalArn(location, 'scheduler', `schedule/default/${location.namePrefix}-*`)],
   },
   scheduleRoles: {
     words: 'the roles of its schedules',
@@ -223,9 +224,11 @@ export const policyResources = {
   analyzers: {
     words: 'the analyzers',
     Sid: 'Analyzers',
-    arns: ground => [everyRegionArn(ground, 'access-analyzer', 'analyzer/*')],
+    arns: location => [everyRegionArn(location, 'access-analyzer', 'analyzer/*')],
   },
 } as const satisfies Record<string, PolicyResource>
 
+/** The name of a kind of resource. */
 export type PolicyResourceName = keyof typeof policyResources
+/** The kind of resource with this name. */
 export const policyResource = (name: PolicyResourceName): PolicyResource => policyResources[name]

@@ -12,51 +12,52 @@ import { type PolicyPart, policyDocument, type Statement } from './document.ts'
 import { decryptStatements, type EncryptedCopy, keyPolicyPart, kmsKeyOf } from './key.ts'
 import type { Role } from './role.ts'
 
-/** How the application reads: also the replicas, or by Parameter Store's own name for the secret. */
+/** How the application reads: also the replicas, and also by Parameter Store's name for the secret. */
 export type ReadOptions = { replicas?: boolean; asParameter?: boolean }
 
 /**
- * What lets a role read one credential: its own policy, and where the credential is another account's or has a key of its
- * owner's, what the owner has to allow.
- * @throws CommandError if nothing could allow it
+ * The policies that let a role read one credential: the role's own policy, for another account the secret's resource policy,
+ * and, for a customer managed key, the statements for the key policy.
+ * @throws CommandError if no policy could allow it
  */
-export function readerParts(found: FoundCredential, role: Role, reading: ReadOptions): PolicyPart[] {
-  const copies = copiesOf(found, reading)
-  const isOurs = role.account === accountIn(found.arn)
-  if (reading.asParameter) refuseReference(found, isOurs)
-  if (!isOurs) requireSharable(found, copies)
+export function readerParts(found: FoundCredential, role: Role, readOptions: ReadOptions): PolicyPart[] {
+  const copies = copiesOf(found, readOptions)
+  const isOwnAccount = role.account === accountIn(found.arn)
+  if (readOptions.asParameter) refuseReference(found, isOwnAccount)
+  if (!isOwnAccount) requireSharable(found, copies)
   const keys = copies.filter(({ key }) => key)
   return [
-    rolePart(found, role, copies, reading),
-    ...(isOurs || found.store === 'parameter-store' ? [] : [resourcePart(found, role)]),
-    ...(keys.length ? [keyPolicyPart(keys, role, isOurs)] : []),
+    rolePart(found, role, copies, readOptions),
+    ...(isOwnAccount || found.store === 'parameter-store' ? [] : [resourcePart(found, role)]),
+    ...(keys.length ? [keyPolicyPart(keys, role, isOwnAccount)] : []),
   ]
 }
 
+/** The credential and, if asked for, its replicas, each with its key. */
 function copiesOf(found: FoundCredential, { replicas }: ReadOptions): EncryptedCopy[] {
   if (found.store === 'parameter-store') {
     const { Type, KeyId } = found.parameter
     return [{ arn: found.arn, key: Type === 'String' ? undefined : kmsKeyOf(KeyId, found.arn, 'ssm') }]
   }
   const { KmsKeyId, ReplicationStatus = [] } = found.secret
-  const own = { arn: found.arn, key: kmsKeyOf(KmsKeyId, found.arn, 'secretsmanager') }
-  if (!replicas) return [own]
-  const others = ReplicationStatus.map(({ Region = '', KmsKeyId: key }) => {
+  const ownCopy = { arn: found.arn, key: kmsKeyOf(KmsKeyId, found.arn, 'secretsmanager') }
+  if (!replicas) return [ownCopy]
+  const replicaCopies = ReplicationStatus.map(({ Region = '', KmsKeyId: key }) => {
     const arn = arnInRegion(found.arn, Region)
     return { arn, key: kmsKeyOf(key, arn, 'secretsmanager') }
   })
-  return [own, ...others]
+  return [ownCopy, ...replicaCopies]
 }
 
 function rolePart(
   found: FoundCredential,
   role: Role,
   copies: EncryptedCopy[],
-  reading: ReadOptions,
+  readOptions: ReadOptions,
 ): PolicyPart {
   const document = policyDocument([
     readStatement(found, copies),
-    ...(reading.asParameter ? [readReferenceStatement(found, copies)] : []),
+    ...(readOptions.asParameter ? [readReferenceStatement(found, copies)] : []),
     ...decryptStatements(copies),
   ])
   return {
@@ -66,23 +67,27 @@ function rolePart(
       Type: 'AWS::IAM::RolePolicy',
       Properties: { RoleName: role.name, PolicyName: policyNameFor(found), PolicyDocument: document },
     },
-    notes: notesFor(found, role, reading),
+    notes: notesFor(found, role, readOptions),
   }
 }
 
 function notesFor(found: FoundCredential, role: Role, { replicas }: ReadOptions): string[] {
-  const put = `It is for the role ${role.arn}, such as by aws iam put-role-policy --role-name ${role.name} --policy-name ${policyNameFor(found)} --policy-document file://policy.json`
+  const putText = `It is for the role ${role.arn}: aws iam put-role-policy --role-name ${role.name} --policy-name ${policyNameFor(found)} --policy-document file://policy.json`
   if (found.store === 'parameter-store') {
-    const share = `AWS RAM has to share the parameter with the account ${role.account}, and the application names it by its ARN: ${found.arn}`
-    return role.account === accountIn(found.arn) ? [put] : [put, share]
+    const shareText = `AWS RAM has to share the parameter with the account ${role.account}, and the application names it by its ARN: ${found.arn}`
+    return role.account === accountIn(found.arn) ? [putText] : [putText, shareText]
   }
-  const others = (found.secret.ReplicationStatus ?? []).length
-  if (replicas || !others) return [put]
-  const missed = others === 1 ? '1 replica' : `${others} replicas`
-  return [put, `The secret has ${missed} that it does not reach: --replicas adds them.`]
+  const replicaCount = (found.secret.ReplicationStatus ?? []).length
+  if (replicas || !replicaCount) return [putText]
+  const missedText = replicaCount === 1 ? '1 replica' : `${replicaCount} replicas`
+  return [putText, `The secret has ${missedText} that this policy does not cover: --replicas adds them.`]
 }
 
-/** AWS's caching clients call DescribeSecret before they read; clients of Parameter Store read one name or several. */
+/**
+ * The statement to read the copies. AWS's caching clients call DescribeSecret before they read a secret; clients of Parameter
+ * Store read one name or several.
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets.html
+ */
 const readStatement = ({ store }: FoundCredential, copies: EncryptedCopy[]): Statement => ({
   Sid: 'Read',
   Effect: 'Allow',
@@ -93,6 +98,7 @@ const readStatement = ({ store }: FoundCredential, copies: EncryptedCopy[]): Sta
   Resource: copies.map(({ arn }) => arn),
 })
 
+/** The statement to read the copies by Parameter Store's name for them. */
 const readReferenceStatement = ({ name }: FoundCredential, copies: EncryptedCopy[]): Statement => ({
   Sid: 'ReadAsParameter',
   Effect: 'Allow',
@@ -100,7 +106,7 @@ const readReferenceStatement = ({ name }: FoundCredential, copies: EncryptedCopy
   Resource: copies.map(({ arn }) => parameterArn(`${SECRET_REFERENCE_PREFIX}${name}`, arn)),
 })
 
-/** What a secret's own policy has to say for a role of another account. Replicas get the same policy. */
+/** The resource policy of a secret that lets a role of another account read it. Secrets Manager copies it to replicas. */
 function resourcePart(found: FoundCredential, role: Role): PolicyPart {
   const document = policyDocument([
     {
@@ -119,46 +125,47 @@ function resourcePart(found: FoundCredential, role: Role): PolicyPart {
       Properties: { SecretId: found.arn, ResourcePolicy: document, BlockPublicPolicy: true },
     },
     notes: [
-      `It is the secret's own policy, and takes the place of one that is there: see aws secretsmanager get-resource-policy first, and add its statements. Then: aws secretsmanager put-resource-policy --region ${regionIn(found.arn)} --secret-id ${found.arn} --block-public-policy --resource-policy file://policy.json`,
+      `It is the secret's resource policy, and replaces an existing one: see aws secretsmanager get-resource-policy first, and add its statements. Then: aws secretsmanager put-resource-policy --region ${regionIn(found.arn)} --secret-id ${found.arn} --block-public-policy --resource-policy file://policy.json`,
     ],
   }
 }
 
-/** @throws CommandError for what another account could not read, whatever is allowed */
+/** Checks that another account can read the credential at all. @throws CommandError */
 function requireSharable(found: FoundCredential, copies: EncryptedCopy[]): void {
   const name = sanitize(found.name)
   const isEncrypted = found.store === 'secrets-manager' || found.parameter.Type !== 'String'
   if (found.store === 'parameter-store' && found.parameter.Tier !== 'Advanced')
     throw new CommandError(
       EXIT.usage,
-      `the parameter ${name} is a standard one, which no other account can read`,
-      'Only an advanced parameter can be shared, by AWS RAM, and it never becomes a standard one again. Else keep the credential as a secret.',
+      `the parameter ${name} is a standard parameter, which no other account can read`,
+      'Only an advanced parameter can be shared, by AWS RAM, and it cannot become a standard parameter again. Or keep the credential as a secret.',
     )
-  const unkeyed = copies.filter(({ key }) => !key)
-  if (!isEncrypted || !unkeyed.length) return
-  const own = found.store === 'secrets-manager' ? 'aws/secretsmanager' : 'aws/ssm'
+  const withoutKey = copies.filter(({ key }) => !key)
+  if (!isEncrypted || !withoutKey.length) return
+  const managedKey = found.store === 'secrets-manager' ? 'aws/secretsmanager' : 'aws/ssm'
   throw new CommandError(
     EXIT.usage,
-    `${name} is encrypted by ${own} in ${unkeyed.map(({ arn }) => regionIn(arn)).join(', ')}, a key that no other account can use`,
-    'Give it a KMS key of your own there, whose policy can let another account in, and repeat the command.',
+    `${name} is encrypted by ${managedKey} in ${withoutKey.map(({ arn }) => regionIn(arn)).join(', ')}, a key that no other account can use`,
+    'Encrypt it with a customer managed KMS key there, whose policy can allow another account, and repeat the command.',
   )
 }
 
-function refuseReference({ store }: FoundCredential, isOurs: boolean): void {
+/** Checks that --as-parameter makes sense. @throws CommandError */
+function refuseReference({ store }: FoundCredential, isOwnAccount: boolean): void {
   if (store === 'parameter-store')
     throw new CommandError(
       EXIT.usage,
       'it is a parameter already',
       '--as-parameter is for a secret that is read by the name /aws/reference/secretsmanager/….',
     )
-  if (!isOurs)
+  if (!isOwnAccount)
     throw new CommandError(
       EXIT.usage,
-      "Parameter Store's name for a secret is known in the secret's own account only",
+      "Parameter Store's name for a secret works only in the secret's own account",
       'Without --as-parameter, the role reads the secret by its ARN from Secrets Manager.',
     )
 }
 
-/** As IAM takes a policy's name. */
+/** A valid name for the policy: IAM allows 128 characters, and only some signs. */
 const policyNameFor = ({ name }: FoundCredential): string =>
   `read-${name.replace(/^\//, '').replaceAll(/[^\w+=,.@-]+/g, '-')}`.slice(0, 128)

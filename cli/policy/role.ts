@@ -1,22 +1,22 @@
 import { CommandError, EXIT } from '../exit.ts'
 import { sanitize } from '../output.ts'
 
-/** A role of IAM, in whichever account. */
+/** An IAM role, of any account. */
 export type Role = { arn: string; account: string; name: string }
 
-/** The role that an ARN names. @throws CommandError if it names none */
+/** Parses the ARN of a role. @throws CommandError if it is not the ARN of a role */
 export function parseRoleArn(arn: string): Role {
   const [, account, path] = /^arn:aws[a-z-]*:iam::(\d{12}):role\/([\w+=,.@/-]{1,576})$/.exec(arn) ?? []
   const name = path?.split('/').at(-1)
   if (account && name) return { arn, account, name }
-  throw new CommandError(EXIT.usage, `${sanitize(arn)} is no ARN of a role`, remedyFor(arn))
+  throw new CommandError(EXIT.usage, `${sanitize(arn)} is not the ARN of a role`, remedyFor(arn))
 }
 
 function remedyFor(arn: string): string {
   const [, kind] = /^arn:[\w-]+:(?:iam|sts)::\d{12}:(assumed-role|user|group|root)\b/.exec(arn) ?? []
   if (kind === 'assumed-role')
     return 'That is a session. Its role: aws iam get-role --role-name NAME --query Role.Arn'
-  if (kind === 'root') return 'That is a whole account. Name the role in it that the application has.'
-  if (kind) return `That is a ${kind}, and the policy is for a role: name the one that the application has.`
+  if (kind === 'root') return 'That is a whole account. Name the role that the application has in it.'
+  if (kind) return `That is a ${kind}, but the policy is for a role: name the role that the application has.`
   return 'It is like arn:aws:iam::123456789012:role/shop: aws iam get-role --role-name shop --query Role.Arn'
 }

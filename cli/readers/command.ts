@@ -2,9 +2,9 @@ import { Option } from 'commander'
 import { type CommandMaker, ID_TEXT, parseSeconds } from '../commandMaker.ts'
 import type { ReadersOptions } from '../commands/readers.ts'
 
-/** The command that tells who read a credential. */
+/** Adds `keyturn readers`. */
 export function addReadersCommand({ make, run }: CommandMaker): void {
-  make('readers', 'Who read a credential lately, as CloudTrail tells.')
+  make('readers', 'Who read a credential lately, by CloudTrail.')
     .argument('<ID>', ID_TEXT)
     .addOption(
       new Option('--since <DURATION>', 'how far back, such as 24h or 7d; 90d at most')
@@ -12,7 +12,10 @@ export function addReadersCommand({ make, run }: CommandMaker): void {
         .default(7 * 24 * 3600, '7d'),
     )
     .addOption(
-      new Option('--budget <DURATION>', 'how long to look, such as 5m or 1h: two calls a second are allowed')
+      new Option(
+        '--budget <DURATION>',
+        'how long to ask CloudTrail, such as 5m or 1h; it allows two calls a second',
+      )
         .argParser(parseSeconds)
         .default(5 * 60, '5m'),
     )

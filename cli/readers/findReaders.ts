@@ -8,37 +8,46 @@ import type { Context } from '../context.ts'
 import type { FoundCredential } from '../credential.ts'
 import { findPeerStack, peerRegionsOf, placeOf, type Stack } from '../stack.ts'
 
-/** What CloudTrail told in one Region of who read a credential there, or why it could not be asked. */
+/** Who read a credential in one Region, by CloudTrail; or why that is not known (`unread`). */
 export type RegionReaders = { region: string; arn: string } & (
   | {
-      /** Every read from then on was seen. ISO 8601, UTC. */
+      /** The time from which on all reads are known. ISO 8601, UTC. */
       completeSince: string
-      /** Reads that were looked at, of whichever credential; and those of them that could not be made out. */
+      /** Read events that CloudTrail returned, of any credential. */
       events: number
+      /** How many of these could not be parsed. */
       unreadable: number
-      /** Why it does not go back as far as was wanted. */
+      /** Why the search does not go back as far as was wanted. */
       stopped?: string
       readers: Reader[]
     }
   | { unread: string }
 )
 
-/** What a look goes by. */
+/** What a search in one Region needs. `countRotations` is asked only if there was no read event at all. */
 export type ReaderSearch = {
   window: SearchWindow
   ownRoles: ReadonlySet<string>
   countRotations: (region: string, since: string) => Promise<Fact<number>>
 }
 
+/**
+ * The time to search: from `since` to `moment` (ISO 8601, UTC). `deadline` is when to stop, in milliseconds of
+ * performance.now().
+ */
 export type SearchWindow = { moment: string; since: string; deadline: number }
 
-/** Of a secret also the calls that read it by Parameter Store's own name for it; what is read by a path is no secret. */
+/**
+ * The calls that read a credential of each store. A secret can also be read by Parameter Store's name for it
+ * (`/aws/reference/secretsmanager/…`), but not by a path.
+ * @see https://docs.aws.amazon.com/systems-manager/latest/userguide/integration-ps-secretsmanager.html
+ */
 const READ_EVENT_NAMES: Record<FoundCredential['store'], readonly ReadEventName[]> = {
   'secrets-manager': ['GetSecretValue', 'GetParameter', 'GetParameters'],
   'parameter-store': ['GetParameter', 'GetParameters', 'GetParametersByPath', 'GetParameterHistory'],
 }
 
-/** Where a credential is: in its own Region, and then in those of its replicas. */
+/** The Regions of a credential: its own, then those of its replicas. */
 export const regionsOf = (found: FoundCredential): string[] => [
   regionIn(found.arn) ?? '',
   ...(found.store === 'secrets-manager'
@@ -47,10 +56,8 @@ export const regionsOf = (found: FoundCredential): string[] => [
 ]
 
 /**
- * Sweeps CloudTrail of one Region for who read the credential there.
- * @param ownRoles names of the roles that Keyturn's stacks made
- * @param rotated is asked, where no read at all was seen, how many rotations have read there since then
- * @param passed is told of each page how far back it has come
+ * Searches CloudTrail of one Region for those who read a credential there.
+ * @param onPageRead called after each page with the time down to which all events are read
  * @throws what AWS throws
  */
 export async function findReaders(
@@ -58,7 +65,7 @@ export async function findReaders(
   found: FoundCredential,
   region: string,
   { window, ownRoles, countRotations }: ReaderSearch,
-  passed: (until: string) => void,
+  onPageRead: (until: string) => void,
 ): Promise<RegionReaders> {
   const { store, name } = found
   const arn = arnInRegion(found.arn, region)
@@ -68,9 +75,9 @@ export async function findReaders(
   const { sweepCloudTrail } = await import('../../fleet/readers/sweep.ts')
   const client = new RateLimiter().limit(await clients.forRegion(region).cloudTrail(), 'cloudtrail', region)
   const lookup: LookupEvents = query => client.send(new LookupEventsCommand(query))
-  const onPage = ({ until }: { until: string }) => passed(until)
-  const swept = await sweepCloudTrail(lookup, { ...window, names: READ_EVENT_NAMES[store], onPage })
-  const { facts, tally, unreadable, stopped } = swept
+  const onPage = ({ until }: { until: string }) => onPageRead(until)
+  const sweep = await sweepCloudTrail(lookup, { ...window, names: READ_EVENT_NAMES[store], onPage })
+  const { facts, tally, unreadable, stopped } = sweep
   const { completeSince, events } = facts
   if (stopped && completeSince >= window.moment) return { region, arn, unread: stopped }
   const doubt = events ? undefined : doubtAboutNoReads(await countRotations(region, completeSince))
@@ -80,27 +87,27 @@ export async function findReaders(
 }
 
 /**
- * The names of the roles of this stack, and of the stacks of its stage in the Regions of its peers. `unasked` is told which of
- * these could not be asked, and why.
+ * The names of the roles of this stack, and of the stacks of its stage in the peer Regions.
+ * @param onUnasked called for each peer Region that could not be asked, with the reason
  */
 export async function findOwnRoles(
   context: Context,
   stack: Stack,
-  unasked: (region: string, why: string) => void,
+  onUnasked: (region: string, why: string) => void,
 ): Promise<ReadonlySet<string>> {
-  const own = await findStackRoles(context, stack)
-  const others = (peerRegionsOf(stack) ?? []).map(async region => {
+  const ownStackRoles = await findStackRoles(context, stack)
+  const peerRoles = (peerRegionsOf(stack) ?? []).map(async region => {
     try {
       const peer = await findPeerStack(context, stack, region)
       return peer
         ? await findStackRoles({ ...context, clients: context.clients.forRegion(region) }, peer)
         : []
     } catch (error) {
-      unasked(region, whyFailed(error))
+      onUnasked(region, whyFailed(error))
       return []
     }
   })
-  return new Set([own, ...(await Promise.all(others))].flat())
+  return new Set([ownStackRoles, ...(await Promise.all(peerRoles))].flat())
 }
 
 async function findStackRoles({ clients }: Context, { name }: Stack): Promise<string[]> {
@@ -108,7 +115,10 @@ async function findStackRoles({ clients }: Context, { name }: Stack): Promise<st
   return roleNamesIn(await listStackResources(await clients.cloudFormation(), name))
 }
 
-/** How many rotations of a store have read in a Region since then, by the table of its stack; none where it has no such table. */
+/**
+ * How many rotations have read credentials of a store in a Region in this time, by the table of that Region's stack; 0 if the
+ * Region has no such table.
+ */
 export async function countRotationsIn(
   context: Context,
   stack: Stack,
@@ -126,8 +136,8 @@ export async function countRotationsIn(
     for (;;) {
       const page = await pages.next()
       if (page.done) return { is: count }
-      const its = page.value.map(({ record }) => record).filter(record => record.store === store)
-      count += countReadingRotations(its, since, moment)
+      const recordsOfStore = page.value.map(({ record }) => record).filter(record => record.store === store)
+      count += countReadingRotations(recordsOfStore, since, moment)
     }
   } catch (error) {
     return { unread: whyFailed(error) }

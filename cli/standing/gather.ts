@@ -16,13 +16,13 @@ import { RECENT_RECORD_COUNT, recordTableOf } from '../records.ts'
 import { outputOf, type Stack } from '../stack.ts'
 import { type Standing, type StandingFacts, standingOf } from './standing.ts'
 
-/** A credential, and how it stands. */
+/** A credential with the facts about it and its state. */
 export type KnownCredential = { facts: StandingFacts; standing: Standing; arn: string }
 
-/** How often runs are: older stacks do not tell. */
+/** Milliseconds between two runs of the stack's own schedule; the default for an older stack, which has no such output. */
 export const runIntervalIn = (stack: Stack): number => scheduleIntervalMs(stack.outputs.DueSchedule ?? '')
 
-/** One credential. */
+/** Gathers the facts about one credential, and its state. */
 export async function findStanding(
   context: Context,
   stack: Stack,
@@ -34,7 +34,11 @@ export async function findStanding(
     const pending = await findPendingToken(await context.clients.parameters(), id)
     const credential = { store: found.store, id, tags, currentSince: since, ...(pending && { pending }) }
     const policies = parameter.Policies?.length ? 'the policies of the parameter' : undefined
-    return findOne(await makeLookContext(context, stack), credential, ownScheduleText(credential) ?? policies)
+    return gatherStanding(
+      await makeGatherContext(context, stack),
+      credential,
+      ownScheduleText(credential) ?? policies,
+    )
   }
   const { secret } = found
   const { VersionIdsToStages: SecretVersionsToStages, ...entry } = secret
@@ -47,45 +51,52 @@ export async function findStanding(
   const other = RotationLambdaARN !== outputOf(stack, 'RotateSecretFunctionArn') && RotationLambdaARN
   const by = other ? `Secrets Manager by another function, ${other}` : 'Secrets Manager'
   const rule = RotationRules?.ScheduleExpression ?? `every ${RotationRules?.AutomaticallyAfterDays} days`
-  return findOne(
-    await makeLookContext(context, stack),
+  return gatherStanding(
+    await makeGatherContext(context, stack),
     credential,
     service ?? (RotationEnabled ? `${by}, ${rule}` : ownScheduleText(credential)),
     replicasIn(secret.ReplicationStatus, found.tags),
   )
 }
 
-/** All that this stack rotates, or may. `looked` is told how many have been looked at, of how many. */
+/**
+ * Gathers the facts about every credential that this stack rotates or may rotate, and their states.
+ * @param onProgress called with the number of finished credentials and the number of all
+ */
 export async function findStandings(
   context: Context,
   stack: Stack,
-  looked: (count: number, all: number) => void,
+  onProgress: (count: number, all: number) => void,
 ): Promise<KnownCredential[]> {
   const inventory = await inventoryOf(context, stack)
-  const [means, credentials, pending] = await Promise.all([
-    makeLookContext(context, stack),
+  const [gatherContext, credentials, pending] = await Promise.all([
+    makeGatherContext(context, stack),
     inventory.listRotatable(),
     context.clients.parameters().then(ssm => findPendingTokens(ssm)),
   ])
-  const lookAtOne = (credential: ScheduledCredential) => {
+  const gatherOne = (credential: ScheduledCredential) => {
     const token =
       credential.store === 'parameter-store' ? pending.get(pendingPathOf(credential.id)) : undefined
-    const whole = token ? { ...credential, pending: token } : credential
-    return findOne(means, whole, credential.nextByService ? 'Secrets Manager' : ownScheduleText(credential))
+    const withPending = token ? { ...credential, pending: token } : credential
+    return gatherStanding(
+      gatherContext,
+      withPending,
+      credential.nextByService ? 'Secrets Manager' : ownScheduleText(credential),
+    )
   }
-  return mapInBatches(credentials, lookAtOne, looked)
+  return mapInBatches(credentials, gatherOne, onProgress)
 }
 
-/** The ARNs of the secrets that this stack rotates, or may. */
+/** The ARNs of the secrets that this stack rotates or may rotate. */
 export async function findKnownSecretArns(context: Context, stack: Stack): Promise<string[]> {
-  const known = await (await inventoryOf(context, stack)).listRotatable()
-  return known.flatMap(({ arn }) => arn ?? [])
+  const credentials = await (await inventoryOf(context, stack)).listRotatable()
+  return credentials.flatMap(({ arn }) => arn ?? [])
 }
 
-/** What a look at a credential needs. */
-type LookContext = { context: Context; stack: Stack; table: RecordTable; down: Set<string>; now: Date }
+/** What gathering needs for each credential. `down` are the ids of database servers that did not answer the last run. */
+type GatherContext = { context: Context; stack: Stack; table: RecordTable; down: Set<string>; now: Date }
 
-async function makeLookContext(context: Context, stack: Stack): Promise<LookContext> {
+async function makeGatherContext(context: Context, stack: Stack): Promise<GatherContext> {
   const stepFunctions = await context.clients.stepFunctions()
   const servers = await findLastExecutions(
     stepFunctions,
@@ -96,20 +107,20 @@ async function makeLookContext(context: Context, stack: Stack): Promise<LookCont
   return { context, stack, table: await recordTableOf(context, stack), down, now: new Date() }
 }
 
-async function findOne(
-  means: LookContext,
+async function gatherStanding(
+  gatherContext: GatherContext,
   credential: ScheduledCredential,
   rotatedBy: string | undefined,
   replicas: Replica[] = [],
 ): Promise<KnownCredential> {
-  const { context, stack, table, down, now } = means
+  const { context, stack, table, down, now } = gatherContext
   const arn = credential.arn ?? parameterArn(credential.id, outputOf(stack, 'RotateStateMachineArn'))
   const [records, attempt] = await Promise.all([
     table.listRotations(credential.store, arn, credential.id, RECENT_RECORD_COUNT),
     credential.pending ? findLastAttempt(context, stack, credential.pending) : undefined,
   ])
   const passwordSince = await findPasswordSince(table, credential, arn, records)
-  // It has become current since it was read.
+  // If the attempt has succeeded, the version became current after it was read as pending.
   const token = attempt?.status === 'SUCCEEDED' ? undefined : credential.pending
   const facts: StandingFacts = {
     credential,
@@ -123,25 +134,29 @@ async function findOne(
   return { facts, arn, standing: standingOf(facts, now, runIntervalIn(stack)) }
 }
 
-/** Looked for only where the current version is of no rotation that the table has. */
+/**
+ * Since when the password has been valid, if the current version is an edit by set-admin, which keeps the password of the version
+ * before it. The table is read only if the current version is not that of the last successful rotation.
+ */
 async function findPasswordSince(
   table: RecordTable,
   { store, current: version, currentSince }: ScheduledCredential,
   arn: string,
   records: RotationRecord[],
 ): Promise<Date | undefined> {
-  const good = latestSuccess(records)
-  const rotated = Date.parse(good?.ended ?? '')
-  if (version ? good?.token === version : currentSince.getTime() <= rotated) return undefined
+  const lastSuccess = latestSuccess(records)
+  const rotated = Date.parse(lastSuccess?.ended ?? '')
+  if (version ? lastSuccess?.token === version : currentSince.getTime() <= rotated) return undefined
   const edit = await table.latestEdit(store, arn)
   const current = version ? { version } : { at: currentSince.toISOString() }
   return edit && isEditCurrent(edit, current) ? new Date(edit.passwordSince) : undefined
 }
 
+/** Whether the server of the latest rotation is down. */
 const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Set<string>) =>
   address !== undefined && down.has(serverIdOf(address))
 
-/** Its own tags, as far as they say when it rotates. */
+/** The schedule in a credential's own tags, in words; undefined if Keyturn does not rotate it here on a schedule. */
 function ownScheduleText(credential: ScheduledCredential): string | undefined {
   const { tags } = credential
   const { every, window, jitter } = ownTags(tags)

@@ -8,39 +8,43 @@ import { homeIn, isManaged } from '../../rotation/tags.ts'
 import { fullId } from '../credential.ts'
 import type { CredentialState } from './states.ts'
 
-/** What is known of a credential, without its value. */
+/** What is known about a credential, without its value. */
 export type StandingFacts = {
   credential: ScheduledCredential
-  /** Who rotates it by itself; undefined if nobody does. */
+  /** What rotates it on a schedule, in words; undefined if nothing does. */
   rotatedBy: string | undefined
-  /** The newest rotations that the table has, the latest first. */
+  /** Its latest rotation records, the latest first. */
   records: RotationRecord[]
-  /** Since when the password is there, where the current version is an edit, which has that of the one before it. */
+  /** Since when the password has been valid, if the current version is an edit that kept the password of the version before. */
   passwordSince?: Date
-  /** What is pending and not current, and whether the rotation that made it still runs. */
+  /** The version that is pending and not current, and whether the rotation that made it is still running. */
   pending: { token: string; running: boolean } | undefined
-  /** Of a secret that was looked at by itself: its copies in other Regions. */
+  /** The copies of a secret in other Regions; empty unless the command is about this one secret. */
   replicas: Replica[]
-  /** Its database server did not answer the last run. */
+  /** Whether its database server did not answer the last run, so that rotations are parked. */
   parked: boolean
 }
 
+/** The state of a credential, why it is so, and what to do. */
 export type Standing = { state: CredentialState; why?: string; remedy?: string }
 
-/** Milliseconds after which what should have ended is told. */
+/** Milliseconds that a closing may be late before it is reported. */
 const OVERDUE_SLACK_MS = 3_600_000
 
-/** How a credential stands by what is known of it, at the moment `now`. */
+/**
+ * The state of a credential: the first that applies, in the order of STATES where possible.
+ * @param interval milliseconds between two runs of the stack's schedule
+ */
 export function standingOf(facts: StandingFacts, now: Date, interval: number): Standing {
   const { credential, rotatedBy, records, pending, parked, replicas } = facts
-  // One that gave way to another rotation tells nothing of the credential.
+  // A rotation that failed only because another was in progress says nothing about the credential.
   const last = records.find(({ outcome, error }) => outcome !== 'failed' || error !== 'RotationInProgress')
   if (last?.outcome === 'locked-out')
     return { state: 'locked-out', why: failureText(last), ...remedyField(REMEDIES.lockedout) }
   if (last?.outcome === 'stopped' && last.token === credential.current)
     return {
       state: 'not-closed',
-      why: 'its rotation was stopped once the new value was current, so nothing that was replaced is closed',
+      why: 'its rotation was stopped after the new value had become current, so the old user or password is not closed',
       ...remedyField(REMEDIES['retiresecret-failed']),
     }
   if (last?.outcome === 'stopped' && meaningOfEnding(last.step ?? '', 'stopped') !== 'harmless')
@@ -49,8 +53,8 @@ export function standingOf(facts: StandingFacts, now: Date, interval: number): S
   if (pending)
     return {
       state: 'stuck',
-      why: `a rotation died and left version ${pending.token} pending`,
-      remedy: 'Rotate it: that takes the pending version back first.',
+      why: `a rotation was cut off and left version ${pending.token} pending`,
+      remedy: 'Rotate it: that rolls the pending version back first.',
     }
   if (!rotatedBy && !isManaged(credential.tags))
     return {
@@ -65,7 +69,7 @@ export function standingOf(facts: StandingFacts, now: Date, interval: number): S
       why: `its tag keyturn:home names ${home}, where its replica is: neither Region rotates it`,
       remedy: 'Set keyturn:home to the Region of the primary.',
     }
-  if (last && isOpenFailure(last, facts.passwordSince ?? credential.currentSince))
+  if (last && isUnresolvedFailure(last, facts.passwordSince ?? credential.currentSince))
     return { state: 'failed', why: failureText(last), ...remedyField(remedyOf(last.error ?? '')) }
   if (parked)
     return {
@@ -75,31 +79,31 @@ export function standingOf(facts: StandingFacts, now: Date, interval: number): S
     }
   const verdict = evaluateSchedule(credential, now, interval)
   if (verdict.late) return lateStanding(verdict.state === 'skipped' ? verdict.reason : undefined)
-  const behind = laggingReplicas(facts).find(({ status }) => status !== 'InProgress')
-  if (behind)
-    return { state: 'behind', why: describeReplica(behind), ...remedyField(REMEDIES.replicasbehind) }
-  const open = latestSuccess(records)
-  // While its rotation waits: what became of a replica after that is not in its record.
-  if (open?.behindSince && open.retirement !== 'not-closed')
+  const laggingReplica = laggingReplicas(facts).find(({ status }) => status !== 'InProgress')
+  if (laggingReplica)
+    return { state: 'behind', why: describeReplica(laggingReplica), ...remedyField(REMEDIES.replicasbehind) }
+  const lastGood = latestSuccess(records)
+  // Only while the rotation still waits for the replica: what happens to the replica later is not in the record.
+  if (lastGood?.behindSince && lastGood.retirement !== 'not-closed')
     return {
       state: 'behind',
-      why: `since ${open.behindSince}${open.behind ? `: ${open.behind}` : ''}`,
+      why: `since ${lastGood.behindSince}${lastGood.behind ? `: ${lastGood.behind}` : ''}`,
       ...remedyField(REMEDIES.replicasbehind),
     }
-  const left = open && leftOpenText(open, now)
-  if (left) return { state: 'not-closed', why: left, ...remedyField(REMEDIES['retiresecret-failed']) }
-  if (open?.retirement === 'open') return { state: 'grace' }
+  const openText = lastGood && leftOpenText(lastGood, now)
+  if (openText) return { state: 'not-closed', why: openText, ...remedyField(REMEDIES['retiresecret-failed']) }
+  if (lastGood?.retirement === 'open') return { state: 'grace' }
   return { state: rotatedBy ? 'waiting' : 'by-hand' }
 }
 
-/** What failed, in a line. */
+/** The error of a failed rotation in one line, with its state and reason. */
 export const failureText = ({ error = 'an error', step, reason }: RotationRecord): string =>
   `${error}${step ? ` at ${step}` : ''}${reason ? `: ${reason}` : ''}`
 
 const remedyField = (remedy: string | undefined) => (remedy ? { remedy } : {})
 
-/** One after which the credential got another password has been made up for. */
-function isOpenFailure(last: RotationRecord, since: Date): boolean {
+/** Whether a failure still matters: the credential has not got another password since, by the time `since` of its password. */
+function isUnresolvedFailure(last: RotationRecord, since: Date): boolean {
   if (last.outcome !== 'failed' && last.outcome !== 'stopped') return false
   return since.getTime() <= Date.parse(last.ended ?? last.began) + 60_000
 }
@@ -109,17 +113,17 @@ const lateStanding = (reason: string | undefined): Standing => ({
   why: reason ?? 'it should have rotated and has not',
   remedy: reason
     ? 'Correct its tags.'
-    : 'Look at its history; if there is none, at the latest run of rotate-due.',
+    : 'See its history; if that has no rotation, see the latest run of rotate-due.',
 })
 
-/** What should be closed by now and is not. */
+/** Why the old user or password is still open although it should be closed; undefined if all is well. */
 function leftOpenText(
   { retirement, retirementError, openUntil, user }: RotationRecord,
   now: Date,
 ): string | undefined {
   if (retirement === 'not-closed')
-    return `${user || 'what was replaced'} could not be closed${retirementError ? `: ${retirementError}` : ''}`
+    return `${user || 'the old user or password'} could not be closed${retirementError ? `: ${retirementError}` : ''}`
   if (retirement === 'open' && openUntil && now.getTime() > Date.parse(openUntil) + OVERDUE_SLACK_MS)
-    return `${user || 'what was replaced'} was to be closed at ${openUntil}, and nothing tells that it was`
+    return `${user || 'the old user or password'} was to be closed at ${openUntil}, and no record shows that it was`
   return undefined
 }

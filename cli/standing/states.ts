@@ -1,4 +1,4 @@
-/** How a credential stands, from the worst on: whatever comes first is what is told. */
+/** The states of a credential, the worst first. docs/cli.md explains each. */
 export const STATES = [
   'locked-out',
   'stopped',
@@ -14,8 +14,9 @@ export const STATES = [
   'waiting',
   'by-hand',
 ] as const
+/** The state of a credential. */
 export type CredentialState = (typeof STATES)[number]
 
-/** Those that somebody should look at. */
+/** Whether a state needs attention: `unmanaged` or worse. */
 export const isFinding = (state: CredentialState): boolean =>
   STATES.indexOf(state) <= STATES.indexOf('unmanaged')
