@@ -16,8 +16,8 @@ const CALL_INTERVAL_MS = 50
 export const isDefaultKey = (key: string) => /(^|:)alias\/aws\/secretsmanager$/.test(key)
 
 /**
- * All calls with which the command changes a secret's replicas and tags, at most twenty a second. ForceOverwriteReplicaSecret is
- * never set: a secret that has the replica's name in the other Region may be one that was promoted.
+ * All calls with which the command changes a secret's replicas and tags, at most twenty a second. None of them asks Secrets
+ * Manager to overwrite a secret that has the replica's name in the other Region: it may be one that was promoted.
  */
 export class SecretCalls {
   readonly #client: SecretsManagerClient

@@ -82,13 +82,13 @@ describe('on a terminal', () => {
     })
     const { out } = await run(facts)
     expect(out).toContain(
-      '\nWho reads:\n  eu-central-1: not known\n  eu-west-1: known since 2026-11-23 12:00 UTC\n',
+      '\nReaders:\n  eu-central-1: not known\n  eu-west-1: known since 2026-11-23 12:00 UTC\n',
     )
     const commands = out.split('\n').filter(line => /^ +(aws|keyturn) /.test(line))
     expect(commands.map(line => line.search(/\S/))).toEqual([4, 4, 4])
     const only = { 'eu-west-1': facts.regions['eu-west-1'] } as Facts['regions']
     const alone = await run({ ...facts, regions: only })
-    expect(alone.out).toContain('\nWho reads is known since 2026-11-23 12:00 UTC.\n')
+    expect(alone.out).toContain('\nReaders are known since 2026-11-23 12:00 UTC.\n')
   })
 
   test('five thousand findings of one rule take a few lines, which say how many more there are', async () => {
@@ -103,8 +103,8 @@ describe('on a terminal', () => {
     const all = Array.from({ length: 50 }, (_, n) => secret(`shop/${n}`, { history: unread }))
     const { out } = await run(factsOf(all))
     expect(out.match(/DynamoDB Scan: AccessDenied/g)).toHaveLength(1)
-    expect(out).toMatch(/So for 50 credentials and 1 Region it is not known: [\s\S]*too-old/)
-    expect(out).not.toContain('Nothing was found')
+    expect(out).toMatch(/Not checked for 50 credentials and 1 Region: [\s\S]*too-old/)
+    expect(out).not.toContain('There are no findings')
   })
 
   test('foreign names and tags cannot move the cursor, nor end a command that is pasted', async () => {
@@ -129,7 +129,7 @@ describe('on a terminal', () => {
 
   test('a report without findings says so', async () => {
     const { out } = await run(factsOf([secret('shop/a')]))
-    expect(out).toMatch(/1 secret, 0 replicas, 0 parameters: no finding\n[\s\S]*Nothing was found\.\n$/)
+    expect(out).toMatch(/1 secret, 0 replicas, 0 parameters: no finding\n[\s\S]*There are no findings\.\n$/)
   })
 })
 
@@ -182,7 +182,7 @@ describe('the exit code', () => {
     const { err } = await run(low, { policy }, { columns: 200 })
     expect(err.match(/^The policy's exception.*$/gm)).toEqual([
       "The policy's exception from owner-missing for shop/a ended with 2026-11-29.",
-      "The policy's exception from owner-missing for shop/typo* covers nothing that was found: mend its name, or take it out.",
+      "The policy's exception from owner-missing for shop/typo* matches no finding: correct its name, or remove it.",
     ])
   })
 
@@ -238,12 +238,12 @@ describe('files', () => {
         message: expect.stringMatching(message),
       })
     await expect(gathered({ html: join(folder, 'none', 'x.html') })).rejects.toEqual(
-      usage(/^--html .*: it cannot be written: its folder is not there$/),
+      usage(/^--html .*: it cannot be written: its folder does not exist$/),
     )
     await expect(gathered({ csv: folder })).rejects.toEqual(usage(/it is a folder/))
     const device = join(folder, 'device')
     symlinkSync('/dev/null', device)
-    await expect(gathered({ html: device })).rejects.toEqual(usage(/it is no file/))
+    await expect(gathered({ html: device })).rejects.toEqual(usage(/it is not a regular file/))
     await expect(gathered({ policy: inFolder('no') })).rejects.toEqual(
       usage(/^--policy .*: it cannot be read: there is no such file$/),
     )
@@ -251,7 +251,7 @@ describe('files', () => {
       usage(/^--policy .*line 1: max-age should be/),
     )
     await expect(gathered({ baseline: inFolder('bad.json', '{"format":"x"}') })).rejects.toEqual(
-      usage(/it is no report .*format/),
+      usage(/it is not a report .*format/),
     )
     const { out } = await run(factsOf([]), {}, { json: true })
     const other = { ...(JSON.parse(out) as AuditReport), stage: 'prod' }
@@ -263,6 +263,8 @@ describe('files', () => {
       usage(/^--regions eu-wst-1: AWS has no such Region/),
     )
     expect((await run(factsOf([]), { regions: ['us-east-1'] })).code).toBe(EXIT.done)
-    await expect(gathered({ journal: 'a', resume: 'b' })).rejects.toEqual(usage(/--journal has no place/))
+    await expect(gathered({ journal: 'a', resume: 'b' })).rejects.toEqual(
+      usage(/--journal cannot be combined/),
+    )
   })
 })

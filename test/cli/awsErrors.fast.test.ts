@@ -12,7 +12,7 @@ test.each([
   ['ExpiredTokenException', 3, 'the credentials have expired'],
   ['RequestExpired', 3, 'the credentials have expired'],
   ['UnrecognizedClientException', 3, 'does not know these credentials'],
-  ['ThrottlingException', 1, 'asks for fewer calls'],
+  ['ThrottlingException', 1, 'throttled the call'],
   ['InternalServerError', 1, 'failed on its side'],
   ['ValidationException', 1, 'Parameter Store: GetParameter: ValidationException: no'],
 ])('%s', (name, code, says) => {
@@ -27,7 +27,7 @@ test.each([
   ['Error', { code: 'ENOTFOUND' }, 1, 'does not answer (ENOTFOUND)'],
   ['TimeoutError', {}, 1, 'does not answer (TimeoutError)'],
   ['CredentialsProviderError', {}, 3, 'there are no credentials for AWS'],
-  ['CredentialsProviderError', { profile: 'ops' }, 3, 'the profile ops is not there'],
+  ['CredentialsProviderError', { profile: 'ops' }, 3, 'the profile ops does not exist'],
 ])('%s %j', (name, more, code, says) => {
   expect(explainError(failing(name, 'x', more))).toMatchObject({
     code,

@@ -168,8 +168,8 @@ test('text of the function cannot move the cursor, and is cut if long', async ()
 })
 
 test.each<[string, unknown, RegExp]>([
-  ['no result', {}, /its output cannot be read/],
-  ['no lines', { result: 'ok', lines: 7 }, /its output cannot be read/],
+  ['no result', {}, /its output cannot be parsed/],
+  ['no lines', { result: 'ok', lines: 7 }, /its output cannot be parsed/],
 ])('an output with %s is reported', async (_, output, says) => {
   played.check = () => output as object
   expect(await keyturn(['shop/database'])).toMatchObject({ code: 1, err: expect.stringMatching(says) })
@@ -186,7 +186,7 @@ test.each<[string, Parameters<Account['refuse']>[0], number, RegExp]>([
     'refuses the look',
     action => (action === 'DescribeExecution' ? { name: 'AccessDeniedException' } : undefined),
     3,
-    /cannot be looked at: Step Functions refuses DescribeExecution/,
+    /cannot be read: Step Functions refuses DescribeExecution/,
   ],
   [
     'knows no such secret, and refuses to say so',
@@ -228,7 +228,7 @@ test('Ctrl-C ends the wait, which has said that a function may take some time', 
   )
   expect(code).toBe(4)
   expect(stderr).toMatch(
-    /^still waiting: a function that was idle for weeks.*\nkeyturn: shop\/database: not looked at any more\n/,
+    /^still waiting: a function that was idle for weeks.*\nkeyturn: shop\/database: stopped waiting\n/,
   )
 }, 30_000)
 

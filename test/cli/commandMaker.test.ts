@@ -124,8 +124,8 @@ describe('status of one credential', () => {
       execution: arnOf('states', 'execution:keyturn-local-set-admin:one'),
     })
     const { stdout } = await keyturn('status', 'one/edited')
-    expect(stdout).toMatch(/^ {2}last good {3}none on record; its value is of 2026-01-02 03:04 UTC$/m)
-    expect(stdout).toMatch(/^ {2}edited {6}to name an admin; the password is of 2026-01-02 03:04 UTC/m)
+    expect(stdout).toMatch(/^ {2}last good {3}none on record; its value dates from 2026-01-02 03:04 UTC$/m)
+    expect(stdout).toMatch(/^ {2}edited {6}to name an admin; the password dates from 2026-01-02 03:04 UTC/m)
     expect((await keyturn('history', 'one/edited')).stdout).toMatch(/^No rotation of/)
   })
 
@@ -189,7 +189,7 @@ describe('status of one credential', () => {
     await secret('one/away', { ...managed, 'keyturn:home': 'us-east-1', 'keyturn:every': '1d' })
     const { stdout } = await keyturn('status', 'one/away')
     expect(stdout).toMatch(/^ {2}state {7}by-hand$/m)
-    expect(stdout).toMatch(/^ {2}rotated by {2}nobody by itself/m)
+    expect(stdout).toMatch(/^ {2}rotated by {2}no schedule/m)
     expect(stdout).toMatch(/^ {2}home {8}us-east-1, so it does not rotate in this Region$/m)
     expect(stdout).not.toMatch(/^ {2}next/m)
   })
@@ -204,7 +204,7 @@ describe('status of one credential', () => {
     expect(stdout).toMatch(/^ {2}state {7}failed: TestFailed at TestSecret: testSecret: no$/m)
     expect(stdout).toMatch(/^ {2}what to do {2}Mend what the message names/m)
     expect(stdout).toMatch(/^ {2}latest {6}.*failed with TestFailed at TestSecret.*; rollback: restored$/m)
-    expect(stdout).toMatch(/^ {2}rotated by {2}nobody by itself/m)
+    expect(stdout).toMatch(/^ {2}rotated by {2}no schedule/m)
   })
 
   test('whose rotation died', async () => {
@@ -232,7 +232,7 @@ describe('status of one credential', () => {
     await secret('one/unknown')
     const { code, stdout } = await keyturn('status', 'secret:one/unknown')
     expect(code).toBe(0)
-    expect(stdout).toMatch(/^ {2}last good {3}none on record; its value is of /m)
+    expect(stdout).toMatch(/^ {2}last good {3}none on record; its value dates from /m)
   })
 
   test('that Keyturn may not rotate', async () => {
@@ -443,7 +443,7 @@ describe.each(commands)('%s %s, when something is wrong', (...words) => {
   test.each([
     ['AccessDeniedException', 3, /refuses /],
     ['ExpiredTokenException', 3, /credentials have expired/],
-    ['ThrottlingException', 1, /asks for fewer calls/],
+    ['ThrottlingException', 1, /throttled the call/],
   ])('%s of the table', async (name, code, says) => {
     account.refuse(action => (action === 'Query' ? { name, message: 'no' } : undefined))
     const ran = await keyturn(...words)

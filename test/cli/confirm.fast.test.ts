@@ -59,7 +59,7 @@ test('without a terminal, and with --json, there is no question and no wait', as
     expect(canAsk(context)).toBe(false)
     await expect(confirm(context, question)).rejects.toMatchObject({
       code: 2,
-      remedy: 'If it is meant: --confirm us-east-1.',
+      remedy: 'To confirm it without a question: --confirm us-east-1.',
     })
     expect(printed.text).toBe('')
     await confirm(context, { ...question, isConfirmed: true })

@@ -132,7 +132,7 @@ test('a bill says what there is, what it costs, and on which assumptions', async
   expect(stdout).toMatch(/^Traces +0\.0029\d +million traces +5 +~0\.01$/m)
   expect(stdout).toMatch(/^\d+ more, each less than a cent +(0\.00 )?~0\.0\d$/m)
   expect(stdout).toMatch(/^payments +~0\.42$/m)
-  expect(stdout).toContain('all in Parameter Store')
+  expect(stdout).toContain('if all were in Parameter Store')
   expect(stdout).toContain(
     'No network is counted. For functions in a VPC, NAT gateways in 2 zones would cost $65.70',
   )
@@ -221,7 +221,7 @@ describe('prices', () => {
 
   test.each([
     ['no file', undefined, 'it cannot be read: there is no such file'],
-    ['no JSON', 'prices', 'it is no JSON'],
+    ['no JSON', 'prices', 'it is not JSON'],
     ['no list', '{}', 'Invalid type: Expected Array'],
     [
       'a price that is a text',

@@ -251,7 +251,7 @@ test('each fault is named with its remedy, and no message and no value is read',
     '          CRITICAL: an application may be locked out. See docs/runbook.md#lockedout',
     '',
   ])
-  expect(stderr).toMatch(/^keyturn doctor --fix --stage local enables what is disabled of these/)
+  expect(stderr).toMatch(/^keyturn doctor --fix --stage local enables those that are disabled/)
   expect(deployment.calls.filter(({ action }) => changes.test(action))).toEqual([])
   expect(stdout).not.toContain('Hidden-1')
 })
@@ -345,7 +345,7 @@ test('an old runtime, a function that failed and another version are reported, a
   expect([code, stage]).toEqual([5, 'local'])
   const bad = checks.filter(({ state }: { state: string }) => state !== 'ok')
   expect(bad.map(({ kind, state, says }: Record<string, string>) => [kind, state, says])).toEqual([
-    ['version', 'warning', expect.stringMatching(/^is of version 0\.0\.1, and this command of /)],
+    ['version', 'warning', expect.stringMatching(/^has version 0\.0\.1, and this command has /)],
     ['function', 'failed', 'is on nodejs20.x, which AWS closed on 2026-04-30'],
     [
       'errors',

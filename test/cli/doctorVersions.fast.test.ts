@@ -8,11 +8,7 @@ const region = 'eu-central-1'
 
 test.each<[Peer, string, string]>([
   [{ ...there, version: '1.2.0', differences: [] }, 'ok', ''],
-  [
-    { ...there, version: '1.1.0', differences: [] },
-    'warning',
-    'is of version 1.1.0, and this stack of 1.2.0',
-  ],
+  [{ ...there, version: '1.1.0', differences: [] }, 'warning', 'has version 1.1.0, and this stack has 1.2.0'],
   [
     { ...there, version: '1.2.0', differences: [{ name: 'grace', here: '24h', there: '1h' }] },
     'warning',

@@ -53,7 +53,7 @@ describe('enrolling', () => {
     expect(await keyturn(name, singleUserOptions)).toMatchObject({
       code: 0,
       err: '',
-      out: expect.stringMatching(/enrolled so already/),
+      out: expect.stringMatching(/already enrolled like this/),
     })
     expect(changes()).toEqual([])
     expect(await keyturn(name, { every: '7d', yes: true })).toMatchObject({ code: 0 })
@@ -81,7 +81,7 @@ describe('enrolling', () => {
     world.account.sent.length = 0
     expect(await keyturn(name, options)).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/already: single-user, rate/),
+      out: expect.stringMatching(/already enrolled like this: single-user, rate/),
     })
     expect(changes()).toEqual([])
   })
@@ -103,8 +103,8 @@ describe('enrolling', () => {
       refusals-- > 0 ? new Failure('NotPermitted', 'not yet') : { store, id, outcome: 'set' }
     const { code, out, err } = await keyturn(name, { ...singleUserOptions, strategy, admin: admin.arn })
     expect(code).toBe(0)
-    expect(out.match(/waiting until IAM sees the tag/g)).toHaveLength(1)
-    expect(out).toContain(`${name}: ${admin.name}, its admin: tagged keyturn:admin=true\n`)
+    expect(out.match(/waiting until IAM has seen the new tag/g)).toHaveLength(1)
+    expect(out).toContain(`${name}: the admin ${admin.name}: tagged keyturn:admin=true\n`)
     expect(err).toMatch(
       /set-admin adds masterarn=arn:.* to the value, and nothing else; that counts as a change by hand/,
     )
@@ -125,7 +125,7 @@ describe('enrolling', () => {
     let refusals = 1
     world.played.check = input => checkReportOf(input, ...(refusals-- > 0 ? [unseenLine] : []))
     const { code, out } = await keyturn(name, singleUserOptions)
-    expect([code, out]).toEqual([0, expect.stringMatching(/: waiting until IAM sees the tag\n/)])
+    expect([code, out]).toEqual([0, expect.stringMatching(/: waiting until IAM has seen the new tag\n/)])
     expect(await tagsOf(arn)).toMatchObject({ 'keyturn:every': '30d' })
   })
 
@@ -173,7 +173,7 @@ test('--now shows the rotation to its end, after the report', async () => {
     /: The rotation failed; the application is unharmed\. InvalidOption: createSecret: no\n/,
   )
   expect((await keyturn(name, { ...singleUserOptions, now: true })).out).toMatch(
-    /enrolled so already: .*; it rotates now\n/,
+    /already enrolled like this: .*; it rotates now\n/,
   )
 })
 
@@ -187,7 +187,7 @@ describe('at a terminal', () => {
       /1 single-user: one user;.*\n[\s\S]*Strategy, by its number or name \[single-user\]: 9/,
     )
     expect(err).toMatch(
-      /It is none of them: give a number from 1 to 5, or a name\.\n[\s\S]*How often, .*\[30d\]: /,
+      /There is no such strategy: type a number from 1 to 5, or a name\.\n[\s\S]*How often, .*\[30d\]: /,
     )
     expect(err).toMatch(
       /\nIt should be a whole number with m, h or d, such as 30d; a minute at least, a year/,
@@ -211,7 +211,7 @@ describe('at a terminal', () => {
     ).toMatchObject({
       code: 0,
       err: expect.stringMatching(
-        /there is no [\s\S]*shop\/admn[\s\S]*was named as its own admin\.\n[\s\S]*the deployment's: 24h[\s\S]*\nIt should be `never`, or[\s\S]*\nIt should be a number of hours/,
+        /there is no [\s\S]*shop\/admn[\s\S]*was named as its own admin\.\n[\s\S]*the stack's default, which is 24h[\s\S]*\nIt should be `never`, or[\s\S]*\nIt should be a number of hours/,
       ),
     })
     expect(await tagsOf(arn)).toMatchObject({
@@ -237,9 +237,7 @@ describe('at a terminal', () => {
     const { code, out, err } = await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])
     expect([code, await tagsOf(arn)]).toEqual([2, { team: 'x' }])
     expect(out).toMatch(/^warning {3}tls: ends in 9 days/m)
-    expect(err).toMatch(
-      /its warnings were not confirmed\n {2}Taken back: keyturn:strategy, keyturn:managed\.\n$/,
-    )
+    expect(err).toMatch(/its warnings were not confirmed\n {2}Undone: keyturn:strategy, keyturn:managed\.\n$/)
     expect((await keyturn(name, singleUserOptions)).code).toBe(0)
   })
 })
@@ -249,12 +247,12 @@ test('without a terminal, a missing option is named', async () => {
   expect(await keyturn(name, {})).toMatchObject({
     code: 2,
     err: expect.stringMatching(
-      /is to rotate: --strategy, --every or --schedule\nGive --strategy and --every or --schedule/,
+      /options are missing for .*: --strategy, --every or --schedule\nGive --strategy and --every or --schedule/,
     ),
   })
   expect(await keyturn(name, { strategy: 'single-user', every: '30d' })).toMatchObject({
     code: 2,
-    err: expect.stringMatching(/no terminal[\s\S]*If it is meant: --yes\./),
+    err: expect.stringMatching(/no terminal[\s\S]*To confirm it without a question: --yes\./),
   })
   world.account.parameters.set('/any', { 'keyturn:engine': 'opaque' })
   expect((await keyturn('/any', { every: '30d', yes: true })).code).toBe(0)
@@ -266,7 +264,7 @@ test('--dry-run shows the calls and makes none', async () => {
   const { code, out } = await keyturn(name, { ...singleUserOptions, dryRun: true })
   expect(code).toBe(0)
   expect(out).toMatch(
-    /: 5 calls\n.*TagResource[\s\S]*keyturn-local-check looks .*changes nothing\n[\s\S]*keyturn:every=30d\n/,
+    /: 5 calls\n.*TagResource[\s\S]*keyturn-local-check checks .*changes nothing\n[\s\S]*keyturn:every=30d\n/,
   )
   expect(changes()).toEqual([])
 })
@@ -279,7 +277,7 @@ describe('when the check fails', () => {
     expect(code).toBe(1)
     expect(world.played.inputs).toHaveLength(1)
     expect(out).toMatch(/^failed {4}login: the server refuses user shop\n {10}Store its password\./m)
-    expect(err).toMatch(/: its check has failed at login\n {2}Taken back: keyturn:managed\.\n$/)
+    expect(err).toMatch(/: its check has failed at login\n {2}Undone: keyturn:managed\.\n$/)
     expect(`${out}${err}`).not.toMatch(/Nothing was changed|would go well\.|refuses user[\s\S]*refuses user/)
     const json = await keyturn(name, singleUserOptions, undefined, true)
     expect(JSON.parse(json.out).credentials).toMatchObject([
@@ -385,14 +383,17 @@ describe('a secret that another function rotates', () => {
       const { code, err } = await keyturn(name, options)
       expect(code).toBe(0)
       expect(err).toMatch(
-        /rotates it today by SecretsManagerRDSPostgreSQLRotationMultiUser, an AWS template by its name, cron\(0 2 \? \* SUN \*\), within 3h/,
+        /Today Secrets Manager rotates it with SecretsManagerRDSPostgreSQLRotationMultiUser, an AWS template by its name, cron\(0 2 \? \* SUN \*\), within 3h/,
       )
       expect(await tagsOf(arn)).toMatchObject({ 'keyturn-before': officialFunctionArn })
       expect(await turnedBy(arn)).toEqual(
         'every' in options ? undefined : { by: functionArn, rules: { ScheduleExpression: 'rate(30 days)' } },
       )
       const gone = await back(name)
-      expect(gone).toMatchObject({ code: 0, err: expect.stringMatching(/It goes back to SecretsManagerRDS/) })
+      expect(gone).toMatchObject({
+        code: 0,
+        err: expect.stringMatching(/Secrets Manager rotates it again with SecretsManagerRDS/),
+      })
       expect([await tagsOf(arn), await turnedBy(arn)]).toEqual([
         {},
         { by: officialFunctionArn, rules: rotationRules },
@@ -417,10 +418,7 @@ describe('a secret that another function rotates', () => {
     world.played.check = input => checkReportOf(input, { line: 'tags', state: 'warning', says, remedy })
     const { strategy, every } = singleUserOptions
     const { code, out } = await keyturn(name, { strategy, every } as EnrolOptions, ['yes', 'no'])
-    expect([code, out]).toEqual([
-      0,
-      expect.stringMatching(/another function\n +That is ended now, as this takes/),
-    ])
+    expect([code, out]).toEqual([0, expect.stringMatching(/another function\n +Enrolling ends that now/)])
     expect(out).not.toContain(remedy)
     expect(await turnedBy(arn)).toBeUndefined()
   })
@@ -441,7 +439,12 @@ describe('what cannot be enrolled is refused before any change', () => {
       {},
       /belongs to rds, which rotates it by itself\nRDS rotates it/,
     ],
-    ['a secret of any service', { OwningService: 'appflow' }, {}, /belongs to appflow.*\nLeave it to that/],
+    [
+      'a secret of any service',
+      { OwningService: 'appflow' },
+      {},
+      /belongs to appflow.*\nLeave the rotation to that/,
+    ],
     ["a partner's secret", { Type: 'SalesforceClientSecret' }, {}, /is a secret of SalesforceClientSecret/],
     ['one to be deleted', { DeletedDate: 1_800_000_000 }, {}, /marked for deletion/],
     [
@@ -483,7 +486,7 @@ describe('what cannot be enrolled is refused before any change', () => {
       'an admin for any text',
       { Tags: [{ Key: 'keyturn:engine', Value: 'opaque' }] },
       { admin: 'x' },
-      /has no use of an admin/,
+      /cannot use an admin/,
     ],
   ])('%s', async (_, more, options, says) => {
     const { name } = await secret()
@@ -507,7 +510,7 @@ describe('what cannot be enrolled is refused before any change', () => {
       /is an admin's secret itself/,
     )
     expect((await keyturn(name, { ...singleUserOptions, strategy, admin: '/shop/mail' })).err).toMatch(
-      /an admin is a secret/,
+      /an admin has to be a secret/,
     )
     const schedule = { strategy: 'single-user', schedule: 'rate(1 day)', yes: true } as const
     expect((await keyturn('/shop/mail', schedule)).err).toMatch(/a parameter has no schedule/)
@@ -537,7 +540,7 @@ describe('--from', () => {
       ['d.json', `[{"id":"${name}"},{"id":7}]`, /d\.json: entry 2 has no id/],
       ['e.jsonl', `{"id":"${name}"}\n{"id":\n`, /e\.jsonl: line 2 is no JSON/],
       ['f.csv', `id\n${name}\n${name}\n`, /line 3 has the id of line 2/],
-      ['g.csv', 'id\n', /it has no credential/],
+      ['g.csv', 'id\n', /it names no credential/],
     ] as const)
       expect(await keyturn(undefined, { ...singleUserOptions, from: await from(file, text) })).toMatchObject({
         code: 2,
@@ -605,6 +608,6 @@ test('Ctrl-C during the check removes the tags again', async () => {
   })
   expect([code, await tagsOf(arn)]).toEqual([4, {}])
   expect(stderr).toMatch(
-    /: stopped\nThe same command again begins anew\.\n {2}Taken back: keyturn:managed\.\n$/,
+    /: stopped\nRun the same command again to start over\.\n {2}Undone: keyturn:managed\.\n$/,
   )
 }, 30_000)

@@ -95,8 +95,8 @@ test('without an obstacle, there is a line for each check', async () => {
       one,
       'ok   old secret: it is in us-east-1',
       'ok   fenced: nothing rotates it in us-east-1',
-      'ok   replicas: the old one lists none in us-east-1',
-      'ok   in sync: this one has all that is current or pending in us-east-1',
+      'ok   replicas: the old secret in us-east-1 has no replicas',
+      'ok   in sync: this secret has every version that is current or pending in us-east-1',
     ),
   )
 })
@@ -121,7 +121,7 @@ describe('fenced', () => {
     const arns = running.map(({ executionArn }) => executionArn)
     const at = `--region us-east-1 --secret-id ${one.name}`
     expect(stdout).toContain(
-      `  no   fenced: its tag keyturn:home says us-east-1; Secrets Manager rotates it there; ${arns.map(arn => `a rotation of it runs there: ${arn}`).join('; ')}\n` +
+      `  no   fenced: its tag keyturn:home names us-east-1; Secrets Manager rotates it there; ${arns.map(arn => `a rotation of it runs there: ${arn}`).join('; ')}\n` +
         `       aws secretsmanager tag-resource ${at} --tags Key=keyturn:home,Value=eu-west-1; aws secretsmanager cancel-rotate-secret ${at}; ${arns.map(arn => `aws stepfunctions stop-execution --region us-east-1 --execution-arn ${arn}`).join('; ')}\n`,
     )
   })
@@ -134,7 +134,7 @@ describe('fenced', () => {
     const unseen = await check(name)
     expect(unseen.code).toBe(5)
     expect(unseen.stdout).toMatch(
-      /no {3}fenced: whether a rotation runs there is not known: Step Functions refuses ListExecutions/,
+      /no {3}fenced: it is not known whether a rotation runs there: Step Functions refuses ListExecutions/,
     )
     account.stacks.pop()
     expect((await check(name)).code).toBe(0)
@@ -148,7 +148,7 @@ test('the replicas that the old secret lists are named', async () => {
   const { code, stdout } = await check(name)
   expect(code).toBe(5)
   expect(stdout).toMatch(
-    /no {3}replicas: the old one still lists ap-south-1\n {7}docs\/disaster-recovery\.md/,
+    /no {3}replicas: the old secret still has replicas in ap-south-1\n {7}docs\/disaster-recovery\.md/,
   )
 })
 
@@ -168,9 +168,11 @@ test('current and pending versions that only the old secret has are named with t
   expect(code).toBe(5)
   const today = new Date().toISOString().slice(0, 10)
   expect(stdout).toMatch(
-    new RegExp(`no   in sync: this one has not: .*version ${current}, current there, of ${today}T`),
+    new RegExp(
+      `no   in sync: this secret does not have: .*version ${current}, current there, created ${today}T`,
+    ),
   )
-  expect(stdout).toMatch(new RegExp(`version ${pending}, pending there, of ${today}T`))
+  expect(stdout).toMatch(new RegExp(`version ${pending}, pending there, created ${today}T`))
 })
 
 describe('the old secret', () => {
@@ -185,7 +187,7 @@ describe('the old secret', () => {
     await old.send(new CreateSecretCommand({ Name: name, SecretString: 'Hidden-3' }))
     const other = await check(name)
     expect(other.code).toBe(5)
-    expect(other.stdout).toMatch(/no {3}old secret: another secret has its name in us-east-1: arn:/)
+    expect(other.stdout).toMatch(/no {3}old secret: a different secret has this name in us-east-1: arn:/)
   })
 
   test('that is marked for deletion is an obstacle, and one that is a replica already is none', async () => {
@@ -201,7 +203,7 @@ describe('the old secret', () => {
     const { code, stdout } = await check(follows.name)
     expect([code, stdout]).toEqual([
       0,
-      lines(follows, 'ok   old secret: it is a replica of this one already in us-east-1'),
+      lines(follows, 'ok   old secret: in us-east-1 it is a replica of this secret already'),
     ])
   })
 
@@ -245,10 +247,10 @@ test('without IDs it checks all promoted secrets and nothing else, also with --j
 test.each([
   [
     [],
-    /no command overwrites the secret of the Region that is back.*\ndocs\/disaster-recovery\.md has the way back/,
+    /no command overwrites the secret of the Region that is back.*\ndocs\/disaster-recovery\.md describes the failback/,
   ],
   [['--to', back], /no command overwrites/],
-  [['--check'], /--check was given, and no Region\n/],
+  [['--check'], /--check needs a Region\n/],
   [['--check', '--to', here], /--to names eu-west-1, where the stack keyturn-local is\n/],
   [['--check', '--to', 'nowhere'], /It should be a Region/],
 ])('%j is refused', async (words, problem) => {

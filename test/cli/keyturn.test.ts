@@ -26,9 +26,7 @@ test.each([
   const { status, stdout, stderr } = keyturn(...words)
   expect([status, stdout]).toEqual([2, ''])
   expect(stderr).toMatch(
-    words[0] === 'demo'
-      ? /^keyturn: .*\nWhat there is: keyturn demo --help\n$/
-      : /^keyturn: .*\nWhat there is: keyturn --help\n$/,
+    words[0] === 'demo' ? /^keyturn: .*\nSee keyturn demo --help\n$/ : /^keyturn: .*\nSee keyturn --help\n$/,
   )
   expect(stderr).toContain(problem)
 })

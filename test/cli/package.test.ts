@@ -210,7 +210,7 @@ describe('the package, installed in an empty folder', () => {
         [keyturn, 'version', 0, '(keyturn-prod)'],
         [keyturn, 'status', 0, 'There is no such credential'],
         [keyturn, 'history shop', 0, 'No rotation of secret:shop is known'],
-        [keyturn, 'events', 0, 'No rotation came to an outcome'],
+        [keyturn, 'events', 0, 'No rotation ended within'],
         [keyturn, 'rotate --no-wait shop', 0, 'shop'],
         [keyturn, 'check shop', 2, 'no output CheckStateMachineArn'],
         [

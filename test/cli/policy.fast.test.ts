@@ -133,7 +133,7 @@ describe('for an application', () => {
     const secret = { KmsKeyId: key, ReplicationStatus }
     const without = await printed(arn, { role: ours }, { secret })
     expect(without.said.Statement).toEqual([readsSecret, decrypts])
-    expect(without.stderr).toContain('2 replicas that it does not reach')
+    expect(without.stderr).toContain('2 replicas that this policy does not cover')
     const { said, stderr } = await printed(arn, { role: ours, replicas: true }, { secret })
     const there = arn.replace('eu-west-1', 'eu-central-1')
     expect(said.Statement).toEqual([
@@ -190,7 +190,7 @@ describe('for a role of another account', () => {
     expect(role.stderr).toMatch(/--part resource\.\n.*--part key\.\n$/s)
     const { said, stderr } = await printed(arn, { role: theirs, part: 'resource' }, { secret })
     expect(said.Statement).toEqual([{ ...readsSecret, Sid: 'ReadFromAnotherAccount', ...inPolicy }])
-    expect(stderr).toContain('takes the place of one that is there')
+    expect(stderr).toContain('replaces an existing one')
     const ofKey = await printed(arn, { role: theirs, part: 'key' }, { secret })
     expect(ofKey.said.Statement).toEqual([{ ...decrypts, ...inPolicy }])
     expect(ofKey.stderr).toContain('would lock everybody else out')
@@ -217,7 +217,7 @@ describe('for a role of another account', () => {
       'parameter:/shop/key',
       {},
       { parameter: { Type: 'SecureString', KeyId: key, Tier: 'Standard' } },
-      'a standard one, which no other account can read',
+      'a standard parameter, which no other account can read',
     ],
     [
       "an advanced one of AWS's key",
@@ -226,7 +226,13 @@ describe('for a role of another account', () => {
       { parameter: { Type: 'SecureString', KeyId: 'alias/aws/ssm', Tier: 'Advanced' } },
       'encrypted by aws/ssm in eu-west-1',
     ],
-    ['a secret as a parameter', arn, { asParameter: true }, { secret }, "in the secret's own account only"],
+    [
+      'a secret as a parameter',
+      arn,
+      { asParameter: true },
+      { secret },
+      "works only in the secret's own account",
+    ],
   ])('%s is refused, as no policy would help', async (_, id, options, there, message) => {
     await expect(printed(id, { role: theirs, ...options }, there)).rejects.toMatchObject({
       code: 2,
@@ -256,7 +262,7 @@ describe('as a template of CloudFormation', () => {
 const deploys = { deployer: true, account: '123456789012', stage: 'prod' } as const
 
 test.each([
-  ['arn:aws:iam::123456789012:user/bob', /^That is a user, and the policy is for a role/],
+  ['arn:aws:iam::123456789012:user/bob', /^That is a user, but the policy is for a role/],
   ['arn:aws:iam::123456789012:root', /^That is a whole account/],
   ['arn:aws:sts::123456789012:assumed-role/shop/i-1', /^That is a session/],
   ['shop', /^It is like arn:/],
@@ -281,7 +287,12 @@ test('an unknown part is refused with the parts of that policy', async () => {
 test.each<[string, string | undefined, Options, string]>([
   ['nothing', undefined, {}, 'it takes an ID'],
   ['an ID without a role', arn, {}, '--role is missing'],
-  ['a role without an ID', undefined, { role: ours }, 'the ID is missing'],
+  [
+    'a role without an ID',
+    undefined,
+    { role: ours },
+    'the ID of the credential that the role is to read is missing',
+  ],
   ['an ID and a person', arn, { operator: true }, '--operator takes no ID'],
   ['a role and a person', undefined, { auditor: true, role: ours }, '--auditor takes no --role'],
   ['two persons', undefined, { operator: true, auditor: true }, '--operator and --auditor are two'],
@@ -290,11 +301,11 @@ test.each<[string, string | undefined, Options, string]>([
   ['an account that is none', undefined, { deployer: true, account: '1' }, '--account is'],
   ['an account without a stage', undefined, { deployer: true, account: '123456789012' }, 'the --stage'],
   ['replicas for a person', undefined, { auditor: true, replicas: true }, 'about one credential'],
-  ['a user', arn, { role: 'arn:aws:iam::123456789012:user/bob' }, 'no ARN of a role'],
-  ['a session', arn, { role: 'arn:aws:sts::123456789012:assumed-role/shop/i-1' }, 'no ARN of a role'],
-  ['every role', arn, { role: 'arn:aws:iam::123456789012:role/*' }, 'no ARN of a role'],
+  ['a user', arn, { role: 'arn:aws:iam::123456789012:user/bob' }, 'is not the ARN of a role'],
+  ['a session', arn, { role: 'arn:aws:sts::123456789012:assumed-role/shop/i-1' }, 'is not the ARN of a role'],
+  ['every role', arn, { role: 'arn:aws:iam::123456789012:role/*' }, 'is not the ARN of a role'],
   ['a part of another policy', arn, { role: ours, part: 'resource' }, 'no part resource'],
-  ['several policies in one file', undefined, deploys, 'it is 3 policies'],
+  ['several policies in one file', undefined, deploys, 'there are 3 policies'],
   ['a parameter as a parameter', 'parameter:/shop/key', { role: ours, asParameter: true }, 'already'],
 ])('%s is wrong use', async (_, id, options, message) => {
   const there = id === arn ? { secret: {} } : { parameter: { Type: 'SecureString' } }
@@ -386,7 +397,7 @@ describe('for people', () => {
 
   test('the policy of a caretaker comes with what that person can decide', async () => {
     const { stderr } = await printed(undefined, { caretaker: true })
-    expect(stderr).toMatch(/^It decides what Keyturn may use/)
+    expect(stderr).toMatch(/^With it a person decides which credentials Keyturn may use/)
     expect((await printed(undefined, { operator: true })).stderr).not.toContain('decides')
   })
 

@@ -66,7 +66,7 @@ describe.each(commands)('%s %s', (...given) => {
     ['ExpiredTokenException', 3, /credentials have expired\nLog in again/],
     ['InvalidClientTokenId', 3, /does not know these credentials/],
     ['SignatureDoesNotMatch', 3, /does not know these credentials/],
-    ['Throttling', 1, /asks for fewer calls.*\nRepeat/],
+    ['Throttling', 1, /throttled the call.*\nRepeat/],
     ['ServiceUnavailable', 1, /failed on its side.*\nRepeat/],
   ])('%s', async (name, code, what) => {
     account.refuse(() => ({ name }))
@@ -85,13 +85,17 @@ describe.each(commands)('%s %s', (...given) => {
   })
 
   test('no such Region', () =>
-    expectRefused([...words, '--region', 'nowhere at all'], 2, /the Region is none: /))
+    expectRefused([...words, '--region', 'nowhere at all'], 2, /the Region is not valid: /))
 
   test('no credentials', () =>
     expectRefused(words, 3, /no credentials for AWS\n/, { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }))
 
   test('no such profile', () =>
-    expectRefused([...words, '--profile', 'nobody'], 3, /profile nobody is not there.*\nSee `aws configure/))
+    expectRefused(
+      [...words, '--profile', 'nobody'],
+      3,
+      /profile nobody does not exist.*\nSee `aws configure/,
+    ))
 
   test('no stack', async () => {
     account.stacks = [{ name: 'other', outputs: { Stage: 'prod', Version: '1.0.0' } }]
@@ -223,8 +227,8 @@ describe('version, of the stacks in other Regions', () => {
       'peer     0.0.1 (keyturn-prod in us-east-1)',
       '  its version is not that of the stack: npx serverless deploy --stage prod --param="region=us-east-1"',
       '  differs: grace is 24h here and 7d there',
-      '  differs: kept is true here and not told there',
-      '  differs: more is not told here and unset there',
+      '  differs: kept is true here and not known there',
+      '  differs: more is not known here and unset there',
       `peer     ${manifest.version} (keyturn-prod in sa-east-1)`,
       '',
     ])

@@ -183,8 +183,8 @@ describe('a promotion', () => {
     const { code, out, err } = await keyturn({ from: lost, lost: true }, { typed: lost })
     expect(code).toBe(1)
     expect(err).toMatch(/^promote from us-east-1: \d+ secrets?; \d+ more have neither keyturn:managed=true/)
-    expect(err).toMatch(/at home in eu-west-1; no command makes it a replica again\n/)
-    expect(err).toMatch(/what us-east-1 stored last may not have come here: such values are lost\n/)
+    expect(err).toMatch(/its home in eu-west-1; no command makes it a replica again\n/)
+    expect(err).toMatch(/the latest values of us-east-1 may not have been replicated: such values are lost\n/)
     expect(err).toContain('Type us-east-1 to go on: ')
     expect(inputs()).toEqual([{ from: lost, lost: true }])
     expect(out.replaceAll(/^\d\d:\d\d:\d\d .*\n/gm, '').split('\n')).toEqual([
@@ -195,13 +195,17 @@ describe('a promotion', () => {
       '  StillStandby: the server takes no changes',
       '  Promote the database here first: it takes logins, and no changes.',
       '1 promoted, 1 failed, 1 with a warning.',
-      'Mend what is named; the same command again takes what is left.',
+      'Repair the named causes, then run the same command again: it promotes what is left.',
       '',
     ])
   })
 
   test.each([
-    [{ from: lost }, undefined, /no terminal to ask on.*\nIf it is meant: --confirm us-east-1/],
+    [
+      { from: lost },
+      undefined,
+      /no terminal to ask on.*\nTo confirm it without a question: --confirm us-east-1/,
+    ],
     [{ from: lost }, 'yes', /not confirmed: nothing was changed/],
     [{ from: lost, lost: true as const }, here, /not confirmed: nothing was changed/],
   ])('%j, answered by %j, begins nothing', async (options, typed, problem) => {
@@ -213,7 +217,7 @@ describe('a promotion', () => {
   test('with --planned says that nothing is lost; without --planned and --lost, that it may be refused', async () => {
     const planned = await keyturn({ from: lost, planned: true, confirm: lost })
     expect([planned.code, inputs()]).toEqual([0, [{ from: lost, planned: true }]])
-    expect(planned.err).toMatch(/it waits until all that us-east-1 has is here: nothing is lost/)
+    expect(planned.err).toMatch(/the promotion waits until every value of us-east-1 is here: nothing is lost/)
     expect(planned.err).not.toContain('still answers')
     expect((await keyturn({ from: lost, confirm: lost })).err).toMatch(
       /if Secrets Manager in us-east-1 still/,
@@ -229,7 +233,7 @@ describe('a promotion', () => {
     const { code, err } = await keyturn({ from: lost, confirm: lost })
     expect(code).toBe(2)
     expect(err).toMatch(
-      /Secrets Manager in us-east-1 still answers: nothing was promoted\n--planned .* --lost, /,
+      /Secrets Manager in us-east-1 still answers: nothing was promoted\nWith --planned .* --lost: /,
     )
   })
 
@@ -245,10 +249,10 @@ describe('a promotion', () => {
       /^promoted {2}secret:shop\/first\nhalf done {2}secret:shop\/half\n {2}the run that began/m,
     )
     expect(err).toMatch(
-      /the promotion did not go through: Throttled: findReplicas: too many\nWhat was promoted by then stays so; the same command again takes what is left\. https:/,
+      /the promotion did not succeed: Throttled: findReplicas: too many\nWhat was promoted by then stays promoted; the same command again promotes what is left\. https:/,
     )
     states.onStarted = ends({}, [], { status: 'ABORTED' })
-    expect((await keyturn(given)).err).toMatch(/did not go through: ABORTED\n/)
+    expect((await keyturn(given)).err).toMatch(/did not succeed: ABORTED\n/)
   })
 
   test('that is repeated reports what was promoted before, and what earlier runs found', async () => {
@@ -271,10 +275,10 @@ describe('a promotion', () => {
     await ends({ promoted: 3 })(running)
     const { code, out, err } = await call
     expect([code, states.executions.length]).toEqual([0, 3])
-    expect(err).toMatch(/^A promotion from us-east-1 runs already since .* UTC, and no other was begun: arn:/)
     expect(err).toMatch(
-      /^It was started with other options: {"from":"us-east-1","planned":true}\. Call this/m,
+      /^A promotion from us-east-1 has been running since .* UTC, and no other was begun: arn:/,
     )
+    expect(err).toMatch(/^It was started with other options: {"from":"us-east-1","planned":true}\. Run this/m)
     expect(out).toBe('3 promoted, 0 failed.\n')
   })
 
@@ -282,9 +286,7 @@ describe('a promotion', () => {
     states.onStarted = ends({ promoted: 1, unknown: 2 })
     expect(await keyturn(given)).toMatchObject({
       code: 1,
-      out: expect.stringMatching(
-        /^1 promoted, 0 failed, 2 of which nothing was noted\.\nMend what is named/m,
-      ),
+      out: expect.stringMatching(/^1 promoted, 0 failed, 2 without an outcome\.\nRepair the named causes/m),
     })
   })
 
@@ -333,7 +335,7 @@ describe('a promotion', () => {
     const { code, out, err } = await keyturn(given)
     expect(code).toBe(1)
     expect(err).toMatch(
-      /^The table of promotions cannot be read, so not each credential is told of: DynamoDB/m,
+      /^The table of promotions cannot be read, so the outcomes of the single credentials are not shown: DynamoDB/m,
     )
     expect(out).toMatch(/^shop\/x: LoginRefused: none of three\n0 promoted, 1 failed\.$/m)
   })
@@ -354,7 +356,7 @@ describe('a promotion', () => {
     expect(code).toBe(4)
     expect(stdout).toMatch(/\n\d\d:\d\d:\d\d 1 of 1\n$/)
     expect(stderr).toMatch(
-      /\nkeyturn: not looked at any more\nIt goes on: arn:\S+\. The same command again looks on\.\n$/,
+      /\nkeyturn: stopped waiting\nThe promotion goes on: arn:\S+\. The same command again watches it\.\n$/,
     )
     expect(states.executions[0]?.status).toBe('RUNNING')
   })
@@ -384,7 +386,7 @@ describe('what is to be promoted', () => {
     expect(inputs()).toEqual([{ from: lost, lost: true, ids: [other.arn] }])
     expect(both.out).toContain(`promoted  secret:${one.name}, `)
     const alone = await keyturn({ from: lost }, { ids: [one.name] })
-    expect(alone).toMatchObject({ code: 0, out: `promoted  secret:${one.name}, before\n`, err: '' })
+    expect(alone).toMatchObject({ code: 0, out: `promoted  secret:${one.name}, earlier\n`, err: '' })
     expect(states.executions).toHaveLength(1)
   })
 
@@ -506,7 +508,7 @@ describe('replicas --ready', () => {
     expect(await ready(rehearsed('shop/ill').credential.replace(here, lost))).toMatchObject({ code: 5 })
     expect(await ready('shop/none')).toMatchObject({
       code: 2,
-      err: expect.stringMatching(/^no rehearsal has looked at shop\/none\n/),
+      err: expect.stringMatching(/^no rehearsal has checked shop\/none\n/),
     })
     const { secrets, last } = JSON.parse((await ready(undefined, true)).out)
     expect(secrets.map(({ outcome }: PromotionNote) => outcome)).toEqual(['ready', 'unready'])
@@ -516,13 +518,13 @@ describe('replicas --ready', () => {
   test('has a finding if there was no rehearsal, or none within ten days', async () => {
     expect(await ready()).toMatchObject({
       code: 5,
-      out: 'No rehearsal has looked at anything yet. keyturn promote --dry-run looks now.\n',
+      out: 'There has been no rehearsal yet. keyturn promote --dry-run rehearses now.\n',
     })
     await table.note(rehearsed('shop/gone', { at: long }))
     const { code, out } = await ready()
     expect(code).toBe(5)
     expect(out).toMatch(
-      /^The last rehearsal was .* UTC, more than 10 days ago\. keyturn promote --dry-run looks now\.\n$/,
+      /^The last rehearsal was .* UTC, more than 10 days ago\. keyturn promote --dry-run rehearses now\.\n$/,
     )
   })
 
@@ -534,7 +536,7 @@ describe('replicas --ready', () => {
     await table.note(rehearsed(name, { credential: arn, at: long }))
     const { code, out } = await ready()
     expect(code).toBe(5)
-    expect(out).toMatch(new RegExp(`^not looked at  secret:${name} since .* UTC$`, 'm'))
+    expect(out).toMatch(new RegExp(`^not checked  secret:${name} since .* UTC$`, 'm'))
     expect(out).not.toContain('shop/gone')
     await clientIn(here).send(new StopReplicationToReplicaCommand({ SecretId: arn }))
     expect((await ready()).code).toBe(0)

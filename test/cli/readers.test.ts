@@ -61,14 +61,14 @@ const keyturn = (...words: string[]) => runCommand(words, commandEnvironment(acc
 test('says who read a secret in each Region that has it, with refused reads and Keyturn’s apart', async () => {
   expect(await keyturn('readers', 'shop/db')).toEqual({
     code: 0,
-    stderr: '1 event could not be made out.\n',
+    stderr: '1 event could not be parsed.\n',
     stdout: `secret:shop/db in eu-west-1, since 2027-06-08 12:00 UTC:
   arn:aws:iam::123456789012:role/apps/shop
     2 reads, 2027-06-15 10:00 UTC to 2027-06-15 11:00 UTC
     as i-0abc, i-0def
   refused:
   arn:aws:iam::123456789012:user/Mallory
-    1 refused try, 2027-06-15 09:00 UTC
+    1 refused attempt, 2027-06-15 09:00 UTC
   Keyturn itself:
   arn:aws:iam::123456789012:role/keyturn-dev-setSecret
     1 read, 2027-06-15 08:00 UTC
@@ -124,11 +124,11 @@ const answers = (most: number) => {
 test('it says if only Keyturn reads a secret, and since when this is known if CloudTrail stops answering', async () => {
   const { code, stdout, stderr } = await answers(3)
   expect(stdout).toMatch(
-    /^secret:quiet in eu-west-1, since 2027-06-\d\d \d\d:\d\d UTC:\n {2}nobody but Keyturn read it\n {2}Keyturn itself:\n/,
+    /^secret:quiet in eu-west-1, since 2027-06-\d\d \d\d:\d\d UTC:\n {2}no one except Keyturn read the value\n {2}Keyturn itself:\n/,
   )
   expect(stdout).not.toMatch(/since 2027-06-08/)
   expect(stderr).toMatch(
-    /^It does not go back to 2027-06-08 12:00 UTC, as CloudTrail did not answer any more \(ThrottlingException\)\./,
+    /^The list does not go back to 2027-06-08 12:00 UTC, as CloudTrail did not answer any more \(ThrottlingException\)\./,
   )
   expect(code).toBe(0)
 })
@@ -170,7 +170,7 @@ test('if CloudTrail has not even the reads by rotations, no secret is called unr
     /: not known: CloudTrail tells of no read at all, and whether any rotation/,
   )
   const quiet = await silent({ rotations: rotations.slice(1) })
-  expect(quiet.told).toMatchObject({ code: 0, stdout: expect.stringContaining('  nobody read it\n') })
+  expect(quiet.told).toMatchObject({ code: 0, stdout: expect.stringContaining('  no one read the value\n') })
 })
 
 test('if no Region can be asked, only the reason is printed', async () => {

@@ -86,13 +86,16 @@ test('it ends with 0 if all are in sync, and says if there are none', async () =
   await secret('shop/well', 'us-east-1')
   expect(await keyturn('replicas', 'shop/well')).toMatchObject({ code: 0, stderr: '' })
   await secret('shop/alone')
-  expect(await keyturn('replicas', 'shop/alone')).toMatchObject({ code: 0, stdout: 'It has no replicas.\n' })
+  expect(await keyturn('replicas', 'shop/alone')).toMatchObject({
+    code: 0,
+    stdout: 'The secret has no replicas.\n',
+  })
 })
 
 test('the home of a secret with replicas is shown, and a missing home tag is a finding', async () => {
   const id = await secret('shop/homeless', 'us-east-1')
   const well = await keyturn('replicas', 'shop/homeless')
-  expect(well.stdout).toMatch(/^secret:shop\/homeless is at home in eu-west-1$/m)
+  expect(well.stdout).toMatch(/^secret:shop\/homeless has its home in eu-west-1$/m)
   await secrets.send(new UntagResourceCommand({ SecretId: id, TagKeys: ['keyturn:home'] }))
   const { code, stdout } = await keyturn('replicas', 'shop/homeless')
   expect(code).toBe(5)
@@ -110,7 +113,7 @@ test('a home in another Region is a finding with its remedy', async () => {
   const { code, stdout } = await keyturn('replicas', 'shop/away')
   expect(code).toBe(5)
   expect(stdout).toMatch(
-    /^not home {2}secret:shop\/away has replicas, and its tag keyturn:home says us-east-1: .*: aws .*--region eu-west-1 --secret-id shop\/away --tags Key=keyturn:home,Value=eu-west-1$/m,
+    /^not home {2}secret:shop\/away has replicas, and its tag keyturn:home names us-east-1: .*: aws .*--region eu-west-1 --secret-id shop\/away --tags Key=keyturn:home,Value=eu-west-1$/m,
   )
 })
 
@@ -141,7 +144,7 @@ describe('--give-up of a Region in which the primary lists no replica', () => {
     const { code, stdout, stderr } = await keyturn('replicas', 'give-up/promoted', ...given)
     expect([code, stderr]).toEqual([
       0,
-      expect.stringMatching(/only one of the two may rotate: .* say eu-west-1/),
+      expect.stringMatching(/only one of the two may rotate: .* name eu-west-1/),
     ])
     expect(stdout).toMatch(
       /take that back: aws secretsmanager untag-resource .*keyturn:given-up:us-east-1; --add/,
@@ -211,7 +214,7 @@ test.each([
   ['--remove us-east-1 --wait 5m shop/x', '--wait goes with --add, --repair alone'],
   ['--confirm us-east-1 shop/x', '--confirm goes with --add, --remove, --repair, --give-up alone'],
   ['--remove us-east-1 --confirm us-east-2 shop/x', '--confirm says us-east-2, and --remove us-east-1'],
-  ['--repair us-east-1 --wait 59s shop/x', '--repair waits a minute at least'],
+  ['--repair us-east-1 --wait 59s shop/x', '--repair waits at least a minute'],
   ['--add us-east-1 --wait soon shop/x', 'It should be a whole number with s or m'],
   ['--add us-east-1 --wait 61m shop/x', 'It should be a whole number with s or m'],
   ['--add Virginia shop/x', 'It should be a Region'],
@@ -262,7 +265,7 @@ test('Ctrl-C ends the wait, and the replication goes on', async () => {
   })
   expect(code).toBe(4)
   expect(stderr).toMatch(
-    /^keyturn: shop\/slow: InProgress in us-east-1, and not looked at any more; it goes on\nkeyturn /,
+    /^keyturn: shop\/slow: InProgress in us-east-1; stopped waiting, and the replication goes on\nkeyturn /,
   )
 })
 
@@ -280,7 +283,7 @@ test('Ctrl-C during many changes begins no further one', async () => {
     }, 50)
   })
   expect([code, begun()]).toEqual([4, 10])
-  expect(stderr.match(/and not looked at any more; it goes on/g)).toHaveLength(10)
+  expect(stderr.match(/; stopped waiting, and the replication goes on/g)).toHaveLength(10)
   expect(stderr.match(/: not begun, as it was stopped before: nothing was changed/g)).toHaveLength(2)
 })
 
@@ -289,7 +292,9 @@ test('without a terminal there is no question', async () => {
   expect(await keyturn('replicas', 'shop/quiet', '--remove', 'us-east-1')).toMatchObject({
     code: 2,
     stdout: '',
-    stderr: expect.stringMatching(/no terminal to ask on.*\nIf it is meant: --confirm us-east-1\.\n$/),
+    stderr: expect.stringMatching(
+      /no terminal to ask on.*\nTo confirm it without a question: --confirm us-east-1\.\n$/,
+    ),
   })
   const { ReplicationStatus } = await secrets.send(new DescribeSecretCommand({ SecretId: id }))
   expect(ReplicationStatus).toHaveLength(1)

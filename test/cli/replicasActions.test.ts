@@ -201,12 +201,12 @@ describe('--add', () => {
     const failed = await keyturn(name, { add: region })
     expect(failed.code).toBe(1)
     expect(failed.err).toMatch(
-      /Failed: The KMS key is disabled or not found in us-east-1\nMend what .* --repair us-east-1\.\n$/,
+      /Failed: The KMS key is disabled or not found in us-east-1\nRepair the cause .* --repair us-east-1\.\n$/,
     )
     await replicate(arn, other)
     secretsManager.setRegionBehaviour(other, { failsBecause: 'name exists' })
     expect((await keyturn((await secret()).name, { add: other })).err).toMatch(
-      /already exists.*\nWhat stands there may be a secret that was promoted, and is never overwritten\. Look at it/,
+      /already exists.*\nThe secret there may have been promoted, and is never overwritten\. See aws/,
     )
   })
 
@@ -215,7 +215,9 @@ describe('--add', () => {
     secretsManager.setRegionBehaviour(region, { inProgressMs: 1e9 })
     const late = await keyturn(name, { add: region, wait: 0 })
     expect(late.code).toBe(4)
-    expect(late.err).toMatch(/InProgress in us-east-1 after 0 s; it goes on\nkeyturn replicas secret:/)
+    expect(late.err).toMatch(
+      /InProgress in us-east-1 after 0 s; the replication goes on\nkeyturn replicas secret:/,
+    )
     secretsManager.setRegionBehaviour(region, {})
     expect(await keyturn(name, { add: region })).toMatchObject({ code: 0, err: '' })
     expect(changed()).toEqual(['TagResource', 'ReplicateSecretToRegions'])
@@ -229,7 +231,7 @@ describe('--add', () => {
     const unseen = await keyturn(name, { add: other })
     expect(unseen.code).toBe(5)
     expect(unseen.err).toMatch(
-      /InSync in eu-central-1, which cannot be asked for the version: .*refuses DescribeSecret/,
+      /InSync in eu-central-1, but that Region cannot be asked for the version: .*refuses DescribeSecret/,
     )
   })
 
@@ -276,14 +278,14 @@ describe('what an action refuses changes nothing', () => {
   test.each<[string, () => Promise<{ name: string }>, ReplicasOptions, RegExp]>([
     ['add over a promoted secret', promoted, { add: region }, /a secret of its own has that name/],
     ['add over another secret', unrelated, { add: region }, /neither overwritten nor deleted/],
-    ['remove a promoted secret', promoted, removing, /a secret of its own has that name.*\nLook at it: aws /],
+    ['remove a promoted secret', promoted, removing, /a secret of its own has that name.*\nSee aws /],
     ['repair over a promoted secret', promoted, repairing, /a secret of its own has that name/],
     ['add in the own Region', secret, { add: home }, /eu-west-1 is the Region of the stack/],
     [
       'add one that failed',
       failed,
       { add: region },
-      /does not follow: Failed: .*\nkeyturn replicas .* --repair/,
+      /does not have the current version: Failed: .*\nkeyturn replicas .* --repair/,
     ],
     [
       'add one with another key',
@@ -295,7 +297,7 @@ describe('what an action refuses changes nothing', () => {
       'add away from home',
       () => secret({ 'keyturn:home': other }),
       { add: region },
-      /keyturn:home says eu-central-1/,
+      /keyturn:home names eu-central-1/,
     ],
     ['remove what is not there', secret, removing, /it has no replica in us-east-1\n/],
     ['repair what is not there', secret, repairing, /no replica.*\n.* --add us-east-1 makes one/],
@@ -304,7 +306,7 @@ describe('what an action refuses changes nothing', () => {
       'remove from a Region that cannot be asked',
       denied,
       removing,
-      /cannot be seen.*\n.*--give-up us-east-1 --reason/,
+      /is not known whether it was promoted.*\n.*--give-up us-east-1 --reason/,
     ],
   ])('%s', async (_, make, options, says) => {
     const { name } = await make()
@@ -319,7 +321,7 @@ describe('what an action refuses changes nothing', () => {
     [
       'of an older release',
       { region: home, outputs: { ...stackOf('local').outputs, Version: '0.0.9' } },
-      /^the stack .*\nIt may refuse the new tags. Deploy it first/,
+      /^the stack .*\nThe stack may refuse the new tags. Deploy it first/,
     ],
     [
       'of a newer release',
@@ -344,7 +346,7 @@ describe('what an action refuses changes nothing', () => {
     const { code, err } = await keyturn(name, { add: region })
     expect(code).toBe(2)
     expect(err).toMatch(
-      /^the stack keyturn-old in eu-central-1 is of Keyturn before 0.1.0: nothing was changed\n/,
+      /^the stack keyturn-old in eu-central-1 has Keyturn before 0.1.0: nothing was changed\n/,
     )
     expect(changed()).toEqual([])
   })
@@ -357,7 +359,7 @@ describe('what an action refuses changes nothing', () => {
     const { code, err } = await keyturn(name, { add: region })
     expect(code).toBe(0)
     expect(err).toMatch(
-      /^Whether us-east-1 has a stack of an older Keyturn could not be asked \(CloudFormation refuses/,
+      /^It is not known whether us-east-1 has a stack of an older Keyturn \(CloudFormation refuses/,
     )
   })
 })
@@ -434,10 +436,10 @@ describe('--give-up', () => {
     const { code, out, err } = await keyturn(name, options, { typed: 'y' })
     expect(code).toBe(0)
     expect(err).toMatch(
-      /go on without us-east-1: once an old credential is closed, applications there .* refused/,
+      /go on without us-east-1: once the old user or password is closed, applications there .* refused/,
     )
     expect(out).toMatch(
-      /is given up: nothing waits for it. To take that back: keyturn replicas .* --repair us-east-1;/,
+      /is given up: rotations do not wait for it. To undo that: keyturn replicas .* --repair us-east-1;/,
     )
     expect(await tagsOf(arn)).toEqual({ [`keyturn:given-up:${region}`]: `${today} Region down @ 09:00` })
     const listing = await keyturn(name, {})
@@ -495,9 +497,11 @@ describe('--repair', () => {
   test('of a replica that hangs removes and adds it, after the name of the Region was typed', async () => {
     const { name, arn } = await wedged()
     const { code, err } = await keyturn(name, { repair: region }, { typed: region, milliseconds: 1000 })
-    expect(err).toMatch(/deleted at once and made anew; applications in us-east-1 find no secret until/)
     expect(err).toMatch(
-      /whether its key works cannot be looked at.* --region us-east-1 --key-id alias\/there\nType us-east-1/,
+      /deleted at once, and a new one is made; applications in us-east-1 find no secret until/,
+    )
+    expect(err).toMatch(
+      /it cannot be checked from here whether its key works.* --region us-east-1 --key-id alias\/there\nType us-east-1/,
     )
     expect(code).toBe(0)
     expect(changed()).toEqual([
@@ -530,7 +534,9 @@ describe('--repair', () => {
       const called = { milliseconds: 600, ...(typed !== undefined && { typed }) }
       const { code, err } = await keyturn(name, { repair: region }, called)
       expect(code).toBe(4)
-      expect(err).toMatch(/Removing it and adding it again may help: keyturn replicas .* --confirm us-east-1/)
+      expect(err).toMatch(
+        /Deleting the replica and making a new one may help: keyturn replicas .* --confirm us-east-1/,
+      )
       expect(changed()).toEqual(['ReplicateSecretToRegions'])
     },
   )
@@ -546,7 +552,7 @@ describe('--repair', () => {
     const { code, err } = await keyturn(name, { repair: region, confirm: region }, { milliseconds: 600 })
     expect(code).toBe(1)
     expect(err).toMatch(
-      /applications in us-east-1 do not find it now: .*not now\nkeyturn replicas .* --add us-east-1 --key alias\/there\n/,
+      /applications in us-east-1 find no secret now: .*not now\nkeyturn replicas .* --add us-east-1 --key alias\/there\n/,
     )
     expect(await listed(arn)).toEqual([])
   })
@@ -590,9 +596,9 @@ test.each<[boolean, ReplicaWaitResult['end'], string, CopyState['state']]>([
   [false, 'unseen', 'InSync', 'unseen'],
 ])('%j: removing and adding may help where the wait ended %s, with %s, and the Region is %s', (...row) => {
   const [expected, end, status, state] = row
-  const followed = { end, status, there: { state } }
+  const waitResult = { end, status, there: { state } }
   const told = { code: EXIT.failed, result: 'failed', says: '', found: {} as FoundSecret }
-  expect(mayRenew({ ...told, followed })).toBe(expected)
+  expect(mayRenew({ ...told, waitResult })).toBe(expected)
   expect(mayRenew(told)).toBe(false)
 })
 
@@ -622,7 +628,7 @@ describe('many at once', () => {
           ),
         ),
     )
-    expect(yes.err).toMatch(new RegExp(`keyturn: ${all[2]?.name}: its tag keyturn:home says`))
+    expect(yes.err).toMatch(new RegExp(`keyturn: ${all[2]?.name}: its tag keyturn:home names`))
     const removed = await keyturn(undefined, { remove: region, tag: options.tag, confirm: region })
     expect(removed).toMatchObject({ code: 0, err: expect.stringContaining('2 secrets') })
     expect(await keyturn(undefined, { remove: region, tag: options.tag, confirm: region })).toMatchObject({

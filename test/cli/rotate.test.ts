@@ -115,7 +115,7 @@ test('a rotation that fails in its rehearsal shows where, and that nothing was c
     'DiscardSecret',
     'AnnounceFailure',
   ])
-  expect(stdout).toContain(': RehearseTest: try 1 failed: TestFailed: testSecret: in the rehearsal, ')
+  expect(stdout).toContain(': RehearseTest: attempt 1 failed: TestFailed: testSecret: in the rehearsal, ')
   expect(stderr).toContain('the application is unharmed. TestFailed: ')
 })
 
@@ -127,7 +127,7 @@ test('a retry is shown with its reason', async () => {
   })
   const { code, stdout } = await keyturn('rotate', await enrol())
   expect(code).toBe(0)
-  expect(stdout).toContain(': SetSecret: try 1 failed: Unreachable: no answer\n')
+  expect(stdout).toContain(': SetSecret: attempt 1 failed: Unreachable: no answer\n')
 })
 
 test('the command does not wait for the grace time, and says until when the old user stays open', async () => {
@@ -332,7 +332,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
       },
     )
     expect(code).toBe(4)
-    expect(stderr).toMatch(/not looked at any more\nThe rotation goes on: arn:aws:states:\S+\n$/)
+    expect(stderr).toMatch(/stopped waiting\nThe rotation goes on: arn:aws:states:\S+\n$/)
     const again = keyturn('rotate', id)
     await vi.waitFor(
       () =>
@@ -342,7 +342,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     go()
     const { code: ended, stdout } = await again
     expect([ended, account.calls.filter(action => action === 'StartExecution').length]).toEqual([0, 1])
-    expect(stdout).toContain('A rotation of it runs already, and no other was begun.')
+    expect(stdout).toContain('A rotation of this credential is running already, and no other was begun.')
     expect(stdout).toMatch(/: rotated$/m)
   },
 )
@@ -380,9 +380,7 @@ test('Ctrl-C at a terminal ends the command too', async () => {
   })
   go()
   expect(code).toBe(4)
-  expect(text.replaceAll(/\s+/g, ' ')).toContain(
-    'not looked at any more The rotation goes on: arn:aws:states:',
-  )
+  expect(text.replaceAll(/\s+/g, ' ')).toContain('stopped waiting The rotation goes on: arn:aws:states:')
 })
 
 test('a closed pipe is no error', async () => {
@@ -403,5 +401,5 @@ test('AWS may answer slowly while the command waits; if it refuses, the command 
   account.refuse(action => (action === 'GetExecutionHistory' ? { name: 'AccessDeniedException' } : undefined))
   const { code, stderr } = await keyturn('rotate', await enrol())
   expect(code).toBe(3)
-  expect(stderr).toMatch(/cannot be looked at: .*\nThe rotation goes on: arn:/)
+  expect(stderr).toMatch(/cannot be watched: .*\nThe rotation goes on: arn:/)
 })

@@ -376,7 +376,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         expect(stderr).toMatch(/listed_ill: its check has failed at login: .*the password was refused$/m)
         expect(await tagsOf(refused)).toEqual([])
         const status = await cared('status', edited)
-        expect(status.stdout).toMatch(/^ {2}edited {6}to name an admin; the password is of 20/m)
+        expect(status.stdout).toMatch(/^ {2}edited {6}to name an admin; the password dates from 20/m)
         expect((await cared('status', parameter)).stdout).toMatch(/^ {2}rotated by {2}Keyturn, every 7d$/m)
       })
 
@@ -390,7 +390,7 @@ describe.skipIf(!deployable)('the keyturn command', () => {
         const taken = await cared('enrol', id, ...words)
         expect(taken.code, taken.stdout + taken.stderr).toBe(0)
         expect(taken.stderr).toMatch(
-          /an AWS template by its name, rate\(30 days\), within 2h\. This takes it over/,
+          /an AWS template by its name, rate\(30 days\), within 2h\. Keyturn takes over/,
         )
         expect(taken.stdout).toMatch(/\/taken: rotated$/m)
         const rotated = await current(id)

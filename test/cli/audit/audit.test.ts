@@ -73,9 +73,9 @@ test('what AWS refuses is reported and fails --fail-on, and a stage that does no
   )
   account.refuse()
   expect(code).toBe(5)
-  expect(stdout).toMatch(/not known {2}DynamoDB Scan: AccessDenied\n.* it is not known: .*locked-out/)
+  expect(stdout).toMatch(/not known {2}DynamoDB Scan: AccessDenied\n.*Not checked for .*locked-out/)
   expect(stdout).toContain(
-    'Who reads is not known: CloudTrail was not asked, refused, or tells of no read although there were some.',
+    'Readers are not known: CloudTrail was not asked, refused the calls, or has no read although there were some.',
   )
   const none = await runCommand(['audit', '--stage', 'none'], commandEnvironment(account.url))
   expect([none.code, none.stdout]).toEqual([2, ''])

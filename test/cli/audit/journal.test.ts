@@ -118,9 +118,7 @@ describe('a journal', () => {
 
   test('is not overwritten', () => {
     write()
-    expect(() => Journal.begin(head, path)).toThrow(
-      /cannot be begun: there is something of that name already/,
-    )
+    expect(() => Journal.begin(head, path)).toThrow(/cannot be begun: something of that name exists already/)
   })
 
   test.each([
@@ -141,7 +139,7 @@ describe('a journal', () => {
     ['other lines', `${JSON.stringify({ format: 'keyturn-audit-journal/1', ...head })}\n{"a":1}\n`],
   ])('that is %s is refused', (_, text) => {
     writeFileSync(path, text)
-    expect(() => Journal.resume(path, head)).toThrow(/is no journal of an audit/)
+    expect(() => Journal.resume(path, head)).toThrow(/is not a journal of an audit/)
     expect(() => Journal.resume(path, head)).toThrow(CommandError)
   })
 

@@ -12,7 +12,7 @@ function shown(steps: CollectProgress[], live: boolean, gap = 100): string {
       text += more
     },
   }
-  const progress = new AuditProgress(new Output({ write() {} }, err, {}), { live, now: () => now })
+  const progress = new AuditProgress(new Output({ write() {} }, err, {}), { inPlace: live, now: () => now })
   for (const step of steps) {
     progress.showProgress(step)
     now += gap
@@ -57,7 +57,7 @@ test('a plan says how many calls the audit makes, within which limits, and how l
     { service: 'Secrets Manager', operation: 'GetResourcePolicy', region: 'b', calls: 10, perSecond: 50 },
   ]
   expect(planText({ calls, seconds: 111.1 })).toBe(
-    'To ask: 5,010 Secrets Manager GetResourcePolicy (50 a second in a Region). That takes about 2 minutes.',
+    'Calls to make: 5,010 Secrets Manager GetResourcePolicy (50 a second in a Region). That takes about 2 minutes.',
   )
   expect(planText({ calls, seconds: 0.1 })).toContain('about 1 second.')
 })
