@@ -28,6 +28,7 @@ class LongFirst extends BaseSequencer {
 
 const FAST_TESTS = 'test/**/*.fast.test.ts'
 
+/** Two projects: the fast tests, in one process; and the others, with every server started once for all of them. */
 export default defineConfig({
   test: {
     // One worker more than there are cores, because about half of a test's time is spent waiting for a server.

@@ -14,9 +14,9 @@ import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
 const text = v.pipe(v.string(), v.nonEmpty())
 const environment = v.parse(v.object({ KEYTURN_EXECUTIONS: text, KEYTURN_RECORD_TABLE: text }), process.env)
-const settings = { requestHandler: REQUEST_TIMEOUTS, maxAttempts: 3 }
-const stepFunctions = new SFNClient(settings)
-const table = new RecordTable(new DynamoDBClient(settings), environment.KEYTURN_RECORD_TABLE)
+const CLIENT_SETTINGS = { requestHandler: REQUEST_TIMEOUTS, maxAttempts: 3 }
+const stepFunctions = new SFNClient(CLIENT_SETTINGS)
+const table = new RecordTable(new DynamoDBClient(CLIENT_SETTINGS), environment.KEYTURN_RECORD_TABLE)
 
 /**
  * The body of a message: an event as EventBridge sends it. Keyturn's own events name their execution in `execution`, those of

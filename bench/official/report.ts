@@ -13,7 +13,7 @@ import { startSection } from './startReport.ts'
 export const STRATEGY_TITLES = { single: 'one user', alternating: 'two users' }
 
 /** Which version of AWS's functions was measured. */
-const sourceSentence = `AWS's rotation functions are those of
+const SOURCE_SENTENCE = `AWS's rotation functions are those of
 ${REPOSITORY_URL} at ${RECORDED_COMMIT}`
 
 /** The first line of RESULTS.md. */
@@ -25,7 +25,7 @@ export const TIMES_HEADING = '# How long both sides take'
 export const countsReport = (all: ComparedSide[]) => `${COUNTS_HEADING}
 
 Written by \`npm run official -- --official PATH counts faults logs\`; do not edit. PATH is a clone of AWS's functions, or a
-bare mirror of it; none of their text is in this project. ${sourceSentence}.
+bare mirror of it; none of their text is in this project. ${SOURCE_SENTENCE}.
 
 Both sides rotate one after the other, each a secret of its own, on one database and one local Secrets Manager, over TLS.
 What is counted depends only on the code, on package-lock.json and on bench/official/requirements.txt, and is the same on
@@ -92,7 +92,7 @@ export type Times = { all: ComparedSide[]; starts: Starts[]; packages: Package[]
 /** The first part of TIMES.md. */
 export const timesReport = ({ all, starts, packages, conditions }: Times) => `${TIMES_HEADING}
 
-Written by \`npm run official -- --official PATH times cold bare --times\`; do not edit. ${sourceSentence}.
+Written by \`npm run official -- --official PATH times cold bare --times\`; do not edit. ${SOURCE_SENTENCE}.
 
 ${conditionsSentence(conditions)}
 Times depend on the machine and on what else it does; a ratio compares two that were taken one after the other.

@@ -12,18 +12,19 @@ const { engine, caFile, endpoint, issuer, secret, queriesPerSecond }: Applicatio
 const store = new SecretValueStore(clientAt(endpoint, issuer))
 const query = engine === 'postgres' ? makePostgresQuery(caFile) : makeMysqlQuery(caFile)
 const read = async (): Promise<StoredValue> => JSON.parse((await store.read(secret, 'current')) ?? '')
-const queryCounts: QueryCounts = { queries: 0, failed: 0 }
+let queries = 0
+let failed = 0
 
 let value = await read()
 const stop = repeatSteadily(queriesPerSecond, async () => {
-  queryCounts.queries++
+  queries++
   if (await query(value)) return
   const fresh = await read()
   if (await query(fresh)) value = fresh
-  else queryCounts.failed++
+  else failed++
 })
 parentPort?.on('message', async word => {
   if (word === 'stop') await stop()
-  parentPort?.postMessage(queryCounts)
+  parentPort?.postMessage({ queries, failed } satisfies QueryCounts)
 })
 parentPort?.postMessage('ready')
