@@ -146,9 +146,7 @@ describe('--give-up of a Region in which the primary lists no replica', () => {
       0,
       expect.stringMatching(/only one of the two may rotate: .* name eu-west-1/),
     ])
-    expect(stdout).toMatch(
-      /take that back: aws secretsmanager untag-resource .*keyturn:given-up:us-east-1; --add/,
-    )
+    expect(stdout).toMatch(/undo that: aws secretsmanager untag-resource .*keyturn:given-up:us-east-1; --add/)
     expect(await tagsOf(id)).toEqual(['keyturn:home', 'keyturn:given-up:us-east-1'])
     const lost = await secret('give-up/lost')
     secretsManager.setRegionBehaviour('us-east-1', { endpoint: 'closed' })
