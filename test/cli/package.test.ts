@@ -226,7 +226,7 @@ describe('the package, installed in an empty folder', () => {
           0,
           'secretsmanager:GetSecretValue',
         ],
-        [keyturn, 'replicas shop', 0, 'It has no replicas.'],
+        [keyturn, 'replicas shop', 0, 'The secret has no replicas.'],
         [keyturn, 'promote --from eu-central-1 --dry-run', 2, 'no output PromotionTableName'],
         [keyturn, 'failback shop --check --to eu-central-1', 2, 'was not promoted here'],
         [keyturn, 'demo', 2, 'needs the repository, which has the functions that it runs\nClone it'],
