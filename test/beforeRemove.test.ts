@@ -62,7 +62,7 @@ test('only credentials that the stack itself rotates block its removal, on which
   ]
   executions = [{ executionArn }]
   const found = await look()
-  expect(found).toEqual({ secrets: ['one', 'two'], executions: [executionArn], more: false })
+  expect(found).toEqual({ secrets: ['one', 'two'], executions: [executionArn], hasMoreSecrets: false })
   expect(reasonsAgainstRemoval(found, 'eu-west-1')).toEqual([
     "Secret one has this stack's rotation function: aws secretsmanager cancel-rotate-secret --region eu-west-1 --secret-id one",
     "Secret two has this stack's rotation function: aws secretsmanager cancel-rotate-secret --region eu-west-1 --secret-id two",

@@ -131,7 +131,7 @@ describe('pools', () => {
       })),
   ])('pools of $name lose no session and no query', async ({ makeTarget }) => {
     const found = await measurePools(embedded, await makeTarget(), await ofNode(), { graceMs: 300 })
-    expect(found).toMatchObject([{ cut: 0, failed: 0, first: '' }])
+    expect(found).toMatchObject([{ reopenedCount: 0, failed: 0, firstError: '' }])
     expect(found[0]?.queries).toBeGreaterThan(POOL_CONNECTION_COUNT)
   })
 
