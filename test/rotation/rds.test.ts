@@ -40,7 +40,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     const { DBInstance } = await createInstance('lone', { Port: 5433 })
     expect(DBInstance?.DBInstanceArn).toBe(arn('db:lone'))
     expect(await rds.findEndpoint(arn('db:lone'))).toEqual({
-      loadEngine: 'postgres',
+      engine: 'postgres',
       host: DBInstance?.Endpoint?.Address,
       port: 5433,
     })
@@ -198,7 +198,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       ],
       [DBCluster?.Endpoint, 'Status', DBCluster?.Port, DBCluster?.MasterUsername],
     ]) {
-      const value = { loadEngine: 'postgres', host, port, username, password: 'p' }
+      const value = { engine: 'postgres', host, port, username, password: 'p' }
       const master = Credential.parse(JSON.stringify(value))
       server.edit = answer => answer
       expect(await rds.isSettingPassword(master)).toBe(false)
@@ -223,7 +223,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
         })),
     ]) {
       const masterOf = (at: object) =>
-        Credential.parse(JSON.stringify({ loadEngine: 'postgres', ...at, username: 'master', password: 'p' }))
+        Credential.parse(JSON.stringify({ engine: 'postgres', ...at, username: 'master', password: 'p' }))
       const bare = masterOf(await make('bare'))
       const tagged = masterOf(await make('tagged', { Tags: tags }))
       server.edit = answer => answer

@@ -212,7 +212,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         `alter role C set log_statement = 'ddl'; alter default privileges for role C grant select on tables to A`,
         {
           returned: [
-            expect.stringMatching(/keeps default privileges on new relations.*: they give others more/),
+            expect.stringMatching(/keeps default privileges on new relations.*: they give other roles more/),
             expect.stringMatching(/keeps its setting of log_statement: only a superuser/),
           ],
         },
