@@ -4,8 +4,9 @@ import { logsIn } from './strategies/login.ts'
 import type { Change } from './strategies/strategy.ts'
 
 /**
- * Explains why the current value was refused before its rotation changed anything, as far as that can be found out. The text is
- * part of an alarm. Never throws, as the alarm is due without an explanation too.
+ * Explains, during a rollback, why the current value is refused although this rotation has changed nothing in the database. The
+ * text is part of an alarm. Never throws, as the alarm has to be sent without an explanation too.
+ * @returns the reason as far as it can be found out
  */
 export async function explainRefusal(
   engine: Engine,
@@ -13,18 +14,19 @@ export async function explainRefusal(
 ): Promise<string> {
   const ignoreError = () => undefined
   const previous = await readPrevious().catch(ignoreError)
-  // A previous value of the same user needs no login here: the rollback has tried it, and it was refused.
+  // A previous value of the same user needs no login here: the rollback has tried it (restoreCurrent in strategies/restore.ts), and
+  // the server refused it.
   if (previous && !previous.hasSameLogin(current) && (await logsIn(engine, previous).catch(ignoreError)))
     return `the previous value, of user ${JSON.stringify(previous.username)}, logs in`
   if (
     current.masterarn &&
     (await requiresCertificate(engine, current.username, readAdmin).catch(ignoreError))
   )
-    return 'the admin says that the account wants a certificate of its client, and Keyturn has none'
+    return 'the server lets this user in only with a TLS client certificate, and Keyturn has none'
   return 'no stored version logs in'
 }
 
-/** Asks the server, as the admin, whether the account may log in only with a TLS certificate of the client. */
+/** Asks the server, as the admin, whether a user may log in only with a TLS client certificate. */
 async function requiresCertificate(
   engine: Engine,
   user: string,

@@ -21,14 +21,15 @@ export type Availability = Observed & {
   strategy: StrategyName
   server: string
   /** How many executions succeeded. A rotation by a temporary clone has two. */
-  rotationCount: number
+  executionCount: number
 }
 
 /** What an application saw. */
 type Observed = {
   queries: number
-  /** How many logins the server refused, and how many queries failed for another reason. */
+  /** How many logins the server refused. */
   refused: number
+  /** How many queries failed for another reason. */
   failed: number
   /** Milliseconds of each outage, from the start of its first refused query until a later one was answered. */
   outages: number[]
@@ -53,15 +54,16 @@ export async function measureAvailability(
 ): Promise<Availability> {
   const { strategy, server, secret } = target
   const { graceMs, cacheMs } = settings
-  let rotationCount = 0
+  let executionCount = 0
   const observed = await observeApplication(embedded, target, settings, async () => {
     for (let i = 0; i < settings.rotationCount; i++) {
-      rotationCount += await rotateToEnd(embedded, { secret, graceMs })
-      // A rotation of a single user has no grace time, so the next one would follow at once.
+      executionCount += await rotateToEnd(embedded, { secret, graceMs })
+      // A rotation of a single user has no grace time, so the next one would follow at once. The pause lets one outage end before the
+      // next begins. A tenth of the cache time suffices for that, as the application reads the secret at once after a refused login.
       if (strategy === 'single-user') await sleep(cacheMs / 10)
     }
   })
-  return { strategy, server, rotationCount, ...observed }
+  return { strategy, server, executionCount, ...observed }
 }
 
 /**
@@ -94,7 +96,9 @@ export async function observeApplication(
     const began = performance.now()
     observed.queries++
     try {
-      if (await query(await readSince(began - cacheMs))) {
+      const isLoggedIn = await query(await readSince(began - cacheMs))
+      if (isLoggedIn) {
+        // An answer to a query that began before the refusal does not end the outage.
         if (refusedSince !== undefined && began > refusedSince) {
           observed.outages.push(performance.now() - refusedSince)
           refusedSince = undefined

@@ -9,8 +9,8 @@ export type Pages = { results: string; times: string }
 
 /** The section on an application that logs in for each query. */
 export function loginsSection(found: Availability[], settings: Settings): Pages {
-  const rows = found.map(({ strategy, server, rotationCount, refused, failed }) =>
-    [`\`${strategy}\``, server, rotationCount, refused ? 'yes' : 'none', failed].join(' | '),
+  const rows = found.map(({ strategy, server, executionCount, refused, failed }) =>
+    [`\`${strategy}\``, server, executionCount, refused ? 'yes' : 'none', failed].join(' | '),
   )
   const timeRows = found.map(({ strategy, server, queries, refused, outages }) =>
     [

@@ -9,13 +9,17 @@ type RotateOptions = {
   graceMs: number
   /** Milliseconds before a retry. */
   retryPauseMs?: number
-  /** Called between the two executions of a rotation by a temporary clone. */
+  /**
+   * Only of a rotation by a temporary clone, which has two executions: called when the first execution starts the second one, which
+   * waits until this has ended.
+   */
   whileOnClone?(): Promise<void>
 }
 
 /**
  * Rotates a secret to the end: runs one execution, and by a temporary clone also the second one, which the first one starts.
- * @param name the execution's name
+ * @param name the execution's name, which is also the token of the version that it makes. By default it is a random SHA-256 in hex:
+ *   the state MoveBack names the second execution by a SHA-256 too.
  * @returns how many executions there were
  * @throws Error if one fails
  */
@@ -27,6 +31,7 @@ export async function rotateToEnd(
   const secondExecutions: Promise<number>[] = []
   const tasks: Tasks = {
     ...embedded.tasks,
+    // Stands in for Step Functions' StartExecution, by which the state MoveBack starts the second execution.
     MoveBack(input) {
       const { Name } = input as { Name: string }
       secondExecutions.push(

@@ -16,8 +16,9 @@ export type LoggedPasswords = {
 
 /**
  * Rotates a secret of each side in turns, and after each rotation searches for its passwords in what the server has logged.
- * A side whose rotation fails rotates no more; what was logged until then counts.
- * @throws Error if the log does not have the change of a password, as then a missing password would prove nothing
+ * A side rotates no more after a rotation that fails; what was logged until then counts.
+ * @throws Error if the log has no statement that changes a password: the server then does not log what it should, and the absence
+ *   of a password from the log says nothing
  */
 export async function readLogs(
   scene: Scene,
@@ -27,7 +28,8 @@ export async function readLogs(
 ): Promise<LoggedPasswords[]> {
   await using stack = new AsyncDisposableStack()
   const log = stack.adopt(openSync(scene.server.logFile, 'r'), closeSync)
-  const read = () => readFileSync(log, 'utf8')
+  /** Reads what was logged since the last call: reading a descriptor goes on where it ended. */
+  const readNewText = () => readFileSync(log, 'utf8')
   const runs: (SideRun & { logged: LoggedPasswords; failed: boolean })[] = []
   for (const run of await startSides(stack, scene, strategy, sides)) {
     const logged = { database: scene.name, strategy, side: run.rotator.title, rotations: 0, shown: 0 }
@@ -37,9 +39,10 @@ export async function readLogs(
     for (const run of runs) {
       if (run.failed) continue
       const before = await passwordsOf(scene, run.secret)
-      read()
+      // Skips what was logged before this rotation.
+      readNewText()
       run.failed = Boolean((await run.rotator.rotate(run.secret)).failure)
-      const text = read()
+      const text = readNewText()
       if (!PASSWORD_CHANGE.test(text) && !run.failed)
         throw new Error(`the log of ${scene.name} has no change of a password`)
       const passwords = [...before, ...(await passwordsOf(scene, run.secret))]
@@ -61,7 +64,10 @@ const PASSWORD_CHANGE = /\b((create|alter) (user|role)|set password)\b/i
 /** So many characters of a password in a row do not occur in a text by chance. */
 const RECOGNIZABLE_CHARACTER_COUNT = 8
 
-/** Whether a text contains a password or a part of it. The part is found however the text escapes other characters. */
+/**
+ * Whether a text contains a password or a part of it. A part is enough, as the log may write some characters of the password in
+ * an escaped form.
+ */
 export function containsPassword(text: string, password: string): boolean {
   const pieces = Array.from({ length: password.length - RECOGNIZABLE_CHARACTER_COUNT + 1 }, (_, i) =>
     password.slice(i, i + RECOGNIZABLE_CHARACTER_COUNT),
@@ -87,11 +93,12 @@ ${formatTable(
     )
     if (logged.side === 'Keyturn' || !ours) return []
     const cell = ({ shown, rotations }: LoggedPasswords) => `${shown} of ${rotations}`
-    const [, ...change] = logged.side.split(', ')
-    const title = [logged.database, STRATEGY_TITLES[logged.strategy], ...change].join(', ')
+    // The title of a side is `AWS's`, or `AWS's, one string changed` if its function was adapted.
+    const [, ...adaptation] = logged.side.split(', ')
+    const title = [logged.database, STRATEGY_TITLES[logged.strategy], ...adaptation].join(', ')
     return [[title, cell(logged), cell(ours)]]
   }),
 )}
 
-MySQL writes \`<secret>\` in a password's place, unless \`log_raw\` is on. A side whose rotation fails rotates once.
+MySQL writes \`<secret>\` in a password's place, unless \`log_raw\` is on. A side rotates no more after a rotation that fails; that one is counted.
 `

@@ -18,9 +18,13 @@ export type AdminSetter = {
 /** Errors of the execution after which the value may have been stored all the same. */
 const UNCLEAR_ERRORS = ['Unexpected', 'Throttled', 'Unreachable', 'Conflict', 'StoreFailed']
 
+/** The tag that names the strategy. */
+const STRATEGY_TAG = `${TAG_PREFIX}strategy`
+
 /**
- * A step that has a function store the admin's ARN in the value, as `masterarn`. It is never undone. So that the value keeps its
- * meaning, the step adds keyturn:strategy to `keptTags`: without that tag a value with `masterarn` means alternating users.
+ * A step that has a function store the admin's ARN in the value, as `masterarn`. This step has no undo: if the enrolment fails later,
+ * `masterarn` stays in the value. A value with `masterarn` and without the tag keyturn:strategy would rotate by alternating users.
+ * So the step adds that tag to `keptTags`, the tags that undoing the other steps leaves in place.
  */
 export function setAdminStep(
   { stack, setAdmin }: AdminSetter,
@@ -29,23 +33,30 @@ export function setAdminStep(
   keptTags: string[],
 ): EnrolStep {
   const stateMachineArn = outputOf(stack, 'SetAdminStateMachineArn')
+  const dropKeptTag = () => {
+    const index = keptTags.lastIndexOf(STRATEGY_TAG)
+    if (index >= 0) keptTags.splice(index, 1)
+  }
   return {
     shownCall: {
-      ...{ service: 'states', operation: 'StartExecution', resource: fullId(found.store, found.name) },
+      service: 'states',
+      operation: 'StartExecution',
+      resource: fullId(found.store, found.name),
       sets: `${stateMachineArn.split(':').at(-1)} adds masterarn=${admin.arn} to the value, and nothing else; that counts as a change by hand, so the interval starts again`,
     },
     async run(say) {
-      keptTags.push(`${TAG_PREFIX}strategy`)
+      // Before the call: if its result stays unknown, the tag has to stay.
+      keptTags.push(STRATEGY_TAG)
       try {
         const { outcome } = await setAdmin(found, admin, say)
-        if (outcome !== 'set') keptTags.pop()
+        if (outcome !== 'set') dropKeptTag()
         say(
           outcome === 'set'
             ? `the value names its admin now, ${sanitize(admin.name)}`
             : 'the value named this admin before',
         )
       } catch (error) {
-        if (isNothingStored(error)) keptTags.pop()
+        if (isNothingStored(error)) dropKeptTag()
         throw error
       }
     },
@@ -55,5 +66,8 @@ export function setAdminStep(
 /** Whether an error means for certain that nothing was stored. */
 const isNothingStored = (error: unknown): boolean =>
   error instanceof ExecutionFailure
-    ? remedyOf(error.error) !== undefined && !UNCLEAR_ERRORS.includes(error.error)
+    ? isKnownError(error.error) && !UNCLEAR_ERRORS.includes(error.error)
     : error instanceof Error && isAccessDenied(error)
+
+/** Whether Keyturn itself gives an execution's error this name, rather than Step Functions or Lambda: it then has a remedy. */
+const isKnownError = (name: string): boolean => remedyOf(name) !== undefined

@@ -4,34 +4,47 @@ import type { StateName } from '../../fleet/states.ts'
 /** A state that an execution entered, with its parsed input. `at` is the time in milliseconds since 1970. */
 export type EnteredState = { state: StateName; input: unknown; at: number }
 
-/** Thrown if the history of an execution could not be read: it took too long, or Step Functions refused. */
+/**
+ * The error for a look at the history of an execution that failed: reading the history took too long, Step Functions refused, or
+ * the history has more than MAX_PAGES_COUNT pages.
+ */
 export class NotLooked extends Error {
   override readonly name = 'NotLooked'
 }
 
-/** Events on a page of a history. Pages begin with the newest event, as the wanted state is among the last ones. */
+/** Events on a page of a history. The first page has the newest events, as the wanted state is among the last ones. */
 const EVENTS_PER_PAGE = 100
 /** How many pages of a history are read. */
-const MAX_PAGES = 10
+const MAX_PAGES_COUNT = 10
 
-/** Reads what this stack's executions did. Only Step Functions writes the history of an execution, so it proves an event. */
+/**
+ * Reads what this stack's executions did. Anybody who may put events on the bus can forge one; only Step Functions writes a history.
+ * So the history proves that an execution announced an event.
+ */
 export class Histories {
   readonly #prefix: string
   readonly #settings: SFNClientConfig
   #client: SFNClient | undefined
 
-  /** `prefix` is what the ARNs of executions of rotate begin with. Those of the other state machines begin alike. */
+  /**
+   * @param prefix the beginning of the ARNs of rotate's executions, up to and with `rotate`. Those of the other state machines have
+   *   their own name in its place.
+   * @param settings of the client of Step Functions
+   */
   constructor(prefix: string, settings: SFNClientConfig) {
     this.#prefix = prefix
     this.#settings = settings
   }
 
-  /** Whether an ARN has the form of an execution of this stack, including those of the last release's map states. */
+  /**
+   * Whether an ARN has the form of an execution of this stack. `rotate-due/Host` is the Map state of an older release, whose child
+   * executions may still run after the stack was updated.
+   */
   isOwnExecution(execution: string): boolean {
-    const stack = this.#prefix.replace(/rotate$/, '')
+    const stackPrefix = this.#prefix.replace(/rotate$/, '')
     return (
-      execution.startsWith(stack) &&
-      /^(rotate(-due(\/Host)?|-server)?|promote):[\w-]+$/.test(execution.slice(stack.length))
+      execution.startsWith(stackPrefix) &&
+      /^(rotate(-due(\/Host)?|-server)?|promote):[\w-]+$/.test(execution.slice(stackPrefix.length))
     )
   }
 
@@ -49,7 +62,7 @@ export class Histories {
     if (!this.isOwnExecution(execution)) return 'none'
     let hasEnded = false
     let nextToken: string | undefined
-    for (let page = 0; page < MAX_PAGES; page++) {
+    for (let page = 0; page < MAX_PAGES_COUNT; page++) {
       const { events = [], ...rest } = await this.#fetchPage(execution, nextToken, abortSignal)
       for (const { type = '', timestamp, stateEnteredEventDetails: entered } of events) {
         hasEnded ||= /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)
@@ -59,6 +72,7 @@ export class Histories {
         if (wanted(found)) return found
       }
       nextToken = rest.nextToken
+      // Without events there is no such execution: see #fetchPage.
       if (!nextToken) return hasEnded || !events.length ? 'none' : 'running'
     }
     throw new NotLooked('the history is too long')

@@ -62,7 +62,7 @@ test.each([
     await makePostgresTarget(embedded, admin, strategy),
     settings,
   )
-  expect(found).toMatchObject({ rotationCount: rotations, refused: 0, failed: 0, outages: [] })
+  expect(found).toMatchObject({ executionCount: rotations, refused: 0, failed: 0, outages: [] })
   expect(found.queries).toBeGreaterThan(100)
 })
 
@@ -70,7 +70,7 @@ test.each([
 describe.concurrent.each(twoPasswords)('$name', ({ target }) => {
   test('dual-password: no login of an application is refused', async () => {
     const found = await measureAvailability(embedded, await target(embedded), settings)
-    expect(found).toMatchObject({ rotationCount: 3, refused: 0, failed: 0, outages: [] })
+    expect(found).toMatchObject({ executionCount: 3, refused: 0, failed: 0, outages: [] })
     expect(found.queries).toBeGreaterThan(100)
   })
 })

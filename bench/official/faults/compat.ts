@@ -16,7 +16,7 @@ export type CompatResult = { states: RecordedState[]; faults: number; wrong: str
  * @param tell called with a sentence about each case
  */
 export async function playCompat(
-  { mortals, cases }: FaultSetup,
+  { killableProcesses, cases }: FaultSetup,
   known: HalfDone[] | undefined,
   tell: (sentence: string) => void,
 ): Promise<CompatResult> {
@@ -26,12 +26,12 @@ export async function playCompat(
   for (const testCase of known ? cases : cases.filter(({ rotates }) => rotates)) {
     const { title } = testCase
     const statesLeft: HalfDone[] = []
-    for (const death of deathsOf(await countOperations(mortals, testCase))) {
+    for (const death of deathsOf(await countOperations(killableProcesses, testCase))) {
       const fault = `${title}: AWS's function died ${death.when} operation ${death.at}`
-      const { subject, state } = await leaveHalfDone(mortals, testCase, death)
+      const { subject, state } = await leaveHalfDone(killableProcesses, testCase, death)
       statesLeft.push(state)
       if (!known) continue
-      const problems = await rotateByTurns(mortals, testCase, subject)
+      const problems = await rotateByTurns(killableProcesses, testCase, subject)
       if (!keys.has(keyOf(state))) problems.unshift(`the state is not recorded: ${keyOf(state)}`)
       wrong.push(...problems.map(problem => `${fault}: ${problem}`))
     }
@@ -43,11 +43,15 @@ export async function playCompat(
 
 /** How many operations a rotation by AWS's function has without a fault. @throws Error if it does not end as the case says */
 export async function countOperations(
-  mortals: OfficialProcesses,
+  killableProcesses: OfficialProcesses,
   { setting, name, title, rotates }: Case,
 ): Promise<number> {
   const subject = await Subject.create(setting)
-  const { operations, error } = await mortals.rotate(name, subject.secret, subject.announceRotation())
+  const { operations, error } = await killableProcesses.rotate(
+    name,
+    subject.secret,
+    subject.announceRotation(),
+  )
   const { lockedOut, stuck } = await subject.judge()
   const succeeded = !error && !lockedOut && !stuck
   if (succeeded !== rotates)
@@ -57,23 +61,24 @@ export async function countOperations(
 
 /** Rotates a new secret by AWS's function, which dies. @returns the secret and its state */
 async function leaveHalfDone(
-  mortals: OfficialProcesses,
+  killableProcesses: OfficialProcesses,
   { setting, name }: Case,
   death: Death,
 ): Promise<{ subject: Subject; state: HalfDone }> {
   const subject = await Subject.create(setting)
-  await mortals.rotate(name, subject.secret, subject.announceRotation(), death)
+  await killableProcesses.rotate(name, subject.secret, subject.announceRotation(), death)
   return { subject, state: await subject.readState() }
 }
 
 /** Rotates a secret by Keyturn, by AWS's function if it can, and by Keyturn again. @returns a sentence for each problem */
 async function rotateByTurns(
-  mortals: OfficialProcesses,
+  killableProcesses: OfficialProcesses,
   { name, rotates }: Case,
   subject: Subject,
 ): Promise<string[]> {
   const problems: string[] = []
-  const official = async () => (await mortals.rotate(name, subject.secret, subject.announceRotation())).error
+  const official = async () =>
+    (await killableProcesses.rotate(name, subject.secret, subject.announceRotation())).error
   const turns = {
     Keyturn: () => subject.rotate(),
     ...(rotates && { "AWS's function": official }),

@@ -9,7 +9,10 @@ import { makeSetting, type SubjectSetting } from './subject.ts'
 
 /** One kind of rotation on one server, by Keyturn's functions or by one of AWS's. */
 export type Case = {
-  /** Such as `PostgreSQL 18, alternating-users, first`, with a remark if AWS's function was changed. */
+  /**
+   * The server, the strategy and the state at the start, such as `PostgreSQL 18, alternating-users, first`, where `first` means
+   * that the secret was never rotated. If AWS's function was changed, the title says so.
+   */
   title: string
   setting: SubjectSetting
   /** The name under which AWS's function is loaded. */
@@ -18,8 +21,14 @@ export type Case = {
   rotates: boolean
 }
 
-/** What faults are played with: servers, Secrets Manager, Keyturn's functions in this process, and AWS's in `mortals`. */
-export type FaultSetup = { embedded: Embedded; mortals: OfficialProcesses; cases: Case[] }
+/** What the tests with faults need. */
+export type FaultSetup = {
+  /** The servers, an imitation of Secrets Manager, and Keyturn's functions, all started by this process. */
+  embedded: Embedded
+  /** Runs AWS's functions, each rotation in a process of its own that can be made to die. */
+  killableProcesses: OfficialProcesses
+  cases: Case[]
+}
 
 /** The strategy, the state at the start, and which of AWS's functions rotates. */
 const ROTATION_KINDS = [
@@ -47,7 +56,7 @@ export async function withFaultSetup<T>(
   )
   const trust = mysqlServers.map(({ caFile }) => caFile)
   const embedded = servers.adopt(await startEmbedded({ trust }), embedded => embedded.stop())
-  const mortals = servers.use(new OfficialProcesses(python.bin, embedded.secretsManager.url))
+  const killableProcesses = servers.use(new OfficialProcesses(python.bin, embedded.secretsManager.url))
   const databases = [
     ...(python.hasPostgresDriver ? [postgresDatabase(embedded.postgres)] : []),
     ...mysqlServers.map(mysqlDatabase),
@@ -57,20 +66,25 @@ export async function withFaultSetup<T>(
     for (const { strategy, start, function: kind } of ROTATION_KINDS) {
       const setting = await makeSetting(embedded, database, strategy, start)
       const text = await source.read(database.engine, kind)
-      for (const { suffix, rotates, knowsMysql9 } of adaptationsFor(database)) {
+      for (const { suffix, rotates, options } of adaptationsFor(database)) {
         const name = `${database.engine} ${kind}${suffix}`
-        await mortals.load(name, adaptSource(text, database.caFile, { knowsMysql9 }))
+        await killableProcesses.load(name, adaptSource(text, database.caFile, options))
         cases.push({ title: `${database.name}, ${strategy}, ${start}${suffix}`, setting, name, rotates })
       }
     }
-  return await use({ embedded, mortals, cases })
+  return await use({ embedded, killableProcesses, cases })
 }
 
-/** The variants of AWS's function that are loaded. On this MySQL it rotates only with one string changed: see source.ts. */
-const adaptationsFor = ({ engine }: Database) =>
+/**
+ * The variants of AWS's function that are loaded. MySQL 9 it does not know, and so ends with an error there. With `knowsMysql9`, one
+ * string of its source text is changed, so that it treats MySQL 9 like MySQL 8: see adaptSource in source.ts.
+ */
+const adaptationsFor = ({
+  engine,
+}: Database): { suffix: string; rotates: boolean; options?: { knowsMysql9: boolean } }[] =>
   engine === 'mysql'
     ? [
-        { suffix: ', one string changed', rotates: true, knowsMysql9: true },
-        { suffix: ', as it is', rotates: false, knowsMysql9: false },
+        { suffix: ', one string changed', rotates: true, options: { knowsMysql9: true } },
+        { suffix: ', as it is', rotates: false },
       ]
-    : [{ suffix: '', rotates: true, knowsMysql9: false }]
+    : [{ suffix: '', rotates: true }]

@@ -23,7 +23,7 @@ export type FaultRow = Pick<Case, 'title' | 'rotates'> & {
 
 /** Plays all faults of all cases. @param tell called with a sentence about each case */
 export async function playFaults(
-  { mortals, cases, embedded }: FaultSetup,
+  { killableProcesses, cases, embedded }: FaultSetup,
   tell: (sentence: string) => void,
 ): Promise<FaultRow[]> {
   const rows: FaultRow[] = []
@@ -32,7 +32,7 @@ export async function playFaults(
     const { setting, title, rotates } = testCase
     const keyturn = keyturnCounts.get(setting) ?? (await playKeyturn(embedded, setting))
     keyturnCounts.set(setting, keyturn)
-    const row: FaultRow = { title, rotates, ...(await playOfficial(mortals, testCase)), ...keyturn }
+    const row: FaultRow = { title, rotates, ...(await playOfficial(killableProcesses, testCase)), ...keyturn }
     tell(`${title}: ${describeRow(row)}`)
     rows.push(row)
   }
@@ -56,16 +56,16 @@ async function playKeyturn({ tasks }: Embedded, setting: SubjectSetting): Promis
   }
 }
 
-async function playOfficial(mortals: OfficialProcesses, testCase: Case) {
+async function playOfficial(killableProcesses: OfficialProcesses, testCase: Case) {
   const { setting, name } = testCase
   const verdictsAgain: Verdict[] = []
-  const deaths = deathsOf(await countOperations(mortals, testCase))
+  const deaths = deathsOf(await countOperations(killableProcesses, testCase))
   const official = await countVerdicts(deaths, async death => {
     const subject = await Subject.create(setting)
     const token = subject.announceRotation()
-    await mortals.rotate(name, subject.secret, token, death)
+    await killableProcesses.rotate(name, subject.secret, token, death)
     const verdict = await subject.judge()
-    await mortals.rotate(name, subject.secret, token)
+    await killableProcesses.rotate(name, subject.secret, token)
     verdictsAgain.push(await subject.judge())
     return verdict
   })

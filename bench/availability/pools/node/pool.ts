@@ -42,7 +42,8 @@ async function queryAndHold(connection: {
 function open(): { query(): Promise<void>; end(): Promise<void> } {
   if (process.argv[2] === 'pg') {
     const pool = new pg.Pool({ ...login, max: size })
-    // A broken connection is counted when another one is opened in its place.
+    // Without a listener, an error of an idle connection would end this process. The loss shows in `opened`, when the pool opens
+    // another connection.
     pool.on('error', () => {})
     pool.on('connect', client => {
       opened++
@@ -62,12 +63,12 @@ async function queryUntilStopped(): Promise<void> {
     await pool.query().then(() => answered++, fail)
   }
 }
-const users = Array.from({ length: size }, queryUntilStopped)
+const queryLoops = Array.from({ length: size }, queryUntilStopped)
 while (!answered || opened < size) await sleep(10)
 console.log('ready')
 process.stdin.resume().on('end', async () => {
   isRunning = false
-  await Promise.all(users)
+  await Promise.all(queryLoops)
   console.log(queries, failed, opened, firstError)
   await pool.end()
 })
