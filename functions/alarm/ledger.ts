@@ -169,7 +169,7 @@ export class Ledger {
     const more = ofReplicas ? '' : ', beyondReplicas = :true'
     const updated = await this.#table.update(
       `open ${credential}`,
-      `SET failedAt = :at, expiresAt = :expires${more} ADD severities :severities REMOVE wellAt, toldTopic, toldWebhook, claimedBy, leasedUntil`,
+      `SET failedAt = :at, expiresAt = :expires${more} ADD severities :severities REMOVE wellAt, ${Object.values(TOLD_ATTRIBUTES).join(', ')}, claimedBy, leasedUntil`,
       'attribute_not_exists(wellAt) OR wellAt < :at',
       {
         ...(more && { ':true': { BOOL: true } }),
@@ -284,12 +284,13 @@ export class Ledger {
   })
 }
 
+/** For each outlet, the attribute of an item that says whether the outlet has the alarm. */
 const TOLD_ATTRIBUTES = { topic: 'toldTopic', webhook: 'toldWebhook' } satisfies Record<Outlet, string>
 const toldOutletsIn = (item: LedgerItem): Set<Outlet> =>
-  new Set((Object.keys(TOLD_ATTRIBUTES) as Outlet[]).filter(outlet => item[TOLD_ATTRIBUTES[outlet]]?.BOOL))
-/** Whether every outlet has the alarm. The last release wrote only `toldAll`. */
+  new Set(OUTLETS.filter(outlet => item[TOLD_ATTRIBUTES[outlet]]?.BOOL))
+/** Whether every outlet has the alarm. `markTold` writes only `toldAll`, as the last release did for every alarm. */
 const isToldToAll = (item: LedgerItem | undefined) =>
-  Boolean(item?.toldAll?.BOOL || (item?.toldTopic?.BOOL && item.toldWebhook?.BOOL))
+  Boolean(item && (item.toldAll?.BOOL || toldOutletsIn(item).size === OUTLETS.length))
 
 /** A short hash of a name, so that the list of a day fits into one item however many credentials are late. */
 const digest = (name: string) => hash('sha256', name, 'base64url').slice(0, 12)
