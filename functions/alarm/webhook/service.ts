@@ -3,7 +3,10 @@ import type { Alarm } from '../alarm.ts'
 /** The JSON body of one request, and the alarms that it tells of. */
 export type WebhookMessage = { body: object; alarms: Alarm[] }
 
-/** A service that accepts alarms as JSON in a POST request. A new service is one more file, listed in webhook.ts. */
+/**
+ * A service that accepts alarms as JSON in a POST request to the webhook's URL without its fragment. No service has a header of
+ * its own: one that needs a header or a second path changes `postOne` in webhook.ts, which lists all services.
+ */
 export type WebhookService = {
   name: string
   /** Matches the hosts of the service's webhook URLs. */
