@@ -23,8 +23,8 @@ export interface Engine {
   /**
    * Opens a session as the credential's user, in the credential's database, over TLS unless the credential says
    * `ssl: false`.
-   * @param accountQualifier For an admin's session: which of a user's accounts the session changes. It is the
-   *   `accountQualifier` of a session of that user.
+   * @param accountQualifier For an admin's session: the `accountQualifier` of a session of the user whose account the
+   *   admin's session changes.
    * @throws LoginRefused if the server answered and refused user or password.
    * @throws PasswordNotChecked if the server let the user in without checking the password.
    * @throws Standby, which is an Unreachable, if the server accepts no changes and refuses logins for that reason.
@@ -66,9 +66,9 @@ export interface DualPasswordCalls {
  */
 export interface Session extends AsyncDisposable {
   /**
-   * Which of a user's accounts the session acts on, where the name alone does not tell. In MySQL and MariaDB it is the
-   * host of `user`@`host`, in MongoDB the database that holds the user, and in PostgreSQL and Redshift the way in which
-   * the server keeps the password.
+   * What an admin's session has to know of the user's account beyond the user's name: in MySQL and MariaDB the host of
+   * `user`@`host`, in MongoDB the database that holds the user, and in PostgreSQL and Redshift the form of the stored
+   * password hash, such as `md5`.
    */
   readonly accountQualifier?: string
 
@@ -142,7 +142,7 @@ export interface Session extends AsyncDisposable {
    * @returns what could not be checked, one sentence each
    * @throws what dropClone would throw
    */
-  wouldDropUser(pair: UserPair): Promise<string[]>
+  wouldDropClone(pair: UserPair): Promise<string[]>
 
   /** The calls for two passwords of one user, where the engine has the strategy `dual-password` (see traits.ts). */
   readonly dualPassword?: DualPasswordCalls

@@ -12,7 +12,7 @@ export class Opaque implements Engine {
       countSessions: async () => undefined,
       countFreeConnections: async () => undefined,
       dropClone: async () => {},
-      wouldDropUser: async () => [],
+      wouldDropClone: async () => [],
       differences: async () => [],
       runTestQuery: async () => {},
       [Symbol.asyncDispose]: async () => {},

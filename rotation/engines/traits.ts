@@ -1,7 +1,10 @@
 import { isIP, isIPv6 } from 'node:net'
 import type { StrategyName } from '../strategies/strategyNames.ts'
 
-/** The engines that the `engine` field of a stored value may name. The names are those that AWS uses in secrets. */
+/**
+ * The engines that the `engine` field of a stored value may name. A name is the one that AWS uses in secrets, if AWS has one, else
+ * the product's.
+ */
 export const ENGINE_NAMES = ['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const
 /** An engine. `opaque` is a value without a database; a tag of the secret selects it, as no stored value can name it. */
 export type EngineName = (typeof ENGINE_NAMES)[number] | 'opaque'

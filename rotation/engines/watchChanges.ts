@@ -15,7 +15,7 @@ const SESSION_EFFECTS: Effects<Session> = {
   countSessions: 'reads',
   countFreeConnections: 'reads',
   dropClone: 'changes',
-  wouldDropUser: 'reads',
+  wouldDropClone: 'reads',
   // Reading the property counts as a change: its methods are not watched, and most of them change something.
   dualPassword: 'changes',
   differences: 'reads',

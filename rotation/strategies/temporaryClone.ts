@@ -14,7 +14,7 @@ export class TemporaryClone extends AlternatingUsers {
     const left = await super.wouldApply(beforehand)
     if (!beforehand.drop) return left
     const pair = this.pairOf(beforehand.current.username)
-    const kept = await beforehand.session.wouldDropUser(pair).catch(error => {
+    const kept = await beforehand.session.wouldDropClone(pair).catch(error => {
       if (!(error instanceof NotPermitted)) throw error
       return [`${pair.clone} could not be dropped: ${error.message}`]
     })

@@ -147,7 +147,7 @@ export class MongodbSession implements Session {
     await this.#change({ dropUser: clone }).catch(undefinedIfNoSuchUser)
   }
 
-  async wouldDropUser({ user, clone }: UserPair): Promise<string[]> {
+  async wouldDropClone({ user, clone }: UserPair): Promise<string[]> {
     const existing = await this.#findUser(clone)
     if (existing) requireClone(await this.#readUser(user), existing, false)
     return await this.#wouldChange({ dropUser: clone })

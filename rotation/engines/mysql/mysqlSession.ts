@@ -207,7 +207,7 @@ export class MysqlSession implements Session {
       await this.#wire.query(`drop user if exists ${this.#accounts.nameOf(pair.clone)}`)
   }
 
-  async wouldDropUser(pair: UserPair): Promise<string[]> {
+  async wouldDropClone(pair: UserPair): Promise<string[]> {
     const found = await this.#findDroppableClone(pair)
     return await this.#checkChanges(
       found ?? newAccount(this.#flavour, pair.clone, this.accountQualifier),

@@ -177,7 +177,7 @@ export abstract class PostgresFamilySession implements Session {
   abstract countSessions(user: string): Promise<number | undefined>
   abstract countFreeConnections(user: string): Promise<number | undefined>
   abstract dropClone(pair: UserPair): Promise<void>
-  abstract wouldDropUser(pair: UserPair): Promise<string[]>
+  abstract wouldDropClone(pair: UserPair): Promise<string[]>
   abstract differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 
   /** The query goes by the extended protocol, as only that refuses more than one statement. */

@@ -124,7 +124,7 @@ export class PostgresSession extends PostgresStatements {
   }
 
   /** Does not try out DROP ROLE: it needs the same rights as creating or changing the role, which wouldClone tries out. */
-  override async wouldDropUser(pair: UserPair): Promise<string[]> {
+  override async wouldDropClone(pair: UserPair): Promise<string[]> {
     await this.#emptyClone(pair, { grants: true, tryOut: statements => this.tryOut(statements) })
     return []
   }

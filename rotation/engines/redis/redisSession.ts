@@ -125,7 +125,7 @@ export class RedisSession implements Session {
   }
 
   /** Asks with a name that no user has, so that the command drops nobody even if the server should run it. */
-  async wouldDropUser({ user, clone }: UserPair): Promise<string[]> {
+  async wouldDropClone({ user, clone }: UserPair): Promise<string[]> {
     const users = await this.#listUsers()
     const existing = findAclUser(users, clone)
     if (existing) requireClone(requireUser(users, user), existing, false)

@@ -217,7 +217,7 @@ export class RedshiftSession extends PostgresFamilySession {
    * Drops the clone, after creating it if there is none, and rolls that back. What the clone owns or may do here prevents the
    * drop, but is no error: dropClone transfers and revokes it first.
    */
-  override async wouldDropUser(pair: UserPair): Promise<string[]> {
+  override async wouldDropClone(pair: UserPair): Promise<string[]> {
     const create = (await this.#findDroppableClone(pair)) ? [] : [this.#createStatement(pair.clone)]
     await this.#tryOut([...create, `drop user if exists ${escapeIdentifier(pair.clone)}`]).catch(error => {
       if (!(error instanceof DependentObjectsExist)) throw error

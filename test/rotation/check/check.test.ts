@@ -479,23 +479,23 @@ describe('the change', () => {
 
   test('what would keep a temporary clone from being dropped is a warning, unless it is kept anyhow', async () => {
     const temporary = { ...managed, 'keyturn:strategy': 'temporary-clone' }
-    const wouldDropUser = vi.fn<Session['wouldDropUser']>(async () => {
+    const wouldDropClone = vi.fn<Session['wouldDropClone']>(async () => {
       throw new NotPermitted('it may not')
     })
-    const looks = () => looking({ ...fine, wouldDropUser })
+    const looks = () => looking({ ...fine, wouldDropClone })
     await setUpSecret(temporary)
     expect(of(await run(looks()), 'privileges')).toBe(
       `warning ${app.user}_clone could not be dropped: it may not`,
     )
-    expect(wouldDropUser).toHaveBeenCalledExactlyOnceWith({ user: app.user, clone: `${app.user}_clone` })
-    wouldDropUser.mockRejectedValueOnce(new Unreachable('it does not answer'))
+    expect(wouldDropClone).toHaveBeenCalledExactlyOnceWith({ user: app.user, clone: `${app.user}_clone` })
+    wouldDropClone.mockRejectedValueOnce(new Unreachable('it does not answer'))
     expect(of(await run(looks()), 'privileges')).toBe('failed Unreachable it does not answer')
     await setUpSecret({ ...temporary, 'keyturn:clone': 'keep' })
-    wouldDropUser.mockClear()
+    wouldDropClone.mockClear()
     expect(of(await run(looks()), 'privileges')).toMatch(/^ok /)
     await setUpSecret(alternating)
     expect(of(await run(looks()), 'privileges')).toMatch(/^ok /)
-    expect(wouldDropUser).not.toHaveBeenCalled()
+    expect(wouldDropClone).not.toHaveBeenCalled()
   })
 
   test("the server's rules for passwords have a line of their own", async () => {

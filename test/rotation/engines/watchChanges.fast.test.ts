@@ -54,8 +54,8 @@ class Real implements Session {
   async dropClone() {
     this.#called('dropUser')
   }
-  async wouldDropUser() {
-    this.#called('wouldDropUser')
+  async wouldDropClone() {
+    this.#called('wouldDropClone')
     return []
   }
   async differences() {
@@ -113,7 +113,7 @@ describe('a watched session', () => {
       await used.wouldSetPassword('app', 'new')
       await used.wouldClone(pair, 'app')
       await used.countFreeConnections('app')
-      await used.wouldDropUser(pair)
+      await used.wouldDropClone(pair)
       await used.differences(pair, async () => credential)
       await used.requirePasswordCheck?.()
       expect(await used.isStandby?.()).toBe(true)
@@ -124,7 +124,7 @@ describe('a watched session', () => {
       'wouldSetPassword',
       'wouldClone',
       'roomFor',
-      'wouldDropUser',
+      'wouldDropClone',
       'differences',
       'proven',
       'isStandby',

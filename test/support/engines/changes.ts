@@ -22,7 +22,7 @@ export const wouldChange: ChangeCalls = {
   admin: (session, { user }) => session.wouldSetPassword(user, nextPassword),
   own: (session, { user }) => session.wouldSetPassword(user, nextPassword, { reversibly: true }),
   add: (session, { user, current }) => session.dualPassword?.wouldAdd(user, nextPassword, current.password),
-  drop: (session, { user }) => session.wouldDropUser(pairOf(user)),
+  drop: (session, { user }) => session.wouldDropClone(pairOf(user)),
 }
 
 /** For each change, the call that makes it. */

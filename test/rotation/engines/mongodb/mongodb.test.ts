@@ -148,7 +148,7 @@ describe.each(inject('mongodb'))('$name', server => {
       expect(await session.wouldClone(pair, open)).toEqual([
         expect.stringMatching(/^could not be looked at: whether admin_\w+ may run (create|update)User/),
       ])
-    expect(await session.wouldDropUser(pair)).toEqual([expect.stringMatching(/may run dropUser/)])
+    expect(await session.wouldDropClone(pair)).toEqual([expect.stringMatching(/may run dropUser/)])
     await own.wouldSetPassword(app.user, 'never-used')
     expect(await own.countFreeConnections()).toBeUndefined()
     const sent = subjectOf(server).logged().slice(before)
@@ -397,10 +397,10 @@ describe('as MongoDB has it', () => {
     const rights = (db: string) => granted({ dropUser: { db, collection: '' } })
     for (const users of [[user('shop')], [user('shop'), user('shop_clone')]]) {
       const { login, changes } = mongodb(users, { rights: rights('admin') })
-      expect(await (await login()).wouldDropUser(both)).toEqual([])
+      expect(await (await login()).wouldDropClone(both)).toEqual([])
       expect(changes).toEqual([])
       const other = mongodb(users, { rights: rights('shop'), refuse: { dropUser: 13 } })
-      await expect((await other.login()).wouldDropUser(both)).rejects.toMatchObject({
+      await expect((await other.login()).wouldDropClone(both)).rejects.toMatchObject({
         name: 'NotPermitted',
         message: expect.stringMatching(/^dropUser as .*: for shop_clone it lacks dropUser on admin$/),
       })

@@ -383,7 +383,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     })
   })
 
-  describe('wouldDropUser', () => {
+  describe('wouldDropClone', () => {
     const owns = 'create table public.owned (n int); alter table public.owned owner to C'
     test.concurrent.each<[string, string, RegExp | undefined]>([
       ['the clone equals the user', '', undefined],
@@ -399,7 +399,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       const { both, asAdmin, state } = await makeScene(statements, { cloned: true })
       await using session = await asAdmin()
       const before = await state()
-      const told = await outcomeOf(session.wouldDropUser(both))
+      const told = await outcomeOf(session.wouldDropClone(both))
       expect(await state()).toEqual(before)
       expect(told).toEqual(says ? threw(says) : { returned: [] })
       expect((await outcomeOf(session.dropClone(both))).threw).toEqual(told.threw)

@@ -328,7 +328,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
         'create user C; create schema strange_D authorization C',
         { threw: expect.stringMatching(/^NotPermitted: .*no clone/) },
       ],
-    ])('wouldDropUser: %s', async (_, which, statements, end) => {
+    ])('wouldDropClone: %s', async (_, which, statements, end) => {
       const scene = await makeClone()
       const { app, both, asAdmin, sync, sql, u, c } = scene
       if (which === 'clone') await sync()
@@ -336,7 +336,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       await sql(statements.replace(/\b[UCAD]\b|(?<=_)D\b/g, letter => names[letter] ?? letter))
       await using session = await asAdmin()
       const before = await stateOf(scene)
-      expect(await outcomeOf(session.wouldDropUser(both))).toEqual(end)
+      expect(await outcomeOf(session.wouldDropClone(both))).toEqual(end)
       expect(await stateOf(scene)).toEqual(before)
       // Of a clone that there is not, nothing is refused.
       const there = which === 'clone' || statements.includes('create user C')
