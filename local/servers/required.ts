@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { PostgresVersion } from './postgres.ts'
 
-/** A kind of server or tool that tests use. */
-export type TestServer =
+/** A kind of server or tool that tests use, and that REQUIRED_SERVERS may ask a system for. */
+export type RequiredServer =
   | `PostgreSQL ${PostgresVersion}`
   | (typeof FROM_DEBIAN)[number]
   | 'Python'
@@ -21,9 +21,10 @@ const TOOLS = ['Python', 'Java and Maven'] as const
 
 /**
  * The servers and tools that each system must have: in CI a test run fails if one of these is missing. If any other is missing, the
- * test run leaves its tests out and says so. The npm package of PostgreSQL 14 is for Linux on x64 only.
+ * test run leaves its tests out and says so. The npm package of PostgreSQL 14 is for Linux on x64 only. A server that comes neither
+ * from npm nor from Debian stands in each system that its download is for.
  */
-export const REQUIRED_SERVERS: Record<System, readonly TestServer[]> = {
+export const REQUIRED_SERVERS: Record<System, readonly RequiredServer[]> = {
   'Debian x64': [...FROM_NPM, 'PostgreSQL 14', ...FROM_DEBIAN, ...TOOLS],
   'Debian arm64': [...FROM_NPM, ...FROM_DEBIAN, ...TOOLS],
   macOS: FROM_NPM,
@@ -54,7 +55,7 @@ export function whereThisRuns(): { system: System; ci: boolean } {
 }
 
 /** A server or tool that could not be found or started, and the error. */
-export type Missing = { server: TestServer; reason: unknown }
+export type Missing = { server: RequiredServer; reason: unknown }
 
 /**
  * Decides whether a test run may leave out the tests of missing servers.

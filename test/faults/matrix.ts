@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { App } from '../../local/servers/postgresDatabase.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
-import type { TestServer } from '../support/testServers.ts'
+import type { MatrixServer } from '../support/testServers.ts'
 import { Process, type VisitPoint } from './process.ts'
 import { type Counts, Execution, hasOneUser, Scene, type Start, type ValueKind } from './scene.ts'
 
@@ -39,7 +39,7 @@ type Options = {
  */
 export function faultMatrix(
   strategy: StrategyName,
-  servers: TestServer[],
+  servers: MatrixServer[],
   { value = 'json', extent = 'full', only }: Options = {},
 ): void {
   const [newest] = servers

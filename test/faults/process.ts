@@ -1,7 +1,7 @@
 import { Opaque } from '../../rotation/engines/opaque.ts'
 import type { Pipeline } from '../../rotation/pipeline.ts'
 import type { Store } from '../../rotation/stores/store.ts'
-import type { TestServer } from '../support/testServers.ts'
+import type { MatrixServer } from '../support/testServers.ts'
 
 /** Thrown where a process dies. The code under test does not have this class, so it cannot catch it by type. */
 class ProcessDied extends Error {}
@@ -18,7 +18,7 @@ export class Process {
   dead = false
   readonly #visit: VisitPoint
 
-  constructor(base: Pipeline, testServer: TestServer, visit: VisitPoint) {
+  constructor(base: Pipeline, testServer: MatrixServer, visit: VisitPoint) {
     this.#visit = visit
     const call = <T>(name: string, effect: () => Promise<T>) => this.#call(name, effect)
     const engine = testServer.engine(call)
@@ -50,7 +50,7 @@ export class Process {
    */
   static counting(
     base: Pipeline,
-    testServer: TestServer,
+    testServer: MatrixServer,
     points: string[],
     isFatal: (n: number) => boolean,
     visit: VisitPoint = () => {},

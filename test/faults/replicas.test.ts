@@ -12,7 +12,7 @@ import {
   replicaRegions,
   setPeerRegions,
 } from '../support/replicatedSecret.ts'
-import { mysqlTestServers, postgresTestServers, type TestServer } from '../support/testServers.ts'
+import { type MatrixServer, mysqlTestServers, postgresTestServers } from '../support/testServers.ts'
 
 /*
  * A secret with two replicas, of which one begins to misbehave at a state of a rotation, in every way. No Region is left with a
@@ -36,7 +36,7 @@ const states = process.env.KEYTURN_FAULTS === 'whole' ? [...sending, ...between]
 /** After so many polls, somebody repairs the replica. */
 const LOOKS = 2
 
-type Kind = { strategy: StrategyName; place: () => TestServer | undefined }
+type Kind = { strategy: StrategyName; place: () => MatrixServer | undefined }
 /** One strategy of each kind: one user, two users, a clone in between, two passwords. */
 const kinds: Kind[] = [
   { strategy: 'single-user', place: () => postgresTestServers()[0] },

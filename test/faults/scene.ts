@@ -12,7 +12,7 @@ import { rollback, rollbackAbandoned } from '../../rotation/rollback.ts'
 import * as steps from '../../rotation/steps.ts'
 import { MemoryStore } from '../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
-import type { TestServer } from '../support/testServers.ts'
+import type { MatrixServer } from '../support/testServers.ts'
 import type { Process } from './process.ts'
 import { SlowRds } from './slowRds.ts'
 
@@ -59,13 +59,13 @@ export class Scene {
   readonly original: string
   /** The store with the parser of the value's format. */
   readonly #values: MemoryStore
-  readonly testServer: TestServer
+  readonly testServer: MatrixServer
   readonly #app: App
   readonly #seen: unknown[] = []
   readonly #passwords = new Set<string>()
   #logFrom: number
 
-  private constructor(testServer: TestServer, app: App, logFrom: number, token: string, value: ValueKind) {
+  private constructor(testServer: MatrixServer, app: App, logFrom: number, token: string, value: ValueKind) {
     this.store = this.#rememberPasswords(new MemoryStore())
     this.#values = this.store.withParser(formats[value].format(app))
     this.testServer = testServer
@@ -89,7 +89,7 @@ export class Scene {
 
   /** Puts the users and the secret into the start. */
   static async create(
-    testServer: TestServer,
+    testServer: MatrixServer,
     app: App,
     strategy: StrategyName,
     start: Start,

@@ -2,16 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { App } from '../../local/servers/postgresDatabase.ts'
 import type { Credential } from '../../rotation/credential.ts'
 import { RdsBusy } from '../../rotation/errors.ts'
-import type { TestServer } from '../support/testServers.ts'
+import type { MatrixServer } from '../support/testServers.ts'
 
 /** Plays RDS, which sets a master's password some time after the call (here: milliseconds), and only one at a time. */
 export class SlowRds {
-  readonly #testServer: TestServer
+  readonly #testServer: MatrixServer
   readonly #app: App
   /** The passwords that it is setting, by app. */
   static readonly setting = new Map<App, Promise<unknown>>()
 
-  constructor(testServer: TestServer, app: App) {
+  constructor(testServer: MatrixServer, app: App) {
     this.#testServer = testServer
     this.#app = app
   }

@@ -2,7 +2,7 @@ import { addListedUsers, appThroughPooler, type Pgbouncer } from '../../local/se
 import { type App, makeApp } from '../../local/servers/postgresDatabase.ts'
 import { Postgres } from '../../rotation/engines/postgres/postgres.ts'
 import { scramVerifier } from '../../rotation/engines/postgres/scram.ts'
-import { postgresTestServer, type TestServer, wrapClientClass } from '../support/testServers.ts'
+import { type MatrixServer, postgresTestServer, wrapClientClass } from '../support/testServers.ts'
 
 /**
  * A PgBouncer and the server behind it, for the fault matrix. Keyturn comes through the pooler; what the tests themselves
@@ -16,7 +16,7 @@ export function pooledPlace(
     byVerifier = false,
     testQuery,
   }: { asks?: boolean; byVerifier?: boolean; testQuery?: string | undefined } = {},
-): TestServer {
+): MatrixServer {
   const { server, pooled, userLookup } = pgbouncer
   return {
     ...postgresTestServer(server),

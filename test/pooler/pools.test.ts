@@ -6,7 +6,7 @@ import { describe, expect, inject, test } from 'vitest'
 import type { Credential } from '../../rotation/credential.ts'
 import { engineTraits } from '../../rotation/engines/traits.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
-import { mysqlTestServer, postgresTestServer, type TestServer } from '../support/testServers.ts'
+import { type MatrixServer, mysqlTestServer, postgresTestServer } from '../support/testServers.ts'
 import { type Moment, World } from '../world/world.ts'
 
 /** A pool of the application. Each query returns the server's session that ran it. */
@@ -89,7 +89,7 @@ const scenesOf = ({ engine }: { engine: Credential['engine'] }) =>
 
 describe.each(kinds)(
   'a pool of $name',
-  ({ place, open }: { place: TestServer; open(value: Credential): Pool }) => {
+  ({ place, open }: { place: MatrixServer; open(value: Credential): Pool }) => {
     const engine = place.name.startsWith('PostgreSQL')
       ? 'postgres'
       : place.name.startsWith('MySQL')

@@ -15,7 +15,7 @@ import { PENDING_WAIT_MS } from '../../rotation/awaitPending.ts'
 import { Credential } from '../../rotation/credential.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
-import type { TestServer } from './testServers.ts'
+import type { MatrixServer } from './testServers.ts'
 
 /** The Regions of the secret's replicas. */
 export const replicaRegions = ['us-east-1', 'ap-south-1'] as const
@@ -41,12 +41,12 @@ export const replicaFaults: Record<string, RegionBehaviour> = {
 export class ReplicatedSecret {
   readonly id: string
   readonly #embedded: Embedded
-  readonly #server: TestServer
+  readonly #server: MatrixServer
   /** The Regions that rotations do not wait for, so that a value read there may not log in. */
   readonly #ignored = new Set<string>()
   readonly #behaviours = new Map<string, RegionBehaviour>()
 
-  private constructor(id: string, embedded: Embedded, server: TestServer) {
+  private constructor(id: string, embedded: Embedded, server: MatrixServer) {
     this.id = id
     this.#embedded = embedded
     this.#server = server
@@ -55,7 +55,7 @@ export class ReplicatedSecret {
   /** Makes a user, its admin, and the secret with its replicas. */
   static async enrol(
     embedded: Embedded,
-    server: TestServer,
+    server: MatrixServer,
     strategy: StrategyName,
   ): Promise<ReplicatedSecret> {
     const app = await server.makeApp(strategy)

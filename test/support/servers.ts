@@ -6,7 +6,7 @@ import { MYSQL_FLAVOURS, type MysqlServer, startMysql } from '../../local/server
 import { type Pgbouncer, POOLER_OPTIONS, startPgbouncer } from '../../local/servers/pgbouncer.ts'
 import { POSTGRES_VERSIONS, type PostgresServer, startPostgres } from '../../local/servers/postgres.ts'
 import { REDIS_PACKAGES, type RedisServer, startRedis } from '../../local/servers/redis.ts'
-import { leaveOut, type Missing, type TestServer } from '../../local/servers/required.ts'
+import { leaveOut, type Missing, type RequiredServer } from '../../local/servers/required.ts'
 import { checkMaven } from './maven.ts'
 
 declare module 'vitest' {
@@ -101,11 +101,11 @@ const plain = <T extends Stoppable>({
 }: T): Omit<T, 'stop' | 'restart' | 'kill'> => server
 
 /** Waits for each of these. @returns what started; what did not is added to `missing` */
-async function available<T>(missing: Missing[], starting: [TestServer, Promise<T>][]): Promise<T[]> {
+async function available<T>(missing: Missing[], starting: [RequiredServer, Promise<T>][]): Promise<T[]> {
   const results = await Promise.allSettled(starting.map(([, started]) => started))
   return results.flatMap((result, index) => {
     if (result.status === 'fulfilled') return [result.value]
-    const [server] = starting[index] as [TestServer, Promise<T>]
+    const [server] = starting[index] as [RequiredServer, Promise<T>]
     missing.push({ server, reason: result.reason })
     return []
   })

@@ -33,7 +33,7 @@ import * as redshift from './engines/redshiftStandIn.ts'
 export type RunThrough = <T>(name: string, effect: () => Promise<T>) => Promise<T>
 
 /** A real server on which the fault matrix runs. */
-export type TestServer = {
+export type MatrixServer = {
   name: string
   /** The file to which the server logs every statement. */
   logFile: string
@@ -54,13 +54,13 @@ export type TestServer = {
 }
 
 /** The newest and the oldest PostgreSQL, between which versions differ most. */
-export function postgresTestServers(): TestServer[] {
+export function postgresTestServers(): MatrixServer[] {
   const servers = inject('postgres')
   return [...servers.slice(0, 1), ...servers.slice(-1)].map(postgresTestServer)
 }
 
 /** A PostgreSQL for the fault matrix. */
-export function postgresTestServer(server: PostgresServer): TestServer {
+export function postgresTestServer(server: PostgresServer): MatrixServer {
   const verifier = async ({ password }: Credential) => text(await scramVerifier(password))
   return {
     name: `PostgreSQL ${server.version}`,
@@ -125,7 +125,7 @@ function postgresKind(statement: string): string {
 export const redshiftTestServers = () => redshift.standInServers().map(redshiftTestServer)
 
 /** Redshift's stand-in for the fault matrix. */
-export function redshiftTestServer(server: PostgresServer): TestServer {
+export function redshiftTestServer(server: PostgresServer): MatrixServer {
   return {
     name: 'Redshift',
     logFile: server.logFile,
@@ -179,7 +179,7 @@ export const mysqlTestServers = (engine: MysqlServer['engine']) =>
     .map(mysqlTestServer)
 
 /** A MySQL or MariaDB for the fault matrix. */
-export function mysqlTestServer(server: MysqlServer): TestServer {
+export function mysqlTestServer(server: MysqlServer): MatrixServer {
   const Engine = server.engine === 'mysql' ? Mysql : Mariadb
   return {
     name: server.name,
@@ -253,7 +253,7 @@ function mysqlKind(statement: string): string | undefined {
 export const mongodbTestServers = () => inject('mongodb').map(mongodbTestServer)
 
 /** Amazon DocumentDB's engine for the fault matrix. */
-export function mongodbTestServer(server: MongodbServer): TestServer {
+export function mongodbTestServer(server: MongodbServer): MatrixServer {
   return {
     name: server.name,
     logFile: server.logFile,
@@ -305,7 +305,7 @@ function mongodbKind(command: Document): string | undefined {
 export const redisTestServers = () => inject('redis').slice(-1).map(redisTestServer)
 
 /** A Redis or Valkey for the fault matrix. */
-export function redisTestServer(server: RedisServer): TestServer {
+export function redisTestServer(server: RedisServer): MatrixServer {
   return {
     name: server.name,
     logFile: server.logFile,

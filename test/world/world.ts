@@ -20,7 +20,7 @@ import { ADMIN_PAUSES_MS } from '../../rotation/strategies/adminSession.ts'
 import { strategies } from '../../rotation/strategies/index.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import { SlowRds } from '../faults/slowRds.ts'
-import type { TestServer } from '../support/testServers.ts'
+import type { MatrixServer } from '../support/testServers.ts'
 
 // The pauses of retries are shorter than in production, as an admin's own rotation takes no time here.
 ADMIN_PAUSES_MS.splice(0, Infinity, 20, 100, 300)
@@ -75,7 +75,7 @@ function scenesOf(app: App): { strategy: StrategyName; holder: CurrentUser }[] {
 /** One secret, its users in a real database, and how its rotations ended. */
 export class World {
   readonly id = 'app'
-  readonly testServer: TestServer
+  readonly testServer: MatrixServer
   readonly app: App
   readonly strategy: StrategyName
   readonly holder: CurrentUser
@@ -93,7 +93,7 @@ export class World {
   readonly #untouched = new Set<string>()
   readonly #set = new Set<string>()
 
-  private constructor(testServer: TestServer, app: App, strategy: StrategyName, holder: CurrentUser) {
+  private constructor(testServer: MatrixServer, app: App, strategy: StrategyName, holder: CurrentUser) {
     this.testServer = testServer
     this.app = app
     this.strategy = strategy
@@ -125,7 +125,7 @@ export class World {
   }
 
   /** Makes the users and the secret, with the user or its clone as current. */
-  static async create(testServer: TestServer, strategy: StrategyName, holder: CurrentUser): Promise<World> {
+  static async create(testServer: MatrixServer, strategy: StrategyName, holder: CurrentUser): Promise<World> {
     const app = await testServer.makeApp(strategy)
     const world = new World(testServer, app, strategy, holder)
     const { store, id } = world
@@ -454,7 +454,7 @@ export type Shared = { names: Set<string>; half: 0 | 1 }
  *   in if it does not;
  * - once the state has ended, the next rotation succeeds, nothing is pending, and no replaced value logs in.
  */
-export function worldMatrix(testServer: TestServer, entries: Entry[], shared?: Shared): void {
+export function worldMatrix(testServer: MatrixServer, entries: Entry[], shared?: Shared): void {
   const counts = { cases: 0, lockouts: 0, stuck: 0, falseCriticals: 0 }
   const ends: Record<string, number> = {}
 

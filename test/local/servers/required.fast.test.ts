@@ -3,9 +3,9 @@ import { POSTGRES_VERSIONS } from '../../../local/servers/postgres.ts'
 import {
   leaveOut,
   REQUIRED_SERVERS,
+  type RequiredServer,
   type System,
   systemOf,
-  type TestServer,
   whereThisRuns,
 } from '../../../local/servers/required.ts'
 
@@ -30,7 +30,7 @@ test('the system of this machine has a row', () => {
 })
 
 const everything = REQUIRED_SERVERS['Debian x64']
-const less: [System, TestServer[]][] = [
+const less: [System, RequiredServer[]][] = [
   ['Debian x64', []],
   ['Debian arm64', ['PostgreSQL 14']],
   ['macOS', everything.filter(name => !/^PostgreSQL 1[5-8]$/.test(name))],
@@ -46,7 +46,7 @@ test('Debian on x64 must have every PostgreSQL that there is', () => {
   )
 })
 
-const missing = (...servers: TestServer[]) =>
+const missing = (...servers: RequiredServer[]) =>
   servers.map(server => ({ server, reason: new Error(`no ${server} here`) }))
 
 test('in CI all that a system must have and that is missing is named in one error', () => {

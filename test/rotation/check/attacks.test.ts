@@ -26,12 +26,12 @@ import {
   store,
 } from '../../support/oneSecret.ts'
 import {
+  type MatrixServer,
   mongodbTestServers,
   mysqlTestServers,
   postgresTestServers,
   redisTestServers,
   redshiftTestServers,
-  type TestServer,
 } from '../../support/testServers.ts'
 
 const managed = { 'keyturn:managed': 'true' }
@@ -78,7 +78,7 @@ describe('somebody who may tag and start a check learns one bit by a test query'
     "'",
     'kill connection_id()',
   ]
-  const places: [string, TestServer, string[]][] = [
+  const places: [string, MatrixServer, string[]][] = [
     ...postgresTestServers().map(place => [
       place,
       [...ofPostgres, 'select pg_terminate_backend(pg_backend_pid())'],
@@ -90,7 +90,7 @@ describe('somebody who may tag and start a check learns one bit by a test query'
     ]),
     ...mongodbTestServers().map(place => [place, ['$cmd', '.', 'a\0b', 'x'.repeat(300)]]),
     ...redisTestServers().map(place => [place, ['SET a b', 'GET', 'QUIT', 'NOTHING', 'AUTH x y', '"']]),
-  ].map(([place, queries]) => [(place as TestServer).name, place as TestServer, queries as string[]])
+  ].map(([place, queries]) => [(place as MatrixServer).name, place as MatrixServer, queries as string[]])
 
   test.each(places)('%s: all refusals have the same text', async (_, place, queries) => {
     const { current } = await place.makeApp('single-user')

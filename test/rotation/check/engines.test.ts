@@ -7,12 +7,12 @@ import { parseOptions } from '../../../rotation/options.ts'
 import { MemoryStore } from '../../../rotation/stores/memory.ts'
 import type { StrategyName } from '../../../rotation/strategies/strategyNames.ts'
 import {
+  type MatrixServer,
   mongodbTestServers,
   mysqlTestServers,
   postgresTestServers,
   redisTestServers,
   redshiftTestServers,
-  type TestServer,
 } from '../../support/testServers.ts'
 
 const places = [
@@ -26,7 +26,7 @@ const places = [
 const asked = ['single-user', 'alternating-users', 'dual-password'] as const satisfies StrategyName[]
 
 /** Checks a value, and counts the logins of that. */
-async function look(place: TestServer, strategy: StrategyName, current: Credential, admin: Credential) {
+async function look(place: MatrixServer, strategy: StrategyName, current: Credential, admin: Credential) {
   const store = new MemoryStore()
   const tags = { 'keyturn:managed': 'true', 'keyturn:strategy': strategy, ...place.tags }
   store.create('app', 'first'.padEnd(32, '0'), current, tags)
