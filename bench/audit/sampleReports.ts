@@ -108,7 +108,7 @@ const RULES: (RuleText & { share: number; detail: string; remedy: string })[] = 
   },
   {
     id: 'topic-without-subscriber',
-    title: 'Nobody is told of alarms',
+    title: 'The topic of the alarms has no confirmed subscriber',
     severity: 'high',
     why: 'Alarms go to a topic that nobody has subscribed to.',
     references: [],

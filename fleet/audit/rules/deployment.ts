@@ -24,9 +24,9 @@ export const deploymentRules: RegionRule[] = [
   },
   {
     id: 'alarms-unheard',
-    title: 'Nobody is told of alarms',
+    title: 'The topic of the alarms has no confirmed subscriber',
     severity: 'high',
-    why: 'A rotation that fails, or locks an application out, is announced to nobody.',
+    why: 'A rotation that fails, or locks an application out, is announced to nobody, unless there is a webhook.',
     references: [],
     check(region, { subscribers, stack }, { facts }) {
       if (requireKnown(subscribers) !== 0) return undefined
