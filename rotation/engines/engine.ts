@@ -118,10 +118,11 @@ export interface Session extends AsyncDisposable {
   wouldClone(pair: UserPair, open: string): Promise<string[]>
 
   /**
-   * Removes every password of `user`, one of the pair. What it owns and may do stays, and its open sessions go on.
+   * Makes no known password of `user`, one of the pair, log in. What it owns and may do stays, and its open sessions go on.
+   * Setting a password is all that opens the user again.
    * @throws NotAClone if the clone is not a clone of this user. Nothing is changed then.
    */
-  lockUser(user: string, pair: UserPair): Promise<void>
+  closeUser(user: string, pair: UserPair): Promise<void>
 
   /** @returns how many sessions of `user` this session sees; undefined if it may not see those of other users */
   countSessions(user: string): Promise<number | undefined>
@@ -151,7 +152,7 @@ export interface Session extends AsyncDisposable {
    * Compares what the user and the clone may do.
    * @param other Reads the credential of the one that this session is not logged in as, for servers that tell a user only
    *   about itself.
-   * @returns the differences, one sentence each; none if the two are equal, one if either is gone
+   * @returns the differences, one sentence or SQL statement each; none if the two are equal, one if either is gone
    */
   differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 

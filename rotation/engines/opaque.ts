@@ -8,7 +8,7 @@ export class Opaque implements Engine {
       wouldSetPassword: async () => {},
       cloneUser: async () => [],
       wouldClone: async () => [],
-      lockUser: async () => {},
+      closeUser: async () => {},
       countSessions: async () => undefined,
       countFreeConnections: async () => undefined,
       dropClone: async () => {},

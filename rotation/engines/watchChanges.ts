@@ -11,7 +11,7 @@ const SESSION_EFFECTS: Effects<Session> = {
   wouldSetPassword: 'reads',
   cloneUser: 'changes',
   wouldClone: 'reads',
-  lockUser: 'changes',
+  closeUser: 'changes',
   countSessions: 'reads',
   countFreeConnections: 'reads',
   dropClone: 'changes',

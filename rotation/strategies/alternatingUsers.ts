@@ -74,7 +74,7 @@ export class AlternatingUsers implements Strategy {
         await session.setPassword(before.username, before.password)
       else {
         try {
-          await session.lockUser(pending.username, this.pairOf(pending.username))
+          await session.closeUser(pending.username, this.pairOf(pending.username))
         } catch (error) {
           if (!(error instanceof NotAClone)) throw error
           // The user is no clone of Keyturn's, so Keyturn did not set its password. If it logs in with any password, then that is
@@ -124,7 +124,7 @@ export class AlternatingUsers implements Strategy {
     const { session } = acting
     const pair = this.pairOf(current.username)
     const partner = this.#partner(current.username)
-    await session.lockUser(partner, pair).catch(undefinedIfNoSuchUser)
+    await session.closeUser(partner, pair).catch(undefinedIfNoSuchUser)
     let refusal: unknown
     const kept = drop
       ? await dropUnused(session, pair).catch(error => {

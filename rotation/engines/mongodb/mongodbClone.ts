@@ -69,16 +69,17 @@ export function differences(user: User, clone: User): string[] {
 /**
  * Checks that a user with the clone's name is the user's clone: if it has roles, it must share one with the user. An unrelated
  * user of that name must not get the password that goes into the secret.
- * @param cloneIsProven Whether the stored value is the clone's. Then the two must share two roles, if the user has two.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then the two must share
+ *   two roles, if the user has two.
  * @throws NotAClone if they share too little, or if the clone is a superuser and the user is not
  */
-export function requireClone(user: User, clone: User, cloneIsProven: boolean): void {
+export function requireClone(user: User, clone: User, isProvenByClone: boolean): void {
   const [userRoles, cloneRoles] = [rolesOf(user), rolesOf(clone)]
   const shared = userRoles.intersection(cloneRoles).size
   const name = JSON.stringify(clone.user)
   if (cloneRoles.size && !shared)
     throw new NotAClone(`${name} is no clone of ${JSON.stringify(user.user)}: they have no role in common`)
-  if (cloneIsProven && shared < Math.min(userRoles.size, 2))
+  if (isProvenByClone && shared < Math.min(userRoles.size, 2))
     throw new NotAClone(
       `${name} is no clone of ${JSON.stringify(user.user)}: they have too few roles in common; if it is one, grant it the user's`,
     )

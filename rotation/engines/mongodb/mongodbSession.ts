@@ -110,7 +110,7 @@ export class MongodbSession implements Session {
     return []
   }
 
-  async lockUser(user: string, pair: UserPair): Promise<void> {
+  async closeUser(user: string, pair: UserPair): Promise<void> {
     const existing = await this.#findUser(pair.clone)
     if (existing) requireClone(await this.#readUser(pair.user), existing, user === pair.user)
     await this.setPassword(user, generateUnknownPassword())

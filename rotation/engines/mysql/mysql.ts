@@ -56,7 +56,7 @@ const flavour: Flavour = {
     `select coalesce(min(nullif(user_attributes->>'$.Password_locking.failed_login_attempts', '0') + 0), 0)
      from mysql.user where user = ${user}
      and user_attributes->>'$.Password_locking.password_lock_time_days' <> '0'`,
-  afterLockStatement: account => `alter user ${account} discard old password`,
+  afterCloseStatement: account => `alter user ${account} discard old password`,
   async checkBeforeAddingPassword(session, account, password, current) {
     refuseOtherAccounts(session, account)
     // A rotation or its rollback ends by setting again the one of the two passwords that is kept.

@@ -40,17 +40,17 @@ export const syncStatements = (...accounts: Parameters<typeof syncChanges>): str
 /**
  * Checks that an account with the clone's name is the user's clone: if it has privileges, it must share one with the user.
  * An unrelated account of that name must not get the password that goes into the secret.
- * @param cloneIsProven Whether the stored value is the clone's. Then a clone without any privilege is refused too, unless the
- *   user has none either.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then a clone without any
+ *   privilege is refused too, unless the user has none either.
  * @throws NotAClone
  */
-export function requireClone(user: Account, clone: Account, cloneIsProven: boolean): void {
+export function requireClone(user: Account, clone: Account, isProvenByClone: boolean): void {
   const grantsOf = ({ grants }: Account) => [...grants].filter(([, { privileges }]) => privileges.size)
   const cloneGrants = grantsOf(clone)
   const shared = cloneGrants.some(
     ([key, grant]) => sharesPrivilege(user, key, grant) || sharesDatabase(user, grant),
   )
-  if ((cloneGrants.length || (cloneIsProven && grantsOf(user).length)) && !shared)
+  if ((cloneGrants.length || (isProvenByClone && grantsOf(user).length)) && !shared)
     throw new NotAClone(
       `${clone.name} exists but is no clone of ${user.name}: none of the user's privileges is its; rename it`,
     )
@@ -116,7 +116,7 @@ const canonicalJson = (attributes: Record<string, unknown>) =>
 
 /**
  * The statements that give the clone the user's roles if `roles`, else the user's other grants. Grants come before revokes, as
- * the application may be using the clone.
+ * somebody may be using the clone: sessions that were open before, applications within the last grace time, or a newer rotation.
  */
 function grantChanges(user: Account, clone: Account, roles: boolean): AccountChange[] {
   const keys = [...user.grants.keys(), ...clone.grants.keys()]

@@ -31,7 +31,7 @@ export type Flavour = AccountSyntax & {
   /** A query for what Session.failedLoginsUntilLock returns. `user` is the name as a SQL literal. */
   failedLoginsUntilLockQuery(user: string): string
   /** A statement that follows after a user was locked, to remove the second password that identifiedClause leaves. */
-  afterLockStatement?(account: string): string
+  afterCloseStatement?(account: string): string
   /** Adds a second password, as DualPasswordCalls.add says. */
   addPassword(
     session: SessionAccess,

@@ -184,12 +184,12 @@ export class MysqlSession implements Session {
   }
 
   /** Only sets a password that nobody knows, so that setting another one is all that opens the account again. */
-  async lockUser(user: string, pair: UserPair): Promise<void> {
+  async closeUser(user: string, pair: UserPair): Promise<void> {
     const { name, plugin } = await this.#accounts.readPasswordMethod(user)
     const found = await this.#accounts.find(pair.clone)
     if (found) requireClone(await this.#accounts.read(pair.user), found, user === pair.user)
     await this.#wire.query(`alter user ${name} ${this.#unknownPasswordClause(plugin)}`)
-    const after = this.#flavour.afterLockStatement?.(name)
+    const after = this.#flavour.afterCloseStatement?.(name)
     if (after) await this.#wire.query(after)
   }
 

@@ -173,7 +173,7 @@ export abstract class PostgresFamilySession implements Session {
   abstract wouldSetPassword(user: string, password: string): Promise<void>
   abstract cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
   abstract wouldClone(pair: UserPair, open: string): Promise<string[]>
-  abstract lockUser(user: string, pair: UserPair): Promise<void>
+  abstract closeUser(user: string, pair: UserPair): Promise<void>
   abstract countSessions(user: string): Promise<number | undefined>
   abstract countFreeConnections(user: string): Promise<number | undefined>
   abstract dropClone(pair: UserPair): Promise<void>

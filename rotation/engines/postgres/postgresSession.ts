@@ -98,7 +98,7 @@ export class PostgresSession extends PostgresStatements {
     return [...kept, ...stayingSettings(roles)]
   }
 
-  override async lockUser(user: string, pair: UserPair): Promise<void> {
+  override async closeUser(user: string, pair: UserPair): Promise<void> {
     const { user: original, clone } = await this.#readRoles(pair)
     if (original && clone) requireClone(original, clone)
     await this.write(`alter role ${escapeIdentifier(user)} password null`)

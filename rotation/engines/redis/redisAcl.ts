@@ -87,10 +87,11 @@ const isCommonRule = (rule: string) =>
 /**
  * Checks that a user with the clone's name is the user's clone: it must share rules with the user. Otherwise an unrelated
  * user's password would go into the secret, or the owner of an unrelated clone could take the user over.
- * @param cloneIsProven Whether the stored value is the clone's. Then the two must share two rules, if the user has two.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then the two must share
+ *   two rules, if the user has two.
  * @throws NotAClone if they share too little, or if the clone may administer users and the user may not
  */
-export function requireClone(user: AclUser, clone: AclUser, cloneIsProven: boolean): void {
+export function requireClone(user: AclUser, clone: AclUser, isProvenByClone: boolean): void {
   const specificRules = ({ rules }: AclUser) =>
     new Set(rules.filter(rule => /^[+~%&(]/.test(rule) && !isCommonRule(rule)))
   const [ofUser, ofClone] = [specificRules(user), specificRules(clone)]
@@ -107,7 +108,7 @@ export function requireClone(user: AclUser, clone: AclUser, cloneIsProven: boole
     throw new NotAClone(
       `${clone.name} exists but is no clone of ${user.name}: nothing that it may do is the user's; rename it`,
     )
-  if (cloneIsProven && shared < Math.min(ofUser.size, 2))
+  if (isProvenByClone && shared < Math.min(ofUser.size, 2))
     throw new NotAClone(
       `${clone.name} exists but is no clone of ${user.name}: it may do too little of what the user may; rename it, or give it the user's rules`,
     )

@@ -92,7 +92,7 @@ export class RedisSession implements Session {
   }
 
   /** Removes the passwords and leaves the user `on`, so that setting a password is all that opens the user again. */
-  async lockUser(user: string, pair: UserPair): Promise<void> {
+  async closeUser(user: string, pair: UserPair): Promise<void> {
     const users = await this.#listUsers()
     requireUser(users, user)
     const existing = findAclUser(users, pair.clone)

@@ -9,7 +9,7 @@ import type { Privileges } from './redshiftAcl.ts'
 
 /**
  * Checks that the user of a pair exists, and that the clone, if there is one, is its clone.
- * @param cloneIsProven Whether the stored value is the clone's: see requireClone.
+ * @param isProvenByClone Whether the login that proved the secret was the clone's: see requireClone.
  * @returns the user
  * @throws NotPermitted if there is no user; NotAClone if the clone is not its clone
  */
@@ -17,10 +17,10 @@ export function checkPair(
   pair: UserPair,
   user: Account | undefined,
   clone: Account | undefined,
-  cloneIsProven = false,
+  isProvenByClone = false,
 ): Account {
   if (!user) throw new NotPermitted(`there is no user ${escapeIdentifier(pair.user)} for a clone to follow`)
-  if (clone) requireClone(user, clone, cloneIsProven)
+  if (clone) requireClone(user, clone, isProvenByClone)
   return user
 }
 
@@ -85,11 +85,11 @@ export function revokeAllStatements(user: Account, clone: Account): string[] {
 /**
  * Checks that a user with the clone's name is the user's clone: if it owns or may do anything, it must share a group, role or
  * privilege with the user. An unrelated user of that name must not get the password that goes into the secret.
- * @param cloneIsProven Whether the stored value is the clone's. Then a clone without any privilege is refused too, unless the
- *   user has none either.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then a clone without any
+ *   privilege is refused too, unless the user has none either.
  * @throws NotAClone
  */
-function requireClone(user: Account, clone: Account, cloneIsProven: boolean): void {
+function requireClone(user: Account, clone: Account, isProvenByClone: boolean): void {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   if (clone.superuser && !user.superuser)
     throw new NotAClone(`${c} is a superuser and ${u} is not; ALTER USER ${c} NOCREATEUSER, or rename it`)
@@ -104,7 +104,7 @@ function requireClone(user: Account, clone: Account, cloneIsProven: boolean): vo
       const own = user.owned.get(key) ?? user.grants.get(key)
       return own && [...privileges.keys()].some(privilege => own.has(privilege))
     })
-  if ((cloneCount || (cloneIsProven && userCount)) && !shared)
+  if ((cloneCount || (isProvenByClone && userCount)) && !shared)
     throw new NotAClone(
       `${c} exists but is no clone of ${u}: nothing that it owns or may do is the user's; rename it`,
     )

@@ -165,7 +165,7 @@ export class RedshiftSession extends PostgresFamilySession {
    * Sets a password that nobody knows. PASSWORD DISABLE is not used, as Redshift refuses it for a superuser
    * (https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_USER.html).
    */
-  override async lockUser(user: string, pair: UserPair): Promise<void> {
+  override async closeUser(user: string, pair: UserPair): Promise<void> {
     const [existingUser, clone] = await this.#readAccounts(pair.user, pair.clone)
     if (clone) checkPair(pair, existingUser, clone, user === pair.user)
     await this.query(this.#setPasswordStatement(user, generateUnknownPassword()))

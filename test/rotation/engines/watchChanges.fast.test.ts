@@ -40,8 +40,8 @@ class Real implements Session {
     this.#called('wouldClone')
     return []
   }
-  async lockUser() {
-    this.#called('lockUser')
+  async closeUser() {
+    this.#called('closeUser')
   }
   async countSessions() {
     this.#called('sessionsOf')
@@ -89,7 +89,7 @@ describe('a watched session', () => {
   test.each<[string, (session: Session) => Promise<unknown>]>([
     ['setPassword app new', session => session.setPassword('app', 'new', { reversibly: true })],
     ['cloneUser', session => session.cloneUser(pair, { user: 'app', password: 'new' })],
-    ['lockUser', session => session.lockUser('app', pair)],
+    ['closeUser', session => session.closeUser('app', pair)],
     ['dropUser', session => session.dropClone(pair)],
     ['add', async session => session.dualPassword?.add('app', 'new', 'p')],
     ['keep', async session => session.dualPassword?.keepOnly('app', 'new')],

@@ -114,15 +114,15 @@ export function engineContract(subject: EngineSubject): void {
       for (const wrong of [current.with({ password: 'wrong' }), current.with({ username: 'nobody' })])
         await expect(engine.login(wrong)).rejects.toEqual(rejection('LoginRefused'))
       await using session = await adminSessionFor(app)
-      await session.lockUser(current.username, pairOf(app.user))
-      await session.lockUser(current.username, pairOf(app.user))
+      await session.closeUser(current.username, pairOf(app.user))
+      await session.closeUser(current.username, pairOf(app.user))
       await expect(engine.login(current)).rejects.toEqual(rejection('LoginRefused'))
     })
 
     test('a new password alone opens a locked user', async () => {
       const app = await makeApp()
       await using session = await adminSessionFor(app)
-      await session.lockUser(app.user, pairOf(app.user))
+      await session.closeUser(app.user, pairOf(app.user))
       await session.setPassword(app.user, 'opened')
       expect(await admits(app.current.with({ password: 'opened' }))).toBe(true)
     })
@@ -274,7 +274,7 @@ export function engineContract(subject: EngineSubject): void {
       const { current: victim } = await makeApp()
       await using session = await engine.login(current)
       await expect(session.setPassword(victim.username, 'taken')).rejects.toEqual(rejection('NotPermitted'))
-      await expect(session.lockUser(victim.username, pairOf(victim.username))).rejects.toEqual(
+      await expect(session.closeUser(victim.username, pairOf(victim.username))).rejects.toEqual(
         rejection('NotPermitted'),
       )
       expect(await admits(victim)).toBe(true)
@@ -429,7 +429,7 @@ export function engineContract(subject: EngineSubject): void {
       await sync()
       {
         await using session = await adminSessionFor(app)
-        await session.lockUser(both.clone, both)
+        await session.closeUser(both.clone, both)
       }
       expect(await admits(clone)).toBe(false)
       await sync()
@@ -479,7 +479,7 @@ export function engineContract(subject: EngineSubject): void {
       const app = await makeApp()
       const both = pairOf(app.user)
       await using session = await adminSessionFor(app)
-      await expect(session.lockUser(both.clone, both)).rejects.toBeInstanceOf(NoSuchUser)
+      await expect(session.closeUser(both.clone, both)).rejects.toBeInstanceOf(NoSuchUser)
     })
 
     test('where another user has the clone’s name, neither it nor the user is locked', async () => {
@@ -493,7 +493,7 @@ export function engineContract(subject: EngineSubject): void {
       await subject.makeStranger(app, both.clone, stranger.password)
       await using session = await adminSessionFor(app)
       for (const name of [both.clone, both.user])
-        await expect(session.lockUser(name, both)).rejects.toEqual(
+        await expect(session.closeUser(name, both)).rejects.toEqual(
           rejection('NotPermitted', { message: expect.stringContaining('no clone') }),
         )
       for (const credential of [stranger, app.current]) expect(await admits(credential)).toBe(true)

@@ -318,7 +318,7 @@ describe('as MongoDB has it', () => {
     const { login, changes } = mongodb([user('shop', { mechanisms }), user('shop_clone')])
     const session = await login()
     await session.setPassword('shop', 'next')
-    await session.lockUser('shop', both)
+    await session.closeUser('shop', both)
     await session.cloneUser(both, open)
     expect(changes).toMatchObject([
       { updateUser: 'shop', pwd: 'next', mechanisms },
@@ -553,7 +553,7 @@ describe('as MongoDB has it', () => {
     const session = await login()
     const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
     await expect(session.cloneUser(both, { user: 'shop', password: 'taken' })).rejects.toMatchObject(refused)
-    await expect(session.lockUser('shop', both)).rejects.toMatchObject(refused)
+    await expect(session.closeUser('shop', both)).rejects.toMatchObject(refused)
     expect(changes).toEqual([])
   })
 
@@ -565,7 +565,7 @@ describe('as MongoDB has it', () => {
     const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
     const session = await login()
     await session.cloneUser(both, { user: 'shop', password: 'next' })
-    await session.lockUser('shop', both)
+    await session.closeUser('shop', both)
     expect(changes.slice(-2)).toMatchObject([{ updateUser: 'shop', pwd: 'next' }, { updateUser: 'shop' }])
   })
 

@@ -42,7 +42,7 @@ const doings = (pair: UserPair, credential: Credential) =>
     session => session.setPassword(pair.user, 'next'),
     session => session.cloneUser(pair, { user: pair.clone, password: 'turn' }),
     session => session.cloneUser(pair, { user: pair.user, password: 'back' }),
-    session => session.lockUser(pair.clone, pair),
+    session => session.closeUser(pair.clone, pair),
     session => session.differences(pair, async () => credential),
     session => session.runTestQuery('keyturn.health'),
     session => session.dropClone(pair),

@@ -212,7 +212,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await stored('10.%')).toEqual(before)
       await using proof = await engine.login(clone)
       await using session = await engine.login(app.admin, proof.accountQualifier)
-      await session.lockUser(app.user, pairOf(app.user))
+      await session.closeUser(app.user, pairOf(app.user))
       expect(await admits(server, next)).toBe(false)
       expect(await stored('10.%')).toEqual(before)
     })
@@ -265,7 +265,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sql(`alter user ${app.user} identified by 'newer' retain current password`)
       expect(await admits(server, app.current)).toBe(true)
       await using session = await engine.login(app.admin, '%')
-      await session.lockUser(app.user, pairOf(app.user))
+      await session.closeUser(app.user, pairOf(app.user))
       for (const password of [app.current.password, 'newer'])
         expect(await admits(server, app.current.with({ password }))).toBe(false)
     })
@@ -362,7 +362,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           `select distinct plugin from mysql.user where user in ('${both.user}', '${both.clone}')`,
         )
         expect(plugins).toEqual([{ plugin }])
-        await session.lockUser(app.user, pairOf(app.user))
+        await session.closeUser(app.user, pairOf(app.user))
         await expect(engine.login(next)).rejects.toMatchObject({ name: 'LoginRefused' })
         expect(subjectOf(server).logged()).not.toMatch(new RegExp(`${clone.password}|pässwörd of ${plugin}`))
       })
@@ -410,7 +410,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const both = pairOf(app.user)
       for (const change of [
         session.setPassword(app.user, 'x'),
-        session.lockUser(app.user, pairOf(app.user)),
+        session.closeUser(app.user, pairOf(app.user)),
         session.cloneUser(both, { user: both.clone, password: 'x' }),
       ])
         await expect(change).rejects.toMatchObject({

@@ -59,7 +59,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
         refused,
       )
-      await expect(session.lockUser(both.user, both)).rejects.toMatchObject(refused)
+      await expect(session.closeUser(both.user, both)).rejects.toMatchObject(refused)
       expect(await admits(server, app.current)).toBe(true)
       await sync()
       expect(await admits(server, clone)).toBe(true)

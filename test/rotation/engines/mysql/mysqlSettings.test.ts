@@ -49,7 +49,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       for (const session of [before, own]) expect(await session.isStandby?.()).toBe(true)
       await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
       await using session = await engine.login(app.admin, '%')
-      await expect(session.lockUser(app.user, pairOf(app.user))).rejects.toMatchObject({
+      await expect(session.closeUser(app.user, pairOf(app.user))).rejects.toMatchObject({
         name: 'Unreachable',
       })
       expect(await admits(server, app.current)).toBe(true)
@@ -113,7 +113,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         for (const change of [
           () => own.setPassword(app.user, 'x'),
           () => session.setPassword(app.user, 'x'),
-          () => session.lockUser(app.user, both),
+          () => session.closeUser(app.user, both),
           () => session.cloneUser(both, { user: both.clone, password: 'x' }),
         ])
           await expect(change()).rejects.toMatchObject({
@@ -177,7 +177,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     await dualPassword?.keepOnly(app.user, added)
     await session.setPassword(app.user, opened)
     await session.cloneUser(both, { user: both.clone, password: cloned })
-    await session.lockUser(both.clone, both)
+    await session.closeUser(both.clone, both)
     await using last = await engine.login(app.current.with({ password: opened }))
     const mark = `mark${randomHex()}`
     const { host, port, caFile, superuser } = server

@@ -343,7 +343,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const [seen] = await runStatements(server, 'show transaction_read_only', app.database, asClone)
       expect(seen).toEqual({ transaction_read_only: 'on' })
       await using session = await engine.login(app.admin.with({ dbname: app.database }))
-      await session.lockUser(clone.username, both)
+      await session.closeUser(clone.username, both)
       expect(await admits(server, clone)).toBe(false)
       await session.dropClone(both)
       expect(await runStatements(server, `select from pg_roles where rolname = ${text(both.clone)}`)).toEqual(
@@ -668,7 +668,7 @@ describe('a server that is read-only is Unreachable', () => {
       for (const change of [
         () => session.setPassword(user, 'x'),
         () => session.wouldSetPassword(user, 'x'),
-        () => session.lockUser(user, both),
+        () => session.closeUser(user, both),
         () => session.cloneUser(both, { user: both.clone, password: 'x' }),
         () => session.wouldClone(both, both.clone),
       ])

@@ -214,7 +214,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
       session => session.cloneUser(both, { user: both.user, password: 'x' }),
       (session, engine) => session.differences(both, async () => server.credential({ engine })),
       session => session.dropClone(both),
-      session => session.lockUser('app', both),
+      session => session.closeUser('app', both),
       session => session.runTestQuery('select 1'),
     ]
     const outcomes: unknown[] = []

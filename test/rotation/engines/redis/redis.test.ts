@@ -82,7 +82,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await session.dualPassword.keepOnly(both.user, second)
       await session.cloneUser(both, { user: both.clone, password: third })
       await session.cloneUser(both, { user: both.user, password: fourth })
-      await session.lockUser(both.user, both)
+      await session.closeUser(both.user, both)
       await session.dropClone(both)
     }
     await expect(watching.login(app.current.with({ password: wrong }))).rejects.toMatchObject({
@@ -120,7 +120,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const { both, clone } = await makeClone(app)
         for (const change of [
           (session: Awaited<ReturnType<Redis['login']>>) => session.setPassword(app.user, 'x'),
-          (session: Awaited<ReturnType<Redis['login']>>) => session.lockUser(app.user, pairOf(app.user)),
+          (session: Awaited<ReturnType<Redis['login']>>) => session.closeUser(app.user, pairOf(app.user)),
           (session: Awaited<ReturnType<Redis['login']>>) => session.dualPassword.add(app.user, 'x', 'y'),
           (session: Awaited<ReturnType<Redis['login']>>) =>
             session.cloneUser(both, { user: both.clone, password: 'x' }),
@@ -154,7 +154,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       for (const name of [`nobody_${randomHex()}`, 'two words', `${app.user} on`, 'line\nfeed', ''])
         for (const change of [
           session.setPassword(name, 'x'),
-          session.lockUser(name, pairOf(name)),
+          session.closeUser(name, pairOf(name)),
           session.dualPassword.add(name, 'x', 'y'),
         ])
           await expect(change).rejects.toMatchObject({
@@ -379,7 +379,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await admin.dualPassword.add(app.user, 'another', 'next')
       await admin.dualPassword.keepOnly(app.user, 'another')
       expect(await rules()).toBe(before)
-      await admin.lockUser(app.user, pairOf(app.user))
+      await admin.closeUser(app.user, pairOf(app.user))
       expect(await rules()).toBe(before?.replace('# ', ''))
       await session.runTestQuery('PING')
       await alter(app.user, 'off')

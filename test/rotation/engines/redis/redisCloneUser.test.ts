@@ -207,11 +207,11 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await binary(both.clone)
       await sync(app.current.with({ password: 'next' }))
       await using session = await engine.login(app.admin)
-      await session.lockUser(both.clone, both)
+      await session.closeUser(both.clone, both)
       await session.dropClone(both)
       await binary(both.user)
       await expect(sync()).rejects.toMatchObject({ name: 'DatabaseFailed' })
-      await session.lockUser(both.user, both)
+      await session.closeUser(both.user, both)
     })
 
     test.each([
@@ -240,7 +240,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         await sync()
         expect(await admits(server, clone)).toBe(true)
         await using session = await engine.login(app.admin)
-        await session.lockUser(both.clone, both)
+        await session.closeUser(both.clone, both)
         expect(await admits(server, clone)).toBe(false)
       },
     )
@@ -291,7 +291,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         const stranger = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
         await expect(sync(app.current.with({ password: 'taken' }))).rejects.toMatchObject(stranger)
         await using session = await engine.login(app.admin)
-        await expect(session.lockUser(both.user, both)).rejects.toMatchObject(stranger)
+        await expect(session.closeUser(both.user, both)).rejects.toMatchObject(stranger)
         expect([await lineOf(both.user), await lineOf(both.clone)]).toEqual(before)
       },
     )
@@ -304,7 +304,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await sync()
       await sync(app.current.with({ password: 'next' }))
       await using session = await engine.login(app.admin)
-      await session.lockUser(both.clone, both)
+      await session.closeUser(both.clone, both)
       expect(await admits(server, clone)).toBe(false)
     })
 

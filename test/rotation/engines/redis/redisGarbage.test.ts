@@ -43,7 +43,7 @@ const doings = (pair: UserPair) =>
     session => session.cloneUser(pair, { user: pair.clone, password: 'turn' }),
     session => session.cloneUser(pair, { user: pair.user, password: 'back' }),
     session => session.dualPassword.add(pair.user, 'next', 'back'),
-    session => session.lockUser(pair.clone, pair),
+    session => session.closeUser(pair.clone, pair),
     session => session.differences(pair),
     session => session.runTestQuery('PING'),
     session => session.dropClone(pair),

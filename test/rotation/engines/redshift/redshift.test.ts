@@ -236,7 +236,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
       refused,
     )
-    await expect(session.lockUser(both.user, both)).rejects.toMatchObject(refused)
+    await expect(session.closeUser(both.user, both)).rejects.toMatchObject(refused)
     expect(await subjectOf(server).admits(app.current)).toBe(true)
     await session.cloneUser(both, { user: both.clone, password: 'turn' })
   })

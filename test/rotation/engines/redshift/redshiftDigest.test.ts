@@ -92,7 +92,7 @@ describe('a user whose password Redshift keeps as sha256', () => {
     const [, digest, salt = ''] =
       /^alter user "app" password 'sha256\|(\w{64})\|(\w{64})'; commit$/.exec(statements.at(-1) ?? '') ?? []
     expect(digest).toBe(sha256('Mypassword1', Buffer.from(salt, 'hex')).toString('hex'))
-    await session.lockUser('app', { user: 'app', clone: 'app_clone' })
+    await session.closeUser('app', { user: 'app', clone: 'app_clone' })
     expect(statements.at(-1)).toMatch(/^alter user "app" password 'sha256\|\w{64}\|\w{64}'; commit$/)
   })
 
