@@ -68,7 +68,10 @@ export class NotPermitted extends RotationError {
   override readonly name = 'NotPermitted'
 }
 
-/** Two values that must be for the same server or user are not. */
+/**
+ * Two values do not fit together: current names another host or user than when the rotation began, pending differs from current in
+ * more than user and password, or the admin's value is for another server.
+ */
 export class HostMismatch extends RotationError {
   override readonly name = 'HostMismatch'
 }
@@ -166,10 +169,13 @@ export class LockedOut extends RotationError {
   static readonly BEFORE_MARK = 'it was so before this rotation began, which changed nothing'
   /** Whether the current value was refused before the rotation began, so that the next rotation will find the same. */
   readonly wasLockedOutBefore: boolean
-  /** @param explanation given only if current was refused before the rotation began: what is known of the reason */
-  constructor(problem: string, explanation?: string) {
-    super(explanation === undefined ? problem : `${problem}: ${LockedOut.BEFORE_MARK}; ${explanation}`)
-    this.wasLockedOutBefore = explanation !== undefined
+  constructor(message: string, { wasLockedOutBefore = false } = {}) {
+    super(message)
+    this.wasLockedOutBefore = wasLockedOutBefore
+  }
+  /** The error of a lockout that was there before the rotation began. `explanation` is what is known of its reason. */
+  static before(problem: string, explanation: string): LockedOut {
+    return new LockedOut(`${problem}: ${LockedOut.BEFORE_MARK}; ${explanation}`, { wasLockedOutBefore: true })
   }
 }
 

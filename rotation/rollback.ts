@@ -118,10 +118,8 @@ async function rollbackFound(
     if (!(error instanceof LockedOut) || !(await pipeline.hasChangedNothing(token).catch(() => false)))
       throw error
     const engine = await pipeline.loadEngine(current.credential.engine)
-    throw new LockedOut(
-      error.message,
-      await explainRefusal(engine, makeChange(withFormat, id, current, pending)),
-    )
+    const explanation = await explainRefusal(engine, makeChange(withFormat, id, current, pending))
+    throw LockedOut.before(error.message, explanation)
   })
   if (outcome === 'restored' && (await store.describe(id)).current !== current.token) return undefined
   await store.discard(id, token)
@@ -130,7 +128,8 @@ async function rollbackFound(
 
 /**
  * Discards the pending version of a rotation that certainly changed no database, without connecting to one. If an earlier execution
- * of the same version may have set the password, nothing is discarded (`left`): where the secret was promoted in another
+ * of the same version may have set the password, nothing is discarded. The outcome is `left` then, in another sense than a
+ * strategy's: no other rotation has to be at work. Where the secret was promoted in another
  * Region, the database may belong to that Region now, and that password may be the only one that it accepts.
  */
 export async function discardIfUnchanged(pipeline: Pipeline, { id, token }: RotationId): Promise<RolledBack> {

@@ -316,7 +316,7 @@ describe.skipIf(!moto)('raiseAlarm over moto', () => {
 
   test('a lockout from before is critical once, then an error, until what is found changes', async () => {
     const found = (what: string, replaces = 'version-1') => {
-      const lockout = causeOf('LockedOut', `rollbackSecret: ${new LockedOut('shop on db', what).message}`)
+      const lockout = causeOf('LockedOut', `rollbackSecret: ${LockedOut.before('shop on db', what).message}`)
       return failureOf('standing', lockedOutEvent, { lockout, replaces })
     }
     const [none, previous] = ['no stored version logs in', 'the version before it logs in']

@@ -23,7 +23,7 @@ const event = { execution, rotation: { store: 'secrets-manager', id: 'shop/datab
 
 test('a lockout is counted, unless it is from before the rotation', async () => {
   const rollbackSecret = await loadHandler('rollbackSecret')
-  found = new LockedOut('shop on db', 'AWSPREVIOUS logs in')
+  found = LockedOut.before('shop on db', 'AWSPREVIOUS logs in')
   expect(await rejectionOf(Promise.resolve(rollbackSecret(event)))).toBe(found)
   expect(written.join('')).not.toContain('"LockedOut":1')
   found = new LockedOut('shop on db')

@@ -38,7 +38,7 @@ const before = {
   ...rotation,
   lockout: causeOf(
     'LockedOut',
-    new LockedOut('rollbackSecret: shop on db.example.com', 'AWSPREVIOUS logs in').message,
+    LockedOut.before('rollbackSecret: shop on db.example.com', 'AWSPREVIOUS logs in').message,
   ),
 }
 const died = { ...rotation, lockout: { Error: 'Runtime.ExitError', Cause: '' } }
