@@ -34,7 +34,12 @@ function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
   return { unasked: `other Regions were not asked: ${error}: ${reason}`, empty }
 }
 
-/** Writes the new value as pending. The result becomes the state of the execution, which every later step receives. */
+/**
+ * Writes the new value as pending. The result becomes the state of the execution, which every later step receives.
+ *
+ * `looked` is the store for which the definition overwrites `replication` in the state with the result of awaitReplicas. For another
+ * store, `replication` comes from the execution's input, and is not believed.
+ */
 export const handler = stepHandler(
   'createSecret',
   storePipelines,

@@ -8,8 +8,8 @@ import { acceptRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /**
- * Milliseconds after which an execution counts as late: it was retried or redriven, and another rotation may have changed what
- * this one had left behind meanwhile.
+ * Milliseconds after which an execution counts as late: it was retried or redriven, and another rotation may have rolled this
+ * one back meanwhile.
  */
 const RETRY_ASSUMED_AFTER_MS = 60_000
 

@@ -18,7 +18,7 @@ export async function clearOtherPending(
 ): Promise<void> {
   const pending = await findOtherPending(pipeline, found, token)
   if (!pending) return
-  if (mustAskOtherRegions(found, answer) || !(await tryTakeBack(pipeline, id, pending)))
+  if (mustAskOtherRegions(found, answer) || !(await tryDiscard(pipeline, id, pending)))
     throw abandonedError(pending)
 }
 
@@ -65,7 +65,7 @@ const mustAskOtherRegions = (found: Description, { behind, unasked }: PeerAnswer
  * Discards the version of a rotation that changed nothing.
  * @returns false if the rotation may have changed something, or the version cannot be discarded: then it needs a rollback
  */
-async function tryTakeBack(
+async function tryDiscard(
   { store, hasChangedNothing }: StorePipeline,
   id: string,
   pending: string,

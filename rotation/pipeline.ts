@@ -23,7 +23,7 @@ export type StorePipeline = {
    * changedNothingMark.ts). False if that is not known.
    */
   hasChangedNothing(token: string): Promise<boolean>
-  /** Whether it is certain that setSecret of an execution with this token went well. Without this method nobody knows. */
+  /** Whether it is certain that setSecret of an execution with this token went well. Left out, as in tests, it counts as unknown. */
   wasSet?(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options

@@ -14,8 +14,9 @@ import { homeIn } from './tags.ts'
  * How a retirement ended:
  *
  * - `retired`: what this rotation replaced is closed.
- * - `superseded`: nothing was to be closed by this rotation. A newer rotation runs or has run and closes it, or the secret is at
- *   home in another Region now, whose rotations do.
+ * - `superseded`: this rotation leaves nothing closed. A newer rotation closes what was replaced, or the rotations of another Region
+ *   do, where the secret is at home now; or a newer rotation began to use the user or password while this one closed it, so that it
+ *   was opened again (`reusedBy`).
  * - `halfway`: the application is on a temporary clone. Nothing is closed before the rotation that moves it back.
  * - `kept`: the clone is closed but not dropped as it should be, and `reason` says why. The next rotation uses or drops it.
  */
@@ -33,7 +34,7 @@ const waitingSince = new Map<string, number>()
 /**
  * Closes what this rotation replaced: the other user, the clone, or the old one of two passwords. If another rotation starts to
  * use the same user or password at that moment, this opens it again with that rotation's password.
- * @param empty Regions that have no copy of the secret although it is listed there, so that no application is refused there
+ * @param empty Regions that the secret lists as replicas and that have no copy of it, so that no application is refused there
  * @throws Conflict if another version is pending or a replica does not follow, and UserInUse if the clone has open sessions:
  *   both are retried
  */
@@ -110,5 +111,6 @@ async function readCurrentIfResponsible(
       ? undefined
       : current
   const previous = await readIfParsable(store, id, { stage: 'previous' })
+  // Previous is for `user`: a newer turn from `user` to `nextUser` has replaced `user` again, and closes it.
   return previous?.credential.username === user ? undefined : current
 }

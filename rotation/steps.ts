@@ -132,13 +132,18 @@ export async function checkRotation(pipeline: Pipeline, { id, token }: RotationI
   await checkSession(session, credential, { ...options, nextUser })
 }
 
-/** The result of setSecret. `left` has a sentence for each thing that could not be done and does not stop the rotation. */
+/**
+ * The result of setSecret. `left` has a sentence for each thing that could not be done and does not stop the rotation. It has
+ * nothing to do with the outcome `left` of a rollback.
+ */
 type SetResult = { left: string[] }
 
 /**
  * Makes the pending value valid in the database. An error from before the first change is marked as such, so that a rollback
  * knows that there is nothing to undo (see changedNothingMark.ts).
- * @throws Superseded, RotationInProgress, HostMismatch, LoginRefused, or what else the engine throws
+ * @throws HostMismatch if current names another host or user than when the rotation began, if pending differs from current in more
+ *   than user and password, or if the admin is for another server
+ * @throws Superseded, RotationInProgress, LoginRefused, or what else the engine throws
  */
 export async function setSecret(pipeline: Pipeline, rotation: Rotation): Promise<SetResult> {
   return runWithChangedNothingMark(async beforeChange => {
@@ -207,8 +212,8 @@ async function makePendingValid(pipeline: Pipeline, rotation: Rotation): Promise
 }
 
 /**
- * Proves that the pending value is as good as the current one: logs in with it, compares the clone with its user where there
- * are two, and runs the test query.
+ * Proves that the pending value is as good as the current one: logs in with it, compares the clone with its user if pending
+ * is for the clone, and runs the test query.
  * @throws LoginRefused, TestFailed, RotationInProgress, Superseded, or what else the login throws
  */
 export async function testSecret(pipeline: Pipeline, rotation: Rotation): Promise<void> {

@@ -25,7 +25,7 @@ const EXPECTED_VALUES: Record<FieldOf<InputSchema> | 'execution' | 'rotation', s
   store: `one of: ${STORE_NAMES.join(', ')}`,
   id: 'the name or the ARN of the secret, or the name of the parameter',
   token:
-    'the name of the execution, which has 32 to 64 letters, digits, - or _; leave both out to get a UUID',
+    "the name of the execution, which has 32 to 64 letters, digits, - or _; leave out the token and the execution's name to get a UUID",
   moveBack: 'true, or left out',
   run: 'the name of the execution',
   at: 'a time, such as 2026-11-21T10:00:00Z',
@@ -157,7 +157,7 @@ export const parseRollbackEvent = makeParser(rollback)
 export type StepEvent<Rotation> = {
   /** Whether rollbackSecret is to roll an earlier rotation back, which was abandoned. */
   abandoned: boolean
-  /** The errors that the definition retries and that the first definition did not: see stepHandler. */
+  /** The errors that the definition retries, and that the first release's did not: see stepHandler. */
   retries?: string[]
   /** When the execution began. */
   started?: Date | undefined

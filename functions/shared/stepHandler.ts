@@ -8,7 +8,7 @@ import { functionHandler } from './handler.ts'
  * Makes the handler of a Lambda function that does one step of a rotation.
  *
  * An execution keeps the definition that its state machine had when it began, so a new release's function may be called by an
- * older definition. `retries` in the event names the errors that the definition retries and that the first definition did not.
+ * older definition. `retries` in the event names the errors that this definition retries, and that the first release's did not.
  * @param step the name of the function
  * @param pipelines those of ownPipelines.ts if the step connects to a database, else those of ownStorePipelines.ts: the drivers
  *   are then not in the function's package

@@ -13,9 +13,9 @@ type Restore = (key: Credential) => Promise<boolean>
  * Makes the current value log in again, after a rotation that failed. Another stored value that still logs in proves the user,
  * since current may not. The user then sets its password back itself, or an admin does where `restore` says so.
  *
- * 1. Current logs in: there is nothing to do. But if a pooler let it in, that does not prove what the server knows. So a user that
- *    has no second user beside it gets its password set again over that connection, unless the rotation changed nothing or
- *    another one runs.
+ * 1. Current logs in: there is nothing to do. But if a pooler let it in, that does not prove what the server knows. So if
+ *    pending is for the same user, the user gets its password set again over that connection, unless the rotation changed nothing
+ *    or another one runs.
  * 2. This rotation's pending value logs in: set current's password back. But if another rotation has made its own version pending
  *    and still runs, it may be about to change the password: wait for it (Conflict is retried).
  * 3. Neither logs in, and another rotation runs: the password is that rotation's, which finishes or rolls itself back.
@@ -79,7 +79,7 @@ async function restoreWithStored(
 }
 
 /**
- * How many refused logins this rotation may have made before: three with current, of which one in the rehearsal, one with pending
+ * How many refused logins this rotation may have made before: three with current (one of them in the rehearsal), one with pending,
  * and one with previous.
  */
 const EARLIER_REFUSALS_COUNT = 5
@@ -117,9 +117,9 @@ type UndoBesideCurrent = {
    * is closed for it.
    */
   user: string
-  /** Removes the pending password. @returns false if no login could prove the user */
+  /** Makes the pending password not log in any more. @returns false if no login could prove the user */
   close(): Promise<boolean>
-  /** Sets current's password back, where that is not for the user itself to do. */
+  /** Sets current's password back in the strategy's own way. Left out, the user sets it by its own login. */
   restore?: Restore
   /** False if closing cannot break another rotation, so that it need not be skipped while another one runs. */
   skipWhileAnotherRuns?: boolean

@@ -34,7 +34,7 @@ export type FailedChange = Change & {
   otherRotation(): Promise<{ pending: boolean } | undefined>
   /** Whether it is certain that the change never began, so that the pending password was never set. */
   hasChangedNothing(): Promise<boolean>
-  /** Whether it is certain that the change was made, after a login had proven the user. Without this method nobody knows. */
+  /** Whether it is certain that the change was made, after a login had proven the user. Left out, as in tests, it counts as unknown. */
   wasSet?(): Promise<boolean>
   /** Whether the user that is not current may still log in with the previous value, as the grace time runs or never ends. */
   isPreviousOpen(): Promise<boolean>
@@ -47,16 +47,17 @@ export type Retirement = Pick<Change, 'current' | 'readAdmin'> & {
    * A strategy asks this after it has closed them, and opens them again for that value.
    */
   reusedBy(): Promise<Credential | undefined>
-  /** Drop the user that was replaced instead of locking it. */
+  /** Whether the user that was replaced, a clone, is dropped after it has been closed. */
   drop: boolean
 }
 
 /**
  * How a rollback left the database:
  *
- * - `intact`: current logs in, and no password had to be set back.
+ * - `intact`: current logs in, and its password had not been changed. The other user may have got its previous password back.
  * - `restored`: current's password was set back.
- * - `left`: another rotation is at work. It finishes or rolls back by itself, so nothing was changed.
+ * - `left`: another rotation is at work. It finishes or rolls back by itself, so this rollback changed nothing. Two other things
+ *   have the same name: the list in Applied, and what discardIfUnchanged in rollback.ts returns.
  * - `open`: current logs in, but the discarded pending password could not be closed and still logs in as well.
  */
 export type Outcome = 'intact' | 'restored' | 'left' | 'open'
@@ -64,7 +65,7 @@ export type Outcome = 'intact' | 'restored' | 'left' | 'open'
 /**
  * The result of a change. `address` is the server that was changed, as `host:port`: where that is not the one that pending names,
  * the change has to be replicated first. `left` has a sentence for each thing that could not be done and does not stop the
- * rotation.
+ * rotation; it has nothing to do with the outcome `left` of a rollback.
  */
 export type Applied = { address: string; left: string[] }
 
@@ -112,7 +113,7 @@ export interface Strategy {
   pairOf?(username: string): UserPair
 
   /**
-   * Whether `username` is a temporary clone. While it is the current user, the change is only half done: when the grace time is
+   * Whether `username` is a temporary clone. While it is the current user, the change is halfway: when the grace time is
    * over, a second rotation moves the application back, instead of a retirement.
    */
   isOnClone?(username: string): boolean
