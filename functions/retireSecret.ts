@@ -4,9 +4,8 @@ import { pipelines } from './shared/ownPipelines.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /**
- * Closes what this rotation replaced, after the grace time: the replaced user gets a password that nobody knows or is
- * dropped, or its old password stops logging in. Of a
- * temporary clone it returns instead whether a second rotation has to move the application back.
+ * Closes what this rotation replaced, after the grace time: makes no known password of the replaced user log in, or drops the user,
+ * or discards its old password. Of a temporary clone it returns instead whether a second rotation has to move the application back.
  */
 export const handler = stepHandler('retireSecret', pipelines, parseRotationEvent, (pipeline, { rotation }) =>
   retire(pipeline, rotation, rotation.replication?.empty),

@@ -33,7 +33,7 @@ const STATE_DESCRIPTIONS: Record<string, string> = {
   AnnounceSuccess: 'event "Credential Rotated"',
   MustRetire: 'was a user replaced?',
   Grace: 'the grace time (cut short here)',
-  RetireSecret: 'the replaced user is locked',
+  RetireSecret: 'the replaced user is closed',
   Rotated: 'done',
   DiscardSecret: 'AWSPENDING is discarded',
   RollbackSecret: 'current is made valid again, AWSPENDING is discarded',

@@ -18,8 +18,8 @@ import { type Description, olderTokenMessage, type Stage, type Store, type Versi
 const STAGING_LABELS = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 
 /**
- * The store for AWS Secrets Manager. Most methods make one call, and more only if something went wrong
- * before. `promote` with `mustStillBePending` makes two, and `listTokens` one for each page.
+ * The store for AWS Secrets Manager. Most methods make one call, and more only if something went wrong before. `promote` with
+ * `mustStillBePending` makes two, and `listTokens` one for each page.
  */
 export class SecretsManager implements Store {
   readonly #client: SecretsManagerClient
