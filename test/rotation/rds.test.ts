@@ -47,7 +47,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     const { DBCluster } = await createCluster('pair')
     expect(DBCluster?.DBClusterArn).toBe(arn('cluster:pair'))
     expect(await rds.findEndpoint(arn('cluster:pair'))).toEqual({
-      loadEngine: 'aurora-postgresql',
+      engine: 'aurora-postgresql',
       host: DBCluster?.Endpoint,
       port: 5432,
     })
