@@ -10,7 +10,7 @@ export const REMEDIES: Record<string, string> = {
   invalidinput:
     'Start it with a store and an id that exist; if the message names an environment variable, deploy again.',
   invalidcredential:
-    'Correct what the message names, a field of the stored value or which one it is, then rotate again.',
+    'Correct what the message names, a field of the stored value or the secret that was named, then rotate again.',
   invalidoption:
     'Correct the tag or the parameter of the deployment that the message names, then rotate again.',
   loginrefused: 'Store the password that the database has for this user, then rotate again.',
@@ -27,11 +27,11 @@ export const REMEDIES: Record<string, string> = {
   replicasbehind:
     'Mend the cause that the message names, then call keyturn replicas ID --repair REGION; or remove the replica, or give the Region up. Rotate again, if it was refused.',
   promotedelsewhere:
-    'If the one elsewhere is to rotate, set the tag keyturn:home of this one to that Region. If this one is, set that tag of the other to this Region, and give the other up here: keyturn replicas ID --give-up REGION.',
+    'If the other secret is to rotate, set the tag keyturn:home of this one to its Region. If this one is to rotate, set that tag of the other to this Region, and give its Region up here: keyturn replicas ID --give-up REGION.',
   rotationinprogress: 'Wait until the other rotation of this credential has ended.',
   rotationabandoned: 'Nothing: the rotation that found it rolls it back.',
   superseded: 'Rotate again, if the value that somebody stored meanwhile is not to stay.',
-  tokenreused: 'Start the rotation without a name of its own.',
+  tokenreused: 'Start the execution again, without giving it a name.',
   conflict: 'Stop whatever else changes this user, then rotate again.',
   rdsbusy: 'Wait until the status of the database is available, then rotate again.',
   throttled: "Rotate again later; look at the account's quotas if it happens often.",
@@ -48,7 +48,8 @@ export const REMEDIES: Record<string, string> = {
   'execution-failed': 'Open the execution in the console; rotate again, which rolls back what was left.',
   'managed-rotation-failed':
     'Look at the latest rotation of this secret; Secrets Manager tries again by itself.',
-  'event-check-failed': 'Find out who may put events on the bus; nothing that the event says was believed.',
+  'event-check-failed':
+    'Find out who may put events on the bus: no execution confirms what this event says, so it was not believed.',
   'telling-failed':
     'Read the queue of dead letters, mend what kept them from being told, then send them again.',
   'recording-failed':

@@ -6,10 +6,13 @@ import { parseFindVersionEvent } from './shared/promotionEvent.ts'
 
 const hosts = ownHosts()
 
-/** Finds the version of a replica that logs in to this Region's database. It changes nothing, and returns the version's id. */
+/**
+ * Finds which version of a replica secret the database of this Region accepts, and returns the version's id. It changes nothing.
+ */
 export const handler = functionHandler(
   'findVersion',
   parseFindVersionEvent,
+  // What the lines of the log say of the call.
   ({ arn, from, rehearsal }) => ({ id: arn, from, rehearsal }),
   async wanted => findVersion({ ...(await pipelines.of('secrets-manager')), hosts }, wanted),
 )

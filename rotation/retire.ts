@@ -15,8 +15,8 @@ import { homeIn } from './tags.ts'
  *
  * - `retired`: what this rotation replaced is closed.
  * - `superseded`: this rotation leaves nothing closed. A newer rotation closes what was replaced, or the rotations of another Region
- *   do, where the secret is at home now; or a newer rotation began to use the user or password while this one closed it, so that it
- *   was opened again (`reusedBy`).
+ *   do, where the secret is at home now. Or another version became current while this rotation closed: what was replaced is then
+ *   opened again, but only if that version uses it (`reusedBy`).
  * - `halfway`: the application is on a temporary clone. Nothing is closed before the rotation that moves it back.
  * - `kept`: the clone is closed but not dropped as it should be, and `reason` says why. The next rotation uses or drops it.
  */

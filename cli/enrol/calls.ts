@@ -23,7 +23,7 @@ export class CredentialCalls {
     this.#secrets = secrets
   }
 
-  /** Makes the calls for the context's Region. */
+  /** An object that makes the calls in the Region of this context. */
   static async of(context: Context): Promise<CredentialCalls> {
     return new CredentialCalls(context, await SecretCalls.of(context))
   }
@@ -52,9 +52,10 @@ export class CredentialCalls {
   }
 
   /**
-   * Has Secrets Manager rotate a secret with a function. If the call fails but the secret has that function afterwards, only the
-   * answer was lost, and that is a success.
-   * @throws Unsure if the call failed and the secret cannot be read; what AWS throws if nothing was changed
+   * Has Secrets Manager rotate a secret with a function. If the call fails, but the secret has that function afterwards and had
+   * another before, only the answer was lost, and that is a success.
+   * @throws Unsure if the call failed and the secret cannot be read; else what AWS throws, also where the secret had that function
+   *   before, as then nobody can see whether the call was done
    */
   async rotateBy(
     found: FoundSecret,
@@ -62,7 +63,8 @@ export class CredentialCalls {
   ): Promise<void> {
     try {
       await rotateSecret(this.#context, found, {
-        ...{ RotationLambdaARN, RotateImmediately: now },
+        RotationLambdaARN,
+        RotateImmediately: now,
         ...(rules && { RotationRules: rules }),
         ...(token && { ClientRequestToken: token }),
       })
@@ -84,8 +86,9 @@ export class CredentialCalls {
 
   /**
    * Reads a secret after a call has failed, and returns if the call was done all the same.
-   * @param isDone whether the function that rotates the secret now shows that
-   * @throws the error if the call was not done; Unsure if the secret cannot be read
+   * @param isDone gets the function that rotates the secret after the failure (undefined: none), and tells whether this proves
+   *   that the call was done
+   * @throws the error if nothing proves that the call was done; Unsure if the secret cannot be read
    */
   async #throwUnlessDone(
     error: unknown,

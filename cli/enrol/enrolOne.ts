@@ -32,7 +32,7 @@ export type EnrolOutcome = {
   checked?: CheckResult
   /** The changes that were undone after a failure. */
   undone?: string[]
-  /** The changes that could not be undone. */
+  /** The changes that are still there: they could not be undone, or were not to be, as after Unsure. */
   left?: string[]
   /** Why a tag stays although the rest was undone. */
   stays?: string
@@ -41,7 +41,7 @@ export type EnrolOutcome = {
 }
 
 /**
- * Lines that neither an admin nor the tags of the next steps can repair. If one of these fails, enrolling ends at once, so that no
+ * Lines of a check that stay failed whatever admin and tags the setting steps set. If one of these fails, enrolling ends at once, so that no
  * failing login is repeated.
  */
 const BASIC_LINES: readonly CheckLineName[] = ['value', 'key', 'store', 'name', 'port', 'tls', 'login']
@@ -93,6 +93,7 @@ async function runPlan(work: EnrolWork, plan: EnrolPlan, say: Say, done: EnrolSt
   const { found, accessSteps, settingSteps, rotationSteps } = plan
   const runAll = (steps: EnrolStep[]) => runSteps(work.signal, steps, say, done)
   await runAll(accessSteps)
+  // Where there are setting steps alone, no check comes before them: they may set what it lacks.
   let checked = accessSteps.length || !settingSteps.length ? await work.check(found, say) : undefined
   if (checked && settingSteps.length && failsAt(checked, BASIC_LINES))
     await refuseFailedCheck(work, found, checked)
@@ -116,7 +117,7 @@ async function refuseFailedCheck(
   throw new CheckFailed(checkedWithRemedies)
 }
 
-/** Replaces the remedies that an option of `enrol` can do. */
+/** Where an option of `enrol` helps against a failed line, names this option as the line's remedy. */
 const withOptions = (checked: CheckResult): CheckResult => ({
   ...checked,
   lines: checked.lines.map(line => {
@@ -163,7 +164,7 @@ async function runSteps(signal: AbortSignal, steps: EnrolStep[], say: Say, done:
     try {
       await step.run(say)
     } catch (error) {
-      // A refused call changed nothing. After any other error the call may have been done, so it is undone as well.
+      // A refused call changed nothing. After any other error the call may have been done, so its step stays in `done`.
       if (error instanceof Error && isAccessDenied(error)) done.pop()
       throw error
     }
@@ -178,7 +179,8 @@ function failureOf(error: unknown, signal: AbortSignal): ExplainedFailure {
   if (!(error instanceof Unsure)) return withEnrolRemedy(explainFailure(error))
   const { code, says } = explainFailure(error.cause)
   return {
-    ...{ code, says: `${says}; whether the call was done is not known, so nothing was undone` },
+    code,
+    says: `${says}; whether the call was done is not known, so nothing was undone`,
     remedy: 'Run the same command again to go on, or keyturn unenrol to undo everything.',
   }
 }

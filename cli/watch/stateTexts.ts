@@ -36,7 +36,10 @@ export const STATE_TEXTS: Record<string, string> = {
   AnnounceRetirementFailure: 'an alarm is sent: the old user or password is not closed',
 } satisfies Partial<Record<StateName<'rotate'> | '__proto__', string>>
 
-/** What a rotation that did not succeed means for the application, in a sentence. */
+/**
+ * What a rotation that did not succeed means for the application, in a sentence. By its state alone, a lockout that was there
+ * before the rotation began would look like one that the rotation made, so the message decides.
+ */
 export function harmText(ended: ExecutionEnded): string {
   return ENDING_MEANINGS[wasLockedOutBefore(ended) ? 'before' : meaningIn(ended)]
 }
@@ -47,14 +50,15 @@ export function harmText(ended: ExecutionEnded): string {
  */
 export function remedyText(ended: ExecutionEnded): string {
   const meaning = meaningIn(ended)
-  const errorByMeaning = {
+  // The keys of REMEDIES for what fails once the new credential is in use.
+  const remedyKeyByMeaning = {
     announce: 'announcesuccess-failed',
     retire: 'retiresecret-failed',
     stay: 'retiresecret-failed',
   }
   const remedy =
-    REMEDIES[errorByMeaning[meaning as keyof typeof errorByMeaning]] ?? remedyOf(ended.error ?? '')
-  return `${remedy ?? REMEDIES['execution-failed']}`
+    REMEDIES[remedyKeyByMeaning[meaning as keyof typeof remedyKeyByMeaning]] ?? remedyOf(ended.error ?? '')
+  return (remedy ?? REMEDIES['execution-failed']) as string
 }
 
 const wasLockedOutBefore = ({ message = '' }: ExecutionEnded) => message.includes(LockedOut.BEFORE_MARK)

@@ -161,10 +161,10 @@ async function dropUnused(session: Session, pair: UserPair): Promise<string | un
   for (const pause of [...SESSION_LOOK_PAUSES_MS, undefined]) {
     const open = await session.countSessions(pair.clone)
     if (open === undefined)
-      return `${pair.clone} is locked, and not dropped: the admin may not see whether it has open sessions`
+      return `${pair.clone} is closed, and not dropped: the admin may not see whether it has open sessions`
     if (open === 0) return await session.dropClone(pair).then(() => undefined)
     if (pause === undefined)
-      throw new UserInUse(`${pair.clone} is locked, and not dropped: ${open} of its sessions are open`)
+      throw new UserInUse(`${pair.clone} is closed, and not dropped: ${open} of its sessions are open`)
     await sleep(pause)
   }
 }

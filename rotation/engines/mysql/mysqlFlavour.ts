@@ -30,7 +30,7 @@ export type Flavour = AccountSyntax & {
   defaultRolePrivilege?: 'UPDATE'
   /** A query for what Session.failedLoginsUntilLock returns. `user` is the name as a SQL literal. */
   failedLoginsUntilLockQuery(user: string): string
-  /** A statement that follows after a user was locked, to remove the second password that identifiedClause leaves. */
+  /** A statement that follows after a user was closed, to remove the second password that identifiedClause leaves. */
   afterCloseStatement?(account: string): string
   /** Adds a second password, as DualPasswordCalls.add says. */
   addPassword(

@@ -183,7 +183,10 @@ export class MysqlSession implements Session {
     return checkChanges(this.#flavour, this.#access(), { account: name, isSystemUser, changes, ...how })
   }
 
-  /** Only sets a password that nobody knows, so that setting another one is all that opens the account again. */
+  /**
+   * Sets a password that nobody knows, and in MySQL discards a second one. The account gets no lock, so that setting another
+   * password is all that opens it again.
+   */
   async closeUser(user: string, pair: UserPair): Promise<void> {
     const { name, plugin } = await this.#accounts.readPasswordMethod(user)
     const found = await this.#accounts.find(pair.clone)
