@@ -364,7 +364,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     ).rejects.toMatchObject({
       name: 'ResourceNotFoundException',
     })
-    expect(await keyturn('replicas', id)).toMatchObject({ code: 0, stdout: 'It has no replicas.\n' })
+    expect(await keyturn('replicas', id)).toMatchObject({ code: 0, stdout: 'The secret has no replicas.\n' })
     const rotated = await here.rotate(id)
     expect([rotated.status, outputOf(rotated).replication]).toEqual([
       'SUCCEEDED',
@@ -493,7 +493,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       const versions = await versionsIn(there, replicaOf(lost))
       const again = await promoteLost()
       expect(again).toMatchObject({ code: 0, stderr: '' })
-      expect(again.stdout).toMatch(new RegExp(`promoted +secret:${nameIn(lost)}, before`))
+      expect(again.stdout).toMatch(new RegExp(`promoted +secret:${nameIn(lost)}, earlier`))
       const ids = [master, lost].map(replicaOf)
       const ended = await promoteByHand({ from: home, lost: true, ids })
       expect(outputOf(ended)).toMatchObject({ count: 0, promoted: 0, before: 2, failed: { count: 0 } })
