@@ -23,8 +23,8 @@ function nameAndArnOf({ store, id }: { store: StoreName; id: string }): { name?:
 
 /**
  * What awaitReplicas found before this step: `promoted` if the secret was promoted in another Region, `behind` if a replica does
- * not follow. `empty` lists the Regions that have no copy of the secret although it lists a replica there. If awaitReplicas failed with
- * an unexpected error, the answer says that the other Regions were not asked.
+ * not follow. `empty` lists the Regions that have no copy of the secret although it lists a replica there. If awaitReplicas failed
+ * with an unexpected error, the answer says that the other Regions were not asked.
  */
 function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
   const { outcome, why, empty = [], Error: error, Cause: cause } = replication ?? {}
