@@ -10,16 +10,16 @@ import { tellAll } from './alarm/tell.ts'
 import { postWebhook, WebhookFailed } from './alarm/webhook/webhook.ts'
 import { functionHandler, unchangedError } from './shared/handler.ts'
 import { logger } from './shared/logger.ts'
+import { nonEmptyText } from './shared/nonEmptyText.ts'
 import { isRedelivered, partialBatchResponse, type QueueMessage, queueBatch } from './shared/queueBatch.ts'
 
-const text = v.pipe(v.string(), v.nonEmpty())
 const schema = v.object({
-  KEYTURN_ALARM_TOPIC: text,
-  KEYTURN_ALARM_TABLE: text,
-  KEYTURN_EXECUTIONS: text,
-  KEYTURN_RUNBOOK: text,
-  KEYTURN_STAGE: text,
-  AWS_REGION: text,
+  KEYTURN_ALARM_TOPIC: nonEmptyText,
+  KEYTURN_ALARM_TABLE: nonEmptyText,
+  KEYTURN_EXECUTIONS: nonEmptyText,
+  KEYTURN_RUNBOOK: nonEmptyText,
+  KEYTURN_STAGE: nonEmptyText,
+  AWS_REGION: nonEmptyText,
   /** Name of the SecureString parameter that holds the webhook's URL; '' if there is no webhook. */
   KEYTURN_WEBHOOK_PARAMETER: v.string(),
 })

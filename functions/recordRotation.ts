@@ -9,11 +9,14 @@ import { type HistoryEvent, rotationRecordOf } from '../fleet/records/rotationRe
 import { parseQueueMessages } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
 import { logger } from './shared/logger.ts'
+import { nonEmptyText } from './shared/nonEmptyText.ts'
 import { isRedelivered, partialBatchResponse, type QueueMessage, TooEarly } from './shared/queueBatch.ts'
 import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 
-const text = v.pipe(v.string(), v.nonEmpty())
-const environment = v.parse(v.object({ KEYTURN_EXECUTIONS: text, KEYTURN_RECORD_TABLE: text }), process.env)
+const environment = v.parse(
+  v.object({ KEYTURN_EXECUTIONS: nonEmptyText, KEYTURN_RECORD_TABLE: nonEmptyText }),
+  process.env,
+)
 const CLIENT_SETTINGS = { requestHandler: REQUEST_TIMEOUTS, maxAttempts: 3 }
 const stepFunctions = new SFNClient(CLIENT_SETTINGS)
 const table = new RecordTable(new DynamoDBClient(CLIENT_SETTINGS), environment.KEYTURN_RECORD_TABLE)

@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 
 /** Something that a command on this machine needs is missing. The message has two lines: what is missing, and what to do. */
 export class PrerequisiteMissing extends Error {
-  override readonly name = 'Lacking'
+  override readonly name = 'PrerequisiteMissing'
   constructor(problem: string, remedy: string) {
     super(`${problem}\n${remedy}`)
   }

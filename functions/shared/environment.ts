@@ -3,19 +3,19 @@ import { scheduleIntervalMs } from '../../fleet/scheduleInterval.ts'
 import { InvalidInput, InvalidOption, type RotationError } from '../../rotation/errors.ts'
 import { type Options, parseOptions } from '../../rotation/options.ts'
 import { passwordSettingsSchema } from '../../rotation/password.ts'
+import { nonEmptyText } from './nonEmptyText.ts'
 
-const text = v.pipe(v.string(), v.nonEmpty())
 const whole = v.pipe(v.string(), v.digits(), v.transform(Number), v.minValue(1))
 /** Variables of every function that works on rotations. */
 const common = v.object({
-  KEYTURN_CA_FILE: v.optional(text, '/var/runtime/ca-cert.pem'),
-  KEYTURN_EXECUTIONS: v.exactOptional(text),
+  KEYTURN_CA_FILE: v.optional(nonEmptyText, '/var/runtime/ca-cert.pem'),
+  KEYTURN_EXECUTIONS: v.exactOptional(nonEmptyText),
   KEYTURN_TEST_QUERY_MAY_WRITE: v.exactOptional(v.picklist(['true', 'false'])),
 })
 /** Variables of findDue. */
 const due = v.object({
-  KEYTURN_RUNS: text,
-  KEYTURN_ROTATION_FUNCTION: text,
+  KEYTURN_RUNS: nonEmptyText,
+  KEYTURN_ROTATION_FUNCTION: nonEmptyText,
   KEYTURN_MAX_ROTATIONS: v.pipe(whole, v.maxValue(10_000)),
   KEYTURN_MAX_ROTATIONS_PER_HOST: v.pipe(whole, v.maxValue(40)),
   KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
@@ -23,7 +23,7 @@ const due = v.object({
 })
 /** Variables of checkCredential and setAdmin, by which they tell this stack's secrets from others. */
 const ownership = v.object({
-  KEYTURN_ROTATION_FUNCTION: text,
+  KEYTURN_ROTATION_FUNCTION: nonEmptyText,
   KEYTURN_KMS_KEY: v.optional(v.string(), ''),
   KEYTURN_ADMIN_SECRET_ARNS: v.optional(v.string(), ''),
 })

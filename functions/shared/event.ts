@@ -4,11 +4,11 @@ import { ENGINE_NAMES } from '../../rotation/engines/traits.ts'
 import { InvalidInput, RotationError } from '../../rotation/errors.ts'
 import { STORE_NAMES } from '../../rotation/stores/store.ts'
 import { STRATEGY_NAMES } from '../../rotation/strategies/strategyNames.ts'
+import { nonEmptyText } from './nonEmptyText.ts'
 import { queueBatch } from './queueBatch.ts'
 
-const text = v.pipe(v.string(), v.nonEmpty())
 const time = v.pipe(
-  text,
+  nonEmptyText,
   v.isoTimestamp(),
   v.transform(text => new Date(text)),
 )
@@ -39,9 +39,9 @@ const EXPECTED_VALUES: Record<FieldOf<InputSchema> | 'execution' | 'rotation', s
 /** The fields that an execution of rotate has from its input to its end. */
 const common = {
   store: v.picklist(STORE_NAMES),
-  id: text,
+  id: nonEmptyText,
   token: v.exactOptional(v.string()),
-  group: v.exactOptional(text),
+  group: v.exactOptional(nonEmptyText),
 }
 /** The result or the error of awaitReplicas in its call before. A field of the wrong type is dropped, and no rotation fails. */
 const replicationAnswer = v.fallback(
@@ -65,16 +65,16 @@ const start = v.object({
 const facts = v.object({
   ...common,
   strategy: v.picklist(STRATEGY_NAMES),
-  replaces: text,
+  replaces: nonEmptyText,
   grace: v.exactOptional(v.number()),
   clone: v.exactOptional(v.picklist(['drop', 'keep'])),
   halfway: v.exactOptional(v.literal(true)),
-  testQuery: v.exactOptional(text),
+  testQuery: v.exactOptional(nonEmptyText),
   pooler: v.exactOptional(v.literal('auth-query')),
   // Only saves a call, so a rotation must not fail if it is wrong.
   pendingReplication: v.fallback(v.optional(v.object({ until: time })), undefined),
   replication: replicationAnswer,
-  replicas: v.exactOptional(v.fallback(v.array(text), [])),
+  replicas: v.exactOptional(v.fallback(v.array(nonEmptyText), [])),
 })
 const emptyText = v.literal('')
 /** The state of an execution after createSecret. */
@@ -82,10 +82,10 @@ const rotation = v.variant('engine', [
   v.object({
     ...facts.entries,
     engine: v.picklist(ENGINE_NAMES),
-    connection: v.exactOptional(text),
-    host: text,
-    user: text,
-    nextUser: text,
+    connection: v.exactOptional(nonEmptyText),
+    host: nonEmptyText,
+    user: nonEmptyText,
+    nextUser: nonEmptyText,
   }),
   v.object({
     ...facts.entries,
@@ -99,11 +99,11 @@ const rotation = v.variant('engine', [
 const rollback = v.object({
   ...common,
   engine: v.exactOptional(v.picklist([...ENGINE_NAMES, 'opaque'])),
-  connection: v.exactOptional(text),
+  connection: v.exactOptional(nonEmptyText),
   strategy: v.exactOptional(v.picklist(STRATEGY_NAMES)),
   host: v.exactOptional(v.string()),
   user: v.exactOptional(v.string()),
-  replaces: v.exactOptional(text),
+  replaces: v.exactOptional(nonEmptyText),
   // The error of createSecret. A value of another type is dropped, so that the rollback goes on.
   failure: v.fallback(v.optional(v.object({ Error: v.string() })), undefined),
 })
@@ -169,39 +169,39 @@ export type StepEvent<Rotation> = {
   rotation: Rotation & { token: string }
 }
 
-const token = v.pipe(text, v.check(isToken))
+const token = v.pipe(nonEmptyText, v.check(isToken))
 const startCall = v.object({
   store: v.picklist(STORE_NAMES),
-  id: text,
+  id: nonEmptyText,
   token,
-  group: v.exactOptional(text),
+  group: v.exactOptional(nonEmptyText),
   at: v.exactOptional(time),
   until: v.nullish(time),
-  server: v.nullish(text),
+  server: v.nullish(nonEmptyText),
 })
-const run = v.object({ run: text, overlaps: v.exactOptional(v.boolean()) })
+const run = v.object({ run: nonEmptyText, overlaps: v.exactOptional(v.boolean()) })
 const awaited = v.object({
   store: v.picklist(STORE_NAMES),
-  id: text,
+  id: nonEmptyText,
   token,
-  group: v.exactOptional(text),
-  server: v.nullish(text),
+  group: v.exactOptional(nonEmptyText),
+  server: v.nullish(nonEmptyText),
 })
-const rotations = v.array(v.looseObject({ id: text }))
+const rotations = v.array(v.looseObject({ id: nonEmptyText }))
 /** A run's work on one database server. */
 const serverCall = v.object({
-  run: text,
+  run: nonEmptyText,
   group: v.object({
-    name: text,
+    name: nonEmptyText,
     host: v.string(),
-    server: v.object({ id: text, last: v.number(), outage: v.exactOptional(text) }),
+    server: v.object({ id: nonEmptyText, last: v.number(), outage: v.exactOptional(nonEmptyText) }),
     rotations,
     turns: v.exactOptional(v.array(rotations)),
   }),
   caps: v.object({ hosts: v.number(), perHost: v.number() }),
 })
 /** An execution that needs a slot, and how many slots there are. */
-const slot = v.object({ execution: text, hosts: v.number() })
+const slot = v.object({ execution: nonEmptyText, hosts: v.number() })
 /** The outcomes of a run's rotations on one database server. */
 const report = v.object({
   host: v.string(),
@@ -209,7 +209,7 @@ const report = v.object({
   results: v.array(
     v.object({
       store: v.picklist(STORE_NAMES),
-      id: text,
+      id: nonEmptyText,
       outcome: v.picklist(['rotated', 'failed', 'skipped', 'parked']),
       error: v.exactOptional(v.string()),
       reason: v.exactOptional(v.string()),
@@ -258,7 +258,7 @@ export const parseQueueMessages = (event: unknown) => parseEvent(queueBatch, eve
  */
 function makeParser<Rotation extends { token?: string }>(schema: Schema<Rotation>) {
   const whole = v.object({
-    execution: text,
+    execution: nonEmptyText,
     abandoned: v.optional(v.boolean(), false),
     retries: v.exactOptional(v.array(v.string())),
     // Only for a metric, so a rotation must not fail if it is wrong.

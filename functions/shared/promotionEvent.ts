@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { InvalidInput } from '../../rotation/errors.ts'
+import { nonEmptyText } from './nonEmptyText.ts'
 
-const text = v.pipe(v.string(), v.nonEmpty())
 const flag = v.optional(v.boolean(), false)
 const texts = v.optional(v.array(v.string()), [])
 const problem = v.object({ Error: v.string(), Cause: v.optional(v.string(), '') })
@@ -12,18 +12,21 @@ const input = v.object({
   planned: flag,
   lost: flag,
   dryRun: flag,
-  ids: v.optional(v.pipe(v.array(text), v.maxLength(200)), []),
+  ids: v.optional(v.pipe(v.array(nonEmptyText), v.maxLength(200)), []),
   again: flag,
 })
 /** Where the page before ended, and how many credentials there were so far. */
 const page = v.object({ after: v.exactOptional(v.string()), count: v.number() })
-const find = v.object({ execution: text, input: v.object({ ...input.entries, page: v.exactOptional(page) }) })
+const find = v.object({
+  execution: nonEmptyText,
+  input: v.object({ ...input.entries, page: v.exactOptional(page) }),
+})
 
 /** A credential that is to be promoted. */
 const item = v.object({
-  arn: text,
+  arn: nonEmptyText,
   name: v.string(),
-  from: text,
+  from: nonEmptyText,
   refused: texts,
   rehearsal: flag,
 })
@@ -35,9 +38,9 @@ const found = v.object({
   warnings: texts,
   refused: texts,
 })
-const move = v.object({ item, version: text, current: v.exactOptional(v.string()) })
+const move = v.object({ item, version: nonEmptyText, current: v.exactOptional(v.string()) })
 const note = v.object({
-  execution: text,
+  execution: nonEmptyText,
   begun: flag,
   state: v.object({
     item: v.object({ ...item.entries, problem: v.exactOptional(problem) }),
@@ -49,7 +52,7 @@ const note = v.object({
   }),
 })
 const report = v.object({
-  execution: text,
+  execution: nonEmptyText,
   input: v.object({ ...input.entries, page }),
 })
 
@@ -88,7 +91,10 @@ export const parseReportPromotionEvent = (event: unknown) => parseEvent(report, 
 
 /** Parses the event of switchRegion. It never throws: a `from` that is no text counts as missing. */
 export const parseSwitchRegionEvent = (event: unknown) =>
-  v.parse(v.fallback(v.object({ from: v.fallback(v.optional(text), undefined) }), { from: undefined }), event)
+  v.parse(
+    v.fallback(v.object({ from: v.fallback(v.optional(nonEmptyText), undefined) }), { from: undefined }),
+    event,
+  )
 
 /** Parses an event by a schema. @throws InvalidInput naming the field of the input that is wrong */
 function parseEvent<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {

@@ -3,17 +3,17 @@ import { SERVICE_STEPS, type ServiceStep } from '../../fleet/serviceSteps.ts'
 import { isToken } from '../../fleet/token.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { parseEvent } from './event.ts'
+import { nonEmptyText } from './nonEmptyText.ts'
 
-const text = v.pipe(v.string(), v.nonEmpty())
 /**
  * The event of a rotation function:
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
  */
 const serviceCall = v.object({
   Step: v.picklist(SERVICE_STEPS),
-  SecretId: text,
-  ClientRequestToken: v.pipe(text, v.check(isToken)),
-  RotationToken: v.exactOptional(text),
+  SecretId: nonEmptyText,
+  ClientRequestToken: v.pipe(nonEmptyText, v.check(isToken)),
+  RotationToken: v.exactOptional(nonEmptyText),
 })
 
 /** What each field should be: the second half of an InvalidInput's message. */
