@@ -45,7 +45,9 @@ export function renderPage(): string {
   const { operators, caretakers, promoters } = permissionTables()
   const blocks = {
     help: helpMarkdown(),
-    ...{ operators: `${operators}\n`, caretakers: `${caretakers}\n`, promoters: `${promoters}\n` },
+    operators: `${operators}\n`,
+    caretakers: `${caretakers}\n`,
+    promoters: `${promoters}\n`,
   }
   return Object.entries(BEGIN_MARKS).reduce(
     (page, [name, begin]) => replaceBlock(page, begin, blocks[name as keyof typeof blocks]),

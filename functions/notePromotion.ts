@@ -15,7 +15,11 @@ export const handler = functionHandler(
     const { item } = state
     const kind = item.rehearsal ? 'rehearsal' : 'promotion'
     const noted: PromotionNote = {
-      ...{ kind, credential: item.arn, name: item.name, from: item.from, execution },
+      kind,
+      credential: item.arn,
+      name: item.name,
+      from: item.from,
+      execution,
       at: new Date().toISOString(),
       ...outcomeOf(state, begun),
       warnings: [...(state.found?.warnings ?? []), ...fenceWarnings(state), ...handOverWarnings(state)],

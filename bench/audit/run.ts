@@ -61,12 +61,10 @@ for (const size of SECRET_COUNTS) {
   let planned = 0
   const began = performance.now()
   await collectFacts(clientsAt(account.url), {
-    ...{
-      account: '123456789012',
-      stage: 'dev',
-      region: 'eu-west-1',
-      pace: new RateLimiter({ factor: RATE_LIMIT_FACTOR }),
-    },
+    account: '123456789012',
+    stage: 'dev',
+    region: 'eu-west-1',
+    pace: new RateLimiter({ factor: RATE_LIMIT_FACTOR }),
     onPlan: ({ seconds }) => {
       planned = seconds
     },

@@ -58,7 +58,13 @@ export async function gatherFacts(
   for (const signal of STOP_SIGNALS) process.on(signal, stop)
   try {
     const facts = await collectFacts(clients, {
-      ...{ account, stage, region, regions, reads, pace, units: journal },
+      account,
+      stage,
+      region,
+      regions,
+      reads,
+      pace,
+      units: journal,
       onPlan: plan => auditProgress.showPlan(plan),
       onProgress: progress => auditProgress.showProgress(progress),
     })

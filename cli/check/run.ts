@@ -22,12 +22,10 @@ const lineSchema = v.object({
 const checkResultSchema = v.looseObject({
   result: v.picklist(['ok', 'warning', 'failed']),
   lines: v.pipe(v.array(lineSchema), v.maxLength(100)),
-  ...{
-    strategy: v.optional(textSchema),
-    user: v.optional(textSchema),
-    address: v.optional(textSchema),
-    admin: v.optional(textSchema),
-  },
+  strategy: v.optional(textSchema),
+  user: v.optional(textSchema),
+  address: v.optional(textSchema),
+  admin: v.optional(textSchema),
 })
 
 /** The ARN of the state machine that checks credentials. @throws CommandError if an old stack has none */

@@ -62,7 +62,9 @@ async function checkOne(
   } catch (error) {
     if (signal.aborted)
       return {
-        ...{ found, code: EXIT.stopped, says: 'stopped waiting' },
+        found,
+        code: EXIT.stopped,
+        says: 'stopped waiting',
         remedy: 'The check goes on and changes nothing.',
       }
     return { found, ...explainFailure(error) }

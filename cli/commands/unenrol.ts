@@ -89,7 +89,8 @@ function outcomeOf(
 ): UnenrolOutcome {
   if (running)
     return {
-      ...{ code: EXIT.stopped, result: 'waiting' },
+      code: EXIT.stopped,
+      result: 'waiting',
       says: `no new rotation will begin, but the tags have to stay for now: ${running}`,
       remedy: `Then repeat: keyturn unenrol ${fullId(found.store, found.name)} --stage ${sanitize(stage)}`,
     }

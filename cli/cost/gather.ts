@@ -15,7 +15,8 @@ export async function gatherCostFacts(context: Context, reads?: SweepLimits): Pr
   const auditProgress = new AuditProgress(output)
   return collectFacts(clients, {
     ...placeOf(stack),
-    ...{ stage: stack.stage, reads },
+    stage: stack.stage,
+    reads,
     onPlan: plan => auditProgress.showPlan(plan),
     onProgress: progress => auditProgress.showProgress(progress),
   })

@@ -81,7 +81,8 @@ export function planEnrolment(
     settingSteps: [...optionSteps(planning, found, wish), ...adminSteps(planning, found, admin, keptTags)],
     rotationSteps: rotation.steps,
     takesOver: found.store === 'secrets-manager' && rotationByOtherFunction(found, stack) !== undefined,
-    ...{ keptTags, now },
+    keptTags,
+    now,
     ...(now && rotation.beginsRotation && { token }),
   }
 }

@@ -18,7 +18,9 @@ export function rotateStep(
   const { RotationEnabled, RotationLambdaARN, RotationRules } = found.secret
   return {
     shownCall: {
-      ...{ service: 'secretsmanager', operation: 'RotateSecret', resource: fullId(found.store, found.name) },
+      service: 'secretsmanager',
+      operation: 'RotateSecret',
+      resource: fullId(found.store, found.name),
       sets: `RotationLambdaARN=${arn} ${rotationRulesText(rules)} RotateImmediately=${now}`,
     },
     async run(say) {
@@ -38,11 +40,9 @@ export function cancelRotationStep(calls: CredentialCalls, found: FoundSecret): 
   const { RotationLambdaARN = '', RotationRules } = found.secret
   return {
     shownCall: {
-      ...{
-        service: 'secretsmanager',
-        operation: 'CancelRotateSecret',
-        resource: fullId(found.store, found.name),
-      },
+      service: 'secretsmanager',
+      operation: 'CancelRotateSecret',
+      resource: fullId(found.store, found.name),
       sets: "ends Secrets Manager's own schedule",
     },
     async run(say) {

@@ -36,7 +36,8 @@ export function tagStep(calls: CredentialCalls, found: FoundCredential, tags: Ta
       ...(found.store === 'secrets-manager'
         ? { service: 'secretsmanager', operation: 'TagResource' }
         : { service: 'ssm', operation: 'AddTagsToResource' }),
-      ...{ resource: fullId(found.store, found.name), sets: `${text}${why && `  (${why})`}` },
+      resource: fullId(found.store, found.name),
+      sets: `${text}${why && `  (${why})`}`,
     },
     async run(say) {
       await calls.tag(found, tags)
@@ -60,7 +61,8 @@ export function untagStep(calls: CredentialCalls, found: FoundCredential, keys: 
       ...(found.store === 'secrets-manager'
         ? { service: 'secretsmanager', operation: 'UntagResource' }
         : { service: 'ssm', operation: 'RemoveTagsFromResource' }),
-      ...{ resource: fullId(found.store, found.name), sets: `removes ${keys.join(', ')}` },
+      resource: fullId(found.store, found.name),
+      sets: `removes ${keys.join(', ')}`,
     },
     async run(say) {
       await calls.untag(found, keys)

@@ -53,7 +53,9 @@ async function findOldSecret(
   { arn, name }: FoundSecret,
 ): Promise<DescribeSecretResponse | FailbackCheck> {
   const says = (ok: boolean, text: string, remedy?: string): FailbackCheck => ({
-    ...{ check: 'old secret', ok, says: text },
+    check: 'old secret',
+    ok,
+    says: text,
     ...(remedy && { remedy }),
   })
   try {
@@ -122,7 +124,9 @@ function checkFenced(
   if (!problems.length) return { check: 'fenced', ok: true, says: `nothing rotates it in ${regionBack}` }
   const remedies = problems.flatMap(([, remedy]) => remedy ?? [])
   return {
-    ...{ check: 'fenced', ok: false, says: problems.map(([says]) => says).join('; ') },
+    check: 'fenced',
+    ok: false,
+    says: problems.map(([says]) => says).join('; '),
     ...(remedies.length && { remedy: remedies.join('; ') }),
   }
 }
@@ -161,7 +165,9 @@ async function checkInSync(
       ({ version, label, since }) => `version ${version}, ${label} there, created ${since}`,
     )
     return {
-      ...{ check: 'in sync', ok: false, says: `this secret does not have: ${each.join('; ')}` },
+      check: 'in sync',
+      ok: false,
+      says: `this secret does not have: ${each.join('; ')}`,
       remedy: `If such a version has a value that is needed, copy it first: it would be lost. ${RUNBOOK_HINT}`,
     }
   } catch (error) {

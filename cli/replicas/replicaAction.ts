@@ -94,19 +94,26 @@ export function resultOfWait(
   const results: Record<ReplicaWaitResult['end'], ActionResult> = {
     follows: { code: EXIT.done, result: 'follows', says: `${region} has the current version` },
     unseen: {
-      ...{ code: EXIT.findings, result: 'unseen' },
+      code: EXIT.findings,
+      result: 'unseen',
       says: `InSync in ${region}, but that Region cannot be asked for the version: ${there.why}`,
     },
     failed: {
-      ...{ code: EXIT.failed, result: 'failed', says: `${status} in ${region}${olderText}` },
+      code: EXIT.failed,
+      result: 'failed',
+      says: `${status} in ${region}${olderText}`,
       remedy: remedyFor(status, found, region),
     },
     late: {
-      ...{ code: EXIT.stopped, result: 'late', remedy: shownByText },
+      code: EXIT.stopped,
+      result: 'late',
+      remedy: shownByText,
       says: `${status} in ${region} after ${waitMs / 1000} s${olderText}; the replication goes on`,
     },
     stopped: {
-      ...{ code: EXIT.stopped, result: 'not-watched', remedy: shownByText },
+      code: EXIT.stopped,
+      result: 'not-watched',
+      remedy: shownByText,
       says: `${status} in ${region}; stopped waiting, and the replication goes on`,
     },
   }

@@ -169,7 +169,8 @@ function runAll(
 }
 
 const NOT_BEGUN: ActionResult = {
-  ...{ code: EXIT.stopped, result: 'not-begun' },
+  code: EXIT.stopped,
+  result: 'not-begun',
   says: 'not begun, as it was stopped before: nothing was changed',
 }
 

@@ -129,7 +129,9 @@ function restoreRotationStep(
     : 'by the rules that it has now'
   return {
     shownCall: {
-      ...{ service: 'secretsmanager', operation: 'RotateSecret', resource: fullId(found.store, found.name) },
+      service: 'secretsmanager',
+      operation: 'RotateSecret',
+      resource: fullId(found.store, found.name),
       sets: `RotationLambdaARN=${previousRotation.function} ${rulesText} RotateImmediately=false`,
     },
     async run(say) {

@@ -108,7 +108,10 @@ export async function collectFacts(clients: AuditClients, options: CollectOption
   copyFactsOfPrimaries(all)
   addReaders(all, new Map([...swept, ...(await sweepAll(replicaRegions))]), histories)
   return {
-    ...{ moment, account, stage, region: own },
+    moment,
+    account,
+    stage,
+    region: own,
     regions: Object.fromEntries(all.map(({ region, facts }) => [region, facts] as const).sort(byName)),
     credentials: all.flatMap(credentialsOf).sort(byPlace),
     days: histories.rotationsByDay(),

@@ -63,7 +63,10 @@ export function candidatesOf(known: RegionSurvey): Candidate[] {
     const { ARN: arn = '', Name: name = '' } = secret
     const problem = rehearsal ? findUnreadiness(secret, known) : undefined
     return {
-      ...{ arn, name, from, refused: notes.get(arn)?.refused ?? [] },
+      arn,
+      name,
+      from,
+      refused: notes.get(arn)?.refused ?? [],
       ...(isAdmin(tagsIn(secret.Tags)) && { admin: true as const }),
       ...(problem && { problem: toProblem(problem) }),
     }

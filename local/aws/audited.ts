@@ -81,8 +81,14 @@ export async function startAuditedAccount(
 
 /** The actions of each service, by the name that a call's signature has for the service. */
 const services: Record<string, Record<string, Action>> = {
-  ...{ secretsmanager: secretsManager, ssm: parameterStore, tagging, lambda, sns },
-  ...{ cloudformation: cloudFormation, cloudtrail: cloudTrail, dynamodb: dynamoDb },
+  secretsmanager: secretsManager,
+  ssm: parameterStore,
+  tagging,
+  lambda,
+  sns,
+  cloudformation: cloudFormation,
+  cloudtrail: cloudTrail,
+  dynamodb: dynamoDb,
   'access-analyzer': accessAnalyzer,
 }
 

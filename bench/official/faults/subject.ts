@@ -141,9 +141,13 @@ export class Subject {
     const valueless = this.#tokens.has('new') && !(await this.#read('new'))
     return JSON.parse(
       JSON.stringify({
-        ...{ engine: database.engine, strategy, start, labels },
+        engine: database.engine,
+        strategy,
+        start,
+        labels,
         valueless: valueless || undefined,
-        ...{ user, clone },
+        user,
+        clone,
       }),
     )
   }

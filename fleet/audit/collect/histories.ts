@@ -100,7 +100,9 @@ export class RotationHistories {
     const days = [...this.#days].sort(([a], [b]) => (a < b ? -1 : 1))
     return {
       is: days.map(([day, { rotated, failed, milliseconds }]) => ({
-        ...{ day, rotated, failed },
+        day,
+        rotated,
+        failed,
         ...(milliseconds.length && { medianMilliseconds: medianOf(milliseconds) }),
       })),
     }

@@ -69,14 +69,16 @@ function parameterIn(metadata: ParameterMetadata, region: string, account: strin
   } = metadata
   const changed = LastModifiedDate?.toISOString()
   return {
-    ...{ store: 'parameter-store', region, name, type: Type, tier: Tier },
+    store: 'parameter-store',
+    region,
+    name,
+    type: Type,
+    tier: Tier,
     arn: metadata.ARN ?? parameterArn(name, `arn:aws:ssm:${region}:${account}:`),
-    ...{
-      tags: { is: {} },
-      policy: Tier === 'Standard' ? { is: undefined } : NOT_ASKED,
-      history: NOT_ASKED,
-      readers: [],
-    },
+    tags: { is: {} },
+    policy: Tier === 'Standard' ? { is: undefined } : NOT_ASKED,
+    history: NOT_ASKED,
+    readers: [],
     ...(changed && { current: { at: changed, by: 'version' }, changed }),
     ...(isCustomerKey(KeyId) && { keyId: KeyId }),
     policies: Policies.flatMap(({ PolicyType }) => PolicyType ?? []).sort(),
@@ -94,7 +96,8 @@ export async function readParameterTags(
     const query = { ResourceTypeFilters: ['ssm:parameter'], ResourcesPerPage: 100, PaginationToken }
     const answer = await client.send(new GetResourcesCommand(query))
     const items = (answer.ResourceTagMappingList ?? []).map(({ ResourceARN: arn = '', Tags }) => ({
-      ...{ arn, tags: tagsIn(Tags) },
+      arn,
+      tags: tagsIn(Tags),
     }))
     return { items, next: answer.PaginationToken }
   }

@@ -52,8 +52,13 @@ export async function listRegion(
     secrets,
     parameters: parameters.found,
     facts: {
-      ...{ stack: facts, secrets: allSecrets, parameters: allParameters },
-      ...{ functions: {}, exposed, subscribers, sweep: NOT_SWEPT },
+      stack: facts,
+      secrets: allSecrets,
+      parameters: allParameters,
+      functions: {},
+      exposed,
+      subscribers,
+      sweep: NOT_SWEPT,
     },
   }
 }
@@ -67,12 +72,17 @@ export async function listReplicas(collector: Collector, region: string): Promis
   ])
   for (const [arn, { primaryRegion }] of secrets) if (!primaryRegion) secrets.delete(arn)
   return {
-    ...{ region, secrets, parameters: new Map() },
+    region,
+    secrets,
+    parameters: new Map(),
     facts: {
       stack: { is: undefined },
       secrets: 'is' in listed ? { is: 'replicas' } : listed,
       parameters: { is: 'none' },
-      ...{ functions: {}, exposed, subscribers: { is: undefined }, sweep: NOT_SWEPT },
+      functions: {},
+      exposed,
+      subscribers: { is: undefined },
+      sweep: NOT_SWEPT,
     },
   }
 }

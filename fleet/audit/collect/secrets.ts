@@ -46,10 +46,16 @@ function secretIn(entry: SecretListEntry, region: string): SecretFacts {
   const replica = isReplica({ ARN: arn, PrimaryRegion })
   const at = LastRotatedDate ?? LastChangedDate
   return {
-    ...{ store: 'secrets-manager', region, arn, name, tags: { is: tagsIn(entry.Tags) } },
+    store: 'secrets-manager',
+    region,
+    arn,
+    name,
+    tags: { is: tagsIn(entry.Tags) },
     ...(at && { current: { at: at.toISOString(), by: LastRotatedDate ? 'last-rotated' : 'last-changed' } }),
     ...(isCustomerKey(KmsKeyId) && { keyId: KmsKeyId }),
-    ...{ policy: NOT_ASKED, history: NOT_ASKED, readers: [] },
+    policy: NOT_ASKED,
+    history: NOT_ASKED,
+    readers: [],
     ...(CreatedDate && { created: CreatedDate.toISOString() }),
     ...(replica && PrimaryRegion && { primaryRegion: PrimaryRegion }),
     ...(OwningService && { owningService: OwningService }),
@@ -141,7 +147,8 @@ function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaF
     const client = await rateLimitedClients(collector, region).secrets()
     const { ReplicationStatus = [] } = await client.send(new DescribeSecretCommand({ SecretId: arn }))
     return ReplicationStatus.map(({ Region, Status, StatusMessage, LastAccessedDate, KmsKeyId }) => ({
-      ...{ region: Region ?? '', status: Status ?? 'unknown' },
+      region: Region ?? '',
+      status: Status ?? 'unknown',
       ...(StatusMessage && { message: StatusMessage }),
       ...(LastAccessedDate && { lastAccessed: dayOf(LastAccessedDate) }),
       ...(isCustomerKey(KmsKeyId) && { keyId: KmsKeyId }),

@@ -41,8 +41,11 @@ export async function sweepRegion(
   try {
     const lookup = await createLookup(collector, region, failure)
     const { facts, tally } = await sweepCloudTrail(lookup, {
-      ...{ moment, since: new Date(Date.parse(moment) - limits.windowMs).toISOString() },
-      ...{ deadline: performance.now() + limits.budgetMs, pages, onPage },
+      moment,
+      since: new Date(Date.parse(moment) - limits.windowMs).toISOString(),
+      deadline: performance.now() + limits.budgetMs,
+      pages,
+      onPage,
     })
     return { is: { facts, readersByArn: (credentials, roles) => readersOf(tally, credentials, roles) } }
   } catch (error) {

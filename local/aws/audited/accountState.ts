@@ -99,7 +99,9 @@ function regionOf(
     functions: [
       ...(stack ? [{ arn: functionArn, runtime: 'nodejs24.x', state: 'Active' }] : []),
       ...functions.map(({ name, runtime = 'nodejs24.x', state = 'Active' }) => ({
-        ...{ arn: arn('lambda', `function:${name}`), runtime, state },
+        arn: arn('lambda', `function:${name}`),
+        runtime,
+        state,
       })),
     ],
     events: events
@@ -125,7 +127,10 @@ function secretOf(
   const { versions = [{ id: idOf(`${name} current`), created: changed, labels: ['AWSCURRENT'] }] } = secret
   const { pending } = secret
   return {
-    ...{ ...secret, region, created, changed },
+    ...secret,
+    region,
+    created,
+    changed,
     arn: `arn:aws:secretsmanager:${region}:${account}:secret:${name}-${suffix}`,
     ...(rotation && { rotation: { enabled: true, functionArn, ...rotation } }),
     versions: [
@@ -147,7 +152,11 @@ function replicate(state: AccountState, home: Region, declared: DeclaredSecret):
     const { rotation, replicas, rotations, pending, accessed, keyId, policy, exposedTo, ...same } = primary
     const arn = primary.arn.replace(`:${home.name}:`, `:${name}:`)
     region.secrets.set(arn, {
-      ...{ ...same, arn, region: name, primaryRegion: home.name, versions: versions ?? [] },
+      ...same,
+      arn,
+      region: name,
+      primaryRegion: home.name,
+      versions: versions ?? [],
       ...(replica.accessed && { accessed: replica.accessed }),
       ...(replica.keyId && { keyId: replica.keyId }),
       ...(replica.policy && { policy: replica.policy }),
@@ -175,7 +184,10 @@ function stackOf(
   return {
     name: base,
     outputs: {
-      ...{ Stage: stage, Version: version, DueSchedule: 'rate(15 minutes)', Settings: '{}' },
+      Stage: stage,
+      Version: version,
+      DueSchedule: 'rate(15 minutes)',
+      Settings: '{}',
       RotateStateMachineArn: arn('states', `stateMachine:${base}-rotate`),
       RotateDueStateMachineArn: arn('states', `stateMachine:${base}-rotate-due`),
       RotateSecretFunctionArn: arn('lambda', `function:${base}-rotateSecret`),
@@ -217,7 +229,12 @@ function recordsOf(
     const token = execution.split(':').at(-1) ?? ''
     const ended = rotation.ended ?? new Date(Date.parse(rotation.began) + 4000).toISOString()
     return {
-      ...{ store, id: name, name, execution, token, startedBy: 'schedule' },
+      store,
+      id: name,
+      name,
+      execution,
+      token,
+      startedBy: 'schedule',
       ...(store === 'secrets-manager' && { arn }),
       ...(rotation.outcome !== 'running' && {
         ended,

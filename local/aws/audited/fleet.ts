@@ -15,11 +15,16 @@ export const daysAgo = (days: number) => new Date(Date.parse(AUDIT_TIME) - days 
 export function declareFleet(size: number, rotations = 3): DeclaredAccount {
   const rotationsOf = (n: number) =>
     Array.from({ length: rotations }, (_, i) => ({
-      ...{ began: daysAgo(1 + (n % 28) + i * 28), outcome: 'rotated' as const, strategy: 'single-user' },
-      ...{ engine: 'postgres', host: `db-${n % 50}.example.com`, user: `app_${n}` },
+      began: daysAgo(1 + (n % 28) + i * 28),
+      outcome: 'rotated' as const,
+      strategy: 'single-user',
+      engine: 'postgres',
+      host: `db-${n % 50}.example.com`,
+      user: `app_${n}`,
     }))
   const secret = (n: number): DeclaredSecret => ({
-    ...{ name: `fleet/team-${n % 20}/db-${n}`, tags: { team: `team-${n % 20}`, 'keyturn:managed': 'true' } },
+    name: `fleet/team-${n % 20}/db-${n}`,
+    tags: { team: `team-${n % 20}`, 'keyturn:managed': 'true' },
     policy: {
       Version: '2012-10-17',
       Statement: [{ Effect: 'Deny', Principal: '*', Action: '*', Sid: `${n}` }],
@@ -29,11 +34,9 @@ export function declareFleet(size: number, rotations = 3): DeclaredAccount {
     rotations: rotationsOf(n),
   })
   const parameter = (n: number): DeclaredParameter => ({
-    ...{
-      name: `/fleet/team-${n % 20}/key-${n}`,
-      tags: { team: `team-${n % 20}` },
-      rotations: rotationsOf(n),
-    },
+    name: `/fleet/team-${n % 20}/key-${n}`,
+    tags: { team: `team-${n % 20}` },
+    rotations: rotationsOf(n),
   })
   const numbers = Array.from({ length: size }, (_, n) => n)
   return {

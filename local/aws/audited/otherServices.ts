@@ -22,7 +22,10 @@ export const lambda: Record<string, Action> = {
     return {
       FunctionName: arn.split(':').at(-1),
       FunctionArn: arn,
-      ...{ Runtime: runtime, State: state, LastModified, Version: '$LATEST' },
+      Runtime: runtime,
+      State: state,
+      LastModified,
+      Version: '$LATEST',
     }
   },
 }
@@ -50,17 +53,27 @@ export const cloudTrail: Record<string, Action> = {
 function eventOf(declared: DeclaredEvent, { account }: AccountState, region: string): object {
   const isOfSecretsManager = declared.eventName === 'GetSecretValue'
   const record = {
-    ...{ eventVersion: '1.11', awsRegion: region, readOnly: true, eventType: 'AwsApiCall' },
-    ...{ managementEvent: true, eventCategory: 'Management', recipientAccountId: account },
-    ...{ requestParameters: null, responseElements: null },
+    eventVersion: '1.11',
+    awsRegion: region,
+    readOnly: true,
+    eventType: 'AwsApiCall',
+    managementEvent: true,
+    eventCategory: 'Management',
+    recipientAccountId: account,
+    requestParameters: null,
+    responseElements: null,
     eventSource: isOfSecretsManager ? 'secretsmanager.amazonaws.com' : 'ssm.amazonaws.com',
     eventID: '',
     userIdentity: { type: 'IAMUser', arn: `arn:aws:iam::${account}:user/somebody`, userName: 'somebody' },
     ...declared,
   }
   return {
-    ...{ EventId: record.eventID, EventName: record.eventName, EventSource: record.eventSource },
-    ...{ EventTime: toEpochSeconds(record.eventTime), ReadOnly: 'true', Resources: [] },
+    EventId: record.eventID,
+    EventName: record.eventName,
+    EventSource: record.eventSource,
+    EventTime: toEpochSeconds(record.eventTime),
+    ReadOnly: 'true',
+    Resources: [],
     CloudTrailEvent: JSON.stringify(record),
   }
 }
@@ -72,7 +85,10 @@ export const accessAnalyzer: Record<string, Action> = {
       ? [
           {
             arn: analyzerArn(accountState, region),
-            ...{ name: 'account', type: 'ACCOUNT', status: 'ACTIVE', createdAt: '2026-01-01T00:00:00Z' },
+            name: 'account',
+            type: 'ACCOUNT',
+            status: 'ACTIVE',
+            createdAt: '2026-01-01T00:00:00Z',
           },
         ]
       : [],
@@ -87,9 +103,18 @@ export const accessAnalyzer: Record<string, Action> = {
     const at = accountState.moment.toISOString()
     return {
       findings: page.map(({ arn, exposedTo = '' }) => ({
-        ...{ id: arn, resource: arn, resourceType: 'AWS::SecretsManager::Secret', status: 'ACTIVE' },
-        ...{ principal: { AWS: exposedTo }, isPublic: exposedTo === '*', condition: {}, action: [] },
-        ...{ createdAt: at, updatedAt: at, analyzedAt: at, resourceOwnerAccount: accountState.account },
+        id: arn,
+        resource: arn,
+        resourceType: 'AWS::SecretsManager::Secret',
+        status: 'ACTIVE',
+        principal: { AWS: exposedTo },
+        isPublic: exposedTo === '*',
+        condition: {},
+        action: [],
+        createdAt: at,
+        updatedAt: at,
+        analyzedAt: at,
+        resourceOwnerAccount: accountState.account,
       })),
       nextToken: next,
     }

@@ -62,7 +62,12 @@ const listed = (context: CallContext): Parameter[] =>
 function metadataOf(parameter: Parameter): object {
   const { name, arn, type = 'SecureString', tier = 'Standard', keyId, changed, policies = [] } = parameter
   return {
-    ...{ Name: name, ARN: arn, Type: type, Tier: tier, DataType: 'text', Version: 1 },
+    Name: name,
+    ARN: arn,
+    Type: type,
+    Tier: tier,
+    DataType: 'text',
+    Version: 1,
     KeyId: type === 'SecureString' ? (keyId ?? 'alias/aws/ssm') : undefined,
     LastModifiedDate: toEpochSeconds(changed),
     LastModifiedUser: 'arn:aws:iam::123456789012:user/somebody',

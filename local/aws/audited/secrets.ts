@@ -26,7 +26,10 @@ export const secretsManager: Record<string, Action> = {
       VersionIdsToStages: stagesOf(secret),
       ReplicationStatus: replicas.length
         ? replicas.map(({ region, status = 'InSync', message, keyId, accessed }) => ({
-            ...{ Region: region, Status: status, KmsKeyId: keyId, LastAccessedDate: toEpochDay(accessed) },
+            Region: region,
+            Status: status,
+            KmsKeyId: keyId,
+            LastAccessedDate: toEpochDay(accessed),
             StatusMessage: message ?? (status === 'InSync' ? 'Replication succeeded' : undefined),
           }))
         : undefined,
@@ -44,7 +47,9 @@ export const secretsManager: Record<string, Action> = {
     const labelled = versions.filter(({ labels }) => labels.length)
     const { page, next } = pageOf(labelled, { start: NextToken, wanted: MaxResults, most: 100 })
     const Versions = page.map(({ id, labels, created }) => ({
-      ...{ VersionId: id, VersionStages: labels, CreatedDate: toEpochSeconds(created) },
+      VersionId: id,
+      VersionStages: labels,
+      CreatedDate: toEpochSeconds(created),
     }))
     return { ARN: arn, Name: name, Versions, NextToken: next }
   },
@@ -66,8 +71,12 @@ function find(id: unknown, context: CallContext): Secret {
 function detailsOf(secret: Secret): object {
   const { rotation, primaryRegion, replicas, region } = secret
   return {
-    ...{ ARN: secret.arn, Name: secret.name, KmsKeyId: secret.keyId, OwningService: secret.owningService },
-    ...{ CreatedDate: toEpochSeconds(secret.created), LastChangedDate: toEpochSeconds(secret.changed) },
+    ARN: secret.arn,
+    Name: secret.name,
+    KmsKeyId: secret.keyId,
+    OwningService: secret.owningService,
+    CreatedDate: toEpochSeconds(secret.created),
+    LastChangedDate: toEpochSeconds(secret.changed),
     LastAccessedDate: toEpochDay(secret.accessed),
     PrimaryRegion: primaryRegion ?? (replicas?.length ? region : undefined),
     ...(rotation && {

@@ -58,7 +58,9 @@ export const stackXml = ({ name, outputs }: Pick<Stack, 'name' | 'outputs'>): st
   elements('Outputs', Object.entries(outputs).map(outputXml))
 
 const resourceOf = (role: string): StackResource => ({
-  ...{ logicalId: role.replaceAll(/\W/g, ''), type: 'AWS::IAM::Role', id: role },
+  logicalId: role.replaceAll(/\W/g, ''),
+  type: 'AWS::IAM::Role',
+  id: role,
 })
 
 /**

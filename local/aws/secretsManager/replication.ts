@@ -24,7 +24,10 @@ export class Replication {
       region,
       keyId: KmsKeyId ?? before?.keyId,
       overwrite,
-      ...{ status: 'InProgress', message: undefined, inProgressSinceMs: 0, changesUnderWay: [] },
+      status: 'InProgress',
+      message: undefined,
+      inProgressSinceMs: 0,
+      changesUnderWay: [],
       wedged: before?.wedged ?? false,
     }
     primary.replicas.set(region, replica)
@@ -131,7 +134,10 @@ export class Replication {
     const { region } = replica
     const secret: Secret = this.#arrivedReplica(primary, region) ?? {
       ...content,
-      ...{ arn: arnIn(region, primary), name: primary.name, region, created: this.#account.nextTimestamp() },
+      arn: arnIn(region, primary),
+      name: primary.name,
+      region,
+      created: this.#account.nextTimestamp(),
       versions: new Map(),
       replicas: new Map(),
       primaryRegion: primary.region,

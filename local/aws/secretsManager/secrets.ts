@@ -24,13 +24,11 @@ export const secretActions = {
     const suffix = Array.from({ length: 6 }, () => randomInt(36).toString(36)).join('')
     const secret: Secret = {
       arn: `arn:aws:secretsmanager:${region}:123456789012:secret:${name}-${suffix}`,
-      ...{
-        name,
-        region,
-        created: account.nextTimestamp(),
-        description: request.Description,
-        policy: undefined,
-      },
+      name,
+      region,
+      created: account.nextTimestamp(),
+      description: request.Description,
+      policy: undefined,
       keyId: request.KmsKeyId,
       tags: new Map(Tags.map(({ Key = '', Value = '' }) => [Key, Value])),
       versions: new Map(),
@@ -145,8 +143,12 @@ function detailsOf(secret: Secret): object {
   const { rotation } = secret
   return {
     ...arnAndNameOf(secret),
-    ...{ Description: secret.description, KmsKeyId: secret.keyId, PrimaryRegion: secret.primaryRegion },
-    ...{ CreatedDate: secret.created, DeletedDate: secret.deleted, LastAccessedDate: secret.lastReadDay },
+    Description: secret.description,
+    KmsKeyId: secret.keyId,
+    PrimaryRegion: secret.primaryRegion,
+    CreatedDate: secret.created,
+    DeletedDate: secret.deleted,
+    LastAccessedDate: secret.lastReadDay,
     ...(rotation && {
       RotationEnabled: rotation.enabled,
       RotationLambdaARN: rotation.function,
