@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { escapeLiteral as text } from 'pg'
+import { escapeIdentifier as name, escapeLiteral as text } from 'pg'
 import { describe, expect, inject, onTestFinished, test } from 'vitest'
 import {
   addListedUsers,
@@ -19,6 +19,7 @@ import * as steps from '../../rotation/steps.ts'
 import { SESSION_LOOK_PAUSES_MS } from '../../rotation/strategies/alternatingUsers.ts'
 import { LOGIN_PAUSES_MS } from '../../rotation/strategies/login.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
+import { watchedClient } from '../support/engines/watchedClient.ts'
 import { World } from '../world/world.ts'
 import { furnish, startApplication } from './application.ts'
 import { pooledPlace } from './place.ts'
@@ -94,6 +95,17 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
       current.with({ port: server.port }),
     )
     expect([through.behindPooler, past.behindPooler]).toEqual([true, false])
+  })
+
+  test("the user's own timeouts stay in the session of the server, which the application gets next", async () => {
+    const { current } = await place.makeApp('single-user')
+    const timeouts = ['statement_timeout', 'idle_session_timeout']
+    for (const timeout of timeouts)
+      await runStatements(server, `alter role ${name(current.username)} set ${timeout} = '17s'`)
+    const { Client, shows } = watchedClient()
+    await using session = await new Postgres({ caFile: pooled.caFile, Client }).login(current)
+    await session.countFreeConnections(current.username)
+    expect(await shows(timeouts)).toEqual(['17s', '17s'])
   })
 
   test('who is refused is LoginRefused, by a wrong password or an unknown name; a database is InvalidCredential', async () => {

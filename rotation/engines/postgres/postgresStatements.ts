@@ -40,7 +40,8 @@ export abstract class PostgresStatements extends PostgresFamilySession {
    * Asks for what the login has not shown:
    * - After a login in clear text, the server's settings decide in which form a new password is stored.
    * - A pooler is detected by the process: it reports an id of its own, while the server's process has another one.
-   * - The user's idle timeout is switched off, except behind a pooler, which would reuse the session.
+   * - The user's own timeouts are switched off, except behind a pooler, which would reuse the session. A short one could
+   *   otherwise strike in each message before its `set local` is reached.
    * - A user that may create roles must act as itself, unless a setting of its own says otherwise.
    */
   override async prepare(where: string): Promise<void> {
@@ -48,9 +49,13 @@ export abstract class PostgresStatements extends PostgresFamilySession {
     const { processID } = this.client as pg.Client & { processID: number | null }
     const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
       coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
-      ${actsAsAnotherRoleSql(this.credential.username)} as "actsAsAnother",
-      ${this.version >= 14 ? `set_config('idle_session_timeout', '0', pg_backend_pid() <> ${Number(processID)})` : 'null'}`
-    const [found] = await this.query(ask, where)
+      ${actsAsAnotherRoleSql(this.credential.username)} as "actsAsAnother"`
+    const switchOff = [
+      'statement_timeout',
+      ...(this.version >= 14 ? ['idle_session_timeout'] : []),
+      ...(this.version >= 17 ? ['transaction_timeout'] : []),
+    ].map(name => `set_config('${name}', '0', pg_backend_pid() <> ${Number(processID)})`)
+    const [found] = await this.query([ask, ...switchOff].join(', '), where)
     this.behindPooler = found !== undefined && found.process !== processID
     if (hashType) this.accountQualifier = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
     this.#actsAsAnother = found?.actsAsAnother === true
@@ -114,13 +119,13 @@ export abstract class PostgresStatements extends PostgresFamilySession {
   /** Puts the parameters before the statements in the same message: several statements in one message are one transaction. */
   protected override async queryAll(text: string, where?: string): Promise<pg.QueryResultRow[][]> {
     const settings = [
-      'set local search_path = pg_catalog',
-      `set local statement_timeout = ${this.statementTimeout}`,
-      'set local datestyle = iso',
-      // A user's own timeouts may be too short for a rotation.
-      'set local lock_timeout = 0',
-      ...(this.#actsAsAnother ? ['set local role none'] : []),
+      // The timeouts go first: those of the user may be too short for a rotation.
       ...(this.version >= 17 ? ['set local transaction_timeout = 0'] : []),
+      `set local statement_timeout = ${this.statementTimeout}`,
+      'set local lock_timeout = 0',
+      'set local search_path = pg_catalog',
+      'set local datestyle = iso',
+      ...(this.#actsAsAnother ? ['set local role none'] : []),
     ]
     return (await this.send([...settings, text].join('; '), where)).slice(settings.length)
   }

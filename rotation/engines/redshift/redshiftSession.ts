@@ -80,7 +80,7 @@ export class RedshiftSession extends PostgresFamilySession {
   async #transaction(text: string, timeout: number, where?: string): Promise<pg.QueryResultRow[][]> {
     try {
       await this.send(
-        `begin; set local search_path to pg_catalog; set local statement_timeout to ${timeout};
+        `begin; set local statement_timeout to ${timeout}; set local search_path to pg_catalog;
          set local timezone to 'UTC'; set local enable_case_sensitive_identifier to true`,
         where,
       )

@@ -20,6 +20,7 @@ import { md5PasswordHash, scramVerifier } from '../../../../rotation/engines/pos
 import { AlternatingUsers } from '../../../../rotation/strategies/alternatingUsers.ts'
 import { engineContract, withChange } from '../../../support/contracts/engine.ts'
 import { subjectOf } from '../../../support/engines/postgresSubject.ts'
+import { watchedClient } from '../../../support/engines/watchedClient.ts'
 
 const { pairOf } = new AlternatingUsers()
 /** PostgreSQL lets every user look at every role. */
@@ -115,6 +116,20 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       )
       expect(stored?.rolpassword).toMatch(/^SCRAM-SHA-256\$4096:/)
     })
+  })
+
+  test("the user's own timeouts are off in a session, so that a short one does not strike before a message sets its own", async () => {
+    const { current } = await makeApp(server)
+    const timeouts = [
+      'statement_timeout',
+      ...(server.version >= 14 ? ['idle_session_timeout'] : []),
+      ...(server.version >= 17 ? ['transaction_timeout'] : []),
+    ]
+    for (const timeout of timeouts)
+      await runStatements(server, `alter role ${name(current.username)} set ${timeout} = '17s'`)
+    const { Client, shows } = watchedClient()
+    await using _ = await new Postgres({ caFile: server.caFile, Client }).login(current)
+    expect(await shows(timeouts)).toEqual(timeouts.map(() => '0'))
   })
 
   test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
