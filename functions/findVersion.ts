@@ -7,7 +7,9 @@ import { parseFindVersionEvent } from './shared/promotionEvent.ts'
 const hosts = ownHosts()
 
 /**
- * Finds which version of a replica secret the database of this Region accepts, and returns the version's id. It changes nothing.
+ * Finds which version of a replica secret the database of this Region accepts, for a promotion away from the Region `from`.
+ * It returns that version, or why there is none, and changes nothing. In a rehearsal of the promotion (`rehearsal`) it tries the
+ * current version alone.
  */
 export const handler = functionHandler(
   'findVersion',

@@ -4,10 +4,10 @@ import mysql from 'mysql2/promise'
 import pg from 'pg'
 import type { StoredValue } from '../../local/client/application.ts'
 
-/** Logs in, makes one query and logs out. @returns false if the login is refused @throws any other error */
+/** Logs in, runs one query and logs out. @returns false if the login is refused @throws any other error */
 export type Query = (value: StoredValue) => Promise<boolean>
 
-/** Makes a query for PostgreSQL. @param caFile the certificate that the server is trusted by */
+/** Makes a Query for PostgreSQL. @param caFile the certificate that the server is trusted by */
 export function makePostgresQuery(caFile: string): Query {
   const secureContext = createSecureContext({ ca: readFileSync(caFile, 'utf8') })
   return async ({ host, port, username, password, dbname }) => {
@@ -33,7 +33,7 @@ export function makePostgresQuery(caFile: string): Query {
   }
 }
 
-/** Makes a query for MySQL and MariaDB. @param caFile the certificate that the server is trusted by */
+/** Makes a Query for MySQL and MariaDB. @param caFile the certificate that the server is trusted by */
 export function makeMysqlQuery(caFile: string): Query {
   const ssl = { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true }
   return async ({ host, port, username, password }) => {

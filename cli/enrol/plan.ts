@@ -38,15 +38,15 @@ export type EnrolPlan = {
   notes: string[]
   /** How the credential rotates afterwards, in a few words. */
   says: string
-  /** First part: lets Keyturn read the credential. */
+  /** First part: sets keyturn:managed. Without that tag, IAM lets Keyturn neither read nor rotate the credential. */
   accessSteps: EnrolStep[]
   /** Second part: sets the strategy and its options. */
   settingSteps: EnrolStep[]
   /** Third part: sets the schedule. */
   rotationSteps: EnrolStep[]
-  /** Whether another rotation function rotates the secret today, which enrolling ends. */
+  /** Whether another rotation function rotates the secret today, and enrolling ends that. */
   takesOver: boolean
-  /** Tags that stay even if the enrolment is undone. Steps add to this list while they run. */
+  /** Tags that stay even if the enrolment is undone. setAdminStep adds keyturn:strategy once the value names its admin. */
   keptTags: string[]
   /** Whether the credential is to rotate at once. */
   now: boolean
@@ -54,10 +54,10 @@ export type EnrolPlan = {
   token?: string
 }
 
-/** What planning needs besides the credential: the stack, its calls, and what the other plans of the same run share. */
+/** What planning needs besides the credential: the stack, its calls, and what the other plans of the same command share. */
 export type PlanContext = AdminSetter & {
   calls: CredentialCalls
-  /** Whether several credentials of this run name this admin: then undoing one of them does not untag the admin. */
+  /** Whether several credentials of this command name this admin: then undoing one of them does not untag the admin. */
   isShared(admin: FoundSecret): boolean
 }
 
@@ -80,7 +80,7 @@ export function planEnrolment(
     accessSteps: isManaged(found.tags) ? [] : [tagStep(calls, found, { [MANAGED_TAG]: 'true' })],
     settingSteps: [...optionSteps(planning, found, wish), ...adminSteps(planning, found, admin, keptTags)],
     rotationSteps: rotation.steps,
-    takesOver: found.store === 'secrets-manager' && rotationByOtherFunction(found, stack) !== undefined,
+    takesOver: rotationTakenOver(stack, found, wish) !== undefined,
     keptTags,
     now,
     ...(now && rotation.beginsRotation && { token }),
@@ -91,20 +91,21 @@ export function planEnrolment(
 function rotationText(stack: Stack, found: FoundCredential, wish: RotationWish): string {
   const strategy = wish.strategy ?? strategyIn(found.tags)
   const { [EVERY_TAG]: every, [`${TAG_PREFIX}window`]: window } = { ...found.tags, ...scheduleTags(wish) }
-  const isByService = found.store === 'secrets-manager' && !wish.every && isRotatedByStack(stack, found)
-  const rules = isByService ? found.secret.RotationRules : {}
-  const serviceRules = wish.schedule ? { ScheduleExpression: wish.schedule, Duration: wish.duration } : rules
-  const rotationTime =
-    wish.schedule || isByService
-      ? rotationRulesText(serviceRules)
-      : `every ${every}${window ? ` within ${window}` : ''}`
-  return [strategy, rotationTime].filter(Boolean).join(', ')
+  const rotationTime = () => {
+    if (wish.schedule)
+      return rotationRulesText({ ScheduleExpression: wish.schedule, Duration: wish.duration })
+    if (found.store === 'secrets-manager' && !wish.every && isRotatedByStack(stack, found))
+      return rotationRulesText(found.secret.RotationRules)
+    return `every ${every}${window ? ` within ${window}` : ''}`
+  }
+  return [strategy, rotationTime()].filter(Boolean).join(', ')
 }
 
 /** Whether there is nothing to change. */
 export const isEmptyPlan = ({ accessSteps, settingSteps, rotationSteps }: EnrolPlan): boolean =>
   accessSteps.length + settingSteps.length + rotationSteps.length === 0
 
+/** Sets the strategy and its options, and in a replicated secret the Region that rotates it, as no other Region may. */
 function optionSteps({ calls, stack }: PlanContext, found: FoundCredential, wish: RotationWish): EnrolStep[] {
   const replicated = found.store === 'secrets-manager' && (found.secret.ReplicationStatus ?? []).length > 0
   const home = replicated ? missingReplicaTags(found, stack)[HOME_TAG] : undefined
@@ -130,18 +131,15 @@ function adminSteps(
   keptTags: string[],
 ): EnrolStep[] {
   if (!admin) return []
-  const { undo, ...step } = tagStep(
-    planning.calls,
-    admin,
-    { [ADMIN_TAG]: 'true' },
-    'so that rotations may read it',
-  )
-  const tagging: EnrolStep = {
+  const why = 'so that rotations may read it'
+  const { undo, ...step } = tagStep(planning.calls, admin, { [ADMIN_TAG]: 'true' }, why)
+  const tagAdmin: EnrolStep = {
     ...step,
     run: say => step.run(text => say(`the admin ${sanitize(admin.name)}: ${text}`)),
+    // An admin that several credentials name keeps the tag if the enrolment of one of them is undone.
+    ...(undo && !planning.isShared(admin) && { undo }),
   }
-  const tag = planning.isShared(admin) || !undo ? tagging : { ...tagging, undo }
-  return [...(isAdmin(admin.tags) ? [] : [tag]), setAdminStep(planning, found, admin, keptTags)]
+  return [...(isAdmin(admin.tags) ? [] : [tagAdmin]), setAdminStep(planning, found, admin, keptTags)]
 }
 
 type RotationSteps = {
@@ -159,17 +157,17 @@ function rotationStepsFor(
   const { calls, stack } = planning
   const scheduleSteps = changedTagSteps(calls, found, scheduleTags(wish))
   if (found.store === 'parameter-store') return { steps: scheduleSteps, beginsRotation: false }
-  if (wish.schedule !== undefined) return serviceSteps(planning, found, wish, token)
-  // Secrets Manager's own schedule comes first where there are both.
+  if (wish.schedule !== undefined) return serviceScheduleSteps(planning, found, wish, token)
   if (wish.every === undefined || !found.secret.RotationEnabled)
     return { steps: scheduleSteps, beginsRotation: false }
+  // Where a secret has a schedule in Secrets Manager and the tag keyturn:every, the first one holds. So it is cancelled.
   const other = rotationByOtherFunction(found, stack)
   const keepSteps = other ? changedTagSteps(calls, found, previousRotationTags(other)) : []
   return { steps: [...keepSteps, cancelRotationStep(calls, found), ...scheduleSteps], beginsRotation: false }
 }
 
 /** Has Secrets Manager rotate the secret on a schedule of its own, with this stack's function. */
-function serviceSteps(
+function serviceScheduleSteps(
   { calls, stack }: PlanContext,
   found: FoundSecret,
   wish: RotationWish,
@@ -178,11 +176,12 @@ function serviceSteps(
   const { schedule, duration, now = false } = wish
   const rules = { ...(schedule && { ScheduleExpression: schedule }), ...(duration && { Duration: duration }) }
   const { ScheduleExpression, Duration } = found.secret.RotationRules ?? {}
-  const isUpToDate =
-    isRotatedByStack(stack, found) && ScheduleExpression === schedule && (duration ?? Duration) === Duration
+  const keepsDuration = duration === undefined || duration === Duration
+  const isUpToDate = isRotatedByStack(stack, found) && ScheduleExpression === schedule && keepsDuration
   const ownTags = [EVERY_TAG, `${TAG_PREFIX}window`, `${TAG_PREFIX}jitter`].filter(key => key in found.tags)
   const untag = ownTags.length ? [untagStep(calls, found, ownTags)] : []
   const other = rotationByOtherFunction(found, stack)
+  // Replicas get the tags of their secret and not its schedule: so a tag keeps the schedule, for a promotion.
   const keptSchedule = (found.secret.ReplicationStatus ?? []).length ? scheduleTagValue(rules) : undefined
   const tags = {
     ...(other && previousRotationTags(other)),
@@ -207,15 +206,24 @@ function graceNotes({ tags }: FoundCredential, { strategy: wished, grace }: Rota
     : []
 }
 
+/** The rotation by another function that this enrolment ends, as it sets another schedule; undefined if there is none. */
+function rotationTakenOver(stack: Stack, found: FoundCredential, { every, schedule }: RotationWish) {
+  if (found.store === 'parameter-store' || (every ?? schedule) === undefined) return undefined
+  return rotationByOtherFunction(found, stack)
+}
+
 function takeoverNotes(stack: Stack, found: FoundCredential, wish: RotationWish): string[] {
-  if (found.store === 'parameter-store') return []
-  const other = rotationByOtherFunction(found, stack)
-  if (!other || (wish.every ?? wish.schedule) === undefined) return []
-  const isNotKept = other.rules && !(PREVIOUS_SCHEDULE_TAG in previousRotationTags(other))
+  const other = rotationTakenOver(stack, found, wish)
+  if (!other) return []
+  const isKept = !other.rules || PREVIOUS_SCHEDULE_TAG in previousRotationTags(other)
+  const mayRotateAsPlanned = wish.schedule?.startsWith('rate(') && !wish.now
   return [
-    `Today Secrets Manager rotates it with ${functionText(other.function)}, ${rotationRulesText(other.rules)}. Keyturn takes over; keyturn unenrol restores that rotation.`,
-    ...(isNotKept ? ['That schedule is too long for a tag: unenrol cannot restore it.'] : []),
-    ...(wish.schedule && !wish.now
+    `Today Secrets Manager rotates it with ${functionText(other.function)}, ${rotationRulesText(other.rules)}. Keyturn takes over; ${
+      isKept
+        ? 'keyturn unenrol restores that rotation.'
+        : 'unenrol cannot restore that schedule, as it is too long for a tag.'
+    }`,
+    ...(mayRotateAsPlanned
       ? ['AWS says that after a change to rate(…) a rotation that was planned before may still happen.']
       : []),
   ]

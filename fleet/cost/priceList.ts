@@ -2,12 +2,16 @@ import * as v from 'valibot'
 import { MONTH_HOURS } from './month.ts'
 import { PRICE_NAMES, PRICE_UNITS, type Price, type PriceName, type RegionPrices } from './prices.ts'
 
-/** Where AWS's Price List has a price: the service code, and what the product's family, usage type and attributes have to be. */
+/**
+ * Where AWS's Price List has a price: the service code, and what the product's family, usage type and attributes have to be. The
+ * family is for the query only. All entries of a service have the same one, or none.
+ */
 type PriceListEntry = { service: string; family?: string; usage: RegExp; attributes?: Record<string, string> }
 
 /**
- * The entry of each price. A usage type begins with a short name of its Region and `-`, except in us-east-1. The services and usage
- * types are those of infracost (https://github.com/infracost/infracost, internal/resources/aws).
+ * The entry of each price. A usage type begins with its Region and `-`: mostly a short name such as EU, in KMS the Region's own
+ * name. In us-east-1 it mostly begins with neither. The services and usage types are those of infracost
+ * (https://github.com/infracost/infracost, internal/resources/aws).
  */
 const PRICE_LIST_ENTRIES: Record<PriceName, PriceListEntry> = {
   secret: { service: 'AWSSecretsManager', usage: /AWSSecretsManager-Secrets?$/ },
@@ -34,6 +38,7 @@ const PRICE_LIST_ENTRIES: Record<PriceName, PriceListEntry> = {
   dashboard: { service: 'AmazonCloudWatch', usage: /(^|-)DashboardsUsageHour$/ },
   logsIn: { service: 'AmazonCloudWatch', usage: /(^|-)DataProcessing-Bytes$/ },
   logsKept: { service: 'AmazonCloudWatch', usage: /(^|-)TimedStorage-ByteHrs$/ },
+  // With IA- before them, these are of DynamoDB's class for infrequent access, which the tables here do not have.
   tableWrites: { service: 'AmazonDynamoDB', usage: /(^|(?<!IA)-)WriteRequestUnits$/ },
   tableKept: { service: 'AmazonDynamoDB', usage: /(^|(?<!IA)-)TimedStorage-ByteHrs$/ },
   queueRequests: {
@@ -91,8 +96,8 @@ export function parseProducts(page: readonly string[]): Product[] {
 }
 
 /**
- * The price of PRICE_UNITS that the products have, for `per` units. Where the price depends on the quantity, it is that of the
- * first quantity that is not free.
+ * The price `name` by these products, for as many units as its `per` in PRICE_UNITS. Where the price depends on the quantity, it
+ * is that of the first quantity that is not free.
  * @returns undefined if there is no price, or products that fit have different ones
  */
 function findPrice(name: PriceName, products: Product[]): number | undefined {
@@ -105,14 +110,14 @@ function findPrice(name: PriceName, products: Product[]): number | undefined {
       .flatMap(({ priceDimensions }) => Object.values(priceDimensions))
       .filter(({ pricePerUnit }) => pricePerUnit.USD > 0)
       .sort((a, b) => Number(a.beginRange) - Number(b.beginRange))
-    if (first) found.add(first.pricePerUnit.USD * PRICE_UNITS[name].per * hoursPerUnit(name, first.unit))
+    if (first) found.add(first.pricePerUnit.USD * PRICE_UNITS[name].per * listUnitsPerUnit(name, first.unit))
   }
   const [price] = found
   return found.size === 1 && price !== undefined ? Number(price.toPrecision(9)) : undefined
 }
 
-/** How many units of the Price List are one of PRICE_UNITS: the list has some prices by the hour that are by the month here. */
-const hoursPerUnit = (name: PriceName, unit: string): number =>
+/** How many units of the Price List are one of PRICE_UNITS: as many as a month has hours where only the list's is an hour, or 1. */
+const listUnitsPerUnit = (name: PriceName, unit: string): number =>
   /^(hours?|hrs)$/i.test(unit) && PRICE_UNITS[name].unit !== 'hour' ? MONTH_HOURS : 1
 
 /**

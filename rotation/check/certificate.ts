@@ -1,5 +1,5 @@
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
-import type { Finding } from './report.ts'
+import type { Seen } from './report.ts'
 
 /** How many days before a certificate expires the check begins to warn. */
 const EXPIRY_WARNING_DAYS = 21
@@ -12,7 +12,7 @@ export function describeCertificate(
   host: string,
   certificate: PeerCertificate,
   now = Date.now(),
-): Finding<undefined> {
+): Seen<undefined> {
   const issuer = first(certificate.issuer?.O) ?? first(certificate.issuer?.CN) ?? 'an issuer without a name'
   const days = Math.floor((Date.parse(certificate.valid_to) - now) / 86_400_000)
   const names = checkServerIdentity(host, certificate)
@@ -23,7 +23,7 @@ export function describeCertificate(
     says,
     value: undefined,
     ...(days < EXPIRY_WARNING_DAYS && {
-      warning: 'Renew the certificate of the server: once it has ended, nobody logs in.',
+      remedy: 'Renew the certificate of the server: once it has ended, nobody logs in.',
     }),
   }
 }

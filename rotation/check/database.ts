@@ -16,7 +16,7 @@ import type { StrategyName } from '../strategies/strategyNames.ts'
 import { describeCertificate } from './certificate.ts'
 import { addGrantHint } from './grantHint.ts'
 import { countAddresses, tryConnect } from './network.ts'
-import type { Finding, NoFinding, Report } from './report.ts'
+import type { NotSeen, Report, Seen } from './report.ts'
 
 /** If fewer connections than this are left, the check warns. */
 const MIN_FREE_CONNECTIONS_COUNT = 3
@@ -27,7 +27,7 @@ export type LoadCheckEngine = (
   onCertificate: (certificate: PeerCertificate) => void,
 ) => Promise<Engine>
 
-/** What the checks of a database know from the checks before them. */
+/** What the looks at a database need: the pipeline, the deployment's settings, and what was seen in the store. */
 export type LookContext = {
   pipeline: Pipeline
   loadCheckEngine: LoadCheckEngine
@@ -41,20 +41,23 @@ export type LookContext = {
   next?: Credential | undefined
 }
 
-/** A finding of a check that went well, with nothing for later checks. */
-const okFinding = (says: string): Finding<undefined> => ({ says, value: undefined })
+/** What a look saw that went well, with nothing for later looks. */
+const okSeen = (says: string): Seen<undefined> => ({ says, value: undefined })
 
 /** Checks whether the host's name is resolved and its port is open. @returns false if one of them failed */
 export async function lookAtNetwork({ host, address }: Credential, report: Report): Promise<boolean> {
   const resolved = await report.look('name', async () => {
     const addresses = await countAddresses(host)
-    return okFinding(addresses ? `${host} has ${addresses} addresses` : `${host} is an address`)
+    const says = addresses
+      ? `${host} has ${addresses} ${addresses === 1 ? 'address' : 'addresses'}`
+      : `${host} is an address`
+    return okSeen(says)
   })
   if (!resolved) return false
   const port = Number(address.split(':').at(-1))
   const connected = await report.look('port', async () => {
     await tryConnect(host, port)
-    return okFinding(`port ${port} is open`)
+    return okSeen(`port ${port} is open`)
   })
   return connected !== undefined
 }
@@ -105,7 +108,7 @@ async function lookAtLogin(
   }
 }
 
-/** Describes the TLS connection. Without a certificate it says only whether the server is trusted, if that is known. */
+/** Describes the TLS connection. Without a certificate it says that the server is trusted, or adds no line if that is not known. */
 async function lookAtTls(
   { ssl, host }: Credential,
   certificate: PeerCertificate | undefined,
@@ -127,26 +130,24 @@ async function lookAtSession(context: LookContext, session: Session, report: Rep
   const { current, nextUser, options } = context
   await report.look('connections', () => lookAtFreeConnections(session, current.username))
   await report.look('pooler', () => {
+    // After a rotation that keeps the user, only a pooler that asks the database knows the new password.
     if (nextUser === current.username) requireAuthQuery(session, current, options.pooler)
-    return okFinding(session.behindPooler ? 'a pooler stands in between' : 'no pooler is seen')
+    return okSeen(session.behindPooler ? 'a pooler stands in between' : 'no pooler is seen')
   })
   if (!needsAdmin(context)) await lookAtPrivileges(context, session, report)
   // The test query comes last, as the session may not be usable after a query that was refused.
   if (options.testQuery) await report.look('test-query', () => runTestQuery(context, session))
 }
 
-async function lookAtFreeConnections(
-  session: Session,
-  user: string,
-): Promise<Finding<undefined> | NoFinding> {
+async function lookAtFreeConnections(session: Session, user: string): Promise<Seen<undefined> | NotSeen> {
   const free = await session.countFreeConnections(user)
-  if (free === undefined) return { untold: 'the server does not tell how many connections it has left' }
+  if (free === undefined) return { notSeen: 'the server does not tell how many connections it has left' }
   const says =
     free > 0
       ? `${free} more ${free === 1 ? 'connection' : 'connections'} may be opened`
       : `this look had the last connection of ${JSON.stringify(user)}`
-  if (free >= MIN_FREE_CONNECTIONS_COUNT) return okFinding(says)
-  return { ...okFinding(says), warning: 'Raise the limit, or let the application hold fewer connections.' }
+  if (free >= MIN_FREE_CONNECTIONS_COUNT) return okSeen(says)
+  return { ...okSeen(says), remedy: 'Raise the limit, or let the application hold fewer connections.' }
 }
 
 /**
@@ -156,15 +157,15 @@ async function lookAtFreeConnections(
 async function runTestQuery(
   { options, testMayWrite }: LookContext,
   session: Session,
-): Promise<Finding<undefined> | NoFinding> {
-  if (testMayWrite) return { untold: 'it is not run, as in this deployment a test query may write' }
+): Promise<Seen<undefined> | NotSeen> {
+  if (testMayWrite) return { notSeen: 'it is not run, as in this deployment a test query may write' }
   try {
     await session.requireTransactions?.()
     await session.runTestQuery(options.testQuery ?? '')
   } catch {
     throw new TestFailed('refused')
   }
-  return okFinding('ran')
+  return okSeen('ran')
 }
 
 /** Checks the admin's value, its login and its privileges. `proof` is the user's own session, which is closed. */
@@ -177,6 +178,7 @@ async function lookAtAdmin(
   const { pipeline, current, nextUser } = context
   const admin = await report.look('admin', async () => {
     const value = await readAdminOf(pipeline, current, [current.username, nextUser])
+    // A credential as a text is its user and address, without the password.
     return { says: `${value}, of ${current.masterarn}`, value }
   })
   if (!admin) return
@@ -210,11 +212,9 @@ async function lookAtPrivileges(
     } catch (error) {
       if (!(error instanceof RefusedByPasswordRules)) throw addGrantHint(error, current, admin)
       report.fail('password-rules', error)
-      return { untold: 'the rules for passwords have refused the change before' }
+      return { notSeen: 'the server refuses the new password first, and says nothing of privileges then' }
     }
-    const warning = 'See docs/strategies.md for what stays with a user, or grant what is named.'
-    return left.length
-      ? { ...okFinding(left.join('; ')), warning }
-      : okFinding(`${strategy} may do what it has to`)
+    const remedy = 'See docs/strategies.md for what stays with a user, or grant what is named.'
+    return left.length ? { ...okSeen(left.join('; ')), remedy } : okSeen(`${strategy} may do what it has to`)
   })
 }

@@ -4,13 +4,13 @@ import { type CheckLine, type CheckLineName, type CheckResult, LINE_NAMES } from
 import { remedyOf } from './remedies.ts'
 
 /**
- * What one look found: `says` in a sentence, `value` for the looks after it. If it deserves a warning, `warning` says what to do
- * about it.
+ * What one look saw: `says` in a sentence, `value` for the looks after it. With `remedy`, which says what to do about it, the line
+ * is a warning.
  */
-export type Finding<T> = { says: string; value: T; warning?: string }
+export type Seen<T> = { says: string; value: T; remedy?: string }
 
-/** A look that found nothing. `untold` says why: the server does not tell, or the deployment does not allow the look. */
-export type NoFinding = { untold: string }
+/** A look that saw nothing. `notSeen` says why: the server does not tell, or the deployment does not allow the look. */
+export type NotSeen = { notSeen: string }
 
 /** Collects the lines of one check. The error of a look becomes its line, and is not thrown to the caller. */
 export class Report {
@@ -47,21 +47,21 @@ export class Report {
 
   /**
    * Runs a look and adds its line.
-   * @returns the value that it found, in an object; undefined if it failed or found nothing, or the report is closed
+   * @returns the value that it saw, in an object; undefined if it failed or saw nothing, or the report is closed
    */
   async look<T>(
     line: CheckLineName,
-    look: () => Finding<T> | NoFinding | Promise<Finding<T> | NoFinding>,
+    look: () => Seen<T> | NotSeen | Promise<Seen<T> | NotSeen>,
   ): Promise<{ value: T } | undefined> {
     if (!this.begin(line)) return undefined
     try {
-      const found = await look()
-      if ('untold' in found) {
-        this.add(line, { state: 'not-looked-at', says: found.untold })
+      const seen = await look()
+      if ('notSeen' in seen) {
+        this.add(line, { state: 'not-looked-at', says: seen.notSeen })
         return undefined
       }
-      const { says, value, warning } = found
-      this.add(line, warning ? { state: 'warning', says, remedy: warning } : { state: 'ok', says })
+      const { says, value, remedy } = seen
+      this.add(line, remedy ? { state: 'warning', says, remedy } : { state: 'ok', says })
       return { value }
     } catch (error) {
       this.fail(line, error)

@@ -10,7 +10,7 @@ import { awaitedReplicas } from '../replicas.ts'
 import type { Description, Store, StoreName } from '../stores/store.ts'
 import type { StrategyName } from '../strategies/strategyNames.ts'
 import { isAdmin, isManaged } from '../tags.ts'
-import type { Finding, NoFinding, Report } from './report.ts'
+import type { NotSeen, Report, Seen } from './report.ts'
 
 /** The secret or parameter to check, by its name or ARN. */
 export type CheckTarget = { store: StoreName; id: string }
@@ -68,7 +68,7 @@ async function lookAtTags(
   pipeline: StorePipeline,
   { id }: CheckTarget,
   { rotationFunction }: DeploymentAccess,
-): Promise<Finding<{ found: Description; options: Options }>> {
+): Promise<Seen<{ found: Description; options: Options }>> {
   const found = await pipeline.store.describe(id)
   if (!isEnrolled(found, rotationFunction)) throw notEnrolled(found)
   const { rotatedBy } = found
@@ -80,7 +80,7 @@ async function lookAtTags(
   return {
     says: `${says}, and Secrets Manager rotates it by another function, ${rotatedBy}`,
     value: { found, options },
-    warning:
+    remedy:
       'Enrol it by `keyturn enrol`, which takes it over, or cancel the rotation of Secrets Manager: two that rotate one user lock each other out.',
   }
 }
@@ -103,7 +103,7 @@ async function readCurrent(
   id: string,
   found: Description,
   options: Options,
-): Promise<Finding<CurrentValue>> {
+): Promise<Seen<CurrentValue>> {
   const store = await openStore(pipeline, options)
   const { credential: current } = await readStaged(store, id, found, 'current')
   const { strategy, nextUser } = planOf(current, options)
@@ -121,12 +121,12 @@ function lookAtKey(
   { key }: Description,
   { kmsKeyArn }: DeploymentAccess,
   wasRead: boolean,
-): Finding<undefined> | NoFinding {
+): Seen<undefined> | NotSeen {
   if (key && !key.includes('alias/') && !kmsKeyArn?.endsWith(`/${key.split('/').at(-1)}`))
     throw new NotPermitted(
       `it is encrypted by ${key}, and this stack may use ${kmsKeyArn ? `${kmsKeyArn} alone` : 'the keys that AWS manages alone'}`,
     )
-  if (!wasRead) return { untold: 'whether the value can be decrypted is not known' }
+  if (!wasRead) return { notSeen: 'whether the value can be decrypted is not known' }
   return { says: `${key ?? 'the key that AWS manages'} decrypts the value`, value: undefined }
 }
 
@@ -135,18 +135,18 @@ function lookAtKey(
  * rolls that one back.
  * @throws RotationInProgress
  */
-async function lookAtPending(pipeline: StorePipeline, found: Description): Promise<Finding<undefined>> {
+async function lookAtPending(pipeline: StorePipeline, found: Description): Promise<Seen<undefined>> {
   const abandoned = await findOtherPending(pipeline, found)
   if (!abandoned) return { says: 'no rotation goes on', value: undefined }
   return {
     says: `it is stuck: a rotation died and left version ${abandoned} pending`,
     value: undefined,
-    warning: 'Rotate it: that takes the pending version back first.',
+    remedy: 'Rotate it: that takes the pending version back first.',
   }
 }
 
 /** Checks the replicas by the status that the home Region reports. No other Region is asked. */
-function lookAtReplicas(found: Description, options: Options): Finding<undefined> {
+function lookAtReplicas(found: Description, options: Options): Seen<undefined> {
   refuseOtherRegion(found, options)
   refuseReplicasBehind(found, { empty: [] })
   const regions = awaitedReplicas(found).map(({ region }) => region)
@@ -155,7 +155,7 @@ function lookAtReplicas(found: Description, options: Options): Finding<undefined
     return {
       says: warnings.join('; '),
       value: undefined,
-      warning: 'Tag it keyturn:home with the Region that it is to rotate in, or set a shorter keyturn:grace.',
+      remedy: 'Tag it keyturn:home with the Region that it is to rotate in, or set a shorter keyturn:grace.',
     }
   return {
     says: regions.length ? `its replicas in ${regions.join(', ')} follow` : 'it has no replicas',
@@ -164,7 +164,7 @@ function lookAtReplicas(found: Description, options: Options): Finding<undefined
 }
 
 /** Checks that the tags allow a safe password, by making one. */
-function lookAtPasswordRules(current: Credential, options: Options, nextUser: string): Finding<Credential> {
+function lookAtPasswordRules(current: Credential, options: Options, nextUser: string): Seen<Credential> {
   return {
     says: 'the rules of its tags make a password that cannot be guessed',
     value: makeNextValue(current, options, nextUser),
@@ -177,9 +177,9 @@ async function lookAtStore(
   id: string,
   found: Description,
   next: Credential | undefined,
-): Promise<Finding<undefined> | NoFinding> {
+): Promise<Seen<undefined> | NotSeen> {
   refuseObstacle(found)
-  if (!next) return { untold: 'no new value could be made' }
+  if (!next) return { notSeen: 'no new value could be made' }
   await store.wouldPropose?.(id, randomUUID(), next)
   return { says: 'it takes another value', value: undefined }
 }

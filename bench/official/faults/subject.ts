@@ -41,7 +41,7 @@ export async function makeSetting(
   return { embedded, database, strategy, start, app, admin }
 }
 
-/** Whether something is wrong with a secret: `lockedOut` if current does not log in, `stuck` if a version is pending. */
+/** Whether something is wrong with a secret: `lockedOut` if current does not log in, `stuck` if a version other than current is pending. AWS's functions leave the pending label on current. */
 export type Verdict = { lockedOut: boolean; stuck: boolean }
 
 /** A secret and its database users, in a known state, which AWS's functions and Keyturn rotate. */
@@ -63,8 +63,12 @@ export class Subject {
     const userCredential = Credential.parse(
       JSON.stringify({ ...JSON.parse(app.current.serialize()), masterarn: admin }),
     )
-    const username = strategy === 'single-user' ? app.user : cloneNameOf(app)
-    const otherCredential = userCredential.with({ username, password: `other-${randomHex(12)}` })
+    const hasClone = strategy === 'alternating-users'
+    const otherUsername = hasClone ? cloneNameOf(app) : app.user
+    const otherCredential = userCredential.with({
+      username: otherUsername,
+      password: `other-${randomHex(12)}`,
+    })
     const valuesByStart = {
       first: [userCredential],
       settled: [otherCredential, userCredential],
@@ -74,7 +78,7 @@ export class Subject {
 
     await database.dropClone(app)
     await database.setPassword(userCredential)
-    if (username !== app.user && later.length) {
+    if (hasClone && later.length) {
       await database.makeClone(app, await database.grantsOfCompleteClone(app))
       await database.setPassword(otherCredential)
     }
@@ -108,8 +112,8 @@ export class Subject {
     const { database, app } = this.#setting
     if (state.labels.new) this.announceRotation()
     const current = await this.#read('current')
-    const isClones = state.strategy === 'alternating-users' && state.start !== 'on the clone'
-    const username = isClones ? cloneNameOf(app) : app.user
+    const newIsForClone = state.strategy === 'alternating-users' && state.start !== 'on the clone'
+    const username = newIsForClone ? cloneNameOf(app) : app.user
     if (!state.valueless && current)
       await this.#put('new', current.with({ username, password: `new-${randomHex(12)}` }), ['AWSPENDING'])
     if (state.labels.new?.includes('AWSCURRENT')) await this.#promote()
@@ -139,6 +143,7 @@ export class Subject {
       may: shareOf(grants, await database.grantsOfCompleteClone(app)),
     }
     const valueless = this.#tokens.has('new') && !(await this.#read('new'))
+    // As JSON, without the members that are undefined: so are the states recorded.
     return JSON.parse(
       JSON.stringify({
         engine: database.engine,
@@ -152,7 +157,7 @@ export class Subject {
     )
   }
 
-  /** Looks whether current logs in and no version is pending. */
+  /** Looks whether current logs in, and whether a version other than current is pending. */
   async judge(): Promise<Verdict> {
     const { database } = this.#setting
     const stages = Object.values(await this.#stages())
@@ -165,7 +170,7 @@ export class Subject {
 
   /**
    * Rotates by Keyturn.
-   * @param again with it this is another try of the pending version, by its token
+   * @param again true: tries the version again that announceRotation or restoreState made, by its token
    * @returns the name of the error, if the execution failed
    */
   async rotate(tasks: Tasks = this.#setting.embedded.tasks, again = false): Promise<string | undefined> {
@@ -193,7 +198,7 @@ export class Subject {
     return undefined
   }
 
-  /** Sets the password that a value has; without `value` one that no version has. */
+  /** Sets the user's password to that of a value, which is for the same user; without `value` to one that no version has. */
   async #setPassword(username: string, value: ValueName | undefined): Promise<void> {
     const credential = value
       ? await this.#read(value)

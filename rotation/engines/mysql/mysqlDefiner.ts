@@ -3,8 +3,8 @@ import { accountName, quoteText } from './mysqlAccount.ts'
 import type { SessionAccess } from './mysqlFlavour.ts'
 
 /**
- * Refuses to drop an account that is the DEFINER of a view, routine, trigger or event, which would fail without the account.
- * MariaDB drops such an account without an error. MySQL does too, if the admin may set a DEFINER that does not exist, as the
+ * Throws if an account is the DEFINER of a view, routine, trigger or event, so that the caller does not drop it: that object would
+ * fail without the account. MariaDB drops such an account without an error. MySQL does too, if the admin may set a DEFINER that does not exist, as the
  * master user of RDS may.
  * @throws NotPermitted if the session's user sees any object with that DEFINER
  */
