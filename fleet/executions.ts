@@ -128,16 +128,19 @@ export class Executions {
    * Whether no attempt of `token` can have changed a database: every call of the state SetSecret failed with an error that says
    * that it changed nothing. False if that is not known.
    */
-  async leftDatabaseUntouched(token: string): Promise<boolean> {
+  async hasChangedNothing(token: string): Promise<boolean> {
     if (!isToken(token)) return false
     for (let number = 1; ; number++) {
-      const untouched = await this.#leftUntouched({ token, number })
-      if (!untouched) return untouched === undefined && number > 1
+      const isUnchanged = await this.#hasChangedNothing({ token, number })
+      // All attempts were looked at, and there was at least one. An attempt that seems to run may not be the last one: it may have
+      // been redriven, and its history may lack its end yet.
+      if (isUnchanged === undefined) return number > 1
+      if (!isUnchanged) return false
     }
   }
 
   /** The same of one attempt. Undefined if there is no such attempt. */
-  #leftUntouched(attempt: Attempt): Promise<boolean | undefined> {
+  #hasChangedNothing(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
       let lastState: EventInState['state'] = ''
       /** Calls of the function that may have changed the database: those begun, without those that failed without a change. */
@@ -163,16 +166,17 @@ export class Executions {
   }
 
   /** Whether SetSecret has succeeded in any attempt of `token`. */
-  async hasSetSecret(token: string): Promise<boolean> {
+  async wasSet(token: string): Promise<boolean> {
     if (!isToken(token)) return false
     for (let number = 1; ; number++) {
-      const found = await this.#hasSet({ token, number })
-      if (found !== false) return found ?? false
+      const wasSet = await this.#wasSet({ token, number })
+      if (wasSet === undefined) return false
+      if (wasSet) return true
     }
   }
 
   /** The same of one attempt. Undefined if there is no such attempt. */
-  #hasSet(attempt: Attempt): Promise<boolean | undefined> {
+  #wasSet(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
       for await (const { event, state } of events)
         if (state === 'SetSecret' && /^(LambdaFunction|Task)Succeeded$/.test(event.type ?? '')) return true

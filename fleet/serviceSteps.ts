@@ -9,7 +9,8 @@ export const SERVICE_STEPS = ['createSecret', 'setSecret', 'testSecret', 'finish
 export type ServiceStep = (typeof SERVICE_STEPS)[number]
 
 /**
- * For each step, the state of rotate that follows it. The step has succeeded once that state is entered: no failure leads there.
+ * For each step, the state of rotate whose entry proves that the step has succeeded: no failure leads there. For createSecret it is
+ * the next step; states of replicas and of the rehearsal may come between.
  */
 export const STATE_AFTER_STEP: Record<ServiceStep, StateName<'rotate'>> = {
   createSecret: 'SetSecret',

@@ -18,9 +18,9 @@ const RESERVE_MS = 60_000
  * The rotation function of a secret, which Secrets Manager calls for one step after the other:
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
  *
- * The rotation itself is an execution of the state machine. A call returns when the execution has passed the step that the call
- * is for, or throws the error that the execution failed with. The call for createSecret waits for the whole rotation, so that
- * each later call mostly needs one look at the execution. After a failure Secrets Manager calls createSecret again with the same
+ * The rotation itself is an execution of the state machine. The call for createSecret waits for the whole rotation, if its time
+ * suffices. Each later call returns when the execution has passed the step that the call is for, which mostly takes one look at
+ * the execution, or throws the error that the execution failed with. After a failure Secrets Manager calls createSecret again with the same
  * token, which starts a new attempt.
  * @throws InvalidInput a step was called before createSecret; RotationInProgress time ran out, and Secrets Manager calls again
  */
@@ -47,9 +47,9 @@ export const handler = stepHandler(
 )
 
 /**
- * The attempt that a call for createSecret is about: the last one, or a new one if there is none or the last one failed. Mostly
- * it is the first attempt, which is therefore started without looking for others. A call with a RotationToken has to look first,
- * because this function writes the value itself then, and must not do so while an execution runs.
+ * The attempt that a call for createSecret is about: the last one, or a new one if there is none or the last one failed. With a
+ * RotationToken this function writes the value itself. It looks for an attempt first then, because it must not write while an
+ * execution runs. Without one it starts the first attempt without looking.
  */
 async function findOrBeginAttempt(
   { rotation, rotationToken }: ServiceEvent,

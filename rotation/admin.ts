@@ -6,21 +6,21 @@ import type { RdsCalls } from './rds.ts'
  * Reads the admin that the current value names in `masterarn`, and checks that the admin is for the same database. Without that
  * check, everybody who may write the secret could have the password of any user set (a confused deputy). RDS is asked only if the
  * two values name different servers, as with two endpoints of an Aurora cluster, or a read replica and its source.
- * @param replaced names of users that the admin may not be, as the rotation closes them
+ * @param rotatedUsers names of the users that rotate, which the admin may not be: one of them gets closed
  * @throws HostMismatch, InvalidCredential, or what reading the value or calling RDS throws
  */
 export async function readAdminOf(
   reader: AdminReader,
   current: Credential,
-  replaced: string[] = [],
+  rotatedUsers: string[] = [],
 ): Promise<Credential> {
   if (!current.masterarn) throw new InvalidCredential('masterarn', "should be the ARN of the admin's secret")
   const admin = await reader.readAdmin(current.masterarn)
   await requireSameDatabase(reader, admin, current)
-  if (replaced.includes(admin.username))
+  if (rotatedUsers.includes(admin.username))
     throw new InvalidCredential(
       'masterarn',
-      `should name the secret of an admin who is another user than ${replaced.map(user => JSON.stringify(user)).join(' and ')}: whoever is replaced is closed`,
+      `should name the secret of an admin who is another user than ${rotatedUsers.map(user => JSON.stringify(user)).join(' and ')}: whoever is replaced is closed`,
     )
   return admin
 }

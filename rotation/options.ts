@@ -36,7 +36,7 @@ export type RollbackOptions = ValueFormat & {
 export type Options = RollbackOptions & {
   /** The grace time: seconds until what was replaced is closed. `never` leaves it open. */
   grace: number | 'never'
-  /** What becomes of a temporary clone after the grace time: dropped, or locked and kept for the next rotation. Unset: dropped. */
+  /** What becomes of a temporary clone after the grace time: dropped, or closed and kept for the next rotation. Unset: dropped. */
   clone?: 'drop' | 'keep' | undefined
   /** A statement that the new credential must be able to run. */
   testQuery?: string | undefined

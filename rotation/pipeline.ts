@@ -14,7 +14,7 @@ export type StorePipeline = {
   store: Store
   /** Reads the parameter that the tag `keyturn:connection` names: AWS's JSON without the password. */
   readConnection(name: string): Promise<string>
-  /** Whether the rotation with this token is at work: its execution runs and has not announced how it ended. */
+  /** Whether the rotation with this token is at work: its execution runs and has not announced its success. */
   isRotating(token: string): Promise<boolean>
   /** Whether the execution with this token runs at all. Unlike `isRotating`, this is also true during the grace time. */
   isExecutionRunning(token: string): Promise<boolean>
@@ -118,13 +118,13 @@ export async function readOtherTokens(store: Store, id: string, ...known: Versio
     .slice(0, MAX_OTHER_VERSIONS_COUNT)
 }
 
-/** The values of a change as a strategy gets them. `replaced` are the names of users that the admin may not be. */
+/** The values of a change as a strategy gets them. `rotatedUsers` are the names of the users that rotate, which the admin may not be. */
 export function makeChange(
   pipeline: Pipeline,
   id: string,
   current: Version,
   pending: Version,
-  replaced: string[] = [],
+  rotatedUsers: string[] = [],
 ): Change {
   const { store, isRotating } = pipeline
   async function* storedValues(): AsyncIterable<StoredValue> {
@@ -144,7 +144,7 @@ export function makeChange(
     pending: pending.credential,
     readPrevious: async () => (await readIfParsable(store, id, { stage: 'previous' }))?.credential,
     storedValues,
-    readAdmin: () => readAdminOf(pipeline, current.credential, replaced),
+    readAdmin: () => readAdminOf(pipeline, current.credential, rotatedUsers),
     rds: pipeline.rds,
   }
 }

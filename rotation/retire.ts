@@ -14,9 +14,9 @@ import { homeIn } from './tags.ts'
  * How a retirement ended:
  *
  * - `retired`: what this rotation replaced is closed.
- * - `superseded`: this rotation leaves nothing closed. A newer rotation closes what was replaced, or the rotations of another Region
- *   do, where the secret is at home now. Or another version became current while this rotation closed: what was replaced is then
- *   opened again, but only if that version uses it (`reusedBy`).
+ * - `superseded`: closing is not up to this rotation any more. A newer rotation closes what was replaced, or the rotations of
+ *   another Region do, where the secret is at home now. Or a newer version was stored while this rotation closed (`reusedBy`): if
+ *   that version is for the user or password which was closed, it was opened again.
  * - `halfway`: the application is on a temporary clone. Nothing is closed before the rotation that moves it back.
  * - `kept`: the clone is closed but not dropped as it should be, and `reason` says why. The next rotation uses or drops it.
  */
@@ -91,9 +91,9 @@ function keptReason(error: unknown, token: string): string {
 }
 
 /**
- * The current version, if this rotation still has to close what it replaced; else undefined, as a later rotation does. Current
- * may be a later version than the rotation's: somebody edited the value, or a rotation with another strategy, which closes
- * nothing of this one's, goes on with the same user.
+ * The current version, if this rotation still has to close what it replaced; undefined if a later rotation closes that. Current
+ * may be a later version than this rotation's, and this rotation still has to close: somebody edited the value, or a rotation with
+ * another strategy went on with the same user, and closes only what it replaced itself.
  */
 async function readCurrentIfResponsible(
   { defaults }: Pipeline,
@@ -111,6 +111,6 @@ async function readCurrentIfResponsible(
       ? undefined
       : current
   const previous = await readIfParsable(store, id, { stage: 'previous' })
-  // Previous is for `user`: a newer turn from `user` to `nextUser` has replaced `user` again, and closes it.
+  // If previous is for `user`, two newer rotations went back to `user` and on to `nextUser`. The second of them closes `user`.
   return previous?.credential.username === user ? undefined : current
 }

@@ -128,9 +128,9 @@ async function rollbackFound(
 
 /**
  * Discards the pending version of a rotation that certainly changed no database, without connecting to one. If an earlier execution
- * of the same version may have set the password, nothing is discarded. The outcome is `left` then, in another sense than a
- * strategy's: no other rotation has to be at work. Where the secret was promoted in another
- * Region, the database may belong to that Region now, and that password may be the only one that it accepts.
+ * of the same version may have set the password, nothing is discarded, and the outcome is `left`: where the secret was promoted in
+ * another Region, the database may belong to that Region now, and that password may be the only one that it accepts. No other
+ * rotation is at work then, unlike where a strategy's outcome is `left`.
  */
 export async function discardIfUnchanged(pipeline: Pipeline, { id, token }: RotationId): Promise<RolledBack> {
   if (!(await pipeline.hasChangedNothing(token))) return { token, outcome: 'left' }

@@ -70,7 +70,8 @@ export async function createSecret(
   const warnings = warningsOf(replicas, options)
   if (!isFinished) {
     const next = makeNextValue(current, options, nextUser)
-    // The store keeps the value that an earlier try wrote under this token, so that value is not written again.
+    // An earlier try may have written a value under this token, which is not written again. Or Secrets Manager has put the pending
+    // label on the token before it asked for the rotation, and there is no value yet.
     const written = found.pending === token ? await store.read(id, { token }) : undefined
     const isWritten = written?.credential.equalsExceptPassword(next) ?? false
     refuseReplicasBehind(found, answer, isWritten)

@@ -38,8 +38,14 @@ const TRANSIENT_ERRORS = [
   'Sandbox.Timedout',
   'States.Timeout',
 ]
-/** The names of unforeseen errors, including one that ends the process of a function because nothing catches it. */
-const UNNAMED_ERRORS = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
+/** Errors that no code here throws on purpose, including one that ends the process of a function because nothing catches it. */
+const UNFORESEEN_ERRORS = [
+  'Unexpected',
+  'Error',
+  'TypeError',
+  'RangeError',
+  'Runtime.UnhandledPromiseRejection',
+]
 /**
  * The errors of a function that Lambda cannot start yet, which may last for minutes: the function was inactive for weeks, or no IP
  * address or network interface is free in its VPC.
@@ -67,13 +73,16 @@ const POLL_WHILE_RUNNING = { IntervalSeconds: 5, BackoffRate: 1.5, MaxDelaySecon
 /** All retriers of the state machines, by the names that RETRIERS_BY_STATE uses. */
 const RETRIERS = {
   /** For most states. */
-  passing: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FROM_SECONDS },
+  transient: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FROM_SECONDS },
   /** Fewer tries, for a state that other credentials wait for. */
   soon: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FROM_SECONDS, MaxAttempts: 4 },
   /** For a rollback, which has to go on after an unforeseen error too. */
-  passingOrNameless: { ErrorEquals: [...TRANSIENT_ERRORS, ...UNNAMED_ERRORS], ...BACKOFF_FROM_SECONDS },
+  transientOrUnforeseen: {
+    ErrorEquals: [...TRANSIENT_ERRORS, ...UNFORESEEN_ERRORS],
+    ...BACKOFF_FROM_SECONDS,
+  },
   /** A few tries after an unforeseen error, for a state that changes nothing or can be repeated. */
-  nameless: { ErrorEquals: UNNAMED_ERRORS, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 },
+  unforeseen: { ErrorEquals: UNFORESEEN_ERRORS, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 },
   /** For functions that Lambda may have to make ready first. */
   unready: { ErrorEquals: NOT_READY_ERRORS, ...RETRY_FOR_20_MINUTES },
   /** Two quick tries after an error of Lambda itself, for a state that is optional, or that must not be repeated after a login. */
@@ -105,7 +114,7 @@ const RETRIERS = {
   },
   /** For lagging replicas during seven days, which may include an outage of this Region. A deleted secret ends the wait. */
   behindForDays: {
-    ErrorEquals: ['ReplicasBehind', 'NotPermitted', 'StoreFailed', ...TRANSIENT_ERRORS, ...UNNAMED_ERRORS],
+    ErrorEquals: ['ReplicasBehind', 'NotPermitted', 'StoreFailed', ...TRANSIENT_ERRORS, ...UNFORESEEN_ERRORS],
     IntervalSeconds: 60,
     BackoffRate: 2,
     MaxDelaySeconds: 900,
@@ -130,11 +139,11 @@ const RETRIERS = {
 } satisfies Record<string, Retrier>
 type RetrierNames = (keyof typeof RETRIERS)[]
 
-const STEP_RETRIERS: RetrierNames = ['passing', 'busy']
+const STEP_RETRIERS: RetrierNames = ['transient', 'busy']
 const STEP_WITH_ADMIN_RETRIERS: RetrierNames = [...STEP_RETRIERS, 'admin']
-const TEST_STEP_RETRIERS: RetrierNames = [...STEP_RETRIERS, 'nameless']
-const ROLLBACK_RETRIERS: RetrierNames = ['passingOrNameless', 'busy', 'admin']
-const FLEET_RETRIERS: RetrierNames = ['passing', 'unready']
+const TEST_STEP_RETRIERS: RetrierNames = [...STEP_RETRIERS, 'unforeseen']
+const ROLLBACK_RETRIERS: RetrierNames = ['transientOrUnforeseen', 'busy', 'admin']
+const FLEET_RETRIERS: RetrierNames = ['transient', 'unready']
 
 /**
  * The retriers of each Task state. Step Functions uses the first one that names the error, so the order matters. A state machine's
@@ -201,7 +210,7 @@ const RETRIERS_BY_STATE: { [Machine in MachineName]: Record<TaskName<Machine>, R
     AnnounceFailures: ['service'],
   },
   'set-admin': {
-    SetAdmin: [...FLEET_RETRIERS, 'nameless'],
+    SetAdmin: [...FLEET_RETRIERS, 'unforeseen'],
     AnnounceAdminSet: ['service'],
   },
 }

@@ -24,6 +24,7 @@ ${countsTable(all)}
 - The function's own calls of Step Functions have a column. It looks at the execution's history at least once a step, and that
   is what is counted. Each further look is one more; how many there are depends on how long the execution takes, and is in
   TIMES.md. One user's execution makes one call of Step Functions itself, in its rehearsal; all others are of Secrets Manager.
+  (With AWS's Step Functions it makes two: the one that is asked here does not know the execution.)
 - With two users of MySQL or MariaDB, the turn to the second user takes one call and one login more. The retirement comes
   afterwards, as above.
 `

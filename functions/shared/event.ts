@@ -104,7 +104,7 @@ const rollback = v.object({
   host: v.exactOptional(v.string()),
   user: v.exactOptional(v.string()),
   replaces: v.exactOptional(nonEmptyText),
-  // The error of createSecret. A value of another type is dropped, so that the rollback goes on.
+  // The error of the step that failed. A value of another type is dropped, so that the rollback goes on.
   failure: v.fallback(v.optional(v.object({ Error: v.string() })), undefined),
 })
 

@@ -29,7 +29,10 @@ export type ServiceEvent = {
   step: ServiceStep
   /** The input of the execution that does the rotation. */
   rotation: { store: StoreName; id: string; token: string }
-  /** The token that a function of another account needs to write the secret's value; mostly missing. */
+  /**
+   * Secrets Manager's proof that a value is written for its own rotation. By its documentation the service sends one with every
+   * call; the write itself needs it only as an assumed role, or from another account.
+   */
   rotationToken: string | undefined
 }
 

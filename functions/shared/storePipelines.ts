@@ -39,7 +39,7 @@ export class StorePipelines {
     return this.#pipelineOver(await this.#stores[name]())
   }
 
-  /** The pipeline for a rotation that Secrets Manager asked for: it writes values with the service's `rotationToken`. */
+  /** The pipeline for a call of Secrets Manager that brought a `rotationToken`: it writes values with that token. */
   withRotationToken(rotationToken: string): StorePipeline {
     return this.#pipelineOver(this.secretsManager.withRotationToken(rotationToken))
   }
@@ -56,8 +56,8 @@ export class StorePipelines {
         return !progress?.hasEnded && !progress?.enteredStates.has('AnnounceSuccess')
       },
       isExecutionRunning: async token => (await executions.findLatestAttempt(token))?.status === 'RUNNING',
-      hasChangedNothing: token => executions.leftDatabaseUntouched(token),
-      wasSet: token => executions.hasSetSecret(token),
+      hasChangedNothing: token => executions.hasChangedNothing(token),
+      wasSet: token => executions.wasSet(token),
       defaults: this.environment.defaults,
     }
   }

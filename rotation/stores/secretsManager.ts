@@ -41,7 +41,7 @@ export class SecretsManager implements Store {
     return new SecretsManager(this.#client, this.#rotationToken, parse)
   }
 
-  /** The same store, for a rotation that Secrets Manager itself has started. */
+  /** The same store, which writes values with the token that Secrets Manager sent to its rotation function. */
   withRotationToken(rotationToken: string): SecretsManager {
     return new SecretsManager(this.#client, rotationToken, this.#parse)
   }
@@ -56,7 +56,7 @@ export class SecretsManager implements Store {
     const [current, pending, previous] = [holder('current'), holder('pending'), holder('previous')]
     const tags = tagsIn(secret.Tags)
     const replicas = replicasIn(secret.ReplicationStatus, tags)
-    // After a rotation AWSPENDING may stay on the version that has become current. That version does not count as pending.
+    // A rotation that went well leaves AWSPENDING on the version that has become current. That version does not count as pending.
     return {
       current,
       pending: pending === current ? undefined : pending,

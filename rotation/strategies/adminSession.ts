@@ -75,13 +75,13 @@ async function loginAsAdmin(
 async function tryAdmin(
   engine: Engine,
   value: Credential,
-  { account, dbname }: ProvenUser,
+  { accountQualifier, dbname }: ProvenUser,
 ): Promise<ActingSession | undefined> {
   const admin = value.with({ dbname })
   const loginKey = loginKeyOf(admin)
   if ((refusedAdmins.get(loginKey) ?? 0) > Date.now() - REFUSAL_REMEMBERED_MS) return undefined
   try {
-    return toActingSession(await engine.login(admin, account), admin)
+    return toActingSession(await engine.login(admin, accountQualifier), admin)
   } catch (error) {
     if (!(error instanceof LoginRefused)) throw error
     refusedAdmins.set(loginKey, Date.now())
@@ -129,8 +129,8 @@ export async function openAdminSession(
   return admin
 }
 
-/** A user who has logged in: the part of its account beside the name (see Session.accountQualifier), and its database. */
-type ProvenUser = { account: string | undefined; dbname: string | undefined }
+/** A user who has logged in: its Session.accountQualifier, in MySQL the host of `user@host`, and its database. */
+type ProvenUser = { accountQualifier: string | undefined; dbname: string | undefined }
 
 async function proveUser(engine: Engine, proof: Credential): Promise<ProvenUser | undefined> {
   await using session = await tryLogin(engine, proof)
@@ -138,6 +138,6 @@ async function proveUser(engine: Engine, proof: Credential): Promise<ProvenUser 
 }
 
 const provenUserOf = (session: Session, user: Credential): ProvenUser => ({
-  account: session.accountQualifier,
+  accountQualifier: session.accountQualifier,
   dbname: user.dbname ?? engineTraits[user.engine].defaultDatabase,
 })

@@ -77,8 +77,8 @@ export class AlternatingUsers implements Strategy {
           await session.closeUser(pending.username, this.pairOf(pending.username))
         } catch (error) {
           if (!(error instanceof NotAClone)) throw error
-          // The user is no clone of Keyturn's, so Keyturn did not set its password. If it logs in with any password, then that is
-          // why pending logs in, and nothing has to be closed.
+          // The user is no clone of Keyturn's, so Keyturn did not set its password. If the server lets it in with any password,
+          // pending is no password that stayed open. If not, somebody else gave the user this password: it stays open.
           return await logsIn(engine, pending.with({ password: generateUnknownPassword() })).catch(
             trueIfPasswordNotChecked,
           )

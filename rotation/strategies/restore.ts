@@ -117,7 +117,7 @@ type UndoBesideCurrent = {
    * is closed for it.
    */
   user: string
-  /** Makes the pending password not log in any more. @returns false if no login could prove the user */
+  /** Makes the pending password not log in any more. @returns false if Keyturn did not set it, so that it stays open */
   close(): Promise<boolean>
   /** Sets current's password back in the strategy's own way. Left out, the user sets it by its own login. */
   restore?: Restore

@@ -43,8 +43,8 @@ export type FailedChange = Change & {
 /** What a strategy closes after the grace time: the user or the password that `current` replaced. */
 export type Retirement = Pick<Change, 'current' | 'readAdmin'> & {
   /**
-   * The value of another rotation that began to use the same user or password while it was being closed; undefined if none did.
-   * A strategy asks this after it has closed them, and opens them again for that value.
+   * The value of a newer version, whichever user it has, if one was stored while the user or password was being closed; else
+   * undefined. A strategy asks this after it has closed them. If that value uses them, it opens them again.
    */
   reusedBy(): Promise<Credential | undefined>
   /** Whether the user that was replaced, a clone, is dropped after it has been closed. */
@@ -56,8 +56,8 @@ export type Retirement = Pick<Change, 'current' | 'readAdmin'> & {
  *
  * - `intact`: current logs in, and its password had not been changed. The other user may have got its previous password back.
  * - `restored`: current's password was set back.
- * - `left`: another rotation is at work. It finishes or rolls back by itself, so this rollback changed nothing. Two other things
- *   have the same name: the list in Applied, and what discardIfUnchanged in rollback.ts returns.
+ * - `left`: another rotation is at work. It finishes or rolls back by itself, so this rollback changed nothing. docs/glossary.md
+ *   says what else is called `left`.
  * - `open`: current logs in, but the discarded pending password could not be closed and still logs in as well.
  */
 export type Outcome = 'intact' | 'restored' | 'left' | 'open'

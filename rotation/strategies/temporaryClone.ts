@@ -9,7 +9,7 @@ import type { ChangePreview } from './strategy.ts'
 export class TemporaryClone extends AlternatingUsers {
   override readonly name = 'temporary-clone'
 
-  /** As with alternating users. A clone that could not be dropped does not stop a rotation, as it would be locked and kept. */
+  /** As with alternating users. A clone that could not be dropped does not stop a rotation, as it would be closed and kept. */
   override async wouldApply(beforehand: ChangePreview): Promise<string[]> {
     const left = await super.wouldApply(beforehand)
     if (!beforehand.drop) return left

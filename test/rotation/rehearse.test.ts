@@ -219,7 +219,7 @@ describe('a rehearsal', () => {
     for (const rehearse of Object.values(rehearsals))
       await expect(rehearse(elsewhere, rotation)).rejects.toMatchObject(unreachable('Secrets Manager'))
     const executions = new Executions('arn:aws:states:eu-west-1:123456789012:execution:rotate', away)
-    const untouched = () => executions.leftDatabaseUntouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
+    const untouched = () => executions.hasChangedNothing('8f14e45f-ceea-467f-a0e6-0123456789ab')
     await expect(
       rehearseRollback({ ...pipeline, hasChangedNothing: untouched }, rotation),
     ).rejects.toMatchObject(unreachable('Step Functions'))
@@ -242,7 +242,7 @@ describe('a rehearsal', () => {
         maxAttempts: 1,
         requestHandler: { handle: async () => ({ response: { statusCode, headers: {}, body } }) } as never,
       })
-      const untouched = () => executions.leftDatabaseUntouched('8f14e45f-ceea-467f-a0e6-0123456789ab')
+      const untouched = () => executions.hasChangedNothing('8f14e45f-ceea-467f-a0e6-0123456789ab')
       await expect(untouched()).rejects.toMatchObject({
         name: 'Throttled',
         message: expect.stringMatching(says),

@@ -50,8 +50,8 @@ const slow = [
   'Lambda.SubnetIPAddressLimitReachedException',
 ]
 /** The names of unknown errors, also of one that is thrown outside a promise and ends the process. */
-const nameless = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
-const every = [...new Set([...ours, ...lambdas, ...slow, ...nameless, 'SyntaxError', 'States.TaskFailed'])]
+const unforeseen = ['Unexpected', 'Error', 'TypeError', 'RangeError', 'Runtime.UnhandledPromiseRejection']
+const every = [...new Set([...ours, ...lambdas, ...slow, ...unforeseen, 'SyntaxError', 'States.TaskFailed'])]
 const TRIES = 10
 
 /** The states that roll back, and those in which an admin may be at work. */
@@ -61,7 +61,7 @@ const administering = [...rollingBack, 'SetSecret', 'RetireSecret', 'MayMoveBack
 function triesOf(state: string, error: string): number {
   if (slow.includes(error)) return 241
   if (retried.includes(error)) return TRIES
-  if (nameless.includes(error)) return rollingBack.includes(state) ? TRIES : state === 'TestSecret' ? 4 : 1
+  if (unforeseen.includes(error)) return rollingBack.includes(state) ? TRIES : state === 'TestSecret' ? 4 : 1
   return error === 'AdminRefused' && administering.includes(state) ? 13 : 1
 }
 
@@ -498,7 +498,7 @@ describe('the definition', () => {
     expect(functions.length).toBe(15)
     for (const [state, { Retry, TimeoutSeconds }] of functions) {
       if (['AwaitPendingReplicas', 'AwaitReplicasLonger'].includes(state)) continue
-      const errors = rollingBack.includes(state) ? [...retried, ...nameless] : retried
+      const errors = rollingBack.includes(state) ? [...retried, ...unforeseen] : retried
       expect((Retry as Retrier[]).slice(0, 2)).toMatchObject([
         { ErrorEquals: errors, JitterStrategy: 'FULL', MaxAttempts: TRIES - 1 },
         { ErrorEquals: slow, IntervalSeconds: 5, BackoffRate: 1, MaxAttempts: 240 },
@@ -525,7 +525,7 @@ describe('the definition', () => {
 
   test('a test that fails without a name is tried three times more within ten seconds: the application may be waiting', () => {
     const [, , retrier] = retriersOf('TestSecret')
-    expect(retrier).toEqual({ ErrorEquals: nameless, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 })
+    expect(retrier).toEqual({ ErrorEquals: unforeseen, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 })
     const { IntervalSeconds = 0, BackoffRate = 0 } = retrier ?? {}
     expect([0, 1, 2].reduce((sum, i) => sum + IntervalSeconds * BackoffRate ** i, 0)).toBeLessThan(10)
   })
