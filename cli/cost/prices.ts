@@ -23,7 +23,7 @@ import { sanitize } from '../output.ts'
 
 /**
  * The Region whose endpoint of the Price List API is asked. Only some Regions have one, and each has the prices of all Regions.
- * @see https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-the-aws-price-list-query-api.html
+ * @see https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html#price-list-query-api-endpoints
  */
 const PRICE_LIST_REGION = 'us-east-1'
 /** Pages of a hundred products that are read for one query at most. */

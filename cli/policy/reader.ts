@@ -86,7 +86,7 @@ function notesFor(found: FoundCredential, role: Role, { replicas }: ReadOptions)
 /**
  * The statement to read the copies. AWS's caching clients call DescribeSecret before they read a secret; clients of Parameter
  * Store read one name or several.
- * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets.html
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/retrieving-secrets_cache-python.html
  */
 const readStatement = ({ store }: FoundCredential, copies: EncryptedCopy[]): Statement => ({
   Sid: 'Read',

@@ -3,7 +3,7 @@ import type { StateName } from '../states.ts'
 
 /**
  * An event that is older than this must be in CloudTrail, which has most events after about five minutes and all after fifteen:
- * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html
+ * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html
  */
 const CLOUDTRAIL_DELAY_MS = 30 * 60_000
 

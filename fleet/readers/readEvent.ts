@@ -3,7 +3,7 @@ import * as v from 'valibot'
 /**
  * The names of CloudTrail's events for reads of a secret or a parameter. BatchGetSecretValue is none of them, as it also writes a
  * GetSecretValue for each secret that it reads:
- * https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_BatchGetSecretValue.html
  */
 export const READ_EVENT_NAMES = [
   'GetSecretValue',

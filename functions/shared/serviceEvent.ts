@@ -7,7 +7,7 @@ import { nonEmptyText } from './nonEmptyText.ts'
 
 /**
  * The event of a rotation function:
- * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda.html
  */
 const serviceCall = v.object({
   Step: v.picklist(SERVICE_STEPS),

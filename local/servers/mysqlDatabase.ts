@@ -85,7 +85,8 @@ export async function makeApp(
     `create database ${database}`,
     `create user ${admin.user} ${identifiedClause(server, admin.password)}`,
     `grant create user, process, reload on *.* to ${admin.user} with grant option`,
-    // MariaDB needs UPDATE on the database `mysql` for SET DEFAULT ROLE ... FOR: https://mariadb.com/kb/en/set-default-role/
+    // MariaDB needs UPDATE on the database `mysql` for SET DEFAULT ROLE ... FOR:
+    // https://mariadb.com/docs/server/reference/sql-statements/account-management-sql-statements/set-default-role
     `grant select, update on mysql.* to ${admin.user}`,
     `grant all on ${database}.* to ${admin.user} with grant option`,
     `create user ${account} ${identifiedClause(server, password)}`,

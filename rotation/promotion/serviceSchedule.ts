@@ -15,7 +15,7 @@ const keptScheduleSchema = v.object({
  * The value of the tag that stores Secrets Manager's own schedule of a secret. Replicas get the tags of their primary, but not its
  * schedule. The text is in base64url, as tags allow neither `*` nor brackets, which schedule expressions have.
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets.html,
- * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_TagResource.html
+ * https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
  * @returns undefined if there is no schedule, or it is too long for a tag
  */
 export function scheduleTagValue({

@@ -4,7 +4,7 @@ import { packAlarms, reasonOf, severityCounts, type WebhookService } from './ser
 
 /**
  * The most characters of a block, blocks of a message and characters of a message. Slack allows 3,000 characters
- * (https://api.slack.com/reference/block-kit/blocks#section), 50 blocks and 40,000 characters
+ * (https://docs.slack.dev/reference/block-kit/blocks/section-block/), 50 blocks and 40,000 characters
  * (https://github.com/slackapi/bolt-js/issues/2509); the rest is for the markup around the text.
  */
 const LIMITS = { blockLength: 2_900, blockCount: 48, messageLength: 36_000 }
@@ -62,7 +62,7 @@ function message(text: string, lines: string[]): object {
 
 /**
  * Escapes the three characters that Slack's mrkdwn reads as markup, so that no text becomes a link or mentions a channel:
- * https://api.slack.com/reference/surfaces/formatting#escaping
+ * https://docs.slack.dev/messaging/formatting-message-text/#escaping
  */
 function escapeText(text: string, most = LIMITS.blockLength): string {
   const safe = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

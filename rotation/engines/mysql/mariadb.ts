@@ -13,8 +13,8 @@ const passwordHashers: Flavour['passwordHashers'] = {
 }
 
 /**
- * The default of max_password_errors, and its maximum, which is no limit
- * (https://mariadb.com/docs/server/ref/mdb/system-variables/max_password_errors).
+ * The default of max_password_errors, and its maximum, which is no limit:
+ * https://mariadb.com/docs/server/ha-and-performance/optimization-and-tuning/system-variables/server-system-variables
  */
 const UNLIMITED_PASSWORD_ERRORS_COUNT = 4_294_967_295
 

@@ -62,7 +62,7 @@ export class RedshiftSession extends PostgresFamilySession {
 
   /**
    * Runs statements and rolls them back. Redshift can roll back every statement except TRUNCATE and VACUUM
-   * (https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html). It has no lock_timeout, so each statement may take
+   * (https://docs.aws.amazon.com/redshift/latest/dg/c_Concurrent_writes.html). It has no lock_timeout, so each statement may take
    * five seconds. None of the statements may set the password of an existing user: this was never run on a Redshift, where such
    * a password might stay.
    */
