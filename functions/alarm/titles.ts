@@ -33,9 +33,11 @@ const outcomePhrases: Partial<Record<Headline, (name: string) => string>> = {
   unknown: () => 'an event that cannot be read',
 }
 
+const MAX_SUBJECT_LENGTH = 99
+
 /**
- * The title of an alarm, and its subject: the title in at most 100 characters of printable ASCII, which every subject of SNS may
- * have (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html). A long name keeps its end in the subject, because the ends
+ * The title of an alarm, and its subject: the title in less than 100 characters of printable ASCII, as SNS asks of every subject
+ * (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html). A long name keeps its end in the subject, because the ends
  * of names differ more often than their beginnings.
  */
 export function titleAndSubjectOf(
@@ -54,8 +56,8 @@ export function titleAndSubjectOf(
   const title = `${start}${whatFailed ? oneLineOf(whatFailed) : phrase(kind + name)}`
   const lengthWithoutName = title.length - name.length
   const fitted =
-    whatFailed || title.length <= 100
+    whatFailed || title.length <= MAX_SUBJECT_LENGTH
       ? title
-      : `${start}${phrase(kind + keepEnd(name, 100 - lengthWithoutName))}`
-  return { title, subject: fitted.replaceAll(/[^ -~]/g, '?').slice(0, 100) }
+      : `${start}${phrase(kind + keepEnd(name, MAX_SUBJECT_LENGTH - lengthWithoutName))}`
+  return { title, subject: fitted.replaceAll(/[^ -~]/g, '?').slice(0, MAX_SUBJECT_LENGTH) }
 }

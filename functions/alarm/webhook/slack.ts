@@ -3,11 +3,12 @@ import { type Alarm, linesOf } from '../alarm.ts'
 import { packAlarms, reasonOf, severityCounts, type WebhookService } from './service.ts'
 
 /**
- * The most characters of a block, blocks of a message and characters of a message. Slack allows 3,000 characters
- * (https://docs.slack.dev/reference/block-kit/blocks/section-block/), 50 blocks and 40,000 characters
- * (https://github.com/slackapi/bolt-js/issues/2509); the rest is for the markup around the text.
+ * The most characters of a block, blocks of a message and characters of a message. Slack allows 3,000 characters a block
+ * (https://docs.slack.dev/reference/block-kit/blocks/section-block/) and 50 blocks. It documents 40,000 characters a message, and
+ * was seen to refuse blocks of more than about 13,200 in all (https://github.com/slackapi/bolt-js/issues/2509). The rest is for
+ * the markup around the text.
  */
-const LIMITS = { blockLength: 2_900, blockCount: 48, messageLength: 36_000 }
+const LIMITS = { blockLength: 2_900, blockCount: 48, messageLength: 12_000 }
 
 /** Slack's incoming webhooks, which accept text in blocks. */
 export const slack: WebhookService = {

@@ -95,7 +95,7 @@ test('whatever is in an event, its message is readable, and each service accepts
       if (!alarm) throw new Error('nobody would be told')
       // SNS accepts subjects of at most 100 printable characters, of which the first is no space.
       expect(alarm.subject).toMatch(/^(CRITICAL|ERROR)[ -~]+$/)
-      expect(alarm.subject.length).toBeLessThanOrEqual(100)
+      expect(alarm.subject.length).toBeLessThanOrEqual(99)
       expect(mailTextOf(alarm)).toMatch(/^[^\n]+\n\n/)
       expect(Buffer.byteLength(mailTextOf(alarm))).toBeLessThan(256 * 1024)
       expect(alarm.runbook).toMatch(/^docs\/runbook\.md#[a-z-]+$/)

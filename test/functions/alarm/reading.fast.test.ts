@@ -135,7 +135,7 @@ describe('names', () => {
     expect(a?.dedup_key).not.toBe(b?.dedup_key)
     expect(a?.dedup_key?.length).toBeLessThanOrEqual(255)
     expect(one.subject).toMatch(/^ERROR TestFailed: rotation of secret \.\.\.x+\/one failed$/)
-    expect(two.subject).toHaveLength(100)
+    expect(two.subject).toHaveLength(99)
   })
 })
 
@@ -179,7 +179,7 @@ describe('whatever comes', () => {
     }
     const alarm = read({ ...rotationFailedEvent, detail })
     expect(alarm.subject).toMatch(/^ERROR Lambda.Unknown: rotation of credential \.\.\.y+ failed$/)
-    expect(alarm.subject).toHaveLength(100)
+    expect(alarm.subject).toHaveLength(99)
     expect(alarm.title).toContain('schlüssel yyy')
     expect(new Map(alarm.facts).get('Cause')).toBe(`tür ${'x'.repeat(293)}...`)
     expect(alarm.runbook).toBe('docs/runbook.md#execution-failed')
