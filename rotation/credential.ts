@@ -236,9 +236,8 @@ export class Credential {
 
   /** True when both log in as the same user of the same server. Other fields may differ, as somebody may have edited one value. */
   hasSameLogin(other: Credential): boolean {
-    // In MongoDB alone a user belongs to one database. https://www.mongodb.com/docs/manual/core/security-users/
-    const userDatabase = ({ engine, dbname }: Credential) =>
-      engine === 'mongo' && (dbname ?? engineTraits.mongo.defaultDatabase)
+    const { userBelongsToDatabase, defaultDatabase } = engineTraits[this.engine]
+    const userDatabase = ({ dbname = defaultDatabase }: Credential) => userBelongsToDatabase && dbname
     return (
       this.engine === other.engine &&
       this.address === other.address &&

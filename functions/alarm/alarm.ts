@@ -17,7 +17,7 @@ export type Alarm = {
   key: string
   /** Keys under which events with less detail may report the same failure. */
   otherKeys: string[]
-  /** Names the incident, for services such as PagerDuty that keep incidents. */
+  /** The incident without its severity, for services such as PagerDuty that keep incidents: `incidentOf` makes its key. */
   incident: string
   /** The credential as `STORE NAME`, if a later successful rotation of it ends the failure. */
   credential?: string
@@ -26,7 +26,7 @@ export type Alarm = {
   severity: Severity
   /** What the alarm is about, in full length. */
   title: string
-  /** The title in at most 100 characters of printable ASCII, the subject of the mail that SNS sends. */
+  /** The title in less than 100 characters of printable ASCII, the subject of the mail that SNS sends. */
   subject: string
   /** What happened, in a sentence. */
   headline: string

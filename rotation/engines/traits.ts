@@ -23,12 +23,17 @@ type EngineTraits = {
   fieldRules?: { host?: FieldRule; dbname?: FieldRule; username?: FieldRule }
   /** The longest user name, and the unit that the server counts in: bytes of UTF-8 or characters. */
   userName: { maxLength: number; unit: 'bytes' | 'characters' }
-  /** The longest password in bytes, if it is shorter than the longest that the password settings allow. */
+  /**
+   * The longest password in bytes. A deployment with a longer PASSWORD_LENGTH (32 if it is not set) is refused a rotation. Left
+   * out: any PASSWORD_LENGTH, which is at most 1024, is short enough.
+   */
   maxPasswordBytes?: number
   /** The port of a value without `port`. */
   defaultPort: number
   /** The database of a value without `dbname`; an empty text is no database. */
   defaultDatabase: string
+  /** Set if a user belongs to one database: the same name in another database is another user. */
+  userBelongsToDatabase?: true
   /** Set if its servers can lock an account after several refused logins in a row. */
   locksAccounts?: true
   /** The strategies that the engine allows, each with who changes the database; docs/strategies.md has them as a table. */
@@ -101,6 +106,8 @@ export const engineTraits: Record<EngineName, EngineTraits> = {
     userName: { maxLength: 63, unit: 'bytes' },
     defaultPort: 27017,
     defaultDatabase: 'admin',
+    // https://www.mongodb.com/docs/manual/core/security-users/
+    userBelongsToDatabase: true,
     actorByStrategy: BASIC_STRATEGIES,
   },
   redis: {

@@ -91,11 +91,20 @@ async function tryAdmin(
 
 /**
  * A hash that is the same for all logins which the server counts as tries of one account and password. The name of the database
- * is in it for MongoDB alone, where a user belongs to a database. Elsewhere it would only let who may write the user's value get
+ * is in it only where a user belongs to a database. Elsewhere it would only let who may write the user's value get
  * around the limit, with another database each time.
  */
 const loginKeyOf = ({ engine, address, username, password, dbname }: Credential): string =>
-  hash('sha256', JSON.stringify([engine, address, username, password, engine === 'mongo' && dbname]))
+  hash(
+    'sha256',
+    JSON.stringify([
+      engine,
+      address,
+      username,
+      password,
+      engineTraits[engine].userBelongsToDatabase && dbname,
+    ]),
+  )
 
 const adminRefusedError = (admin: Credential) =>
   new AdminRefused(`${admin}: the admin was refused, and its secret has no other value yet`)

@@ -72,7 +72,7 @@ export const admins = ['one', 'two'].map(
 )
 export const hosts = '{"db.old.example.com": "db.new.example.com"}'
 export const certificate = rootCertificates[0] ?? ''
-/** Values for every parameter that has no default, and for some others. */
+/** Values for the parameters that change the template, other than their defaults: a new one belongs here too. */
 export const parameters = {
   region: 'eu-west-1',
   subnetIds: 'subnet-0123456789abcdef0,subnet-0123456789abcdef1',
@@ -104,7 +104,7 @@ export const parameters = {
 }
 
 /**
- * Packages the stack with the defaults (`plain`) and with every parameter set (`full`). The packages, and the empty folder
+ * Packages the stack with the defaults (`plain`) and with all values of `parameters` (`full`). The packages, and the empty folder
  * `scratch`, are deleted after the tests of the calling file.
  */
 export async function packageBoth() {

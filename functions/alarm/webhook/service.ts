@@ -5,13 +5,16 @@ export type WebhookMessage = { body: object; alarms: Alarm[] }
 
 /**
  * A service that accepts alarms as JSON in a POST request to the webhook's URL without its fragment. No service has a header of
- * its own: one that needs a header or a second path changes `postOne` in webhook.ts, which lists all services.
+ * its own. One that needs a header or a second path has it in WebhookMessage, and `postWebhook` and `postOne` in webhook.ts send it.
  */
 export type WebhookService = {
   name: string
   /** Matches the hosts of the service's webhook URLs. */
   hostPattern: RegExp
-  /** Makes as few messages as the service's limits allow, with the critical alarms first. Each alarm is in one of them at least. */
+  /**
+   * Makes as few messages as the service's limits allow, with the alarms in their order: postWebhook has put critical ones first.
+   * Each alarm is in one of them at least.
+   */
   messages(alarms: Alarm[], url: URL): WebhookMessage[]
 }
 
