@@ -13,7 +13,7 @@ const CONTRACTS: Record<(typeof ENGINE_NAMES)[number], string> = {
   redis: 'redis/redis',
 }
 
-test.each(ENGINE_NAMES)('%s keeps the contract of engines', engine => {
+test.each(ENGINE_NAMES)('%s has a file that runs the contract of engines', engine => {
   const text = readFileSync(join(import.meta.dirname, `${CONTRACTS[engine]}.test.ts`), 'utf8')
   expect(text).toContain('engineContract(')
 })

@@ -6,7 +6,7 @@ import {
 } from '../../../rotation/engines/noSuchUser.ts'
 import { LoginRefused, NotPermitted, Unreachable } from '../../../rotation/errors.ts'
 
-test('only a user that is absent is none, and only a login that was refused', () => {
+test('undefinedIfNoSuchUser and undefinedIfLoginRefused swallow only the error in their names', () => {
   expect(undefinedIfNoSuchUser(new NoSuchUser('there is none'))).toBeUndefined()
   expect(undefinedIfLoginRefused(new LoginRefused('refused'))).toBeUndefined()
   for (const other of [new NotPermitted('no'), new Unreachable('no answer')]) {

@@ -15,7 +15,7 @@ const million = {
     select repeat('x', 300) from t a, t b`,
 }
 
-/** How many bytes more than in the beginning this process has at most while something runs. */
+/** @returns by how many bytes at most this process's memory grows while something runs */
 async function most(run: () => Promise<unknown>): Promise<number> {
   const used = () => {
     const { heapUsed, external } = process.memoryUsage()
@@ -57,7 +57,7 @@ const servers = [
 ]
 
 describe.each(servers)('a test query on $name', ({ subject, rows, sql }) => {
-  /** A table that the application may do anything with. */
+  /** Makes an app with a table that the app owns. */
   async function made() {
     const app = await subject.makeApp({})
     const isMysql = app.current.engine === 'mysql' || app.current.engine === 'mariadb'
@@ -72,7 +72,7 @@ describe.each(servers)('a test query on $name', ({ subject, rows, sql }) => {
     await session.runTestQuery(query)
   }
 
-  test('has a million rows, of which nothing is kept', async () => {
+  test('may return a million rows, which are not kept in memory', async () => {
     const app = await made()
     const bytes = await most(() => running(subject.engine(), app, rows))
     expect(bytes).toBeLessThan(128 * 2 ** 20)
@@ -99,7 +99,7 @@ describe.each(servers)('a test query on $name', ({ subject, rows, sql }) => {
     await running(subject.engine(), app, `select n from ${table}`)
   })
 
-  test('is one statement', async () => {
+  test('may be only one statement', async () => {
     const app = await made()
     const { table } = app
     for (const query of [
@@ -111,14 +111,14 @@ describe.each(servers)('a test query on $name', ({ subject, rows, sql }) => {
     expect(await app.left()).toHaveLength(1)
   })
 
-  test('may write where the deployment says so, and what it wrote is taken back', async () => {
+  test('may write where the deployment allows it, and is undone', async () => {
     const app = await made()
     const engine = subject.engine({ testMayWrite: true })
     await running(engine, app, `delete from ${app.table}`)
     expect(await app.left()).toHaveLength(1)
   })
 
-  test('leaves the session as it was, also if it is refused', async () => {
+  test('leaves the session as it was, even if it is refused', async () => {
     const app = await made()
     await using session = await subject.engine().login(app.current)
     await expect(session.runTestQuery('select nothing from nowhere')).rejects.toMatchObject({
@@ -141,7 +141,7 @@ describe.each(inject('redis'))('a test query on $name', server => {
     'CONFIG GET *',
     'FLUSHALL',
     'EVAL "return 1" 0',
-  ])('%s is nothing that the server says only reads', async query => {
+  ])('%s is refused, as the server does not call it read-only', async query => {
     const { current } = await subject.makeApp({})
     await using session = await subject.engine().login(current)
     await expect(session.runTestQuery(query)).rejects.toMatchObject({
@@ -150,7 +150,7 @@ describe.each(inject('redis'))('a test query on $name', server => {
     })
   })
 
-  test('GET does, XINFO STREAM as one of several', async () => {
+  test('GET and XINFO STREAM are run, as the server calls them read-only', async () => {
     const { current } = await subject.makeApp({})
     await using session = await subject.engine().login(current)
     await session.runTestQuery('GET shared:nothing')
@@ -159,7 +159,7 @@ describe.each(inject('redis'))('a test query on $name', server => {
     })
   })
 
-  test('SET is run where the deployment says so', async () => {
+  test('SET is run where the deployment allows writing', async () => {
     const { current } = await subject.makeApp({})
     await using session = await subject.engine({ testMayWrite: true }).login(current)
     await session.runTestQuery('SET shared:k 1')

@@ -14,7 +14,7 @@ class Real implements Session {
   #calls: string[] = []
   readonly dualPassword: DualPasswordCalls = {
     add: async () => this.#called('add'),
-    keepOnly: async () => this.#called('keep'),
+    keepOnly: async () => this.#called('keepOnly'),
     wouldAdd: async () => this.#called('wouldAdd'),
   }
   get calls() {
@@ -44,15 +44,15 @@ class Real implements Session {
     this.#called('closeUser')
   }
   async countSessions() {
-    this.#called('sessionsOf')
+    this.#called('countSessions')
     return 3
   }
   async countFreeConnections() {
-    this.#called('roomFor')
+    this.#called('countFreeConnections')
     return 3
   }
   async dropClone() {
-    this.#called('dropUser')
+    this.#called('dropClone')
   }
   async wouldDropClone() {
     this.#called('wouldDropClone')
@@ -63,7 +63,7 @@ class Real implements Session {
     return []
   }
   async requirePasswordCheck() {
-    this.#called('proven')
+    this.#called('requirePasswordCheck')
   }
   async isStandby() {
     this.#called('isStandby')
@@ -90,10 +90,10 @@ describe('a watched session', () => {
     ['setPassword app new', session => session.setPassword('app', 'new', { reversibly: true })],
     ['cloneUser', session => session.cloneUser(pair, { user: 'app', password: 'new' })],
     ['closeUser', session => session.closeUser('app', pair)],
-    ['dropUser', session => session.dropClone(pair)],
+    ['dropClone', session => session.dropClone(pair)],
     ['add', async session => session.dualPassword?.add('app', 'new', 'p')],
-    ['keep', async session => session.dualPassword?.keepOnly('app', 'new')],
-  ])('%s changes the database, which is told before it is done', async (name, act) => {
+    ['keepOnly', async session => session.dualPassword?.keepOnly('app', 'new')],
+  ])('%s counts as a change of the database, before the real session makes it', async (name, act) => {
     const real = new Real()
     const { session, touch } = await watchedSession(real)
     touch.mockImplementation(() => expect(real.calls).toEqual([]))
@@ -102,7 +102,7 @@ describe('a watched session', () => {
     expect(real.calls).toEqual([name])
   })
 
-  test('everything else is done by the real session, and changes nothing', async () => {
+  test('every other method is passed on to the real session, and counts as no change', async () => {
     const real = new Real()
     const { session, touch } = await watchedSession(real)
     {
@@ -120,13 +120,13 @@ describe('a watched session', () => {
       await used.runTestQuery('select 1')
     }
     expect(real.calls).toEqual([
-      'sessionsOf',
+      'countSessions',
       'wouldSetPassword',
       'wouldClone',
-      'roomFor',
+      'countFreeConnections',
       'wouldDropClone',
       'differences',
-      'proven',
+      'requirePasswordCheck',
       'isStandby',
       'run select 1',
       'dispose',
@@ -134,7 +134,7 @@ describe('a watched session', () => {
     expect(touch).not.toHaveBeenCalled()
   })
 
-  test('what the real one has not, it has not either; to ask for two passwords counts all the same', async () => {
+  test('a method that the real session lacks is missing, and asking for two passwords counts as a change', async () => {
     const { session, touch } = await watchedSession(await new Opaque().login())
     const {
       accountQualifier,
@@ -160,7 +160,7 @@ describe('a watched session', () => {
   })
 })
 
-test('a client of RDS that many rotations share stays as it is, however often it is watched', async () => {
+test('watching a shared client of RDS a hundred times leaves the client itself as it is', async () => {
   class Shared {
     #asked = 0
     stack = ''

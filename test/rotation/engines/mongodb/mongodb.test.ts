@@ -34,7 +34,7 @@ describe.each(inject('mongodb'))('$name', server => {
 
   const engine = new Mongodb({ caFile: server.caFile })
 
-  test('what a replica is asked, its primary is asked instead, before the password is tried', async () => {
+  test('a login at a replica goes on to its primary, and tries the password only there', async () => {
     const app = await makeApp(server)
     const replica = await startGateway({ ...server.gatewayOptions, primary: `localhost:${server.port}` })
     const before = subjectOf(server).logged().length
@@ -52,7 +52,7 @@ describe.each(inject('mongodb'))('$name', server => {
     replica.stop()
   })
 
-  test('a replica that knows no primary, or names another replica, is Unreachable', async () => {
+  test('a replica whose primary is unknown, or is no primary, throws Unreachable', async () => {
     const { current } = await makeApp(server)
     const lost = await startGateway({ ...server.gatewayOptions, primary: 'localhost:1' })
     const astray = await startGateway({ ...server.gatewayOptions, primary: `localhost:${lost.port}` })
@@ -72,7 +72,7 @@ describe.each(inject('mongodb'))('$name', server => {
     odd.stop()
   })
 
-  test('a server that knows SCRAM-SHA-1 alone and does not say so, as most clusters of Amazon DocumentDB', async () => {
+  test('a server that knows SCRAM-SHA-1 alone lets users in, and a wrong password is tried once', async () => {
     const { user, current, admin } = await makeApp(server)
     const sha1 = new Map([current, admin].map(({ username, password }) => [username, password]))
     const old = await startGateway({ ...server.gatewayOptions, sha1Passwords: sha1 })
@@ -116,7 +116,7 @@ describe.each(inject('mongodb'))('$name', server => {
     old.stop()
   })
 
-  test('where SCRAM-SHA-256 is known, a refused password is tried once', async () => {
+  test('where the server knows SCRAM-SHA-256, a wrong password is tried once', async () => {
     const { current } = await makeApp(server)
     const before = subjectOf(server).logged().length
     await expect(
@@ -130,7 +130,7 @@ describe.each(inject('mongodb'))('$name', server => {
     ).toHaveLength(1)
   })
 
-  test('a password that SCRAM-SHA-256 does not take is named by its field', async () => {
+  test('a password that SCRAM-SHA-256 does not allow throws InvalidCredential, which names the field', async () => {
     const { current } = await makeApp(server)
     await expect(engine.login(current.with({ password: 'bell\u0007' }))).rejects.toMatchObject({
       name: 'InvalidCredential',
@@ -138,7 +138,7 @@ describe.each(inject('mongodb'))('$name', server => {
     })
   })
 
-  test('what a change would end with is not told here, and said so; nothing is changed by asking', async () => {
+  test('wouldClone and wouldDropClone say what they could not look at, and change nothing', async () => {
     const app = await makeApp(server)
     const pair = { user: app.user, clone: `${app.user}_clone` }
     await using session = await engine.login(app.admin)
@@ -164,7 +164,7 @@ describe.each(inject('mongodb'))('$name', server => {
     await expect(session.wouldSetPassword('nobody', 'x')).rejects.toThrow('there is no user')
   })
 
-  test('a test query that names no database is TestFailed, and says what it should be', async () => {
+  test('a test query that names no database and collection throws TestFailed, which says what it should be', async () => {
     const { current } = await makeApp(server)
     await using session = await engine.login(current)
     for (const query of ['health', '.health', 'keyturn.', '{"ping":1}'])
@@ -174,7 +174,7 @@ describe.each(inject('mongodb'))('$name', server => {
       })
   })
 
-  test('a clone as AWS’s templates make it is taken over', async () => {
+  test('a clone that AWS’s templates made is taken over', async () => {
     const app = await makeApp(server)
     await runBehindGateway(
       server,
@@ -190,10 +190,11 @@ describe.each(inject('mongodb'))('$name', server => {
 })
 
 /**
- * A MongoDB in memory, for what DocumentDB's engine has not. It tells what it was asked to change, and by which clients.
- * `told` is what it says of users instead of what they are, `rights` what of the privileges of who asks, and `free` how many connections are.
- * `source` is the database that has all users, or each by its name; `refuse` has the error of each command, or of
- * `connect`.
+ * A MongoDB in memory, for what DocumentDB's engine lacks. It returns the changes that it was asked for, and its clients.
+ * `told` is its answer to usersInfo instead of the true one, `rights` are the privileges of the user that asks, and `free` is
+ * how many connections it says are free.
+ * `source` is the database of all users, or each user's database by its name; `refuse` has the error code of each command that
+ * fails, or of `connect`.
  */
 function mongodb(
   users: Document[],
@@ -262,8 +263,8 @@ const cloneCredential = Credential.parse(
   JSON.stringify({ engine: 'mongo', host: 'h', username: 'shop_clone', password: 'p', ssl: false }),
 )
 
-describe('as MongoDB has it', () => {
-  test('a user in the database of the value is found there, and its clone is made there', async () => {
+describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
+  test('a user of the database that the value names is found there, and its clone is made there', async () => {
     const { login, changes } = mongodb([user('shop', { db: 'shop' })], { source: 'shop' })
     const session = await login()
     expect(session.accountQualifier).toBe('shop')
@@ -276,13 +277,13 @@ describe('as MongoDB has it', () => {
     await expect(mongodb([], { source: 'elsewhere' }).login()).rejects.toMatchObject({ name: 'LoginRefused' })
   })
 
-  test('the database of the value is tried only if `admin` does not know the user', async () => {
+  test('the database that the value names is tried only if the database `admin` does not know the user', async () => {
     const { login, clients } = mongodb([], { refuse: { connect: 91 }, source: 'shop' })
     await expect(login()).rejects.toMatchObject({ name: 'Unreachable' })
     expect(clients).toHaveLength(1)
   })
 
-  test('users of different databases are no pair', async () => {
+  test('a user and a clone in different databases are reported as a difference', async () => {
     const users = [user('shop', { db: 'shop' }), user('shop_clone')]
     const session = await mongodb(users, { source: { shop: 'shop', shop_clone: 'admin' } }).login()
     expect(await session.differences(both, async () => cloneCredential)).toEqual([
@@ -290,7 +291,7 @@ describe('as MongoDB has it', () => {
     ])
   })
 
-  test('the driver is kept to one server, one connection and one try, and to what a step has time for', async () => {
+  test('the driver uses one server, one connection and one try, with time limits that fit into a step', async () => {
     const { login, clients } = mongodb([user('shop')])
     await login()
     expect(clients[0]?.options).toMatchObject({
@@ -300,7 +301,7 @@ describe('as MongoDB has it', () => {
     })
   })
 
-  test('the server gives a test query up as well, after the time that it has', async () => {
+  test('a test query tells the server when to give it up', async () => {
     const { login, changes } = mongodb([user('shop')])
     await (await login()).runTestQuery('shop.orders')
     const find = { find: 'orders', limit: 1, singleBatch: true, maxTimeMS: 15_000 }
@@ -313,7 +314,7 @@ describe('as MongoDB has it', () => {
     expect(clients[0]?.options.hosts.map(String)).toEqual(['[2001:db8::1]:27017'])
   })
 
-  test('a user keeps the only way to log in that it has', async () => {
+  test('a user and its clone keep the user’s only login mechanism when they get a password', async () => {
     const mechanisms = ['SCRAM-SHA-256']
     const { login, changes } = mongodb([user('shop', { mechanisms }), user('shop_clone')])
     const session = await login()
@@ -327,7 +328,7 @@ describe('as MongoDB has it', () => {
     ])
   })
 
-  test('roles, restrictions and custom data follow in one command, also when they are taken back', async () => {
+  test('a clone gets and loses the user’s roles, restrictions and custom data in one command', async () => {
     const more = {
       roles: [
         { role: 'readWrite', db: 'shop' },
@@ -348,7 +349,7 @@ describe('as MongoDB has it', () => {
     expect(made.changes).toEqual([{ createUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
   })
 
-  test('opening the user leaves the clone, which may be in use, as it is, and makes none', async () => {
+  test('opening the user leaves the clone as it is, and makes none where there is none', async () => {
     const limited = { authenticationRestrictions: [{ clientSource: ['192.0.2.1'] }] }
     const back = { user: 'shop', password: 'back' }
     for (const users of [[user('shop', limited), user('shop_clone')], [user('shop', limited)]]) {
@@ -378,7 +379,7 @@ describe('as MongoDB has it', () => {
     authenticationRestrictions: [{ clientSource: ['10.0.0.0/8'] }],
   })
 
-  test('an admin who has just what it takes, or the right to do all, may', async () => {
+  test('wouldClone allows an admin with exactly the necessary rights, or with rights on everything', async () => {
     const equal = user('shop_clone', { roles: whole.roles })
     const cases = { shop_clone: [[whole], [whole, user('shop_clone')]], shop: [[whole], [whole, equal]] }
     for (const rights of [
@@ -393,7 +394,7 @@ describe('as MongoDB has it', () => {
         }
   })
 
-  test('an admin may drop a clone, there is or not, by the right to', async () => {
+  test('wouldDropClone asks for the right dropUser on the user’s database, whether or not there is a clone', async () => {
     const rights = (db: string) => granted({ dropUser: { db, collection: '' } })
     for (const users of [[user('shop')], [user('shop'), user('shop_clone')]]) {
       const { login, changes } = mongodb(users, { rights: rights('admin') })
@@ -407,7 +408,7 @@ describe('as MongoDB has it', () => {
     }
   })
 
-  test('how many connections are free', async () => {
+  test('countFreeConnections returns the server’s number, or undefined if the server refuses to tell', async () => {
     const { login } = mongodb([user('shop')], { free: 7 })
     expect(await (await login()).countFreeConnections()).toBe(7)
     const { login: refused } = mongodb([user('shop')], { refuse: { serverStatus: 13 } })
@@ -421,28 +422,31 @@ describe('as MongoDB has it', () => {
     ['revokeRole', 'revokeRole on every database', ['changed']],
     ['grantRole', 'grantRole on shop, grantRole on reports', ['made', 'changed']],
     ['setAuthenticationRestriction', 'setAuthenticationRestriction on admin', ['made', 'changed']],
-  ])('an admin without %s is told so before, as the server does it after', async (action, says, deeds) => {
-    const { [action]: _, ...rest } = needed
-    const refuse = { createUser: 13, updateUser: 13 }
-    const cases = { made: ['shop_clone'], changed: ['shop_clone', 'x'], opened: ['shop'] } as const
-    for (const [deed, [opened, found]] of Object.entries(cases)) {
-      const users = found ? [whole, user('shop_clone')] : [whole]
-      const { login } = mongodb(users, { rights: granted(rest), refuse, more: { username: 'boss' } })
-      const session = await login()
-      const real = session.cloneUser(both, { user: opened, password: 'x' })
-      await expect(real).rejects.toMatchObject({ name: 'NotPermitted' })
-      const words = await real.catch(({ message }) => message)
-      const foreseen = session.wouldClone(both, opened)
-      if (deeds.includes(deed))
-        await expect(foreseen).rejects.toMatchObject({
-          name: 'NotPermitted',
-          message: `${words}: for ${opened} it lacks ${says}`,
-        })
-      else expect(await foreseen).toEqual([])
-    }
-  })
+  ])(
+    'wouldClone refuses an admin without %s where cloneUser does, and says what is lacking',
+    async (action, says, deeds) => {
+      const { [action]: _, ...rest } = needed
+      const refuse = { createUser: 13, updateUser: 13 }
+      const cases = { made: ['shop_clone'], changed: ['shop_clone', 'x'], opened: ['shop'] } as const
+      for (const [deed, [opened, found]] of Object.entries(cases)) {
+        const users = found ? [whole, user('shop_clone')] : [whole]
+        const { login } = mongodb(users, { rights: granted(rest), refuse, more: { username: 'boss' } })
+        const session = await login()
+        const real = session.cloneUser(both, { user: opened, password: 'x' })
+        await expect(real).rejects.toMatchObject({ name: 'NotPermitted' })
+        const words = await real.catch(({ message }) => message)
+        const foreseen = session.wouldClone(both, opened)
+        if (deeds.includes(deed))
+          await expect(foreseen).rejects.toMatchObject({
+            name: 'NotPermitted',
+            message: `${words}: for ${opened} it lacks ${says}`,
+          })
+        else expect(await foreseen).toEqual([])
+      }
+    },
+  )
 
-  test('a grant on another database, or on a collection, is none on this one', async () => {
+  test('a right on another database, a collection or the cluster does not let a user change its password', async () => {
     for (const resource of [
       { db: 'shop', collection: '' },
       { db: 'admin', collection: 'x' },
@@ -455,7 +459,7 @@ describe('as MongoDB has it', () => {
     }
   })
 
-  test('a user changes its own password by either right, and is told which', async () => {
+  test('wouldSetPassword accepts either right to change one’s own password, and names what is lacking', async () => {
     for (const action of ['changeOwnPassword', 'changePassword']) {
       const rights = granted({ [action]: { db: 'admin', collection: '' } })
       const { login, changes } = mongodb([user('shop')], { rights })
@@ -470,12 +474,12 @@ describe('as MongoDB has it', () => {
   })
 
   test.each([
-    ['no list', 7],
-    ['nobody', [null]],
+    ['a number in place of users', 7],
+    ['null in place of a user', [null]],
     ['a user without roles', [{ user: 'shop', db: 'admin' }]],
-    ['roles that are none', [{ user: 'shop', db: 'admin', roles: ['read'] }]],
-    ['mechanisms that are none', [user('shop', { mechanisms: 5 })]],
-  ])('usersInfo that tells %s is DatabaseFailed, and nothing changes', async (_, told) => {
+    ['a role of the wrong type', [{ user: 'shop', db: 'admin', roles: ['read'] }]],
+    ['mechanisms of the wrong type', [user('shop', { mechanisms: 5 })]],
+  ])('an answer to usersInfo with %s throws DatabaseFailed, and nothing changes', async (_, told) => {
     const { login, changes } = mongodb([user('shop')], { told })
     const session = await login()
     for (const change of [session.setPassword('shop', 'next'), session.cloneUser(both, open)])
@@ -483,7 +487,7 @@ describe('as MongoDB has it', () => {
     expect(changes).toEqual([])
   })
 
-  test('a clone that is equal gets a password and nothing else', async () => {
+  test('a clone that equals its user gets a password and nothing else', async () => {
     const roles = [
       { role: 'b', db: 'x' },
       { role: 'a', db: 'x' },
@@ -501,7 +505,7 @@ describe('as MongoDB has it', () => {
     ])
   })
 
-  test('a clone that is dropped meanwhile is a Conflict', async () => {
+  test('cloneUser throws Conflict if the clone is dropped meanwhile, and dropClone succeeds', async () => {
     const { login } = mongodb([user('shop'), user('shop_clone')], {
       refuse: { updateUser: 11, dropUser: 11 },
     })
@@ -510,7 +514,7 @@ describe('as MongoDB has it', () => {
     await expect(session.dropClone(both)).resolves.toBeUndefined()
   })
 
-  test('every difference is a sentence', async () => {
+  test('differences describes each difference in a phrase', async () => {
     const { login } = mongodb([
       user('shop', { roles: [{ role: 'a', db: 'x' }], customData: { n: 1 } }),
       user('shop_clone', {
@@ -528,7 +532,7 @@ describe('as MongoDB has it', () => {
   })
 
   test.each(['root', '__system', 'userAdminAnyDatabase', 'userAdmin', 'dbOwner'])(
-    'a clone that is %s is NotPermitted if its user is not',
+    'a clone that has the role %s throws NotPermitted, unless its user has the role too',
     async role => {
       const roles = [...user('').roles, { role, db: 'admin' }]
       const { login, changes } = mongodb([user('shop'), user('shop_clone', { roles })])
@@ -548,7 +552,7 @@ describe('as MongoDB has it', () => {
     ['no role of several', [role('a'), role('b')], []],
     ['one role of several', [role('a'), role('b')], [role('b')]],
     ['roles of its own', [], [role('c')]],
-  ])('a clone with %s whose password was proven gets nothing of the user’s', async (_, roles, held) => {
+  ])('a clone with %s, whose password was proven, is not trusted with the user', async (_, roles, held) => {
     const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
     const session = await login()
     const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
@@ -561,7 +565,7 @@ describe('as MongoDB has it', () => {
     ['the only role', [role('a')], [role('a'), role('c')]],
     ['two roles of several', [role('a'), role('b'), role('c')], [role('a'), role('b')]],
     ['none, as the user has', [], []],
-  ])('a clone with %s whose password was proven is one', async (_, roles, held) => {
+  ])('a clone with %s, whose password was proven, may open and close the user', async (_, roles, held) => {
     const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
     const session = await login()
     await session.cloneUser(both, { user: 'shop', password: 'next' })
@@ -569,7 +573,7 @@ describe('as MongoDB has it', () => {
     expect(changes.slice(-2)).toMatchObject([{ updateUser: 'shop', pwd: 'next' }, { updateUser: 'shop' }])
   })
 
-  test('a user without the right to change its password is told what it lacks', async () => {
+  test('setPassword names the right changeOwnPassword only to a user that may not change its own password', async () => {
     const { login } = mongodb([user('shop'), user('shop_clone')], { refuse: { updateUser: 13 } })
     const session = await login()
     await expect(session.setPassword('shop', 'a secret')).rejects.toMatchObject({
@@ -608,20 +612,20 @@ test.each([
   [117, 'Conflict'],
   [51003, 'Conflict'],
   [9, 'DatabaseFailed'],
-])('error %i is %s, and none of its words are kept', (code, name) => {
+])('error %i becomes %s, and none of its words are kept', (code, name) => {
   const error = translate(new MongoServerError({ code, message: 'a secret' }), 'here')
   expect(error).toMatchObject({ name, message: expect.not.stringContaining('a secret') })
   expect(error).not.toHaveProperty('cause')
 })
 
-test('a server that is too old for the driver is told apart', () => {
+test('a server that is too old for the driver throws DatabaseFailed, which says that it is older', () => {
   expect(translate(new MongoCompatibilityError('reports maximum wire version 7'), 'here')).toMatchObject({
     name: 'DatabaseFailed',
     message: expect.stringContaining('older'),
   })
 })
 
-describe('what the driver throws of itself has a name', () => {
+describe('an error that the driver itself throws gets one of our names', () => {
   const network = (code: string) =>
     new MongoNetworkError('secret', { cause: Object.assign(new Error('secret'), { code }) })
 
@@ -643,7 +647,7 @@ describe('what the driver throws of itself has a name', () => {
       translate(error, 'here'),
     ]
     expect(plain.name).toBe(name)
-    // Who showed the host's certificate is the server that was meant, and may be well again in a moment.
+    // A server that showed the host's certificate is the right one, and may be well again in a moment.
     for (const { name: told } of [secured, later])
       expect(told).toBe(name === 'InvalidCredential' ? 'Unreachable' : name)
     for (const { message } of [plain, secured, later]) expect(message).not.toContain('secret')

@@ -36,7 +36,7 @@ const value = (more: Document) =>
   )
 type MongodbSession = Awaited<ReturnType<Mongodb['login']>>
 
-/** All that a session does, each on a session of its own. */
+/** Calls of every method that a session has, each for a session of its own. */
 const doings = (pair: UserPair, credential: Credential) =>
   [
     session => session.setPassword(pair.user, 'next'),
@@ -80,32 +80,32 @@ const scram = (payload: unknown) => ({
   speculativeAuthenticate: { conversationId: 1, done: false, payload },
 })
 const binary = (text: string) => new BSON.Binary(Buffer.from(text))
-/** What a greeting is answered with, and then all else by `{ ok: 1 }`. */
+/** Answers to a driver's greeting. All that the driver sends after it is answered by `{ ok: 1 }`. */
 const oddGreetings: [string, Document][] = [
-  ['nothing in it', {}],
-  ['it went well', { ok: 1 }],
+  ['an empty document', {}],
+  ['a mere ok', { ok: 1 }],
   ['an error without a code', { ok: 0 }],
-  ['an error with an odd one', { ok: 0, code: 'x', errmsg: { secret: 1 } }],
-  ['versions that are none', { ...hello, maxWireVersion: 'x' }],
-  ['mechanisms that are none', { ...hello, saslSupportedMechs: 7 }],
+  ['an error with an odd code', { ok: 0, code: 'x', errmsg: { secret: 1 } }],
+  ['a version of the wrong type', { ...hello, maxWireVersion: 'x' }],
+  ['mechanisms of the wrong type', { ...hello, saslSupportedMechs: 7 }],
   ['mechanisms that nobody asked for', { ...hello, saslSupportedMechs: ['GSSAPI', 'PLAIN', 'MONGODB-OIDC'] }],
-  ['hosts that are none', { ...hello, setName: 'rs', hosts: 5, passives: {}, arbiters: 'x', primary: 7 }],
-  ['a primary that is none', { ...hello, isWritablePrimary: false, primary: { toString: 1 } }],
+  ['hosts of the wrong type', { ...hello, setName: 'rs', hosts: 5, passives: {}, arbiters: 'x', primary: 7 }],
+  ['a primary of the wrong type', { ...hello, isWritablePrimary: false, primary: { toString: 1 } }],
   ['an arbiter', { ...hello, isWritablePrimary: false, arbiterOnly: true, setName: 'rs' }],
-  ['a session time that is none', { ...hello, logicalSessionTimeoutMinutes: 'x', topologyVersion: 5 }],
-  ['a cluster time that is none', { ...hello, $clusterTime: 7, operationTime: 'x' }],
+  ['a session time of the wrong type', { ...hello, logicalSessionTimeoutMinutes: 'x', topologyVersion: 5 }],
+  ['a cluster time of the wrong type', { ...hello, $clusterTime: 7, operationTime: 'x' }],
   ['a compressor', { ...hello, compression: ['zlib', 'x', 5] }],
   ['a proof without a payload', scram(undefined)],
   ['a proof that is a number', scram(7)],
   ['a proof that is a text', scram('r=x,s=x,i=1')],
-  ['a proof of nothing', scram(binary(''))],
+  ['an empty proof', scram(binary(''))],
   ['a proof without a nonce', scram(binary('s=YWJj,i=4096'))],
   ['a proof without a salt', scram(binary('r=abc,i=4096'))],
   ['a proof without a count', scram(binary('r=abc,s=YWJj'))],
-  ['a proof of a low count', scram(binary('r=abc,s=YWJj,i=1'))],
-  ['a proof of a count that is none', scram(binary('r=abc,s=YWJj,i=99999999999999'))],
-  ['a proof of a count that takes minutes', scram(binary('r=abc,s=YWJj,i=500000000'))],
-  ['a proof by another nonce', scram(binary('r=nonce,s=YWJj,i=4096'))],
+  ['a proof with a low count', scram(binary('r=abc,s=YWJj,i=1'))],
+  ['a proof with an impossible count', scram(binary('r=abc,s=YWJj,i=99999999999999'))],
+  ['a proof with a count that takes minutes', scram(binary('r=abc,s=YWJj,i=500000000'))],
+  ['a proof with another nonce', scram(binary('r=nonce,s=YWJj,i=4096'))],
 ]
 
 describe.each([
@@ -124,7 +124,7 @@ describe.each([
     }
   }
 
-  test('what is none of its answers: every error has a name', async () => {
+  test('every error has a name if the server sends garbage', async () => {
     for (const [name, said] of garbage) {
       const scripts = [
         (socket: Socket) => void socket.write(said),
@@ -139,7 +139,7 @@ describe.each([
     }
   })
 
-  test('odd greetings: every error has a name, and nothing is waited for longer than it may', async () => {
+  test('every error has a name after an odd greeting, and no login waits longer than its timeout', async () => {
     const begun = Date.now()
     await Promise.all(
       oddGreetings.map(async ([name, greeting]) => {
@@ -160,7 +160,7 @@ if (documentdb)
     ['in clear text', undefined, false],
     ['inside TLS', certificate, true],
     ['of TLS itself', undefined, true],
-  ] as const)('real answers that are broken on the way, %s: every error has a name', async (_, own, ssl) => {
+  ] as const)('every error has a name if real answers are broken on the way, %s', async (_, own, ssl) => {
     const seed = randomHex()
     const app = await makeApp(documentdb)
     const pair = { user: app.user, clone: `${app.user}_clone` }
@@ -177,7 +177,7 @@ if (documentdb)
   })
 
 test.each(['a'.repeat(300), '..', '-', '256.256.256.256', '1.2.3.4.5', 'xn--', 'xn--a'])(
-  'no host: %s',
+  'the impossible host %s throws a RotationError',
   async host => {
     for (const ssl of [true, false])
       await expect(engine.login(value({ host, ssl }))).rejects.toBeInstanceOf(RotationError)

@@ -25,7 +25,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   const { isMysql, engine, sql, grantsOf, makeClone } = sceneOf(server)
 
   describe('login', () => {
-    test('a value that names the other engine is InvalidCredential, and says which', async () => {
+    test('a value that names the other engine of the two throws InvalidCredential, which names the right one', async () => {
       const { current } = await makeApp(server)
       const wrong = new (isMysql ? Mariadb : Mysql)({ caFile: server.caFile })
       await expect(wrong.login(current)).rejects.toMatchObject({
@@ -35,7 +35,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       })
     })
 
-    test('an account that its owner locked, or whose password expired, is told apart', async () => {
+    test('a locked account throws LoginRefused, and an expired password NotPermitted', async () => {
       const { current } = await makeApp(server)
       await sql(`alter user ${current.username} account lock`)
       await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
@@ -47,7 +47,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  test('an account that requires TLS is LoginRefused without, and the message says why that may be', async () => {
+  test('an account that requires TLS throws LoginRefused without TLS, and the message names ssl: false', async () => {
     const { current } = await makeApp(server)
     await sql(`alter user ${current.username} require ssl`)
     await using _ = await engine.login(current)
@@ -72,7 +72,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     expect(await session.requiresClientCertificate?.(user.toUpperCase())).toBe(false)
   })
 
-  test('the server gives a statement up as well, after the time that it has', async () => {
+  test('the server is told when to give a statement up', async () => {
     const { current } = await makeApp(server)
     const connections: mysql.Connection[] = []
     const Engine = isMysql ? Mysql : Mariadb
@@ -91,14 +91,14 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     expect(rows).toEqual([{ milliseconds: 200 }])
   })
 
-  describe('a clone that something names as its DEFINER', () => {
+  describe('a clone that is the DEFINER of something', () => {
     test.each([
       ['views', 'view', '{}.v as select 1'],
       ['routines', 'procedure', '{}.p() select 1'],
       ['routines', 'function', '{}.f() returns int deterministic return 1'],
       ['triggers', 'trigger', '{}.tr before insert on {}.t for each row set new.a = 1'],
       ['events', 'event', '{}.e on schedule every 1 day do select 1'],
-    ])('of %s (%s) is not dropped', async (kind, thing, rest) => {
+    ])('if it is one of the %s (%s), the clone is not dropped', async (kind, thing, rest) => {
       const app = await makeApp(server)
       // As the master of RDS may: then MySQL would drop it.
       if (isMysql) await sql(`grant allow_nonexistent_definer on *.* to ${app.admin.username}`)
@@ -125,7 +125,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, clone)).toBe(false)
     })
 
-    test('it is closed when its grace time is over; unless another rotation takes it up', async () => {
+    test('a temporary clone that cannot be dropped is closed after the grace time, if no other rotation uses it', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
       await sync()
@@ -145,7 +145,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, next)).toBe(true)
     })
 
-    test('where the admin does not see it: MySQL drops it not, MariaDB does', async () => {
+    test('where the admin cannot see that, MySQL does not drop the clone, and MariaDB does', async () => {
       const app = await makeApp(server)
       const hidden = `db_${randomHex()}`
       const { both, clone, sync } = await makeClone(app)
@@ -166,7 +166,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, clone)).toBe(isMysql)
     })
 
-    test('what a clone can make, an admin sees that can grant what it takes', async () => {
+    test('an admin that may grant the rights to make an object also sees whose DEFINER the clone is', async () => {
       const app = await makeApp(server)
       const made = `db_${randomHex()}`
       const { both, sync } = await makeClone(app)
@@ -188,8 +188,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  describe('accounts of several hosts', () => {
-    test('the one that the login came in by is changed, cloned and locked; the others stay', async () => {
+  describe('accounts of the same name for several hosts', () => {
+    test('only the account that the login came in by is changed, cloned and locked', async () => {
       const app = await makeApp(server, { host: '127.%' })
       const elsewhere = `${app.user}@'10.%'`
       await sql(`create user ${elsewhere} ${identifiedClause(server, 'theirs')}`)
@@ -217,7 +217,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await stored('10.%')).toEqual(before)
     })
 
-    test('alternating users turn the accounts of the host that current came in by', async () => {
+    test('alternating users use the accounts for the host that current came in by', async () => {
       const app = await makeApp(server, { host: '127.%' })
       const strategy = new AlternatingUsers()
       const { both, clone } = await makeClone(app)
@@ -246,7 +246,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(hosts).toEqual([{ host: '127.%' }])
     })
 
-    test('a clone that comes in by another host than its user is a difference', async () => {
+    test('a clone that comes in by another host than its user is reported as a difference', async () => {
       const app = await makeApp(server, { host: '127.%' })
       const { clone, both, sync, differences } = await makeClone(app)
       await sync()
@@ -260,7 +260,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   })
 
   if (isMysql)
-    test('a locked user does not log in by an old password either that was retained', async () => {
+    test('a locked user does not log in by a retained old password either', async () => {
       const app = await makeApp(server)
       await sql(`alter user ${app.user} identified by 'newer' retain current password`)
       expect(await admits(server, app.current)).toBe(true)
@@ -271,7 +271,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
   if (isMysql)
-    test('an account that must tell its current password does', async () => {
+    test('a user whose account requires it names its current password when it sets another', async () => {
       const app = await makeApp(server)
       await sql(`alter user ${app.user} password require current`)
       await using session = await engine.login(app.current)
@@ -287,34 +287,37 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       ['password reuse interval 1 day', false],
       ['failed_login_attempts 3 password_lock_time 1', false],
       ['failed_login_attempts 3 password_lock_time 0', true],
-    ])('a single user with %s turns, as a rollback could take it back: %s', async (rule, may) => {
-      const { current, user } = await makeApp(server)
-      await sql(`alter user ${user} ${rule}`)
-      const pending = current.with({ password: `second-${randomHex(8)}` })
-      const none = () => Promise.reject(new Error('not needed'))
-      const change = {
-        current,
-        pending,
-        readPrevious: none,
-        async *storedValues() {},
-        readAdmin: none,
-        rds: none,
-      }
-      const turned = new SingleUser().apply(engine, change)
-      if (may) {
-        await turned
-        await using session = await engine.login(pending)
-        await session.setPassword(user, current.password)
-      } else
-        await expect(turned).rejects.toMatchObject({
-          name: 'NotPermitted',
-          message: expect.stringMatching(/PASSWORD HISTORY|FAILED_LOGIN_ATTEMPTS/),
-        })
-      expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
-    })
+    ])(
+      'whether a single user with %s may rotate, as a rollback could set the old password again: %s',
+      async (rule, may) => {
+        const { current, user } = await makeApp(server)
+        await sql(`alter user ${user} ${rule}`)
+        const pending = current.with({ password: `second-${randomHex(8)}` })
+        const none = () => Promise.reject(new Error('not needed'))
+        const change = {
+          current,
+          pending,
+          readPrevious: none,
+          async *storedValues() {},
+          readAdmin: none,
+          rds: none,
+        }
+        const turned = new SingleUser().apply(engine, change)
+        if (may) {
+          await turned
+          await using session = await engine.login(pending)
+          await session.setPassword(user, current.password)
+        } else
+          await expect(turned).rejects.toMatchObject({
+            name: 'NotPermitted',
+            message: expect.stringMatching(/PASSWORD HISTORY|FAILED_LOGIN_ATTEMPTS/),
+          })
+        expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
+      },
+    )
 
   test.each(['max_queries_per_hour 50', 'max_updates_per_hour 1', 'max_connections_per_hour 9'])(
-    'a single user with %s is NotPermitted: a rollback could find it used up',
+    'a single user with %s throws NotPermitted, as a rollback could find the limit used up',
     async limit => {
       const { current, user } = await makeApp(server)
       await sql(`alter user ${user} with ${limit}`)
@@ -331,44 +334,49 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     },
   )
 
-  describe('plugins', () => {
+  describe('authentication plugins', () => {
     const own = [
       'mysql_native_password',
       'ed25519',
       ...(server.name.startsWith('MariaDB 11') ? ['parsec'] : []),
     ]
     if (!isMysql)
-      test.each(own)('%s: the account keeps it, the clone gets it, and both log in', async plugin => {
-        const app = await makeApp(server)
-        const password = `'\\pässwörd of ${plugin} ${randomHex()}`
-        const made = `'${randomHex()}'`
-        await sql(`alter user ${app.user} identified via ${plugin} using password(${made})`)
-        const current = app.current.with({ password: made.slice(1, -1) })
-        const { both, clone } = await makeClone(app)
-        {
-          await using session = await engine.login(current)
-          await session.setPassword(app.user, password)
-        }
-        const next = current.with({ password })
-        await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
-        await using proof = await engine.login(next)
-        await using session = await engine.login(app.admin, proof.accountQualifier)
-        await session.cloneUser(both, { user: clone.username, password: clone.password })
-        await using partner = await engine.login(clone)
-        expect(await partner.differences(both, async () => next)).toEqual([])
-        await session.setPassword(app.user, 'by the admin')
-        await using _ = await engine.login(next.with({ password: 'by the admin' }))
-        const plugins = await sql(
-          `select distinct plugin from mysql.user where user in ('${both.user}', '${both.clone}')`,
-        )
-        expect(plugins).toEqual([{ plugin }])
-        await session.closeUser(app.user, pairOf(app.user))
-        await expect(engine.login(next)).rejects.toMatchObject({ name: 'LoginRefused' })
-        expect(subjectOf(server).logged()).not.toMatch(new RegExp(`${clone.password}|pässwörd of ${plugin}`))
-      })
+      test.each(own)(
+        'an account with %s keeps the plugin, its clone gets it, and both log in',
+        async plugin => {
+          const app = await makeApp(server)
+          const password = `'\\pässwörd of ${plugin} ${randomHex()}`
+          const made = `'${randomHex()}'`
+          await sql(`alter user ${app.user} identified via ${plugin} using password(${made})`)
+          const current = app.current.with({ password: made.slice(1, -1) })
+          const { both, clone } = await makeClone(app)
+          {
+            await using session = await engine.login(current)
+            await session.setPassword(app.user, password)
+          }
+          const next = current.with({ password })
+          await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
+          await using proof = await engine.login(next)
+          await using session = await engine.login(app.admin, proof.accountQualifier)
+          await session.cloneUser(both, { user: clone.username, password: clone.password })
+          await using partner = await engine.login(clone)
+          expect(await partner.differences(both, async () => next)).toEqual([])
+          await session.setPassword(app.user, 'by the admin')
+          await using _ = await engine.login(next.with({ password: 'by the admin' }))
+          const plugins = await sql(
+            `select distinct plugin from mysql.user where user in ('${both.user}', '${both.clone}')`,
+          )
+          expect(plugins).toEqual([{ plugin }])
+          await session.closeUser(app.user, pairOf(app.user))
+          await expect(engine.login(next)).rejects.toMatchObject({ name: 'LoginRefused' })
+          expect(subjectOf(server).logged()).not.toMatch(
+            new RegExp(`${clone.password}|pässwörd of ${plugin}`),
+          )
+        },
+      )
 
     if (!isMysql)
-      test('the verifier of ed25519 is what the server itself would have stored', async () => {
+      test('ed25519PasswordHash makes the verifier that the server itself would store', async () => {
         const { user } = await makeApp(server)
         for (const password of ['x', 'pässwörd', 'y'.repeat(100)]) {
           await sql(`alter user ${user} identified via ed25519 using password('${password}')`)
@@ -380,7 +388,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       })
 
     if (isMysql)
-      test('an account with a second factor cannot be rotated', async () => {
+      test('an account with a second factor throws NotPermitted', async () => {
         const app = await makeApp(server)
         await sql("install plugin auth_socket soname 'auth_socket.so'")
         try {
@@ -403,7 +411,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           'identified via unix_socket',
           `identified via mysql_native_password using '${nativePasswordHash('p')}' or unix_socket`,
         ]
-    test.each(unfit)('%s cannot be rotated: NotPermitted, and nothing changes', async clause => {
+    test.each(unfit)('an account %s throws NotPermitted, and nothing changes', async clause => {
       const app = await makeApp(server)
       await using session = await engine.login(app.admin, '%')
       await sql(`alter user ${app.user} ${clause}`)

@@ -26,13 +26,13 @@ type State = {
   name: string
   deeds: Change[]
   make: (app: App) => string[]
-  /** Of what is the server's. */
+  /** Statements that set the server back. */
   undo?: string[]
-  /** What is refused, and with which words; it goes well if that is unset. */
+  /** The error of the changes, and a part of its message. Unset if the changes go well. */
   throws?: { name: string; says: RegExp }
 }
 
-describe.each(possible)('$engine of $packages.suite: what a change would end with', flavour => {
+describe.each(possible)('$engine of $packages.suite: a check foresees how a change ends', flavour => {
   const itself = flavour.engine === 'mysql'
   let server: Awaited<ReturnType<typeof startMysql>>
   let engine: Engine
@@ -49,14 +49,13 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     await server?.stop()
   })
 
-  /** All accounts, all that they may, and all that the server is set to. */
-
   const tables = [
     ...['user', 'db', 'tables_priv', 'columns_priv', 'procs_priv', 'proxies_priv'],
     ...(itself
       ? ['global_grants', 'role_edges', 'default_roles', 'password_history']
       : ['global_priv', 'roles_mapping']),
   ]
+  /** @returns all accounts, their privileges and the server's variables, as lines */
   const told = async () => {
     const found: unknown[] = []
     for (const table of tables) found.push((await ask.query(`select * from mysql.${table}`))[0])
@@ -85,7 +84,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
   const states: State[] = [
     { name: 'nothing is in the way', deeds: all, make: () => [] },
     {
-      name: 'all kinds of grants, and the admin may pass them on',
+      name: 'the user has all kinds of grants, and the admin may pass them on',
       deeds: ['clone'],
       make: app => [...rich(app), `grant role_${app.user} to ${app.admin.username} with admin option`],
     },
@@ -107,7 +106,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ],
     },
     {
-      name: 'that does not let it drop any',
+      name: 'the admin may insert and update in mysql.*, which does not let it drop users',
       deeds: ['drop'],
       make: app => [
         `revoke create user on *.* from ${app.admin.username}`,
@@ -116,7 +115,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ...refused(/lacks CREATE USER, which it takes for `/),
     },
     {
-      name: 'that it may delete there does',
+      name: 'the admin may delete in mysql.*, which lets it drop users',
       deeds: ['drop'],
       make: app => [
         `revoke create user on *.* from ${app.admin.username}`,
@@ -156,12 +155,12 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ...refused(/lacks SELECT on/),
     },
     {
-      name: 'opening the user takes none of that',
+      name: 'the admin has no privileges on the database, which opening the user does not need',
       deeds: ['user', 'admin'],
       make: app => [`revoke all on ${app.database}.* from ${app.admin.username}`],
     },
     {
-      name: 'the admin has it all on a pattern of databases',
+      name: 'the admin has the privileges on a pattern of databases',
       deeds: ['clone'],
       make: app => [
         `revoke all on ${app.database}.* from ${app.admin.username}`,
@@ -170,7 +169,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ],
     },
     {
-      name: 'the admin has it on the table alone, and the user on the database',
+      name: 'the admin has the privileges on the table alone, and the user on the database',
       deeds: ['clone'],
       make: app => [
         ...rich(app).slice(3, 4),
@@ -180,7 +179,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ...refused(/lacks SELECT on `db_\w+`\.\*/),
     },
     {
-      name: 'the admin has it by a role',
+      name: 'the admin has the privileges by a role',
       deeds: ['clone'],
       make: app => [
         `create role admins_${app.user}`,
@@ -193,25 +192,25 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ],
     },
     {
-      name: 'a privilege on the server that the admin has not',
+      name: 'the user has a privilege on the server that the admin lacks',
       deeds: ['clone'],
       make: app => [`grant show databases on *.* to ${app.user}`],
       ...refused(/lacks SHOW DATABASES on \*\.\* with grant option/),
     },
     {
-      name: 'a role that the admin may not give',
+      name: 'the user has a role that the admin may not grant',
       deeds: ['clone'],
       make: app => rich(app).slice(0, 2),
       ...refused(/lacks `role_\w+`(@`%`)? with admin option/),
     },
     {
-      name: 'a proxy that the admin may not grant',
+      name: 'the user has a proxy that the admin may not grant',
       deeds: ['clone'],
       make: app => [`create user for_${app.user}`, `grant proxy on for_${app.user} to ${app.user}`],
       ...refused(/lacks PROXY on .for_\w+.@.%. with grant option/),
     },
     {
-      name: 'a proxy that the admin may grant',
+      name: 'the user has a proxy that the admin may grant',
       deeds: ['clone'],
       make: app => [
         `create user for_${app.user}`,
@@ -220,7 +219,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ],
     },
     {
-      name: 'all on the database, and the admin all but one',
+      name: 'the user has ALL on the database, and the admin all but one',
       deeds: ['clone'],
       make: app => [
         `grant all on ${app.database}.* to ${app.user}`,
@@ -229,12 +228,12 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ...refused(/lacks ALL PRIVILEGES on `db_\w+`\.\* with grant option/),
     },
     {
-      name: 'all on the database, and the admin too',
+      name: 'the user has ALL on the database, and so has the admin',
       deeds: ['clone'],
       make: app => [`grant all on ${app.database}.* to ${app.user} with grant option`],
     },
     {
-      name: 'a privilege on a table that was dropped',
+      name: 'the user has a privilege on a table that was dropped',
       deeds: ['clone'],
       make: app => [
         `create table ${app.database}.t (a int)`,
@@ -244,13 +243,13 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ...refused(/error 1146/, 'DatabaseFailed'),
     },
     {
-      name: 'a stranger with the name of the clone',
+      name: 'another user has the name of the clone',
       deeds: ['clone', 'user'],
       make: app => [`create user ${app.user}_clone`, `grant select on mysql.* to ${app.user}_clone`],
       ...refused(/no clone of/),
     },
     {
-      name: 'a password that cannot be made',
+      name: 'the user has an authentication plugin that cannot be rotated',
       deeds: itself ? ['clone', 'admin', 'own'] : ['clone', 'admin'],
       make: app => [
         itself
@@ -267,7 +266,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       ...refused(/read-only/, 'Unreachable'),
     },
     {
-      name: 'the server is read_only, and the admin is above that',
+      name: 'the server is read_only, and the admin may write all the same',
       deeds: ['clone', 'admin'],
       make: app => [
         `grant ${itself ? 'connection_admin' : 'read_only admin'} on *.* to ${app.admin.username}`,
@@ -276,14 +275,14 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
       undo: ['set global read_only = off'],
     },
     {
-      name: 'sessions may not write',
+      name: 'transactions are read-only by default',
       deeds: all,
       make: () => [`set global ${itself ? 'transaction_read_only' : 'tx_read_only'} = on`],
       undo: [`set global ${itself ? 'transaction_read_only' : 'tx_read_only'} = off`],
       ...refused(/read-only/, 'Unreachable'),
     },
     {
-      name: 'a limit an hour',
+      name: 'the user has a limit of queries an hour',
       deeds: ['own'],
       make: app => [`alter user ${app.user} with max_queries_per_hour 1000`],
       ...refused(/MAX_QUERIES_PER_HOUR/),
@@ -302,19 +301,19 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     })
     return [
       {
-        name: 'the user may not retain its password',
+        name: 'the user may not have two passwords',
         deeds: ['add'],
         make: app => [`revoke application_password_admin on *.* from ${app.user}`],
         ...refused(/lacks APPLICATION_PASSWORD_ADMIN or CREATE USER/),
       },
       {
-        name: 'SYSTEM_USER',
+        name: 'the user has SYSTEM_USER, and the admin has not',
         deeds: byAdmin.filter(deed => deed !== 'drop'),
         make: app => [`grant system_user on *.* to ${app.user}`],
         ...refused(/lacks SYSTEM_USER/),
       },
       {
-        name: 'a clone that has SYSTEM_USER',
+        name: 'the clone has SYSTEM_USER, and the admin has not',
         deeds: ['clone'],
         make: app => [
           `create user ${app.user}_clone`,
@@ -324,7 +323,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
         ...refused(/lacks SYSTEM_USER/),
       },
       {
-        name: 'a dynamic privilege that the admin has without its option',
+        name: 'the user has a dynamic privilege that the admin has without GRANT OPTION',
         deeds: ['clone'],
         make: app => [
           `grant backup_admin on *.* to ${app.user}`,
@@ -335,7 +334,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
         ...refused(/lacks BACKUP_ADMIN on \*\.\* with grant option/),
       },
       {
-        name: 'any role, by ROLE_ADMIN',
+        name: 'the admin may grant any role by ROLE_ADMIN',
         deeds: ['clone'],
         make: app => [...rich(app).slice(0, 3), `grant role_admin on *.* to ${app.admin.username}`],
       },
@@ -347,46 +346,50 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
         ...refused(/read-only/, 'Unreachable'),
       },
       {
-        name: 'a history of passwords',
+        name: 'the user has a history of passwords',
         deeds: ['own', 'add'],
         make: app => [`alter user ${app.user} password history 3`],
         ...refused(/PASSWORD HISTORY/),
       },
       {
-        name: 'a lock after refused logins',
+        name: 'the user is locked after refused logins',
         deeds: ['own'],
         make: app => [`alter user ${app.user} failed_login_attempts 3 password_lock_time 1`],
         ...refused(/FAILED_LOGIN_ATTEMPTS/),
       },
       ruled(
-        'a length that the new one lacks as well',
+        'a length that neither password has',
         'set global validate_password.length = 60',
         ['own', 'add'],
         {
           ...refused(/by validate_password\.length|rules for passwords/),
         },
       ),
-      ruled('a policy that both keep', 'set global validate_password.length = 8', ['own', 'add', 'admin']),
+      ruled('a length that both passwords have', 'set global validate_password.length = 8', [
+        'own',
+        'add',
+        'admin',
+      ]),
     ]
   }
 
   function mariadbOnly(): State[] {
     return [
       {
-        name: 'a plugin that checks passwords, strictly',
+        name: 'a plugin checks passwords, and refuses verifiers',
         deeds: all.filter(deed => deed !== 'drop'),
         make: () => ["install soname 'simple_password_check'"],
         undo: ["uninstall soname 'simple_password_check'"],
         ...refused(/strict_password_validation/),
       },
       {
-        name: 'the same, not strictly',
+        name: 'a plugin checks passwords, and accepts verifiers',
         deeds: all,
         make: () => ["install soname 'simple_password_check'", 'set global strict_password_validation = off'],
         undo: ['set global strict_password_validation = on', "uninstall soname 'simple_password_check'"],
       },
       {
-        name: 'a default role that the admin may not set',
+        name: 'the user has a default role that the admin may not set',
         deeds: ['clone'],
         make: app => [
           ...rich(app).slice(0, 3),
@@ -396,7 +399,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
         ...refused(/lacks UPDATE on `mysql`\.\*, which/),
       },
       {
-        name: 'max_password_errors',
+        name: 'the server blocks users after refused logins (max_password_errors)',
         deeds: ['own'],
         make: () => ['set global max_password_errors = 5'],
         undo: ['set global max_password_errors = 4294967295'],
@@ -446,7 +449,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     }
   })
 
-  test('an admin whose grants are not understood may still make the change, and that is said', async () => {
+  test('if the admin’s grants are in an unknown form, the check says so and does not refuse the change', async () => {
     const app = await makeApp(server)
     const Engine = itself ? Mysql : Mariadb
     const odd = new Engine({
@@ -466,7 +469,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     expect(await change.clone(session, app)).toEqual([])
   })
 
-  test('how many connections are free, as far as it is told', async () => {
+  test('countFreeConnections counts by all limits that the session can see', async () => {
     const app = await makeApp(server)
     const room = async (value: Credential) => {
       await using session = await engine.login(value, '%')
@@ -483,7 +486,7 @@ describe.each(possible)('$engine of $packages.suite: what a change would end wit
     await sql(`revoke process on *.* from ${app.admin.username}`)
     expect(await room(app.admin)).toBeUndefined()
     await sql(`alter user ${app.user} with max_user_connections 0`)
-    // MariaDB lets nobody set it that was started without.
+    // A MariaDB that was started without max_user_connections lets nobody set it.
     if (itself) {
       await sql('set global max_user_connections = 2')
       expect(await room(app.current)).toBe(0)

@@ -13,7 +13,7 @@ const made = "CREATE USER `app`@`%` IDENTIFIED WITH 'caching_sha2_password' AS '
 const granted = 'GRANT SELECT ON `shop`.* TO `app`@`%`'
 const read = (created: string, ...grants: string[]) => readAccount(dialect, 'app', '%', [created], grants)
 
-describe('what Keyturn does not know is told, and nothing of what was said is', () => {
+describe('an answer of the server that Keyturn does not know throws DatabaseFailed without its words', () => {
   test.each([
     ['SHOW CREATE USER', `${made} PASSWORD SECRET 3 ACCOUNT UNLOCK`, granted],
     ['SHOW CREATE USER', "CREATE USER `app`@`%` IDENTIFIED BY MAGIC 'secret'", granted],
@@ -33,11 +33,11 @@ test.each([
   ['PASSWORD EXPIRE', 'PASSWORD EXPIRE DEFAULT'],
   ['PASSWORD EXPIRE NEVER', 'PASSWORD EXPIRE NEVER'],
   ['PASSWORD EXPIRE INTERVAL 90 DAY', 'PASSWORD EXPIRE INTERVAL 90 DAY'],
-])('%s is the rule %s: a clone does not begin expired', (shown, rule) => {
+])('%s is read as the rule %s, so that a clone does not begin with an expired password', (shown, rule) => {
   expect(read(`${made} ${shown} ACCOUNT UNLOCK`).clauses.expire).toBe(rule)
 })
 
-test('numbers in attributes keep their text, and equal no other', () => {
+test('numbers in attributes keep their text, and differ if their texts differ', () => {
   const having = (text: string) => read(`${made} ACCOUNT UNLOCK ATTRIBUTE '{"n": ${text}}'`)
   const alter = (json: string) => `alter user \`app\`@\`%\` attribute '${json}'`
   const texts = ['1', '1.0', '1e400', '2e400', '12345678901234567890', '12345678901234567000']
@@ -57,7 +57,7 @@ test.each([
   ['SELECT ON `shop`.*', 'SELECT ON `payroll`.*', false],
   ['SELECT ON *.*', 'SELECT ON `payroll`.`t`', false],
   ['SELECT ON `shop`.`t`', 'SELECT ON `shop`.*', false],
-])('who may %s may have begun a clone that may %s: %s', (users, clones, may) => {
+])('an account that may %s counts as the user of a clone that may %s: %s', (users, clones, may) => {
   const grant = (what: string) => read(made, `GRANT ${what} TO \`app\`@\`%\``)
   const refuse = () => requireClone(grant(users), grant(clones), false)
   if (may) expect(refuse).not.toThrow()

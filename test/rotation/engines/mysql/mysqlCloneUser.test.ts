@@ -13,7 +13,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   const { isMysql, engine, sql, grantsOf, makeClone } = sceneOf(server)
 
   describe('cloneUser', () => {
-    test('what the server says of user and clone differs in name and password alone', async () => {
+    test('SHOW CREATE USER and SHOW GRANTS differ only in name and password', async () => {
       const subject = subjectOf(server)
       const app = await makeApp(server)
       const { both, sync } = await makeClone(app)
@@ -49,7 +49,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(changed.join('\n')).toContain(clause)
     })
 
-    test('an account that may do nothing is no clone if its own password was proven', async () => {
+    test('an account without privileges, whose own password was proven, is not trusted with the user', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
       await sql(`create user ${both.clone}@'%'`)
@@ -66,13 +66,13 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     const changes: [string, (app: App) => string[]][] = [
-      ['require x509', ({ user }) => [`alter user ${user} require x509`]],
+      ['REQUIRE X509', ({ user }) => [`alter user ${user} require x509`]],
       ['a limit of connections', ({ user }) => [`alter user ${user} with max_user_connections 1`]],
       ['a password that has expired', ({ user }) => [`alter user ${user} password expire`]],
       ['a password that expires', ({ user }) => [`alter user ${user} password expire interval 1 day`]],
       ['a lock', ({ user }) => [`alter user ${user} account lock`]],
       [
-        'fewer privileges, without those on the database',
+        'no privileges on the database any more',
         ({ user, database }) => [
           `create table ${database}.t (a int)`,
           `grant select on ${database}.t to ${user}`,
@@ -93,7 +93,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       ],
       ...(isMysql
         ? ([
-            ['history', ({ user }) => [`alter user ${user} password history 5`]],
+            ['a history of passwords', ({ user }) => [`alter user ${user} password history 5`]],
             [
               'a lock after refused logins',
               ({ user }) => [`alter user ${user} failed_login_attempts 1 password_lock_time 1`],
@@ -102,7 +102,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           ] satisfies [string, (app: App) => string[]][])
         : []),
     ]
-    test.each(changes)('%s of the user is nothing to the clone that is in use', async (_, change) => {
+    test.each(changes)('the user now has %s: opening it leaves the clone as it is', async (_, change) => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
       await sync()
@@ -126,7 +126,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, clone)).toBe(true)
     })
 
-    test('a clone that is gone is not made to open the user', async () => {
+    test('opening the user does not make a clone that is gone', async () => {
       const app = await makeApp(server)
       const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
@@ -135,7 +135,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await sql(`select 1 from mysql.user where user = '${both.clone}'`)).toEqual([])
     })
 
-    test('ALL gives way to less, and less to ALL', async () => {
+    test('a clone loses ALL when its user has fewer privileges, and gets it when its user does', async () => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
       await sync()
@@ -153,7 +153,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await grantsOf(both.clone)).toContainEqual(expect.stringMatching(/^GRANT SELECT, INSERT ON/))
     })
 
-    test('what the clone was given besides is taken back, but for what the user has', async () => {
+    test('a clone loses what only it was granted, and keeps what its user has too', async () => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
       await sync()
@@ -177,7 +177,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await privileges(both.clone)).toEqual(await privileges(app.user))
     })
 
-    test('names of objects and patterns stay what they are', async () => {
+    test('odd names of objects, and patterns, reach the clone unchanged', async () => {
       const app = await makeApp(server)
       const odd = `o\`dd'"${randomHex()}`
       const quoted = `\`${odd.replaceAll('`', '``')}\``
@@ -198,7 +198,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     if (isMysql)
-      test('partial revokes follow, and end', async () => {
+      test('partial revokes reach the clone, and end with the user’s', async () => {
         const app = await makeApp(server)
         await sql(
           'set global partial_revokes = on',
@@ -216,7 +216,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).toEqual([])
       })
 
-    test('the option of a role, a dynamic privilege or a proxy goes by itself', async () => {
+    test('a clone that may pass on a role, a privilege or a proxy loses only the right to pass it on', async () => {
       const app = await makeApp(server)
       const [role, proxied] = [`role_${randomHex()}`, `for_${randomHex()}`]
       const kinds = [role, `proxy on ${proxied}`, ...(isMysql ? ['role_admin on *.*'] : [])]
@@ -251,7 +251,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     if (isMysql)
-      test('dynamic privileges that go together with the option of the whole server go at once', async () => {
+      test('a clone loses dynamic privileges together with GRANT OPTION on the whole server', async () => {
         const app = await makeApp(server)
         const all = 'process, connection_admin, xa_recover_admin'
         await sql(
@@ -265,7 +265,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await differences()).toEqual([])
       })
 
-    test('a default role that was dropped since is nothing to the clone', async () => {
+    test('a user’s default role that was dropped does not stop the clone', async () => {
       const app = await makeApp(server)
       const role = `role_${randomHex()}`
       await sql(
@@ -281,7 +281,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('a proxy that the admin may not grant is NotPermitted', async () => {
+    test('a proxy that the admin may not grant throws NotPermitted', async () => {
       const app = await makeApp(server)
       const proxied = `for_${randomHex()}`
       await sql(`create user ${proxied}`, `grant proxy on ${proxied} to ${app.user}`)
@@ -293,7 +293,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     // The session is the admin's, as the user cannot log in without the certificate.
-    test('REQUIRE follows, whatever the certificate must be', async () => {
+    test('a clone gets the user’s REQUIRE, whatever certificate it asks for', async () => {
       const app = await makeApp(server)
       const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
@@ -323,7 +323,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     if (isMysql)
-      test('attributes follow, and what is taken out of one, however deep', async () => {
+      test('a clone gets the user’s attributes, and loses what was removed in one, however deep', async () => {
         const app = await makeApp(server)
         const { both, sync, differences } = await makeClone(app)
         const attributes = async (user: string) => {
@@ -362,7 +362,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await attributes(both.clone)).toContain('"owner 😁": "😁"')
       })
 
-    test('one that dies after any statement is mended by the next, and the user is never harmed', async () => {
+    test('a cloneUser that died after any statement is completed by the next, and the user is never harmed', async () => {
       const subject = subjectOf(server)
       const app = await makeApp(server)
       await subject.change(app)

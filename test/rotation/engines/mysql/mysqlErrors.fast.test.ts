@@ -42,7 +42,7 @@ test.each([
   [3169, 'Unreachable', 'broke'],
   [4031, 'Unreachable', 'broke'],
   [1064, 'DatabaseFailed', '1064'],
-])('error %i is %s, says why, and keeps none of the server’s words', (errno, name, why) => {
+])('error %i becomes %s, which says why, and keeps none of the server’s words', (errno, name, why) => {
   const error = translate(serverError(errno, 'a secret'), 'here')
   expect(error).toMatchObject({ name, message: expect.stringContaining(why) })
   expect(String(error)).not.toContain('a secret')
@@ -50,7 +50,7 @@ test.each([
 })
 
 test.each([1044, 1045, 1142, 1143, 1211, 1227, 1290, 1370, 1410, 1524, 1698, 4006])(
-  'error %i is NotPermitted, in the server’s words, which name accounts alone',
+  'error %i becomes NotPermitted with the server’s words, which name nothing but accounts',
   errno => {
     expect(translate(serverError(errno, 'denied to app'), 'here')).toMatchObject({
       name: 'NotPermitted',
@@ -63,7 +63,7 @@ test.each([
   ['running with the --read-only option', 'Unreachable', 'read-only'],
   ['running with the --super_read_only option', 'Unreachable', 'read-only'],
   ['running with the --strict-password-validation option', 'NotPermitted', 'no password hashes'],
-])('error 1290 %s is %s', (message, name, why) => {
+])('error 1290 %s becomes %s', (message, name, why) => {
   const error = translate(serverError(1290, message), 'here')
   expect(error).toMatchObject({ name, message: expect.stringContaining(why) })
 })
@@ -84,26 +84,26 @@ test.each([
   ['PROTOCOL_CONNECTION_LOST', '', 'Unreachable'],
   ['ECONNREFUSED', '', 'Unreachable'],
   ['', "Can't add new command when connection is in closed state", 'Unreachable'],
-])('the driver’s %s %s is %s', (code, message, name) => {
+])('the driver’s error %s %s becomes %s', (code, message, name) => {
   const syscall = message.startsWith('read ') ? { syscall: 'read' } : {}
   const error = translate(Object.assign(new Error(message), { code, ...syscall }), 'here')
   expect(error).toMatchObject({ name })
   expect(error.message).not.toContain('a secret')
 })
 
-test('what is none of the driver’s errors has a name as well', () => {
+test('a thrown value that is no error of the driver becomes Unreachable', () => {
   for (const thrown of [undefined, null, 'text', 7, {}, new TypeError('x')])
     expect(translate(thrown, 'here')).toMatchObject({ name: 'Unreachable' })
 })
 
-test.each(['08S01', '08004', 'HY001'])('any error of class %s is Unreachable', sqlState => {
+test.each(['08S01', '08004', 'HY001'])('any error of class %s becomes Unreachable', sqlState => {
   expect(translate(Object.assign(new Error('x'), { errno: 64000, sqlState }), 'here')).toMatchObject({
     name: 'Unreachable',
     message: 'here: error 64000',
   })
 })
 
-test('at a login a forbidden database may be one that is not there, and a refusal the want of TLS', () => {
+test('a login names a forbidden database as the wrong field, and a refusal without TLS as the lack of TLS', () => {
   const value = { engine: 'mysql', host: 'h', username: 'app', password: 'p' }
   const login = (errno: number, more = {}) =>
     translateLogin(serverError(errno), Credential.parse(JSON.stringify({ ...value, ...more })))

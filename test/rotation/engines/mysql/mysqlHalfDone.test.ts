@@ -10,7 +10,7 @@ import type { FailedChange } from '../../../../rotation/strategies/strategy.ts'
 const servers = inject('mysql')
 const strategy = new AlternatingUsers()
 
-/** What an earlier tool, such as AWS's own functions, may have come to when it died; its value is pending. */
+/** The clones that an earlier tool, such as AWS's own functions, may have left when it died. Its value is pending. */
 const states: [string, (clone: string, by: string, app: App) => string[], { open: boolean }][] = [
   ['no clone', () => [], { open: false }],
   ['a clone without a password', clone => [`create user ${clone}`], { open: false }],
@@ -55,7 +55,7 @@ const states: [string, (clone: string, by: string, app: App) => string[], { open
   ],
 ]
 
-describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server => {
+describe.skipIf(!servers.length).each(servers)('$name, with a clone that is half done', server => {
   const engine = new (server.engine === 'mysql' ? Mysql : Mariadb)({ caFile: server.caFile })
   const none = async () => undefined
   const failed = (app: App, pending: Credential): FailedChange => ({
@@ -69,7 +69,7 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
     hasChangedNothing: async () => false,
     async *storedValues() {},
   })
-  /** Without a database, as a clone that may not use it can be asked for no more than its password. */
+  /** @returns whether the password is right, by a login without a database, which the clone may not be allowed to use */
   const opens = async ({ username, password }: Credential) => {
     const login = { user: username, password }
     return runStatements(server, 'do 1', login).then(
@@ -84,7 +84,7 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
   }
 
   test.each(states)(
-    '%s: a rollback closes it, and the next rotation completes it',
+    'where there is %s, it is closed after a rollback, and complete after the next rotation',
     async (_, make, { open }) => {
       const app = await makeApp(server)
       const { clone } = strategy.pairOf(app.user)
@@ -105,7 +105,7 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
     },
   )
 
-  test('what may use another database alone is somebody else’s: it is left open, and that is told', async () => {
+  test('a user with privileges on another database alone is no clone: a rollback leaves it open and says so', async () => {
     const app = await makeApp(server)
     const { clone } = strategy.pairOf(app.user)
     const pending = app.current.with({ username: clone, password: `half-${randomHex(8)}` })
@@ -114,7 +114,7 @@ describe.skipIf(!servers.length).each(servers)('$name, half of a clone', server 
       `create user ${clone} ${identifiedClause(server, pending.password)}`,
       `grant select on other_${clone}.* to ${clone}`,
     ])
-    // Whether it lets everybody in is asked, and it does not.
+    // A login with a wrong password has shown that the user does not accept any password.
     expect(await strategy.undo(engine, failed(app, pending))).toBe('open')
     expect(await opens(pending)).toBe(true)
     expect(await admits(server, app.current)).toBe(true)

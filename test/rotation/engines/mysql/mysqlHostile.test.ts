@@ -72,15 +72,15 @@ const secondFailure = Buffer.concat([
   packet(2, [255]),
 ])
 
-describe.each([false, true])('with TLS: %s', tls => {
+describe.each([false, true])('a server that sends something unexpected, with TLS: %s', tls => {
   const after = tls ? 3 : 2
   test.each<[string, Script, string]>([
     ['HTTP', { first: 'nothing', replies: [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')] }, 'Unreachable'],
     ['SSH', { first: Buffer.from('SSH-2.0-OpenSSH_9.2\r\n') }, 'Unreachable'],
     ['SMTP', { first: Buffer.from('220 mail ESMTP ready\r\n') }, 'Unreachable'],
     ['Redis', { first: Buffer.from('-DENIED Redis is running in protected mode.\r\n') }, 'Unreachable'],
-    ['nothing but an end', { first: 'end' }, 'Unreachable'],
-    ['a reset', { first: 'reset' }, 'Unreachable'],
+    ['an end at once', { first: 'end' }, 'Unreachable'],
+    ['a reset at once', { first: 'reset' }, 'Unreachable'],
     ['nothing at all', { first: Buffer.alloc(0), replies: ['nothing'] }, 'Unreachable'],
     ['an empty packet', { first: packet(0) }, 'Unreachable'],
     [
@@ -101,23 +101,27 @@ describe.each([false, true])('with TLS: %s', tls => {
     ['a reset after the hello', { first: greetingPacket(), replies: ['reset'] }, 'Unreachable'],
     ['silence after the hello', { first: greetingPacket(), replies: ['nothing'] }, 'Unreachable'],
     [
-      'what is no answer to a login',
+      'something that is no answer to a login',
       { first: greetingPacket(), replies: [packet(after, [77])] },
       'Unreachable',
     ],
     [
-      'more data for no plugin',
+      'more data for an unknown plugin',
       { first: greetingPacket({ plugin: 'x' }), replies: [packet(after, [1, 4])] },
       'Unreachable',
     ],
-    ['more data that is none', { first: greetingPacket(), replies: [packet(after, [1, 99])] }, 'Unreachable'],
+    [
+      'more data of an unknown kind',
+      { first: greetingPacket(), replies: [packet(after, [1, 99])] },
+      'Unreachable',
+    ],
     [
       'a plugin that nobody knows',
       { first: greetingPacket(), replies: [packet(after, [254], 'dialog\0')] },
       'NotPermitted',
     ],
     [
-      'a plugin named as what every object has',
+      'a plugin with the name of a property of every object',
       { first: greetingPacket(), replies: [packet(after, [254], 'toString\0')] },
       'NotPermitted',
     ],
@@ -168,12 +172,12 @@ describe.each([false, true])('with TLS: %s', tls => {
       'Unreachable',
     ],
   ])('%s', async (_, script, name) => {
-    // Some of these leave us waiting.
+    // In some of these cases the engine waits until its timeout.
     const patience = name === 'Unreachable' ? 300 : 5000
     expect(await loginTo(script, { tls, patience })).toEqual(both(name))
   })
 
-  test('whatever comes, at any point, has a name', async () => {
+  test('packets and bytes at random give every error a name', async () => {
     for (let seed = 0; seed < 150; seed += 5) {
       const rounds = Array.from({ length: 5 }, (_, i) =>
         loginTo(anything(seed + i, tls), { tls, patience: 150 }),
@@ -183,7 +187,7 @@ describe.each([false, true])('with TLS: %s', tls => {
   })
 })
 
-/** Packets and bytes that the seed tells, after as much of a login as the seed tells. */
+/** Makes packets and bytes from a seed, which also says after which part of a login they come. */
 function anything(seed: number, tls: boolean): Script {
   let state = seed
   const below = (limit: number) => {
@@ -221,7 +225,7 @@ function anything(seed: number, tls: boolean): Script {
 describe('TLS', () => {
   const secure: Script = { first: greetingPacket(), replies: ['end'] }
 
-  test('what is not TLS is TlsFailed', async () => {
+  test('a server that says something else in place of TLS throws TlsFailed', async () => {
     const script: Script = {
       first: greetingPacket(),
       replies: [Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n')],
@@ -230,7 +234,7 @@ describe('TLS', () => {
     expect(await loginAt(server.port)).toEqual(expect.objectContaining({ name: 'TlsFailed' }))
   })
 
-  test.each(['end', 'reset'] as const)('an %s in the place of TLS is Unreachable', async how => {
+  test.each(['end', 'reset'] as const)('an %s in place of TLS throws Unreachable', async how => {
     await using server = await startScriptedMysql({ first: greetingPacket(), replies: [how] })
     expect(await loginAt(server.port)).toEqual(expect.objectContaining({ name: 'Unreachable' }))
   })
@@ -247,19 +251,19 @@ describe('TLS', () => {
       { extensions: [authority, altNames('localhost'), { name: 'extKeyUsage' as const, clientAuth: true }] },
     ],
     [
-      'that is over',
+      'that has expired',
       {
         extensions: [authority, altNames('localhost')],
         notBeforeDate: new Date(0),
         notAfterDate: new Date(1e12),
       },
     ],
-  ])('a certificate %s is TlsFailed', async (_, options) => {
+  ])('a certificate %s throws TlsFailed', async (_, options) => {
     const certificate = await make(options)
     expect(await loginTo(secure, { tls: true, certificate })).toEqual(both('TlsFailed'))
   })
 
-  test('a certificate of another issuer is TlsFailed', async () => {
+  test('a certificate of an untrusted issuer throws TlsFailed', async () => {
     const { caFile } = await make({ extensions: [authority, altNames('localhost')] })
     expect(await loginTo(secure, { tls: true, caFile })).toEqual(both('TlsFailed'))
   })
@@ -268,7 +272,7 @@ describe('TLS', () => {
     ['cannot be read', 'absent.pem', undefined],
     ['is no PEM', 'odd.pem', 'no certificate at all'],
     ['is damaged', 'damaged.pem', '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'],
-  ])('a file of issuers that %s is TlsFailed', async (_, name, text) => {
+  ])('a file of issuers that %s throws TlsFailed', async (_, name, text) => {
     const caFile = join(folder, name)
     if (text) await writeFile(caFile, text)
     expect(await loginTo(secure, { tls: true, caFile })).toEqual(both('TlsFailed'))
@@ -293,7 +297,7 @@ async function loginAt(port: number): Promise<unknown> {
   return engine.login(Credential.parse(JSON.stringify(value))).catch((error: unknown) => error)
 }
 
-test('a key to encrypt the password with that is none is Unreachable, as all that is not understood', async () => {
+test('a public key that is none, for encrypting the password, throws Unreachable', async () => {
   const full = packet(2, [1, 4])
   for (const key of ['no key', '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n', ''])
     expect(await loginTo({ first: greetingPacket(), replies: [full, packet(4, [1], key)] })).toEqual(
@@ -309,6 +313,6 @@ test.each([
   ['with a newline', 'a\nb'],
   ['that is a URL', 'mysql://localhost:3306/shop'],
   ['of other letters', 'žluťoučký.příklad'],
-])('a host %s has a name for its error', async (_, host) => {
+])('a host %s throws Unreachable', async (_, host) => {
   expect(await loginTo({ first: 'end' }, { host })).toEqual(both('Unreachable'))
 })

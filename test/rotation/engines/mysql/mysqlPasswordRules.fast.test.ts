@@ -22,7 +22,7 @@ const against = (changed: GlobalVariables, password: string, replaced = '0123456
   return findBrokenRule(settings, 'ann', password, replaced)?.replace(`validate_password${separator}`, '')
 }
 
-test('where there are no rules, none is broken', () => {
+test('a server without rules for passwords finds no broken rule', () => {
   expect(findBrokenRule({ password_history: '5' }, 'ann', 'x', 'y')).toBeUndefined()
 })
 
@@ -49,7 +49,7 @@ test.each<[GlobalVariables, string, string | undefined]>([
   [{ policy: 'STRONG' }, 'aA1!bbbb', undefined],
   [{ policy: 'STRONG', dictionary_file: '/words' }, 'aA1!bbbb', 'dictionary_file'],
   [{ dictionary_file: '/words' }, 'aA1!bbbb', undefined],
-])('%j: %s breaks %s', (changed, password, rule) => {
+])('with the settings %j, the password %s breaks the rule %s', (changed, password, rule) => {
   for (const separator of ['.', '_']) expect(against(changed, password, undefined, separator)).toBe(rule)
 })
 
@@ -62,7 +62,10 @@ test.each([
   ['50', 'abcdefgh', 'ABCDEFGH', 'changed_characters_percentage'],
   ['20', 'abcdefgh', 'ABCDEFG!'.repeat(2), 'changed_characters_percentage'],
   ['0', 'same', 'same', undefined],
-])('%s % of changed characters: %s for %s breaks %s', (percentage, password, replaced, rule) => {
-  const rules = { policy: 'LOW', length: '0', changed_characters_percentage: percentage }
-  expect(against(rules, password, replaced)).toBe(rule)
-})
+])(
+  'where %s percent must change, the password %s in place of %s breaks the rule %s',
+  (percentage, password, replaced, rule) => {
+    const rules = { policy: 'LOW', length: '0', changed_characters_percentage: percentage }
+    expect(against(rules, password, replaced)).toBe(rule)
+  },
+)

@@ -29,7 +29,7 @@ const servers = inject('mysql')
 const possible = MYSQL_FLAVOURS.filter(({ engine }) =>
   servers.some(server => server.engine === engine),
 ).slice(0, 2)
-describe.each(possible)('a $engine of its own, whose settings matter', flavour => {
+describe.each(possible)('a $engine with changed server settings', flavour => {
   let server: Awaited<ReturnType<typeof startMysql>>
   let engine: Engine
   const sql = (...statements: string[]) => runStatements(server, statements)
@@ -39,7 +39,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
   })
   afterAll(() => server?.stop())
 
-  test('a read-only server is a standby, and Unreachable for changes', async () => {
+  test('a read-only server is a standby, and changes there throw Unreachable', async () => {
     const app = await makeApp(server)
     await using before = await engine.login(app.current)
     expect(await before.isStandby?.()).toBe(false)
@@ -58,7 +58,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     }
   })
 
-  test('what the server quotes, and lets its sessions write, by its own settings, is nothing to us', async () => {
+  test('cloneUser succeeds without quoted names, and read-only transactions throw Unreachable', async () => {
     const variable = flavour.engine === 'mysql' ? 'transaction_read_only' : 'tx_read_only'
     await sql('set global sql_quote_show_create = off')
     try {
@@ -74,7 +74,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     }
   })
 
-  test('a server that wants TLS says so without', async () => {
+  test('a server that requires TLS throws an error without TLS, which names ssl: false', async () => {
     const { current } = await makeApp(server)
     await sql('set global require_secure_transport = on')
     try {
@@ -87,7 +87,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     }
   })
 
-  test('names and texts are read right where the server has them written otherwise', async () => {
+  test('names and texts are read correctly in a SQL mode with other quotes and escapes', async () => {
     await sql("set global sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'")
     try {
       const app = await makeApp(server, { user: `o'br"ien` })
@@ -103,7 +103,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
   })
 
   if (flavour.engine === 'mariadb')
-    test('a server that takes no verifiers is NotPermitted', async () => {
+    test('a server that accepts no verifiers throws NotPermitted', async () => {
       const app = await makeApp(server)
       await sql("install soname 'simple_password_check'")
       try {
@@ -127,7 +127,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
     })
 
   if (flavour.engine === 'mariadb')
-    test('a clone that is not there, whom the server asks for what some other account needs, is not open', async () => {
+    test('a clone that does not exist counts as closed, even if the server asks it for another plugin', async () => {
       const others = Array.from({ length: 20 }, () => `create user pam_${randomHex()} identified via pam`)
       await sql("install soname 'auth_pam'", ...others)
       for (let tries = 0; tries < 100; tries++) {
@@ -157,7 +157,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       expect.fail('the server asks nobody for what it asks the others')
     })
 
-  test('performance_schema has what every session runs and ran, and no password', async () => {
+  test('performance_schema keeps running and past statements, but none with a password', async () => {
     const app = await makeApp(server)
     const itself = flavour.engine === 'mysql'
     await sql(
@@ -255,7 +255,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         ['policy', 'STRONG', strong, true],
         ['changed_characters_percentage', 100, () => `Aa1!${randomHex(12)}`, false],
       ])(
-        '%s %s, %#: neither a single user nor two passwords are begun with what could not be taken back',
+        'validate_password.%s = %s (%#): no strategy sets a password that a rollback might not replace by the old one',
         async (name, value, password, may) => {
           const current = await makeOwn(password())
           await rule(name, value)
@@ -296,7 +296,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
         },
       )
 
-      test('what is worked out here is never what the server would not take', async () => {
+      test('a password that findBrokenRule accepts is accepted by the server', async () => {
         const rules: [string, string | number][][] = [
           [['policy', 'LOW']],
           [
@@ -343,7 +343,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
       })
     })
 
-  test('an anonymous account that takes the login is NotPermitted', async () => {
+  test('a login that the server takes for an anonymous account throws NotPermitted', async () => {
     // It goes before all others, being for one address only.
     await sql(`create user ''@'127.0.0.1' ${identifiedClause(server, 'p')}`)
     await expect(engine.login(credentialFor(server, 'nobody', 'p'))).rejects.toMatchObject({
@@ -354,7 +354,7 @@ describe.each(possible)('a $engine of its own, whose settings matter', flavour =
 })
 
 test.each(possible)(
-  'a login at a $engine that was started with skip-grant-tables is Unproven',
+  'a login at a $engine that was started with skip-grant-tables throws PasswordNotChecked',
   async flavour => {
     const server = await startMysql(flavour, { skip_grant_tables: 'on', init_file: '/dev/null' })
     try {

@@ -42,7 +42,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
   engineContract(subjectOf(server))
 
   describe('login', () => {
-    test('a user who may not log in is LoginRefused', async () => {
+    test('a user who may not log in throws LoginRefused', async () => {
       const { current } = await makeApp(server)
       await runStatements(server, `alter role ${name(current.username)} nologin password 'x'`)
       await expect(engine.login(current.with({ password: 'x' }))).rejects.toMatchObject({
@@ -50,7 +50,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       })
     })
 
-    test('a certificate for another address is TlsFailed, also if it is for localhost', async () => {
+    test('a certificate for another address throws TlsFailed, even if it is for localhost too', async () => {
       const { current } = await makeApp(server)
       await using _ = await engine.login(withChange(current, { host: '127.0.0.1' }))
       const relay = createServer(socket => {
@@ -73,7 +73,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(shown.map(({ raw }) => raw)).toEqual([raw])
     })
 
-    test('a certificate is shown if its issuer is trusted, by name and by address, and at a refused login too', async () => {
+    test('onCertificate gets a certificate of a trusted issuer, even if the login is refused', async () => {
       const { current } = await makeApp(server)
       const shown: string[] = []
       const onCertificate = ({ subjectaltname, valid_to }: PeerCertificate) =>
@@ -91,14 +91,14 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(shown).toEqual([names, names])
     })
 
-    test('a server that wants TLS is TlsFailed without', async () => {
+    test('a server that requires TLS throws TlsFailed without TLS', async () => {
       const { current } = await makeApp(server)
       await expect(engine.login(withChange(current, { ssl: false }))).rejects.toMatchObject({
         name: 'TlsFailed',
       })
     })
 
-    test('the search_path of the role cannot slip other functions in', async () => {
+    test('functions in the user’s search_path do not replace those of PostgreSQL', async () => {
       const { current, database } = await makeApp(server)
       await runStatements(
         server,
@@ -118,7 +118,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     })
   })
 
-  test("the user's own timeouts are off in a session, so that a short one does not strike before a message sets its own", async () => {
+  test('a session switches the user’s own timeouts off, which could strike before a message sets its own', async () => {
     const { current } = await makeApp(server)
     const timeouts = [
       'statement_timeout',
@@ -132,7 +132,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     expect(await shows(timeouts)).toEqual(timeouts.map(() => '0'))
   })
 
-  test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
+  test('each statement has a time limit on the server, which no later statement of the session has', async () => {
     const { current } = await makeApp(server)
     const clients: pg.Client[] = []
     const sent: string[] = []
@@ -157,7 +157,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
   })
 
   describe('setPassword', () => {
-    test('the verifier is what the server itself would have stored', async () => {
+    test('scramVerifier makes the verifier that the server itself would store', async () => {
       const { current } = await makeApp(server)
       const password = 'ﬁ\u00a0Ⅸ ä'
       await runStatements(server, `alter role ${name(current.username)} password ${text(password)}`)
@@ -179,7 +179,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     })
 
     test.each(['user', 'database', 'user in the database'])(
-      'one that reads only, by a setting of the %s, turns, and its test query goes on reading only',
+      'a setting of the %s that makes it read-only stops no new password, and applies to test queries',
       async whose => {
         const { user, current, database } = await makeApp(server)
         const readOnly = {
@@ -199,7 +199,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
   })
 
   describe('cloneUser', () => {
-    test('the admin sees no differences, and what the clone creates is the user’s', async () => {
+    test('an admin sees no differences after cloneUser, and what the clone creates belongs to the user', async () => {
       const { user, current, admin, database } = await makeApp(server, {
         user: ` lead and trail ${randomHex()} `,
       })
@@ -230,7 +230,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       return { both, clone, sync, differences, u: name(both.user), c: name(both.clone) }
     }
 
-    test('what the clone makes while it is handed over is not dropped', async () => {
+    test('a table that the clone makes during the handover is kept, and belongs to the user', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
       await sync()
@@ -260,7 +260,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       await Promise.all([reader.end(), worker.end()])
     })
 
-    test('the clone acts as what the user acts as, whoever sets that', async () => {
+    test('the clone acts as the role that a setting of the database or of the user names', async () => {
       const app = await makeApp(server)
       const { clone, sync, differences, u } = await makeClone(app)
       const owner = `owner_${randomHex()}`
@@ -285,7 +285,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await acting(clone)).toEqual([{ who: app.user }])
     })
 
-    test('an admin acts as itself whatever the database says, but as its own setting says', async () => {
+    test('an admin ignores a role that the database’s setting names, and acts as the one of its own setting', async () => {
       const app = await makeApp(server)
       const { sync, differences } = await makeClone(app)
       const [acting, admin] = [`acting_${randomHex()}`, app.admin.username]
@@ -305,7 +305,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('settings, limits and attributes follow, at every rotation, also when they are taken back', async () => {
+    test('the clone gets and loses the user’s settings, limits and attributes at every rotation', async () => {
       const app = await makeApp(server)
       const { clone, sync, differences, u } = await makeClone(app)
       await sync()
@@ -347,7 +347,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('an admin and a user that read only by a setting of theirs turn, and the clone reads only', async () => {
+    test('an admin and a user with a read-only setting rotate, and the clone is read-only too', async () => {
       const app = await makeApp(server)
       const { both, clone, sync, differences, u } = await makeClone(app)
       for (const role of [u, name(app.admin.username)])
@@ -366,7 +366,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       )
     })
 
-    test('a setting that only a superuser may give takes a superuser as admin', async () => {
+    test('a user’s setting that only a superuser may set needs a superuser as admin', async () => {
       const app = await makeApp(server)
       const { sync, u, clone } = await makeClone(app)
       await runStatements(
@@ -384,7 +384,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(seen).toEqual([{ tenant: "it's; drop", log: 'ddl' }])
     })
 
-    test('one that only a superuser may take from the clone stays, is told, and is no difference', async () => {
+    test('a clone keeps a setting that only a superuser may take, which is reported and no difference', async () => {
       const app = await makeApp(server)
       const { sync, differences, both, clone, u, c } = await makeClone(app)
       await sync()
@@ -416,7 +416,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
         await runStatements(server, `revoke set on parameter log_statement from ${name(app.admin.username)}`)
     })
 
-    test('a grant that the admin may not take back stays a difference', async () => {
+    test('a grant that the admin may not take back is still reported as a difference', async () => {
       const app = await makeApp(server)
       const { sync, differences, c } = await makeClone(app)
       await sync()
@@ -429,7 +429,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toContainEqual(expect.stringContaining('drop owned'))
     })
 
-    test('a setting whose value is written to break out of its list stays a value', async () => {
+    test('a setting whose value tries to break out of its list stays a value', async () => {
       const app = await makeApp(server)
       const { sync, u, clone } = await makeClone(app)
       await runStatements(
@@ -444,7 +444,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(seen?.search_path.replaceAll('"', '')).toBe('a;create_role_evil;--')
     })
 
-    test('lists that are empty, or stored in a form that SET does not make, follow', async () => {
+    test('the clone gets lists that are empty, or stored in a form that SET does not make', async () => {
       const app = await makeApp(server)
       const { sync, differences, u, clone } = await makeClone(app)
       const reset = `alter role ${u} reset all; alter role ${u} in database ${app.database} reset all`
@@ -481,7 +481,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await seen()).toBe('""')
     })
 
-    test('memberships: the clone has the user’s through it, and no others', async () => {
+    test('the clone has the user’s memberships through the user, and loses others', async () => {
       const app = await makeApp(server)
       const { sync, differences, u, c } = await makeClone(app)
       const [shared, stray] = [`shared_${randomHex()}`, `stray_${randomHex()}`]
@@ -498,7 +498,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('a role that user and clone have, and the clone may give to others, is taken from it', async () => {
+    test('a role that the user has, and that the clone alone may pass on, is taken from the clone', async () => {
       const app = await makeApp(server)
       const { sync, differences, u, c } = await makeClone(app)
       await sync()
@@ -515,7 +515,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('a clone that was made NOLOGIN is opened', async () => {
+    test('a clone that was set to NOLOGIN can log in after cloneUser', async () => {
       const app = await makeApp(server)
       const { sync, clone, c } = await makeClone(app)
       await sync()
@@ -524,7 +524,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       await using _ = await engine.login(clone)
     })
 
-    test('a clone that is dropped meanwhile is a Conflict', async () => {
+    test('cloneUser throws Conflict if the clone is dropped meanwhile', async () => {
       const app = await makeApp(server)
       const { both, clone, sync, c } = await makeClone(app)
       await sync()
@@ -542,53 +542,46 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     })
 
     test.each([
-      ['synchronised', false],
+      ['cloned anew', false],
       ['dropped', true],
-    ])(
-      'what the clone owns or was granted is handed over, in every database, when it is %s',
-      async (_, drops) => {
-        const app = await makeApp(server)
-        const { both, sync, differences, u, c, clone } = await makeClone(app)
-        const elsewhere = `db_${randomHex()}`
-        await runStatements(server, `create database ${elsewhere} owner ${name(app.admin.username)}`)
-        // As AWS's templates leave it: a member of the user, which owns what it made.
+    ])('a clone that is %s hands over what it owned and was granted, in every database', async (_, drops) => {
+      const app = await makeApp(server)
+      const { both, sync, differences, u, c, clone } = await makeClone(app)
+      const elsewhere = `db_${randomHex()}`
+      await runStatements(server, `create database ${elsewhere} owner ${name(app.admin.username)}`)
+      // As AWS's templates leave it: a member of the user, which owns what it made.
+      await runStatements(
+        server,
+        `create role ${c} login password ${text(clone.password)}; grant ${u} to ${c}`,
+        'postgres',
+        { user: app.admin.username, password: app.admin.password },
+      )
+      for (const database of [app.database, elsewhere])
         await runStatements(
           server,
-          `create role ${c} login password ${text(clone.password)}; grant ${u} to ${c}`,
-          'postgres',
-          { user: app.admin.username, password: app.admin.password },
-        )
-        for (const database of [app.database, elsewhere])
-          await runStatements(
-            server,
-            `create table public.owned (n int); alter table public.owned owner to ${c};
+          `create table public.owned (n int); alter table public.owned owner to ${c};
            create table public.granted (n int); alter table public.granted owner to ${name(app.admin.username)};
            grant select on public.granted to ${c}`,
-            database,
-          )
-        expect(await differences()).toContainEqual(expect.stringContaining(elsewhere))
-        if (drops) {
-          await using session = await engine.login(app.admin.with({ dbname: app.database }))
-          await session.dropClone(both)
-          expect(await admits(server, clone)).toBe(false)
-        } else {
-          await sync()
-          expect(await differences()).toEqual([])
-        }
-        const keeps = `select pg_has_role(${text(app.admin.username)}, ${text(app.user)}, 'usage') as rights`
-        expect(await runStatements(server, keeps)).toEqual([{ rights: false }])
-        for (const database of [app.database, elsewhere])
-          expect(
-            await runStatements(
-              server,
-              `select tableowner from pg_tables where tablename = 'owned'`,
-              database,
-            ),
-          ).toEqual([{ tableowner: app.user }])
-      },
-    )
+          database,
+        )
+      expect(await differences()).toContainEqual(expect.stringContaining(elsewhere))
+      if (drops) {
+        await using session = await engine.login(app.admin.with({ dbname: app.database }))
+        await session.dropClone(both)
+        expect(await admits(server, clone)).toBe(false)
+      } else {
+        await sync()
+        expect(await differences()).toEqual([])
+      }
+      const keeps = `select pg_has_role(${text(app.admin.username)}, ${text(app.user)}, 'usage') as rights`
+      expect(await runStatements(server, keeps)).toEqual([{ rights: false }])
+      for (const database of [app.database, elsewhere])
+        expect(
+          await runStatements(server, `select tableowner from pg_tables where tablename = 'owned'`, database),
+        ).toEqual([{ tableowner: app.user }])
+    })
 
-    test('the user and the clone open each other’s default privileges and tables', async () => {
+    test('the user’s default privileges apply to tables that the clone makes', async () => {
       const app = await makeApp(server)
       const { sync, clone, u } = await makeClone(app)
       await sync()
@@ -608,7 +601,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(may).toEqual({ read: true, tableowner: app.user })
     })
 
-    test('a user that acts as another role by itself: the clone does too', async () => {
+    test('if the user acts as another role by its own setting, so does the clone', async () => {
       const app = await makeApp(server)
       const { sync, differences, clone, u } = await makeClone(app)
       const owner = `owner_${randomHex()}`
@@ -624,7 +617,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       ])
     })
 
-    test('a superuser with the clone’s name is NotPermitted', async () => {
+    test('a superuser with the clone’s name throws NotPermitted', async () => {
       const app = await makeApp(server)
       const { sync, u, c } = await makeClone(app)
       await runStatements(server, `create role ${c} login superuser; grant ${u} to ${c}`)
@@ -636,7 +629,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       })
     })
 
-    test('after DISCARD ALL, as some connection pools send it, what the clone makes is still the user’s', async () => {
+    test('what the clone makes after DISCARD ALL, as some connection pools send it, belongs to the user', async () => {
       const app = await makeApp(server)
       const { sync, clone } = await makeClone(app)
       await sync()
@@ -662,10 +655,10 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
   })
 })
 
-describe('a server that is read-only is Unreachable', () => {
+describe('changes on a read-only server throw Unreachable', () => {
   test.each([
-    ['as a replica', { standby: true }],
-    ['by its own settings', { standby: false }],
+    ['a replica', { standby: true }],
+    ['a server that is read-only by its settings', { standby: false }],
   ])('%s', async (_, options) => {
     const server = await startPostgres(18, options)
     try {

@@ -25,12 +25,12 @@ type Owned = {
 
 const server =
   'create extension if not exists postgres_fdw; create server X foreign data wrapper postgres_fdw;'
-/** What takes a superuser: the clone is one for a moment. */
+/** Makes statements that only a superuser may run: the clone is one for a moment. */
 const asSuper = (statements: string) => `alter role C superuser; ${statements}; alter role C nosuperuser`
 const subscription = asSuper(
   `create subscription X connection 'dbname=nowhere' publication p with (connect = false, slot_name = none); alter subscription X owner to C`,
 )
-/** It cannot be made beside other statements: `;;` parts messages. */
+/** Makes a tablespace. That statement needs a message of its own: `;;` separates messages. */
 const tablespace = (owner: string) =>
   `alter role postgres in database D set allow_in_place_tablespaces = on;; create tablespace X owner ${owner} location ''`
 
@@ -176,7 +176,7 @@ const owned: Owned[] = [
     make: 'grant create on database D to C; set role C; create extension citext; reset role',
   },
   {
-    what: 'an extension, beside what cannot go over',
+    what: 'an extension, together with something that cannot be handed over',
     catalog: 'pg_extension',
     make: `grant create on database D to C; set role C; create extension citext; reset role;
       ${asSuper('create foreign data wrapper X; alter foreign data wrapper X owner to C')}`,
@@ -195,7 +195,7 @@ const owned: Owned[] = [
     stays: 'server x',
   },
   {
-    what: 'a foreign server of one that it may use',
+    what: 'a foreign server of a wrapper that the user may use',
     catalog: 'pg_foreign_server',
     make: `${server} grant usage on foreign data wrapper postgres_fdw to U; alter server X owner to C`,
   },
@@ -212,7 +212,7 @@ const owned: Owned[] = [
     stays: 'publication x',
   },
   {
-    what: 'a publication, where it may',
+    what: 'a publication, where the user may make one',
     catalog: 'pg_publication',
     make: 'grant create on database D to U; create publication X; alter publication X owner to C',
   },
@@ -244,27 +244,27 @@ const owned: Owned[] = [
     make: 'alter default privileges for role C in schema public grant all on tables to U',
   },
   {
-    what: 'default privileges for itself',
+    what: 'default privileges for the clone itself',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C grant all on sequences to C',
   },
   {
-    what: 'default privileges for somebody, like the user’s',
+    what: 'default privileges for another role that the user’s include too',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C, U in schema public grant select on tables to A; alter default privileges for role C, U grant usage on sequences to A',
   },
   {
-    what: 'default privileges that the user has in every schema',
+    what: 'default privileges in one schema that the user’s have in every schema',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C in schema public grant select on tables to A; alter default privileges for role U grant select on tables to A',
   },
   {
-    what: 'default privileges for everybody, which everybody has anyway',
+    what: 'default privileges for PUBLIC that PUBLIC has anyway',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C in schema public grant execute on functions to public',
   },
   {
-    what: 'default privileges for somebody',
+    what: 'default privileges for another role',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C in schema public grant select on tables to A',
     stays: 'default privileges on new relations',
@@ -276,19 +276,19 @@ const owned: Owned[] = [
     stays: 'default privileges on new relations',
   },
   {
-    what: 'default privileges for everybody',
+    what: 'default privileges for PUBLIC',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C grant usage on schemas to public',
     stays: 'default privileges on new schemas',
   },
   {
-    what: 'default privileges that take something from everybody',
+    what: 'default privileges that take something from PUBLIC',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C revoke execute on functions from public',
     stays: 'default privileges on new functions',
   },
   {
-    what: 'default privileges that take from everybody what the user’s take as well',
+    what: 'default privileges that take from PUBLIC what the user’s take as well',
     catalog: 'pg_default_acl',
     make: 'alter default privileges for role C, U revoke execute on functions from public; alter default privileges for role C, U revoke usage on types from public',
   },
@@ -300,7 +300,7 @@ const owned: Owned[] = [
     since: 18,
   },
   {
-    what: 'much of it at once, and some stays',
+    what: 'several things, of which some cannot be handed over',
     catalog: 'pg_class',
     make: `create table public.X (n int); alter table public.X owner to C; create schema "odd ""X" authorization C;
       create function public.X() returns int language sql as 'select 1'; alter function public.X owner to C;
@@ -428,7 +428,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
     }
     const differences = async () => {
       await using session = await engine.login(clone)
-      // What other tests set for databases of theirs changes meanwhile.
+      // Other tests change settings of their own databases meanwhile.
       const found = await session.differences(both)
       return found.filter(text => !text.includes(' in database ') || text.includes(app.database))
     }
@@ -461,7 +461,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
     return { app, both, clone, mark, make, open, drop, differences, sql, belongs, memberships }
   }
 
-  describe('what a clone owns goes over, or stays and stops no turn', () => {
+  describe('what a clone owns is handed to the user or stays with the clone, and stops no rotation', () => {
     test.each(
       owned.filter(({ since = 0, until = 99 }) => since <= server.version && server.version <= until),
     )('$what', async ({ make: statements, stays }) => {
@@ -479,7 +479,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
         expect(await belongs()).toEqual([])
       }
       expect(told.join()).not.toContain('a-secret')
-      // The next turns go as well, to either side.
+      // The next rotations go well too, to the user and back to the clone.
       const back = app.current.with({ password: 'back' })
       await open(back)
       expect([await admits(server, back), await admits(server, clone)]).toEqual([true, true])
@@ -502,13 +502,13 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
     })
   })
 
-  describe('what a clone was granted itself is taken back', () => {
+  describe('a clone loses what it was granted itself', () => {
     test.each(
       granted.flatMap(grant => [
-        { ...grant, beside: 'all at once', more: '' },
+        { ...grant, beside: 'and the clone keeps nothing', more: '' },
         {
           ...grant,
-          beside: 'beside what stays',
+          beside: 'and the clone keeps something else',
           more: 'alter default privileges for role C grant select on sequences to A',
         },
       ]),
@@ -528,7 +528,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
     })
 
     if (server.version >= 15)
-      test('a parameter', async () => {
+      test('a clone that was granted a parameter is not dropped, as only a superuser could take the grant back', async () => {
         const { open, differences, sql, drop, belongs } = await makeTurn()
         await open()
         await sql('grant set on parameter log_statement to C')
@@ -542,7 +542,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
       })
   })
 
-  test('the tables are complete, by the server’s own word', async () => {
+  test('the two lists above have every catalog in which the server notes owners and grants', async () => {
     const [catalogs] = await runStatements<{ owners: string[]; acls: string[] }>(
       server,
       `select array(select distinct fktable::text from pg_get_catalog_foreign_keys()

@@ -20,12 +20,12 @@ const sync = (user: Partial<Role>, copy: Partial<Role>) =>
     version: 160000,
   })
 
-test('a clone that is equal: nothing is to be done', () => {
+test('a clone that equals its user needs no statements', () => {
   expect(sync({}, {})).toEqual([])
 })
 
 test.each(['createdb', 'createrole', 'replication', 'bypassrls'] as const)(
-  '%s follows, and goes again',
+  'the clone gets %s with its user, and loses it with its user',
   flag => {
     expect(sync({ [flag]: true }, {})).toEqual([`alter role "app_clone" ${flag}`])
     expect(sync({}, { [flag]: true })).toEqual([`alter role "app_clone" no${flag}`])
@@ -33,28 +33,28 @@ test.each(['createdb', 'createrole', 'replication', 'bypassrls'] as const)(
   },
 )
 
-test('superuser follows; a clone that is one while its user is not is a stranger', () => {
+test('the clone gets superuser with its user; if only the clone is a superuser, NotPermitted is thrown', () => {
   expect(sync({ superuser: true }, {})).toEqual(['alter role "app_clone" superuser'])
   expect(() => sync({}, { superuser: true })).toThrow(expect.objectContaining({ name: 'NotPermitted' }))
 })
 
-test('a clone that could give its user to others cannot any more', () => {
+test('a clone that could grant its user to others loses the right to', () => {
   expect(sync({}, { memberOf: [{ ...membership, admin: true }] })).toEqual([
     'revoke admin option for "app" from "app_clone"',
   ])
 })
 
-test.each(['inherit', 'set'])('a clone whose membership lacks %s gets it', option => {
+test.each(['inherit', 'set'])('a clone whose membership lacks %s gets that option', option => {
   expect(sync({}, { memberOf: [{ ...membership, [option]: false }] })).toEqual([
     'grant "app" to "app_clone" with inherit true, set true',
   ])
 })
 
-test('a clone that does not inherit what its roles may does so again', () => {
+test('a clone that does not inherit the privileges of its roles inherits them again', () => {
   expect(sync({}, { inherit: false })).toEqual(['alter role "app_clone" inherit'])
 })
 
-describe('what has to be borrowed for handing over is given back', () => {
+describe('an admin’s membership that is lent for a handover is taken back', () => {
   const acting = (adminMembership: Role['adminMembership'], version: number) =>
     withRightsOfBoth(
       {
@@ -69,7 +69,7 @@ describe('what has to be borrowed for handing over is given back', () => {
   const timeout = "set local lock_timeout = '1s'"
   test.each([
     [
-      'an admin that had no membership of its own has none',
+      'an admin without a membership of its own has none afterwards',
       acting({ grantor: 'admin', options: null }, 160000),
       [
         `${lent} granted by "admin"`,
@@ -79,7 +79,7 @@ describe('what has to be borrowed for handing over is given back', () => {
       ],
     ],
     [
-      'one that had one has it as it was',
+      'an admin with a membership of its own has the same one afterwards',
       acting({ grantor: 'dba', options: { inherit: false, set: true } }, 160000),
       [
         `${lent} granted by "dba"`,
@@ -89,12 +89,12 @@ describe('what has to be borrowed for handing over is given back', () => {
       ],
     ],
     [
-      'before PostgreSQL 16',
+      'an admin without a membership, before PostgreSQL 16',
       acting({ grantor: null, options: null }, 150000),
       ['grant "app" to current_user', timeout, 'reassign', 'revoke "app" from current_user'],
     ],
     [
-      'before PostgreSQL 16, one that had one',
+      'an admin with a membership, before PostgreSQL 16',
       acting({ grantor: null, options: { inherit: false, set: false } }, 150000),
       [timeout, 'reassign'],
     ],

@@ -21,7 +21,7 @@ test.each([
   ['08006', 'Unreachable', 'broke'],
   ['08P01', 'Unreachable', 'broke'],
   ['42P01', 'DatabaseFailed', '42P01'],
-])('SQLSTATE %s is %s, says why, and keeps none of the server’s words', (code, name, why) => {
+])('SQLSTATE %s becomes %s, which says why, and keeps none of the server’s words', (code, name, why) => {
   const error = translate(serverError(code, 'a secret'), 'here')
   expect(error).toMatchObject({ name, message: expect.stringContaining(why) })
   expect(String(error)).not.toContain('a secret')
@@ -32,7 +32,7 @@ test.each([
   ['42501', 'permission denied to alter role', 'NotPermitted'],
   ['2BP01', 'role "app_clone" cannot be dropped because some objects depend on it', 'NotPermitted'],
   ['42704', 'role "app_clone" does not exist', 'NotPermitted'],
-])('SQLSTATE %s is told in the server’s words, which name roles alone: %s', (code, message, name) => {
+])('SQLSTATE %s keeps the server’s words, which name nothing but roles: %s', (code, message, name) => {
   expect(translate(serverError(code, message), 'here')).toMatchObject({ name, message: `here: ${message}` })
 })
 
@@ -44,7 +44,7 @@ test.each<[string, string, string?]>([
   ['certificate authentication failed for user "u"', 'NotPermitted', 'auth_failed'],
   ['password authentication failed for user "u"', 'LoginRefused', 'auth_failed'],
   ['role "u" is not permitted to log in', 'LoginRefused'],
-])('28000 %s is %s', (message, name, routine) => {
+])('SQLSTATE 28000 %s becomes %s', (message, name, routine) => {
   expect(translate(serverError('28000', message, { routine }), 'here')).toMatchObject({ name })
 })
 
@@ -53,11 +53,11 @@ test.each([
   ['42704', 'Typ »t« existiert nicht', 'typenameType', 'DatabaseFailed'],
   ['55000', 'Datenbank »shop« akzeptiert gegenwärtig keine Verbindungen', 'CheckMyDatabase', 'Unreachable'],
   ['55000', 'lastval is not yet defined in this session', 'lastval', 'DatabaseFailed'],
-])('%s %s is told by its routine', (code, message, routine, name) => {
+])('SQLSTATE %s %s is recognised by its routine, whatever the language', (code, message, routine, name) => {
   expect(translate(serverError(code, message, { routine }), 'here')).toMatchObject({ name })
 })
 
-// All that Node names of OpenSSL's, and what it says of those that it has no name for.
+// All of OpenSSL's errors that Node has a code for, and some codes that it makes for the others.
 test.each([
   ...['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_CRL', 'UNABLE_TO_DECRYPT_CERT_SIGNATURE'],
   ...['UNABLE_TO_DECRYPT_CRL_SIGNATURE', 'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY', 'CERT_SIGNATURE_FAILURE'],
@@ -92,7 +92,7 @@ test.each([
     'EPROTO',
   ],
   ...['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', 'ERR_OSSL_EVP_UNSUPPORTED'],
-])('%s is TlsFailed', code => {
+])('the TLS error %s becomes TlsFailed', code => {
   expect(translate(Object.assign(new Error('x'), { code }), 'here')).toMatchObject({
     name: 'TlsFailed',
     message: `here: ${code}`,
@@ -111,7 +111,7 @@ test.each([
     'ETIMEDOUT',
   ],
   ...['EPIPE', 'EADDRNOTAVAIL', 'EMFILE', 'ENOENT', 'EACCES', 'EINVAL', 'ENOBUFS', 'ESERVFAIL', 'ENODATA'],
-])('%s is Unreachable', code => {
+])('the network error %s becomes Unreachable', code => {
   expect(translate(Object.assign(new Error('x'), { code }), 'here')).toMatchObject({
     name: 'Unreachable',
     message: `here: ${code}`,
@@ -126,12 +126,12 @@ test.each([
   ['an error', { severity: 'FATAL', code: 'constructor' }, 'DatabaseFailed'],
   ['options.port should be >= 0', { code: 'ERR_SOCKET_BAD_PORT' }, 'InvalidCredential'],
   ['The argument must be a string', { code: 'ERR_INVALID_ARG_VALUE' }, 'InvalidCredential'],
-])('%s, %o, is %s', (message, more, name) => {
+])('the error %s, %o, becomes %s', (message, more, name) => {
   expect(translate(Object.assign(new Error(message), more), 'here')).toMatchObject({ name })
   expect(translate(Object.assign(new RangeError(message), more), 'here')).toMatchObject({ name })
 })
 
-test('a role that two sessions altered at once is a Conflict, and no other internal error is', () => {
+test('an internal error becomes Conflict only if two sessions altered the same role at once', () => {
   const internal = (routine: string) => translate(serverError('XX000', '', { routine }), 'here')
   expect(internal('simple_heap_update')).toMatchObject({ name: 'Conflict' })
   expect(internal('elog')).toMatchObject({ name: 'DatabaseFailed' })

@@ -87,36 +87,42 @@ describe.each(versions)('PostgreSQL $version', server => {
   const goesWell = { returned: undefined }
 
   describe('wouldSetPassword', () => {
-    /** Each: a state; whose password who sets; what a DBA did before; and how that ends. */
+    /** Each: a state; whose password is set, and by whom; what a DBA did before; and how that ends. */
     const cases: [string, 'U' | 'A' | 'nobody', 'itself' | 'the admin', string, Outcome][] = [
-      ['its own', 'U', 'itself', '', goesWell],
-      ['a user’s, by the admin', 'U', 'the admin', '', goesWell],
-      ['it reads only', 'U', 'itself', 'alter role U set default_transaction_read_only = on', goesWell],
+      ['a user sets its own password', 'U', 'itself', '', goesWell],
+      ['an admin sets the password of a user', 'U', 'the admin', '', goesWell],
       [
-        'it acts as another',
+        'the user is read-only',
+        'U',
+        'itself',
+        'alter role U set default_transaction_read_only = on',
+        goesWell,
+      ],
+      [
+        'the user acts as another role',
         'U',
         'itself',
         'create role o_D; grant o_D to U; alter role U set role = o_D',
         goesWell,
       ],
       ['there is no such user', 'nobody', 'the admin', '', threw(/^NotPermitted: .*does not exist/)],
-      ['it is somebody else’s', 'A', 'itself', '', threw(/^NotPermitted: .*permission denied/)],
+      ['a user sets the password of another', 'A', 'itself', '', threw(/^NotPermitted: .*permission denied/)],
       [
-        'a superuser’s',
+        'an admin sets the password of a superuser',
         'U',
         'the admin',
         'alter role U superuser',
         threw(/^NotPermitted: .*(superuser|permission denied to alter role)/),
       ],
       [
-        'its own, and it may replicate',
+        'a user with REPLICATION sets its own password',
         'U',
         'itself',
         'alter role U replication',
         since16 ? goesWell : threw(/^NotPermitted: .*must be superuser to alter replication roles/),
       ],
       [
-        'of a user that the admin may not give to others',
+        'an admin sets the password of a user that it may not grant to others',
         'U',
         'the admin',
         since16 ? 'revoke U from A cascade' : '',
@@ -138,7 +144,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       expect(await admits(server, app.current.with({ password: 'next' }))).toBe('returned' in end)
     })
 
-    test('more iterations than drivers log in with, and an md5 verifier', async () => {
+    test('too many iterations of SCRAM throw NotPermitted, and a user with an md5 verifier may change it', async () => {
       const { app, asAdmin, state } = await makeScene()
       await using session = await asAdmin('scram-sha-256:200000')
       const acts = {
@@ -153,7 +159,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       expect(said(app.user)).toContain(md5PasswordHash(app.user, 'x'))
     })
 
-    test('a library of the server does not take the password; the log has a verifier alone', async () => {
+    test('a library that refuses a password throws DatabaseFailed, and the log has nothing but verifiers', async () => {
       const generated = `generated-${randomHex(8)}`
       const { app, state } = await makeScene(`alter role U set session_preload_libraries = 'passwordcheck'`)
       await using session = await engine.login(app.current)
@@ -207,7 +213,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         none,
       ],
       [
-        'it keeps a setting and default privileges',
+        'the clone keeps a setting and default privileges',
         toClone(true),
         `alter role C set log_statement = 'ddl'; alter default privileges for role C grant select on tables to A`,
         {
@@ -217,14 +223,24 @@ describe.each(versions)('PostgreSQL $version', server => {
           ],
         },
       ],
-      ['a stranger', toClone(false), 'create role C login', threw(/^NotPermitted: .*no clone/)],
       [
-        'a stranger, and the user is opened',
+        'another user has the clone’s name',
+        toClone(false),
+        'create role C login',
+        threw(/^NotPermitted: .*no clone/),
+      ],
+      [
+        'another user has the clone’s name, and the user is opened',
         { ...back, cloned: false },
         'create role C login',
         threw(/^NotPermitted: .*no clone/),
       ],
-      ['a superuser', toClone(true), 'alter role C superuser', threw(/^NotPermitted: .*is a superuser/)],
+      [
+        'the clone is a superuser',
+        toClone(true),
+        'alter role C superuser',
+        threw(/^NotPermitted: .*is a superuser/),
+      ],
       [
         'there is no user',
         toClone(false),
@@ -244,7 +260,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         threw(/^NotPermitted: .*permission denied/),
       ],
       [
-        'a setting for superusers',
+        'the user has a setting that only a superuser may set',
         toClone(true),
         `alter role U set log_statement = 'ddl'`,
         threw(/^NotPermitted: .*log_statement/),
@@ -269,7 +285,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     })
 
     if (since16)
-      test('what the admin may not hand over stays, and what it may not give is refused', async () => {
+      test('wouldClone reports what the admin may not hand over, and refuses what it may not grant', async () => {
         const { both, asAdmin, sql, state } = await makeScene(
           'create table public.owned (n int); alter table public.owned owner to C; revoke U from A cascade; grant U to C',
           { cloned: true },
@@ -286,7 +302,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         expect(await expectForetold(acts)).toEqual(threw(/^NotPermitted: .*permission denied to grant role/))
       })
 
-    test('in other databases it only reads, also where the admin may not enter', async () => {
+    test('wouldClone changes nothing in other databases, and reports one that the admin may not enter', async () => {
       const { app, both, asAdmin, state } = await makeScene('', { cloned: true })
       const [open, closed] = [`open_${randomHex()}`, `closed_${randomHex()}`]
       for (const database of [open, closed]) {
@@ -318,7 +334,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       for (const database of [open, closed]) await runStatements(server, `drop database ${database}`)
     })
 
-    test('a user that is let in no more, whatever its password, is told of before the turn back to it', async () => {
+    test('wouldClone warns that the user will not get in, whatever its password, before it is opened', async () => {
       const { both, asAdmin, sql } = await makeScene('', { cloned: true })
       await using session = await asAdmin()
       await sql(`alter role U valid until '2001-01-01' connection limit 0`)
@@ -330,7 +346,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       expect(await wouldClone(session, both, both.user)).toEqual([])
     })
 
-    test('its statements hold no password', async () => {
+    test('the statements of wouldClone have no password', async () => {
       const { both, asAdmin } = await makeScene()
       await using session = await asAdmin()
       await wouldClone(session, both)
@@ -340,9 +356,9 @@ describe.each(versions)('PostgreSQL $version', server => {
 
     test.concurrent.each([
       ['changes the clone', true, 'alter role C connection limit 5'],
-      ['makes it', false, 'create role C'],
+      ['makes the clone', false, 'create role C'],
     ])(
-      'a session that %s meanwhile is a Conflict within two seconds, and the user comes in all the time',
+      'a session that %s meanwhile throws Conflict within two seconds, and does not keep the user out',
       async (_, cloned, statement) => {
         const { app, both, asAdmin, sql, state } = await makeScene('', { cloned })
         await sql('alter role U connection limit 7')
@@ -366,7 +382,7 @@ describe.each(versions)('PostgreSQL $version', server => {
       },
     )
 
-    test('a rotation that makes the clone at the same time is not disturbed', async () => {
+    test('wouldClone does not disturb a rotation that makes the clone at the same time', async () => {
       const { both, asAdmin, app } = await makeScene()
       const looks = await Promise.all([1, 2, 3].map(() => asAdmin()))
       await using session = await asAdmin()
@@ -387,14 +403,18 @@ describe.each(versions)('PostgreSQL $version', server => {
     const owns = 'create table public.owned (n int); alter table public.owned owner to C'
     test.concurrent.each<[string, string, RegExp | undefined]>([
       ['the clone equals the user', '', undefined],
-      ['it owns things', owns, undefined],
+      ['the clone owns things', owns, undefined],
       [
-        'it has default privileges that its user has not',
+        'the clone has default privileges that its user has not',
         'alter default privileges for role C grant select on tables to A',
         /^NotPermitted: .* is not dropped: .*keeps default privileges/,
       ],
-      ['a stranger', `revoke U from C${since16 ? ' granted by A' : ''} cascade`, /^NotPermitted: .*no clone/],
-      ['there is none', 'drop owned by C; drop role C', undefined],
+      [
+        'another user has the clone’s name',
+        `revoke U from C${since16 ? ' granted by A' : ''} cascade`,
+        /^NotPermitted: .*no clone/,
+      ],
+      ['there is no clone', 'drop owned by C; drop role C', undefined],
     ])('%s', async (_, statements, says) => {
       const { both, asAdmin, state } = await makeScene(statements, { cloned: true })
       await using session = await asAdmin()
@@ -406,7 +426,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     })
   })
 
-  test('roomFor: as many more come in as the user’s and the database’s limits let, and then none', async () => {
+  test('countFreeConnections counts by the limits of the user and of the database', async () => {
     const { app, asAdmin, sql } = await makeScene(
       'alter role U connection limit 3; alter role A connection limit 9',
     )
@@ -426,7 +446,7 @@ describe.each(versions)('PostgreSQL $version', server => {
   })
 })
 
-test('roomFor knows which slots of the server are kept from the user', async () => {
+test('countFreeConnections leaves out the connections that the server reserves for others', async () => {
   const server = await startPostgres(18)
   try {
     await runStatements(server, 'alter system set superuser_reserved_connections = 190')
@@ -453,25 +473,22 @@ test('roomFor knows which slots of the server are kept from the user', async () 
 
 const poolers = inject('pgbouncer').filter(({ userLookup }) => userLookup === 'static list')
 
-test.concurrent.each(poolers)(
-  '$name: what is asked beforehand comes through, and is undone',
-  async pgbouncer => {
-    const place = pooledPlace(pgbouncer)
-    const { current, admin, user, database } = await place.makeApp('alternating-users')
-    const both = pairOf(user)
-    const engine = new Postgres({ caFile: pgbouncer.pooled.caFile })
-    const state = () =>
-      runStatements(
-        pgbouncer.server,
-        `select to_jsonb(r) as role from pg_authid r where rolname in (${text(user)}, ${text(both.clone)})`,
-      )
-    const before = await state()
-    await using session = await engine.login(current)
-    await using acting = await engine.login(admin.with({ dbname: database }))
-    expect(session.behindPooler).toBe(true)
-    expect(await session.countFreeConnections(user)).toBeUndefined()
-    await wouldSetPassword(session, user, 'never used')
-    expect(await wouldClone(acting, both)).toEqual([])
-    expect(await state()).toEqual(before)
-  },
-)
+test.concurrent.each(poolers)('$name: what a check tries through the pooler is undone', async pgbouncer => {
+  const place = pooledPlace(pgbouncer)
+  const { current, admin, user, database } = await place.makeApp('alternating-users')
+  const both = pairOf(user)
+  const engine = new Postgres({ caFile: pgbouncer.pooled.caFile })
+  const state = () =>
+    runStatements(
+      pgbouncer.server,
+      `select to_jsonb(r) as role from pg_authid r where rolname in (${text(user)}, ${text(both.clone)})`,
+    )
+  const before = await state()
+  await using session = await engine.login(current)
+  await using acting = await engine.login(admin.with({ dbname: database }))
+  expect(session.behindPooler).toBe(true)
+  expect(await session.countFreeConnections(user)).toBeUndefined()
+  await wouldSetPassword(session, user, 'never used')
+  expect(await wouldClone(acting, both)).toEqual([])
+  expect(await state()).toEqual(before)
+})

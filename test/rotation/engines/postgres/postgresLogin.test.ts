@@ -22,7 +22,7 @@ import { rejectionOf } from '../../../support/observe.ts'
 const { pairOf } = new AlternatingUsers()
 
 const versions = inject('postgres').flatMap(({ version }) => ([18, 14].includes(version) ? [version] : []))
-// Each a server of its own, as what it asks for is changed.
+// Each has a server of its own, as the tests change how the server asks for passwords.
 describe.each(versions)('how PostgreSQL %i asks for a password', version => {
   let server: PostgresServer & { stop(): Promise<void> }
   let hba = ''
@@ -70,12 +70,12 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
       /^SCRAM-SHA-256\$4096:/,
     ],
     [
-      'one of few iterations',
+      'a SCRAM verifier of few iterations',
       async (_: string, password: string) => scramVerifier(password, 1),
       /^SCRAM-SHA-256\$1:/,
     ],
     [
-      'one of many',
+      'a SCRAM verifier of many iterations',
       async (_: string, password: string) => scramVerifier(password, 100_000),
       /^SCRAM-SHA-256\$100000:/,
     ],
@@ -85,7 +85,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
       /^md5\w{32}$/,
     ],
   ] as const)(
-    'the verifiers of a user and of its clone are like the one that current has: %s',
+    'setPassword and cloneUser make the kind of verifier that current has: %s',
     async (_, made, like) => {
       const app = await makeApp(server)
       await runStatements(
@@ -105,7 +105,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
     },
   )
 
-  test('a server that wants SCRAM and would itself make md5: the user goes on logging in', async () => {
+  test('a user goes on logging in where the server asks for SCRAM but would itself make md5 verifiers', async () => {
     const app = await makeApp(server)
     await ask(app.user, 'scram-sha-256')
     await ask(`${app.user}_clone`, 'scram-sha-256')
@@ -120,7 +120,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
 
   if (version >= 16) {
     test.each(['server', 'database', 'user', 'admin'])(
-      'scram_iterations that drivers do not allow, by a setting of the %s, are not taken',
+      'scram_iterations of the %s that drivers do not support are not used for verifiers',
       async whose => {
         const app = await makeApp(server)
         const shown = () => runStatements(server, 'show scram_iterations')
@@ -145,7 +145,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
       },
     )
 
-    test('a user that is asked in clear text: they are NotPermitted, and nothing changes', async () => {
+    test('scram_iterations that drivers do not support throw NotPermitted for a user that is asked in clear text', async () => {
       const app = await makeApp(server)
       await ask(app.user, 'password')
       await runStatements(server, `alter role ${app.user} set scram_iterations = 200000`)
@@ -164,7 +164,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
     })
   }
 
-  test('a user that has a verifier of too many iterations is NotPermitted, which names the setting', async () => {
+  test('a user whose verifier has too many iterations throws NotPermitted, which names the setting', async () => {
     const app = await makeApp(server)
     const verifier = await scramVerifier(app.current.password, 100_001)
     await runStatements(server, `alter role ${app.user} password ${text(verifier)}`)
@@ -177,20 +177,23 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
   test.each([
     ['md5', /^md5\w{32}$/],
     ['scram-sha-256', /^SCRAM-SHA-256\$4096:/],
-  ])('a user that is asked in clear text gets what the server is set to make: %s', async (kind, like) => {
-    const app = await makeApp(server)
-    await ask(app.user, 'password')
-    await runStatements(server, `alter role ${app.user} set password_encryption = '${kind}'`)
-    const clone = app.current.with({ username: `${app.user}_clone`, password: 'the clone' })
-    await turn(app, clone)
-    expect(await stored(clone.username)).toMatch(like)
-    await using session = await engine().login(app.current)
-    await session.requirePasswordCheck()
-    await session.setPassword(app.user, 'next')
-    expect(await stored(app.user)).toMatch(like)
-  })
+  ])(
+    'a user that is asked in clear text gets the kind of verifier that the server is set to make: %s',
+    async (kind, like) => {
+      const app = await makeApp(server)
+      await ask(app.user, 'password')
+      await runStatements(server, `alter role ${app.user} set password_encryption = '${kind}'`)
+      const clone = app.current.with({ username: `${app.user}_clone`, password: 'the clone' })
+      await turn(app, clone)
+      expect(await stored(clone.username)).toMatch(like)
+      await using session = await engine().login(app.current)
+      await session.requirePasswordCheck()
+      await session.setPassword(app.user, 'next')
+      expect(await stored(app.user)).toMatch(like)
+    },
+  )
 
-  test('a user that is let in without a password is Unproven, and so is an admin', async () => {
+  test('a user or an admin that is let in without a password throws NotPermitted', async () => {
     const app = await makeApp(server)
     await ask(app.user, 'trust')
     for (const password of [app.current.password, 'any other'])
@@ -206,7 +209,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
     [true, 'restored', [true, false]],
     [false, 'NotPermitted', [false, true]],
   ])(
-    'a single user that is let in so since its password was set, which is known (%s): %s',
+    'a single user let in without a password since it was set, which is known (%s): a rollback ends as %s',
     async (known, outcome, admitted) => {
       const { current, user, admin } = await makeApp(server)
       const pending = current.with({ password: 'pending' })
@@ -232,17 +235,17 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
   )
 
   test.each([
-    ['its name on its own machine', 'ident'],
+    ['the name of its operating system user', 'ident'],
     ['a certificate', 'cert'],
     ['a certificate beside the password', 'scram-sha-256 clientcert=verify-full'],
-    ['nothing, as it never gets in', 'reject'],
-  ])('a user that is asked for %s is NotPermitted', async (_, method) => {
+    ['nothing, as it is always refused', 'reject'],
+  ])('a user that the server asks for %s throws NotPermitted', async (_, method) => {
     const app = await makeApp(server)
     await ask(app.user, method)
     expect(await rejectionOf(engine().login(app.current))).toMatchObject({ name: 'NotPermitted' })
   })
 
-  test('a database that accepts no connections is Unreachable', async () => {
+  test('a database that accepts no connections throws Unreachable', async () => {
     const app = await makeApp(server)
     await runStatements(server, `alter database ${name(app.database)} allow_connections false`)
     expect(await rejectionOf(engine().login(app.current))).toMatchObject({
@@ -252,28 +255,31 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
   })
 })
 
-test.each(['ldap', 'pam', 'radius', 'bsd'])('a password that %s looks at proves nothing', async method => {
-  const script: Script = async (stream, next) => {
-    await next()
-    stream.write(authenticationRequest(3))
-    await next()
-    stream.write(
-      Buffer.concat([
-        authenticationOk,
-        serverMessage('S', 'server_version\x0018.1 (Debian)\0'),
-        readyForQuery,
-      ]),
-    )
-    await next()
-    // Before it comes what settles the transaction.
-    const settled = Array(5).fill(serverMessage('C', 'SET\0'))
-    const found = rowMessages({ kind: 'md5', iterations: '4096', who: `${method}:app` })
-    stream.write(Buffer.concat([...settled, ...found, readyForQuery]))
-  }
-  await using server = await startScriptedPostgres(script)
-  await using session = await new Postgres({ caFile: server.caFile }).login(server.credential())
-  expect(await rejectionOf(session.requirePasswordCheck())).toMatchObject({
-    name: 'NotPermitted',
-    message: expect.stringContaining(`leaves this user's password to ${method}`),
-  })
-})
+test.each(['ldap', 'pam', 'radius', 'bsd'])(
+  'a login whose password %s checks does not prove the password, and throws NotPermitted',
+  async method => {
+    const script: Script = async (stream, next) => {
+      await next()
+      stream.write(authenticationRequest(3))
+      await next()
+      stream.write(
+        Buffer.concat([
+          authenticationOk,
+          serverMessage('S', 'server_version\x0018.1 (Debian)\0'),
+          readyForQuery,
+        ]),
+      )
+      await next()
+      // Before it comes what settles the transaction.
+      const settled = Array(5).fill(serverMessage('C', 'SET\0'))
+      const found = rowMessages({ kind: 'md5', iterations: '4096', who: `${method}:app` })
+      stream.write(Buffer.concat([...settled, ...found, readyForQuery]))
+    }
+    await using server = await startScriptedPostgres(script)
+    await using session = await new Postgres({ caFile: server.caFile }).login(server.credential())
+    expect(await rejectionOf(session.requirePasswordCheck())).toMatchObject({
+      name: 'NotPermitted',
+      message: expect.stringContaining(`leaves this user's password to ${method}`),
+    })
+  },
+)

@@ -41,7 +41,7 @@ const says =
     for (const part of bytes) stream.write(part)
   }
 
-describe.each([false, true])('an answer, over TLS: %s', tls => {
+describe.each([false, true])('a server that answers something unexpected, over TLS: %s', tls => {
   test.each([
     ['Kerberos 5', 2],
     ['SCM credentials', 6],
@@ -51,14 +51,14 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     ['the way of number 13', 13],
     ['the way of number 99', 99],
     ['the way of number -1', 0xffffffff],
-  ])('a login by %s (%i) is NotPermitted', async (way, number) => {
+  ])('a login by %s (%i) throws NotPermitted', async (way, number) => {
     expect(await loginAt(says(authenticationRequest(number, 'xxxx')), { tls })).toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining(way),
     })
   })
 
-  test('mechanisms that the driver has not are NotPermitted', async () => {
+  test('authentication mechanisms that the driver lacks throw NotPermitted', async () => {
     expect(
       await loginAt(says(authenticationRequest(10, 'OAUTHBEARER\0SCRAM-SHA-512\0\0')), { tls }),
     ).toMatchObject({
@@ -67,7 +67,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     })
   })
 
-  test('a password of too many iterations is NotPermitted, and names the setting', async () => {
+  test('a password of too many iterations throws NotPermitted, which names the setting', async () => {
     const script: Script = async (stream, next) => {
       await next()
       stream.write(authenticationRequest(10, 'SCRAM-SHA-256\0\0'))
@@ -81,13 +81,13 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
   })
 
   test.each([
-    ['no question for a password', [authenticationOk, readyForQuery]],
+    ['a login without a question for a password', [authenticationOk, readyForQuery]],
     [
-      'a question for none in particular',
+      'a question for a password that is not followed up',
       [authenticationRequest(10, 'SCRAM-SHA-256\0\0'), authenticationOk, readyForQuery],
     ],
-    ['no word of a login at all', [readyForQuery]],
-  ])('%s is Unproven', async (_, answer) => {
+    ['a server that is ready without a login', [readyForQuery]],
+  ])('%s throws NotPermitted, as no password was checked', async (_, answer) => {
     expect(await loginAt(says(...answer), { tls })).toMatchObject({
       name: 'NotPermitted',
       message: expect.stringContaining('asked for no password'),
@@ -123,7 +123,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     ['a parameter without an end', serverMessage('S', 'server_version')],
     ['mechanisms without an end', authenticationRequest(10, 'SCRAM-SHA-256')],
     ['a copy', serverMessage('G', '\x01')],
-  ])('%s has a name', async (_, bytes) => {
+  ])('a login that is answered by %s gives the error a name', async (_, bytes) => {
     const found = await loginAt(says(bytes), { tls })
     expect(found).toBeInstanceOf(RotationError)
     expect(['Unreachable', 'NotPermitted', 'DatabaseFailed', 'TlsFailed']).toContain(found.name)
@@ -131,14 +131,14 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
 
   test.each([
     ['at a login', [], 40_000],
-    ['after it', [authenticationRequest(3), authenticationOk, readyForQuery], 2 ** 29],
-  ])('a message that says %s that it is too long is not waited for', async (_, before, length) => {
+    ['after a login', [authenticationRequest(3), authenticationOk, readyForQuery], 2 ** 29],
+  ])('a message %s whose length is impossible is not waited for', async (_, before, length) => {
     const long = Buffer.concat([Buffer.from('R'), uint32(length)])
     const found = await loginAt(says(...before, long), { tls })
     expect(found).toMatchObject({ name: 'Unreachable', message: expect.not.stringContaining('in time') })
   })
 
-  test('half a handshake has a name', async () => {
+  test('an incomplete SCRAM handshake throws Unreachable', async () => {
     for (const answer of [
       'r=other,s=c2FsdA==,i=1',
       'r=NONCE,s=c2FsdA==,i=1',
@@ -157,7 +157,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
     }
   })
 
-  test('a server that cannot prove itself has a name', async () => {
+  test('a server that cannot prove itself throws Unreachable', async () => {
     for (const final of ['v=AAAA', 'e=other-error', 'v=', 'rubbish']) {
       const script: Script = async (stream, next) => {
         await next()
@@ -173,12 +173,15 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
 
   test.each([
     ['a missing column', [serverMessage('D', '\0\x01'), readyForQuery]],
-    ['a row of nothing', [serverMessage('D', '\0\x05'), serverMessage('C', 'SELECT 1\0'), readyForQuery]],
+    [
+      'a row without its columns',
+      [serverMessage('D', '\0\x05'), serverMessage('C', 'SELECT 1\0'), readyForQuery],
+    ],
     ['a negative number of columns', [serverMessage('T', '\xff\xff'), readyForQuery]],
-    ['a kind of message that there is not', [serverMessage('~', 'x'), readyForQuery]],
+    ['an unknown kind of message', [serverMessage('~', 'x'), readyForQuery]],
     ['an impossible length', ['D', uint32(1), Buffer.alloc(10)]],
-    ['nothing', []],
-    ['an error of nothing', [serverMessage('E', '\0'), readyForQuery]],
+    ['silence', []],
+    ['an error without fields', [serverMessage('E', '\0'), readyForQuery]],
     ['an error with a code of another kind', [errorResponse('constructor', 'x'), readyForQuery]],
     ['ready at once', [readyForQuery]],
     ['fewer results than statements', [...rowMessages({ one: '1' }), readyForQuery]],
@@ -187,8 +190,8 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
       [...rowMessages({ name: 'app', memberOf: '{' }), readyForQuery],
     ],
     ['a question for a password', [authenticationRequest(3)]],
-    ['a way that there is not', [authenticationRequest(7)]],
-  ] as const)('%s in a session has a name', async (_, bytes) => {
+    ['a question for an unknown kind of login', [authenticationRequest(7)]],
+  ] as const)('%s in a session gives every error a name', async (_, bytes) => {
     let statements = 0
     const script: Script = async (stream, next) => {
       await next()
@@ -240,7 +243,7 @@ describe.each([false, true])('an answer, over TLS: %s', tls => {
   })
 })
 
-describe('bytes at random', () => {
+describe('a server that sends bytes at random', () => {
   /** The same bytes at every run (mulberry32). */
   function numbers(start: number): (below: number) => number {
     let seed = start
@@ -252,58 +255,61 @@ describe('bytes at random', () => {
     }
   }
 
-  test.each(Array.from({ length: 8 }, (_, seed) => seed))('seed %i: every outcome has a name', async seed => {
-    const below = numbers(seed)
-    const bytes = (most: number) => Buffer.from(Array.from({ length: below(most) }, () => below(256)))
-    /** Of a kind that there is, with a length that is right as a rule, and a body of anything. */
-    const likely = () => {
-      const body = below(2) ? bytes(40) : Buffer.concat([uint32(below(14)), bytes(40)])
-      const whole = serverMessage('RRRRRSKZENTDC1Gnt~'[below(18)] ?? 'R', body)
-      if (!below(4)) whole.writeUInt32BE(below(3) ? below(60) : below(2 ** 32), 1)
-      return whole
-    }
-    const script: Script = async (stream, next) => {
-      for (;;) {
-        await next()
-        stream.write(below(8) ? Buffer.concat(Array.from({ length: 1 + below(4) }, likely)) : bytes(200))
+  test.each(Array.from({ length: 8 }, (_, seed) => seed))(
+    'every outcome has a name with the seed %i',
+    async seed => {
+      const below = numbers(seed)
+      const bytes = (most: number) => Buffer.from(Array.from({ length: below(most) }, () => below(256)))
+      /** Makes a message of a known kind, mostly with the right length, and with a body at random. */
+      const likely = () => {
+        const body = below(2) ? bytes(40) : Buffer.concat([uint32(below(14)), bytes(40)])
+        const whole = serverMessage('RRRRRSKZENTDC1Gnt~'[below(18)] ?? 'R', body)
+        if (!below(4)) whole.writeUInt32BE(below(3) ? below(60) : below(2 ** 32), 1)
+        return whole
       }
-    }
-    await using server = await startScriptedPostgres(script)
-    const engine = new Postgres({ caFile: server.caFile, connectTimeout: 40, statementTimeout: -960 })
-    const outcomes: unknown[] = []
-    for (let tries = 0; tries < 60; tries++)
-      try {
-        await using session = await engine.login(server.credential())
-        await session.setPassword('app', 'x')
-      } catch (thrown) {
-        outcomes.push(thrown)
+      const script: Script = async (stream, next) => {
+        for (;;) {
+          await next()
+          stream.write(below(8) ? Buffer.concat(Array.from({ length: 1 + below(4) }, likely)) : bytes(200))
+        }
       }
-    for (const outcome of outcomes) expect(outcome).toBeInstanceOf(RotationError)
-    expect(outcomes.length).toBeGreaterThan(50)
-  })
+      await using server = await startScriptedPostgres(script)
+      const engine = new Postgres({ caFile: server.caFile, connectTimeout: 40, statementTimeout: -960 })
+      const outcomes: unknown[] = []
+      for (let tries = 0; tries < 60; tries++)
+        try {
+          await using session = await engine.login(server.credential())
+          await session.setPassword('app', 'x')
+        } catch (thrown) {
+          outcomes.push(thrown)
+        }
+      for (const outcome of outcomes) expect(outcome).toBeInstanceOf(RotationError)
+      expect(outcomes.length).toBeGreaterThan(50)
+    },
+  )
 })
 
 describe('before a login', () => {
   test.each([
     [
-      'an error, as one that cannot fork gives',
+      'an error, as of a server that cannot fork',
       'Ecould not fork\n\0',
       'Unreachable',
       'cannot take another connection',
     ],
-    ['none', 'N', 'TlsFailed', 'offers no TLS'],
+    ['a no', 'N', 'TlsFailed', 'offers no TLS'],
     ['HTTP', 'HTTP/1.1 400 Bad Request\r\n\r\n', 'Unreachable', 'does not speak'],
     ['more than an answer', 'SSFATAL', 'Unreachable', 'does not speak'],
     ['a banner of SSH', 'SSH-2.0-OpenSSH_9.9\r\n', 'Unreachable', 'does not speak'],
     ['a greeting of MySQL', serverMessage('\x4a\0\0\0', '\x0a8.4.0\0'), 'Unreachable', 'does not speak'],
-  ])('the answer to the question for TLS: %s', async (_, answer, name, words) => {
+  ])('the question for TLS is answered by %s', async (_, answer, name, words) => {
     expect(await loginAt(() => {}, { tls: true, answer })).toMatchObject({
       name,
       message: expect.stringContaining(words),
     })
   })
 
-  test('a server that says that it has TLS and has not is TlsFailed', async () => {
+  test('a server that says that it has TLS, and has not, throws TlsFailed', async () => {
     const answer = Buffer.from('S')
     const server = await startScriptedPostgres(
       async (stream, next) => {
@@ -327,7 +333,7 @@ describe('before a login', () => {
     ['that is a path', '/nowhere'],
     ['with blanks', 'a b'],
     ['that is empty but for a dot', '.'],
-  ])('a host %s has a name', async (_, host) => {
+  ])('a host %s throws Unreachable or InvalidCredential', async (_, host) => {
     await using server = await startScriptedPostgres(() => {})
     const engine = new Postgres({ caFile: server.caFile, ...hasty })
     const found = await rejectionOf(engine.login(server.credential({ host, ssl: true })))
@@ -336,7 +342,7 @@ describe('before a login', () => {
   })
 })
 
-test('a server that never says goodbye is left', async () => {
+test('closing a session does not wait for a server that does not hang up', async () => {
   const script: Script = async (stream, next) => {
     await next()
     stream.write(authenticationRequest(3))

@@ -30,7 +30,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     }
     const differences = async () => {
       await using session = await engine.login(clone)
-      // What other tests set for databases of theirs changes meanwhile.
+      // Other tests change settings of their own databases meanwhile.
       const found = await session.differences(both)
       return found.filter(text => !text.includes(' in database ') || text.includes(app.database))
     }
@@ -57,16 +57,19 @@ describe.each(versions)('PostgreSQL $version', server => {
   /** What a DBA may do to the user while the clone is in use; D is the database. */
   const trouble: [string, string][] = [
     ['expires', `alter role U valid until '2001-01-01'`],
-    ['may not connect as often', 'alter role U connection limit 0'],
+    ['has a connection limit of 0', 'alter role U connection limit 0'],
     ['may not log in', 'alter role U nologin'],
-    ['inherits nothing', 'alter role U noinherit'],
-    ['loads a library that there is not', `alter role U set session_preload_libraries = 'nowhere'`],
-    ['loads one in this database', `alter role U in database D set session_preload_libraries = 'nowhere'`],
-    ['has no time', `alter role U set statement_timeout = 1`],
-    ['reads only', 'alter role U set default_transaction_read_only = on'],
+    ['does not inherit privileges', 'alter role U noinherit'],
+    ['loads a missing library', `alter role U set session_preload_libraries = 'nowhere'`],
+    [
+      'loads a missing library in this database',
+      `alter role U in database D set session_preload_libraries = 'nowhere'`,
+    ],
+    ['has a statement_timeout of a millisecond', `alter role U set statement_timeout = 1`],
+    ['is read-only', 'alter role U set default_transaction_read_only = on'],
     ['may create databases', 'alter role U createdb'],
     [
-      'lost what the clone was granted itself',
+      'lost a privilege that the clone was granted itself',
       'grant connect on database D to C; revoke connect on database D from public',
     ],
     [
@@ -76,7 +79,7 @@ describe.each(versions)('PostgreSQL $version', server => {
   ]
 
   test.each(trouble)(
-    'the clone is in use, and the user %s: the clone stays as it is',
+    'opening the user, which %s, leaves the clone in use as it is',
     async (_, statements) => {
       const { app, clone, open, sql, stateOf, u, c } = await makeTurns()
       await open()
@@ -95,7 +98,7 @@ describe.each(versions)('PostgreSQL $version', server => {
   )
 
   test.each(trouble.slice(3, 9))(
-    'the user is in use, and %s: the user stays as it is',
+    'opening the clone leaves the user in use, which %s, as it is',
     async (_, statements) => {
       const { app, clone, open, sql, stateOf, u } = await makeTurns()
       await open()
@@ -117,7 +120,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     },
   )
 
-  test('the clone is in use: what it owns goes over, and it can still do everything with it', async () => {
+  test('a clone in use hands over what it owns, and can still do everything with it', async () => {
     const { app, clone, open, sql, c } = await makeTurns()
     await open()
     await sql(`create table public.owned (n int); alter table public.owned owner to ${c}`)
@@ -150,26 +153,35 @@ describe.each(versions)('PostgreSQL $version', server => {
     ).toEqual([{ owner: app.user }])
   })
 
-  describe('an admin has its own memberships afterwards as they were', () => {
+  describe('a handover leaves the admin’s own memberships as they were', () => {
     const since16: [string, string][] = [
-      ['given by itself, to set', 'grant U, C to A with set true, inherit false granted by A'],
-      ['given by itself, to inherit', 'grant U, C to A with set false, inherit true granted by A'],
-      ['given by itself, with both', 'grant U, C to A with set true, inherit true granted by A'],
-      ['given by itself, with neither', 'grant U to A with set false, inherit false granted by A'],
-      ['of one of the two', 'grant C to A with set true, inherit false granted by A'],
+      ['granted by the admin itself, with SET', 'grant U, C to A with set true, inherit false granted by A'],
       [
-        'by another role that it has',
+        'granted by the admin itself, with INHERIT',
+        'grant U, C to A with set false, inherit true granted by A',
+      ],
+      [
+        'granted by the admin itself, with both options',
+        'grant U, C to A with set true, inherit true granted by A',
+      ],
+      [
+        'granted by the admin itself, with neither option',
+        'grant U to A with set false, inherit false granted by A',
+      ],
+      ['in the clone alone', 'grant C to A with set true, inherit false granted by A'],
+      [
+        'granted by another role that the admin has',
         'create role D; grant U, C to D with admin option; grant D to A; revoke admin option for U, C from A cascade; grant U to C; grant U to A with set true, inherit false granted by D',
       ],
     ]
     const before16: [string, string][] = [
-      ['given by itself', 'grant U, C to A'],
-      ['given with admin option', 'grant U to A with admin option'],
-      ['given to one that does not inherit', 'alter role A noinherit; grant U, C to A'],
-      ['of another role that has both', 'create role D; grant U, C to D; grant D to A'],
+      ['granted by the admin itself', 'grant U, C to A'],
+      ['granted with ADMIN OPTION', 'grant U to A with admin option'],
+      ['granted to an admin that does not inherit', 'alter role A noinherit; grant U, C to A'],
+      ['in another role that is a member of both', 'create role D; grant U, C to D; grant D to A'],
     ]
 
-    test.each([...(inherits ? since16 : before16), ['none', 'select 1']] as [string, string][])(
+    test.each([...(inherits ? since16 : before16), ['no memberships', 'select 1']] as [string, string][])(
       '%s',
       async (_, statements) => {
         const { app, open, sql, stateOf, differences, u, c, a } = await makeTurns()
@@ -197,7 +209,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     )
   })
 
-  test('what the clone holds in a database that the admin may not enter stays, and stops no turn', async () => {
+  test('what the clone holds in a database that the admin may not enter stays, and stops no rotation', async () => {
     const { clone, open, drop, differences, c } = await makeTurns()
     await open()
     const closed = `closed_${randomHex()}`
@@ -222,7 +234,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     await drop()
   })
 
-  test('default privileges of the clone in another database stop no turn', async () => {
+  test('default privileges of the clone in another database stop no rotation', async () => {
     const { app, open, drop, differences, c } = await makeTurns()
     await open()
     const other = `other_${randomHex()}`
@@ -240,7 +252,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     })
   })
 
-  test('a table that somebody uses stays until it is free', async () => {
+  test('a clone’s table that somebody uses stays with the clone until it is free', async () => {
     const { app, open, sql, differences, c } = await makeTurns()
     await open()
     await sql(`create table public.busy (n int); alter table public.busy owner to ${c};
@@ -260,19 +272,22 @@ describe.each(versions)('PostgreSQL $version', server => {
     test.each([
       ['inherit', 'inherit true, set false', 'inherit false, set true'],
       ['set', 'inherit false, set true', 'inherit true, set false'],
-    ])('a role that the clone may %s and the user may not is taken from it', async (_, clones, users) => {
-      const { open, differences, sql, asAdmin, u, c, a } = await makeTurns()
-      await open()
-      const role = `role_${randomHex()}`
-      await sql(
-        `create role ${role}; grant ${role} to ${a} with admin option; grant ${role} to ${u} with ${users}`,
-      )
-      await asAdmin(`grant ${role} to ${c} with ${clones}`)
-      expect(await differences()).toEqual([`revoke "${role}" from ${c}`])
-      await open()
-      expect(await differences()).toEqual([])
-      await sql(`grant ${role} to ${u} with inherit true, set true`)
-      await asAdmin(`grant ${role} to ${c} with ${clones}`)
-      expect(await differences()).toEqual([])
-    })
+    ])(
+      'a role with the option %s, which the clone has without its user, is taken from the clone',
+      async (_, clones, users) => {
+        const { open, differences, sql, asAdmin, u, c, a } = await makeTurns()
+        await open()
+        const role = `role_${randomHex()}`
+        await sql(
+          `create role ${role}; grant ${role} to ${a} with admin option; grant ${role} to ${u} with ${users}`,
+        )
+        await asAdmin(`grant ${role} to ${c} with ${clones}`)
+        expect(await differences()).toEqual([`revoke "${role}" from ${c}`])
+        await open()
+        expect(await differences()).toEqual([])
+        await sql(`grant ${role} to ${u} with inherit true, set true`)
+        await asAdmin(`grant ${role} to ${c} with ${clones}`)
+        expect(await differences()).toEqual([])
+      },
+    )
 })

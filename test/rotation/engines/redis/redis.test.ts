@@ -22,7 +22,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   const { engine, run, alter, lineOf, makeUser, makeClone, watched } = sceneOf(server)
 
   describe('login', () => {
-    test('sends AUTH alone, so that a user who may do nothing logs in; and SELECT for another database than 0', async () => {
+    test('login sends nothing but AUTH, and SELECT for a database other than 0, so that any user can log in', async () => {
       const current = await makeUser()
       for (const value of [current, withChange(current, { dbname: '0' })]) {
         await using _ = await engine.login(value)
@@ -42,7 +42,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await run(['EXISTS', key])).toBe(0)
     })
 
-    test('a database that there is not is InvalidCredential, and names the field', async () => {
+    test('a database that does not exist throws InvalidCredential, which names the field', async () => {
       const current = await makeUser('+select')
       await expect(engine.login(withChange(current, { dbname: '16' }))).rejects.toMatchObject({
         name: 'InvalidCredential',
@@ -50,13 +50,13 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       })
     })
 
-    test('a user that is off is LoginRefused', async () => {
+    test('a user that is off throws LoginRefused', async () => {
       const current = await makeUser()
       await alter(current.username, 'off')
       await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
     })
 
-    test('a server that speaks no TLS is silent: Unreachable, and the message says what that may be', async () => {
+    test('a server without TLS, which stays silent, throws Unreachable, which says what the cause may be', async () => {
       const current = await makeUser()
       const hasty = new Redis({ caFile: server.caFile, connectTimeout: 500 })
       await expect(hasty.login(withChange(current, { port: server.plainPort }))).rejects.toMatchObject({
@@ -69,7 +69,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  test('a password is sent by AUTH alone; all else knows its digest, and no log of the server more than that', async () => {
+  test('a password is sent by AUTH alone, all other commands have its digest, and no log has the password', async () => {
     const app = await makeApp(server)
     const { sent, watching } = watched()
     const { both } = await makeClone(app)
@@ -110,9 +110,9 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(others).toContain(`#${passwordDigest(password)}`)
   })
 
-  describe('what a user may not', () => {
+  describe('lacking rights', () => {
     test.each(['+acl|save', '+multi', '+acl|setuser', '+acl|list', '+exec'])(
-      'an admin without %s is NotPermitted, and nothing changes',
+      'an admin without %s throws NotPermitted, and nothing changes',
       async missing => {
         const app = await makeApp(server)
         await alter(app.admin.username, missing.replace('+', '-'))
@@ -136,7 +136,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       },
     )
 
-    test('a session goes on after it was refused', async () => {
+    test('a session can be used after a refused command', async () => {
       const app = await makeApp(server)
       await alter(app.admin.username, '-acl|deluser')
       const { both } = await makeClone(app)
@@ -147,7 +147,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
     })
 
-    test('a user that is not there is not made, whatever its name', async () => {
+    test('no method makes a user that does not exist, whatever its name', async () => {
       const app = await makeApp(server)
       const before = await run<string[]>(['ACL', 'USERS'])
       await using session = await engine.login(app.admin)
@@ -167,7 +167,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(made.filter(user => !others.test(user))).toEqual([])
     })
 
-    test('an ordinary user sees no differences: that the clone is equal was proven when it was made', async () => {
+    test('an ordinary user without the right to look sees no differences to its clone', async () => {
       const app = await makeApp(server, { ordinary: true })
       const { both, clone, sync, differences } = await makeClone(app)
       await sync()
@@ -182,7 +182,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  describe('a rollback of alternating users where the clone’s name is', () => {
+  describe('a rollback of alternating users, where the clone’s name belongs to', () => {
     async function undo(...rules: string[]) {
       const app = await makeApp(server, { ordinary: true })
       const { both, clone } = await makeClone(app)
@@ -209,16 +209,16 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       return outcome
     }
 
-    test('somebody’s who takes any password: there is nothing to close', async () => {
+    test('another user, which accepts any password, reports that nothing is left open', async () => {
       expect(await undo('nopass')).toBe('intact')
     })
 
-    test('no clone’s any more, but has the password that was to be closed', async () => {
+    test('another user, which has the pending password, reports that this password is still open', async () => {
       expect(await undo(`#${passwordDigest('pending')}`)).toBe('open')
     })
   })
 
-  describe('a rollback of alternating users whose current was taken away', () => {
+  describe('a rollback of alternating users, whose current password was removed from the clone', () => {
     async function undo(pending: (clone: Credential) => Credential) {
       const app = await makeApp(server, { ordinary: true })
       const { both, clone, sync } = await makeClone(app)
@@ -244,11 +244,11 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       return { outcome, asked, back: await admits(server, current), made: await lineOf(both.clone) }
     }
 
-    test('the admin sets it back for who logs in as the same user, as that may not itself', async () => {
+    test('has the admin set it again if the pending password logs in as the clone', async () => {
       expect(await undo(clone => clone)).toMatchObject({ outcome: 'restored', back: true })
     })
 
-    test('the admin is not asked for who does not', async () => {
+    test('does not ask the admin if the pending password does not log in either', async () => {
       expect(await undo(clone => clone.with({ password: 'wrong' }))).toMatchObject({
         outcome: 'LockedOut',
         asked: 0,
@@ -257,29 +257,26 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  describe('a login that proves nothing', () => {
+  describe('a user that accepts any password', () => {
     const unproven = { name: 'NotPermitted', message: expect.stringContaining('nopass') }
     const noted = async (user: string) => JSON.stringify(await run(['ACL', 'LOG'])).includes(user)
 
     test.each([
       ['may ask for its own rules', ['+acl|getuser'], false],
       ['may ask for nothing', [], true],
-    ])(
-      'is told of a user that %s, and of one that has a password, no matter what',
-      async (_, rules, asked) => {
-        const current = await makeUser(...rules)
-        await using session = await engine.login(current)
-        await session.requirePasswordCheck()
-        expect(await noted(current.username)).toBe(asked)
-        await alter(current.username, 'nopass')
-        await expect(session.requirePasswordCheck()).rejects.toMatchObject(unproven)
-        await alter(current.username, 'resetpass', `#${passwordDigest('second')}`, '+acl|whoami', '+ping')
-        await session.requirePasswordCheck()
-        await session.runTestQuery('PING')
-      },
-    )
+    ])('is recognised by a session that %s, and a user with a password never is', async (_, rules, asked) => {
+      const current = await makeUser(...rules)
+      await using session = await engine.login(current)
+      await session.requirePasswordCheck()
+      expect(await noted(current.username)).toBe(asked)
+      await alter(current.username, 'nopass')
+      await expect(session.requirePasswordCheck()).rejects.toMatchObject(unproven)
+      await alter(current.username, 'resetpass', `#${passwordDigest('second')}`, '+acl|whoami', '+ping')
+      await session.requirePasswordCheck()
+      await session.runTestQuery('PING')
+    })
 
-    test('a wrong password leaves the session as the user that it is', async () => {
+    test('is looked for by a login with a wrong password, which leaves the session as it was', async () => {
       const current = await makeUser('+acl|setuser', '+acl|save', '+multi', '+exec')
       await using session = await engine.login(current)
       await session.requirePasswordCheck()
@@ -287,7 +284,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
     })
 
-    test('is refused before the first change under every strategy', async () => {
+    test('throws NotPermitted before the first change, under every strategy', async () => {
       const app = await makeApp(server)
       await alter(app.user, 'nopass')
       const before = await lineOf(app.user)
@@ -316,7 +313,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await lineOf(pairOf(app.user).clone)).toBeUndefined()
     })
 
-    test('comes after a single user’s password was set: it gets back the one that it had', async () => {
+    test('gets the current password back by a rollback if its own was set before', async () => {
       const { current, user, admin } = await makeApp(server)
       const pending = current.with({ password: 'pending' })
       const change = {
@@ -340,7 +337,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
     })
 
-    test('is seen by an admin who is to open the other of the two', async () => {
+    test('is recognised by an admin that is about to open the other one of user and clone', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
       await sync()
@@ -355,8 +352,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
   })
 
-  describe('passwords', () => {
-    test('a user that takes any password takes one when it was set', async () => {
+  describe('setPassword', () => {
+    test('a user that accepted any password accepts only the one that was set', async () => {
       const current = await makeUser('nopass', '+acl|setuser', '+acl|save', '+multi', '+exec')
       expect(await admits(server, current.with({ password: 'whatever' }))).toBe(true)
       {
@@ -367,7 +364,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, current.with({ password: 'next' }))).toBe(true)
     })
 
-    test('its rules, whether it is on, and open connections stay as they are', async () => {
+    test('a new password leaves the user’s rules, its being on or off, and its open connections as they are', async () => {
       const app = await makeApp(server)
       await alter(app.user, '(%R~x* +get)', 'skip-sanitize-payload')
       await using admin = await engine.login(app.admin)

@@ -16,7 +16,7 @@ const { pairOf } = new AlternatingUsers()
 const servers = inject('redis')
 
 /** Servers of their own, as these tests restart them or bring them to a halt. */
-describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => {
+describe.skipIf(!servers.length).each(servers)('$name, on a server of its own', ({ packages }) => {
   const started: RunningRedis[] = []
   afterEach(async () => {
     await Promise.all(started.splice(0).map(server => server.stop()))
@@ -28,9 +28,9 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     return { server, run, engine: new Redis({ caFile: server.caFile, testMayWrite: true }) }
   }
 
-  describe('a restart', () => {
+  describe('a restart of the server', () => {
     test.each(['aclfile', 'config file'] as const)(
-      'with users in the %s: what every strategy did is still there',
+      'keeps what every strategy did, with users in the %s',
       async users => {
         const { server, run, engine } = await start({ usersIn: users })
         const [single, dual, turns, retired] = [
@@ -80,7 +80,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       },
     )
 
-    test('that would undo a change is NotPermitted before there is one', async () => {
+    test('is foreseen where it would undo a change, and throws NotPermitted before the change', async () => {
       const { server, run, engine } = await start({ usersIn: 'memory' })
       const app = await makeApp(server)
       await run(['ACL', 'SETUSER', app.user, '+config|rewrite'])
@@ -93,7 +93,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       expect(await run(['ACL', 'LIST'])).toEqual(before)
     })
 
-    test('an aclfile that cannot be written is DatabaseFailed before anything changes', async () => {
+    test('needs the aclfile: if it cannot be written, DatabaseFailed is thrown before anything changes', async () => {
       const { server, run, engine } = await start()
       const app = await makeApp(server)
       const [, file = ''] = await run<string[]>(['CONFIG', 'GET', 'aclfile'])
@@ -107,7 +107,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       expect(await admits(server, app.current)).toBe(true)
     })
 
-    test('a config file that cannot be written is NotPermitted, without the right to write it too', async () => {
+    test('needs the config file: without the right to write it, or if it cannot be written, NotPermitted', async () => {
       const { server, run, engine } = await start({ usersIn: 'config file' })
       const app = await makeApp(server)
       await using session = await engine.login(app.current)
@@ -131,7 +131,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     ['aclfile', 'DatabaseFailed'],
     ['config file', 'NotPermitted'],
   ] as const)(
-    'a rollback that cannot save the %s: current logs in all the same, and %s',
+    'a rollback that cannot save the %s makes current log in, and throws %s',
     async (users, name) => {
       const { server, run, engine } = await start({ usersIn: users })
       const app = await makeApp(server)
@@ -160,7 +160,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     },
   )
 
-  test('a server without room is Unreachable, over TLS and without', async () => {
+  test('a server that accepts no more connections throws Unreachable, over TLS and in clear text', async () => {
     const { server, run, engine } = await start()
     const app = await makeApp(server)
     const plain = withChange(app.current, { ssl: false, port: server.plainPort })
@@ -171,7 +171,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
       await expect(engine.login(value)).rejects.toMatchObject({ name: 'Unreachable' })
   })
 
-  test('a server that is busy is Unreachable', async () => {
+  test('a server that is busy throws Unreachable', async () => {
     const { server, run, engine } = await start({ settings: { lua_time_limit: ['50'] } })
     const app = await makeApp(server)
     await using session = await engine.login(app.current)
@@ -188,7 +188,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     await session.setPassword(app.user, 'next')
   })
 
-  test('whether it is a replica: as HELLO tells a user who may do nothing, else as ROLE tells who may ask that', async () => {
+  test('isStandby asks HELLO, which every user may, and ROLE where HELLO is missing', async () => {
     const master = await start({ settings: { repl_diskless_sync_delay: ['0'] } })
     const replica = await start({
       settings: {
@@ -224,7 +224,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     expect(await session.isStandby()).toBe(false)
   })
 
-  test('a replica changes its own users; it refuses test queries that write, and all without its master', async () => {
+  test('a replica changes its own users, and refuses test queries that write', async () => {
     const { server, run, engine } = await start({ settings: { replicaof: ['127.0.0.1', '1'] } })
     const app = await makeApp(server)
     await using session = await engine.login(app.current)
@@ -241,7 +241,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
   })
 
-  test('a server whose memory is full takes back the password of a single user; what it refuses is Unreachable', async () => {
+  test('a rollback of a single user succeeds on a server whose memory is full', async () => {
     const { server, run, engine } = await start()
     const app = await makeApp(server)
     const change = {
@@ -291,7 +291,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
   })
 
   test.each(['resetchannels', 'allchannels'])(
-    'where new users may by default %s, a clone may what its user may',
+    'a clone gets its user’s channels where new users get %s by default',
     async channels => {
       const { server, run, engine } = await start({ settings: { acl_pubsub_default: [channels] } })
       for (const rules of [['resetchannels'], ['allchannels'], ['resetchannels', '&news']]) {
@@ -306,7 +306,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
   )
 
   test.each(['MULTI', 'EXEC'])(
-    'a server that withholds %s is NotPermitted, and nothing changes',
+    'a server without the command %s throws NotPermitted, and nothing changes',
     async command => {
       const { server, engine } = await start({ settings: { rename_command: [command, 'hidden'] } })
       const { user, current } = await makeApp(server)
@@ -319,7 +319,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     },
   )
 
-  test('the user that everybody is before a login, with a password and without', async () => {
+  test('the default user, which everybody is before a login, is rotated with a password and refused without', async () => {
     const { server, run, engine } = await start()
     const { username, password } = server.superuser
     const current = credentialFor(server, username, password)
@@ -332,7 +332,7 @@ describe.skipIf(!servers.length).each(servers)('$name alone', ({ packages }) => 
     await expect(session.requirePasswordCheck()).rejects.toMatchObject({ name: 'NotPermitted' })
   })
 
-  test('a server whose provider withholds ACL is NotPermitted', async () => {
+  test('a server whose provider withholds ACL throws NotPermitted', async () => {
     const { server, engine } = await start({
       usersIn: 'memory',
       settings: { rename_command: ['ACL', 'hidden'] },

@@ -15,7 +15,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
   const { engine, run, alter, lineOf, makeClone, watched } = sceneOf(server)
 
   describe('cloneUser', () => {
-    /** What the server says of a user by itself, in no order. */
+    /** @returns a user's flags and rules, as the server reports them by ACL GETUSER, sorted */
     const told = async (user: string) => {
       const fields = await run<unknown[]>(['ACL', 'GETUSER', user])
       const words = (value: unknown): unknown =>
@@ -24,7 +24,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       return JSON.stringify([flags, words(fields.slice(4))])
     }
 
-    test('any rules that the server takes are the clone’s', async () => {
+    test('a clone gets any rules that the server accepts', async () => {
       const app = await makeApp(server, { ordinary: true })
       const { both, sync } = await makeClone(app)
       const seed = randomHex()
@@ -67,7 +67,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           ...about(),
           ...selectors,
         ]
-        // What is of every key takes no other besides, and two that are equal are refused.
+        // The server refuses a pattern of keys beside all keys, and two equal rules.
         const taken = await alter(app.user, 'reset', 'on', '+select|0', ...rules).then(
           () => true,
           () => false,
@@ -84,7 +84,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(seen.size, `seed ${seed}`).toBeGreaterThan(15)
     })
 
-    test('an open session of a clone that is in use goes on, also while its rules are written anew', async () => {
+    test('an open session of a clone goes on while user and clone are changed', async () => {
       const app = await makeApp(server, { ordinary: true })
       const { clone, sync } = await makeClone(app)
       await sync()
@@ -117,7 +117,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       subscriber.destroy()
     })
 
-    test('a user that is off is opened by its turn, and its clone stays on meanwhile', async () => {
+    test('a user that is off is switched on when it is opened, and its clone stays on meanwhile', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
       await sync()
@@ -131,7 +131,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await lineOf(both.user)).toContain(`user ${both.user} off `)
     })
 
-    test('rules that change between the look and the change are a Conflict, and the next try takes them', async () => {
+    test('rules that change between reading and writing them throw Conflict, and the next try gets them', async () => {
       const app = await makeApp(server)
       let late: string[] = ['~late:*']
       const { watching } = watched(([command]) => {
@@ -146,7 +146,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('rules that the server tells otherwise than it was given them are no race, and are named', async () => {
+    test('rules that the server reports in another form than they were given throw DatabaseFailed', async () => {
       const app = await makeApp(server)
       const odd = new Redis({
         caFile: server.caFile,
@@ -169,7 +169,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         })
     })
 
-    test('opening the user leaves the clone, which may be in use, as it is; its own turn brings it up to date', async () => {
+    test('opening the user leaves the clone as it is, and opening the clone brings it up to date', async () => {
       const app = await makeApp(server, { ordinary: true })
       const { both, clone, sync, differences } = await makeClone(app)
       await sync()
@@ -193,7 +193,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, clone)).toBe(true)
     })
 
-    test('a clone whose rules are not UTF-8 is opened, locked and dropped; a user whose are is not copied', async () => {
+    test('a clone whose rules are not UTF-8 can be closed and dropped, and a user with such rules has no clone made', async () => {
       const app = await makeApp(server)
       const { both, sync } = await makeClone(app)
       await sync()
@@ -215,60 +215,60 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     test.each([
-      ['may nothing', []],
-      ['may nothing and is off', ['off']],
-      ['may nothing and takes no password', ['resetpass']],
-    ])(
-      'a clone that an earlier tool left so that it %s is opened, locked and rolled back',
-      async (_, rules) => {
-        const app = await makeApp(server, { ordinary: true })
-        const { both, clone, sync } = await makeClone(app)
-        const change = {
-          current: app.current,
-          pending: clone,
-          readPrevious: async () => undefined,
-          async *storedValues() {},
-          rds: rejectRds,
-          readAdmin: async () => app.admin,
-          otherRotation: async () => undefined,
-          isPreviousOpen: async () => false,
-          hasChangedNothing: async () => false,
-        }
-        await alter(both.clone, 'on', `#${passwordDigest(clone.password)}`, ...rules)
-        expect(await new AlternatingUsers().undo(engine, change)).toBe('intact')
-        expect(await admits(server, clone)).toBe(false)
-        await sync()
-        expect(await admits(server, clone)).toBe(true)
-        await using session = await engine.login(app.admin)
-        await session.closeUser(both.clone, both)
-        expect(await admits(server, clone)).toBe(false)
-      },
-    )
+      ['has no rights', []],
+      ['has no rights and is off', ['off']],
+      ['has no rights and no password', ['resetpass']],
+    ])('a clone of an earlier tool that %s can be opened, closed and rolled back', async (_, rules) => {
+      const app = await makeApp(server, { ordinary: true })
+      const { both, clone, sync } = await makeClone(app)
+      const change = {
+        current: app.current,
+        pending: clone,
+        readPrevious: async () => undefined,
+        async *storedValues() {},
+        rds: rejectRds,
+        readAdmin: async () => app.admin,
+        otherRotation: async () => undefined,
+        isPreviousOpen: async () => false,
+        hasChangedNothing: async () => false,
+      }
+      await alter(both.clone, 'on', `#${passwordDigest(clone.password)}`, ...rules)
+      expect(await new AlternatingUsers().undo(engine, change)).toBe('intact')
+      expect(await admits(server, clone)).toBe(false)
+      await sync()
+      expect(await admits(server, clone)).toBe(true)
+      await using session = await engine.login(app.admin)
+      await session.closeUser(both.clone, both)
+      expect(await admits(server, clone)).toBe(false)
+    })
 
     const strangers: [string, string[]][] = [
       ['shares nothing with the user', ['~other:*', '+publish']],
-      ['may do all', ['~*', '&*', '+@all']],
+      ['has all rights', ['~*', '&*', '+@all']],
       ['shares a key, and may change users', ['~shared:*', '+acl|setuser']],
-      ['shares a key, and may do all by a selector', ['~shared:*', '(~* +@all)']],
+      ['shares a key, and has all rights by a selector', ['~shared:*', '(~* +@all)']],
       ['shares a key, and may administer', ['~shared:*', '+@admin']],
     ]
-    test.each(strangers)('who %s is a stranger: neither taken over nor dropped', async (_, rules) => {
-      const app = await makeApp(server, { ordinary: true })
-      const { both, sync } = await makeClone(app)
-      await alter(both.clone, 'on', `#${passwordDigest('its own')}`, ...rules)
-      const before = await lineOf(both.clone)
-      const stranger = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
-      await expect(sync()).rejects.toMatchObject(stranger)
-      await using session = await engine.login(app.admin)
-      await expect(session.dropClone(both)).rejects.toMatchObject(stranger)
-      expect(await lineOf(both.clone)).toBe(before)
-    })
+    test.each(strangers)(
+      'a user with the clone’s name that %s is neither taken over nor dropped',
+      async (_, rules) => {
+        const app = await makeApp(server, { ordinary: true })
+        const { both, sync } = await makeClone(app)
+        await alter(both.clone, 'on', `#${passwordDigest('its own')}`, ...rules)
+        const before = await lineOf(both.clone)
+        const stranger = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
+        await expect(sync()).rejects.toMatchObject(stranger)
+        await using session = await engine.login(app.admin)
+        await expect(session.dropClone(both)).rejects.toMatchObject(stranger)
+        expect(await lineOf(both.clone)).toBe(before)
+      },
+    )
 
     test.each([
       ['was given nothing yet', []],
       ['shares a key with the user', ['~shared:*', '~more:*', '+publish']],
       ['shares a channel', ['+ping']],
-    ])('who %s is taken for a clone', async (_, rules) => {
+    ])('a user with the clone’s name that %s is taken for the clone', async (_, rules) => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
       await alter(both.clone, 'on', `#${passwordDigest('its own')}`, ...rules)
@@ -277,11 +277,11 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
     })
 
     test.each([
-      ['what everybody has', ['~own:*', '&*', '+ping', '+geoadd']],
+      ['nothing but what everybody has', ['~own:*', '&*', '+ping', '+geoadd']],
       ['one rule of several', ['~shared:*', '~own:*', '+geoadd']],
       ['nothing', []],
     ])(
-      'a clone that shares %s, and whose password was proven, gets nothing of the user’s',
+      'a user that shares %s with its clone’s name, and whose password was proven, is not trusted',
       async (_, rules) => {
         const app = await makeApp(server, { ordinary: true })
         await alter(app.user, 'allchannels')
@@ -296,7 +296,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       },
     )
 
-    test('a user whose rules are everybody’s takes turns with its clone', async () => {
+    test('a user that has only the rights that everybody has takes turns with its clone', async () => {
       const user = `app_${randomHex()}`
       const app = await makeApp(server, { user })
       await alter(user, 'reset', 'on', `#${passwordDigest(app.current.password)}`, '~*', '&*', '+ping')
@@ -308,7 +308,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await admits(server, clone)).toBe(false)
     })
 
-    test('the order of rules that are about categories is one of the differences', async () => {
+    test('another order of the rules about categories is reported as a difference', async () => {
       const app = await makeApp(server)
       const { both, sync, differences } = await makeClone(app)
       await sync()
@@ -317,7 +317,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       expect(await differences()).not.toEqual([])
     })
 
-    test('dropUser closes what the clone has open', async () => {
+    test('dropClone closes the clone’s connections', async () => {
       const app = await makeApp(server)
       const { both, clone, sync } = await makeClone(app)
       await sync()

@@ -11,7 +11,7 @@ let connection: RedisConnection | undefined
 afterEach(async () => {
   connection?.destroy()
   connection = undefined
-  // It is closed once every connection is.
+  // `close` calls back when the last connection is closed.
   await new Promise(closed => (server ? server.close(closed) : closed(undefined)))
 })
 
@@ -47,7 +47,7 @@ test.each([
   [0, ''],
   [3, '*2\r\n$6\r\nSELECT\r\n$1\r\n3\r\n'],
 ])(
-  'a login to database %i sends what it must, and then nothing unless it is asked to',
+  'a login to database %i sends AUTH and SELECT, and then nothing of its own accord',
   async (database, select) => {
     let sent = ''
     await open(
@@ -63,7 +63,7 @@ test.each([
   },
 )
 
-test('what EXEC is answered is told as it came, with what failed in it', async () => {
+test('an answer to EXEC is returned as it came, with the errors in it', async () => {
   const client = await open(
     afterLogin(socket =>
       socket.on('data', async () => {
@@ -77,11 +77,11 @@ test('what EXEC is answered is told as it came, with what failed in it', async (
   expect(await client.sendCommand(['EXEC'])).toEqual(['OK', ['ä\r\nb'], new ErrorReply('ERR no')])
 })
 
-test('a login that is not answered in time is Unreachable', async () => {
+test('a login that is not answered in time throws Unreachable', async () => {
   expect(await failed(open(() => {}, { commandTimeout: 50 }))).toMatchObject({ name: 'Unreachable' })
 })
 
-test('after a command that was not answered in time no other is', async () => {
+test('after a command that was not answered in time, every other throws Unreachable', async () => {
   const client = await open(
     afterLogin(socket => socket.on('data', () => setTimeout(() => socket.write('+late\r\n'), 100))),
     { commandTimeout: 50 },
@@ -92,7 +92,7 @@ test('after a command that was not answered in time no other is', async () => {
   expect(await failed(client.sendCommand(['third']))).toMatchObject({ name: 'Unreachable' })
 })
 
-test('no command of several is left out when the process stood still before they were sent', async () => {
+test('commands are sent even if the process stood still before', async () => {
   let sent = ''
   const client = await open(
     afterLogin(socket =>
@@ -102,10 +102,10 @@ test('no command of several is left out when the process stood still before they
       }),
     ),
   )
-  // Timers then come before what is sent.
+  // From here on, timers run before the commands are sent.
   await new Promise(setImmediate)
   const both = [client.sendCommand(['first']), client.sendCommand(['second'])]
-  // Longer than the client by itself lets a command wait for that.
+  // By default, the client lets a command wait to be sent for 5 seconds.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5_500)
   expect(await Promise.all(both)).toEqual(['OK', 'OK'])
   expect(sent).toMatch(/first.*second/s)
@@ -114,32 +114,32 @@ test('no command of several is left out when the process stood still before they
 test.each([
   ['hangs up', (socket: Socket) => socket.end()],
   ['breaks the connection', (socket: Socket) => socket.resetAndDestroy()],
-])('a server that %s ends what waits, and what comes after', async (_, end) => {
+])('a server that %s makes this command and the next throw Unreachable', async (_, end) => {
   const client = await open(afterLogin(socket => socket.on('data', () => end(socket))))
   for (const command of ['first', 'second'])
     expect(await failed(client.sendCommand([command]))).toMatchObject({ name: 'Unreachable' })
 })
 
-test('a connection that breaks while nothing is asked shows at the next command', async () => {
+test('a connection that breaks between two commands makes the next one throw Unreachable', async () => {
   const client = await open(afterLogin(socket => setTimeout(() => socket.resetAndDestroy(), 20)))
   await sleep(100)
   expect(await failed(client.sendCommand(['PING']))).toMatchObject({ name: 'Unreachable' })
 })
 
-test('what is told before anything was asked is the answer to the login', async () => {
+test('an error that comes before any command is the answer to the login', async () => {
   expect(await failed(open(socket => socket.end('-ERR max number of clients reached\r\n')))).toMatchObject({
     name: 'Unreachable',
     message: expect.stringContaining('room'),
   })
 })
 
-test('another kind of server is InvalidCredential, and names the field', async () => {
+test('another kind of server throws InvalidCredential, which names the field engine', async () => {
   expect(
     await failed(open(socket => socket.on('data', () => socket.write('HTTP/1.1 400 Bad Request\r\n')))),
   ).toMatchObject({ name: 'InvalidCredential', field: 'engine' })
 })
 
-test('what cannot be read in place of an answer ends the connection', async () => {
+test('an unreadable answer ends the connection', async () => {
   const client = await open(afterLogin(socket => socket.on('data', () => socket.write('?'.repeat(9)))))
   for (const command of ['first', 'second'])
     expect(await failed(client.sendCommand([command]))).toMatchObject({ name: 'Unreachable' })
@@ -157,7 +157,7 @@ test.each([
   ["ERR Error in ACL SETUSER modifier '#secret': no", 'DatabaseFailed', 'ERR'],
   ["ERR unknown command 'x', with args beginning with: 'secret'", 'NotPermitted', 'ERR unknown command'],
   ['secret', 'DatabaseFailed', 'without a code'],
-])('%s is %s', (answer, name, message) => {
+])('the answer %s becomes %s', (answer, name, message) => {
   const error = translate(new ErrorReply(answer), 'here')
   expect(error).toMatchObject({ name, message: expect.stringContaining(message) })
   expect(String(error)).not.toContain('secret')
@@ -172,7 +172,7 @@ test.each([
   ['EINVAL', 'Unreachable'],
   ['EMFILE', 'Unreachable'],
   ['ERR_SOCKET_BAD_PORT', 'Unreachable'],
-])('the code %s is %s', (code, name) => {
+])('the code %s becomes %s', (code, name) => {
   expect(translate(Object.assign(new Error('secret'), { code }), 'here')).toMatchObject({
     name,
     message: `here: ${name === 'TlsFailed' || code[1] !== 'R' ? '' : 'the driver failed, '}${code}`,
@@ -180,7 +180,7 @@ test.each([
 })
 
 test.each([new RangeError('secret'), new TypeError('secret'), 'secret', undefined])(
-  'whatever else the client throws has a name: %s',
+  'any other error of the client becomes Unreachable, without its words: %s',
   error => {
     expect(translate(error, 'here')).toMatchObject({
       name: 'Unreachable',

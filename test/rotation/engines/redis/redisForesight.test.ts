@@ -11,6 +11,7 @@ import { sceneOf } from '../../../support/engines/redisScene.ts'
 const { pairOf } = new AlternatingUsers()
 const servers = inject('redis')
 
+/** All changes that a state is tried with, if it does not name some. */
 const deeds: Change[] = ['clone', 'user', 'admin', 'own', 'add', 'drop']
 
 type State = {
@@ -18,8 +19,9 @@ type State = {
   rules?: string[]
   of?: (app: App) => string
   only?: Change[]
-  /** Which deeds are refused, with which words; all go well if it is unset. */
+  /** What the message of each refused change has in it. */
   says?: RegExp
+  /** The changes that are refused. If it is unset, all go well. */
   refused?: Change[]
 }
 
@@ -31,14 +33,14 @@ const states: State[] = [
   { name: 'nothing is in the way' },
   ...['acl|setuser', 'acl|save', 'multi', 'exec'].flatMap((command): State[] => [
     {
-      name: `the admin has not ${command}`,
+      name: `the admin lacks ${command}`,
       of: admin,
       rules: [`-${command}`],
       refused: command === 'acl|setuser' ? byAdmin : [...byAdmin, 'drop'],
       says: /NOPERM/,
     },
     {
-      name: `the user has not ${command}`,
+      name: `the user lacks ${command}`,
       of: user,
       rules: [`-${command}`],
       only: [...byAdmin, 'own'],
@@ -47,26 +49,26 @@ const states: State[] = [
     },
   ]),
   {
-    name: 'the admin has not acl|list',
+    name: 'the admin lacks acl|list',
     of: admin,
     rules: ['-acl|list'],
     refused: [...byAdmin, 'drop'],
     says: /NOPERM.*acl\|list/,
   },
   {
-    name: 'the admin has not acl|deluser',
+    name: 'the admin lacks acl|deluser',
     of: admin,
     rules: ['-acl|deluser'],
     refused: ['drop'],
     says: /NOPERM.*acl\|deluser/,
   },
   {
-    name: 'the admin may do it by a selector alone',
+    name: 'the admin has the rights by a selector alone',
     of: admin,
     rules: ['-@all', '+acl|list', '(+acl|setuser +acl|deluser +acl|save +multi +exec)'],
   },
   {
-    name: 'the user takes any password',
+    name: 'the user accepts any password',
     of: user,
     rules: ['nopass'],
     only: ['clone'],
@@ -74,7 +76,7 @@ const states: State[] = [
     says: /nopass/,
   },
   {
-    name: 'a stranger with the name of the clone',
+    name: 'another user has the name of the clone',
     of: clone,
     rules: ['on', '~stranger:*', '+publish'],
     only: ['clone', 'user'],
@@ -82,14 +84,14 @@ const states: State[] = [
     says: /no clone of/,
   },
   {
-    name: 'a clone that there is',
+    name: 'there is a clone already',
     of: clone,
     rules: ['on', '~shared:*', '+@read'],
     only: ['clone'],
   },
 ]
 
-describe.skipIf(!servers.length).each(servers)('$name: what a change would end with', server => {
+describe.skipIf(!servers.length).each(servers)('$name: a check foresees how a change ends', server => {
   const { engine, run, alter } = sceneOf(server)
   const usersOf = async (app: App) => {
     const all = await run<string[]>(['ACL', 'LIST'])
@@ -119,7 +121,7 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
     expect(told).toEqual(refused)
   })
 
-  test('a session can go on to make the change after it was told', async () => {
+  test('a session can make the change after it was checked', async () => {
     const app = await makeApp(server)
     await using session = await engine.login(app.admin)
     await wouldChange.clone(session, app)
@@ -127,7 +129,7 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
     expect(await change.clone(session, app)).toEqual([])
   })
 
-  test('how many connections are free, to who may ask', async () => {
+  test('countFreeConnections returns a number to a user that may run INFO, and undefined to others', async () => {
     const app = await makeApp(server)
     await using session = await engine.login(app.current)
     expect(await session.countFreeConnections()).toBeUndefined()
@@ -138,20 +140,20 @@ describe.skipIf(!servers.length).each(servers)('$name: what a change would end w
   })
 })
 
-describe.skipIf(!servers.length)('whether users can be saved', () => {
+describe.skipIf(!servers.length)('whether a check sees that users cannot be saved', () => {
   const stops: (() => Promise<void>)[] = []
   afterAll(() => Promise.all(stops.map(stop => stop())))
   const packages = REDIS_PACKAGES.at(-1)
   if (!packages) throw new Error('there is no Redis')
 
   test.each(['aclfile', 'config file', 'memory'] as const)(
-    'a server that keeps users in: %s',
+    'on a server that keeps users in: %s',
     async users => {
       const server = await startRedis(packages, { usersIn: users })
       stops.push(() => server.stop())
       const { engine, alter, run } = sceneOf(server)
       const app = await makeApp(server)
-      // What nobody has saved is not in the file, and does not get there by a look.
+      // Changes that nobody has saved are not in the file, and a check does not save them.
       const told = async () => {
         const config = await run<string[]>(['CONFIG', 'GET', '*'])
         const file = join(config[config.indexOf('dir') + 1] ?? '', 'users')

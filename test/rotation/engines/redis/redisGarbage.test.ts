@@ -34,7 +34,7 @@ const ways = [
   ['over TLS', true],
 ] as const
 
-/** All that a session does, each on a session of its own. */
+/** Calls of every method that a session has, each for a session of its own. */
 const doings = (pair: UserPair) =>
   [
     session => session.requirePasswordCheck(),
@@ -79,7 +79,7 @@ describe.each(ways)('%s', (_, tls) => {
   const listing = Buffer.from('*2\r\n$19\r\nuser app on #0 +get\r\n$25\r\nuser app_clone on #0 +get\r\n')
   const ok = Buffer.from('+OK\r\n')
 
-  test('what is none of its answers, at every point of a session: every error has a name', async () => {
+  test('every error has a name if the server sends garbage at any point of a session', async () => {
     const pair = { user: 'app', clone: 'app_clone' }
     const play = async (script: (socket: Socket) => void) => {
       const server = await listenLocally(script, tls ? certificate : undefined)
@@ -101,7 +101,7 @@ describe.each(ways)('%s', (_, tls) => {
   })
 
   test.each([':1', '*1\r\n:1', '*1\r\n+text', '*1\r\n*1\r\n:1', '*1\r\n*3\r\n+ping\r\n:1\r\n:1', '*0'])(
-    'what does not tell of a command says nothing of it, and it is not run: %j',
+    'a query that the server does not describe legibly counts as one that writes, and is not run: %j',
     async told => {
       const sent: string[] = []
       const server = await listenLocally(
@@ -120,7 +120,7 @@ describe.each(ways)('%s', (_, tls) => {
   )
 
   test.each(['*0', '*1\r\n+role', '*2\r\n+role\r\n+constructor', '*2\r\n+role\r\n*0', '+OK'])(
-    'what tells no role is not believed to take changes: %j',
+    'isStandby throws DatabaseFailed if the server names no role: %j',
     async told => {
       const server = await listenLocally(
         playing(ok, Buffer.from(`${told}\r\n`)),
@@ -132,7 +132,7 @@ describe.each(ways)('%s', (_, tls) => {
     },
   )
 
-  test('a byte now and then is no answer', async () => {
+  test('a server that sends a byte now and then, but no answer, throws Unreachable', async () => {
     const server = await listenLocally(
       socket => {
         const drip = setInterval(() => socket.write('+'), TIMEOUT / 5)
@@ -153,7 +153,7 @@ if (redis)
     ['in clear text', redis.plainPort, undefined],
     ['inside TLS', redis.plainPort, certificate],
     ['of TLS itself', redis.port, undefined],
-  ] as const)('real answers that are broken on the way, %s: every error has a name', async (_, port, own) => {
+  ] as const)('every error has a name if real answers are broken on the way, %s', async (_, port, own) => {
     const seed = randomHex()
     const app = await makeApp(redis)
     const pair = { user: app.user, clone: `${app.user}_clone` }
@@ -169,9 +169,12 @@ if (redis)
     proxy.stop()
   })
 
-test.each(['a'.repeat(300), 'no such host', '..', 'a\nb', '\ud800'])('no host: %j', async host => {
-  for (const ssl of [true, false])
-    await expect(
-      engine.login(credentialFor({ host, port: 6379 }, 'app', 'secret', { ssl })),
-    ).rejects.toBeInstanceOf(RotationError)
-})
+test.each(['a'.repeat(300), 'no such host', '..', 'a\nb', '\ud800'])(
+  'the impossible host %j throws a RotationError',
+  async host => {
+    for (const ssl of [true, false])
+      await expect(
+        engine.login(credentialFor({ host, port: 6379 }, 'app', 'secret', { ssl })),
+      ).rejects.toBeInstanceOf(RotationError)
+  },
+)

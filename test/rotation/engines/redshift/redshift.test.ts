@@ -69,21 +69,21 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     ['another database', 'grant temp on database postgres to U', 'revoke temp on database postgres from U'],
     ['a group', 'create group "G x"; alter group "G x" add user U', 'alter group "G x" drop user U'],
     [
-      'default privileges of somebody for it',
+      'default privileges of another user for this one',
       'alter default privileges for user A in schema s grant select on tables to U',
       'alter default privileges for user A in schema s revoke select on tables from U',
     ],
     [
-      'its default privileges for a group',
+      'default privileges of this user for a group',
       'create group "R x"; alter default privileges for user U grant select on tables to group "R x"',
       'alter default privileges for user U revoke select on tables from group "R x"',
     ],
     [
-      'its functions, which not everybody may call',
+      'default privileges that take functions from PUBLIC',
       'alter default privileges for user U revoke execute on functions from public',
       'alter default privileges for user U grant execute on functions to public',
     ],
-  ])('%s follows, and goes again', async (_, give, take) => {
+  ])('the clone gets, and loses again, what concerns %s', async (_, give, take) => {
     const odd = `o'dd "${randomHex(4)}"\\$1`
     const { app, sync, differences, sql, u } = await makeClone({ user: odd })
     const mark = randomHex(4)
@@ -108,7 +108,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     }
   })
 
-  test('what either makes, both can use after the next rotation, and it is the user’s', async () => {
+  test('what user and clone make belongs to the user after the next rotation, and both can use it', async () => {
     const { user, clone, sync, differences, as, sql, u } = await makeClone()
     await sync()
     await as(user, 'create schema mine; create table mine.t (n int)')
@@ -124,7 +124,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await as(user, `drop table mine.other; grant select on mine.t to ${u}`)
   })
 
-  test('the clone is in use: what it owns goes over, and it is otherwise as it was', async () => {
+  test('a clone in use hands over what it owns, and stays as it was otherwise', async () => {
     const { app, user, clone, both, asAdmin, sync, as, sql, u } = await makeClone()
     await sync()
     await as(clone, 'create table public.made (n int)')
@@ -141,7 +141,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await subjectOf(server).admits(user.with({ password: app.current.password }))).toBe(false)
   })
 
-  test('what cannot go over stays with the clone, and stops no turn', async () => {
+  test('what cannot be handed over stays with the clone, and stops no rotation', async () => {
     const { app, clone, both, asAdmin, sync, as, sql } = await makeClone()
     await sync()
     await as(clone, 'create table public.made (n int); create table public.stays (n int)')
@@ -166,7 +166,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await subjectOf(server).admits(clone)).toBe(true)
   })
 
-  test('default privileges of the clone’s own stop no turn, and go with it', async () => {
+  test('the clone’s own default privileges stop no rotation, and go when it is dropped', async () => {
     const { app, both, asAdmin, sync, differences, sql, c } = await makeClone()
     await sync()
     await sql(`alter default privileges for user ${c} grant select on tables to ${app.admin.username}`)
@@ -177,7 +177,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await session.dropClone(both)
   })
 
-  test('a failed statement leaves everything as it was, and the session is of use', async () => {
+  test('a statement that fails undoes the others of its change, and the session can be used', async () => {
     const { user, clone, both, sql, u } = await makeClone()
     // It may make users, but this setting only a superuser may give.
     await sql(`alter user ${u} createrole; alter user ${u} set log_statement = 'all'`)
@@ -190,7 +190,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
   })
 
-  test('a clone that is dropped leaves what it owned to the user', async () => {
+  test('a clone that is dropped hands over to the user what it owned', async () => {
     const { clone, both, asAdmin, sync, as, sql, u } = await makeClone()
     const group = `group_${randomHex()}`
     await sql(
@@ -211,7 +211,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await sql(`select 1 from pg_user where usename = '${clone.username}'`)).toEqual([])
   })
 
-  test('a stranger that owns something, and was granted nothing, is refused like any other', async () => {
+  test('a stranger with the clone’s name that owns something throws NotPermitted', async () => {
     const { clone, sync, sql, u, c } = await makeClone()
     const schema = `strange_${randomHex()}`
     await sql(`create table public.t_${schema} (n int); grant select on public.t_${schema} to ${u};
@@ -225,7 +225,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     ).toEqual([{ owner: clone.username }])
   })
 
-  test('a user that may do nothing is no clone if its own password was proven', async () => {
+  test('a user without rights, whose own password was proven, is not trusted as the clone', async () => {
     const { app, both, asAdmin, sql, u, c } = await makeClone()
     const table = `t_${randomHex()}`
     await sql(
@@ -259,8 +259,8 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(await subjectOf(server).admits(clone)).toBe(true)
   })
 
-  describe('beforehand', () => {
-    /** All that the server keeps of the two and of what is theirs in their database. */
+  describe('a check of', () => {
+    /** @returns all that the server keeps of user and clone, and of what they own in their database */
     const stateOf = ({ both, sql }: Awaited<ReturnType<typeof makeClone>>) => {
       const ours = `select oid from pg_roles where rolname in ('${both.user}', '${both.clone}')`
       return sql(
@@ -281,9 +281,9 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     test.each<[string, { cloned?: boolean; open?: 'user' | 'clone' }, string, Outcome]>([
       ['there is no clone yet', {}, '', goesWell],
       ['the user has changed', { cloned: true }, changed, goesWell],
-      ['the user is opened', { cloned: true, open: 'user' }, changed, goesWell],
+      ['the user is opened, and has changed', { cloned: true, open: 'user' }, changed, goesWell],
       [
-        'a stranger',
+        'another user has the clone’s name',
         {},
         'create user C; create schema strange_D authorization C',
         { threw: expect.stringMatching(/^NotPermitted: .*no clone/) },
@@ -296,7 +296,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       ],
       ['the admin is no superuser', { cloned: true }, 'alter user A nosuperuser', refused],
       [
-        'the admin is none, and the user is opened',
+        'the admin is no superuser, and the user is opened',
         { cloned: true, open: 'user' },
         'alter user A nosuperuser',
         refused,
@@ -319,11 +319,11 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
 
     test.each<[string, string, string, Outcome]>([
       ['there is no clone yet', 'none', '', { returned: [] }],
-      ['there is one, which owns something', 'clone', changed, { returned: [] }],
+      ['there is a clone, which owns something', 'clone', changed, { returned: [] }],
       ['the admin is no superuser', 'clone', 'alter user A nosuperuser', refused],
-      ['the same, and there is none', 'none', 'alter user A nosuperuser', refused],
+      ['the admin is no superuser, and there is no clone yet', 'none', 'alter user A nosuperuser', refused],
       [
-        'a stranger',
+        'another user has the clone’s name',
         'none',
         'create user C; create schema strange_D authorization C',
         { threw: expect.stringMatching(/^NotPermitted: .*no clone/) },
@@ -338,12 +338,12 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       const before = await stateOf(scene)
       expect(await outcomeOf(session.wouldDropClone(both))).toEqual(end)
       expect(await stateOf(scene)).toEqual(before)
-      // Of a clone that there is not, nothing is refused.
+      // dropClone refuses nothing if there is no clone.
       const there = which === 'clone' || statements.includes('create user C')
       if (there) expect((await outcomeOf(session.dropClone(both))).threw).toEqual(end.threw)
     })
 
-    test('wouldSetPassword: of oneself, and of others by who may change them, and the log has no password', async () => {
+    test('wouldSetPassword allows oneself and what an admin may change, and sends no password', async () => {
       const scene = await makeClone()
       const { app, asAdmin } = scene
       const state = () => stateOf(scene)
@@ -371,7 +371,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       ])
     })
 
-    test('roomFor: as many more come in as the user’s limit lets, which a superuser has not', async () => {
+    test('countFreeConnections counts by the user’s limit, and returns undefined for a superuser', async () => {
       const { app, asAdmin, sql, u } = await makeClone()
       await using itself = await engine.login(app.current)
       await using admin = await asAdmin()
@@ -386,7 +386,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     })
   })
 
-  test('the server gives a statement up as well, after the time that it has, and nothing of that stays behind', async () => {
+  test('each statement has a time limit on the server, which no later statement of the session has', async () => {
     const { current } = await makeApp(server)
     const clients: StandInClient[] = []
     const sent: string[] = []
@@ -410,7 +410,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(shown?.rows).toEqual([{ statement_timeout: '0' }])
   })
 
-  test('the whole of it is one transaction, in which an admin gives the kind of password that the user has', async () => {
+  test('cloneUser is one transaction, and makes the kind of password that the user has', async () => {
     const { both, asAdmin, app } = await makeClone()
     const mark = readFileSync(server.logFile, 'utf8').length
     for (const [host, kind] of [

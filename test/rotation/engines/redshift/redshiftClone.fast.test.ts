@@ -25,7 +25,7 @@ const thing = {
   acl: '',
 } as const
 
-/** What the catalogs say of `app`, but for what is given. */
+/** Makes an account from rows of the catalogs, with defaults for the rows that are not given. */
 function account({
   name = 'app',
   user = {},
@@ -50,17 +50,17 @@ function account({
 const clone = newAccount('app_clone')
 const follow = (given: Parameters<typeof account>[0], of = clone) => syncStatements(account(given), of)
 
-test('a user without anything: nothing is to be done, and there may be no such user', () => {
+test('a user without rights needs no statements, and a user that does not exist is undefined', () => {
   expect(follow({})).toEqual([])
   expect(readAccount('app', [[], [], [], [], [], []])).toBeUndefined()
 })
 
-test('a text: a backslash escapes what follows, so it is doubled', () => {
+test('quoteText doubles a backslash, which escapes what follows', () => {
   expect(quoteText(`o'brien \\`)).toBe(`'o''brien \\\\'`)
   expect(accountQuery(`it's`)).toContain(`usename = 'it''s'`)
 })
 
-describe('what the clone follows', () => {
+describe('a clone gets from its user', () => {
   // The ACLs are those of AWS's pages on PG_DEFAULT_ACL and SHOW TABLES.
   test.each([
     ['select', 'rw', ['grant select, update on table "sales"."orders" to "app_clone"']],
@@ -72,7 +72,7 @@ describe('what the clone follows', () => {
       ],
     ],
     [
-      'all; RULE and TRIGGER cannot be granted',
+      'all but RULE and TRIGGER, which cannot be granted',
       'arwdRxtDPA',
       [
         'grant insert, select, update, delete, references, drop, truncate, alter on table "sales"."orders" to "app_clone"',
@@ -80,14 +80,14 @@ describe('what the clone follows', () => {
     ],
     ['truncate', 'P', ['grant truncate on table "sales"."orders" to "app_clone"']],
     [
-      'with and without',
+      'one with GRANT OPTION, one without',
       'r*w',
       [
         'grant update on table "sales"."orders" to "app_clone"',
         'grant select on table "sales"."orders" to "app_clone" with grant option',
       ],
     ],
-  ])('a table: %s', (_, letters, expected) => {
+  ])('privileges on a table: %s', (_, letters, expected) => {
     const acl = `dwadmin=arwdRxtDPA/dwadmin\ngroup readers=r/dwadmin\n"a p p"=d/dwadmin\napp=${letters}/dwadmin\n=r/dwadmin`
     expect(follow({ things: [{ acl }] })).toEqual(expected)
   })
@@ -107,13 +107,13 @@ describe('what the clone follows', () => {
       'rw',
       'select ("l_orderkey"), update ("l_orderkey") on table "sales"."orders"',
     ],
-  ] as const)('%o', (row, letters, expected) => {
+  ] as const)('privileges on %o', (row, letters, expected) => {
     expect(follow({ things: [{ ...row, acl: `app=${letters}/dwadmin` }] })).toEqual([
       `grant ${expected} to "app_clone"`,
     ])
   })
 
-  test('names in an ACL: quoted where they are odd, and a group is no user', () => {
+  test('only the privileges of the user itself, by an ACL with odd names and groups', () => {
     const odd = 'group "x"=y/z'
     const acl = `"group ""x""=y/z"=r/"ad""min/="\ngroup "group ""x""=y/z"=w/dwadmin\n"x"=a/dwadmin`
     expect(syncStatements(account({ name: odd, things: [{ acl }] }), clone)).toEqual([
@@ -146,7 +146,7 @@ describe('what the clone follows', () => {
     ])
   })
 
-  test('default privileges: those granted to it, and those it grants', () => {
+  test('default privileges granted to the user, and those that the user grants', () => {
     const defaults = [
       { owner: 'admin', schema: 'tickit', acl: 'app=r/admin\ngroup group1=a/admin\nuser2=w/admin' },
       { owner: 'app', kind: 'r', acl: 'app=arwdRxtDPA/app\ngroup "the readers"=r/app\nuser2=a*/app' },
@@ -167,14 +167,14 @@ describe('what the clone follows', () => {
     [{ things: [{ acl: 'app=rZ/dwadmin' }] }, 'Z'],
     [{ things: [{ acl: 'not an item' }] }, 'ACL'],
     [{ defaults: [{ owner: 'app', kind: 'q' }] }, 'kind q'],
-  ])('what is not understood is DatabaseFailed: %o', (given, said) => {
+  ])('nothing from an account with unknown parts, which throws DatabaseFailed: %o', (given, said) => {
     expect(() => account(given)).toThrow(
       expect.objectContaining({ name: 'DatabaseFailed', message: expect.stringContaining(said) }),
     )
   })
 })
 
-describe('what the user lost, the clone loses', () => {
+describe('a clone loses', () => {
   const had = account({
     name: 'app_clone',
     user: { createdb: true, settings: 'statement_timeout=17000' },
@@ -191,7 +191,7 @@ describe('what the user lost, the clone loses', () => {
     ],
   })
 
-  test('all', () => {
+  test('everything if its user has nothing any more', () => {
     expect(follow({}, had)).toEqual([
       'alter user "app_clone" nocreatedb',
       'alter user "app_clone" reset session timeout',
@@ -205,7 +205,7 @@ describe('what the user lost, the clone loses', () => {
     ])
   })
 
-  test('a part', () => {
+  test('what its user has no more', () => {
     const things = [
       { acl: 'app=rw*/dwadmin' },
       { kind: 'column' as const, detail: 'c', acl: 'app=r/dwadmin' },
@@ -226,14 +226,14 @@ describe('what the user lost, the clone loses', () => {
     ])
   })
 
-  test('before it is dropped: everything, but for what goes with it', () => {
+  test('everything that does not end by itself, before it is dropped', () => {
     const statements = revokeAllStatements(account({}), had)
     expect(statements).toHaveLength(follow({}, had).length - 3)
     expect(statements.filter(statement => !/^(revoke|alter group|alter default)/.test(statement))).toEqual([])
   })
 })
 
-describe('what the two own', () => {
+describe('what user and clone own', () => {
   const all = 'select, insert, update, delete, references, drop, truncate, alter'
   const user = account({
     things: [
@@ -251,7 +251,7 @@ describe('what the two own', () => {
     ],
   })
 
-  test('is the user’s, and the clone may do with it what can be granted', () => {
+  test('becomes the user’s, and the clone gets all privileges on it that can be granted', () => {
     expect([...other.owned.keys()].map(key => transferStatements(user, other, key))).toEqual([
       ['alter table "sales"."new" owner to "app"', `grant ${all} on table "sales"."new" to "app_clone"`],
       [
@@ -269,7 +269,7 @@ describe('what the two own', () => {
     ])
   })
 
-  test('is no difference: both may make things while a rotation is under way', () => {
+  test('is no difference, as both may make things while a rotation is under way', () => {
     expect(syncStatements(user, other)).toEqual([])
   })
 })

@@ -16,7 +16,7 @@ const message = (kind: string, ...parts: (Buffer | string)[]) => {
   return Buffer.concat([Buffer.from(kind), uint32(body.length + 4), body])
 }
 
-test('the verifier is that of the example in AWS’s page on CREATE USER', () => {
+test('sha256PasswordHash makes the verifier of the example in AWS’s page on CREATE USER', () => {
   const salt = 'c721bff5d9042cf541ff7b9d48fa8a6e545c19a763e3710151f9513038b0f6c6'
   expect(sha256PasswordHash('Mypassword1', Buffer.from(salt, 'hex'))).toBe(
     `sha256|821708135fcc42eb3afda85286dee0ed15c2c461d000291609f77eb113073ec2|${salt}`,
@@ -29,7 +29,7 @@ describe('a user whose password Redshift keeps as sha256', () => {
     for (const end of close.splice(0)) end()
   })
 
-  /** Asks for a digest as AWS's drivers understand it, and then says yes to every statement, which it remembers. */
+  /** Starts a server that asks for a digest as AWS's drivers know it, and then accepts and notes every statement. */
   async function startServer(password: string, pieces = 1) {
     const [salt, nonce] = [Buffer.from('0123456789abcdef'.repeat(2)), Buffer.from('a nonce')]
     const statements: string[] = []
@@ -84,19 +84,22 @@ describe('a user whose password Redshift keeps as sha256', () => {
       JSON.stringify({ engine: 'redshift', host: '127.0.0.1', port, username: 'app', password, ssl: false }),
     )
 
-  test.each([1, 7])('logs in, also if the request comes in %i pieces, and keeps its kind', async pieces => {
-    const { port, statements } = await startServer('pässword', pieces)
-    await using session = await engine.login(credentialAt(port, 'pässword'))
-    expect(session.accountQualifier).toBe('sha256')
-    await session.setPassword('app', 'Mypassword1')
-    const [, digest, salt = ''] =
-      /^alter user "app" password 'sha256\|(\w{64})\|(\w{64})'; commit$/.exec(statements.at(-1) ?? '') ?? []
-    expect(digest).toBe(sha256('Mypassword1', Buffer.from(salt, 'hex')).toString('hex'))
-    await session.closeUser('app', { user: 'app', clone: 'app_clone' })
-    expect(statements.at(-1)).toMatch(/^alter user "app" password 'sha256\|\w{64}\|\w{64}'; commit$/)
-  })
+  test.each([1, 7])(
+    'logs in, even if the request comes in %i pieces, and gets the same kind of verifier again',
+    async pieces => {
+      const { port, statements } = await startServer('pässword', pieces)
+      await using session = await engine.login(credentialAt(port, 'pässword'))
+      expect(session.accountQualifier).toBe('sha256')
+      await session.setPassword('app', 'Mypassword1')
+      const [, digest, salt = ''] =
+        /^alter user "app" password 'sha256\|(\w{64})\|(\w{64})'; commit$/.exec(statements.at(-1) ?? '') ?? []
+      expect(digest).toBe(sha256('Mypassword1', Buffer.from(salt, 'hex')).toString('hex'))
+      await session.closeUser('app', { user: 'app', clone: 'app_clone' })
+      expect(statements.at(-1)).toMatch(/^alter user "app" password 'sha256\|\w{64}\|\w{64}'; commit$/)
+    },
+  )
 
-  test('a wrong password is LoginRefused', async () => {
+  test('throws LoginRefused for a wrong password', async () => {
     const { port } = await startServer('right')
     await expect(engine.login(credentialAt(port, 'wrong'))).rejects.toMatchObject({ name: 'LoginRefused' })
   })
