@@ -117,7 +117,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     ['reader', 'writer'],
     ['writer', 'reader'],
     ['replica', 'primary'],
-  ])('the user at the %s, the admin at the %s: it rotates', async (user, admin) => {
+  ])('a user at the %s rotates by an admin at the %s', async (user, admin) => {
     const pipeline = pipelineFor(user, admin)
     const { token } = await rotate(pipeline)
     expect(await admits(postgres, await value(token))).toBe(true)
@@ -126,7 +126,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(new Set(logins)).toEqual(new Set([`user ${user}`, `admin ${admin}`, `user_clone ${user}`]))
   })
 
-  test('if both name one server, in upper or lower case, RDS is not asked', async () => {
+  test('RDS is not asked if user and admin name the same server, in upper or lower case', async () => {
     await rotate(pipelineFor('writer', hosts.writer?.toUpperCase() ?? ''))
     expect(rds).not.toHaveBeenCalled()
   })
@@ -135,18 +135,21 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     ['primary', 'replica'],
     ['primary', 'writer'],
     ['reader', 'db.example.com'],
-  ])('the user at the %s, the admin at the %s: HostMismatch, and nothing changes', async (user, admin) => {
-    const pipeline = pipelineFor(user, admin)
-    const rotation = await begin(pipeline)
-    await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
-      name: 'HostMismatch',
-      message: expect.stringContaining('the admin was not used'),
-    })
-    expect(logins).toEqual([`user ${user}`])
-    expect(await admits(postgres, await value(rotation.token))).toBe(false)
-  })
+  ])(
+    'a user at the %s with an admin at the %s throws HostMismatch, and nothing changes',
+    async (user, admin) => {
+      const pipeline = pipelineFor(user, admin)
+      const rotation = await begin(pipeline)
+      await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
+        name: 'HostMismatch',
+        message: expect.stringContaining('the admin was not used'),
+      })
+      expect(logins).toEqual([`user ${user}`])
+      expect(await admits(postgres, await value(rotation.token))).toBe(false)
+    },
+  )
 
-  test('an admin of another engine: RDS is not asked', async () => {
+  test('RDS is not asked about an admin of another engine', async () => {
     const pipeline = pipelineFor('reader', 'writer')
     const { username, password } = app.admin
     const other = Credential.parse(
@@ -162,7 +165,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(rds).not.toHaveBeenCalled()
   })
 
-  test('if RDS may not be asked or does not answer, HostMismatch says so', async () => {
+  test('HostMismatch says so if RDS may not be asked or does not answer', async () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
     server.refuse = () => 'AccessDenied'
@@ -178,14 +181,14 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     expect(logins.some(login => login.startsWith('admin'))).toBe(false)
   })
 
-  test('RDS is busy: retried', async () => {
+  test('a busy RDS throws Throttled, so that the step is retried', async () => {
     const pipeline = pipelineFor('reader', 'writer')
     const rotation = await begin(pipeline)
     server.refuse = () => 'Throttling'
     await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })
   })
 
-  test('with a slow replica, SetSecret waits until the password is there', async () => {
+  test('SetSecret waits until a slow replica has the new password', async () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
     late = 3
@@ -208,7 +211,7 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
     await steps.testSecret(pipeline, rotation)
   })
 
-  test('rolled back before the replica has the password: it is taken from the primary', async () => {
+  test('a rollback before the replica has the new password closes the user at the primary', async () => {
     const pipeline = pipelineFor('replica', 'primary')
     const rotation = await begin(pipeline)
     await steps.setSecret(pipeline, rotation)
@@ -221,28 +224,25 @@ describe.skipIf(!bin)('an admin at another endpoint of the database', () => {
   test.each([
     ['primary', 'restored'],
     ['replica', 'Unreachable'],
-  ])(
-    'current is set back for who logs in at a replica, by an admin at the %s: %s',
-    async (admin, outcome) => {
-      const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${randomHex()}` })
-      const undone = new AlternatingUsers().undo(engine, {
-        current,
-        pending: current.with({ username: `${app.user}_clone` }),
-        readPrevious: async () => undefined,
-        rds,
-        readAdmin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
-        otherRotation: async () => undefined,
-        async *storedValues() {
-          yield { credential: current.with({ password: app.current.password }), isInUse: async () => false }
-        },
-        isPreviousOpen: async () => false,
-        hasChangedNothing: async () => false,
-      })
-      expect(await undone.catch(error => error.name)).toBe(outcome)
-      const back = await admits(postgres, current.with({ host: postgres.host }))
-      expect(back).toBe(outcome === 'restored')
-    },
-  )
+  ])('current, refused at a replica, is set again by an admin at the %s: %s', async (admin, outcome) => {
+    const current = app.current.with({ host: hosts.replica ?? '', password: `lost-${randomHex()}` })
+    const undone = new AlternatingUsers().undo(engine, {
+      current,
+      pending: current.with({ username: `${app.user}_clone` }),
+      readPrevious: async () => undefined,
+      rds,
+      readAdmin: async () => app.admin.with({ host: hosts[admin] ?? '' }),
+      otherRotation: async () => undefined,
+      async *storedValues() {
+        yield { credential: current.with({ password: app.current.password }), isInUse: async () => false }
+      },
+      isPreviousOpen: async () => false,
+      hasChangedNothing: async () => false,
+    })
+    expect(await undone.catch(error => error.name)).toBe(outcome)
+    const back = await admits(postgres, current.with({ host: postgres.host }))
+    expect(back).toBe(outcome === 'restored')
+  })
 
   test('a rollback with an unusable admin succeeds if current logs in', async () => {
     const pipeline = pipelineFor('replica', 'primary')

@@ -175,7 +175,7 @@ describe.each(Object.entries(services))('%s', (_, { call, refusals, unanswered, 
     expect(await nameOfFailure(call({ error }))).toBe(unanswered)
   })
 
-  test('what is no error of the service', async () => {
+  test('an error that is not the service’s stays as it is', async () => {
     expect(await nameOfFailure(call({ error: new TypeError('no') }))).toBe(strange)
   })
 })

@@ -69,7 +69,7 @@ const noMaster = {
   wouldSetMasterPassword: async () => {},
 }
 
-test('of two rotations in one process with a shared client, each mark is about its own changes', async () => {
+test('with two rotations in one process and a shared client, each mark is about its own changes', async () => {
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<boolean>()
   const follows = vi
@@ -93,7 +93,7 @@ test('of two rotations in one process with a shared client, each mark is about i
   })
 })
 
-test('each mark is about its own changes also with shared sessions', async () => {
+test('with two rotations in one process and shared sessions, each mark is about its own changes', async () => {
   const session = await new Opaque().login()
   const rds: RdsCalls = { ...noMaster, sharesUsers: async () => true }
   const asked = Promise.withResolvers<void>()

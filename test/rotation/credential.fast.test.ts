@@ -18,7 +18,7 @@ function refusal(text: string, read: (text: string) => unknown = Credential.pars
 }
 
 describe('what is accepted', () => {
-  test('the least: engine, host, username, password', () => {
+  test('a value with engine, host, username and password alone', () => {
     const credential = parse()
     expect(credential.engine).toBe('postgres')
     expect(credential.host).toBe('db.example.com')
@@ -36,13 +36,13 @@ describe('what is accepted', () => {
     ['aurora', 'mysql'],
     ['valkey', 'redis'],
     ['docdb', 'mongo'],
-  ])('the other name %s is understood, and kept', (name, engine) => {
+  ])('the other name %s of an engine, which is kept', (name, engine) => {
     const credential = parse({ engine: name })
     expect(credential.engine).toBe(engine)
     expect(credential.serialize()).toContain(`"engine":"${name}"`)
   })
 
-  test.each(ENGINE_NAMES)('engine %s', engine => {
+  test.each(ENGINE_NAMES)('the engine %s', engine => {
     expect(parse({ engine }).engine).toBe(engine)
   })
 
@@ -51,7 +51,7 @@ describe('what is accepted', () => {
     ['5432', 5432],
     [1, 1],
     ['65535', 65535],
-  ])('port %j', (port, read) => {
+  ])('the port %j', (port, read) => {
     expect(parse({ port }).port).toBe(read)
   })
 
@@ -60,7 +60,7 @@ describe('what is accepted', () => {
     [false, false],
     ['true', true],
     ['false', false],
-  ])('ssl %j', (ssl, read) => {
+  ])('the setting ssl %j', (ssl, read) => {
     expect(parse({ ssl }).ssl).toBe(read)
   })
 
@@ -68,17 +68,17 @@ describe('what is accepted', () => {
     'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf',
     'arn:aws-us-gov:secretsmanager:us-gov-west-1:123456789012:secret:team/db/admin-AbCdEf',
     'arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:rds!cluster-1-AbCdEf',
-  ])('masterarn %s', masterarn => {
+  ])('the masterarn %s', masterarn => {
     expect(parse({ masterarn }).masterarn).toBe(masterarn)
   })
 
-  test('texts of any script and any punctuation', () => {
+  test('texts of any script and punctuation', () => {
     const password = `ü"\\'/\n\t☂ $&{}`
     expect(parse({ password, dbname: 'Ünïcode db' })).toMatchObject({ password, dbname: 'Ünïcode db' })
   })
 })
 
-describe('what is refused names the field and what it should be, and never quotes it', () => {
+describe('what is refused is named by its field, with what it should be, and never quoted', () => {
   const wrong: [string, unknown[]][] = [
     ['engine', ['Hidden-2', 'oracle', '', null, 5, ['postgres'], {}]],
     ['host', ['', null, 5, 'db\0Hidden-2', ['Hidden-2']]],
@@ -115,7 +115,7 @@ describe('what is refused names the field and what it should be, and never quote
     ['proxy-shop.abcdefghijkl.us-east-1.rds.amazonaws.com', true],
     ['shop.cluster-ro-abcdefghijkl.us-east-1.rds.amazonaws.com', true],
     ['db.proxy-shop.example.com', true],
-  ])('host: %s is one of a database: %s', (host, isDatabase) => {
+  ])('the host %s, unless it is a database’s own: %s', (host, isDatabase) => {
     if (isDatabase) expect(parse({ host }).host).toBe(host)
     else expect(refusal(JSON.stringify({ ...least, host })).message).toMatch(/^host: .*not RDS Proxy's/)
   })
@@ -137,7 +137,7 @@ describe('what is refused names the field and what it should be, and never quote
     ['redis', 'dbname', ['-1', 'shop', '1.0'], /should be the number of a database/],
     ['mysql', 'host', ['127.0.0.1', '::1'], /should be a name/],
     ['mariadb', 'host', ['127.0.0.1', '::1'], /should be a name/],
-  ])('what %s takes as %s', (engine, field, values, message) => {
+  ])('a value of %s with an impossible %s', (engine, field, values, message) => {
     for (const value of values) {
       const text = JSON.stringify({ ...least, engine, [field]: value })
       expect(refusal(text)).toMatchObject({ field, message: expect.stringMatching(message) })
@@ -151,11 +151,11 @@ describe('what is refused names the field and what it should be, and never quote
     { engine: 'redis', host: '127.0.0.1', dbname: '3' },
     { engine: 'mysql', host: '127.0.0.1', ssl: false },
     { engine: 'postgres', host: '127.0.0.1', dbname: 'a/b' },
-  ])('and what it takes: %j', value => {
+  ])('but not an unusual value that its engine allows: %j', value => {
     expect(parse(value)).toMatchObject(value)
   })
 
-  test.each(['engine', 'host', 'username', 'password'])('%s missing', field => {
+  test.each(['engine', 'host', 'username', 'password'])('a value without %s', field => {
     const error = refusal(JSON.stringify({ ...least, [field]: undefined }))
     expect(error.field).toBe(field)
     expect(error.message).toMatch(/: is missing; it should be /)
@@ -163,7 +163,7 @@ describe('what is refused names the field and what it should be, and never quote
   })
 
   test.each(['', 'Hidden-2', '{"password":"Hidden-2"', '{"password":Hidden-2}', 'null', '5', '"Hidden-2"'])(
-    'no JSON object: %j',
+    'a text that is no JSON object: %j',
     text => {
       const error = refusal(text)
       expect(error.field).toBe('value')
@@ -173,31 +173,31 @@ describe('what is refused names the field and what it should be, and never quote
     },
   )
 
-  test.each(['1e400', '-5432', '1e-3', '5432.5'])('port: %s', port => {
+  test.each(['1e400', '-5432', '1e-3', '5432.5'])('the port %s', port => {
     expect(refusal(JSON.stringify(least).replace('{', `{"port":${port},`)).field).toBe('port')
   })
 
-  test('a list is no object either', () => {
+  test('a list', () => {
     expect(refusal('["Hidden-2"]').message).not.toContain('Hidden')
   })
 
-  test('several wrong fields: the error names one of them', () => {
+  test('a value with several wrong fields, of which one is named', () => {
     expect(['host', 'port']).toContain(refusal(JSON.stringify({ ...least, host: '', port: 0 })).field)
   })
 })
 
-describe('what Keyturn does not know survives', () => {
+describe('fields and spellings that Keyturn does not know survive', () => {
   const stored =
     '{"note":"kept","password":"Hidden-1","id":12345678901234567890,"ratio":1.0,"tiny":1e-400,"engine":"postgres",' +
     '"list":[1.50,{"deep":-0,"text":"12345678901234567890"}],"port":"05432","host":"db.example.com","nothing":null,' +
     '"ssl":"false","username":"app","__proto__":{"own":1},"empty":{}}'
 
-  test('to the letter, where nothing changes', () => {
+  test('exactly, if nothing changes', () => {
     expect(Credential.parse(stored).serialize()).toBe(stored)
     expect(Credential.parse(stored)).toMatchObject({ port: 5432, ssl: false })
   })
 
-  test('in place, where user, password and database change', () => {
+  test('in place, if user, password and database change', () => {
     const changed = Credential.parse(stored).with({ username: 'app_clone', password: 'new "quoted"' })
     expect(changed.serialize()).toBe(
       stored.replace('"app"', '"app_clone"').replace('"Hidden-1"', '"new \\"quoted\\""'),
@@ -205,7 +205,7 @@ describe('what Keyturn does not know survives', () => {
     expect(changed).toMatchObject({ username: 'app_clone', password: 'new "quoted"', host: 'db.example.com' })
   })
 
-  test('and what is new comes last', () => {
+  test('before a field that is added', () => {
     const { dbname } = parse().with({ dbname: 'postgres' })
     expect(dbname).toBe('postgres')
     expect(parse().with({ dbname: 'postgres' }).serialize()).toBe(
@@ -213,7 +213,7 @@ describe('what Keyturn does not know survives', () => {
     )
   })
 
-  test('what is written can be read again', () => {
+  test('in a text that can be read again', () => {
     const changed = Credential.parse(stored).with({ password: 'next' })
     expect(Credential.parse(changed.serialize()).serialize()).toBe(changed.serialize())
   })
@@ -230,15 +230,15 @@ describe('with', () => {
   })
 })
 
-describe('comparison', () => {
-  test('sameUser: all but the password', () => {
+describe('a comparison', () => {
+  test('by equalsExceptPassword ignores the password alone', () => {
     expect(parse().equalsExceptPassword(parse({ password: 'other' }))).toBe(true)
     expect(parse().equalsExceptPassword(parse({ username: 'other' }))).toBe(false)
     expect(parse().equalsExceptPassword(parse({ host: 'other' }))).toBe(false)
     expect(parse().equalsExceptPassword(parse({ note: 'more' }))).toBe(false)
   })
 
-  test('sameTarget: all but the password and the user', () => {
+  test('by equalsExceptUserAndPassword ignores the password and the user', () => {
     expect(parse().equalsExceptUserAndPassword(parse({ password: 'other', username: 'other' }))).toBe(true)
     for (const change of [
       { host: 'other' },
@@ -252,17 +252,17 @@ describe('comparison', () => {
   })
 })
 
-test('address: equal texts are one server', () => {
+test('equal texts of `address` mean the same server', () => {
   expect(parse().address).toBe('db.example.com:5432')
   expect(parse({ host: 'DB.Example.com', port: 5432 }).address).toBe(parse().address)
   expect(parse({ port: 5433 }).address).not.toBe(parse().address)
   expect(parse({ engine: 'mysql' }).address).toBe('db.example.com:3306')
 })
 
-describe('a master of RDS: user and password alone', () => {
+describe('the secret of a master of RDS, which has user and password alone', () => {
   const read = Credential.masterParser({ engine: 'aurora-mysql', host: 'db.example.com', port: 3307 })
 
-  test('is put where the target says', () => {
+  test('gets engine, host and port from RDS', () => {
     expect(read('{"username":"master","password":"Hidden-1"}')).toMatchObject({
       ...{ engine: 'mysql', host: 'db.example.com', port: 3307, username: 'master', password: 'Hidden-1' },
       ssl: true,
@@ -275,13 +275,13 @@ describe('a master of RDS: user and password alone', () => {
     ['value', 'Hidden-2'],
     ['username', '{"password":"Hidden-2"}'],
     ['password', '{"username":"Hidden-2"}'],
-  ])('%s is wrong: %s', (field, text) => {
+  ])('is refused for its %s: %s', (field, text) => {
     const error = refusal(text, read)
     expect(error.field).toBe(field)
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
   })
 
-  test('an engine that Keyturn does not know', () => {
+  test('is refused for an engine that Keyturn does not know', () => {
     const oracle = Credential.masterParser({ engine: 'oracle-se2', host: 'h', port: 1521 })
     expect(refusal('{"username":"u","password":"p"}', oracle).field).toBe('engine')
   })
@@ -295,7 +295,7 @@ describe('nobody sees a value by accident', () => {
     nested: { key: 'Hidden-n' },
   })
 
-  test('JSON.stringify tells engine, host and user alone', () => {
+  test('in JSON.stringify, which has engine, host and user alone', () => {
     expect(JSON.parse(JSON.stringify(credential))).toEqual({
       engine: 'postgres',
       host: 'db.example.com',
@@ -304,7 +304,7 @@ describe('nobody sees a value by accident', () => {
     expect(JSON.stringify({ list: [credential] }, null, 2)).not.toContain('Hidden')
   })
 
-  test('console.log and inspect, however deep', () => {
+  test('in console.log and inspect, at any depth', () => {
     expect(inspect(credential)).toBe('Credential(postgres user "app" on db.example.com)')
     for (const options of [
       { depth: null, showHidden: true, getters: true },
@@ -315,20 +315,20 @@ describe('nobody sees a value by accident', () => {
       )
   })
 
-  test('template strings and concatenation', () => {
+  test('in template strings and concatenation', () => {
     expect(`${credential}`).toBe('postgres user "app" on db.example.com')
     // biome-ignore lint/style/useTemplate: the other way to make a text is what is tested here
     expect('' + credential).not.toContain('Hidden')
   })
 
-  test('copies and keys', () => {
+  test('in copies and keys', () => {
     expect(Object.keys(credential)).toEqual([])
     expect(JSON.stringify({ ...credential })).not.toContain('Hidden')
     expect(JSON.stringify(structuredClone(credential))).not.toContain('Hidden')
     expect(JSON.stringify(Object.getOwnPropertyDescriptors(credential))).not.toContain('Hidden')
   })
 
-  test('a user name cannot forge a second line', () => {
+  test('and a user name cannot forge a second line', () => {
     expect(`${parse({ username: 'a\nb' })}`).toBe('postgres user "a\\nb" on db.example.com')
   })
 })
@@ -338,7 +338,7 @@ const connection = '{"engine":"postgres","host":"db.example.com","port":5433,"us
 describe('a password alone', () => {
   const read = Credential.passwordOnlyParser(connection)
 
-  test('the connection says the rest', () => {
+  test('gets all but the password from its connection', () => {
     expect(read('Hidden-1')).toMatchObject({
       ...{ engine: 'postgres', host: 'db.example.com', port: 5433, dbname: undefined, ssl: true },
       ...{ username: 'app', password: 'Hidden-1', masterarn: undefined },
@@ -351,14 +351,14 @@ describe('a password alone', () => {
   })
 
   test.each(['Hidden-1', ' ', '5432', '"quoted"', JSON.stringify(least), 'ü"\\\n☂ $&{}'])(
-    'any text is a password, to the letter: %j',
+    'may be any text, which is kept exactly: %j',
     text => {
       expect(read(text).password).toBe(text)
       expect(read(text).serialize()).toBe(text)
     },
   )
 
-  test('a new one is all that changes', () => {
+  test('is all that changes when it gets a new one', () => {
     const credential = read('Hidden-1')
     expect(credential.with({ password: 'next' }).serialize()).toBe('next')
     expect(credential.serialize()).toBe('Hidden-1')
@@ -383,13 +383,13 @@ describe('a password alone', () => {
       )
   })
 
-  test.each(['', 'Hidden-2\0'])('refused: %j', text => {
+  test.each(['', 'Hidden-2\0'])('is refused if it is %j', text => {
     const error = refusal(text, read)
     expect(error.message).toBe("password: should be the user's password, not empty")
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
   })
 
-  test('an admin in the connection is ignored', () => {
+  test('ignores an admin in its connection', () => {
     const masterarn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
     for (const given of [masterarn, 5])
       expect(
@@ -398,13 +398,13 @@ describe('a password alone', () => {
       ).toBeUndefined()
   })
 
-  test.each(['engine', 'host', 'username'])('a connection without %s is refused', field => {
+  test.each(['engine', 'host', 'username'])('needs a connection with %s', field => {
     const text = JSON.stringify({ ...JSON.parse(connection), [field]: undefined })
     expect(refusal(text, Credential.passwordOnlyParser).field).toBe(field)
   })
 
   test.each(['', 'Hidden-2', 'null', '"Hidden-2"'])(
-    'a connection that is no JSON object is refused: %j',
+    'needs a connection that is a JSON object, not %j',
     text => {
       const error = refusal(text, Credential.passwordOnlyParser)
       expect(error.message).toBe('value: should be a JSON object with engine, host and username')
@@ -412,7 +412,7 @@ describe('a password alone', () => {
     },
   )
 
-  test('an opaque value has no connection', () => {
+  test('needs a connection with a database, not an opaque value', () => {
     const text = connection.replace('postgres', 'opaque')
     expect(refusal(text, Credential.passwordOnlyParser).field).toBe('engine')
   })
@@ -420,7 +420,7 @@ describe('a password alone', () => {
 
 describe('an opaque value', () => {
   test.each(['Hidden-1', '', '\0', JSON.stringify(least), '{"engine":"opaque"', 'ü"\\\n☂'])(
-    'is any text, to the letter: %j',
+    'may be any text, which is kept exactly: %j',
     text => {
       const credential = Credential.parseOpaque(text)
       expect(credential).toMatchObject({ engine: 'opaque', host: '', username: '', password: text })
@@ -430,11 +430,11 @@ describe('an opaque value', () => {
     },
   )
 
-  test('any two are of the same user', () => {
+  test('counts as of the same user as any other', () => {
     expect(Credential.parseOpaque('one').equalsExceptPassword(Credential.parseOpaque('other'))).toBe(true)
   })
 
-  test('JSON cannot say that it is one', () => {
+  test('cannot be declared by the field engine', () => {
     expect(refusal(JSON.stringify({ ...least, engine: 'opaque' })).field).toBe('engine')
   })
 })

@@ -35,7 +35,7 @@ describe('a value that somebody edits', () => {
     store.move(id, 'pending', pending)
   }
 
-  test('single user, after set: the rollback brings it back', async () => {
+  test('with a single user, an edit after SetSecret does not keep the rollback from restoring current', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -45,7 +45,7 @@ describe('a value that somebody edits', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('single user, in a restored database: an older value than previous, which has current’s password, brings it back', async () => {
+  test('with a single user in a restored database, an older value than the previous one restores current', async () => {
     await setUpSecret(singleUserTags)
     await rotate(secondToken)
     await edit()
@@ -56,7 +56,7 @@ describe('a value that somebody edits', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('alternating, after set: the rollback closes the other user', async () => {
+  test('with alternating users, an edit after SetSecret does not keep the rollback from closing the other user', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
     await edit()
@@ -65,7 +65,7 @@ describe('a value that somebody edits', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('alternating, within the grace time: what was replaced is closed', async () => {
+  test('with alternating users, an edit within the grace time does not keep the old user from being closed', async () => {
     const rotation = await rotate(secondToken)
     await edit()
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
@@ -73,14 +73,14 @@ describe('a value that somebody edits', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('on a temporary clone: the application moves back all the same', async () => {
+  test('with a temporary clone, an edit does not keep the application from moving back', async () => {
     await setUpSecret({ 'keyturn:strategy': 'temporary-clone' })
     const there = await rotate(secondToken)
     await edit()
     expect(await retire(pipeline, there)).toEqual({ outcome: 'halfway' })
   })
 
-  test('into another server’s within the grace time: nothing is closed', async () => {
+  test('that then names another server, within the grace time, keeps everything open', async () => {
     const rotation = await rotate(secondToken)
     await store.propose(id, edited, (await readCurrent()).with({ host: 'elsewhere' }))
     await store.promote(id, edited, secondToken)
@@ -92,7 +92,7 @@ describe('a value that somebody edits', () => {
 describe('a strategy that somebody changes', () => {
   const third = 'third-'.padEnd(32, '0')
 
-  test('within the grace time: what the first replaced is closed all the same', async () => {
+  test('within the grace time does not keep the user that was replaced from being closed', async () => {
     const rotation = await rotate(secondToken)
     store.tag(id, singleUserTags)
     await rotate(third)
@@ -102,11 +102,11 @@ describe('a strategy that somebody changes', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('while the application is on a temporary clone: it moves back, and the clone goes', async () => {
+  test('while the application is on a temporary clone lets it move back, and the clone is dropped', async () => {
     await setUpSecret({ 'keyturn:strategy': 'temporary-clone' })
     await rotate(secondToken)
     store.tag(id, singleUserTags)
-    // Only the first rotation's own state says so.
+    // Only a token that the first rotation makes stands for the move back.
     expect(await createSecret(pipeline, { id, token: third, moveBack: true })).toMatchObject({
       strategy: 'single-user',
     })
@@ -118,20 +118,20 @@ describe('a strategy that somebody changes', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('the way back from a clone is no way for a value without a user', async () => {
+  test('does not let a value without a user move back from a clone', async () => {
     await setUpSecret({ 'keyturn:connection': '/app/connection' })
     const forced = createSecret(pipeline, { id, token: hash('sha256', firstToken), moveBack: true })
     await expect(forced).rejects.toMatchObject({ name: 'InvalidOption', option: 'keyturn:strategy' })
   })
 
-  test('after a rotation that died: the other user is closed', async () => {
+  test('after a rotation died lets the rollback close the other user', async () => {
     await setSecret(pipeline, await createSecret(pipeline, { id, token: secondToken }))
     store.tag(id, singleUserTags)
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: secondToken, outcome: 'intact' })
     expect(await admits(server, await readByToken(secondToken))).toBe(false)
   })
 
-  test('from one user to two, after a rotation that died: the user has its password back', async () => {
+  test('from one user to two, after a rotation died, lets the rollback restore the user’s password', async () => {
     await setUpSecret(singleUserTags)
     await setSecret(pipeline, await createSecret(pipeline, { id, token: secondToken }))
     store.tag(id, { 'keyturn:strategy': 'alternating-users' })
@@ -149,7 +149,7 @@ describe('a value that somebody else wrote', () => {
     return () => other.drop()
   })
 
-  test('a pending value of another user: the rollback takes it back, and uses no admin', async () => {
+  test('is discarded by a rollback, without the admin, if it is pending and of another user', async () => {
     await store.propose(id, secondToken, victim.with({ password: 'stolen' }))
     expect(await rollback(pipeline, { id, token: secondToken })).toEqual({
       token: secondToken,
@@ -159,7 +159,7 @@ describe('a value that somebody else wrote', () => {
     expect(await admits(server, victim)).toBe(true)
   })
 
-  test('a previous value of another user: the rollback does not set its password', async () => {
+  test('never becomes a password of another user by a rollback, if it is the previous value', async () => {
     await rotate(secondToken)
     await store.propose(id, third, victim)
     await store.promote(id, third, secondToken)
@@ -175,7 +175,7 @@ describe('a value that somebody else wrote', () => {
     expect(await admits(server, await readByToken(rotation.token))).toBe(false)
   })
 
-  test('a previous value that cannot be read: what was pending is closed all the same', async () => {
+  test('does not keep a rollback from closing the other user, if it is the previous value and cannot be read', async () => {
     const rotation = await rotate(secondToken)
     await retire(pipeline, rotation)
     const next = await createSecret(pipeline, { id, token: third })

@@ -51,7 +51,7 @@ test('the state machines name only errors that exist', () => {
   expect([...new Set(ours)].filter(name => !known.includes(name))).toEqual([])
 })
 
-test('InvalidCredential and InvalidOption name the field in front', () => {
+test('the messages of InvalidCredential and InvalidOption begin with the field', () => {
   expect(new errors.InvalidCredential('port', 'should be a number')).toMatchObject({
     field: 'port',
     message: 'port: should be a number',
@@ -62,7 +62,7 @@ test('InvalidCredential and InvalidOption name the field in front', () => {
   })
 })
 
-test('a cause is kept', () => {
+test('an error keeps its cause', () => {
   const cause = new Error('below')
   expect(new errors.Unreachable('above', { cause }).cause).toBe(cause)
 })
@@ -95,21 +95,21 @@ describe('Unexpected', () => {
     [null, 'object'],
     [{ password: 'Hidden-1' }, 'object'],
     [7, 'number'],
-  ])('what is no error: %j', (thrown, kind) => {
+  ])('describes a thrown value that is no error: %j', (thrown, kind) => {
     const error = new errors.Unexpected(thrown)
     expect(error.message).toBe(`an unexpected ${kind}`)
     expect(error.stack).toBe(`Unexpected: an unexpected ${kind}`)
     expect(see(error)).not.toContain('Hidden')
   })
 
-  test('an error without a stack', () => {
+  test('describes an error without a stack', () => {
     const original = new Error('Hidden-1')
     delete (original as { stack?: string }).stack
     expect(new errors.Unexpected(original).stack).toBe('Unexpected: an unexpected Error')
   })
 })
 
-test('Unexpected: a message that looks like a place in the code is not kept either', () => {
+test('Unexpected does not keep a part of a message that looks like a place in the code', () => {
   const error = new errors.Unexpected(new Error('x\n    at password=Hidden-1'))
   expect(error.stack).not.toContain('Hidden-1')
   expect(error.stack).toMatch(/\n {4}at /)

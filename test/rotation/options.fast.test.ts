@@ -47,17 +47,17 @@ describe('duration', () => {
     '366d',
     '8761h',
     '9999999999s',
-  ])('%j is none', text => {
+  ])('the text %j is no duration', text => {
     expect(v.safeParse(durationSchema, text).success).toBe(false)
   })
 
-  test.each([5, null, undefined, {}])('%j is none', value => {
+  test.each([5, null, undefined, {}])('the value %j is no duration', value => {
     expect(v.safeParse(durationSchema, value).success).toBe(false)
   })
 })
 
 describe('parseTags', () => {
-  test('a Region is given up from a day on, and for a reason; without the day the tag is refused, by its name', () => {
+  test('a tag of a Region that was given up has a day and a reason, and is refused by its name without the day', () => {
     const givenUp = (value: string) => ({
       'keyturn:given-up:eu-west-1': value,
       'keyturn:given-up:sa-east-1': '2026-01-02',
@@ -70,7 +70,7 @@ describe('parseTags', () => {
       })
   })
 
-  test('no tags: the defaults', () => {
+  test('without tags, the defaults apply', () => {
     const defaults: Options = {
       strategy: 'single-user',
       grace: 60,
@@ -80,7 +80,7 @@ describe('parseTags', () => {
     expect(parseTags({}, defaults)).toEqual(defaults)
   })
 
-  test('a tag goes over its default and leaves the others', () => {
+  test('a tag replaces its default, and no other', () => {
     const defaults: Options = {
       strategy: 'single-user',
       grace: 60,
@@ -95,7 +95,7 @@ describe('parseTags', () => {
     expect(defaults.password.PASSWORD_LENGTH).toBe(40)
   })
 
-  test('false goes over a default of true, and 0s over a day', () => {
+  test('`false` replaces a default of true, and `0s` a default of a day', () => {
     const defaults: Options = { grace: 86_400, password: { EXCLUDE_NUMBERS: true } }
     expect(parseTags({ 'keyturn:EXCLUDE_NUMBERS': 'false', 'keyturn:grace': '0s' }, defaults)).toEqual({
       ...{ strategy: undefined, testQuery: undefined },
@@ -104,15 +104,15 @@ describe('parseTags', () => {
     })
   })
 
-  test('the longest grace time', () => {
+  test('the longest grace time is accepted', () => {
     expect(parseTags({ 'keyturn:grace': '360d' }, nothing).grace).toBe(31_104_000)
   })
 
-  test.each(STRATEGY_NAMES)('strategy %s', strategy => {
+  test.each(STRATEGY_NAMES)('the strategy %s is accepted', strategy => {
     expect(parseTags({ 'keyturn:strategy': strategy }, nothing).strategy).toBe(strategy)
   })
 
-  test('every password setting', () => {
+  test('every password setting is read', () => {
     const tags = {
       'keyturn:PASSWORD_LENGTH': '24',
       'keyturn:EXCLUDE_CHARACTERS': ' "\'',
@@ -133,26 +133,26 @@ describe('parseTags', () => {
     })
   })
 
-  test('no excluded characters at all', () => {
+  test('an empty text excludes no characters', () => {
     expect(parseTags({ 'keyturn:EXCLUDE_CHARACTERS': '' }, nothing).password).toEqual({
       EXCLUDE_CHARACTERS: '',
     })
   })
 
-  test('a test query', () => {
+  test('a test query is read', () => {
     expect(parseTags({ 'keyturn:test-query': 'select * from app.t' }, nothing).testQuery).toBe(
       'select * from app.t',
     )
   })
 
-  test('what a value is', () => {
+  test('the tags for opaque values and for passwords alone are read', () => {
     expect(parseTags({ 'keyturn:engine': 'opaque' }, nothing)).toMatchObject({ engine: 'opaque' })
     for (const connection of ['/shop/connection', 'shop.connection', '/a/b-c_d/E1'])
       expect(parseTags({ 'keyturn:connection': connection }, nothing)).toMatchObject({ connection })
     expect(parseTags({}, nothing)).toMatchObject({ engine: undefined, connection: undefined })
   })
 
-  test('a single user may be asked for, whatever the value is; a password alone can have a test query', () => {
+  test('single-user is accepted for every kind of value, and a test query for a password alone', () => {
     const single = { 'keyturn:strategy': 'single-user' }
     expect(parseTags({ ...single, 'keyturn:engine': 'opaque' }, nothing)).toMatchObject({
       strategy: 'single-user',
@@ -161,14 +161,14 @@ describe('parseTags', () => {
     expect(parseTags(tags, nothing)).toMatchObject({ strategy: 'single-user', testQuery: 'TABLE t' })
   })
 
-  test('the tags that IAM reads say nothing here', () => {
+  test('the tags that IAM policies look at are ignored', () => {
     expect(parseTags({ 'keyturn:managed': 'true', 'keyturn:admin': '' }, nothing)).toEqual({
       ...{ strategy: undefined, testQuery: undefined },
       ...nothing,
     })
   })
 
-  test("other people's tags are none of our business", () => {
+  test('tags without Keyturn’s prefix are ignored', () => {
     const tags = {
       grace: 'x',
       'aws:cloudformation:stack-name': 's',
@@ -179,7 +179,7 @@ describe('parseTags', () => {
   })
 })
 
-describe('a wrong tag is InvalidOption that names the tag and what it should be', () => {
+describe('a wrong tag throws InvalidOption, which names the tag and what it should be', () => {
   test.each([
     ['strategy', '', /should be one of: single-user, alternating-users/],
     ['strategy', 'Single-User', /should be one of: /],
@@ -204,7 +204,7 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
     ['EXCLUDE_UPPERCASE', '', /should be true or false/],
     ['EXCLUDE_LOWERCASE', '1', /should be true or false/],
     ['REQUIRE_EACH_INCLUDED_TYPE', 'no', /should be true or false/],
-  ])('%s: %j', (name, value, message) => {
+  ])('the value of %s: %j', (name, value, message) => {
     const error = refusal(() => parseTags({ [`keyturn:${name}`]: value }, nothing))
     expect(error.option).toBe(`keyturn:${name}`)
     expect(error.message.startsWith(`keyturn:${name}: `)).toBe(true)
@@ -231,27 +231,32 @@ describe('a wrong tag is InvalidOption that names the tag and what it should be'
       { engine: 'opaque', 'test-query': 'TABLE t' },
       /has no place beside keyturn:engine=opaque/,
     ],
-  ])('%s, beside what the value is: %j', (name, tags, message) => {
+  ])('%s, which contradicts another tag: %j', (name, tags, message) => {
     const prefixed = Object.entries(tags).map(([key, value]) => [`keyturn:${key}`, value])
     const error = refusal(() => parseTags(Object.fromEntries(prefixed), nothing))
     expect(error.option).toBe(`keyturn:${name}`)
     expect(error.message).toMatch(message)
   })
 
-  test.each(['stratgy', 'Grace', '', 'constructor', '__proto__', 'password_length'])('unknown: %j', name => {
-    const error = refusal(() => parseTags({ [`keyturn:${name}`]: 'x' }, nothing))
-    expect(error.option).toBe(`keyturn:${name}`)
-    expect(error.message).toContain('is no option of Keyturn; there are strategy, grace, clone, test-query, ')
-    expect(error.message).toContain('EXCLUDE_CHARACTERS')
-  })
+  test.each(['stratgy', 'Grace', '', 'constructor', '__proto__', 'password_length'])(
+    'an unknown option: %j',
+    name => {
+      const error = refusal(() => parseTags({ [`keyturn:${name}`]: 'x' }, nothing))
+      expect(error.option).toBe(`keyturn:${name}`)
+      expect(error.message).toContain(
+        'is no option of Keyturn; there are strategy, grace, clone, test-query, ',
+      )
+      expect(error.message).toContain('EXCLUDE_CHARACTERS')
+    },
+  )
 })
 
-describe('parseEssentials: what a rollback needs, whatever else is wrong', () => {
+describe('parseRollbackOptions returns what a rollback needs, even if other tags are wrong', () => {
   const wrong = { 'keyturn:grace': 'x', 'keyturn:nonsense': '', 'keyturn:EXCLUDE_NUMBERS': 'yes' }
   const essentials = (tags: Record<string, string>, defaults = nothing) =>
     parseRollbackOptions({ ...wrong, ...tags }, defaults)
 
-  test('the strategy, as far as there is one of the name', () => {
+  test('the strategy, unless its name is unknown', () => {
     expect(essentials({})).toEqual({})
     for (const strategy of STRATEGY_NAMES) {
       expect(essentials({ 'keyturn:strategy': strategy })).toEqual({ strategy })
@@ -260,7 +265,7 @@ describe('parseEssentials: what a rollback needs, whatever else is wrong', () =>
     expect(essentials({ 'keyturn:strategy': 'toString' })).toEqual({})
   })
 
-  test('what the value is; its strategy then', () => {
+  test('the kind of value, with a strategy that fits it', () => {
     const strategy = 'single-user'
     const other = { 'keyturn:strategy': 'alternating-users' }
     expect(essentials({ ...other, 'keyturn:engine': 'opaque' })).toEqual({ engine: 'opaque', strategy })
@@ -269,7 +274,7 @@ describe('parseEssentials: what a rollback needs, whatever else is wrong', () =>
     expect(essentials(dual)).toEqual({ connection: '/c', strategy: 'dual-password' })
   })
 
-  test('a database is looked at in case of doubt', () => {
+  test('a connection rather than an opaque value, so that the database is looked at if tags contradict', () => {
     expect(essentials({ 'keyturn:engine': 'opaque', 'keyturn:connection': '/c' })).toEqual({
       connection: '/c',
       strategy: 'single-user',
@@ -279,20 +284,20 @@ describe('parseEssentials: what a rollback needs, whatever else is wrong', () =>
 })
 
 describe('parseOptions', () => {
-  test('nothing: a day of grace, and the rest unset', () => {
+  test('without settings, the grace time is a day, and the rest is undefined', () => {
     expect(parseOptions({})).toEqual({ ...{ strategy: undefined, testQuery: undefined }, ...nothing })
   })
 
-  test('an error names the option without the prefix of tags', () => {
+  test('an error names the option without the prefix that tags have', () => {
     expect(refusal(() => parseOptions({ grace: 'x' })).message).toMatch(/^grace: should be /)
     expect(refusal(() => parseOptions({ PASSWORD_LENGTH: 'x' })).option).toBe('PASSWORD_LENGTH')
   })
 })
 
-describe('a schedule', () => {
+describe('the tags of a schedule', () => {
   const parse = (name: string, value: string) => parseTags({ [`keyturn:${name}`]: value }, nothing)
 
-  test('how often, when, and put off by how much', () => {
+  test('interval, jitter and window are read', () => {
     expect(parse('every', '30d').every).toBe(2_592_000)
     expect(parse('every', '1m').every).toBe(60)
     expect(parse('jitter', '6h').jitter).toBe(21_600)
@@ -332,7 +337,7 @@ describe('a schedule', () => {
     ['window', '02:00-05:00 Europe/Atlantis'],
     ['window', '02:00-05:00 Europe/Berlin Mon'],
     ['window', '02:30-03:00 Europe/Berlin'],
-  ])('%s: %s is refused, and said what it should be', (name, value) => {
+  ])('the tag %s with %s is refused, and the error says what it should be', (name, value) => {
     const error = refusal(() => parse(name, value))
     expect(error.option).toBe(`keyturn:${name}`)
     expect(error.message).toMatch(/should be .*such as/)

@@ -27,7 +27,7 @@ function refusal(settings: PasswordSettings): InvalidOption {
 }
 
 describe('the defaults', () => {
-  test("are those of AWS's templates", () => {
+  test('are those of AWS’s templates', () => {
     for (const password of many({})) {
       expect(password).toHaveLength(32)
       expect(password).not.toMatch(/[:/@"'\\]/)
@@ -36,7 +36,7 @@ describe('the defaults', () => {
     }
   })
 
-  test('settings given replace them one by one', () => {
+  test('are replaced one by one by settings', () => {
     for (const password of many({ PASSWORD_LENGTH: 20 })) {
       expect(password).toHaveLength(20)
       expect(password).not.toMatch(/[:/@"'\\]/)
@@ -44,12 +44,12 @@ describe('the defaults', () => {
     expect(DEFAULT_PASSWORD_SETTINGS.PASSWORD_LENGTH).toBe(32)
   })
 
-  test('no two are alike', () => {
+  test('make another password each time', () => {
     expect(new Set(many({}, 1000)).size).toBe(1000)
   })
 })
 
-describe('each flag leaves out its type, and that type alone', () => {
+describe('each EXCLUDE flag leaves out its type of characters, and no other', () => {
   const flags = {
     EXCLUDE_LOWERCASE: 'lower',
     EXCLUDE_UPPERCASE: 'upper',
@@ -64,14 +64,14 @@ describe('each flag leaves out its type, and that type alone', () => {
           expect(type.test(password), `${name} in ${password}`).toBe(name !== excluded)
     })
 
-  test('all but one', () => {
+  test('all but one type of characters can be left out', () => {
     const settings = { EXCLUDE_UPPERCASE: true, EXCLUDE_NUMBERS: true, EXCLUDE_PUNCTUATION: true }
     for (const password of many(settings)) expect(password).toMatch(/^[a-z]{32}$/)
   })
 })
 
 describe('EXCLUDE_CHARACTERS', () => {
-  test('never appear', () => {
+  test('never appear in a password', () => {
     const excluded = 'abcXYZ0189!#$%&()*+-.]^'
     for (const password of many({ EXCLUDE_CHARACTERS: excluded }, 1000))
       for (const character of excluded) expect(password).not.toContain(character)
@@ -84,16 +84,16 @@ describe('EXCLUDE_CHARACTERS', () => {
     expect(seen.size).toBe(93)
   })
 
-  test('none: all 94 printing characters', () => {
+  test('may be none, so that all 94 printing characters appear', () => {
     expect(new Set(many({ EXCLUDE_CHARACTERS: '' }, 1000).join('')).size).toBe(94)
   })
 
-  test('a type of which nothing is left is not required', () => {
+  test('may leave nothing of a type, which is then not required', () => {
     for (const password of many({ EXCLUDE_CHARACTERS: '0123456789' }))
       expect(password).not.toMatch(types.digit)
   })
 
-  test('a type of which one character is left brings that one', () => {
+  test('may leave one character of a type, which is then in every password', () => {
     for (const password of many({ EXCLUDE_CHARACTERS: '012345678' })) expect(password).toContain('9')
   })
 })
@@ -101,12 +101,12 @@ describe('EXCLUDE_CHARACTERS', () => {
 describe('REQUIRE_EACH_INCLUDED_TYPE', () => {
   const short = { PASSWORD_LENGTH: 13, EXCLUDE_CHARACTERS: '' }
 
-  test('true: each type is in every password', () => {
+  test('is true: each type is in every password', () => {
     for (const password of many({ ...short, REQUIRE_EACH_INCLUDED_TYPE: true }, 1000))
       for (const type of Object.values(types)) expect(password).toMatch(type)
   })
 
-  test('false: some passwords miss one', () => {
+  test('is false: some passwords lack a type', () => {
     // A password of 13 has no digit with a probability of (84/94)^13 = 23 %.
     const without = many({ ...short, REQUIRE_EACH_INCLUDED_TYPE: false }, 1000).filter(
       password => !types.digit.test(password),
@@ -126,14 +126,14 @@ describe('every password that the settings allow is equally likely', () => {
     return { statistic, characters: counts.size }
   }
 
-  test('each character comes equally often', () => {
+  test('each character appears equally often', () => {
     const text = many({ EXCLUDE_CHARACTERS: '', REQUIRE_EACH_INCLUDED_TYPE: false }, 2000).join('')
     const { statistic, characters } = chiSquare(text)
     expect(characters).toBe(94)
     expect(statistic).toBeLessThan(94 + 12 * Math.sqrt(94))
   })
 
-  test('each character comes equally often at the first and at the last place', () => {
+  test('each character appears equally often at the first and at the last place', () => {
     const settings = { EXCLUDE_PUNCTUATION: true, EXCLUDE_UPPERCASE: true, PASSWORD_LENGTH: 24 }
     const passwords = many(settings, 4000)
     for (const place of [0, -1]) {
@@ -149,7 +149,7 @@ describe('every password that the settings allow is equally likely', () => {
   })
 })
 
-describe('settings that leave fewer than 80 bits are refused', () => {
+describe('settings that leave passwords fewer than 80 bits are refused', () => {
   const digits = { EXCLUDE_LOWERCASE: true, EXCLUDE_UPPERCASE: true, EXCLUDE_PUNCTUATION: true }
   const allCharacters = { EXCLUDE_CHARACTERS: '', REQUIRE_EACH_INCLUDED_TYPE: false }
 
@@ -174,12 +174,12 @@ describe('settings that leave fewer than 80 bits are refused', () => {
     ['13 of all', { ...allCharacters, PASSWORD_LENGTH: 13 }],
     ['80 of two characters', { ...digits, EXCLUDE_CHARACTERS: '01234567', PASSWORD_LENGTH: 80 }],
     ['1024 of all, each type required', { PASSWORD_LENGTH: 1024 }],
-  ])('%s pass', (_, settings) => {
+  ])('%s are accepted', (_, settings) => {
     expect(generatePassword(settings)).toHaveLength(settings.PASSWORD_LENGTH)
   })
 })
 
-test('a password that nobody is to know is another one each time, of 256 bits', () => {
+test('a password that nobody needs to know has 256 bits, and is another one each time', () => {
   const passwords = Array.from({ length: 100 }, generateUnknownPassword)
   expect(new Set(passwords).size).toBe(100)
   for (const password of passwords) expect(password).toMatch(/^[\w-]{43}$/)

@@ -25,7 +25,7 @@ import {
   store,
 } from '../support/oneSecret.ts'
 
-/** What is stored, to the letter. */
+/** @returns the stored text of a version */
 const stored = async (stage: 'current' | 'pending' | 'previous') =>
   (await store.withParser(Credential.parseOpaque).read(id, { stage }))?.credential.password
 
@@ -63,7 +63,7 @@ describe('a password alone', () => {
     describes.mockRestore()
   })
 
-  test('each step may run again', async () => {
+  test('is rotated by steps that may be repeated', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     const pending = await stored('pending')
     expect(await createSecret(pipeline, { id, token: secondToken })).toEqual(rotation)
@@ -77,7 +77,7 @@ describe('a password alone', () => {
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'superseded' })
   })
 
-  test('that looks like JSON is a password all the same', async () => {
+  test('may look like JSON', async () => {
     const text = '{"password":"one of its own"}'
     await runStatements(server, `alter role "${app.user}" password '${text}'`)
     await setUpSecret(tags, alone(text))
@@ -85,14 +85,14 @@ describe('a password alone', () => {
     expect(await admitted(await stored('current'))).toBe(true)
   })
 
-  test('a database that was restored to the previous password is brought along', async () => {
+  test('is rotated in a database that was restored to the previous password', async () => {
     await rotate(secondToken)
     await runStatements(server, `alter role "${app.user}" password '${app.current.password}'`)
     await rotate('third-'.padEnd(32, '0'))
     expect(await admitted(await stored('current'))).toBe(true)
   })
 
-  test('runs the test query', async () => {
+  test('is tested by the test query', async () => {
     await setUpSecret({ ...tags, 'keyturn:test-query': 'TABLE public.nowhere' }, alone())
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -102,7 +102,7 @@ describe('a password alone', () => {
   test.each([
     ['another strategy', { 'keyturn:strategy': 'alternating-users' }, 'keyturn:strategy'],
     ['keyturn:engine beside it', { 'keyturn:engine': 'opaque' }, 'keyturn:engine'],
-  ])('%s is refused before anything is written', async (_, more, option) => {
+  ])('with %s is refused before anything is written', async (_, more, option) => {
     await setUpSecret({ ...tags, ...more }, alone())
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidOption',
@@ -117,7 +117,7 @@ describe('a password alone', () => {
       "host: is missing; it should be the host name of the database itself, not RDS Proxy's, which takes no password that is not current yet",
     ],
     ['Hidden-1', 'value: should be a JSON object with engine, host and username'],
-  ])('a connection of no use is refused before anything is written: %s', async (text, problem) => {
+  ])('with an unusable connection is refused before anything is written: %s', async (text, problem) => {
     connection.mockResolvedValueOnce(text)
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidCredential',
@@ -128,7 +128,7 @@ describe('a password alone', () => {
   })
 
   test.each([{ host: 'localhost' }, { username: 'postgres' }])(
-    'a connection that was changed to %j since the rotation began: HostMismatch, and nothing changes',
+    'whose connection was changed to %j since the rotation began throws HostMismatch',
     async change => {
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       connection.mockResolvedValueOnce(connectionJsonOf(app.current, change))
@@ -140,7 +140,7 @@ describe('a password alone', () => {
     },
   )
 
-  test('rollback goes by what createSecret found out, else by the tags, whatever else they say', async () => {
+  test('is rolled back by what createSecret found out, or else by its tags, even if other tags are wrong', async () => {
     for (const [known, now] of [
       [true, {}],
       [true, { 'keyturn:engine': 'opaque' }],
@@ -157,13 +157,13 @@ describe('a password alone', () => {
     }
   })
 
-  test('an abandoned rotation is rolled back by the tags', async () => {
+  test('of an abandoned rotation is rolled back by its tags', async () => {
     await setSecret(pipeline, await createSecret(pipeline, { id, token: secondToken }))
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: secondToken, outcome: 'restored' })
     expect(await admitted(app.current.password)).toBe(true)
   })
 
-  test('an older value still brings current back', async () => {
+  test('is restored by the password of an older rotation', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
     await store.discard(id, secondToken)
@@ -173,7 +173,7 @@ describe('a password alone', () => {
     expect(await admitted(app.current.password)).toBe(true)
   })
 
-  test('without its connection nobody knows whether current logs in: the value stays pending', async () => {
+  test('stays pending if a rollback cannot read its connection', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
     connection.mockResolvedValueOnce('{}')
@@ -182,7 +182,7 @@ describe('a password alone', () => {
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'restored' })
   })
 
-  test('check logs in with it', async () => {
+  test('is checked by a login with it', async () => {
     await checkRotation(pipeline, { id, token: secondToken })
     await setUpSecret(tags, alone('wrong'))
     await expect(checkRotation(pipeline, { id, token: secondToken })).rejects.toMatchObject({
@@ -195,7 +195,7 @@ describe('an opaque value', () => {
   const tags = { 'keyturn:engine': 'opaque' }
 
   test.each(['a signing key', '{"engine":"postgres","host":"h","username":"u","password":"p"}', '{'])(
-    'rotates, and the one before stays readable: %s',
+    'is rotated, and its previous value stays readable: %s',
     async text => {
       await setUpSecret(tags, Credential.parseOpaque(text))
       expect(await rotate(secondToken)).toEqual({
@@ -227,7 +227,7 @@ describe('an opaque value', () => {
   test.each([
     ['another strategy', { 'keyturn:strategy': 'alternating-users' }, 'keyturn:strategy'],
     ['a test query', { 'keyturn:test-query': 'TABLE t' }, 'keyturn:test-query'],
-  ])('%s is refused before anything is written', async (_, more, option) => {
+  ])('with %s is refused before anything is written', async (_, more, option) => {
     await setUpSecret({ ...tags, ...more })
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidOption',
@@ -236,7 +236,7 @@ describe('an opaque value', () => {
     expect(await stored('pending')).toBeUndefined()
   })
 
-  test('is rolled back, whatever else the tags say', async () => {
+  test('is rolled back, even if other tags are wrong', async () => {
     for (const known of [true, false]) {
       await setUpSecret(tags, Credential.parseOpaque('first'))
       const rotation = await createSecret(pipeline, { id, token: secondToken })
@@ -250,14 +250,14 @@ describe('an opaque value', () => {
     }
   })
 
-  test('an abandoned one likewise', async () => {
+  test('of an abandoned rotation is rolled back', async () => {
     await setUpSecret(tags, Credential.parseOpaque('first'))
     await createSecret(pipeline, { id, token: secondToken })
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ token: secondToken, outcome: 'intact' })
     expect([await stored('current'), await stored('pending')]).toEqual(['first', undefined])
   })
 
-  test('check has nothing against it', async () => {
+  test('passes a check', async () => {
     await setUpSecret(tags, Credential.parseOpaque('first'))
     await checkRotation(pipeline, { id, token: secondToken })
   })

@@ -26,7 +26,7 @@ test.each([
   ],
   ['stands alone', copy(), { outcome: 'promoted', why: expect.any(String), empty: [] }],
 ])(
-  'while another rotation has a pending version, a replica is not waited for: one that %s is %o',
+  'while another version is pending, replicas are not waited for: if a replica %s, the answer is %o',
   async (_, there, found) => {
     const ask = vi.fn(async () => there)
     expect(await lookAtReplicasBefore(primary, rotation, ['us-east-1'], ask)).toEqual(found)

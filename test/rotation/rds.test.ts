@@ -36,7 +36,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
   const createCluster = (DBClusterIdentifier: string, more = {}) =>
     server.client.send(new CreateDBClusterCommand({ ...cluster, DBClusterIdentifier, ...more }))
 
-  test('target: where the master of an instance or a cluster logs in', async () => {
+  test('findEndpoint returns where the master of an instance or a cluster logs in', async () => {
     const { DBInstance } = await createInstance('lone', { Port: 5433 })
     expect(DBInstance?.DBInstanceArn).toBe(arn('db:lone'))
     expect(await rds.findEndpoint(arn('db:lone'))).toEqual({
@@ -53,21 +53,24 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     })
   })
 
-  test.each(['db:absent', 'cluster:absent'])('target: there is no %s', async resource => {
-    await expect(rds.findEndpoint(arn(resource))).rejects.toMatchObject({
-      name: 'InvalidCredential',
-      field: 'masterarn',
-      message: expect.stringContaining(arn(resource)),
-    })
-  })
+  test.each(['db:absent', 'cluster:absent'])(
+    'findEndpoint throws InvalidCredential if there is no %s',
+    async resource => {
+      await expect(rds.findEndpoint(arn(resource))).rejects.toMatchObject({
+        name: 'InvalidCredential',
+        field: 'masterarn',
+        message: expect.stringContaining(arn(resource)),
+      })
+    },
+  )
 
-  test('target: an instance that is being made has no endpoint', async () => {
+  test('findEndpoint throws InvalidCredential for an instance that has no endpoint yet', async () => {
     server.edit = answer => answer.replace(/<Address>.*<\/Address>/, '')
     await createInstance('new')
     await expect(rds.findEndpoint(arn('db:new'))).rejects.toMatchObject({ field: 'masterarn' })
   })
 
-  describe('follows', () => {
+  describe('sharesUsers', () => {
     /** Host names as RDS gives them. */
     const hosts: Record<string, string> = {}
     const at = (name: string, port = 5432) => `${hosts[name]}:${port}`
@@ -114,7 +117,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     })
 
     test.each([
-      // Who logs in, the admin, and how many calls that takes.
+      // The user's host, the admin's host, and how many calls that takes.
       ['shop ro', 'shop', 1],
       ['custom', 'shop', 1],
       ['shop-1', 'shop', 3],
@@ -127,7 +130,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       ['copy-of-copy', 'one', 3],
       ['shop-abroad', 'shop', 2],
       ['shop-abroad ro', 'shop-1', 3],
-    ])('%s is the database of %s, or a copy of it', async (user, admin, calls) => {
+    ])('is true for %s, which is the database of %s, or a copy of it', async (user, admin, calls) => {
       expect(await rds.sharesUsers(at(user), at(admin))).toBe(true)
       expect(server.calls).toHaveLength(calls)
     })
@@ -142,17 +145,17 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       ['stock-1', 'shop'],
       ['shop-1', 'stock-1'],
       ['one', 'shop'],
-    ])('%s is no copy of %s', async (user, admin) => {
+    ])('is false for %s, which is no copy of %s', async (user, admin) => {
       expect(await rds.sharesUsers(at(user), at(admin))).toBe(false)
     })
 
-    test('ports have to fit too', async () => {
+    test('is false if the ports differ', async () => {
       expect(await rds.sharesUsers(at('shop ro', 5433), at('shop'))).toBe(false)
       expect(await rds.sharesUsers(at('shop ro'), at('shop', 5433))).toBe(false)
       expect(await rds.sharesUsers(at('copy', 5433), at('one'))).toBe(false)
     })
 
-    test('a name that only looks as if it were one of them is not', async () => {
+    test('is false for a name that is only similar to an endpoint’s', async () => {
       for (const name of ['shop ro', 'shop-1', 'copy'])
         for (const [like, from] of [
           ['.eu-west-1.', '.eu-west-2.'],
@@ -165,7 +168,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
         }
     })
 
-    test('a copy of what is in another Region, and names that no database has', async () => {
+    test('is false for a copy of a database in another Region, and if RDS knows no such name', async () => {
       server.edit = answer =>
         answer.replace(
           /(?<=<ReadReplicaSourceDBInstanceIdentifier>)[^<]+/,
@@ -180,13 +183,13 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
       'localhost:5432',
       'db.example.com:5432',
       'shop.cluster-x.eu-west-1.rds.amazonaws.com.evil.com:5432',
-    ])('RDS is not asked about %s in vain', async address => {
+    ])('does not ask RDS in vain about %s', async address => {
       expect(await rds.sharesUsers(at('one'), address)).toBe(false)
       expect(server.calls.length).toBeLessThan(2)
     })
   })
 
-  test('a master’s password is being set while the status says so', async () => {
+  test('isSettingPassword is true while the status says that the master’s password is being set', async () => {
     const { DBInstance } = await createInstance('busy')
     const { DBCluster } = await createCluster('busy-group')
     for (const [host, status, port, username] of [
@@ -208,7 +211,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     }
   })
 
-  test('what IAM refuses is said before: a database without the tag, where RDS tells of tags', async () => {
+  test('wouldSetMasterPassword refuses a database without the tag managed, which IAM would refuse', async () => {
     const tags = [{ Key: 'keyturn:managed', Value: 'true' }]
     for (const make of [
       (name: string, more = {}) =>
@@ -240,7 +243,7 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     }
   })
 
-  test('the secret of a master that RDS manages names its database, and is not for Keyturn to rotate', async () => {
+  test('a secret that RDS manages names its database, and is refused by createSecret and by a check', async () => {
     const { DBInstance } = await createInstance('managed', {
       MasterUserPassword: undefined,
       ManageMasterUserPassword: true,
@@ -282,12 +285,12 @@ describe.skipIf(!bin)('RDS, as moto plays it', () => {
     ['Throttling', 'Throttled'],
     ['InternalFailure', 'Throttled'],
     ['DBUpgradeDependencyFailure', 'StoreFailed'],
-  ])('RDS answers %s: %s', async (code, name) => {
+  ])('the answer %s of RDS throws %s', async (code, name) => {
     server.refuse = () => code
     await expect(rds.findEndpoint(arn('db:lone'))).rejects.toMatchObject({ name })
   })
 
-  test('nobody answers: Unreachable', async () => {
+  test('an RDS that does not answer throws Unreachable', async () => {
     const nowhere = new Rds(rdsClient('http://127.0.0.1:1'))
     await expect(nowhere.findEndpoint(arn('db:lone'))).rejects.toMatchObject({
       name: 'Unreachable',

@@ -66,8 +66,8 @@ const inDatabase = () =>
     `select rolpassword, rolvaliduntil, rolcanlogin from pg_authid where rolname = '${app.user}'`,
   )
 
-describe('there is a rehearsal', () => {
-  test('where current does not log in for a moment, and nowhere else', async () => {
+describe('createSecret asks for a rehearsal', () => {
+  test('if current will be refused for a moment, and in no other case', async () => {
     expect(await created()).toMatchObject({ rehearse: true })
     expect(await created({ 'keyturn:strategy': 'master' })).toMatchObject({ rehearse: true })
     expect(await created({ 'keyturn:strategy': 'alternating-users' })).not.toHaveProperty('rehearse')
@@ -78,7 +78,7 @@ describe('there is a rehearsal', () => {
 })
 
 describe('a rehearsal', () => {
-  test('reads, logs in with current and runs the test query; it changes nothing, and asks neither admin nor RDS', async () => {
+  test('reads, logs in with current and runs the test query, and changes nothing', async () => {
     const rotation = await created({ 'keyturn:test-query': 'select 1' })
     const [labels, rows, { password }] = [await store.describe(id), await inDatabase(), await readCurrent()]
     const { seen, watching } = watched()
@@ -110,7 +110,7 @@ describe('a rehearsal', () => {
     await try_(pipeline, rotation)
   })
 
-  test('reads a password alone by its connection', async () => {
+  test('logs in with a password alone by its connection', async () => {
     await setUpSecret(
       { ...singleUserTags, 'keyturn:connection': '/app/connection' },
       Credential.parseOpaque('x'),
@@ -123,7 +123,7 @@ describe('a rehearsal', () => {
     expect(seen).toContain(`login with ${app.current.password}`)
   })
 
-  test('of the test: a query that fails is TestFailed, and says when', async () => {
+  test('throws TestFailed before any change if the test query fails', async () => {
     const rotation = await created({ 'keyturn:test-query': 'table absent' })
     await expect(rehearseTest(pipeline, rotation)).rejects.toMatchObject({
       name: 'TestFailed',
@@ -133,7 +133,7 @@ describe('a rehearsal', () => {
     await expect(rehearseRollback(pipeline, rotation)).resolves.toBeUndefined()
   })
 
-  test('of the test: a server that is not reached is Unreachable', async () => {
+  test('throws Unreachable before any change if the server cannot be reached', async () => {
     const rotation = await created()
     const failing = { ...pipeline, loadEngine: unreachableEngine }
     await expect(rehearseTest(failing, rotation)).rejects.toMatchObject({
@@ -142,7 +142,7 @@ describe('a rehearsal', () => {
     })
   })
 
-  test('of the test: where current is refused it passes after one login, and leaves the rest to setSecret', async () => {
+  test('passes after one refused login, which it leaves to setSecret to report', async () => {
     const rotation = await created({ 'keyturn:test-query': 'table absent' })
     await runStatements(server, `alter role ${app.user} password 'by hand'`)
     const { seen, watching } = watched()
@@ -154,7 +154,7 @@ describe('a rehearsal', () => {
   test.each([
     ['current was edited', 'Superseded', () => store.move(id, 'current', 'by-hand-'.padEnd(32, '0'))],
     ['another rotation took the label', 'RotationInProgress', () => store.move(id, 'pending', firstToken)],
-  ])('of the test: %s: it passes without a login, and setSecret says %s', async (_, name, make) => {
+  ])('passes without a login if %s, and setSecret throws %s', async (_, name, make) => {
     const rotation = await created({ 'keyturn:test-query': 'table absent' })
     await store.propose(id, 'by-hand-'.padEnd(32, '0'), app.current).catch(() => {})
     store.move(id, 'pending', secondToken)
@@ -166,7 +166,7 @@ describe('a rehearsal', () => {
   })
 
   test.each(['user', 'host'] as const)(
-    'of the test: current is for another %s by now: it passes without a login, and setSecret says HostMismatch',
+    'passes without a login if current is for another %s by now, and setSecret throws HostMismatch',
     async field => {
       const rotation = { ...(await created()), [field]: 'another' }
       const { seen, watching } = watched()
@@ -177,7 +177,7 @@ describe('a rehearsal', () => {
   )
 
   test.each(Object.keys(rehearsals) as (keyof typeof rehearsals)[])(
-    '%s: what the store refuses is thrown by its name, no answer as Unreachable, a refusal for an unknown reason as StoreFailed, and what has no name as Unexpected',
+    'that is %s throws each error of the store by its name, and an unknown one as Unexpected',
     async name => {
       const rotation = await created()
       const rehearse = rehearsals[name]
@@ -203,7 +203,7 @@ describe('a rehearsal', () => {
     },
   )
 
-  test('a service of AWS that gives no answer is Unreachable, which ends the rotation before anything is changed', async () => {
+  test('throws Unreachable before any change if a service of AWS does not answer', async () => {
     const rotation = await created()
     const away = {
       region: 'eu-west-1',
@@ -232,7 +232,7 @@ describe('a rehearsal', () => {
     [429, 'Odd', 'Throttled', /Step Functions: Odd$/],
     [500, 'Odd', 'Throttled', /Step Functions: Odd$/],
   ])(
-    'of a rollback: Step Functions answers %i %s, which is %s, and Throttled to who has changed something',
+    'gets %i %s from Step Functions, and throws %s, where after a change it would be Throttled',
     async (statusCode, name, thrown, says) => {
       const rotation = await created()
       const body = Buffer.from(JSON.stringify({ __type: name, message: 'Quoted-1' }))
@@ -255,7 +255,7 @@ describe('a rehearsal', () => {
     },
   )
 
-  test('of a rollback: a history that may not be read, and a driver that is not there', async () => {
+  test('throws an error if the execution’s history may not be read, or the driver cannot be loaded', async () => {
     const rotation = await created()
     const untouched = () => Promise.reject(new NotPermitted('Step Functions: no'))
     await expect(
@@ -269,7 +269,7 @@ describe('a rehearsal', () => {
     })
   })
 
-  test('may come again at any time: after SetSecret, and after the rotation', async () => {
+  test('may be repeated at any time, even after SetSecret and after the rotation', async () => {
     const rotation = await created()
     await setSecret(pipeline, rotation)
     for (const rehearse of Object.values(rehearsals)) await rehearse(pipeline, rotation)
@@ -280,18 +280,18 @@ describe('a rehearsal', () => {
   })
 })
 
-describe('tryOut', () => {
+describe('checkSession', () => {
   const session = (more: Partial<Session>) => ({ runTestQuery: vi.fn(), ...more }) as unknown as Session
   const said = () => ({ nextUser: app.user })
 
-  test('a pooler that may have a list of its own is refused where the user gets another password', async () => {
+  test('refuses a pooler that may have its own list of passwords, if the user gets another password', async () => {
     const pooled = session({ behindPooler: true })
     await expect(checkSession(pooled, app.current, said())).rejects.toMatchObject({ name: 'NotPermitted' })
     await checkSession(pooled, app.current, { ...said(), pooler: 'auth-query' })
     await checkSession(pooled, app.current, { nextUser: `${app.user}_clone` })
   })
 
-  test('a pooler that lets no test query have its transaction is refused before it is run', async () => {
+  test('refuses a pooler that gives a test query no transaction, before the query is run', async () => {
     const refusing = session({
       requireTransactions: () => Promise.reject(new NotPermitted('no transaction')),
     })

@@ -21,7 +21,7 @@ const inSync = { region: 'us-east-1', status: 'InSync' }
 const failed = { region: 'ap-south-1', status: 'Failed', message: 'Replication failed:\n no key' }
 const underWay = { region: 'eu-west-1', status: 'InProgress' }
 
-/** Has the store tell more of the secret from now on. */
+/** Has the store describe the secret with these members too, from now on. */
 function tells(more: Partial<Description>): void {
   const { describe } = store
   vi.spyOn(store, 'describe').mockImplementation(async which => ({
@@ -33,7 +33,7 @@ function tells(more: Partial<Description>): void {
 const pendingNow = async () => (await store.describe(id)).pending
 
 describe('a rotation does not begin', () => {
-  test('of a replica: its primary is named, by its Region', async () => {
+  test('in a replica, and the error names its primary’s Region', async () => {
     tells({ primaryRegion: 'us-east-1' })
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidCredential',
@@ -42,7 +42,7 @@ describe('a rotation does not begin', () => {
     expect(await pendingNow()).toBeUndefined()
   })
 
-  test('where the tag says another Region; where it says this one, or is not there, it does', async () => {
+  test('if the home tag names another Region, but does if it names this one or is missing', async () => {
     await setUpSecret({ 'keyturn:home': 'us-east-1' })
     tells({})
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
@@ -57,7 +57,7 @@ describe('a rotation does not begin', () => {
     }
   })
 
-  test('with a home that is none: InvalidOption', async () => {
+  test('if the home tag names no Region: InvalidOption', async () => {
     await setUpSecret({ 'keyturn:home': 'Frankfurt' })
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidOption',
@@ -74,7 +74,7 @@ describe('a rotation does not begin', () => {
     expect(await pendingNow()).toBeUndefined()
   })
 
-  test('while one is on its way: Conflict, which is tried again; then it does', async () => {
+  test('while a replica is InProgress: Conflict, until the replica is in sync', async () => {
     tells({ replicas: [inSync, underWay] })
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'Conflict',
@@ -85,7 +85,7 @@ describe('a rotation does not begin', () => {
     expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({ token: secondToken })
   })
 
-  test('but what an abandoned one left is rolled back first, whatever replicas do; not of a replica', async () => {
+  test('before an abandoned rotation is rolled back, whatever replicas do, unless this is a replica itself', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
     const other = 'third-'.padEnd(32, '0')
@@ -101,21 +101,24 @@ describe('a rotation does not begin', () => {
   })
 
   test.each([
-    ['a replica is to have the value', { replicas: [inSync] }, undefined],
+    ['the secret has a replica', { replicas: [inSync] }, undefined],
     ['other Regions could not be asked', {}, { unasked: 'no', empty: [] }],
-    ['a copy follows another Region', {}, { behind: 'it does', empty: [] }],
-  ])('so is one that changed nothing where %s: it is waited for after that', async (_, more, answer) => {
-    await createSecret(pipeline, { id, token: secondToken })
-    untouched.add(secondToken)
-    tells(more)
-    const other = 'third-'.padEnd(32, '0')
-    await expect(createSecret(pipeline, { id, token: other }, answer)).rejects.toMatchObject({
-      name: 'RotationAbandoned',
-    })
-    expect(await pendingNow()).toBe(secondToken)
-  })
+    ['a replica follows another Region', {}, { behind: 'it does', empty: [] }],
+  ])(
+    'before an abandoned rotation that changed nothing is rolled back, where %s',
+    async (_, more, answer) => {
+      await createSecret(pipeline, { id, token: secondToken })
+      untouched.add(secondToken)
+      tells(more)
+      const other = 'third-'.padEnd(32, '0')
+      await expect(createSecret(pipeline, { id, token: other }, answer)).rejects.toMatchObject({
+        name: 'RotationAbandoned',
+      })
+      expect(await pendingNow()).toBe(secondToken)
+    },
+  )
 
-  test('one that changed nothing is taken back at once where the only replica was given up', async () => {
+  test('an abandoned rotation that changed nothing is discarded at once if the only replica was given up', async () => {
     await createSecret(pipeline, { id, token: secondToken })
     untouched.add(secondToken)
     tells({ replicas: [{ ...inSync, givenUp: '2026-11-30' }] })
@@ -124,7 +127,7 @@ describe('a rotation does not begin', () => {
     expect(await pendingNow()).toBe(other)
   })
 
-  test('that has finished, and is asked again, is not refused for what its own change set under way', async () => {
+  test('a finished rotation that is asked for again is not refused for a replica that is InProgress', async () => {
     const rotation = await rotate(secondToken)
     tells({ replicas: [underWay] })
     expect(await createSecret(pipeline, { id, token: secondToken })).toEqual({
@@ -137,7 +140,7 @@ describe('a rotation does not begin', () => {
 })
 
 describe('what was replaced', () => {
-  test('stays open for 350 days at most, as an execution lasts a year and replicas are waited for before', async () => {
+  test('stays open for at most 350 days, as an execution lasts a year and waits for replicas first', async () => {
     const graceWith = async (replicas: Description['replicas']) => {
       await setUpSecret({ 'keyturn:strategy': 'alternating-users', 'keyturn:grace': '355d' })
       tells({ replicas })
@@ -151,7 +154,7 @@ describe('what was replaced', () => {
     ])
   })
 
-  test.each([failed, underWay])('stays open while a replica does not follow: %o', async replica => {
+  test.each([failed, underWay])('stays open while a replica is not in sync: %o', async replica => {
     const before = await readCurrent()
     const rotation = await rotate(secondToken)
     running.add(secondToken)
@@ -168,7 +171,7 @@ describe('what was replaced', () => {
   })
 })
 
-test('what is at home in another Region by now closes nothing: that Region may have rotated it since', async () => {
+test('what was replaced stays open if the secret’s home is another Region by now, which may have rotated it', async () => {
   const tags = { 'keyturn:strategy': 'alternating-users' }
   await setUpSecret(tags)
   const before = await readCurrent()

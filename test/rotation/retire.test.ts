@@ -22,7 +22,7 @@ import {
 } from '../support/oneSecret.ts'
 
 describe('retire', () => {
-  test('closes the user that was replaced; the next rotation opens it again', async () => {
+  test('closes the user that was replaced, and the next rotation opens it again', async () => {
     const rotation = await rotate(secondToken)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
@@ -33,14 +33,14 @@ describe('retire', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('has nothing to do where somebody dropped what was replaced', async () => {
+  test('succeeds if the user that was replaced no longer exists', async () => {
     await rotate(secondToken)
     const rotation = await rotate('third-'.padEnd(32, '0'))
     await runStatements(server, `drop role "${app.user}_clone"`)
     expect(await retire(pipeline, rotation)).toEqual({ outcome: 'retired' })
   })
 
-  test('waits for a newer rotation that runs, and leaves the user alone if it has run', async () => {
+  test('throws Conflict during a newer rotation, and leaves the user alone after it', async () => {
     const rotation = await rotate(secondToken)
     const third = 'third-'.padEnd(32, '0')
     const newer = await createSecret(pipeline, { id, token: third })
@@ -52,7 +52,7 @@ describe('retire', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('never closes anything unless current logs in', async () => {
+  test('closes nothing unless current logs in', async () => {
     const rotation = await rotate(secondToken)
     await runStatements(server, `alter role "${app.user}_clone" password 'changed by hand'`)
     await expect(retire(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
@@ -63,7 +63,7 @@ describe('retire', () => {
 describe('rotations that wait for their grace time', () => {
   const [third, fourth, fifth] = ['third-', 'fourth-', 'fifth-'].map(name => name.padEnd(32, '0'))
 
-  test('do not block a rollback, which makes current valid again by any stored value that logs in', async () => {
+  test('do not keep a rollback from making current valid again by any stored value', async () => {
     for (const which of [secondToken, third, fourth]) {
       await rotate(which ?? '')
       running.add(which ?? '')
@@ -77,7 +77,7 @@ describe('rotations that wait for their grace time', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('current moved back by hand, which leaves the other pending: it is abandoned, and rolled back', async () => {
+  test('count as abandoned if somebody makes the previous version current again, and are rolled back', async () => {
     await setUpSecret(singleUserTags)
     await rotate(secondToken)
     running.add(secondToken)
@@ -100,7 +100,7 @@ describe('a temporary clone', () => {
   const roles = () =>
     runStatements(server, `select rolname as name from pg_roles where rolname = '${clone()}'`)
 
-  test('the application moves to the clone, the user gets a new password, the clone is dropped', async () => {
+  test('is used by the application until the user has a new password, and is then dropped', async () => {
     await setUpSecret(tags)
     const there = await rotate(secondToken)
     expect(there).toMatchObject({ nextUser: clone(), halfway: true, clone: 'drop', grace: 3600 })
@@ -131,7 +131,7 @@ describe('a temporary clone', () => {
     expect(await admits(server, onClone)).toBe(false)
   })
 
-  test('that cannot be tested in the second half: the application stays on the clone', async () => {
+  test('stays in use if the rotation back to the user is rolled back', async () => {
     await setUpSecret(tags)
     await retire(pipeline, await rotate(secondToken))
     const onClone = await readCurrent()
@@ -143,7 +143,7 @@ describe('a temporary clone', () => {
     expect(await admits(server, await readByToken(third))).toBe(false)
   })
 
-  test('that another rotation takes up while it is dropped is made again for it', async () => {
+  test('is made again if another rotation needs it while it is dropped', async () => {
     await setUpSecret(tags)
     await rotate(secondToken)
     const back = await rotate(third)

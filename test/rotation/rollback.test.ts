@@ -34,14 +34,14 @@ import {
 } from '../support/oneSecret.ts'
 
 describe('rollback', () => {
-  test('before anything was written: nothing', async () => {
+  test('has nothing to do before anything was written', async () => {
     expect(await rollback(pipeline, { id, token: secondToken })).toEqual({
       token: secondToken,
       outcome: 'nothing',
     })
   })
 
-  test('after finish: finished, and the new value stays', async () => {
+  test('reports `finished` after FinishSecret, and the new value stays', async () => {
     await rotate(secondToken)
     expect(await rollback(pipeline, { id, token: secondToken })).toEqual({
       token: secondToken,
@@ -50,7 +50,7 @@ describe('rollback', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('single user: before set intact, after set restored; nothing is pending', async () => {
+  test('of a single user reports `intact` before SetSecret and `restored` after it, and nothing is pending', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
@@ -62,7 +62,7 @@ describe('rollback', () => {
     expect(await admits(server, app.current)).toBe(true)
   })
 
-  test('single user: a value of an older rotation still brings current back', async () => {
+  test('of a single user restores current by a value of an older rotation', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -73,7 +73,7 @@ describe('rollback', () => {
     expect(await admits(server, app.current)).toBe(true)
   })
 
-  test('single user: a stored value that cannot be tried does not keep the others from being', async () => {
+  test('of a single user goes on to other stored values if one cannot be tried', async () => {
     await setUpSecret(singleUserTags)
     await rotate(secondToken)
     await runStatements(server, `alter role "${app.user}" password '${app.current.password}'`)
@@ -87,7 +87,7 @@ describe('rollback', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('nothing logs in: LockedOut, and the value stays pending for the next try', async () => {
+  test('throws LockedOut if no stored value logs in, and the value stays pending', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await runStatements(server, `alter role "${app.user}" password 'changed by hand'`)
@@ -95,7 +95,7 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBe(secondToken)
   })
 
-  test('alternating: the other user is closed again, or has its previous password back while its grace runs', async () => {
+  test('of alternating users closes the other user, or restores its password while its grace time runs', async () => {
     await rotate(secondToken)
     const third = 'third-'.padEnd(32, '0')
     const rotation = await createSecret(pipeline, { id, token: third })
@@ -113,7 +113,7 @@ describe('rollback', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('alternating: the other user is left alone while another rotation that runs may have taken it up', async () => {
+  test('of alternating users leaves the other user alone while a running rotation may use it', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
     const rival = 'third-'.padEnd(32, '0')
@@ -130,7 +130,7 @@ describe('rollback', () => {
     expect(await admits(server, await readByToken(secondToken))).toBe(false)
   })
 
-  test('alternating: a clone that the server does not let in is closed', async () => {
+  test('of alternating users closes a clone that the server never lets in', async () => {
     const [{ hba_file: file } = { hba_file: '' }] = await runStatements<{ hba_file: string }>(
       server,
       'show hba_file',
@@ -152,7 +152,7 @@ describe('rollback', () => {
     }
   })
 
-  test('alternating: an admin that is of no use any more does not keep the value pending', async () => {
+  test('of alternating users discards the pending value even if the admin is refused', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
     admin.mockResolvedValue(app.admin.with({ password: 'gone' }))
@@ -162,7 +162,7 @@ describe('rollback', () => {
   })
 
   test.each([false, true])(
-    'alternating: an admin that cannot be read just now: Unreachable, and the value stays pending; set: %s',
+    'of alternating users throws Unreachable if the admin cannot be read, which is tried again; set: %s',
     async changed => {
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       if (changed) await setSecret(pipeline, rotation)
@@ -174,7 +174,7 @@ describe('rollback', () => {
     },
   )
 
-  test('a password that was set and does not log in: LockedOut', async () => {
+  test('throws LockedOut if a password was set that then does not log in', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -192,22 +192,25 @@ describe('rollback', () => {
   test.each([
     [10, 'restored'],
     [11, 'LockedOut'],
-  ])('the one value that logs in is the last of %i others: %s', async (others, result) => {
-    await setUpSecret(singleUserTags)
-    for (let n = 0; n < others; n++) {
-      const { current } = await store.describe(id)
-      await store.propose(id, `edited-${n}`, app.current.with({ password: `never set ${n}` }))
-      await store.promote(id, `edited-${n}`, current ?? '')
-    }
-    const rotation = await createSecret(pipeline, { id, token: secondToken })
-    const ended = rollback(pipeline, rotation).then(
-      ({ outcome }) => outcome,
-      ({ name }) => name,
-    )
-    expect(await ended).toBe(result)
-  })
+  ])(
+    'tries at most ten other values: if the last of %i others is the right one, it ends as %s',
+    async (others, result) => {
+      await setUpSecret(singleUserTags)
+      for (let n = 0; n < others; n++) {
+        const { current } = await store.describe(id)
+        await store.propose(id, `edited-${n}`, app.current.with({ password: `never set ${n}` }))
+        await store.promote(id, `edited-${n}`, current ?? '')
+      }
+      const rotation = await createSecret(pipeline, { id, token: secondToken })
+      const ended = rollback(pipeline, rotation).then(
+        ({ outcome }) => outcome,
+        ({ name }) => name,
+      )
+      expect(await ended).toBe(result)
+    },
+  )
 
-  test('a secret without a current version: LockedOut, and the value stays pending', async () => {
+  test('throws LockedOut for a secret without a current version, and the value stays pending', async () => {
     await createSecret(pipeline, { id, token: secondToken })
     const describe = vi
       .spyOn(store, 'describe')
@@ -217,7 +220,7 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBe(secondToken)
   })
 
-  test('a pending value that cannot be read is taken back', async () => {
+  test('discards a pending value that cannot be read', async () => {
     await store.withParser(Credential.parseOpaque).propose(id, secondToken, Credential.parseOpaque('{'))
     expect(await rollback(pipeline, { id, token: secondToken })).toEqual({
       token: secondToken,
@@ -226,7 +229,7 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 
-  test('current that moves while it is brought back: the one that is current then is', async () => {
+  test('restores the version that became current meanwhile', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -244,7 +247,7 @@ describe('rollback', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('a database that does not answer: Unreachable, and the value stays pending', async () => {
+  test('throws Unreachable if the database does not answer, and the value stays pending', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     pipeline.loadEngine = unreachableEngine
@@ -252,7 +255,7 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBe(secondToken)
   })
 
-  test('current is of no use any more, and the database was not touched: that, and nothing is pending', async () => {
+  test('of an untouched database discards the pending value even if current is unusable', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     untouched.add(secondToken)
     store.create(id, firstToken, Credential.parseOpaque('no JSON'))
@@ -261,7 +264,7 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 
-  test('a database that lets nobody look, and was not touched: that, and nothing is pending', async () => {
+  test('of an untouched database discards the pending value even if the database cannot be looked at', async () => {
     const absent = app.current.with({ dbname: 'absent' })
     const strange = async () => new Postgres({ caFile: inject('postgres')[1]?.caFile ?? '' })
     for (const [value, engine] of [
@@ -281,7 +284,7 @@ describe('rollback', () => {
     }
   })
 
-  describe('current was refused before the rotation began, which changed nothing: LockedOut says so, once', () => {
+  describe('after a rotation that changed nothing, as current was refused before, says so in LockedOut, once', () => {
     const refused = async (found: RegExp) => {
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({
@@ -302,14 +305,14 @@ describe('rollback', () => {
       })
     }
 
-    test('a password that was changed outside', async () => {
+    test('if the password was changed outside', async () => {
       await setUpSecret(singleUserTags, app.current.with({ password: 'wrong' }))
       await refused(
         /: it was so before this rotation began, which changed nothing; no stored version logs in$/,
       )
     })
 
-    test('alternating: an edited value that the database never had, though the previous one logs in', async () => {
+    test('if an edited value has an unknown user, although the previous value logs in', async () => {
       await rotate(secondToken)
       const edited = 'edited-'.padEnd(32, '0')
       await store.propose(id, edited, app.current.with({ username: 'mistyped' }))
@@ -327,7 +330,7 @@ describe('rollback', () => {
       expect((await store.describe(id)).pending).toBeUndefined()
     })
 
-    test('but not if it is not known whether the rotation changed something', async () => {
+    test('but not if it is unknown whether the rotation changed something', async () => {
       await setUpSecret(singleUserTags, app.current.with({ password: 'wrong' }))
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       pipeline.hasChangedNothing = () => Promise.reject(new Unreachable('Step Functions: no route'))
@@ -339,7 +342,7 @@ describe('rollback', () => {
     })
   })
 
-  test('a secret that was deleted, and was not touched: nothing is pending, and nobody is called', async () => {
+  test('of an untouched database reports `untouched` for a secret that was deleted', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     store.delete(id)
     await expect(rollback(pipeline, rotation)).rejects.toMatchObject({
@@ -350,7 +353,7 @@ describe('rollback', () => {
     expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'untouched' })
   })
 
-  test('a connection that names another user since, and was not touched: the same', async () => {
+  test('of an untouched database reports `untouched` for a connection that names another user by now', async () => {
     await setUpSecret(
       { 'keyturn:connection': '/app/connection' },
       Credential.parseOpaque(app.current.password),
@@ -363,7 +366,7 @@ describe('rollback', () => {
     expect((await store.describe(id)).pending).toBeUndefined()
   })
 
-  test('an error that has no name of ours, and nothing was touched: the same', async () => {
+  test('of an untouched database reports `untouched` after an error without a name', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     pipeline.loadEngine = () => Promise.reject(new RangeError('a driver'))
     await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({
@@ -375,7 +378,7 @@ describe('rollback', () => {
     expect(await rollback(pipeline, rotation)).toEqual({ token: secondToken, outcome: 'untouched' })
   })
 
-  test('what was never set is not tried: a server may lock an account for a refused login', async () => {
+  test('does not try a password that was never set, as a server may lock an account for that', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     untouched.add(secondToken)
@@ -385,7 +388,7 @@ describe('rollback', () => {
     expect(login.mock.calls.map(([{ password }]) => password)).toEqual([app.current.password])
   })
 
-  test('whatever pending meets is no reason to fail, if current logs in', async () => {
+  test('succeeds, if current logs in, whatever error pending meets', async () => {
     for (const wrong of [
       // As a server says whose limit of this user's connections is reached.
       new Unreachable('no room for another connection'),
@@ -409,7 +412,7 @@ describe('rollback', () => {
     }
   })
 
-  test('a wrong tag does not stop it', async () => {
+  test('succeeds with a wrong tag', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -418,7 +421,7 @@ describe('rollback', () => {
     expect(await admits(server, app.current)).toBe(true)
   })
 
-  test('an abandoned rotation: the one that is pending, unless it runs', async () => {
+  test('of an abandoned rotation rolls back what is pending, unless that rotation runs', async () => {
     expect(await rollbackAbandoned(pipeline, id)).toEqual({ outcome: 'nothing' })
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)

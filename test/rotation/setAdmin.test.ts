@@ -172,7 +172,7 @@ async function untouched(id: string, before: string | undefined, logged: string[
 }
 
 describe('a secret', () => {
-  test('gets the one field; all else stays byte for byte, the old version becomes previous, nothing is pending', async () => {
+  test('gets the field masterarn and no other change, and the old version becomes previous', async () => {
     const { id, first } = await secret()
     const answer = await set(id)
     const { AWSCURRENT: version = '', ...others } = await labels(id)
@@ -187,7 +187,7 @@ describe('a secret', () => {
     expect(JSON.stringify(answer)).not.toContain('secret-of')
   })
 
-  test('that names this admin is left as it is; also one that a person gave it', async () => {
+  test('that names this admin already is left as it is, whoever named it', async () => {
     const { id } = await secret()
     await set(id)
     logins.length = server.calls.length = 0
@@ -202,14 +202,14 @@ describe('a secret', () => {
     expect(writes()).toEqual([])
   })
 
-  test('that names another admin is changed by hand alone', async () => {
+  test('that names another admin is refused', async () => {
     const named = JSON.stringify({ ...value, masterarn: otherAdmin })
     const { id } = await secret({ value: named })
     await expect(set(id)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
     await untouched(id, named)
   })
 
-  test('whose admin was named here just now gets another one, as often as that is wrong, and its password is as old as ever', async () => {
+  test('gets another admin if this command named a wrong one before, and its password keeps its age', async () => {
     const { id, first } = await secret()
     const { passwordSince } = (await set(id, otherAdmin)) as { passwordSince: string }
     await sleep(2)
@@ -228,23 +228,25 @@ describe('a secret', () => {
   test.each([
     ['another password', (named: string) => named.replace('secret-of-shop', 'by-hand')],
     ['the same text', (named: string) => named],
-  ])(
-    'whose admin was named here, and into which a person has put %s since, is changed by hand alone',
-    async (_, by) => {
-      const { id } = await secret()
-      await set(id, otherAdmin)
-      const theirs = by((await current(id)) ?? '')
-      await put(id, theirs)
-      server.calls.length = logins.length = 0
-      readAdmin.mockClear()
-      await expect(set(id)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
-      await untouched(id, theirs)
-    },
-  )
+  ])('whose admin this command named, and which a person has given %s since, is refused', async (_, by) => {
+    const { id } = await secret()
+    await set(id, otherAdmin)
+    const theirs = by((await current(id)) ?? '')
+    await put(id, theirs)
+    server.calls.length = logins.length = 0
+    readAdmin.mockClear()
+    await expect(set(id)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
+    await untouched(id, theirs)
+  })
 
   const { 'keyturn:strategy': strategy, ...managed } = tags
   test.each([
-    ['that is not Keyturn’s', { 'keyturn:strategy': strategy }, 'NotPermitted', 'keyturn:managed=true'],
+    [
+      'that is not managed by Keyturn',
+      { 'keyturn:strategy': strategy },
+      'NotPermitted',
+      'keyturn:managed=true',
+    ],
     ['whose strategy no tag says', managed, 'InvalidOption', 'keyturn:strategy: should be set before'],
     [
       'that is a password alone',
@@ -263,11 +265,11 @@ describe('a secret', () => {
   })
 
   test.each<[string, Partial<Description>, string]>([
-    ['a service of AWS', { owner: 'rds' }, 'InvalidCredential'],
-    ['its primary', { primaryRegion: 'eu-central-1' }, 'InvalidCredential'],
+    ['the service of AWS that manages it', { owner: 'rds' }, 'InvalidCredential'],
+    ['its primary, whose replica it is', { primaryRegion: 'eu-central-1' }, 'InvalidCredential'],
     ['a replica that failed', { replicas: [{ region: 'us-east-1', status: 'Failed' }] }, 'ReplicasBehind'],
-    ['a replica on its way', { replicas: [{ region: 'us-east-1', status: 'InProgress' }] }, 'Conflict'],
-  ])('that %s stands in the way of is refused', async (_, more, name) => {
+    ['a replica in progress', { replicas: [{ region: 'us-east-1', status: 'InProgress' }] }, 'Conflict'],
+  ])('is refused because of %s', async (_, more, name) => {
     const { id } = await secret()
     const pipeline = ofSecrets()
     const describe = pipeline.store.describe.bind(pipeline.store)
@@ -287,7 +289,7 @@ describe('a secret', () => {
   test.each([
     ['runs', true, 'RotationInProgress'],
     ['died', false, 'RotationAbandoned'],
-  ])('with a rotation that %s is left alone', async (_, runs, name) => {
+  ])('with a pending rotation that %s is left alone', async (_, runs, name) => {
     const { id } = await secret()
     const { VersionId = '' } = await put(id, text, 'AWSPENDING')
     if (runs) running.add(VersionId)
@@ -296,14 +298,14 @@ describe('a secret', () => {
     await untouched(id, text)
   })
 
-  test('on a temporary clone waits until the application is back', async () => {
+  test('whose application is on a temporary clone is refused until it has moved back', async () => {
     const clone = JSON.stringify({ ...value, username: 'shop_clone' })
     const { id } = await secret({ value: clone, tags: { ...managed, 'keyturn:strategy': 'temporary-clone' } })
     await expect(set(id)).rejects.toMatchObject({ name: 'RotationInProgress' })
     await untouched(id, clone)
   })
 
-  test('whose current does not log in gets no admin, whose value is not even read', async () => {
+  test('whose current does not log in gets no admin, and the admin’s value is not read', async () => {
     const { id } = await secret()
     refused = true
     await expect(set(id)).rejects.toMatchObject({ name: 'LoginRefused' })
@@ -319,14 +321,14 @@ describe('a secret', () => {
       'InvalidCredential',
       'whole ARN',
     ],
-  ])('gets no admin who is %s', async (_, found, name, words) => {
+  ])('is refused an admin that is %s', async (_, found, name, words) => {
     const { id } = await secret()
     admins[ADMIN_ARN] = { value: {}, found: found as Partial<Description> }
     await expect(set(id)).rejects.toMatchObject({ name, message: expect.stringContaining(words) })
     await untouched(id, text)
   })
 
-  test('gets an admin whom the deployment lists without a tag', async () => {
+  test('gets an admin that the deployment lists, without a tag', async () => {
     const { id } = await secret()
     admins[ADMIN_ARN] = { value: { ...value, username: 'boss' }, found: {} }
     const wanted = { id, admin: ADMIN_ARN, started }
@@ -340,7 +342,7 @@ describe('a secret', () => {
     ['of another engine', { engine: 'mysql' }, 'HostMismatch'],
     ['who is the user', { username: 'shop' }, 'InvalidCredential'],
     ['who is its clone', { username: 'shop_clone' }, 'InvalidCredential'],
-  ])('gets no admin %s', async (_, more, name) => {
+  ])('is refused an admin %s', async (_, more, name) => {
     const { id } = await secret()
     admins[ADMIN_ARN] = { value: { ...value, ...more }, found: { tags: { 'keyturn:admin': 'true' } } }
     await expect(set(id)).rejects.toMatchObject({ name })
@@ -348,13 +350,13 @@ describe('a secret', () => {
     expect(logins).toEqual(['shop'])
   })
 
-  test('is no admin of its own', async () => {
+  test('cannot be its own admin', async () => {
     const { id } = await secret()
     await expect(set(id, id)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'admin' })
     await untouched(id, text)
   })
 
-  test('that somebody else writes at the same moment keeps what they wrote, and no label stays', async () => {
+  test('keeps a value that somebody else writes at the same moment', async () => {
     const { id } = await secret()
     const theirs = text.replace('secret-of-shop', 'by-hand')
     fault = async (action, call) => {
@@ -367,7 +369,7 @@ describe('a secret', () => {
     expect(Object.keys(await labels(id))).not.toContain(EDIT_LABEL)
   })
 
-  test('that begins to rotate as AWSPENDING is taken off the last rotation’s version is left to its rotation', async () => {
+  test('is left to a rotation that begins while AWSPENDING is removed from the last rotation’s version', async () => {
     const { id, first } = await secret()
     await stagePending(id, first)
     fault = async (action, call) => {
@@ -381,7 +383,7 @@ describe('a secret', () => {
     expect([AWSCURRENT, AWSPENDING === first, others]).toEqual([first, false, {}])
   })
 
-  test('that begins to rotate at the same moment is left to its rotation', async () => {
+  test('is left to a rotation that begins while the value is written', async () => {
     const { id, first } = await secret()
     fault = async (action, call) => {
       const answer = await call()
@@ -393,7 +395,7 @@ describe('a secret', () => {
     expect(Object.keys(await labels(id))).not.toContain(EDIT_LABEL)
   })
 
-  test('whose try for another admin died is not taken for this one’s', async () => {
+  test('is refused while a version of a try for another admin, which died, is left', async () => {
     const { id, first } = await secret()
     await put(id, addJsonMember(text, 'masterarn', otherAdmin), EDIT_LABEL)
     server.calls.length = 0
@@ -405,7 +407,7 @@ describe('a secret', () => {
     expect(await labels(id)).toMatchObject({ AWSCURRENT: first })
   })
 
-  test('whose value changed since a try that died loses that one’s label', async () => {
+  test('loses the label of a try that died if its value has changed since', async () => {
     const { id } = await secret()
     await put(id, addJsonMember(text.replace('shop', 'older'), 'masterarn', otherAdmin), EDIT_LABEL)
     expect(await set(id)).toMatchObject({ outcome: 'set' })
@@ -414,8 +416,8 @@ describe('a secret', () => {
 })
 
 /**
- * Runs it once for each of its calls, or of those that are counted, and dies there, before or after the call took effect.
- * @returns how many calls there are
+ * Repeats `run`, and has it die at another of the counted calls each time, before and after the call took effect.
+ * @returns how many such calls there are
  */
 async function dyingAtEach(
   counted: RegExp,
@@ -450,7 +452,7 @@ async function dyingAtEach(
     }
 }
 
-test('dead at any call, a secret rotates as ever, and the next try completes what was begun', async () => {
+test('a setAdmin that dies at any call stops no rotation, and the next one completes it', async () => {
   let id = ''
   let first = ''
   const calls = await dyingAtEach(
@@ -469,7 +471,7 @@ test('dead at any call, a secret rotates as ever, and the next try completes wha
       expect([text, edited], when).toContain(await current(id))
       const pipeline = ofSecrets()
       const token = randomUUID()
-      // It needs an admin, if there is none yet: that is all that it misses.
+      // If the edit was not completed, the rotation lacks the admin and nothing else.
       const rotation = createSecret(pipeline, { id, token })
       if (AWSCURRENT === first)
         await expect(rotation, when).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
@@ -506,7 +508,7 @@ describe.skipIf(!bin)('a parameter', () => {
   const read = async (Name: string) =>
     (await ssmClient.send(new GetParameterCommand({ Name, WithDecryption: true }))).Parameter?.Value
 
-  test('gets the one field as a secret does; type, key, tier and description stay', async () => {
+  test('gets the field masterarn as a secret does, and keeps type, key, tier and description', async () => {
     const id = await managed()
     expect(await set(id)).toMatchObject({
       outcome: 'set',
@@ -523,7 +525,7 @@ describe.skipIf(!bin)('a parameter', () => {
     expect(await readHistory(id)).toHaveLength(2)
   })
 
-  test('whose admin was named here just now gets another one, and its password is as old as ever', async () => {
+  test('gets another admin if this command named a wrong one before, and its password keeps its age', async () => {
     const id = await managed()
     const wrong = { id, admin: otherAdmin, started: Date.now() + 60_000 }
     const { passwordSince } = (await setAdmin(ofParameters(), wrong)) as { passwordSince: string }
@@ -535,7 +537,7 @@ describe.skipIf(!bin)('a parameter', () => {
     expect(await readHistory(id)).toHaveLength(3)
   })
 
-  test('with a rotation that runs is left alone', async () => {
+  test('with a running rotation is left alone', async () => {
     const id = await managed()
     const token = randomUUID()
     running.add(token)
@@ -544,7 +546,7 @@ describe.skipIf(!bin)('a parameter', () => {
     expect(await read(id)).toBe(text)
   })
 
-  test('dead at any call, the next try completes it', async () => {
+  test('gets its admin by the next setAdmin after one died at any call', async () => {
     let id = ''
     const calls = await dyingAtEach(
       /^(Put|Label|Delete)/,
@@ -565,7 +567,7 @@ describe.skipIf(!bin)('a parameter', () => {
     expect(calls).toBe(6)
   })
 
-  test('dead with the lock held, a rotation takes that back and goes on', async () => {
+  test('whose setAdmin died with the lock is rotated after a rollback', async () => {
     const id = await managed()
     storeFaults.each = async (action, call) => {
       if (action === 'PutParameter' && (await readPendingParameters(id)).length === 2) throw new Error('dead')
@@ -581,7 +583,7 @@ describe.skipIf(!bin)('a parameter', () => {
   })
 })
 
-test('a member is added to a text of any layout, and nothing else of it changes', () => {
+test('addJsonMember adds a member to a text of any layout, and changes nothing else', () => {
   for (const [before, after] of [
     ['{"a":1}', '{"a":1,"m":"x"}'],
     ['{"a": 1, "b": 2}', '{"a": 1, "b": 2,"m": "x"}'],

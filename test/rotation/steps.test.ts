@@ -36,8 +36,8 @@ import {
   untouched,
 } from '../support/oneSecret.ts'
 
-describe('create', () => {
-  test('chooses alternating users where the value names an admin, single user elsewhere, the tag above both', async () => {
+describe('createSecret', () => {
+  test('chooses alternating users if the value names an admin, else a single user, unless a tag says otherwise', async () => {
     await setUpSecret()
     expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({
       strategy: 'alternating-users',
@@ -57,7 +57,7 @@ describe('create', () => {
     })
   })
 
-  test('grace: the tag, `never`, and none for a strategy with one user', async () => {
+  test('returns the grace time of the tag, and none for `never` or for a strategy with one user', async () => {
     await setUpSecret({ 'keyturn:grace': '15m' })
     expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({ grace: 900 })
     await setUpSecret({ 'keyturn:grace': 'never' })
@@ -66,13 +66,13 @@ describe('create', () => {
     expect(await createSecret(pipeline, { id, token: secondToken })).not.toHaveProperty('grace')
   })
 
-  test('what it returns holds no secret value and can be read by anybody', async () => {
+  test('returns no secret value', async () => {
     const facts = JSON.stringify(await createSecret(pipeline, { id, token: secondToken }))
     expect(facts).not.toContain((await readByToken(secondToken)).password)
     expect(facts).not.toContain((await readCurrent()).password)
   })
 
-  test('is repeated with the same result, at any time', async () => {
+  test('returns the same result if it is repeated, at any time', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     const { password } = await readByToken(secondToken)
     expect(await createSecret(pipeline, { id, token: secondToken })).toEqual(rotation)
@@ -83,7 +83,7 @@ describe('create', () => {
     expect((await readCurrent()).password).toBe(password)
   })
 
-  test('another rotation that runs: RotationInProgress; one that died: RotationAbandoned; nothing changes', async () => {
+  test('throws RotationInProgress if another rotation runs, and RotationAbandoned if another one died', async () => {
     await createSecret(pipeline, { id, token: secondToken })
     const other = 'third-'.padEnd(32, '0')
     running.add(secondToken)
@@ -98,11 +98,11 @@ describe('create', () => {
     expect(await readByToken(other)).toBeUndefined()
   })
 
-  test.each(['a new one', 'one that was rolled back'])(
-    'another rotation that died and changed nothing, by its history: its value is taken back, and %s goes on',
+  test.each(['a new rotation', 'one that was rolled back before'])(
+    'discards the value of a rotation that died and changed nothing, and %s goes on',
     async which => {
       const other = 'third-'.padEnd(32, '0')
-      if (which !== 'a new one') {
+      if (which !== 'a new rotation') {
         await createSecret(pipeline, { id, token: other })
         await store.discard(id, other)
       }
@@ -123,25 +123,22 @@ describe('create', () => {
   )
 
   test.each([
-    ['its history', 'untouched'],
-    ['how to take it back', 'discard'],
-  ])(
-    'another that died: where nobody can tell %s, it is left to a rollback, as one that may have changed something',
-    async (_, what) => {
-      await createSecret(pipeline, { id, token: secondToken })
-      untouched.add(secondToken)
-      const no = () => Promise.reject(new NotPermitted('no'))
-      if (what === 'discard') vi.spyOn(store, 'discard').mockImplementation(no)
-      const refusing = what === 'discard' ? pipeline : { ...pipeline, hasChangedNothing: no }
-      const other = 'third-'.padEnd(32, '0')
-      await expect(createSecret(refusing, { id, token: other })).rejects.toMatchObject({
-        name: 'RotationAbandoned',
-      })
-      expect((await store.describe(id)).pending).toBe(secondToken)
-    },
-  )
+    ['read its history', 'untouched'],
+    ['discard its value', 'discard'],
+  ])('leaves a rotation that died to a rollback if it cannot %s', async (_, what) => {
+    await createSecret(pipeline, { id, token: secondToken })
+    untouched.add(secondToken)
+    const no = () => Promise.reject(new NotPermitted('no'))
+    if (what === 'discard') vi.spyOn(store, 'discard').mockImplementation(no)
+    const refusing = what === 'discard' ? pipeline : { ...pipeline, hasChangedNothing: no }
+    const other = 'third-'.padEnd(32, '0')
+    await expect(createSecret(refusing, { id, token: other })).rejects.toMatchObject({
+      name: 'RotationAbandoned',
+    })
+    expect((await store.describe(id)).pending).toBe(secondToken)
+  })
 
-  test('where nothing else is pending, no execution is asked for and nothing is taken back', async () => {
+  test('asks for no execution and discards nothing if nothing else is pending', async () => {
     const asked = vi.fn(async () => true)
     const discard = vi.spyOn(store, 'discard')
     const watched = { ...pipeline, isRotating: asked, isExecutionRunning: asked, hasChangedNothing: asked }
@@ -154,15 +151,15 @@ describe('create', () => {
 
   test.each([
     ['an unknown tag', { 'keyturn:stratgey': 'x' }, {}, 'InvalidOption', /keyturn:stratgey/],
-    ['too few bits', { 'keyturn:PASSWORD_LENGTH': '8' }, {}, 'InvalidOption', /bits/],
+    ['a password of too few bits', { 'keyturn:PASSWORD_LENGTH': '8' }, {}, 'InvalidOption', /bits/],
     [
-      'no admin',
+      'two users without an admin',
       { 'keyturn:strategy': 'alternating-users' },
       { masterarn: undefined },
       'InvalidCredential',
       /masterarn/,
     ],
-  ])('%s is refused before anything is written', async (_, tags, more, name, message) => {
+  ])('refuses %s before anything is written', async (_, tags, more, name, message) => {
     const { host, port } = server
     const value = credentialFor(server, app.user, 'p', {
       host,
@@ -181,7 +178,7 @@ describe('create', () => {
   test.each([
     ...['db:5432', 'postgres://u:secret@db/x', 'u:secret@db', 'db ', 'x y', 'db\n', '/run/postgresql'],
     ...['db/secret', '[::1]', 'db..example.com', 'x'.repeat(254)],
-  ])('the host %j is none: it is refused before anything is written, and never repeated', async host => {
+  ])('refuses the impossible host %j before anything is written, and never repeats it', async host => {
     await setUpSecret(singleUserTags, credentialFor(server, app.user, 'p', { host }))
     for (const refused of [createSecret, checkRotation]) {
       const error = await refused(pipeline, { id, token: secondToken }).catch((error: Error) => error)
@@ -203,12 +200,12 @@ describe('create', () => {
     '10.1.2.3',
     '::1',
     'fe80::1%eth0',
-  ])('the host %s is one', async host => {
+  ])('accepts the host %s', async host => {
     await setUpSecret(singleUserTags, credentialFor(server, app.user, 'p', { host }))
     expect(await createSecret(pipeline, { id, token: secondToken })).toMatchObject({ host })
   })
 
-  test('a token of an older version would bring its password back: TokenReused', async () => {
+  test('throws TokenReused for the token of an older version, which would bring its password back', async () => {
     await setUpSecret(singleUserTags)
     await rotate(secondToken)
     const third = 'third-'.padEnd(32, '0')
@@ -219,7 +216,7 @@ describe('create', () => {
     }
   })
 
-  test('the token of a rotation that was rolled back is taken up again', async () => {
+  test('accepts the token of a rotation that was rolled back', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -229,7 +226,7 @@ describe('create', () => {
     expect(await admits(server, await readCurrent())).toBe(true)
   })
 
-  test('a user name whose clone would be too long names the field and the length', async () => {
+  test('refuses a user name whose clone’s name would be too long', async () => {
     await setUpSecret({}, credentialFor(server, 'ü'.repeat(29), 'p', { masterarn: app.current.masterarn }))
     await expect(createSecret(pipeline, { id, token: secondToken })).rejects.toMatchObject({
       name: 'InvalidCredential',
@@ -238,7 +235,7 @@ describe('create', () => {
     })
   })
 
-  test('fields that Keyturn does not know stay where they are', async () => {
+  test('leaves fields that Keyturn does not know where they are', async () => {
     const text = `{"z":1,"engine":"postgres","host":"h","username":"u","password":"p","id":12345678901234567890,"a":{"b":[]}}`
     await setUpSecret(singleUserTags, Credential.parse(text))
     await createSecret(pipeline, { id, token: secondToken })
@@ -249,8 +246,8 @@ describe('create', () => {
   })
 })
 
-describe('set', () => {
-  test('single user: the new password logs in, the old one does not', async () => {
+describe('setSecret', () => {
+  test('of a single user has the new password log in, and the old one refused', async () => {
     await setUpSecret(singleUserTags)
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
@@ -259,7 +256,7 @@ describe('set', () => {
     expect(await admits(server, app.current)).toBe(false)
   })
 
-  test('single user: a database that was restored to the previous password is brought along', async () => {
+  test('of a single user succeeds in a database that was restored to the previous password', async () => {
     await setUpSecret(singleUserTags)
     await rotate(secondToken)
     await runStatements(server, `alter role "${app.user}" password '${app.current.password}'`)
@@ -268,14 +265,14 @@ describe('set', () => {
     expect(await admits(server, await readByToken(third))).toBe(true)
   })
 
-  test('single user: nothing that is stored logs in: LoginRefused, and nothing changes', async () => {
+  test('of a single user throws LoginRefused if no stored value logs in, and nothing changes', async () => {
     await setUpSecret(singleUserTags, app.current.with({ password: 'wrong' }))
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
     expect(await admits(server, app.current)).toBe(true)
   })
 
-  test('an admin who is one of the two users: InvalidCredential before anything was changed, whichever it is', async () => {
+  test('throws InvalidCredential before any change if the admin is one of the two users', async () => {
     const { clone } = new AlternatingUsers().pairOf(app.user)
     for (const username of [app.user, clone]) {
       await setUpSecret({ 'keyturn:strategy': 'alternating-users' })
@@ -291,7 +288,7 @@ describe('set', () => {
     }
   })
 
-  describe('an admin whose own password is changed at the same time', () => {
+  describe('of an admin whose own password is changed at the same time', () => {
     const logins = () => {
       const counted = vi.fn(engine.login.bind(engine))
       pipeline.loadEngine = async () => ({ login: counted })
@@ -304,7 +301,7 @@ describe('set', () => {
       return next
     }
 
-    test('its value is read again, and the next one logs in', async () => {
+    test('reads the admin’s value again, and logs in with the next one', async () => {
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       const next = await turned()
       admin.mockResolvedValueOnce(app.admin).mockResolvedValueOnce(app.admin).mockResolvedValue(next)
@@ -314,7 +311,7 @@ describe('set', () => {
       expect(await admits(server, await readByToken(secondToken))).toBe(true)
     })
 
-    test('until it has another value: AdminRefused, and no second login with the one that was refused', async () => {
+    test('throws AdminRefused until the value is another one, without a second login with the refused one', async () => {
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       const next = await turned()
       const count = logins()
@@ -335,7 +332,7 @@ describe('set', () => {
     })
   })
 
-  test('an error says whether its try can have changed anything', async () => {
+  test('says in an error whether its try may have changed anything', async () => {
     const error = async (change: () => Promise<unknown>) => {
       await setUpSecret({ 'keyturn:strategy': 'alternating-users' })
       const rotation = await createSecret(pipeline, { id, token: secondToken })
@@ -357,21 +354,21 @@ describe('set', () => {
     await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ message: 'RDS: gone' })
   })
 
-  test('current moved meanwhile: Superseded', async () => {
+  test('throws Superseded if another version became current meanwhile', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await expect(setSecret(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
       name: 'Superseded',
     })
   })
 
-  test('pending taken by another rotation: RotationInProgress', async () => {
+  test('throws RotationInProgress if another rotation is pending meanwhile', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await store.discard(id, secondToken)
     await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'RotationInProgress' })
     await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'RotationInProgress' })
   })
 
-  test('a pending value for another server or user than current: HostMismatch, the admin is not asked', async () => {
+  test('throws HostMismatch, without the admin, if the pending value is for another user or database', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     for (const change of [{ dbname: 'elsewhere' }, { username: 'postgres' }]) {
       const tampered = (await readByToken(secondToken)).with(change)
@@ -387,8 +384,8 @@ describe('set', () => {
     expect(admin).not.toHaveBeenCalled()
   })
 
-  describe('a confused deputy', () => {
-    test('current that does not log in: the admin is not asked', async () => {
+  describe('does not become a confused deputy:', () => {
+    test('if current does not log in, the admin is not read', async () => {
       await setUpSecret({}, app.current.with({ password: 'guessed' }))
       const rotation = await createSecret(pipeline, { id, token: secondToken })
       await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
@@ -405,7 +402,7 @@ describe('set', () => {
       await expect(setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'HostMismatch' })
     })
 
-    test('the port may be left out where it is the default', async () => {
+    test('a missing port equals the engine’s default port', async () => {
       const { username, password } = app.admin
       const value = { ...JSON.parse(app.current.serialize()), port: undefined }
       await setUpSecret({}, credentialFor(server, app.user, 'p', value))
@@ -414,7 +411,7 @@ describe('set', () => {
       await expect(setSecret(pipeline, rotation)).rejects.not.toMatchObject({ name: 'HostMismatch' })
     })
 
-    test('somebody else’s user named like a clone’s user is not taken over', async () => {
+    test('another user with the name that a clone’s user would have is not taken over', async () => {
       const victim = `victim_${randomHex()}`
       const mine = credentialFor(server, `${victim}_clone`, 'mine', {
         dbname: app.database,
@@ -434,7 +431,7 @@ describe('set', () => {
   })
 })
 
-describe('test', () => {
+describe('testSecret', () => {
   test('runs the test query with the new credential', async () => {
     await setUpSecret({ 'keyturn:strategy': 'single-user', 'keyturn:test-query': 'TABLE public.nowhere' })
     const rotation = await createSecret(pipeline, { id, token: secondToken })
@@ -451,12 +448,12 @@ describe('test', () => {
     await try_(pipeline, rotation)
   })
 
-  test('a password that was never set is LoginRefused', async () => {
+  test('throws LoginRefused for a password that was never set', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await expect(try_(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
   })
 
-  test('a clone that may do something else than the user is TestFailed, and says what', async () => {
+  test('throws TestFailed for a clone that differs from its user, and says how', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await setSecret(pipeline, rotation)
     await runStatements(server, `alter role "${app.user}" connection limit 3`)
@@ -467,8 +464,8 @@ describe('test', () => {
   })
 })
 
-describe('finish', () => {
-  test('refuses if current moved; says nothing the second time', async () => {
+describe('finishSecret', () => {
+  test('throws Superseded if another version became current, and may be repeated', async () => {
     const rotation = await createSecret(pipeline, { id, token: secondToken })
     await expect(finishSecret(pipeline, { ...rotation, replaces: 'other' })).rejects.toMatchObject({
       name: 'Superseded',
@@ -479,7 +476,7 @@ describe('finish', () => {
   })
 })
 
-test('a strategy that the engine does not allow is InvalidOption, before anything is written', async () => {
+test('a strategy that the engine does not allow throws InvalidOption before anything is written', async () => {
   await setUpSecret({ 'keyturn:strategy': 'dual-password' })
   const refusal = {
     name: 'InvalidOption',
@@ -493,7 +490,7 @@ test('a strategy that the engine does not allow is InvalidOption, before anythin
   expect((await store.describe(id)).pending).toBeUndefined()
 })
 
-test('the connection is read for a password alone, and never else', async () => {
+test('the connection is read for no value but a password alone', async () => {
   const rotation = await rotate(secondToken)
   await retire(pipeline, rotation)
   await rollback(pipeline, rotation)

@@ -13,16 +13,16 @@ import {
   withStrategyTag,
 } from '../../rotation/tags.ts'
 
-test('AWS lists tags, and may leave out the parts of one', () => {
+test('tagsIn reads a list of AWS, whose tags may lack a value', () => {
   expect(tagsIn([{ Key: 'a', Value: 'b' }, { Key: 'c' }])).toEqual({ a: 'b', c: '' })
   expect(tagsIn()).toEqual({})
 })
 
-test('its own are those that begin with keyturn:', () => {
+test('ownTags returns the tags that begin with `keyturn:`', () => {
   expect(ownTags({ 'keyturn:grace': '1h', keyturn: 'x', owner: 'keyturn:me' })).toEqual({ grace: '1h' })
 })
 
-test('what is managed says `true` and nothing like it; what is opaque says so', () => {
+test('isManaged needs the value `true`, and isOpaque the value `opaque`', () => {
   const managed = (value: string) => isManaged({ 'keyturn:managed': value })
   expect([managed('true'), managed('TRUE'), managed(''), isManaged({ managed: 'true' })]).toEqual([
     true,
@@ -36,19 +36,19 @@ test('what is managed says `true` and nothing like it; what is opaque says so', 
   ])
 })
 
-test('a schedule is there if the tag is, whatever it says; an empty connection is none', () => {
+test('isScheduled is true for any value of the tag, and an empty connection counts as none', () => {
   expect([isScheduled({ 'keyturn:every': '' }), isScheduled({})]).toEqual([true, false])
   expect(connectionIn({ 'keyturn:connection': '/db' })).toBe('/db')
   expect([connectionIn({ 'keyturn:connection': '' }), connectionIn({})]).toEqual([undefined, undefined])
 })
 
-test('strategy and grace time are told as they stand', () => {
+test('strategyIn and graceIn return the tags’ texts, even if they are wrong', () => {
   const tags = withStrategyTag({ 'keyturn:strategy': 'x', 'keyturn:grace': 'soon' }, 'master')
   expect([strategyIn(tags), graceIn(tags)]).toEqual(['master', 'soon'])
   expect([strategyIn({}), graceIn({})]).toEqual([undefined, undefined])
 })
 
-test('nobody else reads a tag of ours by its key', () => {
+test('no other file reads a tag of Keyturn by its key', () => {
   const cwd = fileURLToPath(new URL('../..', import.meta.url))
   const reads = /\[\s*(['"`]keyturn:|`\$\{TAG_PREFIX\})|['"`]keyturn:[\w-]+['"`] in /
   const files = globSync('{rotation,fleet,functions,local}/**/*.ts', { cwd })

@@ -68,7 +68,7 @@ afterAll(() => {
   expect(uncaught).toEqual([])
 })
 
-describe('somebody who may tag and start a check learns one bit by a test query', () => {
+describe('somebody who may tag and start a check learns only one bit by a test query', () => {
   const sql = ['select * from nothing', 'select 1; select 2', 'drop table nothing', "'"]
   const ofPostgres = [...sql, 'select 1 / 0', 'select current_user::int', 'copy pg_authid to stdout']
   const ofMysql = [
@@ -108,7 +108,7 @@ describe('somebody who may tag and start a check learns one bit by a test query'
 })
 
 describe('somebody who may write the value', () => {
-  test('and names a proxy of the real server gets no login of the admin', async () => {
+  test('and names a proxy of the real server does not get the admin to log in', async () => {
     const middle = await startProxy(server.port, () => chunk => chunk)
     try {
       const current = app.current.with({ port: middle.port })
@@ -147,7 +147,7 @@ describe('somebody who may write the value', () => {
   })
 
   test.each(['postgres', 'redshift', 'mysql', 'mariadb', 'mongo', 'redis'] as const)(
-    'and names a server that is no %s gets a line within the time limit, without the answer',
+    'and names a server that is no %s gets a failed line within the time limit, without the answer',
     async name => {
       const by = await engineLoaders[name as EngineName]({
         caFile: server.caFile,
@@ -206,7 +206,7 @@ async function lookAlone(current: Credential, by: Engine): Promise<CheckResult> 
   )
 }
 
-describe('a refused value', () => {
+describe('a value that is refused', () => {
   test('is tried once, so that MySQL does not lock an account with a limit of two tries', async () => {
     const [found] = inject('mysql').filter(({ engine }) => engine === 'mysql')
     const [place] = mysqlTestServers('mysql')
@@ -220,7 +220,7 @@ describe('a refused value', () => {
     expect(await place.admits(current)).toBe(true)
   })
 
-  test('is tried once in PostgreSQL, by its log', async () => {
+  test('is tried once, according to PostgreSQL’s log', async () => {
     await setUpSecret(single, app.current.with({ password: 'wrong' }))
     await lookWith(engine)
     const refusals = readFileSync(server.logFile, 'utf8').match(
@@ -230,8 +230,8 @@ describe('a refused value', () => {
   })
 })
 
-describe('an admin who is refused', () => {
-  test('is not tried in another database that the value names', async () => {
+describe('an admin that is refused', () => {
+  test('is not tried again in another database that the value names', async () => {
     const by = noting(engine)
     for (const dbname of [app.database, 'postgres', 'template1']) {
       await setUpSecret(alternating, app.current.with({ dbname }))
@@ -286,7 +286,7 @@ test('a check that is killed at any statement leaves no role, grant, session or 
   expect(await admits(server, app.current)).toBe(true)
 })
 
-test('hostile names stay names, in the server and in the report', async () => {
+test('a hostile name stays a name, in the server and in the report', async () => {
   const odd = await makeApp(server, { user: `a"; drop role x; --\u001b[2J\u202e${randomHex()}` })
   const by = noting(engine)
   await setUpSecret(alternating, odd.current)

@@ -79,8 +79,8 @@ async function describing(more: Partial<Description>): Promise<void> {
 
 const run = (looks = looking(fine)) => checkCredential(pipeline, target, looks)
 
-describe('all is well', () => {
-  test('each line is ok, in order; each value logs in once; nothing changes', async () => {
+describe('a check of a credential without problems', () => {
+  test('has each line in order as ok, one login for each value, and no change', async () => {
     await setUpSecret({ ...alternating, 'keyturn:test-query': 'select 1' })
     const labels = await store.describe(id)
     const roles = () =>
@@ -111,7 +111,7 @@ describe('all is well', () => {
     for (const { password } of [app.current, app.admin]) expect(told).not.toContain(password)
   })
 
-  test('what has no meaning is left out: of one user, and of an opaque value', async () => {
+  test('leaves out the lines that have no meaning for a single user or an opaque value', async () => {
     await setUpSecret(single)
     const one = await run()
     expect(one.result).toBe('ok')
@@ -131,8 +131,8 @@ describe('all is well', () => {
   })
 })
 
-describe('the secret', () => {
-  test('not enrolled fails the first line, and nothing else is checked', async () => {
+describe('a secret', () => {
+  test('that is not enrolled fails the first line, and nothing else is checked', async () => {
     const cases: [Record<string, string>, Partial<Description>, RegExp][] = [
       [{}, {}, /^failed NotPermitted it is neither tagged/],
       [{ 'keyturn:admin': 'true' }, {}, /^failed NotPermitted it is an admin's secret/],
@@ -153,7 +153,7 @@ describe('the secret', () => {
     }
   })
 
-  test('rotated by this stack needs no tag, and another function is named', async () => {
+  test('that this stack rotates needs no tag, and another rotation function is a warning', async () => {
     await setUpSecret({ 'keyturn:strategy': 'single-user' })
     await describing({ rotatedBy: 'arn:own' })
     const looks = looking(fine, { rotationFunction: 'arn:own' })
@@ -165,7 +165,7 @@ describe('the secret', () => {
     expect(found.result).toBe('warning')
   })
 
-  test('a value that createSecret would refuse', async () => {
+  test('with a value that createSecret would refuse fails the line about the value', async () => {
     await setUpSecret(single, credentialFor(server, app.user, 'p', { host: 'u:secret@db' }))
     const found = await run()
     expect(of(found, 'value')).toMatch(/^failed InvalidCredential host: /)
@@ -176,7 +176,7 @@ describe('the secret', () => {
     expect(of(await run(), 'value')).toMatch(/^failed InvalidCredential masterarn: /)
   })
 
-  test('a key that this stack may use, and another', async () => {
+  test('with a key that this stack may not use fails the line about the key', async () => {
     const own = 'arn:aws:kms:eu-west-1:1:key/own'
     const cases: [string, RegExp][] = [
       [own, /^ok .*key\/own decrypts/],
@@ -191,7 +191,7 @@ describe('the secret', () => {
     }
   })
 
-  test('what its store would refuse, and what its rules for passwords cannot make', async () => {
+  test('with a value that its store would refuse, or impossible rules for passwords, fails these lines', async () => {
     await setUpSecret(single)
     await describing({ obstacle: { field: 'labels', problem: 'has ten' } })
     expect(of(await run(), 'store')).toBe('failed InvalidCredential labels: has ten')
@@ -203,7 +203,7 @@ describe('the secret', () => {
     expect(of(found, 'login')).toMatch(/^ok /)
   })
 
-  test('with a running rotation, which may refuse current, is not logged in with', async () => {
+  test('with a running rotation, which may refuse current, is checked without a login', async () => {
     await setUpSecret(single)
     await store.propose(id, secondToken, app.current)
     running.add(secondToken)
@@ -219,7 +219,7 @@ describe('the secret', () => {
     expect(logins).toEqual([app.user])
   })
 
-  test('replicas that do not follow, that have no home, and one that is a replica itself', async () => {
+  test('has a line about replicas that are behind, a missing or other home, and being a replica itself', async () => {
     const replicas = [{ region: 'eu-central-1', status: 'InSync' }]
     await setUpSecret({ ...single, 'keyturn:home': 'eu-west-1' })
     await describing({ replicas })
@@ -236,8 +236,8 @@ describe('the secret', () => {
   })
 })
 
-describe('the way to the server', () => {
-  test('a name that is none; a port that nobody listens at', async () => {
+describe('the line about', () => {
+  test('a host name fails if it is not resolved, and that about a port if nobody listens', async () => {
     await setUpSecret(single, credentialFor(server, app.user, 'p', { host: 'nobody.invalid' }))
     const unnamed = await run()
     expect(of(unnamed, 'name')).toMatch(/^failed Unreachable nobody.invalid: the name is not resolved/)
@@ -249,7 +249,7 @@ describe('the way to the server', () => {
     expect(logins).toEqual([])
   })
 
-  test('TLS: an issuer that is not trusted, clear text, and a certificate that soon ends', async () => {
+  test('TLS fails for an untrusted issuer, and warns of a certificate that ends soon', async () => {
     await setUpSecret(single)
     const issuerless = {
       ...looking(fine),
@@ -271,7 +271,7 @@ describe('the way to the server', () => {
     )
   })
 
-  test('clear text is a warning', async () => {
+  test('TLS warns of clear text, and fails if the server requires TLS', async () => {
     await setUpSecret(single, credentialFor(server, app.user, 'p', { ssl: false }))
     const plain = { ...looking(), loadCheckEngine: async () => new Opaque() }
     expect(of(await run(plain), 'tls')).toMatch(/^warning .*clear text/)
@@ -279,8 +279,8 @@ describe('the way to the server', () => {
   })
 })
 
-describe('current', () => {
-  test('refused is tried once, the admin is not read, and no later line is checked', async () => {
+describe('a current value', () => {
+  test('that is refused is tried once, the admin is not read, and no later line is checked', async () => {
     await setUpSecret(alternating, app.current.with({ password: 'wrong' }))
     const found = await run()
     expect(of(found, 'tls')).toMatch(/^ok /)
@@ -305,7 +305,7 @@ describe('current', () => {
     expect(admin).not.toHaveBeenCalled()
   })
 
-  test('that logs in through a pooler without the tag', async () => {
+  test('that logs in through a pooler fails without the tag, unless another user gets the password', async () => {
     await setUpSecret(single)
     const pooled = { ...fine, behindPooler: true }
     expect(of(await run(looking(pooled)), 'pooler')).toMatch(
@@ -317,7 +317,7 @@ describe('current', () => {
     expect(of(await run(looking(pooled)), 'pooler')).toBe('ok a pooler stands in between')
   })
 
-  test('has room for some connections, or none', async () => {
+  test('has a warning if the server accepts few or no further connections', async () => {
     const cases: [number | undefined, RegExp][] = [
       [0, /^warning this look had the last connection/],
       [1, /^warning 1 more connection may/],
@@ -332,7 +332,7 @@ describe('current', () => {
       ).toMatch(says)
   })
 
-  test('without room for a connection has a line that says so, and no login', async () => {
+  test('for which the server accepts no connection has a line that says so, and no login', async () => {
     await setUpSecret(single)
     await runStatements(server, `alter role ${app.user} connection limit 0`)
     const found = await run()
@@ -340,7 +340,7 @@ describe('current', () => {
     expect(of(found, 'connections')).toMatch(/^failed Unreachable .*no room for another connection/)
   })
 
-  test('has room for one connection at a time: the admin gets it next, as in a rotation', async () => {
+  test('needs one connection at a time, as a rotation does', async () => {
     await setUpSecret({ ...alternating, 'keyturn:test-query': 'select 1' })
     await runStatements(server, `alter database ${app.database} connection limit 1`)
     const found = await run(looking())
@@ -348,7 +348,7 @@ describe('current', () => {
     expect(of(found, 'connections')).toMatch(/^warning /)
   })
 
-  test('a test query that is refused, for whatever reason: no word tells why', async () => {
+  test('with a test query that is refused has a line that does not say why', async () => {
     const queries = [
       'select 1 / 0',
       'create table forbidden ()',
@@ -369,7 +369,7 @@ describe('current', () => {
     expect(made).toEqual([])
   })
 
-  test('a test query that may write is not run', async () => {
+  test('with a test query that may write is checked without running it', async () => {
     await setUpSecret({ ...single, 'keyturn:test-query': 'select 1' })
     const run_ = vi.fn()
     const found = await run(looking({ ...fine, runTestQuery: run_ }, { testMayWrite: true }))
@@ -378,8 +378,8 @@ describe('current', () => {
   })
 })
 
-describe('all looks together', () => {
-  test('have one time limit: the one that waits fails, the others were not checked, and none begins later', async () => {
+describe('the lines of a check', () => {
+  test('have one time limit: after it, the one that waits fails, and no other begins', async () => {
     await setUpSecret(alternating)
     const held = Promise.withResolvers<void>()
     const closed = vi.fn(async () => {})
@@ -419,8 +419,8 @@ describe('all looks together', () => {
   })
 })
 
-describe('the admin', () => {
-  test('is for another server, is one of the pair, or may not be read: it does not log in', async () => {
+describe('an admin', () => {
+  test('that is for another server, is one of the two users, or cannot be read does not log in', async () => {
     await setUpSecret(alternating)
     admin.mockResolvedValueOnce(app.admin.with({ host: 'other.example.com' }))
     expect(of(await run(), 'admin')).toMatch(/^failed HostMismatch .*the admin was not used/)
@@ -433,7 +433,7 @@ describe('the admin', () => {
     expect(logins).toEqual([app.user])
   })
 
-  test('is refused: once, and not again by a check right after', async () => {
+  test('that is refused is tried once, and not again by the next check', async () => {
     await setUpSecret(alternating)
     admin.mockResolvedValue(app.admin.with({ password: 'wrong' }))
     const found = await run()
@@ -445,7 +445,7 @@ describe('the admin', () => {
   })
 })
 
-describe('the change', () => {
+describe('the change of a rotation', () => {
   test('is checked by the session that would make it, with a password that is never used', async () => {
     const asked = vi.fn(async () => [])
     await setUpSecret(alternating)
@@ -462,7 +462,7 @@ describe('the change', () => {
     expect((await readCurrent()).password).not.toBe(set.mock.lastCall?.[1])
   })
 
-  test('what is refused, what would stay, and what breaks', async () => {
+  test('fails if it would be refused or breaks, and is a warning if something would stay', async () => {
     await setUpSecret(alternating)
     const refused = async () => Promise.reject(new NotPermitted('may not create roles'))
     expect(of(await run(looking({ ...fine, wouldClone: refused })), 'privileges')).toBe(
@@ -477,7 +477,7 @@ describe('the change', () => {
     expect(JSON.stringify(found)).not.toContain(app.current.password)
   })
 
-  test('what would keep a temporary clone from being dropped is a warning, unless it is kept anyhow', async () => {
+  test('is a warning if a temporary clone could not be dropped, unless it is to be kept', async () => {
     const temporary = { ...managed, 'keyturn:strategy': 'temporary-clone' }
     const wouldDropClone = vi.fn<Session['wouldDropClone']>(async () => {
       throw new NotPermitted('it may not')
@@ -498,7 +498,7 @@ describe('the change', () => {
     expect(wouldDropClone).not.toHaveBeenCalled()
   })
 
-  test("the server's rules for passwords have a line of their own", async () => {
+  test('has a line of its own if the server’s rules for passwords would refuse it', async () => {
     await setUpSecret(single)
     const wouldSetPassword = async () => Promise.reject(new RefusedByPasswordRules('too short'))
     const found = await run(looking({ ...fine, wouldSetPassword }))
@@ -506,7 +506,7 @@ describe('the change', () => {
     expect(of(found, 'privileges')).toMatch(/^not-looked-at /)
   })
 
-  test("a master's is asked of RDS", async () => {
+  test('of a master’s password is checked by asking RDS', async () => {
     await setUpSecret({ ...managed, 'keyturn:strategy': 'master' })
     const busy = () => Promise.reject(new RdsBusy('RDS is setting its password'))
     rds.mockResolvedValue({ wouldSetMasterPassword: busy } as unknown as Rds)
@@ -515,7 +515,7 @@ describe('the change', () => {
     expect(of(await run(), 'privileges')).toBe('ok master may do what it has to')
   })
 
-  test('no text is longer than 300 characters', async () => {
+  test('has a line of at most 300 characters', async () => {
     await setUpSecret(alternating)
     const found = await run(looking({ ...fine, wouldClone: async () => ['x'.repeat(1000)] }))
     expect(of(found, 'privileges')?.length).toBeLessThanOrEqual('warning '.length + 300)

@@ -58,7 +58,7 @@ async function look(place: MatrixServer, strategy: StrategyName, current: Creden
 }
 
 test.each(places.map(place => [place.name, place] as const))(
-  '%s: what rotates passes, with one login for each value; a refused one is not tried again',
+  '%s: what can rotate passes with one login for each value, and a refused value is tried once',
   async (_, place) => {
     for (const strategy of asked) {
       const { current, admin } = await place.makeApp(strategy)

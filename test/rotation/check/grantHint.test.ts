@@ -4,7 +4,7 @@ import { checkCredential } from '../../../rotation/check/check.ts'
 import { Postgres } from '../../../rotation/engines/postgres/postgres.ts'
 import { app, id, pipeline, server, setUpSecret } from '../../support/oneSecret.ts'
 
-test('an admin who may not change the user: the statement that is named allows it', async () => {
+test('the statement that the check recommends allows an admin to change the user', async () => {
   await setUpSecret({ 'keyturn:managed': 'true', 'keyturn:strategy': 'alternating-users' })
   const looks = {
     testMayWrite: false,

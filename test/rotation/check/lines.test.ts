@@ -288,7 +288,7 @@ describe.each(possible)('%s', engine => {
   })
   afterAll(() => server?.stop())
 
-  test('each line', async () => {
+  test('each line of a check says what is wrong', async () => {
     for (const row of mysqlRows(server))
       expect.soft(await lineOf(mysqlSubject.subjectOf(server), row)).toMatch(row.says)
   })
@@ -303,7 +303,7 @@ describe.skipIf(!inject('redis').length)('Redis or Valkey', () => {
   })
   afterAll(() => server?.stop())
 
-  test('each line', async () => {
+  test('each line of a check says what is wrong', async () => {
     const subject = redisSubject.subjectOf(server)
     const run = (...commands: string[][]) => redis.runCommands(server, commands)
     const alter = (user: string, ...rules: string[]) => run(['ACL', 'SETUSER', user, ...rules])

@@ -35,7 +35,7 @@ test.each<[string, CheckLineName, object, RegExp]>([
   ['a password that is another', 'login', { password: 'another' }, /^Store the password/],
   ['clear text, which the server does not take', 'tls', { ssl: false }, /^Take "ssl": false out/],
   ['a port that nobody listens at', 'port', { port: 1 }, /^Correct the port in the value, or start/],
-])('%s: the remedy is that of the failure', async (_, line, more, remedy) => {
+])('the remedy of %s is that of the failure', async (_, line, more, remedy) => {
   await setUpSecret(managed, app.current.with(more))
   expect(await remedyAt(line)).toMatch(remedy)
 })
@@ -43,7 +43,7 @@ test.each<[string, CheckLineName, object, RegExp]>([
 test.each([
   ['may not log in', 'nologin', /^Let the role log in: ALTER ROLE … LOGIN/],
   ['has expired', "valid until '2020-01-01'", /VALID UNTIL is over/],
-])('a role that %s: the remedy says it', async (_, alteration, remedy) => {
+])('the remedy of a role that %s says what to do about that', async (_, alteration, remedy) => {
   await setUpSecret(managed)
   await runStatements(server, `alter role ${app.user} ${alteration}`)
   expect(await remedyAt('login')).toMatch(remedy)

@@ -86,14 +86,14 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
       await createCluster(own, 'shop')
     })
 
-    test("a writer's endpoint becomes this Region's writer's", async () => {
+    test('the endpoint of a writer becomes that of this Region’s writer', async () => {
       const found = await copies.endpointInGlobalCluster(`${there.Endpoint}`, from)
       expect(found).toBe(local.Endpoint)
       expect(found).toMatch(`.${here}.rds.amazonaws.com`)
       expect(server.calls).toEqual(['DescribeGlobalClusters', 'DescribeDBClusters'])
     })
 
-    test("the readers' becomes this Region's readers'", async () => {
+    test('the endpoint of readers becomes that of this Region’s readers', async () => {
       const found = await copies.endpointInGlobalCluster(`${there.ReaderEndpoint}`, from)
       expect(found).toBe(local.ReaderEndpoint)
       expect(found).not.toBe(local.Endpoint)
@@ -105,19 +105,19 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
       expect(await copies.endpointInGlobalCluster(readers, from)).toBe(local.ReaderEndpoint)
     })
 
-    test('a cluster that is in none has no endpoint here', async () => {
+    test('a cluster without a global cluster has no endpoint here', async () => {
       const { Endpoint } = await createCluster(server.client, 'lone')
       await createCluster(own, 'lone')
       expect(await copies.endpointInGlobalCluster(`${Endpoint}`, from)).toBeUndefined()
     })
 
-    test('one whose global cluster has no member here has none either', async () => {
+    test('a cluster whose global cluster has no member here has no endpoint here', async () => {
       const far = rdsClient(server.url, 'us-west-2')
       const [alone] = await createGlobal('far', [server.client, 'alone'], [far, 'alone-copy'])
       expect(await copies.endpointInGlobalCluster(`${alone?.Endpoint}`, from)).toBeUndefined()
     })
 
-    test('a member that is being deleted has none any more', async () => {
+    test('a cluster whose member here is being deleted has no endpoint here', async () => {
       server.refuse = call =>
         call.get('Action') === 'DescribeDBClusters' ? 'DBClusterNotFoundFault' : undefined
       expect(await copies.endpointInGlobalCluster(`${there.Endpoint}`, from)).toBeUndefined()
@@ -160,7 +160,7 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
       expect(await copies.endpointOfReplica(`${Endpoint}`, from)).toBe(copy.Endpoint)
     })
 
-    test('of one of the same name in another Region is not meant', async () => {
+    test('of a database of the same name in another Region is not returned', async () => {
       const far = rdsClient(server.url, 'us-west-2')
       const { DBClusterArn } = await createCluster(far, 'depot')
       const { Endpoint } = await createCluster(server.client, 'depot')
@@ -168,7 +168,7 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
       expect(await copies.endpointOfReplica(`${Endpoint}`, from)).toBeUndefined()
     })
 
-    test('of a host that is none of RDS is not looked for', async () => {
+    test('of a host that is not RDS’s is not looked for', async () => {
       expect(await copies.endpointOfReplica(`db.${from}.example.com`, from)).toBeUndefined()
       expect(server.calls).toEqual([])
     })
@@ -177,7 +177,7 @@ describe.skipIf(!bin)('copies of databases, as moto plays RDS', () => {
   test.each([
     ['AccessDenied', 'NotPermitted'],
     ['Throttling', 'Throttled'],
-  ])('%s is %s', async (code, name) => {
+  ])('the answer %s of RDS throws %s', async (code, name) => {
     server.refuse = () => code
     const host = `shop.cluster-abcdefghijkl.${from}.rds.amazonaws.com`
     await expect(copies.endpointInGlobalCluster(host, from)).rejects.toMatchObject({ name })

@@ -32,7 +32,7 @@ const looking = (isStandby: boolean, tried: string[], more = {}) =>
     hosts: { map: new Map() },
   }) as unknown as SearchPipeline
 
-test('what a copy refuses that lags behind is tried again once the database is promoted', async () => {
+test('versions that a lagging copy refuses are tried again once the database is promoted', async () => {
   const tried: string[] = []
   const wanted = { arn, from, refused: [], rehearsal: false }
   await expect(findVersion(looking(true, tried), wanted)).rejects.toThrow(StillStandby)
@@ -45,7 +45,7 @@ test('what a copy refuses that lags behind is tried again once the database is p
 
 const masterarn = `arn:aws:secretsmanager:${from}:123456789012:secret:admin-AbCdEf`
 
-test('an application that only reads is believed on a server that follows the one of its admin', async () => {
+test('a login on a standby counts if the admin logs in to a writer', async () => {
   const tried: string[] = []
   const wanted = { arn, from, refused: [], rehearsal: false }
   expect(await findVersion(looking(true, tried, { masterarn }), wanted)).toMatchObject({ version: '1' })
@@ -55,7 +55,7 @@ test('an application that only reads is believed on a server that follows the on
 test.each([
   ['logs in to the same server', 'db'],
   ['logs in to a copy as well', 'db2'],
-])('not where its admin %s', async (_, host) => {
+])('a login on a standby does not count if the admin %s', async (_, host) => {
   const admin = async () => value('1', { host })
   const wanted = { arn, from, refused: [], rehearsal: false }
   await expect(

@@ -33,7 +33,7 @@ describe('a map of hosts', () => {
   test.each([
     ['before', { 'db.old:6432': 'pool.new', 'db.old': 'db.new' }],
     ['behind', { 'db.old': 'db.new', 'db.old:6432': 'pool.new' }],
-  ])('an entry with the port comes first, also where it stands %s the other', (_, entries) => {
+  ])('an entry with the port wins, also if it stands %s the one without', (_, entries) => {
     expect(becomes(entries, 'db.old', 6432)).toEqual({ host: 'pool.new', port: 6432 })
     expect(becomes(entries, 'db.old', 5432)).toEqual({ host: 'db.new', port: 5432 })
   })
@@ -124,7 +124,7 @@ test.each([
   { 'a:1': 'a:2', 'b:1': 'B' },
   { a: 'A', 'b:1': 'a:3' },
   { 'a:1': 'b', 'b:2': 'c' },
-])('a map by which every host stays that took a place: %o', lines => {
+])('a map is accepted if each host that takes another’s place stays where it is: %o', lines => {
   expect(parseHostMap(JSON.stringify(lines)).size).toBe(Object.keys(lines).length)
 })
 
@@ -135,7 +135,7 @@ test.each([
   { 'a:1': 'b:2', b: 'c' },
   { 'a:1': 'b', 'b:1': 'a' },
   { a: 'b', 'b:7': 'c' },
-])('one by which a host would move twice is refused, with the line: %o', lines => {
+])('a map by which a host would move twice is refused with that entry: %o', lines => {
   const [first = ''] = Object.keys(lines)
   expect(() => parseHostMap(JSON.stringify(lines))).toThrow(
     new RegExp(`^"${first}": what it becomes has a line of its own`),

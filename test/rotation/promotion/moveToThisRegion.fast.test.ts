@@ -9,7 +9,7 @@ const copy = 'shop.cluster-zyxwvutsrqpo.eu-central-1.rds.amazonaws.com'
 
 type Copies = Awaited<ReturnType<HostSources['loadDatabaseCopies']>>
 
-/** What RDS is asked, and what it knows. */
+/** Makes sources of hosts: a map, and an RDS that knows these copies. `asked` has the calls of RDS. */
 function hosts(map: Record<string, string>, known: Partial<Record<keyof Copies, string | Error>> = {}) {
   const asked: string[] = []
   const answer = (name: keyof Copies) => async (host: string, region: string) => {
@@ -34,7 +34,7 @@ const stored = (more: object = {}) =>
   )
 const json = (credential: Credential) => JSON.parse(credential.serialize())
 
-test("the deployer's map says the host, and RDS is not asked", async () => {
+test('a host of the deployer’s map is replaced, and RDS is not asked', async () => {
   const by = hosts({ [old]: copy }, { endpointInGlobalCluster: 'other.example.com' })
   const there = await moveToThisRegion(stored({ port: 5433 }), {}, from, by)
   expect(json(there)).toEqual({ ...json(stored({ port: 5433 })), host: copy })
@@ -47,7 +47,7 @@ test.each([
   ["the engine's own is not written beside the host", {}, { to: ':5432' }],
   ['that of the value is found by the map too', { port: 7000 }, { at: ':5433', to: ':7000', had: 5433 }],
 ] as [string, object, { at?: string; to?: string; had?: number }][])(
-  'of ports: %s',
+  'of the ports, %s',
   async (_, ports, { at = '', to = '', had }) => {
     const value = stored(had === undefined ? {} : { port: had })
     const there = await moveToThisRegion(value, {}, from, hosts({ [`${old}${at}`]: `${copy}${to}` }))
@@ -56,7 +56,7 @@ test.each([
   },
 )
 
-test('a name of one’s own may be mapped as well', async () => {
+test('a host name of the deployer’s own may be in the map too', async () => {
   const there = await moveToThisRegion(
     stored({ host: 'db.example.com' }),
     {},
@@ -66,14 +66,14 @@ test('a name of one’s own may be mapped as well', async () => {
   expect(there.host).toBe(copy)
 })
 
-test('a host that is in no Region stays, and RDS is not asked', async () => {
+test('a host that names no Region stays, and RDS is not asked', async () => {
   const by = hosts({})
   const value = stored({ host: 'shop.global-abcdefghijkl.global.rds.amazonaws.com' })
   expect(json(await moveToThisRegion(value, {}, from, by))).toEqual(json(value))
   expect(by.asked).toEqual([])
 })
 
-test('one global cluster says the host where the map does not', async () => {
+test('a host that is not in the map is replaced by that of its global cluster', async () => {
   const by = hosts({}, { endpointInGlobalCluster: copy })
   expect((await moveToThisRegion(stored(), {}, from, by)).host).toBe(copy)
   expect(by.asked).toEqual([`endpointInGlobalCluster ${old} ${from}`])
@@ -87,7 +87,7 @@ test.each([
     { endpointOfReplica: new Error('no answer') },
     `add "${old}": "…"`,
   ],
-])('a host of the lost Region is refused, %s', async (_, known, line) => {
+])('a host of the lost Region that nothing replaces is refused, %s', async (_, known, line) => {
   await expect(moveToThisRegion(stored(), {}, from, hosts({}, known))).rejects.toMatchObject({
     name: 'HostUnmapped',
     message: `host ${old} is in ${from}, and the file of the parameter hostMap does not say what takes its place: ${line}`,
@@ -97,18 +97,18 @@ test.each([
 test.each([
   ['the map', { [old]: `other.abcdefghijkl.${from}.rds.amazonaws.com` }, {}],
   ['RDS', {}, { endpointInGlobalCluster: `other.abcdefghijkl.${from}.rds.amazonaws.com` }],
-])('a host of the lost Region is refused, also where %s names it', async (_, map, known) => {
+])('a host of the lost Region is refused even if %s names it as the new one', async (_, map, known) => {
   await expect(moveToThisRegion(stored(), {}, from, hosts(map, known))).rejects.toMatchObject({
     name: 'HostUnmapped',
   })
 })
 
-test('an error of RDS, asked for the global cluster, is thrown on: it may be tried again', async () => {
+test('an error of RDS about the global cluster is thrown, so that it is tried again', async () => {
   const by = hosts({}, { endpointInGlobalCluster: new Error('no answer') })
   await expect(moveToThisRegion(stored(), {}, from, by)).rejects.toThrow('no answer')
 })
 
-test('where a parameter holds the connection, neither the map nor RDS changes its host', async () => {
+test('the host in a parameter with the connection is changed neither by the map nor by RDS', async () => {
   const connection = '/shop/connection'
   const by = hosts({ 'db.example.com': copy, [old]: copy }, { endpointInGlobalCluster: copy })
   const of = (host: string) =>
@@ -123,7 +123,7 @@ test('where a parameter holds the connection, neither the map nor RDS changes it
   expect(by.asked).toEqual([])
 })
 
-test('a line of the map that leads into the lost Region is named', async () => {
+test('an entry of the map that leads into the lost Region is named in the error', async () => {
   const there = `other.abcdefghijkl.${from}.rds.amazonaws.com`
   await expect(moveToThisRegion(stored(), {}, from, hosts({ [old]: there }))).rejects.toMatchObject({
     name: 'HostUnmapped',
@@ -131,7 +131,7 @@ test('a line of the map that leads into the lost Region is named', async () => {
   })
 })
 
-test('a text that no database knows has no host', async () => {
+test('an opaque value, which has no host, stays as it is', async () => {
   const value = Credential.parseOpaque('a signing key')
   expect(await moveToThisRegion(value, { engine: 'opaque' }, from, hosts({}))).toBe(value)
 })

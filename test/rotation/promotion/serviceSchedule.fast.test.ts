@@ -24,11 +24,11 @@ test.each<[RotationRulesType, RotationRulesType?]>([
   expect(scheduleIn(tagged(value))).toEqual(read)
 })
 
-test.each([undefined, {}, { Duration: '3h' }])('%j is no schedule', rules => {
+test.each([undefined, {}, { Duration: '3h' }])('the rules %j are no schedule', rules => {
   expect(scheduleTagValue(rules)).toBeUndefined()
 })
 
-test('one that is too long for a tag is not kept, as half of it would be another one', () => {
+test('a schedule that is too long for a tag is not kept, as half of it would be another one', () => {
   const ofLength = (length: number) => ({ ScheduleExpression: 'x'.repeat(length) })
   expect(scheduleTagValue(ofLength(181))).toHaveLength(256)
   expect(scheduleTagValue(ofLength(182))).toBeUndefined()

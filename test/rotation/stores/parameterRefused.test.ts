@@ -26,7 +26,7 @@ import {
 } from '../../support/parameterStore.ts'
 
 describe.skipIf(!bin)('Parameter Store over moto', () => {
-  describe('createSecret says what no rotation could come to a good end with, before anything is written', () => {
+  describe('createSecret refuses, before anything is written, what no rotation could complete:', () => {
     const rotating = new Set<string>()
     const untouched = new Set<string>()
     const create_ = (id: string, token: string = randomUUID()) =>
@@ -41,7 +41,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
         { id, token },
       )
     const letters = (count: number, prefix = 'x') => Array.from({ length: count }, (_, n) => `${prefix}${n}`)
-    /** What the history tells instead, for what moto does not keep. */
+    /** Changes the last entry of the history, for members that moto does not keep. */
     const tells = (entry: Partial<ParameterHistory>) => {
       storeFaults.each = async (action, call) => {
         const answer = await call()
@@ -67,7 +67,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(written).toEqual([])
     }
 
-    test('all ten labels of current are taken; with one that is free or moves, it rotates', async () => {
+    test('a current version with ten labels, unless one is Keyturn’s and moves', async () => {
       const id = await makeParameter()
       await labelVersion(id, 1, ...letters(10))
       await refused(id, 'labels', /the current version has 10, .* take one of yours off/)
@@ -85,7 +85,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       ])
     })
 
-    test('ten labels that come while it rotates cost `previous` alone', async () => {
+    test('but ten labels that come during a rotation only cost the label `previous`', async () => {
       const { id, token } = await makePendingParameter()
       await labelVersion(id, 1, ...letters(10))
       await store.promote(id, token, 'v1')
@@ -93,7 +93,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.describe(id)).toMatchObject({ current: token, pending: undefined, previous: 'v1' })
     })
 
-    test('nine labels of others on what a dead promotion put: in words', async () => {
+    test('a version of a dead promotion that has nine other labels, with an error that says what to do', async () => {
       const { id, token } = await makePendingParameter()
       faultOnce('LabelParameterVersion', () => Promise.reject(ssmError('InternalServerError')))
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(Throttled)
@@ -103,7 +103,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       )
     })
 
-    test("somebody's label on the oldest of 100 versions; one of ours is taken off", async () => {
+    test('a label that is not Keyturn’s on the oldest of 100 versions', async () => {
       const id = await makeParameter()
       await labelVersion(id, 1, 'previous')
       for (let n = 2; n <= 100; n++) await overwriteParameter(id, `p${n}`)
@@ -117,7 +117,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await refused(other, 'labels', /^labels: version 1, the oldest of 100, has the label golden/)
     }, 60_000)
 
-    test('twelve levels rotate, thirteen do not', async () => {
+    test('a name of thirteen levels, but not of twelve', async () => {
       for (const name of [letters(12, randomUUID()), [randomUUID()]])
         await putParameter(`/${name.join('/')}`, {}).then(() => create_(`/${name.join('/')}`))
       const id = `/${letters(13, randomUUID()).join('/')}`
@@ -126,7 +126,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await refused(id, 'id', /^id: has 13 levels, .* may have 12$/)
     })
 
-    test('957 characters rotate, one more does not', async () => {
+    test('a name of 958 characters, but not of 957', async () => {
       const long = (length: number) => `/${randomUUID().padEnd(length - 1, 'x')}`
       const id = long(957)
       await putParameter(id, {})
@@ -140,23 +140,26 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     test.each([
       ['Standard', 4096],
       ['Advanced', 8192],
-    ] as const)('a value that the tier %s takes, and the new one is too long', async (Tier, most) => {
-      // Of a password of one character it makes one of 32.
-      const ofLength = (length: number) => {
-        const value = JSON.stringify({ ...JSON.parse(credentialWith('x').serialize()), note: '' })
-        return value.replace('"note":""', `"note":"${'n'.repeat(length - value.length)}"`)
-      }
-      await create_(await makeParameter({ Tier, Value: ofLength(most - 31) }))
-      const id = await makeParameter({ Tier, Value: ofLength(most - 30) })
-      calls.length = 0
-      await refused(id, 'value', new RegExp(`^value: would have ${most + 1} characters, .* takes ${most}$`))
-    })
+    ] as const)(
+      'a value that fits into the tier %s while the new one would be too long',
+      async (Tier, most) => {
+        // Of a password of one character it makes one of 32.
+        const ofLength = (length: number) => {
+          const value = JSON.stringify({ ...JSON.parse(credentialWith('x').serialize()), note: '' })
+          return value.replace('"note":""', `"note":"${'n'.repeat(length - value.length)}"`)
+        }
+        await create_(await makeParameter({ Tier, Value: ofLength(most - 31) }))
+        const id = await makeParameter({ Tier, Value: ofLength(most - 30) })
+        calls.length = 0
+        await refused(id, 'value', new RegExp(`^value: would have ${most + 1} characters, .* takes ${most}$`))
+      },
+    )
 
     test.each([
       ['ParameterPatternMismatchException', 'value', 'own AllowedPattern, ^x$'],
       ['HierarchyLevelLimitExceededException', 'id', 'too many levels'],
       ['ValidationException', 'id', 'does not take a new value'],
-    ])('%s, of the value that is to be pending: in words, and not its own', async (name, field, words) => {
+    ])('a pending value that AWS refuses by %s, without AWS’s text', async (name, field, words) => {
       const id = await makeParameter({ AllowedPattern: '^x$' })
       faultOnce('PutParameter', () => Promise.reject(ssmError(name, 'Value Hidden-1 at value')))
       const error = await create_(id).catch(error => error)
@@ -166,7 +169,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await readPendingParameters(id)).toEqual([])
     })
 
-    test('a policy that deletes it before the rotation is over; a later one stays', async () => {
+    test('a policy that deletes the parameter before the rotation ends, but not a later one', async () => {
       const [soon, later] = [14 * 60_000, 16 * 60_000].map(ms => new Date(Date.now() + ms))
       const id = await makeParameter({ Tier: 'Advanced' })
       tells(expiring(soon as Date))
@@ -178,14 +181,14 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await expect(store.promote(other, token, 'v1')).rejects.toMatchObject({ field: 'policies' })
     })
 
-    test('a StringList, and a data type that is none of text', async () => {
+    test('a StringList, and a data type that is not text', async () => {
       const id = await makeParameter({ Type: 'StringList' })
       await refused(id, 'type', /^type: is StringList/)
       tells({ DataType: 'aws:ec2:image' })
       await refused(await makeParameter({ Value: 'ami-1' }), 'data type', /^data type: is aws:ec2:image/)
     })
 
-    test("Keyturn's own path: what is pending does not rotate", async () => {
+    test('a parameter under Keyturn’s own path of pending values', async () => {
       const { id, token } = await makePendingParameter()
       calls.length = 0
       await refused(`/keyturn/pending${id}/${token}`, 'id', /^id: should be none under \/keyturn\/pending\//)
@@ -194,7 +197,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await create_(like)
     })
 
-    test('a version, a label, and a secret that is read through Parameter Store, each by its name', async () => {
+    test('a name with a version or a label, an ARN, and a secret that is read through Parameter Store', async () => {
       const id = await makeParameter()
       for (const selector of ['3', 'current'])
         await refused(
@@ -210,7 +213,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await refused(`arn:aws:ssm:eu-west-1:123456789012:parameter${id}`, 'id', /not its ARN/)
     })
 
-    test("AWS's JSON with a tag that says that it is a password alone; a password may look like JSON", async () => {
+    test('AWS’s JSON with the tag for a password alone, but not a password that looks like JSON', async () => {
       const tagged = async (Value: string) => {
         const id = await makeParameter({ Value })
         const Tags = [{ Key: 'keyturn:connection', Value: '/shop/connection' }]
@@ -235,7 +238,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await refused(id, 'labels', /take one of yours off/)
     })
 
-    test('what an abandoned rotation left that changed nothing is taken back, and the next one has the lock', async () => {
+    test('the value of an abandoned rotation that changed nothing is discarded, and the next one gets the lock', async () => {
       const { id, token } = await makePendingParameter()
       untouched.add(token)
       const next = randomUUID()
@@ -245,7 +248,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect((await store.describe(id)).current).toBe(next)
     })
 
-    test('a rotation that has been promoted is told as such, whatever the store would refuse now', async () => {
+    test('a rotation that was promoted is reported as such, whatever the store would refuse now', async () => {
       const { id, token } = await makePendingParameter()
       await store.promote(id, token, 'v1')
       await labelVersion(id, 2, ...letters(8))
@@ -254,7 +257,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await create_(id, token)).toMatchObject({ token, replaces: 'v1' })
     })
 
-    test('nothing more is called where it goes well', async () => {
+    test('createSecret makes no further calls if nothing is refused', async () => {
       const id = await makeParameter()
       await create_(id)
       expect(calls.toSorted()).toEqual(

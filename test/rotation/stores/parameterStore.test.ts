@@ -36,7 +36,7 @@ import {
 
 describe.skipIf(!bin)('Parameter Store over moto', () => {
   describe('a rotation', () => {
-    test('of a parameter written by hand: its tokens are the numbers of its versions', async () => {
+    test('of a parameter written by hand has the numbers of its versions as tokens', async () => {
       const id = await makeParameter()
       await ssmClient.send(
         new AddTagsToResourceCommand({
@@ -74,12 +74,12 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await readPendingParameters(id)).toEqual([])
     })
 
-    test('a reader of the parameter sees nothing of what is pending', async () => {
+    test('shows a reader of the parameter nothing of the pending value', async () => {
       const { id } = await makePendingParameter()
       expect(await readPasswords(id)).toEqual(['first'])
     })
 
-    test('sends the type, key, tier, pattern and description again, and encrypts what is pending alike', async () => {
+    test('writes type, key, tier, pattern and description again, and encrypts the pending value alike', async () => {
       // Looked at on their way: moto keeps what is left out, and AWS does not say that it does.
       const sent: unknown[] = []
       storeFaults.each = (action, call, input) => {
@@ -98,7 +98,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       ])
     })
 
-    test('sends every policy again, as they were written', async () => {
+    test('writes every policy again, as it was written', async () => {
       const texts = ['{"Type":"Expiration"}', '{"Type":"NoChangeNotification"}']
       const { id, token } = await makePendingParameter({ Tier: 'Advanced' })
       let sent: unknown
@@ -115,7 +115,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(sent).toBe(`[${texts}]`)
     })
 
-    test('of a String: it stays one, but what is pending is encrypted', async () => {
+    test('of a String keeps the type, and encrypts the pending value', async () => {
       const { id, token } = await makePendingParameter({ Type: 'String' })
       expect(await readPendingParameters(id)).toContainEqual(
         expect.objectContaining({ Type: 'SecureString', Value: valueWith('next') }),
@@ -125,7 +125,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect((await readHistory(id)).at(-1)?.KeyId).toBeUndefined()
     })
 
-    test('a name without a slash', async () => {
+    test('works for a name without a slash', async () => {
       const [id, token] = [`root-${randomUUID()}`, randomUUID()]
       await putParameter(id, {})
       await store.propose(id, token, credentialWith('next'))
@@ -134,7 +134,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.describe(id)).toMatchObject({ current: token, previous: 'v1' })
     })
 
-    test('parameters below one another do not meet', async () => {
+    test('works for two parameters of which one is below the other', async () => {
       const { id, token } = await makePendingParameter()
       const below = `${id}/below`
       await putParameter(below, {})
@@ -145,14 +145,14 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
   })
 
-  describe('a lost answer', () => {
+  describe('after a lost answer', () => {
     const lost: Fault = async (_, call) => {
       await call()
       throw ssmError('InternalServerError')
     }
 
     for (const action of ['PutParameter', 'LabelParameterVersion', 'DeleteParameters'])
-      test(`promote: ${action} took effect; again is success, and puts nothing twice`, async () => {
+      test(`promote succeeds again and writes nothing twice, after ${action} took effect`, async () => {
         const { id, token } = await makePendingParameter()
         faultOnce(action, lost)
         await expect(store.promote(id, token, 'v1')).rejects.toThrow(Throttled)
@@ -164,7 +164,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
         expect(await readPendingParameters(id)).toEqual([])
       })
 
-    test('promote: what a dead one left in the lock does not stop the next rotation', async () => {
+    test('the lock of a promote that died does not stop the next rotation', async () => {
       const { id, token } = await makePendingParameter()
       faultOnce('DeleteParameters', async () => Promise.reject(ssmError('InternalServerError')))
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(Throttled)
@@ -173,7 +173,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.describe(id)).toMatchObject({ current: token, pending: next })
     })
 
-    test('propose: either put; again is success, with the first value', async () => {
+    test('propose succeeds again with the first value, after either write', async () => {
       for (const put of [1, 2]) {
         const [id, token] = [await makeParameter(), randomUUID()]
         let seen = 0
@@ -189,7 +189,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       }
     })
 
-    test('discard: again is success', async () => {
+    test('discard succeeds again', async () => {
       const { id, token } = await makePendingParameter()
       faultOnce('DeleteParameters', lost)
       await expect(store.discard(id, token)).rejects.toThrow(Throttled)
@@ -198,7 +198,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
   })
 
-  describe('any one call fails, before or after it took effect', () => {
+  describe('if any one call fails, before or after it took effect,', () => {
     const settled = async (id: string) => {
       const { pending, current } = await store.describe(id)
       const read = await store.read(id, { stage: 'current' })
@@ -220,7 +220,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       await step(() => store.propose(id, token, credentialWith(token)))
       await step(() => store.promote(id, token, from))
     }
-    /** At the n-th call, and what comes after it is answered again. */
+    /** Has the n-th call fail, and no other. */
     const failAt = (n: number, after: boolean) => {
       let seen = 0
       storeFaults.each = async (_, call) => {
@@ -238,7 +238,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
 
     for (const after of [false, true])
-      test(`and is tried again: it rotates, with one new version (${after ? 'after' : 'before'})`, async () => {
+      test(`and is tried again, the rotation succeeds with one new version (${after ? 'after' : 'before'})`, async () => {
         expect(count).toBeGreaterThan(10)
         for (let n = 1; n <= count; n++) {
           const [id, token] = [await makeParameter(), randomUUID()]
@@ -251,7 +251,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       }, 60_000)
 
     for (const after of [false, true])
-      test(`for good: rolled back or finished, and the next rotation works (${after ? 'after' : 'before'})`, async () => {
+      test(`and is not tried again, the next rotation succeeds (${after ? 'after' : 'before'})`, async () => {
         for (let n = 1; n <= count; n++) {
           const [id, token, next] = [await makeParameter(), randomUUID(), randomUUID()]
           failAt(n, after)
@@ -279,7 +279,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     const names = Object.keys(methods) as (keyof typeof methods)[]
 
     test.each(names)(
-      '%s: each call refused in turn has its own name, and shows no value',
+      '%s throws its own error for each refused call, which shows no value',
       async name => {
         const kinds = [
           ['AccessDeniedException', NotPermitted],
@@ -318,7 +318,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     )
 
     test.each(names.filter(name => name !== 'discard'))(
-      '%s: no such parameter is InvalidCredential',
+      '%s throws InvalidCredential if the parameter does not exist',
       async name => {
         const error = await methods[name](`/none/${randomUUID()}`, randomUUID()).catch(error => error)
         expect(error).toBeInstanceOf(InvalidCredential)
@@ -326,32 +326,32 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       },
     )
 
-    test('an ARN or a selector is no name', async () => {
+    test('a name that is an ARN or has a selector throws InvalidCredential', async () => {
       const id = await makeParameter()
       for (const wrong of [`arn:aws:ssm:eu-west-1:123456789012:parameter${id}`, `${id}:1`])
         await expect(store.describe(wrong)).rejects.toMatchObject({ name: 'InvalidCredential', field: 'id' })
     })
 
-    test('a value that is no credential, without quoting it', async () => {
+    test('a value that is no credential throws InvalidCredential, which does not quote it', async () => {
       const id = await makeParameter({ Value: 'Hidden-1' })
       const error = await store.read(id, { stage: 'current' }).catch(error => error)
       expect(error).toMatchObject({ name: 'InvalidCredential', field: 'value' })
       expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Hidden')
     })
 
-    test('a label that is refused in the answer is StoreFailed', async () => {
+    test('a label that the answer calls invalid throws StoreFailed', async () => {
       const { id, token } = await makePendingParameter()
       faultOnce('LabelParameterVersion', async () => ({ InvalidLabels: [`token-${token}`] }))
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(StoreFailed)
     })
 
-    test('a token that was promoted is not proposed again', async () => {
+    test('a token that was promoted throws TokenReused if it is proposed again', async () => {
       const { id, token } = await makePendingParameter()
       await store.promote(id, token, 'v1')
       await expect(store.propose(id, token, credentialWith('other'))).rejects.toThrow(TokenReused)
     })
 
-    test('the lock is taken between our look and our put: RotationInProgress', async () => {
+    test('a lock that another rotation takes at the same moment throws RotationInProgress', async () => {
       const [id, token, rival] = [await makeParameter(), randomUUID(), randomUUID()]
       faultOnce('PutParameter', async (_, call) => {
         await store.propose(id, rival, credentialWith('rival'))

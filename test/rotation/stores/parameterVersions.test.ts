@@ -18,15 +18,15 @@ import {
 } from '../../support/parameterStore.ts'
 
 describe.skipIf(!bin)('Parameter Store over moto', () => {
-  describe('somebody else writes the parameter', () => {
-    test('before the promotion: Superseded, and their value stays', async () => {
+  describe('if somebody else writes the parameter', () => {
+    test('before the promotion, Superseded is thrown, and their value stays', async () => {
       const { id, token } = await makePendingParameter()
       await overwriteParameter(id, 'theirs')
       await expect(store.promote(id, token, 'v1')).rejects.toThrow(Superseded)
       expect(await readPasswords(id)).toEqual(['first', 'theirs'])
     })
 
-    test('between our look and our put: their value is put back, and it is Superseded', async () => {
+    test('between our read and our write, their value is put back, and Superseded is thrown', async () => {
       const { id, token } = await makePendingParameter()
       faultOnce('PutParameter', async (_, call) => {
         await overwriteParameter(id, 'theirs')
@@ -39,7 +39,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.describe(id)).toMatchObject({ current: 'v4', pending: undefined })
     })
 
-    test('the same, and the answer is lost: the next try puts it back', async () => {
+    test('between our read and our write, whose answer is lost, the next try puts their value back', async () => {
       const { id, token } = await makePendingParameter()
       faultOnce('PutParameter', async (_, call) => {
         await overwriteParameter(id, 'theirs')
@@ -51,7 +51,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect((await readPasswords(id)).at(-1)).toBe('theirs')
     })
 
-    test('and again while theirs is put back: the last one stays', async () => {
+    test('while their value is put back, the last value stays', async () => {
       const { id, token } = await makePendingParameter()
       let writes = 0
       storeFaults.each = async (action, call) => {
@@ -62,7 +62,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect((await readPasswords(id)).at(-1)).toBe('theirs 2')
     })
 
-    test('right after our put: it was promoted, and theirs is current', async () => {
+    test('right after our write, ours was promoted, and theirs is current', async () => {
       const { id, token } = await makePendingParameter()
       faultOnce('LabelParameterVersion', async (_, call) => {
         await overwriteParameter(id, 'theirs')
@@ -72,7 +72,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.describe(id)).toMatchObject({ current: 'v3', previous: token, pending: undefined })
     })
 
-    test('it is the same promotion, run twice at once: both succeed', async () => {
+    test('as the same promotion run twice at once, both succeed', async () => {
       const twice = [
         (id: string, token: string) => store.promote(id, token, 'v1'),
         // The other one has only put so far.
@@ -101,8 +101,8 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
     })
   })
 
-  describe('100 versions', () => {
-    test('a hundred rotations and more: old labels of ours make room', async () => {
+  describe('a parameter with 100 versions', () => {
+    test('rotates a hundred times and more, as Keyturn removes its own old labels', async () => {
       const id = await makeParameter()
       for (let n = 1, current = 'v1'; n <= 102; n++) {
         const token = randomUUID()
@@ -118,7 +118,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.listTokens(id)).toHaveLength(100)
     }, 120_000)
 
-    test("a label of somebody else's on the oldest is left there: StoreFailed says what to do", async () => {
+    test('throws StoreFailed, which says what to do, if the oldest version has a label that is not Keyturn’s', async () => {
       const id = await makeParameter()
       await labelVersion(id, 1, 'golden')
       for (let n = 2; n <= 100; n++) await overwriteParameter(id, `p${n}`)
@@ -133,7 +133,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
   })
 
   describe('discarded values', () => {
-    test('of the last day stay; older ones go with the next one', async () => {
+    test('of the last day stay, and older ones are deleted when the next one is discarded', async () => {
       const [id, old, young] = [await makeParameter(), randomUUID(), randomUUID()]
       await store.propose(id, old, credentialWith('old'))
       await store.discard(id, old)
@@ -151,7 +151,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       expect(await store.read(id, { token: old })).toBeUndefined()
     })
 
-    test('more than one page of them', async () => {
+    test('are all listed, even if they need more than one page', async () => {
       const id = await makeParameter()
       const tokens = Array.from({ length: 23 }, () => randomUUID())
       for (const token of tokens) {

@@ -77,7 +77,7 @@ const change = (admin: FailedChange['readAdmin'], more: Partial<FailedChange> = 
 })
 
 describe("an admin's session", () => {
-  test("is on the admin's server, in the database of who proved it, for its account", async () => {
+  test('is on the admin’s server, in the proven user’s database, for that user’s account', async () => {
     {
       await using acting = await openAdminSession(engine, current, async () =>
         value('admin', 'two', { host: 'there' }),
@@ -88,22 +88,22 @@ describe("an admin's session", () => {
     expect(logins).toEqual(['app one here:5432 shop', 'admin two there:5432 shop its host'])
   })
 
-  test('is none, and the admin not read, if the proof does not log in', async () => {
+  test('is not opened, and the admin not read, if the proof does not log in', async () => {
     const proof = current.with({ password: 'wrong' })
     expect(await tryOpenAdminSession(engine, proof, never)).toBeUndefined()
     await expect(openAdminSession(engine, proof, never)).rejects.toThrow(LoginRefused)
   })
 })
 
-describe('apply says where the password was set', () => {
-  test('alternating users: where the admin is, and what was left', async () => {
+describe('apply returns where the password was set', () => {
+  test('by alternating users: at the admin’s server, with what was left', async () => {
     const admin = async () => value('admin', 'two', { host: 'there' })
     const applied = await new AlternatingUsers().apply(engine, change(admin))
     expect(applied).toEqual({ address: 'there:5432', left: ['a view stays'] })
     expect([passwords.app_clone, open]).toEqual(['next', 0])
   })
 
-  test('dual password: where the admin is, or where the user sets its own', async () => {
+  test('by two passwords: at the admin’s server, or where the user sets its own', async () => {
     const redis = value('app', 'one', { engine: 'redis', masterarn })
     const admin = async () => value('admin', 'two', { engine: 'redis', host: 'there' })
     const given = change(admin, { current: redis, pending: redis.with({ password: 'next' }) })
@@ -116,7 +116,7 @@ describe('apply says where the password was set', () => {
   })
 })
 
-describe('a rollback by the admin, where the user may not set its own password', () => {
+describe('a rollback by the admin, if the user may not set its own password,', () => {
   beforeEach(() => {
     passwords.app = 'next'
     refusal = new NotPermitted('no')
@@ -125,13 +125,13 @@ describe('a rollback by the admin, where the user may not set its own password',
   const undo = (admin: FailedChange['readAdmin']) =>
     new AlternatingUsers().undo(engine, change(admin, { pending: same }))
 
-  test('sees that the admin was given another value meanwhile', async () => {
+  test('reads again an admin’s value that was changed meanwhile', async () => {
     const values = [value('admin', 'old-1'), value('admin', 'two')]
     expect(await undo(async () => values.shift() ?? value('admin', 'two'))).toBe('restored')
     expect([passwords.app, open]).toEqual(['one', 0])
   })
 
-  test('goes to the server where the admin is, if this one takes no writes', async () => {
+  test('uses the admin’s server if the user’s accepts no writes', async () => {
     refusal = new Unreachable('read-only')
     expect(await undo(async () => value('admin', 'two', { host: 'there' }))).toBe('restored')
     expect(logins).toContain('admin two there:5432 shop its host')
@@ -145,7 +145,7 @@ describe('a rollback by the admin, where the user may not set its own password',
         throw new InvalidCredential('masterarn', 'no')
       },
     ],
-  ])('is no way out where the admin %s: what the user met is told', async (_, admin) => {
+  ])('fails with the user’s error if the admin %s', async (_, admin) => {
     refusal = new Unreachable('read-only')
     await expect(undo(admin)).rejects.toBe(refusal)
     expect(logins.some(login => login.startsWith('admin'))).toBe(false)

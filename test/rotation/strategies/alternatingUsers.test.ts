@@ -12,7 +12,7 @@ test.each([
   ['mysql', 'ü', 26, '26 characters'],
   ['mariadb', 'ü', 74, '74 characters'],
   ['mongo', 'ü', 28, '57 bytes'],
-])('%s: a user name may be as long as leaves room for its clone', (engine, letter, longest, said) => {
+])('on %s, a user name may be as long as its clone’s name allows', (engine, letter, longest, said) => {
   const strategy = new AlternatingUsers()
   const fits = letter.repeat(longest)
   expect(strategy.nextUser(value(engine, fits))).toBe(`${fits}_clone`)

@@ -9,7 +9,7 @@ const name = `'(?:${STRATEGY_NAMES.join('|')})'`
 /** Matches a list of three or more names of strategies in square brackets. */
 const list = new RegExp(`\\[\\s*(${name}(?:,\\s*${name}){2,}),?\\s*\\]`, 'g')
 
-test('each list in fleet/ of the strategies that close something afterwards has all that do', () => {
+test('each list in fleet/ of the strategies that close something afterwards is complete', () => {
   const closing = STRATEGY_NAMES.filter(name => strategies[name].retire).sort()
   const lists = globSync('fleet/**/*.ts', { cwd: project }).flatMap(file =>
     [...readFileSync(join(project, file), 'utf8').matchAll(list)].map(([, names = '']) => ({ file, names })),

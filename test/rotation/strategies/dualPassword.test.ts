@@ -58,7 +58,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     return rotation
   }
 
-  test('the old one goes on until the grace time is over; an admin is used only where one is needed', async () => {
+  test('the old password works until the grace time is over, and the admin is used only where necessary', async () => {
     const rotation = await rotate(second)
     expect(rotation).toMatchObject({
       strategy: 'dual-password',
@@ -74,7 +74,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     else expect(pipeline.readAdmin).toHaveBeenCalled()
   })
 
-  test('a value that is edited within the grace time: the old one is closed when that is over', async () => {
+  test('the old password is closed after the grace time even if the value was edited meanwhile', async () => {
     const rotation = await rotate(second)
     await store.propose(
       id,
@@ -86,7 +86,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(first, second)).toEqual([false, true])
   })
 
-  test('a rotation within the grace time ends that of the one before', async () => {
+  test('a rotation within the grace time of the last one closes the older of its two passwords', async () => {
     const rotation = await rotate(second)
     await rotate(third)
     expect(await admitted(second, third)).toEqual([true, true])
@@ -95,7 +95,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(second, third)).toEqual([true, true])
   })
 
-  test('rolled back, the new one is gone and the old one as it was; the next rotation goes well', async () => {
+  test('a rollback removes the new password and keeps the old one, and the next rotation succeeds', async () => {
     const rotation = await steps.createSecret(pipeline, { id, token: second })
     await steps.setSecret(pipeline, rotation)
     expect(await rollback(pipeline, rotation)).toEqual({ token: second, outcome: 'intact' })
@@ -104,7 +104,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(first, third)).toEqual([true, true])
   })
 
-  test('a database that was restored to the time before has the previous one: it is taken up from there', async () => {
+  test('a database that was restored to the previous password rotates', async () => {
     await retire(pipeline, await rotate(second))
     const restored = (await value(first)).password
     const kind = mysql ? 'caching_sha2_password' : 'mysql_native_password'
@@ -117,7 +117,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(third)).toEqual([true])
   })
 
-  test('when no stored value logs in it is LoginRefused, and the rollback LockedOut', async () => {
+  test('setSecret throws LoginRefused if no stored value logs in, and the rollback LockedOut', async () => {
     await sql(`alter user ${app.user} identified by 'by hand'`)
     const rotation = await steps.createSecret(pipeline, { id, token: second })
     await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
@@ -125,7 +125,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   })
 
   if (mysql)
-    test('what a rotation of another strategy left open is closed, when the first one’s grace time is over', async () => {
+    test('the oldest password, which a rotation of another strategy kept, is closed after the first grace time', async () => {
       const rotation = await rotate(second)
       store.tag(id, { 'keyturn:strategy': 'single-user' })
       await rotate(third)
@@ -135,7 +135,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     })
 
   test.each([{ 'keyturn:strategy': 'single-user' }, { 'keyturn:strategy': 'temporary-clone' }, {}])(
-    'an abandoned rotation is rolled back, though the tags are %j by now',
+    'an abandoned rotation is rolled back, although the tags are %j by now',
     async tags => {
       const rotation = await steps.createSecret(pipeline, { id, token: second })
       await steps.setSecret(pipeline, rotation)
@@ -147,7 +147,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     },
   )
 
-  test('two rotations that meet: current goes on, and what is left over is taken away', async () => {
+  test('after a rotation died, current works, and the next rotation closes the dead one’s password', async () => {
     const ours = await steps.createSecret(pipeline, { id, token: second })
     running.add(second)
     await steps.setSecret(pipeline, ours)
@@ -160,7 +160,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(first, second, third)).toEqual([true, false, true])
   })
 
-  test('one that is opened while the older is closed is opened again', async () => {
+  test('a password that another rotation sets while the older one is closed is set again', async () => {
     const rotation = await rotate(second)
     const describe = store.describe.bind(store)
     const plain = store.withParser(Credential.parse)
@@ -176,7 +176,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     expect(await admitted(second, third)).toEqual([true, true])
   })
 
-  test('a value of another user that is there when the older one is closed sets nobody’s password', async () => {
+  test('a value of another user that is pending while the older password is closed sets nobody’s password', async () => {
     const { current: victim } = await makeApp(server)
     const rotation = await rotate(second)
     const plain = store.withParser(Credential.parse)
@@ -207,7 +207,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
   })
 
   if (mysql) {
-    test('an account that may not use a password again is NotPermitted, and nothing changes', async () => {
+    test('an account with a rule against reusing passwords throws NotPermitted, and nothing changes', async () => {
       for (const rule of ['password history 3', 'password reuse interval 7 day']) {
         await sql(`alter user ${app.user} password history default password reuse interval default ${rule}`)
         const rotation = await steps.createSecret(pipeline, { id, token: second })
@@ -219,7 +219,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       }
     })
 
-    /** Has a second rotation rolled back while the user may not retain a password, so that its password stays as the first of two. */
+    /** Rolls a second rotation back while the user may not have two passwords, so that its password stays as the first of two. */
     async function leaveOpen() {
       const rotation = await steps.createSecret(pipeline, { id, token: second })
       await steps.setSecret(pipeline, rotation)
@@ -237,7 +237,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       }
     }
 
-    test('what a rollback had to leave open is closed by the next rotation', async () => {
+    test('a password that a rollback had to leave is closed by the next rotation', async () => {
       await leaveOpen()
       await discardMore(3)
       const rotation = await rotate(third)
@@ -246,7 +246,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect(await admitted(first, second, third)).toEqual([false, false, true])
     })
 
-    test('looking for what was left open does not lock an account that is locked after refused logins', async () => {
+    test('looking for a left password locks no account that is locked after refused logins', async () => {
       await sql(`alter user ${app.user} failed_login_attempts 2 password_lock_time unbounded`)
       await leaveOpen()
       await discardMore(6)
@@ -254,8 +254,8 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect(await admitted(first, second, third)).toEqual([true, false, true])
     })
 
-    test.each(['its rotation runs', 'it became current meanwhile'])(
-      'what was left open stays, as %s: Conflict',
+    test.each(['its rotation runs', 'it becomes current meanwhile'])(
+      'setSecret throws Conflict and keeps a password that a rollback left if %s',
       async why => {
         await leaveOpen()
         const rotation = await steps.createSecret(pipeline, { id, token: third })
@@ -277,7 +277,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
     test.each([
       ['4, as the admin sees', 4, true],
       ['6, and no admin is named', 6, false],
-    ])('refused logins that lock the account are not reached by a rollback: %s', async (_, limit, admin) => {
+    ])('a rollback makes fewer refused logins than lock the account: %s', async (_, limit, admin) => {
       const { masterarn: __, ...rest } = JSON.parse(app.current.serialize())
       const current = admin ? app.current : Credential.parse(JSON.stringify(rest))
       store.create(id, first, current, { 'keyturn:strategy': 'dual-password' })
@@ -295,7 +295,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect(await admits(server, current.with({ password: 'by hand' }))).toBe(true)
     })
 
-    test('on an account that is never locked a rollback tries the oldest of ten as well', async () => {
+    test('a rollback tries the oldest of ten values on an account that is never locked', async () => {
       await discardMore(9)
       await sql(
         `alter user ${app.user} identified by ${quoteText((await value('never-0-'.padEnd(32, '0'))).password)}`,
@@ -306,7 +306,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect(await admitted(first)).toEqual([true])
     })
 
-    test('a password that nobody stored, retained over current, is a Conflict that says what to do', async () => {
+    test('an unknown password that was retained over current throws Conflict, which says what to do', async () => {
       await sql(`alter user ${app.user} identified by 'by hand' retain current password`)
       await discardMore(2)
       const rotation = await steps.createSecret(pipeline, { id, token: second })
@@ -319,7 +319,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect(await admitted(first, second)).toEqual([true, false])
     })
 
-    test('a password alone may have two as well', async () => {
+    test('a password alone can have two passwords too', async () => {
       const { current } = app
       const passwordOnly = Credential.passwordOnlyParser(connectionJsonOf(current))
       const tags = { 'keyturn:connection': '/app/connection', 'keyturn:strategy': 'dual-password' }
@@ -333,7 +333,7 @@ describe.skipIf(!servers.length).each(servers)('two passwords of one user, $name
       expect([await admits(server, current), await admits(server, next)]).toEqual([false, true])
     })
   } else
-    test('without an admin it is InvalidCredential, before anything is written', async () => {
+    test('a value without an admin throws InvalidCredential before anything is written', async () => {
       const { masterarn: _, ...value } = JSON.parse(app.current.serialize())
       store.create(id, first, Credential.parse(JSON.stringify(value)), {
         'keyturn:strategy': 'dual-password',

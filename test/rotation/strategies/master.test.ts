@@ -149,24 +149,27 @@ describe.skipIf(!bin).each(found)(
       // Other pending changes of the instance still wait for its maintenance window.
       ['lone', 'ModifyDBInstance', null],
       ['group', 'ModifyDBCluster', 'true'],
-    ] as const)('%s: set waits until the server has taken the password', async (name, action, atOnce) => {
-      begin({ host: hosts[name] })
-      const rotation = await create()
-      await steps.setSecret(pipeline, rotation)
-      expect([await admits('first'), await admits(rotation.token)]).toEqual([false, true])
-      await steps.testSecret(pipeline, rotation)
-      await steps.finishSecret(pipeline, rotation)
-      expect(modified()).toEqual([action])
-      // Again, with the value that is current now.
-      const next = await create()
-      for (const step of [steps.setSecret, steps.setSecret, steps.testSecret, steps.finishSecret])
-        await step(pipeline, next)
-      expect(await admits(next.token)).toBe(true)
-      expect(modified()).toEqual([action, action])
-      expect(immediately).toEqual([atOnce, atOnce])
-    })
+    ] as const)(
+      'of a database %s: setSecret waits until the server has the password',
+      async (name, action, atOnce) => {
+        begin({ host: hosts[name] })
+        const rotation = await create()
+        await steps.setSecret(pipeline, rotation)
+        expect([await admits('first'), await admits(rotation.token)]).toEqual([false, true])
+        await steps.testSecret(pipeline, rotation)
+        await steps.finishSecret(pipeline, rotation)
+        expect(modified()).toEqual([action])
+        // Again, with the value that is current now.
+        const next = await create()
+        for (const step of [steps.setSecret, steps.setSecret, steps.testSecret, steps.finishSecret])
+          await step(pipeline, next)
+        expect(await admits(next.token)).toBe(true)
+        expect(modified()).toEqual([action, action])
+        expect(immediately).toEqual([atOnce, atOnce])
+      },
+    )
 
-    test('a try that comes while RDS is at work: RdsBusy, and no other password is set', async () => {
+    test('setSecret throws RdsBusy while RDS is at work, and sets no other password', async () => {
       delay = 1000
       const rotation = await create()
       const pending = await store.read(id, { token: rotation.token })
@@ -177,7 +180,7 @@ describe.skipIf(!bin).each(found)(
       expect(modified()).toHaveLength(1)
     })
 
-    test('a password that takes RDS longer than a step can wait: RdsBusy, until it is there', async () => {
+    test('setSecret throws RdsBusy if RDS takes longer than a step can wait, until the password is there', async () => {
       delay = 2000
       const rotation = await create()
       await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'RdsBusy' })
@@ -187,7 +190,7 @@ describe.skipIf(!bin).each(found)(
       expect(modified()).toHaveLength(1)
     })
 
-    test('a password that never comes: Conflict, and rollback leaves all as it was', async () => {
+    test('setSecret throws Conflict for a password that never arrives, and the rollback succeeds', async () => {
       delay = Number.POSITIVE_INFINITY
       const rotation = await create()
       await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({
@@ -198,7 +201,7 @@ describe.skipIf(!bin).each(found)(
       expect([await admits('first'), await admits(rotation.token)]).toEqual([true, false])
     })
 
-    test('rolled back while RDS is at work: it waits, and then sets the password back', async () => {
+    test('a rollback throws RdsBusy while RDS is at work, and then restores the password', async () => {
       delay = 1000
       const rotation = await create()
       const pending = await store.read(id, { token: rotation.token })
@@ -213,7 +216,7 @@ describe.skipIf(!bin).each(found)(
       expect((await store.describe(id)).pending).toBeUndefined()
     })
 
-    test('who does not log in with a stored value gets no password set', async () => {
+    test('setSecret throws LoginRefused, and calls no RDS, if no stored value logs in', async () => {
       begin({ password: 'guessed' })
       const rotation = await create()
       await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'LoginRefused' })
@@ -250,21 +253,21 @@ describe.skipIf(!bin).each(found)(
       ['InvalidParameterValue', 'InvalidCredential', /^password: .*8 to 41/],
       ['InvalidDBInstanceState', 'RdsBusy', /at work/],
       ['AccessDenied', 'NotPermitted', /^RDS: no$/],
-    ])('RDS answers %s to the change: %s', async (code, name, message) => {
+    ])('the answer %s of RDS to the change throws %s', async (code, name, message) => {
       rds.refuse = call => (call.get('Action')?.startsWith('Modify') ? code : undefined)
       const rotation = await create()
       await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name, message })
       expect(await admits('first')).toBe(true)
     })
 
-    test('who may not look at the database has changed nothing: it is rolled back without RDS', async () => {
+    test('a rollback succeeds without RDS if RDS may not be asked', async () => {
       rds.refuse = () => 'AccessDenied'
       const rotation = await create()
       await expect(steps.setSecret(pipeline, rotation)).rejects.toMatchObject({ name: 'NotPermitted' })
       expect(await rollback(pipeline, rotation)).toMatchObject({ outcome: 'intact' })
     })
 
-    test('RDS does not answer: a rollback waits, as nobody knows what it was told', async () => {
+    test('a rollback throws Throttled if RDS does not answer, as the password may have been changed', async () => {
       const rotation = await create()
       rds.refuse = () => 'Throttling'
       await expect(rollback(pipeline, rotation)).rejects.toMatchObject({ name: 'Throttled' })

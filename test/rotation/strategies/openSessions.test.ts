@@ -51,7 +51,7 @@ describe.each(places)('$name', place => {
     expect(await retire(world.pipeline, rotation)).toEqual({ outcome: 'retired' })
   })
 
-  test('a session that does not end keeps it, which is no failure, and the next rotation uses it', async () => {
+  test('a clone with a session that does not end is kept without an error, and the next rotation uses it', async () => {
     const { world, before, rotation, engine } = await movedBack(place)
     await using _ = await engine.login(before)
     RETIRE_WAIT_MS.sessions = 0
@@ -67,7 +67,7 @@ describe.each(places)('$name', place => {
 })
 
 describe.each(mongodbTestServers())('$name', place => {
-  test('a server that does not tell whose a session is keeps the clone, locked', async () => {
+  test('a clone is kept, locked, on a server that does not say whose sessions are open', async () => {
     const { world, before, rotation } = await movedBack(place)
     expect(await retire(world.pipeline, rotation)).toMatchObject({ outcome: 'kept' })
     expect(await place.admits(before)).toBe(false)
