@@ -110,7 +110,7 @@ export function faultMatrix(
       await settle(here, [execution.lastHalf.token])
     })
 
-    test('current logs in at every point; with one user, except between SetSecret and FinishSecret', async () => {
+    test('current logs in at every point, except between SetSecret and FinishSecret with one user', async () => {
       const here = await scene()
       let changed = false
       const process = () =>
@@ -168,7 +168,7 @@ export function faultMatrix(
 
     // One version of a server is enough for this long part, as the code is the same for all.
     if (testServer === newest && value === 'json' && extent !== 'brief' && startsOfLongParts.includes(start))
-      test('(c) as (b), and the rollback dies once, at each of its points, and is retried', async () => {
+      test('(c) if the process dies for good, and the rollback dies once at any point, the rollback is retried', async () => {
         const step = triesAllPoints ? 1 : 2
         for (let n = 0, last = false; !last; n++)
           for (let m = n + 1 + ((n + 1) % step), points = m + 1; m < points; m += step) {
@@ -232,7 +232,7 @@ export function faultMatrix(
       const switches = extent === 'brief' ? Math.max(1, maxSwitches - 1) : maxSwitches
       const stride = strategy === 'alternating-users' ? 6 : switches === 3 ? 4 : switches
       test.each(meetings)(
-        '%s: at whichever points they switch, none locks the application out',
+        'started in the state %s, in whatever order their calls come, never lock the application out',
         { timeout: 900_000 },
         async start => {
           const app = await newest.makeApp(strategy)

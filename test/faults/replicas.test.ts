@@ -37,7 +37,7 @@ const states = process.env.KEYTURN_FAULTS === 'whole' ? [...sending, ...between]
 const LOOKS = 2
 
 type Kind = { strategy: StrategyName; place: () => MatrixServer | undefined }
-/** One strategy of each kind: one user, two users, a clone in between, two passwords. */
+/** One strategy of each kind: one user, two users, a temporary clone, two passwords. */
 const kinds: Kind[] = [
   { strategy: 'single-user', place: () => postgresTestServers()[0] },
   { strategy: 'alternating-users', place: () => postgresTestServers()[0] },
@@ -94,38 +94,41 @@ describe.each(kinds)('$strategy', ({ strategy, place: placeOf }) => {
     secret = await ReplicatedSecret.enrol(embedded, place, strategy)
   })
 
-  describe.each(Object.entries(replicaFaults))('a replica that %s', (fault, conduct) => {
-    test.each(states)('from %s on', async state => {
-      captureOutput()
-      const victim = replicaRegions[count++ % 2] as string
-      const where = `${fault}, ${state}`
-      const act = () => secret.setBehaviour(victim, conduct)
-      let looks = 0
-      const AwaitReplicasLonger: Task = async input => {
-        // Except with one user, whose password has changed, the old value logs in for as long as the replica has it.
-        if (strategy !== 'single-user') await secret.expectServed(where)
-        if (looks++ === LOOKS) await secret.repair(victim)
-        return embedded.tasks.AwaitReplicasLonger?.(input)
-      }
-      try {
-        const runs = await rotate(secret.id, { state, act }, { AwaitReplicasLonger })
-        await secret.expectServed(where)
-        for (const run of runs) {
-          expectNoWait(run)
-          expectToldOnce(run)
+  describe.each(Object.entries(replicaFaults))('with a replica that %s', (fault, conduct) => {
+    test.each(states)(
+      'from the state %s on, no value is closed too early, and one event is sent',
+      async state => {
+        captureOutput()
+        const victim = replicaRegions[count++ % 2] as string
+        const where = `${fault}, ${state}`
+        const act = () => secret.setBehaviour(victim, conduct)
+        let looks = 0
+        const AwaitReplicasLonger: Task = async input => {
+          // Except with one user, whose password has changed, the old value logs in for as long as the replica has it.
+          if (strategy !== 'single-user') await secret.expectServed(where)
+          if (looks++ === LOOKS) await secret.repair(victim)
+          return embedded.tasks.AwaitReplicasLonger?.(input)
         }
-      } finally {
-        await secret.repair(victim)
-      }
-      await secret.expectNothingPending(where)
-      await secret.expectServed(where)
-      for (const { failure, told } of await rotate(secret.id))
-        expect([failure, told.at(-1)], where).toEqual([undefined, 'Credential Replicated'])
-      await secret.expectServed(where)
-    })
+        try {
+          const runs = await rotate(secret.id, { state, act }, { AwaitReplicasLonger })
+          await secret.expectServed(where)
+          for (const run of runs) {
+            expectNoWait(run)
+            expectToldOnce(run)
+          }
+        } finally {
+          await secret.repair(victim)
+        }
+        await secret.expectNothingPending(where)
+        await secret.expectServed(where)
+        for (const { failure, told } of await rotate(secret.id))
+          expect([failure, told.at(-1)], where).toEqual([undefined, 'Credential Replicated'])
+        await secret.expectServed(where)
+      },
+    )
   })
 
-  test('there were as many cases as there are states and ways to misbehave', () => {
+  test('every pair of a state and a fault was tried', () => {
     expect(count).toBe(states.length * Object.keys(replicaFaults).length)
     console.info(`${place.name}, ${strategy}, two replicas: ${count} faults`)
   })

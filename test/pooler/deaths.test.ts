@@ -142,7 +142,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   const turns = POOL_MODES.length * USER_LOOKUPS.length
 
   test.each(variants.map((variant, index) => ({ ...variant, index })))(
-    '$strategy, vouched for: $asks; two rotations, a failing test, and a death at each point',
+    '$strategy, tagged auth-query: $asks: no rotation or death locks the application out',
     { timeout: 600_000 },
     async ({ index, ...variant }) => {
       const chain = await Chain.of(pgbouncer, variant)

@@ -88,7 +88,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   const engine = new Postgres({ caFile: pooled.caFile })
   const asksItself = userLookup === 'auth_query'
 
-  test('a pooler is recognized, and the server itself is not one', async () => {
+  test('a session through a pooler is recognised, and one past the pooler is not', async () => {
     const { current } = await place.makeApp('single-user')
     await using through = await engine.login(current)
     await using past = await new Postgres({ caFile: server.caFile }).login(
@@ -97,7 +97,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     expect([through.behindPooler, past.behindPooler]).toEqual([true, false])
   })
 
-  test("the user's own timeouts stay in the session of the server, which the application gets next", async () => {
+  test('a login does not change the user’s own timeouts in the session that the application gets next', async () => {
     const { current } = await place.makeApp('single-user')
     const timeouts = ['statement_timeout', 'idle_session_timeout']
     for (const timeout of timeouts)
@@ -108,7 +108,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     expect(await shows(timeouts)).toEqual(['17s', '17s'])
   })
 
-  test('who is refused is LoginRefused, by a wrong password or an unknown name; a database is InvalidCredential', async () => {
+  test('a wrong password or an unknown user throws LoginRefused, and an unknown database InvalidCredential', async () => {
     const { current } = await place.makeApp('single-user')
     for (const wrong of [{ password: 'wrong' }, { username: `nobody_${randomHex()}` }])
       await expect(engine.login(current.with(wrong))).rejects.toMatchObject({ name: 'LoginRefused' })
@@ -119,7 +119,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   })
 
   test.each(oneUser)(
-    '%s is NotPermitted unless a tag says that the pooler asks the database, and nothing changes',
+    '%s throws NotPermitted without the tag that the pooler asks the database, and nothing changes',
     async strategy => {
       const { world, application } = await worldOf(pgbouncer, strategy)
       const { end, severity, error, rollback } = await world.rotate(nothing)
@@ -144,25 +144,28 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     },
   )
 
-  test.each(oneUser)('%s with that tag rotates', async strategy => {
-    const { world, application } = await worldOf(pgbouncer, strategy, { asks: true })
-    const before = await world.current()
-    const ends = [await world.rotate(nothing), await world.rotate(nothing)].map(({ end }) => end)
-    const { refused, failures } = await application.stop()
-    expect(failures).toEqual([])
-    expect((await world.current()).password === before.password).toBe(!asksItself)
-    if (asksItself) expect(ends).toEqual(['rotated', 'rotated'])
-    else {
-      // This is found while the connection that set the password is open, which sets it back.
-      expect(ends).toEqual(['NotPermitted', 'NotPermitted'])
-      expect(refused).toBe(0)
-    }
-    expect(await place.admits(await world.current())).toBe(true)
-    expect(await logsInAnew(pgbouncer, world)).toBe(true)
-  })
+  test.each(oneUser)(
+    '%s with the tag rotates if the pooler asks the database, and else throws NotPermitted',
+    async strategy => {
+      const { world, application } = await worldOf(pgbouncer, strategy, { asks: true })
+      const before = await world.current()
+      const ends = [await world.rotate(nothing), await world.rotate(nothing)].map(({ end }) => end)
+      const { refused, failures } = await application.stop()
+      expect(failures).toEqual([])
+      expect((await world.current()).password === before.password).toBe(!asksItself)
+      if (asksItself) expect(ends).toEqual(['rotated', 'rotated'])
+      else {
+        // This is found while the connection that set the password is open, which sets it back.
+        expect(ends).toEqual(['NotPermitted', 'NotPermitted'])
+        expect(refused).toBe(0)
+      }
+      expect(await place.admits(await world.current())).toBe(true)
+      expect(await logsInAnew(pgbouncer, world)).toBe(true)
+    },
+  )
 
   test.each(oneUser)(
-    '%s whose test fails is rolled back, and the rollback relies on no login',
+    '%s whose test fails is rolled back, without relying on a login through the pooler',
     async strategy => {
       const { world, application } = await worldOf(pgbouncer, strategy, { asks: true })
       const { end, rollback } = await world.rotate(nothing, { fails: true })
@@ -173,7 +176,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     },
   )
 
-  test.each(twoUsers)('%s: the application loses nothing', async strategy => {
+  test.each(twoUsers)('%s never has a query of the application fail', async strategy => {
     const { world, application } = await worldOf(pgbouncer, strategy)
     // The application queries before, during and after each rotation.
     const turns = () => application.turns()
@@ -193,7 +196,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     expect(await logsInAnew(pgbouncer, world)).toBe(true)
   })
 
-  test('two users whose test fails are rolled back, and the application loses nothing', async () => {
+  test('two users whose test fails are rolled back, and no query of the application fails', async () => {
     const { world, application } = await worldOf(pgbouncer, 'alternating-users')
     const { severity, rollback } = await world.rotate(nothing, { fails: true })
     expect({ severity, rollback }).toEqual({ severity: 'error', rollback: 'intact' })
@@ -203,7 +206,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   })
 
   test.each(['single-user', 'master', ...twoUsers] as const)(
-    '%s with a test query: in statement mode NotPermitted, before anything changes',
+    '%s with a test query throws NotPermitted in statement mode, before anything changes',
     async strategy => {
       const { world, application } = await worldOf(pgbouncer, strategy, {
         asks: true,
@@ -232,7 +235,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     },
   )
 
-  test('a test query runs with the settings of the user; in statement mode it is NotPermitted', async () => {
+  test('a test query runs with the user’s settings, and throws NotPermitted in statement mode', async () => {
     const { world, application } = await worldOf(pgbouncer, 'alternating-users')
     await application.stop()
     await using session = await engine.login(await world.current())
@@ -242,14 +245,14 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
   })
 })
 
-describe('PgBouncer that gives its one connection to everybody in turn', () => {
+describe('a PgBouncer that gives one connection to all clients in turn, or has limits', () => {
   const [newest] = inject('postgres')
   const starting = async (settings: Record<string, number>) => {
     if (!newest) throw new Error('there is no PostgreSQL')
     return await startPgbouncer(newest, { settings })
   }
 
-  test('no setting of a session is left on the connection', async () => {
+  test('has no setting of a session left on its connection', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ default_pool_size: 1 }), p => p.stop())
     const app = appThroughPooler(pgbouncer, await makeApp(pgbouncer.server))
@@ -273,7 +276,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     expect((await application.stop()).failures).toEqual([])
   })
 
-  test('a temporary clone is dropped after the pooler has closed its connections, and the next one works', async () => {
+  test('closes a temporary clone’s connections, so that it is dropped, and the next clone works', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ server_idle_timeout: 1 }), p => p.stop())
     SESSION_LOOK_PAUSES_MS.push(500, 500, 1000, 2000)
@@ -287,7 +290,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     expect({ refused, failures }).toEqual({ refused: 0, failures: [] })
   })
 
-  test('a replaced user works until the pooler needs another connection for it, as docs/poolers.md says', async () => {
+  test('serves a replaced user until it needs another connection for it, as docs/poolers.md says', async () => {
     await using stack = new AsyncDisposableStack()
     const pgbouncer = stack.adopt(await starting({ server_lifetime: 2 }), p => p.stop())
     const { world, application } = await worldOf(pgbouncer, 'alternating-users')
@@ -297,7 +300,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     expect((await application.stop()).refused).toBeGreaterThan(0)
   })
 
-  test('limits and timeouts of the pooler, and failures of the server behind it, are no refusals', async () => {
+  test('makes a login throw Unreachable at its limits and timeouts, or if its server fails', async () => {
     await using stack = new AsyncDisposableStack()
     const full = stack.adopt(await starting({ max_client_conn: 1 }), p => p.stop())
     const app = appThroughPooler(full, await makeApp(full.server))
@@ -316,7 +319,7 @@ describe('PgBouncer that gives its one connection to everybody in turn', () => {
     ).rejects.toMatchObject({ name: 'Unreachable' })
   })
 
-  test('isStandby works through the pooler in every mode', async () => {
+  test('passes isStandby through in every mode', async () => {
     await using stack = new AsyncDisposableStack()
     const primary = stack.adopt(await startPostgres(), server => server.stop())
     const app = await makeApp(primary)

@@ -97,7 +97,7 @@ describe.each(kinds)(
         : 'mariadb'
 
     test.each(scenesOf({ engine }))(
-      '%s closes none of its sessions, also over two rotations',
+      '%s closes no session of the pool, even over two rotations',
       async strategy => {
         const world = await World.create(place, strategy, 'user')
         const application = use(open(await world.current()))

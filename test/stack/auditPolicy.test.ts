@@ -122,12 +122,12 @@ const list = <T>(value: T | T[]) => [value].flat() as T[]
 const statements = () => properties.PolicyDocument.Statement
 const allowed = () => statements().flatMap(({ Action }) => Action)
 
-test('the policy allows what an audit and its neighbours call, and nothing else', () => {
+test('the policy allows the calls of an audit and of the commands about it, and nothing else', () => {
   const called = new Set(Object.values(calls).flatMap(each => [...each]))
   expect(allowed().toSorted()).toEqual([...called].sort())
 })
 
-test('the table in docs/cli.md has what each of these calls, and an auditor of `keyturn policy` may call all of it', () => {
+test('docs/cli.md lists the calls of each of these commands, and a policy for auditors allows them', () => {
   const everybody = /^(every command|the id of)/
   for (const [command, called] of Object.entries(calls)) {
     const its = permissionNeeds.filter(
@@ -139,7 +139,7 @@ test('the table in docs/cli.md has what each of these calls, and an auditor of `
   expect(auditors).toEqual(expect.arrayContaining(allowed()))
 })
 
-test('each command has made the calls that only it makes', () => {
+test('in this test, each command has made the calls that no other makes', () => {
   expect([...calls.readers]).toEqual(
     expect.arrayContaining(['cloudtrail:LookupEvents', 'ssm:ListTagsForResource']),
   )
@@ -183,7 +183,7 @@ test('the policy is attached to nobody, and has another name in each Region', ()
   expect(properties.ManagedPolicyName).toContain('${AWS::Region}')
 })
 
-test('only actions without resources are for all; all others are for this account, in any Region or in this one', () => {
+test('only actions without resources are allowed on everything; all others are limited to this account', () => {
   for (const { Sid, Resource } of statements())
     for (const resource of list(Resource)) {
       if (Sid === 'Lists') expect(resource).toBe('*')

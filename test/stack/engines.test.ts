@@ -125,7 +125,7 @@ const variants = Object.entries(places).flatMap(([engine, places]) =>
 )
 
 test.each(variants)(
-  'setSecret as it is deployed gives a password to $engine, $server',
+  'the deployed setSecret sets a password on $engine, $server',
   async ({ engine, place }) => {
     const { current } = await place.makeApp()
     const next = current.with({ password: `next-${postgres.randomHex(12)}` })

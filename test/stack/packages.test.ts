@@ -29,7 +29,7 @@ async function unpack(stack: Stack, name: string): Promise<Record<string, Uint8A
   return unzipSync(await stack.zip(name))
 }
 
-test.each(functions)('%s is small and holds its bundle only', async name => {
+test.each(functions)('the package of %s is small and holds nothing but its bundle', async name => {
   const zip = await plainStack.zip(name)
   // The bundle has the drivers, and for checkCredential each engine's checks of changes.
   expect(zip.length).toBeLessThan(inVpc.includes(name) ? 850_000 : 160_000)
@@ -38,18 +38,18 @@ test.each(functions)('%s is small and holds its bundle only', async name => {
   expect(names.filter(file => !/^[\w-]+\.mjs$/.test(file))).toEqual([])
 })
 
-test('equal code makes an equal package, so that nothing is deployed anew', async () => {
+test('equal code makes an equal package, so that nothing is deployed again', async () => {
   expect(await fullStack.zip('createSecret')).toEqual(await plainStack.zip('createSecret'))
 })
 
-test('the CA file is in the packages of those that log in to databases', async () => {
+test('the CA file is in the packages of the functions that log in to databases', async () => {
   for (const name of functions) {
     const file = (await unpack(fullStack, name))['authorities.pem']
     expect(file && Buffer.from(file).toString()).toBe(inVpc.includes(name) ? certificate : undefined)
   }
 })
 
-test('the map of hosts is in the packages of those that promote with it', async () => {
+test('the map of hosts is in the packages of the functions that promote with it', async () => {
   for (const name of functions) {
     const file = (await unpack(fullStack, name))['hosts.json']
     const isRead = ['findVersion', 'promoteReplica'].includes(name)
@@ -102,7 +102,7 @@ function environment(name: string): Record<string, string> {
   return properties(full, `${logical(name)}LambdaFunction`).Environment.Variables
 }
 
-test('raiseAlarm loads under Node 24, with every chunk; the client for SSM only for a webhook', async () => {
+test('raiseAlarm loads under Node 24, with every chunk, and the client for SSM only for a webhook', async () => {
   const folder = join(scratch, 'raiseAlarm')
   await mkdir(folder)
   const files = Object.entries(await unpack(plainStack, 'raiseAlarm'))
@@ -170,7 +170,7 @@ test.each([
 })
 
 test.each(['rate(1 minute)', 'rate(60 minutes)', 'rate(1 hour)'])(
-  'one is made with %s',
+  'a package is made with %s',
   async ScheduleExpression => {
     const resources = { Resources: { DueSchedule: { Properties: { ScheduleExpression } } } }
     const plugin = new Bundle({ serviceDir: scratch, service: { functions: {}, resources } })
@@ -226,26 +226,29 @@ test.each([
   // This function reads executions and posts to a webhook only if there is something to report.
   ['raiseAlarm', ['dynamodb', 'sns'], ['sfn', 'ssm']],
   ['recordRotation', ['dynamodb', 'sfn'], []],
-] as const)('%s loads %j at start, in one file, and %j only when used', async (name, first, more) => {
-  const files = await filesOf(name)
-  const index = files.get('index.mjs')
-  expect(index?.imports.filter(({ kind }) => kind === 'import-statement')).toEqual([])
-  const packages = (paths: string[]) => {
-    const found = paths
-      .join('\n')
-      .matchAll(/node_modules\/(pg|mysql2|mongodb|@redis\/client|@aws-sdk\/client-[\w-]+)\//g)
-    return new Set([...found].map(([, name = '']) => name.replace('@aws-sdk/client-', '')))
-  }
-  const atStart = packages(Object.keys(index?.inputs ?? {}))
-  const all = packages([...files.values()].flatMap(({ inputs }) => Object.keys(inputs)))
-  expect([...atStart].sort()).toEqual(first)
-  expect([...all.difference(atStart)].sort()).toEqual(more)
-  // Such a file would have the whole client, for one or two commands.
-  const whole = [...files.values()].map(({ entryPoint }) => entryPoint)
-  expect(whole.filter(entry => entry?.includes('/@aws-sdk/client-'))).toEqual([])
-})
+] as const)(
+  '%s loads %j at its start, in one file, and %j only when it needs them',
+  async (name, first, more) => {
+    const files = await filesOf(name)
+    const index = files.get('index.mjs')
+    expect(index?.imports.filter(({ kind }) => kind === 'import-statement')).toEqual([])
+    const packages = (paths: string[]) => {
+      const found = paths
+        .join('\n')
+        .matchAll(/node_modules\/(pg|mysql2|mongodb|@redis\/client|@aws-sdk\/client-[\w-]+)\//g)
+      return new Set([...found].map(([, name = '']) => name.replace('@aws-sdk/client-', '')))
+    }
+    const atStart = packages(Object.keys(index?.inputs ?? {}))
+    const all = packages([...files.values()].flatMap(({ inputs }) => Object.keys(inputs)))
+    expect([...atStart].sort()).toEqual(first)
+    expect([...all.difference(atStart)].sort()).toEqual(more)
+    // Such a file would have the whole client, for one or two commands.
+    const whole = [...files.values()].map(({ entryPoint }) => entryPoint)
+    expect(whole.filter(entry => entry?.includes('/@aws-sdk/client-'))).toEqual([])
+  },
+)
 
-test('a start reads of Node what it needs: not zlib, nor what reads files', async () => {
+test('a function loads neither Node’s zlib nor its modules for reading files at its start', async () => {
   await filesOf('setSecret')
   const text = await readFile(join(scratch, 'bundle/index.mjs'), 'utf8')
   const named = text.matchAll(/getBuiltinModule\("node:([\w/]+)"\)/g)

@@ -125,7 +125,7 @@ async function meetAnother(start: { store: string; id: string }): Promise<void> 
 
 const allowed = (name: string, of: (statement: Statement) => boolean) => allowedActions(template, name, of)
 
-test('secrets: each role allows exactly what its function calls, in good times and in bad', async () => {
+test('secrets: each role allows exactly the calls that its function makes, also after errors', async () => {
   made = {}
   const id = await embedded.users.enrol('shop', { admin, tags: { 'keyturn:grace': '1s' } })
   const start = { store: 'secrets-manager', id }
@@ -221,7 +221,7 @@ const ofMysql = '{"engine":"mysql","host":"db","username":"dual","password":"fir
 const bin = await pythonBin()
 
 test.skipIf(!bin)(
-  'parameters: the same, on the parameter and on what is pending beside it',
+  'parameters: each role allows exactly these calls, on the parameter and its pending values',
   async () => {
     made = {}
     const moto = await startMoto(bin ?? '')
@@ -330,7 +330,7 @@ test.skipIf(!bin)(
 )
 
 test.skipIf(!bin)(
-  'an admin that is named: the same for both stores',
+  'setting an admin: each role allows exactly these calls, in both stores',
   async () => {
     made = {}
     const moto = await startMoto(bin ?? '')
@@ -381,7 +381,7 @@ test.skipIf(!bin)(
 )
 
 test.skipIf(!bin)(
-  'databases: the same for what RDS is asked about an admin that it manages',
+  'databases: each role allows exactly the calls of RDS about an admin whose secret RDS manages',
   async () => {
     made = {}
     rds = await startRds(bin ?? '')
@@ -558,7 +558,7 @@ async function createStateMachines(client: CloudFormationClient): Promise<void> 
 }
 
 test.skipIf(!bin)(
-  'what is due: the same for the functions of rotate-due',
+  'due rotations: each role of a function of rotate-due allows exactly the calls that it makes',
   async () => {
     made = {}
     const ministack = await startMiniStack(bin ?? '')

@@ -33,7 +33,7 @@ const readers = readerParts(
 )
 
 /** Compares with AWS's lists in cfn-lint: of actions, of their resources, and of the calls that make each resource type. */
-describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => {
+describe.skipIf(!bin)('the policies of `keyturn policy`, compared with AWS’s lists of actions', () => {
   let data: string
   let folder: string
   beforeAll(async () => {
@@ -44,7 +44,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
   afterAll(() => rm(folder, { recursive: true, force: true }))
   const json = (path: string) => JSON.parse(readFileSync(join(data, path), 'utf8'))
 
-  test('as templates they pass cfn-lint, which knows every action and how what it is about is named', async () => {
+  test('pass cfn-lint as templates, which knows every action and the form of its resources', async () => {
     const files = await Promise.all(
       [...people, ...readers].flatMap(({ resource }: PolicyPart, n) => {
         if (!resource) return []
@@ -59,7 +59,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
     expect(stdout + stderr).toBe('')
   })
 
-  test('they are about everything only where IAM knows no resource, and for the lists that docs/policy.md names', () => {
+  test('are about all resources only for actions without resources and for the lists in docs/policy.md', () => {
     type Service = { Actions: Record<string, { Resources?: string[] }> }
     const services: Record<string, Service> = json('AdditionalSpecs/Policies.json')
     const isAboutAll = ({ Statement }: PolicyDocument) =>
@@ -120,7 +120,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
       return names.split(' ').map(name => `${service}:${name}`)
     })
 
-  test('who deploys may do what CloudFormation does for each type of the template', async () => {
+  test('allow a deployer what CloudFormation does for each type in the template', async () => {
     const types = new Set(await typesOfTemplate())
     const granted = [...functionGrants, ...resourceGrants]
     expect([...new Set(granted.flatMap(({ types }) => types))].sort()).toEqual([...types].sort())
@@ -154,7 +154,7 @@ describe.skipIf(!bin)("the policies of `keyturn policy`, by AWS's lists", () => 
   }
 })
 
-test('what serverless calls itself reads no value, and changes no resource but by a stack', () => {
+test('the actions that serverless itself calls read no value, and change only stacks and a bucket', () => {
   const actions = serverlessGrants.flatMap(({ actions }) => actions)
   for (const action of actions) expect(action).toMatch(/^(cloudformation|s3):|:(List|Get)\w+s?$/)
   expect(actions.filter(action => /Value|Policy|iam:|kms:/.test(action))).toEqual([])

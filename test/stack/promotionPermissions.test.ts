@@ -135,7 +135,7 @@ async function step(state: 'FindVersion' | 'PromoteReplica', arn: string): Promi
 }
 
 test.skipIf(!bin)(
-  'each role of a promotion allows exactly what its function calls, in good times and in bad',
+  'each role of a promotion allows exactly the calls that its function makes, also after errors',
   async () => {
     // A rehearsal of a secret that is ready and of one that is not. Notes about deleted secrets are removed.
     const gone = {

@@ -73,7 +73,7 @@ const optional = [
 const actions = (template: Template, role: string) =>
   Object.fromEntries(statements(template, role).map(({ Sid, Action }) => [Sid, list(Action)]))
 
-test.each(roleNames)('%s has exactly these actions', role => {
+test.each(roleNames)('%s allows exactly the actions in the table', role => {
   expect(statements(full, role)).toHaveLength(Object.keys(table[role] ?? {}).length)
   expect(actions(full, role)).toEqual(table[role])
 })
@@ -87,7 +87,7 @@ test.each(roleNames)('%s has no statement for a parameter that is not set', role
   expect(actions(plain, role)).toEqual(Object.fromEntries(rest))
 })
 
-test('there are no other roles and policies', () => {
+test('the template has no other roles and policies', () => {
   const found = Object.keys(full.Resources).filter(name =>
     full.Resources[name]?.Type.startsWith('AWS::IAM::'),
   )
@@ -96,7 +96,7 @@ test('there are no other roles and policies', () => {
   for (const role of roleNames) expect(properties(full, role)).not.toHaveProperty('ManagedPolicyArns')
 })
 
-test('no action is a pattern, and only what knows no resources is for all of them', () => {
+test('no action is a pattern, and only actions without resources are allowed on everything', () => {
   for (const { Sid, Action, Resource } of every()) {
     for (const action of list(Action)) expect(action).toMatch(/^[a-z0-9]+:[A-Za-z]+$/)
     const forAll = ['Traces', 'LogDelivery', 'NetworkInterfaces', 'NotByOwnCode', 'Lists', 'SecretsOfRegions']
@@ -106,7 +106,7 @@ test('no action is a pattern, and only what knows no resources is for all of the
 
 const taggedManaged = { StringEquals: { 'aws:ResourceTag/keyturn:managed': 'true' } }
 
-test('secrets: those that this stack rotates or that are tagged, and admins to be read only', () => {
+test('secrets: a role may use those that this stack rotates or that are tagged, and only read admins', () => {
   const here = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:*'
   const everywhere = here.replace('eu-west-1', '*')
   const peers = ['eu-central-1', 'us-east-1']
@@ -182,7 +182,7 @@ test('secrets: those that this stack rotates or that are tagged, and admins to b
   }
 })
 
-test('databases: what RDS tells of those of this account and Region, and a change of those that are tagged', () => {
+test('databases: a role may describe those of this account and Region, and change those that are tagged', () => {
   const found = every().filter(({ Action }) => list(Action).some(name => name.startsWith('rds:')))
   expect(found.length).toBeGreaterThan(0)
   const here = 'arn:aws:rds:eu-west-1:123456789012'
@@ -194,7 +194,7 @@ test('databases: what RDS tells of those of this account and Region, and a chang
   }
 })
 
-test('parameters: those that are tagged, and what is pending beside them', () => {
+test('parameters: a role may use those that are tagged, and the pending values beside them', () => {
   const found = every().filter(
     ({ Sid, Action }) => Sid !== 'Webhook' && list(Action).some(name => name.startsWith('ssm:')),
   )
@@ -218,7 +218,7 @@ test('parameters: those that are tagged, and what is pending beside them', () =>
   }
 })
 
-test("the customer's key: only through each store, for what is stored in this account and Region", () => {
+test('the customer’s key: a role may use it only through a store, for values of this account and Region', () => {
   const found = every().filter(({ Sid }) => Sid.startsWith('CustomerKey'))
   const through = (service: string, context: string, resource: string) => ({
     StringEquals: { 'kms:ViaService': `${service}.eu-west-1.amazonaws.com` },
@@ -238,7 +238,7 @@ test("the customer's key: only through each store, for what is stored in this ac
   expect(plainStack.template.Conditions).toHaveProperty('CustomerKey')
 })
 
-test("an alarm: this stack's topic, table, queues and executions, and the webhook's parameter with its key", () => {
+test('alarms: raiseAlarm may use this stack’s topic, table, queues and histories, and the webhook’s parameter', () => {
   const own = Object.fromEntries(
     statements(full, 'RaiseAlarmRole').map(({ Sid, Resource, Condition }) => [Sid, { Resource, Condition }]),
   )
@@ -273,7 +273,7 @@ test("an alarm: this stack's topic, table, queues and executions, and the webhoo
   })
 })
 
-test("a record: this stack's rotations and edits, its table and its queue", () => {
+test('records: recordRotation may use this stack’s histories, its table and its queue', () => {
   const own = statements(full, 'RecordRotationRole').map(({ Sid, Resource }) => [Sid, Resource])
   expect(Object.fromEntries(own)).toMatchObject({
     Records: 'RotationRecords.Arn',
@@ -284,7 +284,7 @@ test("a record: this stack's rotations and edits, its table and its queue", () =
   })
 })
 
-test('network interfaces: for Lambda, not for the code that runs in it', () => {
+test('network interfaces: Lambda may make them, and the code that runs in it may not', () => {
   const denied = every().filter(({ Effect }) => Effect === 'Deny')
   expect(denied).toHaveLength(inVpc.length)
   for (const { Condition } of denied)
@@ -295,7 +295,7 @@ test('network interfaces: for Lambda, not for the code that runs in it', () => {
     })
 })
 
-test('each function writes to its own log only, and knows executions of this stack only', () => {
+test('each function may write to its own log alone, and look at executions of this stack alone', () => {
   const arn = (resource: string) => `arn:aws:states:eu-west-1:123456789012:${resource}`
   const limits: Record<string, string | string[]> = {
     OtherRotations: arn('execution:keyturn-test-rotate:*'),
@@ -321,7 +321,7 @@ const resources = (role: string) =>
   Object.fromEntries(statements(full, role).map(({ Sid, Resource }) => [Sid, Resource]))
 const bus = 'arn:aws:events:eu-west-1:123456789012:event-bus/operations'
 
-test('the state machines invoke their functions and tell this bus, and nothing else', () => {
+test('the state machines may invoke their functions and send to this bus, and nothing else', () => {
   expect(resources('RotateRole')).toEqual({
     Steps: [...steps.slice(0, 4), ...replicaSteps, ...steps.slice(4)].map(
       name => `${logical(name)}LambdaFunction.Arn`,
@@ -346,7 +346,7 @@ test('the state machines invoke their functions and tell this bus, and nothing e
   })
 })
 
-test('a promotion invokes its functions and tells this bus, and nothing else; its table is its own', () => {
+test('a promotion may invoke its functions and send to this bus, and nothing else, and has its own table', () => {
   const runs = 'arn:aws:states:eu-west-1:123456789012:execution:keyturn-test-promote'
   const { PromoteEach } = JSON.parse(properties(full, 'PromoteStateMachine').DefinitionString).States
   expect(resources('PromoteRole')).toEqual({
@@ -373,13 +373,13 @@ test.each([
   ['rotate-server', 'RotateServersRole', serverSteps],
   ['check', 'CheckRole', checkSteps],
   ['set-admin', 'SetAdminsRole', ['setAdmin']],
-])('%s invokes its functions and tells this bus, and nothing else', (_, role, functions) => {
+])('%s may invoke its functions and send to this bus, and nothing else', (_, role, functions) => {
   const { Functions, ...others } = resources(role)
   expect([Functions].flat()).toEqual(functions.map(name => `${logical(name)}LambdaFunction.Arn`))
   expect(others).toEqual({ Announcements: bus, LogDelivery: '*', Traces: '*' })
 })
 
-test('what starts rotations may use one queue beside; no other function of rotate-due sends anything', () => {
+test('the roles that start rotations may send to one queue too, and no function of rotate-due sends anything', () => {
   expect(resources('DueScheduleRole')).toEqual({
     StartRun: 'RotateDueStateMachine',
     DeadLetters: 'StartDeadLetters.Arn',
@@ -390,7 +390,7 @@ test('what starts rotations may use one queue beside; no other function of rotat
   })
 })
 
-test('each role is for its service only, and within this account', () => {
+test('each role can be assumed by its service alone, and only within this account', () => {
   const services: Record<string, string> = {
     RotateRole: 'states.amazonaws.com',
     RotateDueRole: 'states.amazonaws.com',

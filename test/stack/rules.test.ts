@@ -157,7 +157,7 @@ const events: [what: string, event: object, ...rules: string[]][] = [
   ],
 ]
 
-describe.skipIf(!hasRuler)("on AWS's own matcher", () => {
+describe.skipIf(!hasRuler)('the rules, tried on AWS’s own matcher', () => {
   let rules: (readonly [string, object])[]
   let found: string[][]
   beforeAll(async () => {
@@ -178,7 +178,7 @@ describe.skipIf(!hasRuler)("on AWS's own matcher", () => {
     },
   )
 
-  test('each rule is matched by something', () => {
+  test('each rule is matched by an event of this test', () => {
     expect(new Set(found.flat())).toEqual(new Set(rules.map(([name]) => name)))
   })
 })

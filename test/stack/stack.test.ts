@@ -47,7 +47,7 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
     expect(result.isValid).toBe(true)
   })
 
-  test('every placeholder has a substitution, and the other way round', () => {
+  test('has a substitution for every placeholder, and no other', () => {
     const { DefinitionString, DefinitionSubstitutions } = properties(plain, name)
     expect(new Set(placeholders(DefinitionString))).toEqual(new Set(Object.keys(DefinitionSubstitutions)))
     expect(DefinitionSubstitutions).toEqual({
@@ -61,12 +61,12 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
     })
   })
 
-  test('looks at the replicas of secrets where peers are named, and else at none', () => {
+  test('looks at replicas of secrets if the deployment names peer Regions, and else does not', () => {
     const { DefinitionSubstitutions } = properties(full, name)
     expect(DefinitionSubstitutions.StoreWithPeers).toBe(file === 'rotate' ? 'secrets-manager' : undefined)
   })
 
-  test('is the file as it stands, with every null that osls would drop', async () => {
+  test('is the file in statemachines/, with every null, which osls alone would drop', async () => {
     const path = join(import.meta.dirname, `../../statemachines/${file}.asl.json`)
     expect(properties(plain, name).DefinitionString).toBe(await readFile(path, 'utf8'))
   })
@@ -83,7 +83,7 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
     expect(new Set(ran)).toEqual(new Set(itsFunctions.map(logical)))
   })
 
-  test('logs every step, traces, and writes no input or output into its log', () => {
+  test('logs every step and traces it, and writes no input or output into its log', () => {
     const logs = name.replace('StateMachine', 'LogGroup')
     expect(properties(plain, name)).toMatchObject({
       StateMachineName: `keyturn-test-${file}`,
@@ -100,7 +100,7 @@ describe.each(stateMachines)('state machine %s', (file, name, itsFunctions) => {
   })
 })
 
-test('a run that hangs ends some time, as no other rotates on its server while it goes on; a rotation waits for its grace time', () => {
+test('every state machine has a time limit but rotate, which waits for its grace time', () => {
   const timeout = (name: string) => JSON.parse(properties(plain, name).DefinitionString).TimeoutSeconds
   expect(timeout('RotateDueStateMachine')).toBe(43_200)
   expect(timeout('RotateServersStateMachine')).toBe(43_200)
@@ -109,7 +109,7 @@ test('a run that hangs ends some time, as no other rotates on its server while i
   expect(timeout('RotateStateMachine')).toBeUndefined()
 })
 
-describe('template', () => {
+describe('the template', () => {
   async function lint(file: string): Promise<string> {
     const options = ['--non-zero-exit-code', 'informational', '--', file]
     const { stdout, stderr } = await run(join(bin ?? '', 'cfn-lint'), options).catch(error => error)
@@ -130,7 +130,7 @@ describe('template', () => {
     expect(await lint(file)).toBe('')
   })
 
-  test.skipIf(!bin)('so does the one in docs/events.md', async () => {
+  test.skipIf(!bin)('of docs/events.md passes cfn-lint too', async () => {
     const page = await readFile(join(import.meta.dirname, '../../docs/events.md'), 'utf8')
     const [, template] = /```yaml\n(.*?)```/s.exec(page) ?? []
     const file = join(scratch, 'events.yml')
@@ -147,7 +147,7 @@ describe('template', () => {
     raiseAlarm: LEASE_MS / 1000,
   }
 
-  test.each(functions)('%s runs on Node 24 on arm64, with a log of its own', name => {
+  test.each(functions)('has %s on Node 24 and arm64, with its own log', name => {
     expect(properties(plain, `${logical(name)}LambdaFunction`)).toMatchObject({
       FunctionName: `keyturn-test-${name}`,
       Handler: 'index.handler',
@@ -163,14 +163,14 @@ describe('template', () => {
     )
   })
 
-  test('there are no other functions', () => {
+  test('has no other functions', () => {
     const names = Object.keys(plain.Resources).filter(
       name => plain.Resources[name]?.Type === 'AWS::Lambda::Function',
     )
     expect(names.sort()).toEqual(functions.map(name => `${logical(name)}LambdaFunction`).sort())
   })
 
-  test('every log is kept as long as the stage says', () => {
+  test('keeps every log as long as the stage says', () => {
     const retention = (template: Template) =>
       Object.keys(template.Resources)
         .filter(name => template.Resources[name]?.Type === 'AWS::Logs::LogGroup')
@@ -179,7 +179,7 @@ describe('template', () => {
     expect(retention(full)).toEqual(Array(functions.length + stateMachines.length).fill(30))
   })
 
-  test('only functions that log in to databases are in the VPC, and only if there are subnets', () => {
+  test('has only functions that log in to databases in the VPC, and only if there are subnets', () => {
     for (const name of functions) {
       expect(properties(plain, `${logical(name)}LambdaFunction`)).not.toHaveProperty('VpcConfig')
       expect(properties(full, `${logical(name)}LambdaFunction`).VpcConfig).toEqual(
@@ -193,14 +193,14 @@ describe('template', () => {
     }
   })
 
-  test('each function has the variables that its code uses, and no others', () => {
+  test('gives each function the variables that its code reads, and no others', () => {
     for (const name of functions)
       expect(properties(full, `${logical(name)}LambdaFunction`).Environment.Variables).toEqual(
         variables[name],
       )
   })
 
-  test('Secrets Manager may call its rotation function, for secrets of this account only', () => {
+  test('lets Secrets Manager call the rotation function, for secrets of this account alone', () => {
     const permissions = Object.values(full.Resources).filter(
       ({ Type, Properties }) =>
         Type === 'AWS::Lambda::Permission' && Properties.FunctionName === 'RotateSecretLambdaFunction.Arn',
@@ -215,7 +215,7 @@ describe('template', () => {
     ])
   })
 
-  test('the outputs name the stage, the state machines, the bus, the topic, the table, every step and the rotation function', () => {
+  test('has outputs for the stage, its state machines, bus, topic and tables, every step and function to call', () => {
     const values = Object.entries(full.Outputs).map(([name, { Value }]) => [name, Value])
     expect(Object.fromEntries(values)).toEqual({
       ServerlessDeploymentBucketName: 'ServerlessDeploymentBucket',
@@ -256,7 +256,7 @@ describe('rules and the schedule', () => {
   const named = (type: string) =>
     Object.keys(full.Resources).filter(name => full.Resources[name]?.Type === type)
 
-  test("there are no other rules and schedules; only those for Keyturn's own events are on a bus of their own", () => {
+  test('no other rules and schedules exist, and only those for Keyturn’s events are on its own bus', () => {
     expect(named('AWS::Events::Rule').sort()).toEqual(rules.toSorted())
     expect(named('AWS::Scheduler::Schedule')).toEqual(['DueSchedule', 'RehearsalSchedule'])
     const ofKeyturn = rules.filter(name => properties(full, name).EventPattern.source.includes('keyturn'))
@@ -265,7 +265,7 @@ describe('rules and the schedule', () => {
       expect(properties(full, name).EventBusName).toBe(ofKeyturn.includes(name) ? 'operations' : undefined)
   })
 
-  test('the schedule starts a run, and what fails on the way goes to the dead letters', () => {
+  test('the schedule starts a run, and a start that fails goes to the dead letters', () => {
     expect(properties(full, 'DueSchedule')).toEqual({
       Name: 'keyturn-test-due',
       Description: expect.any(String),
@@ -299,7 +299,7 @@ describe('rules and the schedule', () => {
   const arnsOf = (names: string[]) => names.map(name => `${name}.Arn`).sort()
 
   test.each(Object.entries(alarmRules))(
-    '%s gets the events of its rules, and of nobody else',
+    'the queue %s gets the events of its rules, and no others',
     (queue, its) => {
       for (const rule of its)
         expect(properties(full, rule).Targets).toEqual([
@@ -314,7 +314,7 @@ describe('rules and the schedule', () => {
     },
   )
 
-  test('what the rules could not hand over goes to the dead letters, and so does what was tried ten times', () => {
+  test('an event that a rule cannot deliver, or that was tried ten times, goes to the dead letters', () => {
     expect(senders('AlarmDeadLetters')).toEqual(arnsOf(Object.values(alarmRules).flat()))
     for (const queue of Object.keys(alarmRules))
       expect(properties(full, queue).RedrivePolicy).toEqual({
@@ -328,7 +328,7 @@ describe('rules and the schedule', () => {
       .map(name => properties(full, name))
       .filter(({ FunctionName }) => FunctionName === functionName)
 
-  test('raiseAlarm reads both queues in batches, two of each at a time, and gives back what it could not tell', () => {
+  test('raiseAlarm reads both queues in batches, two at a time, and gives back what it could not send', () => {
     const common = {
       FunctionName: 'RaiseAlarmLambdaFunction',
       BatchSize: 100,
@@ -351,7 +351,7 @@ describe('rules and the schedule', () => {
     expect(permissions).not.toContain('RaiseAlarmLambdaFunction')
   })
 
-  test('recordRotation reads the queue of its rules in batches, two at a time, and gives back what it could not write', () => {
+  test('recordRotation reads its queue in batches, two at a time, and gives back what it could not write', () => {
     expect(senders('RotationEvents')).toEqual(arnsOf(recordRules))
     expect(senders('RecordDeadLetters')).toEqual(arnsOf(recordRules))
     for (const rule of recordRules)
@@ -379,7 +379,7 @@ describe('rules and the schedule', () => {
     expect(permissions).not.toContain('RecordRotationLambdaFunction')
   })
 
-  test('startRotation may be called by its rule only, and what fails on the way goes to the dead letters', () => {
+  test('startRotation may be called by its rule alone, and a call that fails goes to the dead letters', () => {
     const [{ InputTransformer, ...target }, ...others] = properties(full, 'PolicyEventRule').Targets
     expect(others).toEqual([])
     expect(InputTransformer).toBeDefined()
@@ -403,7 +403,7 @@ describe('rules and the schedule', () => {
     expect(senders('StartDeadLetters')).toEqual(['PolicyEventRule.Arn'])
   })
 
-  test('what startRotation throws then is tried again, then goes to the same dead letters', () => {
+  test('an error of startRotation is tried again, and then goes to the same dead letters', () => {
     expect(properties(full, 'StartRotationRetries')).toEqual({
       FunctionName: 'StartRotationLambdaFunction',
       Qualifier: '$LATEST',
@@ -441,7 +441,7 @@ describe('rules and the schedule', () => {
     }
   })
 
-  test("of a policy's event startRotation gets what it asks for", () => {
+  test('startRotation can parse what its rule makes of a policy’s event', () => {
     const [{ InputTransformer }] = properties(full, 'PolicyEventRule').Targets
     const { InputPathsMap, InputTemplate } = InputTransformer
     const at = (path: string) =>
@@ -463,7 +463,7 @@ describe('rules and the schedule', () => {
 })
 
 describe('alarms', () => {
-  test('the topic is encrypted; CloudWatch of this account may use the key', () => {
+  test('the topic is encrypted, and CloudWatch of this account may use the key', () => {
     expect(properties(full, 'AlarmTopic').KmsMasterKeyId).toBe('AlarmKey.Arn')
     const { KeyPolicy, EnableKeyRotation } = properties(full, 'AlarmKey')
     expect(EnableKeyRotation).toBe(true)
@@ -477,7 +477,7 @@ describe('alarms', () => {
     ])
   })
 
-  test('a mail only if there is an address', () => {
+  test('a mail is sent only if the deployment has an address', () => {
     expect(properties(full, 'AlarmSubscription').Endpoint).toBe('on-call@example.com')
     expect(fullStack.template.Resources.AlarmSubscription).toHaveProperty('Condition', 'AlarmEmail')
     expect(full.Conditions.AlarmEmail).toBe(true)
@@ -487,7 +487,7 @@ describe('alarms', () => {
   const alarms = () =>
     Object.keys(full.Resources).filter(name => full.Resources[name]?.Type === 'AWS::CloudWatch::Alarm')
 
-  test('a lockout is told within a minute; and that nobody looks, after some hours', () => {
+  test('a lockout raises an alarm within a minute, and a schedule that stands still after some hours', () => {
     const told = { Threshold: 0, ComparisonOperator: 'GreaterThanThreshold', AlarmActions: ['AlarmTopic'] }
     expect(properties(full, 'LockedOutAlarm')).toMatchObject({
       ...told,
@@ -575,7 +575,7 @@ describe('alarms', () => {
     )
   }
 
-  test('alarms and dashboard ask for the metrics as they are written', async () => {
+  test('alarms and dashboard ask for the metrics that the functions write', async () => {
     type Shown = [string | { expression: string }, name?: string, dimension?: string, service?: string]
     const { widgets } = JSON.parse(properties(full, 'Dashboard').DashboardBody)
     const graphs: Shown[] = widgets.flatMap(

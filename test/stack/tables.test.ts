@@ -3,7 +3,7 @@ import { packageBoth, parameters, properties } from './stacks.ts'
 
 const { plain, full } = await packageBoth()
 
-test('a rehearsal is started where peers are named', () => {
+test('a rehearsal of the promotion is scheduled if the deployment names peer Regions', () => {
   expect(plain.Resources.RehearsalSchedule).toMatchObject({ Condition: 'Peers' })
   expect(properties(full, 'RehearsalSchedule')).toMatchObject({
     ScheduleExpression: 'rate(1 day)',
@@ -16,7 +16,7 @@ test('a rehearsal is started where peers are named', () => {
   })
 })
 
-test('an output says what should be the same in every Region', () => {
+test('an output has the settings that should be the same in every Region', () => {
   const { passwordLength, dueSchedule, maxConcurrentRotations, grace, excludeCharacters } = parameters
   const given = { passwordLength, dueSchedule, maxConcurrentRotations, grace, excludeCharacters }
   const settings = JSON.parse(String(full.Outputs.Settings?.Value))
@@ -24,7 +24,7 @@ test('an output says what should be the same in every Region', () => {
   expect(Object.keys(settings)).toHaveLength(12)
 })
 
-test('records are encrypted, and kept until they expire; what is noted of promotions is encrypted', () => {
+test('both tables are encrypted, and records are kept until they expire', () => {
   expect(properties(full, 'RotationRecords')).toMatchObject({
     SSESpecification: { SSEEnabled: true },
     TimeToLiveSpecification: { AttributeName: 'expiresAt', Enabled: true },
