@@ -65,7 +65,7 @@ test('docs/audit.md has every rule of the audit, and a valid policy', () => {
   expect(DEFAULT_POLICY).toMatchObject(rest)
 })
 
-test('docs/cli.md says what --help does, and each exit code', () => {
+test('docs/cli.md has the text of --help, and each exit code', () => {
   const page = read('docs/cli.md')
   expect(page).toBe(reference())
   for (const [code, meaning] of Object.entries(EXIT_MEANINGS))

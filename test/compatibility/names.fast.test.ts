@@ -37,7 +37,7 @@ test('the keys that executions of the last release carried are listed with an ea
   expect([...carried].filter(name => !own.includes(`${name}`) && !old.includes(`${name}`))).toEqual([])
 })
 
-test('no function imports what is left out as only used by the command', () => {
+test('no function imports the files that are left out as used by the command alone', () => {
   const reached = new Set(globSync('functions/**/*.ts', { cwd: project }))
   for (const file of reached) {
     const text = readFileSync(join(project, file), 'utf8')

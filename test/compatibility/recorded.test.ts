@@ -60,7 +60,7 @@ describe('what a function of the last release returned', () => {
   })
 })
 
-test('a state machine of the last release retries errors that it does not know', () => {
+test('a state machine of the last release retries errors that it does not know by name', () => {
   for (const name of ['rotate', 'rotate-due'] as const)
     expect(JSON.stringify(definitions.last[name]).match(/"Conflict"/g)?.length, name).toBeGreaterThan(3)
   expect(JSON.stringify(definitions.last)).not.toContain('"retries"')

@@ -28,7 +28,7 @@ async function run(CheckCredential: Task) {
   return { events, seen, ...(await runExecution('check', tasks, executionName, executionInput)) }
 }
 
-test('the function gets the input as it is, the bus the names of the lines, and the caller all of it', async () => {
+test('the function gets the input, the event has the names of the lines, and the caller gets everything', async () => {
   const { output, seen, events } = await run(() => ({ checked, event }))
   expect(seen).toEqual([executionInput])
   expect(output).toEqual(checked)
@@ -42,7 +42,7 @@ test('the function gets the input as it is, the bus the names of the lines, and 
   ])
 })
 
-test('a function that was idle for weeks is waited for', async () => {
+test('a function that was idle for weeks is tried again until Lambda has prepared it', async () => {
   const { output, tries } = await run(
     makeTaskFailingFirst('Lambda.ENINotReadyException', 30, { checked, event }),
   )
@@ -51,7 +51,7 @@ test('a function that was idle for weeks is waited for', async () => {
 })
 
 test.each(['States.Timeout', 'Sandbox.Timedout', 'Runtime.ExitError', 'Unexpected', 'InvalidInput'])(
-  'what may have logged in before it failed (%s) is not tried again, and is told',
+  'a check that may have logged in before it failed (%s) is not tried again, and its failure is announced',
   async error => {
     const { failure, tries, events } = await run(makeFailingTask(error))
     expect(failure).toMatchObject({ error })

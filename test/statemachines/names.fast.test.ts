@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { StateName, TaskName } from '../../fleet/states.ts'
 import { definitionOf, functionsOf } from '../../local/embedded/stateMachine.ts'
 
-test('the name of no state does not compile, and that of a state inside a Map does', () => {
+test('the type StateName allows each state, also inside a Map, and no other text', () => {
   const inRotate: StateName<'rotate'> = 'MustRetire'
   const inMap: StateName<'rotate-server'> = 'AwaitRotation'
   // @ts-expect-error: it is rotate-server's
@@ -17,7 +17,7 @@ test('the name of no state does not compile, and that of a state inside a Map do
   for (const name of [inMap, ofAnother, ofNone]) expect(names).not.toContain(name)
 })
 
-test('which function each state runs is read from the definition', () => {
+test('functionsOf reads from the definition which function each state runs', () => {
   expect(Object.fromEntries(functionsOf('rotate'))).toEqual({
     LookAtReplicas: 'awaitReplicas',
     CreateSecret: 'createSecret',

@@ -61,7 +61,7 @@ describe('a rehearsal', () => {
     expect(failure).toBeUndefined()
   })
 
-  test('comes after the wait for replicas, so that what is warm stays warm', async () => {
+  test('comes after the wait for replicas, so that the functions that it warms are used at once', async () => {
     const { states, entered } = await run(
       {
         AwaitPendingReplicas: () => ({ outcome: 'replicated' }),
@@ -87,7 +87,7 @@ describe('a rehearsal', () => {
       ['HasReplicas', 'AwaitPendingReplicas', 'MustRehearse', 'SetSecret'],
     ],
   ])(
-    'is left out where createSecret asks for none, as that of the last release: %s',
+    'is left out if createSecret does not ask for one, like that of the last release: %s',
     async (_, more, way) => {
       const AwaitReplicas = () => ({ outcome: 'superseded' })
       const { states } = await run({ CreateSecret: () => ({ ...createdRotation, ...more }), AwaitReplicas })
@@ -96,7 +96,7 @@ describe('a rehearsal', () => {
     },
   )
 
-  test('each function gets the state as `rehearsal`, and no key `rotation`', async () => {
+  test('passes the state to each function as `rehearsal`, without a key `rotation`', async () => {
     const seen: Record<string, unknown> = {}
     const watching = rehearsing.map((state): [string, Task] => [state, event => (seen[state] = event)])
     await run(Object.fromEntries(watching))
@@ -108,7 +108,7 @@ describe('a rehearsal', () => {
     })
   })
 
-  test('of each function is tried again as its step is', () => {
+  test('is retried in each function as often as the function’s step', () => {
     const states = new Map(statesOf(definitionOf('rotate')))
     const of = (state: string) =>
       states.get(state) as { Retry?: object[]; Resource?: string; TimeoutSeconds?: number }
@@ -150,21 +150,24 @@ describe.each(branches)('%s', (state, _, at, unrehearsed) => {
     if (error === 'Unreachable') expect(tries[state]).toBe(10)
   })
 
-  test.each(passes)('%s passes when its tries are over, and nothing of it is left', async error => {
-    const { states, entered, failure, tries } = await run({ [state]: makeFailingTask(error) })
-    expect(failure).toBeUndefined()
-    expect(tries[state]).toBeGreaterThan(9)
-    expect(states).toContain(unrehearsed)
-    expect(entered.get('SetSecret')).toEqual({ ...createdRotation, rehearse: true })
-  })
+  test.each(passes)(
+    'after %s in every try, the rotation goes on, and its state has no trace of that',
+    async error => {
+      const { states, entered, failure, tries } = await run({ [state]: makeFailingTask(error) })
+      expect(failure).toBeUndefined()
+      expect(tries[state]).toBeGreaterThan(9)
+      expect(states).toContain(unrehearsed)
+      expect(entered.get('SetSecret')).toEqual({ ...createdRotation, rehearse: true })
+    },
+  )
 
-  test('what passes within its tries is no failure', async () => {
+  test('an error that passes within its tries is no failure', async () => {
     const { failure, tries } = await run({ [state]: makeTaskFailingFirst('Unreachable', 3) })
     expect([failure, tries[state]]).toEqual([undefined, 4])
   })
 })
 
-test('of several failures one is told, with its own state', async () => {
+test('if several branches fail, one failure is announced, with its own state', async () => {
   const { entered, failure } = await run({
     RehearseTest: makeFailingTask('TestFailed'),
     RehearseFinish: makeFailingTask('NotPermitted'),
@@ -177,7 +180,7 @@ test('of several failures one is told, with its own state', async () => {
   })
 })
 
-test('no state of a rehearsal is called as a step, by which histories are read', () => {
+test('no state of a rehearsal has the name of a step, as histories are read by these names', () => {
   const inBranches = statesOf(definitionOf('rotate')).flatMap(([, state]) =>
     'Branches' in state ? state.Branches.flatMap(branch => Object.keys(branch.States)) : [],
   )

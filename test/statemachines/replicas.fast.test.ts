@@ -42,7 +42,7 @@ describe('replicas in other Regions', () => {
   test.each([
     ['ReplicasBehind', 9],
     ['NotPermitted', 1],
-  ])('that do not follow (%s) are told of, and waited for on', async (error, tried) => {
+  ])('that are behind (%s) are announced, and waited for on', async (error, tried) => {
     const AwaitReplicasLonger = makeTaskFailingFirst('ReplicasBehind', 20, replicated)
     const { all, events } = makeTasks({
       CreateSecret,
@@ -64,7 +64,7 @@ describe('replicas in other Regions', () => {
     })
   })
 
-  test('that never follow leave open what was replaced: nothing is closed, and the rotation is no failure', async () => {
+  test('that stay behind leave open what was replaced, without a failure of the rotation', async () => {
     const never = makeFailingTask('ReplicasBehind')
     const { all } = makeTasks({ CreateSecret, AwaitReplicas: never, AwaitReplicasLonger: never })
     const { states, tries, failure, output } = await runRotation(all, executionName, executionInput)
@@ -81,7 +81,7 @@ describe('replicas in other Regions', () => {
   })
 
   test.each(['Throttled', 'NotPermitted', 'StoreFailed', 'Unexpected', 'Lambda.TooManyRequestsException'])(
-    'are waited for on though %s comes in between, day after day',
+    'are waited for on, although %s is thrown day after day',
     async error => {
       const AwaitReplicasLonger = makeTaskFailingFirst(error, 40, replicated)
       const { all } = makeTasks({
@@ -94,7 +94,7 @@ describe('replicas in other Regions', () => {
     },
   )
 
-  test('of a secret that is gone are not waited for', async () => {
+  test('of a secret that no longer exists are not waited for', async () => {
     const AwaitReplicasLonger = makeFailingTask('InvalidCredential')
     const { all } = makeTasks({
       CreateSecret,
@@ -105,7 +105,7 @@ describe('replicas in other Regions', () => {
     expect([states.at(-1), tries.AwaitReplicasLonger]).toEqual(['LeftOpen', 1])
   })
 
-  test('are waited for also where nothing is to be closed, and before the stay on a clone', async () => {
+  test('are waited for also if nothing is to be closed, and before the stay on a clone', async () => {
     const AwaitReplicas = () => replicated
     for (const [more, last] of [
       [{}, 'Rotated'],
@@ -125,10 +125,10 @@ describe('replicas in other Regions', () => {
   describe.each([
     ['LookBeforeRetiring', {}, 'RetireSecret'],
     ['LookBeforeMovingBack', { halfway: true, clone: 'drop' }, 'MoveBack'],
-  ] as const)('right before what was replaced is closed: %s', (look, more, next) => {
+  ] as const)('right before what was replaced is closed, in %s', (look, more, next) => {
     const CreateSecret = () => ({ ...createdRotation, grace: 1, ...more })
 
-    test('asks, and its answer is in the state', async () => {
+    test('are asked for, and the answer is in the state', async () => {
       const seen: unknown[] = []
       const answer = { outcome: 'replicated', empty: ['us-east-1'] }
       const { all } = makeTasks({
@@ -144,7 +144,7 @@ describe('replicas in other Regions', () => {
       expect(output).toMatchObject({ replication: answer })
     })
 
-    test('where another Region has taken over it is told, and at once left open', async () => {
+    test('that another Region has promoted are announced, and what was replaced stays open at once', async () => {
       const promoted = makeFailingTask('PromotedElsewhere')
       const { all, events } = makeTasks({ CreateSecret, [look]: promoted, AwaitReplicasLonger: promoted })
       const { states, tries, failure, output } = await runRotation(all, executionName, executionInput)
@@ -163,7 +163,7 @@ describe('replicas in other Regions', () => {
       ])
     })
 
-    test('a copy that follows another Region is told, and waited for; the grace time then begins anew', async () => {
+    test('that follow another Region are announced and waited for, and the grace time begins anew', async () => {
       let looks = 0
       const { all } = makeTasks({
         CreateSecret,
@@ -176,14 +176,14 @@ describe('replicas in other Regions', () => {
       expect(waits).toHaveLength(2)
     })
 
-    test('a secret that is gone has none: it goes on, and says so itself', async () => {
+    test('of a secret that no longer exists do not matter, as the next state reports that', async () => {
       const { all } = makeTasks({ CreateSecret, [look]: makeFailingTask('InvalidCredential') })
       const { states } = await runRotation(all, executionName, executionInput)
       expect(states[states.indexOf(look) + 1]).toBe(next)
     })
   })
 
-  test('without any, nothing is waited for', async () => {
+  test('are not waited for if there are none', async () => {
     expect((await runRotation(makeTasks().all, executionName, executionInput)).states).toEqual([
       ...before,
       ...steps,
@@ -191,14 +191,14 @@ describe('replicas in other Regions', () => {
     ])
   })
 
-  test('are not looked at where the deployment names no peer', async () => {
+  test('are not looked at if the deployment names no peer Region', async () => {
     vi.stubEnv('KEYTURN_PEER_REGIONS', '')
     const { states } = await runRotation(makeTasks().all, executionName, executionInput)
     vi.stubEnv('KEYTURN_PEER_REGIONS', 'us-east-1')
     expect(states.slice(0, 3)).toEqual(['MayHaveReplicas', 'CreateSecret', 'HasReplicas'])
   })
 
-  test('of a version that is current no more are not told of: its own rotation does', async () => {
+  test('of a version that is no longer current are not announced, as its successor’s rotation does that', async () => {
     const AwaitReplicas = () => ({ outcome: 'superseded' })
     const { all, events } = makeTasks({ CreateSecret, AwaitReplicas })
     const { states } = await runRotation(all, executionName, executionInput)
@@ -206,7 +206,7 @@ describe('replicas in other Regions', () => {
     expect(events.map(({ DetailType }) => DetailType)).toEqual(['Credential Rotated'])
   })
 
-  test('are looked at before: what they answer, or fail with, createSecret gets over anything that the input says', async () => {
+  test('are looked at before createSecret, which gets the answer or the error, whatever the input says', async () => {
     for (const [task, tried, answer] of [
       [makeTaskFailingFirst('ReplicasBehind', 3, { outcome: 'following' }), 4, { outcome: 'following' }],
       [
@@ -233,7 +233,7 @@ describe('replicas in other Regions', () => {
     }
   })
 
-  test('that never get the pending value keep nobody waiting, also where nobody can ask', async () => {
+  test('that never get the pending value, or that nobody may ask, delay nothing', async () => {
     for (const AwaitPendingReplicas of [() => ({ outcome: 'late' }), makeFailingTask('NotPermitted')]) {
       const { all } = makeTasks({ CreateSecret, AwaitPendingReplicas, AwaitReplicas: () => replicated })
       const { states, tries, failure } = await runRotation(all, executionName, executionInput)

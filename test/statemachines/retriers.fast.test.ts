@@ -15,7 +15,7 @@ const statesWithRetry = (states: States): string[] =>
     ...Branches.flatMap(({ States }) => statesWithRetry(States)),
   ])
 
-test('every state machine is written by the script', () => {
+test('the script writes the Retry blocks of every state machine', () => {
   const files = readdirSync(new URL('../../statemachines', import.meta.url))
   expect(machineNames.map(name => `${name}.asl.json`).sort()).toEqual(files.sort())
 })
@@ -31,7 +31,7 @@ describe.each(machineNames)('%s', machine => {
     expect(statesWithRetry(JSON.parse(json).States).sort()).toEqual(retryingStates(machine).sort())
   })
 
-  test('a Retry block that was edited by hand is another, and is written anew', () => {
+  test('the script replaces a Retry block that was edited by hand', () => {
     const blocks = [...json.matchAll(/"Retry": \[[\s\S]*?^ *\}\n *\]/gm)]
     expect(blocks).toHaveLength(retryingStates(machine).length)
     for (const { 0: block, index } of blocks)
@@ -48,7 +48,7 @@ describe.each(machineNames)('%s', machine => {
   })
 })
 
-test('a state without a Retry block is refused, as it would get none', () => {
+test('the script refuses a state without a Retry block, which would get none', () => {
   const json = read('rotate').replace('"Retry"', '"Retries"')
   expect(() => withRetriers('rotate', json)).toThrow(/"LookAtReplicas".*there should be one/)
 })

@@ -75,36 +75,39 @@ const toldOf = (state: string, error: string) => ({
   Detail: { severity: 'error', state, rotation: { id: 'app', retirement: { Error: error } } },
 })
 
-describe('an input that has no fields', () => {
+describe('an input that is no object', () => {
   // This holds for null too, which the interpreter of these tests does not accept.
-  test.each([['a text'], [7], [[executionInput]], [true]])('%j is announced as InvalidInput', async odd => {
-    const seen: unknown[] = []
-    const CreateSecret: Task = event => {
-      seen.push(event)
-      return parseCreateSecretEvent(event)
-    }
-    const { all, events } = makeTasks({ CreateSecret })
-    const execution = await runRotation(all, executionName, odd)
-    expect(seen).toEqual([{ looked: 'secrets-manager', execution: executionName, rotation: odd }])
-    expect(execution.states).toEqual([
-      'MayHaveReplicas',
-      'CreateSecret',
-      'NoObject',
-      'AnnounceFailure',
-      'RotationFailed',
-    ])
-    expect(execution.failure).toMatchObject({
-      error: 'InvalidInput',
-      cause: { errorMessage: expect.stringContaining('input: should be an object') },
-    })
-    expect(events).toMatchObject([
-      { Detail: { severity: 'error', rotation: { failure: { Error: 'InvalidInput' } } } },
-    ])
-  })
+  test.each([['a text'], [7], [[executionInput]], [true]])(
+    'such as %j is announced as InvalidInput',
+    async odd => {
+      const seen: unknown[] = []
+      const CreateSecret: Task = event => {
+        seen.push(event)
+        return parseCreateSecretEvent(event)
+      }
+      const { all, events } = makeTasks({ CreateSecret })
+      const execution = await runRotation(all, executionName, odd)
+      expect(seen).toEqual([{ looked: 'secrets-manager', execution: executionName, rotation: odd }])
+      expect(execution.states).toEqual([
+        'MayHaveReplicas',
+        'CreateSecret',
+        'NoObject',
+        'AnnounceFailure',
+        'RotationFailed',
+      ])
+      expect(execution.failure).toMatchObject({
+        error: 'InvalidInput',
+        cause: { errorMessage: expect.stringContaining('input: should be an object') },
+      })
+      expect(events).toMatchObject([
+        { Detail: { severity: 'error', rotation: { failure: { Error: 'InvalidInput' } } } },
+      ])
+    },
+  )
 })
 
-describe('a rotation that goes well', () => {
-  test('passes the steps in order, and announces what anybody may know', async () => {
+describe('a successful rotation', () => {
+  test('passes the steps in order, and its event has no value', async () => {
     const { events, all } = makeTasks()
     const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states).toEqual([
@@ -134,7 +137,7 @@ describe('a rotation that goes well', () => {
     ])
   })
 
-  test('with a grace time it waits, then retires; at most 10 transitions, and 12 where it looks at other Regions', async () => {
+  test('with a grace time waits, and then retires, in at most 10 transitions, or 12 with peer Regions', async () => {
     const { all } = makeTasks({ CreateSecret: () => ({ ...createdRotation, grace: 3600 }) })
     const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.slice(-4)).toEqual([
@@ -162,7 +165,7 @@ describe('a rotation that goes well', () => {
     const onClone = { ...createdRotation, grace: 3600, clone: 'drop', halfway: true }
     const CreateSecret = () => onClone
 
-    test('it waits, then starts the rotation back, under a name that follows from its own', async () => {
+    test('waits, and then starts the rotation back, with a name that is made from its own', async () => {
       const started: unknown[] = []
       const { all } = makeTasks({ CreateSecret, MoveBack: input => started.push(input) })
       const execution = await runRotation(all, executionName, executionInput)
@@ -185,14 +188,14 @@ describe('a rotation that goes well', () => {
       expect(isToken(hash('sha256', executionName))).toBe(true)
     })
 
-    test('not if a newer rotation has moved it meanwhile', async () => {
+    test('starts none if a newer rotation has moved the application meanwhile', async () => {
       const { all } = makeTasks({ CreateSecret, MayMoveBack: () => ({ outcome: 'superseded' }) })
       const { states, failure } = await runRotation(all, executionName, executionInput)
       expect(states.slice(-2)).toEqual(['MustMoveBack', 'Rotated'])
       expect(failure).toBeUndefined()
     })
 
-    test('one that was started before is success, and not tried again', async () => {
+    test('succeeds if the rotation back was started before', async () => {
       const { all } = makeTasks({
         CreateSecret,
         MoveBack: makeFailingTask('StepFunctions.ExecutionAlreadyExistsException'),
@@ -204,7 +207,7 @@ describe('a rotation that goes well', () => {
     })
 
     test.each(['States.TaskFailed', 'StepFunctions.AWSStepFunctionsException'])(
-      '%s is tried again, and fails the execution in the end',
+      'tries again after %s when it starts the rotation back, and fails in the end',
       async error => {
         const passing = makeTasks({ CreateSecret, MoveBack: makeTaskFailingFirst(error, 2) })
         expect((await runRotation(passing.all, executionName, executionInput)).failure).toBeUndefined()
@@ -218,7 +221,7 @@ describe('a rotation that goes well', () => {
     )
   })
 
-  test('every function gets the name of the execution and its state', async () => {
+  test('passes the execution’s name and its state to every function', async () => {
     const seen: Record<string, unknown> = {}
     const { all } = makeTasks()
     const spied = Object.fromEntries(
@@ -253,9 +256,9 @@ describe('a rotation that goes well', () => {
   })
 })
 
-describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s fails', step => {
+describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('if %s fails', step => {
   test.each(every.filter(error => error !== 'RotationAbandoned' || step !== 'CreateSecret'))(
-    'with %s for good: tried as often as it makes sense, rolled back, and failed with it',
+    'with %s in every try, the rotation is rolled back, and fails with this error',
     async error => {
       const { events, all } = makeTasks({ [step]: makeFailingTask(error) })
       const execution = await runRotation(all, executionName, executionInput)
@@ -279,7 +282,7 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
     },
   )
 
-  test.each(retried)('with %s nine times, then not: it rotates', async error => {
+  test.each(retried)('with %s nine times, and then succeeds, the rotation succeeds', async error => {
     const { events, all } = makeTasks({ [step]: makeTaskFailingFirst(error, TRIES - 1, createdRotation) })
     const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.at(-1)).toBe('Rotated')
@@ -288,7 +291,7 @@ describe.each(['CreateSecret', 'SetSecret', 'TestSecret', 'FinishSecret'])('%s f
 })
 
 describe('an abandoned rotation', () => {
-  test('is rolled back first, then this one goes on', async () => {
+  test('is rolled back first, and then this rotation goes on', async () => {
     const seen: unknown[] = []
     const { all } = makeTasks({
       CreateSecret: makeTaskFailingFirst('RotationAbandoned', 1, createdRotation),
@@ -309,7 +312,7 @@ describe('an abandoned rotation', () => {
     expect(execution.states.at(-1)).toBe('Rotated')
   })
 
-  test('that runs after all: this one fails with RotationInProgress', async () => {
+  test('that still runs makes this one fail with RotationInProgress', async () => {
     const { all } = makeTasks({
       CreateSecret: makeFailingTask('RotationAbandoned'),
       RollbackAbandoned: makeFailingTask('RotationInProgress'),
@@ -335,8 +338,8 @@ describe('an abandoned rotation', () => {
   })
 })
 
-describe('DiscardSecret fails', () => {
-  test('with LockedOut: an earlier execution of the same version had set its value', async () => {
+describe('if DiscardSecret fails', () => {
+  test('with LockedOut, as an earlier execution set its value, a lockout is announced', async () => {
     const { events, all } = makeTasks({
       CreateSecret: makeFailingTask('NotPermitted'),
       DiscardSecret: makeFailingTask('LockedOut'),
@@ -356,7 +359,7 @@ describe('DiscardSecret fails', () => {
   })
 
   test.each(every.filter(error => error !== 'LockedOut'))(
-    'with %s for good: the failure of createSecret is announced, no lockout',
+    'with %s in every try, the failure of createSecret is announced, and no lockout',
     async error => {
       const { events, all } = makeTasks({
         CreateSecret: makeFailingTask('NotPermitted'),
@@ -373,7 +376,7 @@ describe('DiscardSecret fails', () => {
   )
 })
 
-test.each(every)('RollbackAbandoned fails with %s: tried as often as a rollback', async error => {
+test.each(every)('if RollbackAbandoned fails with %s, it is tried as often as a rollback', async error => {
   const { all } = makeTasks({
     CreateSecret: makeFailingTask('RotationAbandoned'),
     RollbackAbandoned: makeFailingTask(error),
@@ -383,7 +386,7 @@ test.each(every)('RollbackAbandoned fails with %s: tried as often as a rollback'
   expect(execution.failure?.error).toBe(error)
 })
 
-test.each(every)('MayMoveBack fails with %s: tried as often as a retirement', async error => {
+test.each(every)('if MayMoveBack fails with %s, it is tried as often as a retirement', async error => {
   const { all } = makeTasks({
     CreateSecret: () => ({ ...createdRotation, grace: 1, clone: 'drop', halfway: true }),
     MayMoveBack: makeFailingTask(error),
@@ -393,8 +396,8 @@ test.each(every)('MayMoveBack fails with %s: tried as often as a retirement', as
   expect(execution.failure?.error).toBe(error)
 })
 
-describe('RollbackSecret fails', () => {
-  test.each(every)('with %s for good: the highest severity', async error => {
+describe('if RollbackSecret fails', () => {
+  test.each(every)('with %s in every try, a critical failure is announced', async error => {
     const { events, all } = makeTasks({
       TestSecret: makeFailingTask('TestFailed'),
       RollbackSecret: makeFailingTask(error),
@@ -415,7 +418,7 @@ describe('RollbackSecret fails', () => {
   })
 })
 
-test('FinishSecret failed though it was done: the rotation succeeded, is announced and goes on', async () => {
+test('a FinishSecret that failed after it took effect leads to a success, which is announced', async () => {
   const { events, all } = makeTasks({
     CreateSecret: () => ({ ...createdRotation, grace: 60 }),
     FinishSecret: makeFailingTask('Throttled'),
@@ -428,8 +431,8 @@ test('FinishSecret failed though it was done: the rotation succeeded, is announc
   expect(events).toMatchObject([{ DetailType: 'Credential Rotated', Detail: { token: executionName } }])
 })
 
-describe('what comes after the rotation', () => {
-  test('an event that cannot be sent is tried again, and never hides the error of the step', async () => {
+describe('after the rotation', () => {
+  test('an event that cannot be sent is tried again, and does not hide the error of the step', async () => {
     const { all } = makeTasks({
       TestSecret: makeFailingTask('TestFailed'),
       AnnounceFailure: makeFailingTask('EventBridge.FailedEntry'),
@@ -445,7 +448,7 @@ describe('what comes after the rotation', () => {
     expect((await runRotation(lockout.all, executionName, executionInput)).failure?.error).toBe('LockedOut')
   })
 
-  test('success that cannot be announced fails the execution, without a rollback', async () => {
+  test('a success that cannot be announced fails the execution, without a rollback', async () => {
     const { all } = makeTasks({ AnnounceSuccess: makeFailingTask('EventBridge.FailedEntry') })
     const execution = await runRotation(all, executionName, executionInput)
     expect(execution.states.at(-1)).toBe('AnnounceSuccess')
@@ -453,7 +456,7 @@ describe('what comes after the rotation', () => {
   })
 
   test.each(every)(
-    'RetireSecret fails with %s: that is announced, with its state, and nothing rolled back',
+    'RetireSecret that fails with %s is announced, and nothing is rolled back',
     async error => {
       const CreateSecret = () => ({ ...createdRotation, grace: 1 })
       const { all, events } = makeTasks({ CreateSecret, RetireSecret: makeFailingTask(error) })
@@ -465,7 +468,7 @@ describe('what comes after the rotation', () => {
     },
   )
 
-  test('MayMoveBack likewise; and without a bus the execution fails with the same', async () => {
+  test('MayMoveBack that fails is announced, and without a bus the execution fails with the same error', async () => {
     const CreateSecret = () => ({ ...createdRotation, grace: 1, halfway: true })
     const { all, events } = makeTasks({ CreateSecret, MayMoveBack: makeFailingTask('LoginRefused') })
     const execution = await runRotation(all, executionName, executionInput)
@@ -494,7 +497,7 @@ describe('the definition', () => {
 
   const retriersOf = (name: string) => states.find(([state]) => state === name)?.[1].Retry as Retrier[]
 
-  test('every function is retried alike: the errors that pass by themselves, with full jitter; what takes minutes is waited for', () => {
+  test('retries every function alike: temporary errors with full jitter, and slow ones for minutes', () => {
     expect(functions.length).toBe(15)
     for (const [state, { Retry, TimeoutSeconds }] of functions) {
       if (['AwaitPendingReplicas', 'AwaitReplicasLonger'].includes(state)) continue
@@ -507,7 +510,7 @@ describe('the definition', () => {
     }
   })
 
-  test('an admin whose own password turns is waited for, minutes, where an admin may be at work; and the function is told so', () => {
+  test('retries AdminRefused for minutes in the functions that use an admin, which are told so', () => {
     for (const [state, { Parameters }] of functions) {
       const admin = administering.includes(state)
       expect((Parameters as { retries?: string[] }).retries, state).toEqual(
@@ -523,14 +526,14 @@ describe('the definition', () => {
     }
   })
 
-  test('a test that fails without a name is tried three times more within ten seconds: the application may be waiting', () => {
+  test('retries an unknown error of TestSecret three times within ten seconds, as the application may wait', () => {
     const [, , retrier] = retriersOf('TestSecret')
     expect(retrier).toEqual({ ErrorEquals: unforeseen, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 })
     const { IntervalSeconds = 0, BackoffRate = 0 } = retrier ?? {}
     expect([0, 1, 2].reduce((sum, i) => sum + IntervalSeconds * BackoffRate ** i, 0)).toBeLessThan(10)
   })
 
-  test('the retries together last longer than a minute on average, and 99 times in 100', () => {
+  test('has retries that last longer than a minute on average, and in 99 of 100 cases', () => {
     const [retrier] = functions.flatMap(([, { Retry }]) => Retry as Retrier[])
     if (!retrier) throw new Error('no function is retried')
     const delays = Array.from({ length: retrier.MaxAttempts }, (_, i) =>
@@ -543,7 +546,7 @@ describe('the definition', () => {
     expect(mean - 2.33 * deviation).toBeGreaterThan(60)
   })
 
-  test('no branch that fails ends green', () => {
+  test('has no failed branch that ends as a success', () => {
     for (const [state, { Type, ErrorPath }] of states)
       if (/Failed$/.test(state)) expect([Type, ErrorPath]).toEqual(['Fail', expect.any(String)])
     // The rotation succeeded. What is left open has an event, and the next rotation closes it.

@@ -65,14 +65,14 @@ async function run(
   return { execution, announced, started }
 }
 
-describe('what is due', () => {
-  test('nothing: it ends at once', async () => {
+describe('a run', () => {
+  test('ends at once if nothing is due', async () => {
     const { execution, announced } = await run({})
     expect(execution.states).toEqual(['FindDue', 'AnyLate', 'AnythingDue', 'Done'])
     expect(announced).toEqual([])
   })
 
-  test('each rotation is started once under its token, with its group, and what became of all is announced', async () => {
+  test('starts each rotation once under its token, and announces the result of all', async () => {
     const { execution, announced, started } = await run({ 'db1:5432': 3, 'db2:5432': 1 })
     expect(execution.failure).toBeUndefined()
     expect(execution.states).toContain('Done')
@@ -106,7 +106,7 @@ describe('what is due', () => {
     ])
   })
 
-  test('so many at once as the caps say: on one host, and in all', async () => {
+  test('starts no more rotations at once than the limits for one host and for all allow', async () => {
     const now = { inAll: 0, byHost: new Map<string, number>() }
     const most = { inAll: 0, byHost: 0 }
     const AwaitRotation: Task = async input => {
@@ -127,7 +127,7 @@ describe('what is due', () => {
     expect(most.inAll).toBeGreaterThan(3)
   })
 
-  describe('in turns', () => {
+  describe('with several turns', () => {
     const rotation = (id: string) => ({ store: 'secrets-manager', id, token: `token-${id}`, until: null })
     const turns = [['/admin'], ['/user/1', '/user/2', '/user/3', '/user/4']].map(ids => ids.map(rotation))
     const due = (more: object) => ({
@@ -142,7 +142,7 @@ describe('what is due', () => {
       ['well', (input: unknown) => ({ ...(input as Start), outcome: 'rotated' }), 5, 0],
       ['with a failure', (input: unknown) => failed((input as Start).id), 0, 5],
       ['untold', throwing('NotPermitted'), 0, 5],
-    ])('the next begins when the last has ended: %s', async (_, end, rotated, failures) => {
+    ])('begins a turn when the last one has ended: %s', async (_, end, rotated, failures) => {
       const order: string[] = []
       const AwaitRotation: Task = async input => {
         const { id } = input as Start
@@ -164,7 +164,7 @@ describe('what is due', () => {
       })
     })
 
-    test('what a FindDue of the first release found, which knows none, is one turn', async () => {
+    test('takes the result of the first release’s findDue, which has no turns, as one turn', async () => {
       const { execution, started, announced } = await run({}, { FindDue: () => due({}) })
       expect(execution.failure).toBeUndefined()
       expect(started.map(({ id }) => id)).toEqual(turns.flat().map(({ id }) => id))
@@ -173,7 +173,7 @@ describe('what is due', () => {
     })
   })
 
-  describe('one begins alone, by which a server that does not answer is found out', () => {
+  describe('begins with one rotation for each server, in case the server does not answer', () => {
     /** Tasks that play the functions with a server that does not answer. */
     function down() {
       let down = false
@@ -188,7 +188,7 @@ describe('what is due', () => {
       return { AwaitRotation, StartRotation }
     }
 
-    test('the others are parked, and that is told', async () => {
+    test('and then parks the others, and announces that', async () => {
       const { execution, announced } = await run({ a: 6 }, down())
       expect(execution.tries).toMatchObject({ StartRotation: 6, AwaitRotation: 1 })
       const [told, run_] = announced
@@ -198,7 +198,7 @@ describe('what is due', () => {
       })
     })
 
-    test('what has no server begins together, and is told none', async () => {
+    test('unless the credentials have no server', async () => {
       let now = 0
       let most = 0
       const AwaitRotation: Task = async input => {
@@ -213,7 +213,7 @@ describe('what is due', () => {
     })
   })
 
-  test('a server waits for its place under the caps, for hours', async () => {
+  test('waits for hours for a server’s place under the limits', async () => {
     const TakeSlot = throwing('RotationInProgress')
     const { execution, started } = await run({ a: 1 }, { TakeSlot })
     expect(execution.tries.TakeSlot).toBe(2001)
@@ -221,7 +221,7 @@ describe('what is due', () => {
     expect(execution.failure).toBeDefined()
   })
 
-  test('an execution that is there for its name alone does nothing', async () => {
+  test('marks names by executions of rotate-server that do nothing', async () => {
     const { runExecution } = await import('../../local/embedded/stateMachine.ts')
     const record = { record: 'slot', holder: 'server-1' }
     expect((await runExecution('rotate-server', {}, 'slot-1-1', record)).states).toEqual([
@@ -230,7 +230,7 @@ describe('what is due', () => {
     ])
   })
 
-  test('a token that was tried before is skipped, with the reason, and not waited for', async () => {
+  test('skips a token that was tried before, with the reason', async () => {
     const StartRotation: Task = input => ({ ...(input as Start), outcome: 'skipped', reason: 'tried' })
     const AwaitRotation = throwing('Unexpected')
     const { announced } = await run({ a: 2 }, { StartRotation, AwaitRotation })
@@ -238,7 +238,7 @@ describe('what is due', () => {
   })
 })
 
-describe('what fails', () => {
+describe('failures and late credentials', () => {
   const failing =
     (...ids: string[]): Task =>
     input => {
@@ -246,7 +246,7 @@ describe('what fails', () => {
       return ids.includes(id) ? failed(id) : { ...(input as Start), outcome: 'rotated' }
     }
 
-  test('does not stop the others, and one failure is not announced again', async () => {
+  test('a failure does not stop other rotations, and is not announced again if it is the only one', async () => {
     const { execution, announced } = await run({ a: 3, b: 1 }, { AwaitRotation: failing('/a/0') })
     expect(execution.failure).toBeUndefined()
     expect(announced).toMatchObject([
@@ -262,7 +262,7 @@ describe('what fails', () => {
     ])
   })
 
-  test('several on one host are one announcement', async () => {
+  test('several failures on one host are announced together', async () => {
     const { announced } = await run({ a: 3, b: 1 }, { AwaitRotation: failing('/a/0', '/a/2') })
     expect(announced).toMatchObject([
       {
@@ -279,7 +279,7 @@ describe('what fails', () => {
   })
 
   test.each(['StartRotation', 'AwaitRotation'])(
-    '%s itself: counts as failed, and is announced even alone',
+    '%s that fails counts as a failed rotation, and is announced even if it is the only one',
     async state => {
       const { execution, announced } = await run({ a: 1 }, { [state]: throwing('NotPermitted') })
       expect(execution.failure).toBeUndefined()
@@ -299,7 +299,7 @@ describe('what fails', () => {
   ]
   const late = { count: 3, names: parts.flatMap(({ names }) => names), parts }
 
-  test('what is late is announced, list by list, whether or not anything is due', async () => {
+  test('late credentials are announced in parts, whether or not anything is due', async () => {
     const due = { ...found, late, groups: [], hosts: 0, planned: 0 }
     const { execution, announced } = await run({}, { FindDue: () => due })
     expect(announced).toMatchObject(
@@ -311,7 +311,7 @@ describe('what fails', () => {
     expect(execution.states.at(-1)).toBe('Done')
   })
 
-  test('a bus that takes none of that keeps nothing that is due from rotating', async () => {
+  test('due rotations start even if the bus does not accept the event of late credentials', async () => {
     const due = {
       ...found,
       late,
@@ -327,7 +327,7 @@ describe('what fails', () => {
     expect(execution.states.at(-1)).toBe('Done')
   })
 
-  test('a rotation that still runs is asked for again, longer than an hour', async () => {
+  test('a rotation that still runs is asked for again, for more than an hour', async () => {
     const { execution } = await run({ a: 1 }, { AwaitRotation: throwing('RotationInProgress') })
     expect(execution.tries.AwaitRotation).toBe(121)
   })
@@ -357,7 +357,7 @@ describe('what fails', () => {
     expect(execution.failure?.error).toBe('HostLost')
   })
 
-  test('looking for what is due fails: the run fails with that error', async () => {
+  test('a findDue that fails fails the run with its error', async () => {
     const { execution } = await run({ a: 1 }, { FindDue: throwing('NotPermitted') })
     expect(execution.failure?.error).toBe('NotPermitted')
   })
