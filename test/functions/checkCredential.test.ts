@@ -27,7 +27,7 @@ const run = (input: unknown) => runExecution('check', tasks, randomUUID(), input
 const states = ({ lines }: CheckResult) =>
   Object.fromEntries(lines.map(({ line, state, says }) => [line, `${state} ${says}`]))
 
-test('a secret and its admin’s are only read', async () => {
+test('a check reads the secret and the admin’s secret, and writes neither', async () => {
   const admin = await embedded.users.makeAdmin('check_admin')
   const id = await embedded.users.enrol('checked', { admin, tags: { 'keyturn:test-query': 'select 1' } })
   const { calls } = embedded.secretsManager
@@ -51,7 +51,7 @@ test('a secret and its admin’s are only read', async () => {
   expect(announced.at(-1)?.Detail).toMatchObject({ id, result: checked.result, failed: [] })
 })
 
-test("there is no login with an admin's secret, nor with one that is not enrolled", async () => {
+test('a check logs in with no admin’s secret of its own, and with none that is not enrolled', async () => {
   const admin = await embedded.users.makeAdmin('lone_admin')
   const id = await embedded.users.enrol('lone', { tags: { 'keyturn:managed': 'false' } })
   for (const each of [admin.arn, id]) {

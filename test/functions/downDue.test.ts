@@ -20,7 +20,7 @@ const caps = { inAll: 6, perHost: 2 }
 const hour = 3_600_000
 type Report = { host: string; rotated: number; failed: number; skipped: number; parked: number }
 
-describe.skipIf(!bin)('30 due on three database servers, one of them down', () => {
+describe.skipIf(!bin)('30 credentials due on three database servers, one of them down', () => {
   let embedded: Embedded
   let ministack: MiniStack
   let alarms: Queue<Alarm>
@@ -149,7 +149,7 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
   }
   const downHost = () => `127.0.0.1:${doors[0]?.port}`
 
-  test('two runs in the same second rotate everything on the healthy servers once, and one on the other fails', async () => {
+  test('two runs in the same second rotate all on healthy servers once, and try one on the server that is down', async () => {
     const [one, other] = await Promise.all([run('run-1'), run('run-2')])
     for (const n of [1, 2]) {
       const both = [of(one ?? [], n), of(other ?? [], n)]
@@ -173,11 +173,11 @@ describe.skipIf(!bin)('30 due on three database servers, one of them down', () =
     'ERROR Unreachable: rotation of secret down/down_0_0 failed',
   ]
 
-  test('there is one alarm for the failure, and one for what is parked', async () => {
+  test('there is one alarm for the failure, and one for the parked rotations', async () => {
     expect(await told()).toEqual(alarm())
   })
 
-  test('the next runs try another one each, without an alarm', async () => {
+  test('each of the next runs tries another credential of that server, without an alarm', async () => {
     for (const n of [1, 2]) {
       started.length = 0
       const reports = await run(`run-${n + 2}`)

@@ -423,7 +423,7 @@ describe('reportRotations', () => {
     const report = async (results: object[], outage = false) =>
       (await reportRotations({ host: 'db', outage, results })) as { tell: boolean; failures: object[] }
 
-    test('names what is parked beside the one failure', async () => {
+    test('names the parked rotations beside the one failure', async () => {
       expect(await report(down)).toMatchObject({
         failed: 1,
         parked: 2,

@@ -114,7 +114,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     return execution
   }
 
-  test('160 rotate; on the server that is down one fails, and the others are parked', () => {
+  test('160 rotate; on the server that is down, one fails and the others are parked', () => {
     expect(execution.failure).toBeUndefined()
     const { ended } = execution.output as { ended: { reports: { host: string }[] } }
     const counts = (server: number, rotated: number, failed: number, parked: number) => ({
@@ -137,7 +137,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     }
   }, 120_000)
 
-  test('the failure is Unreachable, and neither it nor a parked one has a new value', async () => {
+  test('the failure is Unreachable, and neither the failed parameter nor a parked one has a new value', async () => {
     const results = embedded.stepFunctions.rotateExecutions
       .values()
       .map(({ input, result }) => ({ ...JSON.parse(input), result }))
@@ -151,7 +151,7 @@ describe.skipIf(!bin)('200 parameters due at once, on five database servers, one
     expect(atOnce.most).toEqual({ inAll: caps.inAll, perHost: caps.perHost })
   })
 
-  test('there are two alarms: the failure at once, and one that names what is parked', async () => {
+  test('there are two alarms: the failure at once, and one that names the parked rotations', async () => {
     const all = await alarms.waitForMessages(({ Subject }) => /no answer/.test(Subject))
     const host = `127.0.0.1:${servers[0]?.port}`
     expect(all.length).toBe(1)

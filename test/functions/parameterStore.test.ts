@@ -17,7 +17,7 @@ import { type Moto, startMoto } from '../support/moto.ts'
 
 const bin = await pythonBin()
 
-describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a parameter', () => {
+describe.skipIf(!bin)('a parameter, rotated by the state machine and its functions in PostgreSQL', () => {
   let embedded: Embedded
   let moto: Moto
   let ssm: SSMClient
@@ -93,7 +93,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     return runRotation(tasks, randomUUID(), { store: 'parameter-store', id })
   }
 
-  test('a single user: the new value logs in, the old one does not', async () => {
+  test('of a single user has the new value log in, and the old one refused', async () => {
     const id = await enrol('single', {}, false)
     const before = await value(id)
     const { failure } = await rotate(id)
@@ -106,7 +106,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     expect(announced.at(-1)).toMatchObject({ Detail: { id, rotation: { id, name: id, arn } } })
   })
 
-  test('alternating users: twice', async () => {
+  test('of alternating users rotates twice', async () => {
     const id = await enrol('turns', { 'keyturn:grace': '1s' }, true)
     for (const username of ['turns_clone', 'turns']) {
       const { failure } = await rotate(id)
@@ -116,7 +116,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     }
   })
 
-  test('a test that fails: rolled back, and the parameter was never written', async () => {
+  test('of which a test fails is rolled back, and was never written', async () => {
     const id = await enrol('failing', {}, false)
     await failOnceChanged(id, 'failing')
     const before = await value(id)
@@ -127,7 +127,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     expect(await logsIn(before)).toBe(true)
   })
 
-  test('a password alone: the new one logs in, the old one does not, the connection stays', async () => {
+  test('with a password alone has the new one log in, and keeps its connection', async () => {
     const { id, connection, before } = await enrolPassword('alone')
     const rest = await text(connection)
     for (const _ of [1, 2]) {
@@ -144,7 +144,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     expect(await text(connection)).toBe(rest)
   })
 
-  test('a password alone whose test fails: rolled back', async () => {
+  test('with a password alone, of which a test fails, is rolled back', async () => {
     const { id, before } = await enrolPassword('lonely')
     await failOnceChanged(id, 'lonely')
     const { failure } = await rotate(id)
@@ -155,7 +155,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     await expect(text(`/keyturn/pending${id}/lock`)).rejects.toMatchObject({ name: 'ParameterNotFound' })
   })
 
-  test('a test query that never succeeds: nothing is changed or left pending', async () => {
+  test('with a test query that never succeeds is not changed, and nothing is left pending', async () => {
     const id = await enrol('doomed', { 'keyturn:test-query': 'TABLE app.absent' }, false)
     const before = await value(id)
     const { failure, tries } = await rotate(id)
@@ -165,7 +165,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     await expect(text(`/keyturn/pending${id}/lock`)).rejects.toMatchObject({ name: 'ParameterNotFound' })
   })
 
-  test('a password alone without its connection: nothing is written, and the error names it', async () => {
+  test('with a password alone and no connection is not written, and the error names the connection', async () => {
     const id = await put('/shop/nowhere', 'Hidden-1', { 'keyturn:connection': '/shop/absent' })
     const { failure } = await rotate(id)
     expect(failure).toMatchObject({
@@ -178,7 +178,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     expect(await text(id)).toBe('Hidden-1')
   })
 
-  test('an opaque value: twice, and the one before stays readable', async () => {
+  test('with an opaque value rotates twice, and the previous value stays readable', async () => {
     const id = await put('/shop/signing-key', '{"kty":"oct","k":"c2VjcmV0"}', { 'keyturn:engine': 'opaque' })
     for (const _ of [1, 2]) {
       const before = await text(id)
@@ -191,7 +191,7 @@ describe.skipIf(!bin)('the state machine, its functions and PostgreSQL rotate a 
     }
   })
 
-  test('no event has a value', async () => {
+  test('has its value in no event', async () => {
     const stored = [await text('/shop/alone/password'), await text('/shop/signing-key')]
     expect(announced.length).toBeGreaterThan(0)
     for (const hidden of [...stored, 'Hidden', 'c2VjcmV0'])

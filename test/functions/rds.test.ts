@@ -51,7 +51,7 @@ describe.skipIf(!bin)('the functions on RDS', () => {
 
   const rotate = (id: string) => runRotation(embedded.tasks, randomUUID(), { store: 'secrets-manager', id })
 
-  test('with an admin whose secret RDS manages the rotation works, and RDS is asked for the host', async () => {
+  test('an admin whose secret RDS manages is used, and RDS is asked for its host', async () => {
     const managed = await manage('aws:rds:primaryDBInstanceArn', instanceArn)
     const id = await embedded.users.enrol('basket', { admin: managed })
     for (const username of ['basket_clone', 'basket']) {
@@ -67,26 +67,29 @@ describe.skipIf(!bin)('the functions on RDS', () => {
   test.each([
     ['another database', 'aws:rds:primaryDBInstanceArn', (arn: string) => `${arn}-2`],
     ['none', 'other', (arn: string) => arn],
-  ])('the tag of such a secret names %s: a typed error, and nothing changes', async (name, tag, database) => {
-    const managed = await manage(tag, database(instanceArn))
-    const id = await embedded.users.enrol(`cart ${name}`, { admin: managed })
-    const before = await value(id)
-    const { failure } = await rotate(id)
-    expect(failure).toMatchObject({
-      error: 'InvalidCredential',
-      cause: { errorMessage: expect.stringMatching(/^setSecret: masterarn: /) },
-    })
-    expect(await value(id)).toEqual(before)
-  })
+  ])(
+    'an admin’s secret with a tag that names %s throws InvalidCredential, and nothing changes',
+    async (name, tag, database) => {
+      const managed = await manage(tag, database(instanceArn))
+      const id = await embedded.users.enrol(`cart ${name}`, { admin: managed })
+      const before = await value(id)
+      const { failure } = await rotate(id)
+      expect(failure).toMatchObject({
+        error: 'InvalidCredential',
+        cause: { errorMessage: expect.stringMatching(/^setSecret: masterarn: /) },
+      })
+      expect(await value(id)).toEqual(before)
+    },
+  )
 
-  test('with any other admin RDS is not asked', async () => {
+  test('RDS is not asked about any other admin', async () => {
     const id = await embedded.users.enrol('usual', { admin })
     rds.calls = []
     expect((await rotate(id)).failure).toBeUndefined()
     expect(rds.calls).toEqual([])
   })
 
-  test('a master whose test query fails with current is refused no login, and RDS is not called', async () => {
+  test('a master whose test query fails in the rehearsal has no login refused, and RDS is not called', async () => {
     const id = await embedded.users.enrol('owner', {
       tags: { 'keyturn:strategy': 'master', 'keyturn:test-query': 'TABLE no_such_table' },
     })

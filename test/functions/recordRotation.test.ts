@@ -99,7 +99,7 @@ async function written(name: string): Promise<RotationRecord | undefined> {
 const time = expect.stringMatching(/^2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 
 describe('a record', () => {
-  test('of a rotation that went well', async () => {
+  test('of a successful rotation has all its facts', async () => {
     const admin = await embedded.users.makeAdmin('recorder')
     const started = await secret('billing', { admin })
     const name = await rotate(started)
@@ -126,13 +126,13 @@ describe('a record', () => {
     })
   })
 
-  test('of a single user has nothing to close', async () => {
+  test('of a single user’s rotation has nothing to close', async () => {
     const record = await recorded(await rotate(await secret('shop')))
     expect(record).toMatchObject({ outcome: 'rotated', user: 'shop', nextUser: 'shop' })
     expect(record).not.toHaveProperty('retirement')
   })
 
-  test('of one whose replica has not followed, by the announcement of that alone', async () => {
+  test('of a rotation whose replica is behind is written after the event that says so', async () => {
     PENDING_WAIT_MS.total = 100
     const started = await secret('far', { admin: await embedded.users.makeAdmin('far_admin') })
     embedded.secretsManager.setRegionBehaviour('us-east-1', { arrivalMs: Number.POSITIVE_INFINITY })
@@ -152,14 +152,14 @@ describe('a record', () => {
     })
   })
 
-  test('without an end of the grace time', async () => {
+  test('of a rotation whose grace time never ends says so', async () => {
     const admin = await embedded.users.makeAdmin('endless')
     const tags = { 'keyturn:grace': 'never' }
     const record = await recorded(await rotate(await secret('open_user', { admin, tags })))
     expect(record).toMatchObject({ outcome: 'rotated', retirement: 'never' })
   })
 
-  test('of one that was rolled back', async () => {
+  test('of a rotation that was rolled back has the error and the rollback’s outcome', async () => {
     const record = await recorded(await rotate(await secret('orders', { failsOnceChanged: true })))
     expect(record).toMatchObject({
       outcome: 'failed',
@@ -170,7 +170,7 @@ describe('a record', () => {
     })
   })
 
-  test('of one that failed in its rehearsal', async () => {
+  test('of a rotation that failed in its rehearsal has the step and the error', async () => {
     const tags = { 'keyturn:test-query': 'TABLE absent' }
     const record = await recorded(await rotate(await secret('books', { tags })))
     expect(record).toMatchObject({
@@ -186,7 +186,7 @@ describe('a record', () => {
     })
   })
 
-  test('of one whose rollback failed', async () => {
+  test('of a rotation whose rollback failed says that the application is locked out', async () => {
     const started = await secret('locked')
     embedded.stepFunctions.tasks.TestSecret = () => {
       throw Object.assign(new Error('testSecret: no'), { name: 'TestFailed' })
@@ -204,7 +204,7 @@ describe('a record', () => {
     })
   })
 
-  test('of one that failed before its secret was read: by the name that was asked for', async () => {
+  test('of a rotation that failed before its secret was read is found by the name that was asked for', async () => {
     const name = await rotate({ store: 'secrets-manager', id: 'absent/secret' })
     const record = await recorded(name)
     expect(record).toMatchObject({ outcome: 'failed', error: 'InvalidCredential', step: 'CreateSecret' })
@@ -212,7 +212,7 @@ describe('a record', () => {
     expect(await table.listRotations('secrets-manager', 'arn', 'absent/secret', 1)).toEqual([record])
   })
 
-  test('of one whose retirement failed, and when', async () => {
+  test('of a rotation whose retirement failed has the time and the error', async () => {
     const admin = await embedded.users.makeAdmin('careless')
     embedded.stepFunctions.tasks.RetireSecret = () => {
       throw Object.assign(new Error('retireSecret: no'), { name: 'NotPermitted' })
@@ -227,7 +227,7 @@ describe('a record', () => {
     })
   })
 
-  test('of a temporary clone: out, and back', async () => {
+  test('of a temporary clone’s rotation says that it moved back, and the second one that it is the way back', async () => {
     const admin = await embedded.users.makeAdmin('mover')
     const tags = { 'keyturn:strategy': 'temporary-clone' }
     const started = await secret('mobile', { admin, tags })
@@ -243,7 +243,7 @@ describe('a record', () => {
   test.each([
     [{ group: 'run-1 db' }, 'schedule'],
     [{ token: 'x'.repeat(36) }, 'secrets-manager'],
-  ])('of what %j started', async (more, startedBy) => {
+  ])('of a rotation with the input %j says who started it', async (more, startedBy) => {
     const started = { store: 'secrets-manager', id: `by/${startedBy}`, ...more }
     const name = await rotate(started, (more as { token?: string }).token)
     expect(await recorded(name)).toMatchObject({ startedBy, token: name })
@@ -267,7 +267,7 @@ describe('a record', () => {
 })
 
 describe('an event', () => {
-  test('counts only as far as the history proves it', async () => {
+  test('counts only if the history proves it', async () => {
     const name = await rotate(await secret('honest', { tags: { 'keyturn:test-query': 'TABLE absent' } }))
     const [failed] = events.map(announcement)
     const forged = { ...failed, 'detail-type': 'Credential Rotated' }
@@ -284,7 +284,7 @@ describe('an event', () => {
     ['a run', { detail: { executionArn: executionOf('x').replace('-rotate:', '-rotate-due:') } }],
     ['nothing', { detail: {} }],
     ['no object', []],
-  ])('of %s leaves nothing', async (_, event) => {
+  ])('of %s leaves no record', async (_, event) => {
     const before = await dynamo.send(new ScanCommand({ TableName: 'rotations' }))
     expect(await recordRotation(messages([event], 2))).toEqual(none)
     const after = await dynamo.send(new ScanCommand({ TableName: 'rotations' }))
@@ -304,7 +304,7 @@ describe('an event', () => {
   })
 })
 
-test('makes no call but the two that its role allows', async () => {
+test('recordRotation makes no call but the two that its role allows', async () => {
   const name = await rotate(await secret('least'))
   const all = [
     ...events.map(announcement),
@@ -322,7 +322,7 @@ test('makes no call but the two that its role allows', async () => {
 })
 
 describe('the table', () => {
-  test('has the longest history’s record, in whatever order records come, also if lost or repeated', async () => {
+  test('has the record of the longest history, in whatever order records come, even if some are lost or repeated', async () => {
     const admin = await embedded.users.makeAdmin('chaotic')
     const name = await rotate(await secret('shuffled', { admin }))
     const history = await fetchHistory(stepFunctions, executionOf(name))
@@ -346,7 +346,7 @@ describe('the table', () => {
     )
   })
 
-  test("finds a credential's latest, and a day's with what could not be closed on it", async () => {
+  test('finds the latest of a credential, and those of a day with what could not be closed on it', async () => {
     const now = new Date('2026-03-10T12:00:00Z')
     const record = (execution: string, began: string, more: Partial<RotationRecord>): RotationRecord => ({
       store: 'parameter-store',

@@ -15,7 +15,7 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
     { rotationEvent: parseRotationEvent, rollbackEvent: parseRollbackEvent }[which],
   ]
 
-  test("a step's event is parsed as before", () => {
+  test('parses a step’s event as before', () => {
     const event = {
       execution: executionName,
       rotation: { ...createdRotation, rehearse: true },
@@ -25,7 +25,7 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
     expect(door(event)).not.toHaveProperty('rehearses')
   })
 
-  test('a rehearsal has the whole state, under another key', () => {
+  test('parses a rehearsal’s event, which has the whole state under another key', () => {
     const started = '2026-11-30T10:00:00.000Z'
     expect(
       door({ execution: executionName, started, rehearsal: { ...createdRotation, testQuery: 'select 1' } }),
@@ -42,7 +42,7 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
     )
   })
 
-  test('an event with both keys is a rehearsal, which changes nothing', () => {
+  test('takes an event with both keys for a rehearsal, which changes nothing', () => {
     expect(
       door({ execution: executionName, rotation: createdRotation, rehearsal: createdRotation }),
     ).toMatchObject({ rehearses: true })
@@ -57,11 +57,11 @@ describe.each(['rotationEvent', 'rollbackEvent'] as const)('%s', which => {
     {},
     { execution: executionName },
     { execution: executionName, rehearsal: null },
-  ])('%j is InvalidInput', odd => {
+  ])('throws InvalidInput for %j', odd => {
     expect(() => door(odd)).toThrow(expect.objectContaining({ name: 'InvalidInput' }))
   })
 
-  test('a function of the last release refuses a rehearsal, and does not do what its step does', () => {
+  test('of the last release refuses a rehearsal, and does not do what its step does', () => {
     const event = {
       execution: executionName,
       started: '2026-11-30T10:00:00.000Z',

@@ -221,7 +221,7 @@ test('an execution of a state machine without the wait leaves what was replaced 
   expect(await admits(embedded.postgres, before)).toBe(true)
 })
 
-test('a replica is not rotated, nor is one that was made a secret of its own and is at home elsewhere; its primary is, once that is given up', async () => {
+test('neither a replica nor a secret that was promoted from one rotates outside of its home Region', async () => {
   const id = await embedded.users.enrol('home', { tags: { 'keyturn:home': 'eu-west-1' } })
   await replicate(id)
   // The stack in the other Region does this.
@@ -550,7 +550,7 @@ describe('cases of earlier bugs', () => {
     }
   })
 
-  test('a replica that is stopped for good and has what is current: the next rotation says so, and nothing is written', async () => {
+  test('the next rotation is refused, and writes nothing, if a replica that is current was stopped for good', async () => {
     const id = await enrol('wedged')
     behaves({ inProgressMs: never, arrivalMs: 0 })
     const Tags = [{ Key: 'team', Value: 'shop' }]

@@ -105,7 +105,7 @@ const planned = ({ groups }: RunPlan) =>
   groups.flatMap(({ rotations }) => rotations.map(({ id }) => id)).sort()
 const failed = 'the replica in us-east-1 is Failed: The KMS key is disabled or not found'
 
-describe('what is due', () => {
+describe('a secret that is due', () => {
   test('begins if its replica is in sync, or it has none', async () => {
     await makeDue('due/follows')
     await makeDue('due/alone', {}, [])
@@ -167,7 +167,7 @@ describe('what is due', () => {
     ])
   })
 
-  test('begins without a Region that was given up, one that has no such secret, and one that nobody may tell of', async () => {
+  test('begins without a Region that was given up, that has no such secret, or that may not be asked about it', async () => {
     await makeDue('due/given-up', { [`keyturn:given-up:${elsewhere}`]: '2026-11-20 its key is gone' })
     await fallBehind('due/given-up')
     await makeDue('due/empty')
@@ -183,14 +183,14 @@ describe('what is due', () => {
     expect(planned(found)).toEqual(['due/empty', 'due/given-up', 'due/not-described'])
   })
 
-  test('begins where a version is pending, whatever replicas do: an abandoned rotation has to be rolled back', async () => {
+  test('begins if a version is pending, whatever replicas do, as an abandoned rotation has to be rolled back', async () => {
     await makeDue('due/abandoned')
     await fallBehind('due/abandoned')
     server.stagePending('due/abandoned')
     expect(planned(await run())).toEqual(['due/abandoned'])
   })
 
-  test('is left out where the secret was promoted elsewhere, also with something pending, and is not late for it', async () => {
+  test('is skipped, and not late, if it was promoted in another Region, even if a version is pending', async () => {
     await makeDue('due/promoted')
     await makeDue('due/pending-promoted')
     await makeDue('due/given-up-there', {
@@ -217,7 +217,7 @@ describe('what is due', () => {
     }
   })
 
-  test('is reported as promoted, and not as late, also by a run that begins nothing', async () => {
+  test('is reported as promoted, and not as late, even by a run that begins nothing', async () => {
     await makeDue('due/promoted-idle')
     await promote('due/promoted-idle')
     stepFunctions.foreignDueRuns.set('earlier', '{}')
@@ -227,7 +227,7 @@ describe('what is due', () => {
     expect(found.late.parts).toMatchObject([{ count: 1, promoted: true }])
   })
 
-  test('takes the places of those that wait, however many and however long due', async () => {
+  test('takes the place of those that wait for a replica, however many there are', async () => {
     server.setRegionBehaviour(unnamed, { failsBecause: 'key denied' })
     for (let n = 0; n < 501; n++) await makeDue(`due/many/${n}`, {}, [unnamed])
     await makeDue('due/last')
@@ -237,10 +237,10 @@ describe('what is due', () => {
   })
 })
 
-describe('once a day, of secrets with their home here', () => {
+describe('once a day, each secret with its home here', () => {
   const told = ({ late }: RunPlan) => late.parts?.filter(({ behind, promoted }) => behind && !promoted)
 
-  test('each with a replica behind is reported, due or not, and is not late for that', async () => {
+  test('is reported if a replica is behind, due or not, and is not late for that', async () => {
     await make('home/by-hand', { 'keyturn:managed': 'true', ...home })
     await fallBehind('home/by-hand')
     await make('home/empty', { 'keyturn:managed': 'true', ...home })
@@ -275,7 +275,7 @@ describe('once a day, of secrets with their home here', () => {
     expect(told(await run({ at: '00:30:00Z' }))).toBeUndefined()
   })
 
-  test('this happens also while other runs have all places', async () => {
+  test('is reported even while other runs have all places', async () => {
     for (const id of ['a', 'b', 'c'])
       stepFunctions.rotateServerExecutions.set(`${serverIdOf(id)}-1`, {
         input: '{}',

@@ -176,7 +176,7 @@ function untilIn(name: string, state: StateName<'rotate'>) {
   return { getRemainingTimeInMillis: () => (isIn() && looks++ > 0 ? 60_000 : 900_000) }
 }
 
-test('the state after a step is where a success leads, by way of nothing but a wait for replicas and a rehearsal, and nothing else', () => {
+test('STATE_AFTER_STEP has the state to which a step’s success leads, behind replicas and rehearsal', () => {
   type State = { Next?: string; Default?: string; Choices?: { Next: string }[]; Catch?: { Next: string }[] }
   const { States } = definitionOf('rotate') as { States: Record<string, State> }
   const between = ['HasReplicas', 'AwaitPendingReplicas', 'MustRehearse', 'Rehearse', 'Rehearsed']
@@ -196,8 +196,8 @@ test('the state after a step is where a success leads, by way of nothing but a w
   }
 })
 
-describe('a rotation that goes well', () => {
-  test('four calls, one execution named as the token', async () => {
+describe('a successful rotation', () => {
+  test('takes four calls, and one execution that is named as the token', async () => {
     const before = await read()
     const token = begin()
     expect(await rotate(token)).toEqual({ passed: [...steps] })
@@ -237,7 +237,7 @@ describe('a rotation that goes well', () => {
     },
   )
 
-  test('each call returns when the execution has passed its step', async () => {
+  test('returns from each call when the execution has passed that step', async () => {
     const token = begin()
     const held = steps.map(step => [step, holding(STATE_AFTER_STEP[step])] as const)
     for (const [step, { reached, release }] of held) {
@@ -253,7 +253,7 @@ describe('a rotation that goes well', () => {
     await execution(token)?.ended
   })
 
-  test('the RotationToken goes to PutSecretValue, and nowhere else', async () => {
+  test('sends the RotationToken with PutSecretValue, and with no other call', async () => {
     const token = begin()
     await rotate(token)
     const puts = sent.mock.calls.flatMap(([command]) =>
@@ -266,7 +266,7 @@ describe('a rotation that goes well', () => {
     expect(written.join('')).toContain(token)
   })
 
-  test('without a RotationToken the execution writes the value', async () => {
+  test('has the execution write the value if there is no RotationToken', async () => {
     const token = begin()
     await call('createSecret', token, {})
     expect(statesOf(token)).toContain('SetSecret')
@@ -277,7 +277,7 @@ describe('a rotation that goes well', () => {
     expect(execution(token)?.result?.output).toMatchObject({ id, name, arn })
   })
 
-  test('alternating users: finishSecret does not wait for the grace time', async () => {
+  test('of alternating users does not wait for the grace time in finishSecret', async () => {
     const admin = await embedded.users.makeAdmin(`admin_${user}`)
     user = `${user}_two`
     id = await embedded.users.enrol(user, { admin })
@@ -293,15 +293,15 @@ describe('a rotation that goes well', () => {
   })
 })
 
-describe('called again', () => {
-  test('every call twice: one execution', async () => {
+describe('a call that is repeated', () => {
+  test('at each step starts no second execution', async () => {
     const token = begin()
     for (const step of steps) await Promise.all([call(step, token), call(step, token)])
     expect(executions()).toEqual([token])
     expect((await read()).token).toBe(token)
   })
 
-  test('a rotation that has succeeded answers at once', async () => {
+  test('after a rotation that has succeeded returns at once', async () => {
     const token = begin()
     await rotate(token)
     await execution(token)?.ended
@@ -311,7 +311,7 @@ describe('called again', () => {
     expect(asked()).toEqual(steps.map(() => 'GetExecutionHistory'))
   })
 
-  test('a running rotation is joined', async () => {
+  test('during a rotation joins it', async () => {
     const token = begin()
     const { reached, release } = holding('TestSecret')
     const created = call('createSecret', token)
@@ -325,7 +325,7 @@ describe('called again', () => {
     expect(executions()).toEqual([token])
   })
 
-  test('a running rotation with another input is joined too', async () => {
+  test('during a rotation with another input joins that too', async () => {
     const token = begin()
     const { reached, release } = holding('CreateSecret')
     await new SFNClient().send(
@@ -345,7 +345,7 @@ describe('called again', () => {
 })
 
 describe('a rotation that fails', () => {
-  test('without a RotationToken: the next attempt has the next name', async () => {
+  test('without a RotationToken is followed by an attempt with the next name', async () => {
     const { mend } = failing('TestSecret', 'TestFailed')
     const token = begin()
     await call('createSecret', token, {})
@@ -361,7 +361,7 @@ describe('a rotation that fails', () => {
     ['SetSecret', 'LoginRefused', ['createSecret']],
     ['TestSecret', 'TestFailed', ['createSecret', 'setSecret']],
     ['FinishSecret', 'Superseded', ['createSecret', 'setSecret', 'testSecret']],
-  ])('at %s: that call throws its error, once the rollback is done', async (state, name, passed) => {
+  ])('in %s throws its error in that step’s call, once the rollback is done', async (state, name, passed) => {
     const before = await read()
     failing(state, name)
     const token = begin()
@@ -374,7 +374,7 @@ describe('a rotation that fails', () => {
     await expect(read({ VersionStage: 'AWSPENDING' })).rejects.toThrow()
   })
 
-  test('tried again with the same token: the next attempt has the next name, and keeps the value', async () => {
+  test('with a RotationToken is followed by an attempt with the next name and the same value', async () => {
     const { mend } = failing('TestSecret', 'TestFailed')
     const token = begin()
     await rotate(token)
@@ -439,7 +439,7 @@ describe('a rotation that fails', () => {
     expect(await logsIn(await read())).toBe(true)
   })
 
-  test('a test that fails after the password was set', async () => {
+  test('a test that fails after SetSecret is rolled back, and the next attempt succeeds', async () => {
     id = await embedded.users.enrol(`${user}_query`, {
       tags: { 'keyturn:test-query': `table public.${user}` },
     })
@@ -460,7 +460,7 @@ describe('a rotation that fails', () => {
     expect(await logsIn(before)).toBe(false)
   })
 
-  test('at retirement: the rotation itself succeeded', async () => {
+  test('a retirement that fails leaves the rotation a success', async () => {
     const admin = await embedded.users.makeAdmin(`admin_${user}`)
     user = `${user}_two`
     id = await embedded.users.enrol(user, { admin })
@@ -484,7 +484,7 @@ describe('a rotation that fails', () => {
     expect((await read()).token).toBe(token)
   })
 
-  test('an execution that goes on long after its version was rolled back is Superseded', async () => {
+  test('an execution that goes on long after its version was rolled back throws Superseded', async () => {
     const execution = begin()
     const { CreateSecret, SetSecret, RollbackSecret, FinishSecret } = embedded.tasks
     const before = await read()
@@ -497,7 +497,7 @@ describe('a rotation that fails', () => {
     expect(await read()).toEqual(before)
   })
 
-  test('another rotation runs: nothing is changed', async () => {
+  test('another rotation that runs keeps this one from changing anything', async () => {
     const other = begin()
     embedded.stepFunctions.foreignRunning.add(other)
     const token = randomUUID()
@@ -540,12 +540,12 @@ describe('a rotation that fails', () => {
   })
 })
 
-describe('RotateImmediately=false: testSecret alone', () => {
+describe('testSecret without an execution, as RotateImmediately=false calls it', () => {
   const labelled = () =>
     embedded.secretsManager.calls.filter(({ action }) => /^(Put|Update)/.test(action)).length
 
   test.each(['a copy of current', 'no value'])(
-    'a version with %s: passes, and changes nothing',
+    'passes for a version with %s, and changes nothing',
     async what => {
       const before = await read()
       const token = begin()
@@ -564,7 +564,7 @@ describe('RotateImmediately=false: testSecret alone', () => {
     },
   )
 
-  test('a password that the database refuses is LoginRefused', async () => {
+  test('throws LoginRefused for a password that the database refuses', async () => {
     const { token: current, ...value } = await read()
     const wrong = randomUUID()
     await embedded.secrets.send(
@@ -586,23 +586,26 @@ describe('RotateImmediately=false: testSecret alone', () => {
     await expect(call('testSecret', begin())).rejects.toMatchObject({ name: 'LoginRefused' })
   })
 
-  test('a test query that fails is TestFailed', async () => {
+  test('throws TestFailed for a test query that fails', async () => {
     id = await embedded.users.enrol(`${user}_query`, {
       tags: { 'keyturn:test-query': 'table no_such_table' },
     })
     await expect(call('testSecret', begin())).rejects.toMatchObject({ name: 'TestFailed' })
   })
 
-  test.each(['setSecret', 'finishSecret'] as const)('%s without an execution is refused', async step => {
-    await expect(call(step, begin())).rejects.toMatchObject({
-      name: 'InvalidInput',
-      message: `rotateSecret: Step: ${step} was called before createSecret`,
-    })
-  })
+  test.each(['setSecret', 'finishSecret'] as const)(
+    'is the only step that may be called so: %s is refused',
+    async step => {
+      await expect(call(step, begin())).rejects.toMatchObject({
+        name: 'InvalidInput',
+        message: `rotateSecret: Step: ${step} was called before createSecret`,
+      })
+    },
+  )
 })
 
 test.each(['x'.repeat(65), 'short', `${randomUUID()}:odd`, `${randomUUID()}/odd`])(
-  'a token that no execution can be named after is refused: %s',
+  'a token that cannot be the name of an execution is refused: %s',
   async token => {
     await expect(call('createSecret', token)).rejects.toMatchObject({
       name: 'InvalidInput',

@@ -81,7 +81,7 @@ test('a run keeps the schedule in the tag, so that the replica has it too, and d
   expect(tagged()).toEqual([])
 })
 
-test('a schedule that was changed is written anew', async () => {
+test('a schedule that was changed is written to the tag again', async () => {
   await make('changed/shop')
   await run()
   const RotationRules = { AutomaticallyAfterDays: 7 }
@@ -91,7 +91,7 @@ test('a schedule that was changed is written anew', async () => {
   expect(scheduleIn(await tagsOf('changed/shop'))).toEqual({ AutomaticallyAfterDays: 7 })
 })
 
-test('a secret that may not be tagged is logged, and stops neither others nor the run', async () => {
+test('a secret that may not be tagged is noted in the log, and stops neither others nor the run', async () => {
   await make('refused/shop')
   await make('refused/other')
   server.refuse(({ action, secret }) =>

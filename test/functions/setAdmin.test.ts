@@ -70,7 +70,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     embedded.secretsManager.calls.filter(({ action }) => action === 'GetSecretValue').map(call => call.secret)
   const writes = () => embedded.secretsManager.calls.filter(({ action }) => /^(Put|Update)/.test(action))
 
-  test('names the admin in the value of a user who logs in, and the user rotates by it', async () => {
+  test('stores the admin in the value of a user who logs in, and the user rotates by it', async () => {
     const user = `shop_${randomHex()}`
     const id = await embedded.users.enrol(user, { tags: strategy, admin })
     const { masterarn: _, ...value } = JSON.parse(await text(id))
@@ -127,7 +127,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     expect(JSON.parse(await text(id))).toMatchObject({ username: `${user}_clone`, masterarn: admin.arn })
   })
 
-  test('names it in a parameter likewise', async () => {
+  test('stores the admin in a parameter', async () => {
     const value = await text(await enrol())
     const id = `/shop/${randomHex()}`
     const Tags = Object.entries({ ...strategy, 'keyturn:managed': 'true' }).map(([Key, Value]) => ({
@@ -146,7 +146,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
     ['an admin of no ARN', { admin: 'boss' }],
     ['another store', { store: 's3' }],
     ['no id', { id: '' }],
-  ])('that is given %s ends before a call', async (_, more) => {
+  ])('that is given %s ends before any call', async (_, more) => {
     embedded.secretsManager.calls.length = 0
     expect((await setOf('any', more)).failure?.error).toBe('InvalidInput')
     expect(embedded.secretsManager.calls).toEqual([])
@@ -179,7 +179,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
             .arn,
         'InvalidOption',
       ],
-    ])('who names %s gets no value read', async (_, made, error) => {
+    ])('that names %s reads no value', async (_, made, error) => {
       const id = await made()
       embedded.secretsManager.calls.length = 0
       expect((await setOf(id)).failure?.error).toBe(error)
@@ -191,7 +191,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
       ['another user whose password is not known', { username: 'postgres' }, 'LoginRefused'],
       ['the host of a server of the attacker’s', { host: 'attacker.invalid' }, 'Unreachable'],
       ['no TLS', { ssl: 'false' }, 'TlsFailed'],
-    ])('who stores %s gets no admin: its value is not read, nothing is written', async (_, more, error) => {
+    ])('that stores %s reads no admin’s value, and writes nothing', async (_, more, error) => {
       const id = await enrol()
       const stored = await change(id, more)
       const { failure } = await setOf(id)
@@ -205,7 +205,7 @@ describe.skipIf(!bin)('an execution of set-admin', () => {
       ['of another database', () => foreignAdmin(), 'HostMismatch'],
       ['that is no admin’s', () => enrol(), 'NotPermitted'],
       ['that does not exist', async () => `${admin.arn.slice(0, -6)}zzzzzz`, 'InvalidCredential'],
-    ])('who names an admin %s gets nothing written', async (_, made, error) => {
+    ])('that names an admin %s writes nothing', async (_, made, error) => {
       const [id, arn] = [await enrol(), await made()]
       embedded.secretsManager.calls.length = 0
       const { failure } = await setOf(id, { admin: arn })

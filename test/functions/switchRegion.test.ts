@@ -56,7 +56,7 @@ async function end(error?: Error): Promise<void> {
 }
 const runs = { name: 'PromotionRuns' }
 
-describe('a step of a plan', () => {
+describe('a step of a plan for ARC Region switch', () => {
   test('starts a promotion, fails while that runs, and returns its report at the end', async () => {
     const step = await deployed()
     await expect(step({})).rejects.toMatchObject({
@@ -119,7 +119,7 @@ describe('a step of a plan', () => {
   })
 })
 
-describe('the Region', () => {
+describe('the Region that is left', () => {
   test.each([
     ['nothing', undefined],
     ['nothing of use', { from: 7 }],

@@ -47,7 +47,7 @@ describe('the state in which an execution ended gives the severity', () => {
     ['MayMoveBack', 'error', 'error'],
     ['MoveBack', 'error', 'error'],
     ['a state of another release', 'critical', 'critical'],
-  ])('%s: failed %s, stopped %s', (state, ifFailed, ifStopped) => {
+  ])('in %s: severity %s if it failed, %s if it was stopped', (state, ifFailed, ifStopped) => {
     expect(read(failed, 'proven', endedIn(state)).severity).toBe(ifFailed)
     expect(read(stopped, 'proven', endedIn(state)).severity).toBe(ifStopped)
   })
@@ -79,14 +79,17 @@ describe('the state in which an execution ended gives the severity', () => {
     ['FAILED', 'Runtime.ExitError', 'something', 'critical', 'execution-failed'],
     ['FAILED', undefined, undefined, 'critical', 'execution-failed'],
     ['TIMED_OUT', undefined, undefined, 'critical', 'execution-failed'],
-  ])('without a history, %s with %s, %s: %s, see %s', (status, error, message, severity, entry) => {
-    const alarm = read(executionFailedEvent(status, error, message))
-    expect(alarm).toMatchObject({ severity, runbook: `${runbook}#${entry}` })
-  })
+  ])(
+    'without a history, %s with %s, %s: severity %s, and the runbook’s entry %s',
+    (status, error, message, severity, entry) => {
+      const alarm = read(executionFailedEvent(status, error, message))
+      expect(alarm).toMatchObject({ severity, runbook: `${runbook}#${entry}` })
+    },
+  )
 })
 
-describe('names', () => {
-  test('an execution has its own, and its credential another', () => {
+describe('keys and names', () => {
+  test('an execution has a key of its own, and its credential another', () => {
     expect(read(rotationFailedEvent)).toMatchObject({
       key: `execution ${name}`,
       otherKeys: ['secret secrets-manager shop/database'],
@@ -154,7 +157,7 @@ describe('whatever comes', () => {
     { 'detail-type': 'Step Functions Execution Status Change', detail: { input: '{', cause: '{' } },
     { 'detail-type': 'AWS Service Event via CloudTrail', detail: { additionalEventData: [] }, time: 'now' },
     { 'detail-type': 'CloudWatch Alarm State Change', detail: { state: 7 } },
-  ])('is an alarm: %j', event => {
+  ])('this event becomes an alarm: %j', event => {
     const alarm = read(event)
     expect(alarm.key.length).toBeGreaterThan(0)
     expect(alarm.happenedAt).toBeGreaterThan(Date.now() - 60_000)
@@ -191,7 +194,7 @@ describe('whatever comes', () => {
   test.each([
     ['aws-cn', 'cn-north-1', 'https://cn-north-1.console.amazonaws.cn/states/home'],
     ['aws-us-gov', 'us-gov-west-1', 'https://us-gov-west-1.console.amazonaws-us-gov.com/states/home'],
-  ])('the console of %s', (partition, region, url) => {
+  ])('the console’s address is that of %s', (partition, region, url) => {
     expect(
       consoleOf(`arn:${partition}:states:${region}:123456789012:execution:keyturn-rotate:${name}`),
     ).toContain(url)
@@ -203,7 +206,7 @@ describe('whatever comes', () => {
     `arn:constructor:states:eu-west-1:123456789012:execution:keyturn-rotate:${name}`,
     'arn:aws:states:eu-west-1:123456789012:execution:keyturn-rotate:a|<https://evil.example>',
     'javascript:alert(1)',
-  ])('no link to anywhere else: %s', arn => {
+  ])('no link leads anywhere else: %s', arn => {
     expect(consoleOf(arn)).toBeUndefined()
   })
 })
@@ -232,7 +235,7 @@ describe('rotations that rotate-due started', () => {
     expect(JSON.stringify(alarm)).not.toContain('forged')
   })
 
-  test('have a report with the critical ones first, and the entry of the runbook', () => {
+  test('have a report with the critical failures first, and the runbook’s entry', () => {
     const alarm = read(criticalReportEvent)
     expect(alarm).toMatchObject({
       key: 'report run-1 db.example.com:5432',
@@ -263,7 +266,7 @@ describe('rotations that rotate-due started', () => {
     ])
   })
 
-  test('a report of the last release, of several errors, or of none that can be read', () => {
+  test('have a report that can be read if it is of the last release, of several errors, or unreadable', () => {
     expect(read(runReportEvent)).toMatchObject({
       severity: 'error',
       subject: 'ERROR Unreachable: 52 rotations on db.example.com:5432 failed',
@@ -287,7 +290,7 @@ describe('rotations that rotate-due started', () => {
     })
   })
 
-  test('have an entry of the runbook also for an unknown error, or one before any rotation', () => {
+  test('have an entry of the runbook even for an unknown error, or one before any rotation', () => {
     const { failures } = runReportEvent.detail.report
     const of = (error: string) => {
       const detail = {
@@ -303,7 +306,7 @@ describe('rotations that rotate-due started', () => {
     ])
   })
 
-  test('late credentials are named, for one day', () => {
+  test('have an alarm of their own for a day if they are late', () => {
     const alarm = read(credentialsLateEvent)
     expect(alarm).toMatchObject({
       severity: 'error',
@@ -322,7 +325,7 @@ describe('rotations that rotate-due started', () => {
     expect(alarm.key.length).toBeLessThan(100)
   })
 
-  test('a run that failed is named as such', () => {
+  test('have an alarm of their own if their run failed', () => {
     expect(read(runFailedEvent)).toMatchObject({
       key: 'run failed HostLost',
       happenedAt: Date.parse('2026-11-21T00:00:00Z'),

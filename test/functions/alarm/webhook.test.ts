@@ -177,7 +177,7 @@ test.each([
   'https://hooks.slack.com.example/Hidden-1',
   'https://example.com/Hidden-1?hooks.slack.com',
   'https://169.254.169.254/Hidden-1',
-])('only https and these services: %j', async address => {
+])('only https and known services are accepted: %j', async address => {
   expect(await failure(address)).toBe('the webhook should be an https URL of Slack, Teams or PagerDuty')
   expect(posted).toEqual([])
 })
@@ -186,7 +186,7 @@ test.each([
   ['seconds', '1'],
   ['a time', 'date'],
   ['nothing', undefined],
-])('429 with Retry-After in %s: it waits, then goes on', async (_, given) => {
+])('after 429 with Retry-After in %s, posting waits and goes on', async (_, given) => {
   const retryAfter = given === 'date' ? new Date(Date.now() + 2_000).toUTCString() : given
   answer = (_, n) => (n === 1 ? { status: 429, ...(retryAfter && { retryAfter }) } : { status: 202 })
   const { told, failed } = await post(addresses.Slack, [alarm])
@@ -217,7 +217,7 @@ const flood = Array.from({ length: 300 }, (_, n) =>
 )
 
 test.each(['Slack', 'Teams'] as const)(
-  'a flood: %s gets few messages, within its limits, that name every one',
+  'many alarms at once become few messages for %s, within its limits, that name every alarm',
   async name => {
     for (let n = 0; n < 300; n += 100) await post(addresses[name], flood.slice(n, n + 100))
     // The limit is one message a second, so this is far from two minutes.
@@ -239,7 +239,7 @@ test.each(['Slack', 'Teams'] as const)(
   },
 )
 
-test('a flood: PagerDuty gets each critical failure with its own key, and the errors of a batch as one', async () => {
+test('many alarms at once become, for PagerDuty, one event for each critical failure, and one for all errors', async () => {
   for (let n = 0; n < 300; n += 100) await post(addresses.PagerDuty, flood.slice(n, n + 100))
   const events = posted.map(
     ({ body }) => body as { dedup_key: string; payload: { summary: string; severity: string } },

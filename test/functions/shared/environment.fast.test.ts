@@ -17,7 +17,7 @@ test('without settings the defaults apply', () => {
   })
 })
 
-test('all set', () => {
+test('every setting is read', () => {
   const variables = {
     KEYTURN_CA_FILE: '/opt/ca.pem',
     KEYTURN_EXECUTIONS: 'arn:aws:states:eu-west-1:123456789012:execution:rotate',
@@ -62,7 +62,7 @@ test.each([
   'PASSWORD_LENGTH',
   'EXCLUDE_CHARACTERS',
   'EXCLUDE_NUMBERS',
-])('%s empty counts as unset', name => {
+])('an empty %s counts as unset', name => {
   expect(parseEnvironment({ [name]: '' })).toEqual(parseEnvironment({}))
 })
 
@@ -75,7 +75,7 @@ test.each([
   ['KEYTURN_TEST_QUERY_MAY_WRITE', 'yes', /^testQueryMayWrite: should be true or false/],
   ['PASSWORD_LENGTH', '0', /^PASSWORD_LENGTH: should be/],
   ['EXCLUDE_NUMBERS', 'yes', /^EXCLUDE_NUMBERS: should be true or false/],
-])('%s=%s is refused', (name, value, message) => {
+])('the setting %s=%s is refused', (name, value, message) => {
   const run = () => parseEnvironment({ [name]: value })
   expect(run).toThrow(errors.InvalidOption)
   expect(run).toThrow(message)
@@ -110,7 +110,7 @@ test('checkCredential has no KMS key if none is set', () => {
 })
 
 describe('findDue', () => {
-  test('all set', () => {
+  test('reads every setting', () => {
     expect(parseFindDueEnvironment(due)).toEqual({
       runStateMachineArn: `${machine}-due`,
       rotationStateMachineArn: machine,
@@ -124,7 +124,7 @@ describe('findDue', () => {
     expect(parseFindDueEnvironment({ ...due, KEYTURN_TAG_SCHEDULES: 'true' }).tagSchedules).toBe(true)
   })
 
-  test('two runs are an hour apart if the schedule does not say otherwise', () => {
+  test('takes two runs to be an hour apart if the schedule does not say otherwise', () => {
     const { KEYTURN_DUE_SCHEDULE: _, ...others } = due
     expect(parseFindDueEnvironment(others).intervalMs).toBe(3_600_000)
   })
@@ -143,7 +143,7 @@ describe('findDue', () => {
       '41',
       'maxConcurrentRotationsPerHost: should be a whole number from 1 to 40',
     ],
-  ])('%s=%j is InvalidInput, by who sets it', (name, value, message) => {
+  ])('throws InvalidInput for %s=%j, which names the parameter or the variable', (name, value, message) => {
     expect(() => parseFindDueEnvironment({ ...due, [name]: value })).toThrow(
       expect.objectContaining({ name: 'InvalidInput', message }),
     )

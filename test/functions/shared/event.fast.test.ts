@@ -24,14 +24,14 @@ const untold = {
 }
 const created = { ...untold, token }
 
-test("startEvent: the execution's input; its name becomes the token", () => {
+test('parseCreateSecretEvent reads the execution’s input, and takes its name for the token', () => {
   expect(parseCreateSecretEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
   expect(parseCreateSecretEvent({ ...start, rotation: { ...start.rotation, token } }).rotation.token).toBe(
     token,
   )
 })
 
-test('startEvent: the way back from a temporary clone', () => {
+test('parseCreateSecretEvent reads that this is the way back from a temporary clone', () => {
   const back = { ...start.rotation, moveBack: true }
   expect(parseCreateSecretEvent({ ...start, rotation: back }).rotation).toMatchObject(back)
   const other = { ...start, rotation: { ...back, moveBack: 'soon' } }
@@ -46,7 +46,7 @@ test('a further attempt is named after its token, which the input must then name
   expect(parseCreateSecretEvent({ ...start, execution: `${token}-2` }).rotation.token).toBe(`${token}-2`)
 })
 
-test('serviceEvent: what Secrets Manager calls a rotation function with', () => {
+test('parseServiceEvent reads what Secrets Manager calls a rotation function with', () => {
   const call = { Step: 'setSecret', SecretId: 'arn', ClientRequestToken: token }
   const rotation = { store: 'secrets-manager', id: 'arn', token }
   expect(parseServiceEvent(call)).toEqual({ step: 'setSecret', rotation, rotationToken: undefined })
@@ -72,13 +72,13 @@ test('unknown keys are left out', () => {
   )
 })
 
-test('rotationEvent: what createSecret returned', () => {
+test('parseRotationEvent reads what createSecret returned', () => {
   const all = { ...created, grace: 60, testQuery: 'select 1', pooler: 'auth-query' }
   expect(parseRotationEvent({ execution: token, rotation: all })).toEqual({ abandoned: false, rotation: all })
   expect(parseRotationEvent({ execution: token, rotation: created }).rotation).toEqual(created)
 })
 
-test('rotationEvent: a connection, and an opaque value, which has neither host nor user', () => {
+test('parseRotationEvent reads a connection, and an opaque value, which has neither host nor user', () => {
   const connected = { ...created, connection: '/shop/connection' }
   expect(parseRotationEvent({ execution: token, rotation: connected }).rotation).toEqual(connected)
   const opaque = { ...created, engine: 'opaque', host: '', user: '', nextUser: '' }
@@ -89,7 +89,7 @@ test('rotationEvent: a connection, and an opaque value, which has neither host n
     )
 })
 
-test('rollbackEvent: as much as there was, of this rotation or an abandoned one', () => {
+test('parseRollbackEvent reads what there is, of this rotation or of an abandoned one', () => {
   expect(parseRollbackEvent(start)).toEqual({ abandoned: false, rotation: { ...start.rotation, token } })
   expect(parseRollbackEvent({ ...start, abandoned: true, rotation: created })).toEqual({
     abandoned: true,
@@ -143,11 +143,14 @@ test.each([
   }
 })
 
-test.each([[null], ['a text'], [7], [[created]], [true]])('an input that has no fields: %j', rotation => {
-  const run = () => parseCreateSecretEvent({ execution: token, rotation })
-  expect(run).toThrow(NoObject)
-  expect(run).toThrow(/^input: should be an object, such as \{"store":"secrets-manager"/)
-})
+test.each([[null], ['a text'], [7], [[created]], [true]])(
+  'an execution’s input that is no object throws NoObject: %j',
+  rotation => {
+    const run = () => parseCreateSecretEvent({ execution: token, rotation })
+    expect(run).toThrow(NoObject)
+    expect(run).toThrow(/^input: should be an object, such as \{"store":"secrets-manager"/)
+  },
+)
 
 test.each([
   ['engine', 'oracle'],
@@ -162,13 +165,13 @@ test.each([
   ['grace', 'never'],
   ['testQuery', ''],
   ['pooler', 'static'],
-])('rotationEvent refuses a wrong %s: %j', (field, value) => {
+])('parseRotationEvent refuses a wrong %s: %j', (field, value) => {
   const run = () => parseRotationEvent({ execution: token, rotation: { ...created, [field]: value } })
   expect(run).toThrow(errors.InvalidInput)
   expect(run).toThrow(`${field}: should be as the state machine passes it`)
 })
 
-test.each([undefined, null, 'text', 5])('an event that is no object: %j', event => {
+test.each([undefined, null, 'text', 5])('an event that is no object throws InvalidInput: %j', event => {
   expect(() => parseCreateSecretEvent(event)).toThrow(errors.InvalidInput)
 })
 
@@ -187,15 +190,15 @@ const service = { Step: 'setSecret', SecretId: 'arn', ClientRequestToken: token,
 
 test.each([
   [
-    'startEvent',
+    'parseCreateSecretEvent',
     (rotation: object) => parseCreateSecretEvent({ execution: token, rotation }),
     { ...start.rotation, token, group: 'one' },
   ],
-  ['startCallEvent', parseStartRotationEvent, call],
-  ['checkEvent', parseCheckEvent, start.rotation],
-  ['runEvent', parseFindDueEvent, { run: 'one', overlaps: true }],
-  ['serviceEvent', parseServiceEvent, service],
-])('%s: each field is refused by its name, in words', (_, parse, event) => {
+  ['parseStartRotationEvent', parseStartRotationEvent, call],
+  ['parseCheckEvent', parseCheckEvent, start.rotation],
+  ['parseFindDueEvent', parseFindDueEvent, { run: 'one', overlaps: true }],
+  ['parseServiceEvent', parseServiceEvent, service],
+])('%s refuses each field by its name, in words', (_, parse, event) => {
   parse(event as never)
   for (const field of Object.keys(event))
     expect(() => parse({ ...event, [field]: { of: 'another kind' } } as never)).toThrow(
@@ -206,7 +209,7 @@ test.each([
     )
 })
 
-test('checkEvent: no other key, and no id that is longer than an ARN', () => {
+test('parseCheckEvent accepts no other key, and no id that is longer than an ARN', () => {
   expect(parseCheckEvent(start.rotation)).toEqual(start.rotation)
   for (const event of [
     { ...start.rotation, testQuery: 'select 1' },
@@ -218,7 +221,7 @@ test('checkEvent: no other key, and no id that is longer than an ARN', () => {
     expect(() => parseCheckEvent(event)).toThrow(errors.InvalidInput)
 })
 
-test('inputs that no person writes are parsed as the state machine passes them', () => {
+test('a wrong field that no person writes should be as the state machine passes it', () => {
   expect(() => parseStartRotationEvent({ ...call, group: 7 })).toThrow(
     'group: should be as the state machine passes it',
   )

@@ -55,7 +55,7 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-test('there are functions', () => {
+test('the folder has functions', () => {
   expect(names).toContain('rotateSecret')
   expect(names).toContain('raiseAlarm')
 })

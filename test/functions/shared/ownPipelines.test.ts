@@ -15,13 +15,13 @@ setLambdaEnvironment({
 })
 const { pipelines } = await import('../../../functions/shared/ownPipelines.ts')
 
-test('an admin without a secret of that ARN is InvalidCredential', async () => {
+test('an admin’s ARN that no secret has throws InvalidCredential', async () => {
   const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:admin-AbCdEf'
   const read = (await pipelines.of('secrets-manager')).readAdmin(arn)
   await expect(read).rejects.toMatchObject({ name: 'InvalidCredential', field: 'masterarn' })
 })
 
-test("an admin that a replica of a value names in its primary's Region is read in the own one", async () => {
+test('an admin in the primary’s Region, named by a replica’s value, is read in the function’s own Region', async () => {
   const secrets = new SecretsManagerClient({ endpoint: secretsManager.url, region: 'eu-west-1' })
   const SecretString = JSON.stringify({
     engine: 'postgres',

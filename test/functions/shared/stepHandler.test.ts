@@ -43,7 +43,7 @@ const call = (run: Run, event: unknown = start) =>
   )(event, { awsRequestId: 'request-1' } as never)
 const lines = () => written.map(line => JSON.parse(line))
 
-test('calls the step with its pipeline and event, and returns its result', async () => {
+test('a handler calls the step with its pipeline and event, and returns its result', async () => {
   const result = await call(async (pipeline, event) => {
     expect(await pipeline.store.describe('app/db').catch(({ name }) => name)).toBe('InvalidCredential')
     return { event, defaults: pipeline.defaults }
@@ -63,7 +63,7 @@ test('the log names the step and the rotation', async () => {
   })
 })
 
-test('what one rotation logged is not in the lines of the next', async () => {
+test('the log of one rotation has nothing of an earlier one', async () => {
   await call(async () => logger.appendKeys({ left: 'behind' }))
   written.length = 0
   await call(async () => {})
@@ -89,7 +89,7 @@ test.each([
   expect(error).toMatchObject({ name, message: 'testStep: master: no; this try changed nothing' })
 })
 
-test('a wrong event is InvalidInput, and the step does not run', async () => {
+test('a wrong event throws InvalidInput, and the step does not run', async () => {
   const run = vi.fn(async () => {})
   const error = await rejectionOf(call(run, { ...start, rotation: { id: 'app/db' } }))
   expect(error).toMatchObject({
@@ -141,7 +141,7 @@ test.each([
   expect(written.join('')).not.toContain('Hidden')
 })
 
-test('a log line shows of a credential what anybody may see', async () => {
+test('a log line shows only the harmless parts of a credential', async () => {
   const text = '{"engine":"postgres","host":"h","username":"app","password":"Hidden-1","key":"Hidden-2"}'
   await call(async () => ({ credential: Credential.parse(text) }))
   expect(lines().find(({ message }) => message === 'done').result).toEqual({
