@@ -20,23 +20,23 @@ const tokenAt = (at: string, tags: Record<string, string>, more: Partial<Schedul
   return verdict.state === 'due' ? verdict.token : verdict.state
 }
 
-describe('the interval', () => {
+describe('by the interval, a credential is', () => {
   test.each([
     ['30d', '2026-12-01T11:59:59Z', 'waiting'],
     ['30d', '2026-12-01T12:00:00Z', 'due'],
     ['12h', '2026-11-01T23:59:59Z', 'waiting'],
     ['12h', '2026-11-02T00:00:00Z', 'due'],
     ['15m', '2026-11-01T12:15:00Z', 'due'],
-  ])('%s, at %s: %s', (every, at, state) => {
+  ])('with %s, at %s, %s', (every, at, state) => {
     expect(look(at, { 'keyturn:every': every })).toMatchObject({ state, late: false })
   })
 
-  test('a credential without the tag is never due, and not late', () => {
+  test('never due, nor late, without the tag', () => {
     expect(look('2030-01-01T00:00:00Z', {})).toEqual({ state: 'waiting', late: false })
   })
 })
 
-describe('the window', () => {
+describe('by its window, a credential is', () => {
   test.each([
     // The credential is due at 12:00.
     ['02:00-05:00', '2026-11-02T12:00:00Z', 'waiting'],
@@ -56,11 +56,11 @@ describe('the window', () => {
     ['Wed-Fri 02:00-05:00 Europe/Berlin', '2026-11-04T00:59:59Z', 'waiting'],
     ['Wed-Fri 02:00-05:00 Europe/Berlin', '2026-11-04T01:00:00Z', 'due'],
     ['Wed-Fri 02:00-05:00 Europe/Berlin', '2026-11-04T04:00:00Z', 'waiting'],
-  ])('%s, due since 2026-11-02T12:00Z, at %s: %s', (window, at, state) => {
+  ])('with %s, due since 2026-11-02T12:00Z, at %s, %s', (window, at, state) => {
     expect(look(at, { 'keyturn:every': '1d', 'keyturn:window': window }).state).toBe(state)
   })
 
-  test('a credential that waits for its window is late only a day after the window has opened', () => {
+  test('late only a day after the window has opened, if it waits for that', () => {
     const tags = { 'keyturn:every': '7d', 'keyturn:window': '11:00-12:00' }
     expect(look('2026-11-09T10:00:00Z', tags)).toEqual({ state: 'waiting', late: false })
     expect(look('2026-11-10T11:00:00Z', tags)).toMatchObject({ state: 'due', late: false })
@@ -69,14 +69,14 @@ describe('the window', () => {
   })
 })
 
-describe('which try it is', () => {
+describe('a credential’s attempt', () => {
   test.each([
     [0.5, 0, 0.5],
     [3, 2, 1],
     [15.5, 4, 7.5],
     [17, 5, 1],
     [41, 6, 1],
-  ])('due for %f hours: number %i, for %f hours', (hours, attempt, waits) => {
+  ])('after %f hours has the number %i, and has been due for %f hours', (hours, attempt, waits) => {
     const since = new Date(Date.parse('2026-11-03T12:00:00Z') - (24 + hours) * 3_600_000)
     const found = look('2026-11-03T12:00:00Z', { 'keyturn:every': '1d' }, { currentSince: since })
     const rank = { attempt, dueForMs: hours * 3_600_000, attemptDueForMs: waits * 3_600_000 }
@@ -84,14 +84,14 @@ describe('which try it is', () => {
   })
 })
 
-describe('until', () => {
+describe('the field `until`', () => {
   test.each([
     ['11:30-13:00', '2026-11-02T12:10:00Z', '2026-11-02T13:00:00.000Z'],
     ['22:00-04:00', '2026-11-02T23:00:00Z', '2026-11-03T04:00:00.000Z'],
     ['22:00-04:00', '2026-11-03T03:00:00Z', '2026-11-03T04:00:00.000Z'],
     ['22:00-00:00', '2026-11-02T23:00:00Z', '2026-11-03T00:00:00.000Z'],
     ['22:00-04:00 Europe/Berlin', '2026-11-02T23:00:00Z', '2026-11-03T03:00:00.000Z'],
-  ])('the end of the window %s, at %s: %s', (window, at, until) => {
+  ])('is the end of the window %s, at %s: %s', (window, at, until) => {
     const verdict = look(at, { 'keyturn:every': '1d', 'keyturn:window': window })
     expect(verdict).toMatchObject({ state: 'due', until: new Date(until) })
   })
@@ -107,7 +107,7 @@ describe('jitter', () => {
   const dueBy = (at: string, more: Partial<ScheduledCredential> = {}) =>
     ids.filter(id => look(at, tags, { id, ...more }).state === 'due')
 
-  test('spreads what was enrolled together over its whole length, and no further', () => {
+  test('spreads credentials that were enrolled together over its whole length, and no further', () => {
     expect(dueBy('2026-11-02T12:00:00Z')).toEqual([])
     const half = dueBy('2026-11-02T17:00:00Z').length
     expect(half).toBeGreaterThan(60)
@@ -144,7 +144,7 @@ describe('jitter beside a window', () => {
           .state === 'due',
     ).length
 
-  test('spreads what was due before over the window less one interval, or over itself if it is shorter', () => {
+  test('spreads credentials that were due before over the window less one interval, or over its own length', () => {
     // All were due at 12:00 on the day before.
     const whole = tagsOf('02:00-05:00', '7d')
     expect(dueAt('2026-12-02T02:00:00Z', whole)).toBe(0)
@@ -160,7 +160,7 @@ describe('jitter beside a window', () => {
     expect(dueAt('2026-12-02T03:00:00Z', hourly)).toBe(200)
   })
 
-  test('what falls due inside of the window is put off within what is left of it', () => {
+  test('delays a credential that falls due inside of a window within the rest of that window', () => {
     const tags = tagsOf('11:00-15:00', '7d')
     expect(dueAt('2026-12-01T12:00:00Z', tags)).toBe(0)
     expect(dueAt('2026-12-01T13:22:30Z', tags)).toBeGreaterThan(60)
@@ -168,7 +168,7 @@ describe('jitter beside a window', () => {
     expect(dueAt('2026-12-01T14:45:00Z', tags)).toBe(200)
   })
 
-  test('each further window is spread again', () => {
+  test('spreads credentials again in each further window', () => {
     const tags = tagsOf('02:00-05:00', '3h')
     expect(dueAt('2026-12-03T02:00:00Z', tags)).toBe(0)
     expect(dueAt('2026-12-03T04:45:00Z', tags)).toBe(200)
@@ -218,7 +218,7 @@ describe('the token', () => {
   })
 })
 
-describe('late', () => {
+describe('a credential is late', () => {
   test.each([
     ['30d', '2026-12-02T12:00:00Z', false],
     ['30d', '2026-12-02T12:00:01Z', true],
@@ -227,13 +227,13 @@ describe('late', () => {
     // Late does not depend on the time between two runs.
     ['15m', '2026-11-01T13:15:00Z', false],
     ['15m', '2026-11-01T13:15:01Z', true],
-  ])('every %s, at %s: %s', (every, at, late) => {
+  ])('with an interval of %s, at %s: %s', (every, at, late) => {
     expect(look(at, { 'keyturn:every': every })).toMatchObject({ state: 'due', late })
   })
 })
 
-describe('skipped, with the reason', () => {
-  test('a wrong tag of any kind makes the credential late at once, as it will never rotate', () => {
+describe('a credential is skipped with the reason', () => {
+  test('that a tag is wrong, and is late at once, as it will never rotate', () => {
     for (const [tag, value] of [
       ['every', 'monthly'],
       ['every', '30s'],
@@ -258,7 +258,7 @@ describe('skipped, with the reason', () => {
     }
   })
 
-  test('a credential that Keyturn may not use', () => {
+  test('that Keyturn may not use it', () => {
     for (const value of ['', 'false', 'True'])
       expect(look('2026-11-01T12:00:00Z', { 'keyturn:every': '30d', 'keyturn:managed': value })).toEqual({
         state: 'skipped',
@@ -267,7 +267,7 @@ describe('skipped, with the reason', () => {
       })
   })
 
-  test("a secret with a schedule of Secrets Manager's own, whatever its tags: late a day after its next date", () => {
+  test('that Secrets Manager has a schedule of its own for it, and is late a day after that schedule’s date', () => {
     const nextByService = new Date('2026-11-20T00:00:00Z')
     const secret = { store: 'secrets-manager', nextByService } as const
     for (const [at, late] of [
@@ -284,7 +284,7 @@ describe('skipped, with the reason', () => {
   })
 })
 
-describe('the home', () => {
+describe('a credential whose home tag', () => {
   const arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:shop-AbCdEf'
   const at = '2027-01-01T00:00:00Z'
   test.each([
@@ -296,19 +296,19 @@ describe('the home', () => {
     ['eu-west-1', { arn }, { state: 'due' }],
     // Parameters have no replicas, and so no home.
     ['us-east-1', {}, { state: 'due' }],
-  ])('%s, of %j: %j', (home, more, verdict) => {
+  ])('is %s, with %j, becomes %j', (home, more, verdict) => {
     expect(look(at, { 'keyturn:every': '1d', 'keyturn:home': home }, more)).toMatchObject(verdict)
   })
 })
 
-describe('when it rotates next', () => {
+describe('the time of the next rotation', () => {
   const next = (tags: Record<string, string>, now: Date) =>
     nextRotationTime(
       { store: 'parameter-store', id: '/shop/db', currentSince: since, tags: { ...managed, ...tags } },
       now,
     )
 
-  test('is due then, and not a second before', () => {
+  test('is when the credential becomes due, and not a second earlier', () => {
     fc.assert(
       fc.property(
         fc.constantFrom('1h', '1d', '30d'),
@@ -337,7 +337,7 @@ describe('when it rotates next', () => {
     [{ 'keyturn:every': 'often' }],
     [{ 'keyturn:every': '1h', 'keyturn:jitter': '2h' }],
     [{ 'keyturn:every': '1h', 'keyturn:managed': 'false' }],
-  ])('is not known of %j', tags => {
+  ])('is not known with the tags %j', tags => {
     expect(next(tags, new Date('2026-11-03T00:00:00Z'))).toBeUndefined()
   })
 })

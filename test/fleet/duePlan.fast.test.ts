@@ -35,7 +35,7 @@ const began = (...tokens: [string, number][]): RecentRotations => ({
 })
 
 describe('the order', () => {
-  test('has first what was never tried, the longest due first, then what was tried longest ago', () => {
+  test('has first what was never tried, by how long it has been due, and then what was tried longest ago', () => {
     const [early, late, again, other] = [
       credential('/early', 30),
       credential('/late', 1),
@@ -46,7 +46,7 @@ describe('the order', () => {
     expect(ids([again, late, other, early], tried)).toEqual(['/early', '/late', '/other', '/again'])
   })
 
-  test('leaves out what waits for its next try, with the reason', () => {
+  test('leaves out what waits for its next attempt, with the reason', () => {
     const [one, wrong] = [credential('/one', 0.5), credential('/wrong', 1, { 'keyturn:window': 'night' })]
     const tried = began([tokenAt(one, 0), -0.2])
     expect(turnAt([one, wrong], tried)).toEqual({
@@ -65,7 +65,7 @@ describe('the order', () => {
     expect(due).toMatchObject([{ until: new Date('2026-11-21T11:00:00Z') }])
   })
 
-  test('gives every second place to one that may have been tried and forgotten, others in each run', () => {
+  test('has in every second place one that may have been tried and forgotten, others in each run', () => {
     const tried = { startTimes: new Map<string, number>(), knownSince: start - 2 * hour }
     const forgotten = Array.from({ length: 20 }, (_, n) => credential(`/forgotten/${n}`, 47))
     const again = Array.from({ length: 10 }, (_, n) => credential(`/again/${n}`, 5))

@@ -48,13 +48,16 @@ const running = async (status: number, body: object, version = token) => {
 test.each([
   ['RUNNING', true],
   ['SUCCEEDED', false],
-])('%s is %j, and there is no further attempt', async (status, answer) => {
-  expect(await running(200, { status })).toBe(answer)
-  expect(asked).toEqual([describing(token)])
-})
+])(
+  'isExecutionRunning of a %s execution is %j, without a look at further attempts',
+  async (status, answer) => {
+    expect(await running(200, { status })).toBe(answer)
+    expect(asked).toEqual([describing(token)])
+  },
+)
 
 test.each(['PENDING_REDRIVE', 'FAILED', 'TIMED_OUT', 'ABORTED'])(
-  '%s is false, unless a further attempt runs',
+  'isExecutionRunning of a %s execution is false, unless a further attempt runs',
   async status => {
     expect(await running(200, { status })).toBe(false)
     expect(asked).toEqual([describing(token), describing(`${token}-2`)])
@@ -70,7 +73,7 @@ test.each(['PENDING_REDRIVE', 'FAILED', 'TIMED_OUT', 'ABORTED'])(
 test.each([
   ['SetSecret', true],
   ['AnnounceSuccess', false],
-])('rotating: one that runs and has entered %s: %j', async (name, answer) => {
+])('isRotating of a running execution that has entered %s is %j', async (name, answer) => {
   asked = []
   const events = [{ type: 'TaskStateEntered', stateEnteredEventDetails: { name } }]
   execution = { status: 200, body: { status: 'RUNNING', events } }
@@ -79,7 +82,7 @@ test.each([
   expect(asked).toEqual([describing(token), history])
 })
 
-test('rotating: the history of one that does not run is not read', async () => {
+test('isRotating does not read the history of an execution that does not run', async () => {
   asked = []
   execution = { status: 200, body: { status: 'SUCCEEDED' } }
   expect(await (await pipelines.of('secrets-manager')).isRotating(token)).toBe(false)
@@ -117,42 +120,46 @@ const taskNotStarted = {
 }
 test.each([
   ['an error before the login', true, [entered('SetSecret'), ...early, over]],
-  ['several of them', true, [entered('SetSecret'), ...early, ...early, over]],
+  ['several errors before the login', true, [entered('SetSecret'), ...early, ...early, over]],
   [
     'a function that Lambda had yet to make ready',
     true,
     [entered('SetSecret'), scheduled, notReady, ...early, scheduled, notStarted, over],
   ],
   ['no try at all', true, [entered('DiscardSecret')]],
-  ['an error after it', false, [entered('SetSecret'), scheduled, failed('no answer'), over]],
+  ['an error after the login', false, [entered('SetSecret'), scheduled, failed('no answer'), over]],
   [
-    'first one before, then one after',
+    'an error before the login, then one after it',
     false,
     [entered('SetSecret'), ...early, scheduled, failed('no'), over],
   ],
   ['a try that gave no answer', false, [entered('SetSecret'), scheduled, lost, ...early, over]],
   ['a try that went well', false, [entered('SetSecret'), scheduled, over]],
-  ['it is still at it, as far as the history is known', false, [entered('SetSecret'), ...early]],
-  ['stopped between two tries', true, [entered('SetSecret'), ...early, stopped]],
-  ['stopped while a try was at it', false, [entered('SetSecret'), ...early, scheduled, stopped]],
-  ['redriven, and at it again', false, [entered('SetSecret'), ...early, stopped, redriven, ...early]],
+  ['no end of SetSecret yet', false, [entered('SetSecret'), ...early]],
+  ['a stop between two tries', true, [entered('SetSecret'), ...early, stopped]],
+  ['a stop during a try', false, [entered('SetSecret'), ...early, scheduled, stopped]],
   [
-    'redriven, with an error before the login',
+    'a redrive, and no end of SetSecret yet',
+    false,
+    [entered('SetSecret'), ...early, stopped, redriven, ...early],
+  ],
+  [
+    'a redrive, with an error before the login',
     true,
     [entered('SetSecret'), ...early, stopped, redriven, ...early, over],
   ],
   [
-    'redriven, when a try had given no answer',
+    'a redrive, after a try that gave no answer',
     false,
     [entered('SetSecret'), scheduled, stopped, redriven, ...early, over],
   ],
-  ['an event that the function does not take', true, [entered('SetSecret'), scheduled, refused, over]],
+  ['an event that the function refused', true, [entered('SetSecret'), scheduled, refused, over]],
   [
     'a function that is called as another kind of resource',
     true,
     [entered('SetSecret'), taskScheduled, taskNotStarted, taskScheduled, taskFailed, over],
   ],
-])('untouched: %s: %j', async (_, answer, events) => {
+])('hasChangedNothing, if the history has %s: %j', async (_, answer, events) => {
   asked = []
   execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...events] } }
   expect(await (await pipelines.of('secrets-manager')).hasChangedNothing(token)).toBe(answer)
@@ -164,7 +171,7 @@ test.each([
 test.each([
   ...['KMSDisabled', 'ENILimitReached', 'EC2Throttled', 'EFSMountTimeout', 'SubnetIPAddressLimitReached'],
   ...['ResourceNotFound', 'InvalidRuntime', 'AccessDenied', 'TooManyRequests', 'CodeArtifactUserDeleted'],
-])('untouched: Lambda has not run the function: %sException', async name => {
+])('hasChangedNothing is true if Lambda has not run the function: %sException', async name => {
   const events = [entered('SetSecret'), scheduled, failed('no', `Lambda.${name}Exception`), over]
   execution = { status: 200, body: { events } }
   expect(await (await pipelines.of('secrets-manager')).hasChangedNothing(token)).toBe(true)
@@ -173,7 +180,7 @@ test.each([
 test.each([
   ...['Lambda.ServiceException', 'Lambda.SdkClientException', 'Lambda.Unknown', 'Sandbox.Timedout'],
   ...['Runtime.ExitError', 'Runtime.UnhandledPromiseRejection', 'Error', 'TypeError', 'Unexpected'],
-])('untouched: it may have run, and changed something: %s', async error => {
+])('hasChangedNothing is false if the function may have run: %s', async error => {
   const events = [entered('SetSecret'), scheduled, failed('no', error), over]
   execution = { status: 200, body: { events } }
   expect(await (await pipelines.of('secrets-manager')).hasChangedNothing(token)).toBe(false)
@@ -184,18 +191,18 @@ test.each([
   ['failed', true, [entered('SetSecret'), stopped]],
   ['succeeded', true, [entered('SetSecret'), { type: 'ExecutionSucceeded' }]],
   ['was redriven', false, [entered('SetSecret'), stopped, redriven, scheduled]],
-])('progress: one that %s: ended: %j', async (_, ended, events) => {
+])('progressOf an attempt that %s says that it has ended: %j', async (_, ended, events) => {
   execution = { status: 200, body: { events: [...created, ...events] } }
   const progress = await executions.progressOf({ token, number: 1 })
   expect(progress).toEqual({ enteredStates: new Set(['CreateSecret', 'SetSecret']), hasEnded: ended })
 })
 
-test('progress: undefined for an attempt that does not exist', async () => {
+test('progressOf returns undefined for an attempt that does not exist', async () => {
   attempts = []
   expect(await executions.progressOf({ token, number: 2 })).toBeUndefined()
 })
 
-test('untouched: every attempt counts', async () => {
+test('hasChangedNothing is true only if it is of every attempt', async () => {
   const untouched = async (...histories: object[][]) => {
     const [first, ...others] = histories.map(events => ({ status: 200, body: { events } }))
     execution = first as typeof execution
@@ -238,7 +245,7 @@ test.each([
   ['before a try that gave no answer', false, false, [entered('SetSecret'), scheduled, lost, over]],
   ['that is all there is', true, false, []],
 ])(
-  'a rehearsal %s does not count as SetSecret: untouched %j, wasSet %j',
+  'a rehearsal %s does not count as SetSecret: hasChangedNothing %j, wasSet %j',
   async (_, untouched, wasSet, events) => {
     execution = { status: 200, body: { status: 'RUNNING', events: [...created, ...rehearsed, ...events] } }
     const pipeline = await pipelines.of('secrets-manager')
@@ -252,7 +259,7 @@ test.each([
 test.each([
   ['a try that went well', true, [entered('SetSecret'), scheduled, succeeded]],
   [
-    'one that did after another',
+    'a try that went well after one that did not',
     true,
     [entered('SetSecret'), ...early, scheduled, succeeded, entered('TestSecret')],
   ],
@@ -267,7 +274,7 @@ test.each([
     [entered('CreateSecret'), scheduled, succeeded, entered('SetSecret'), ...early, over],
   ],
   ['a try that gave no answer', false, [entered('SetSecret'), scheduled, lost, over]],
-])('wasSet: %s: %j', async (_, answer, events) => {
+])('wasSet, if the history has %s: %j', async (_, answer, events) => {
   asked = []
   execution = { status: 200, body: { status: 'FAILED', events: [...created, ...events] } }
   expect(await (await pipelines.of('secrets-manager')).wasSet?.(token)).toBe(answer)
@@ -276,7 +283,7 @@ test.each([
   expect(asked).toEqual(answer ? [history] : [history, next])
 })
 
-test('untouched: false for an unknown execution', async () => {
+test('hasChangedNothing and wasSet are false for an unknown execution', async () => {
   execution = { status: 400, body: { __type: 'ExecutionDoesNotExist' } }
   const { hasChangedNothing, wasSet } = await pipelines.of('secrets-manager')
   expect(await wasSet?.(token)).toBe(false)
@@ -285,12 +292,12 @@ test('untouched: false for an unknown execution', async () => {
   expect(await hasChangedNothing('terraform-20261121')).toBe(false)
 })
 
-test('ExecutionDoesNotExist is false', async () => {
+test('isExecutionRunning is false for an execution that does not exist', async () => {
   expect(await running(400, { __type: 'ExecutionDoesNotExist', message: 'no' })).toBe(false)
 })
 
 test.each(['terraform-20261121', 'x'.repeat(65), `${token}:1`, ''])(
-  'false without a call for a version that no execution can have made: %j',
+  'isExecutionRunning is false, without a call, for a version that no execution can have made: %j',
   async foreign => {
     expect(await running(200, { status: 'RUNNING' }, foreign)).toBe(false)
     expect(asked).toEqual([])
@@ -298,7 +305,7 @@ test.each(['terraform-20261121', 'x'.repeat(65), `${token}:1`, ''])(
 )
 
 test.each(['InvalidArn', 'ValidationException'])(
-  '%s is InvalidInput: nothing is said about the execution',
+  'the error %s throws InvalidInput about KEYTURN_EXECUTIONS',
   async name => {
     const answer = running(400, { __type: name, message: 'no' })
     await expect(answer).rejects.toThrow(errors.InvalidInput)
@@ -306,7 +313,7 @@ test.each(['InvalidArn', 'ValidationException'])(
   },
 )
 
-test.each(['', undefined])('KEYTURN_EXECUTIONS=%j is InvalidInput, for every version', async value => {
+test.each(['', undefined])('KEYTURN_EXECUTIONS=%j throws InvalidInput for every version', async value => {
   vi.resetModules()
   vi.stubEnv('KEYTURN_EXECUTIONS', value)
   try {
@@ -327,19 +334,19 @@ test.each([
   [429, 'TooManyRequestsException'],
   [500, 'InternalServerError'],
   [503, 'ServiceUnavailable'],
-])('%i %s is Throttled', async (status, name) => {
+])('the answer %i %s throws Throttled', async (status, name) => {
   const answer = running(status, { __type: name, message: 'later' })
   await expect(answer).rejects.toThrow(errors.Throttled)
   await expect(answer).rejects.toThrow(`Step Functions: ${name}`)
 })
 
-test('AccessDenied is NotPermitted and says who may not do what', async () => {
+test('AccessDenied throws NotPermitted, which says who may not do what', async () => {
   const answer = running(400, { __type: 'AccessDeniedException', message: 'User: x is not authorized' })
   await expect(answer).rejects.toThrow(errors.NotPermitted)
   await expect(answer).rejects.toThrow('Step Functions: User: x is not authorized')
 })
 
-describe('what an execution failed with, in one line', () => {
+describe('failureOf returns an execution’s error in one line', () => {
   const fails = (body: object) => {
     execution = { status: 200, body }
     return executions.failureOf({ token, number: 1 })

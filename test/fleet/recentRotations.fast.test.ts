@@ -29,13 +29,13 @@ test.each([
   expect([startTimes.size, knownSince, asked.length]).toEqual([count, Number.NEGATIVE_INFINITY, calls])
 })
 
-test('of more, the newest five thousand are read by five calls, with the time since when they are complete', async () => {
+test('of more executions, the newest five thousand are known, and since when they are complete', async () => {
   const { client, asked } = clientOf(1_000_000)
   const { startTimes, knownSince } = await findRecentRotations(client, 'arn')
   expect([startTimes.size, knownSince, asked.length]).toEqual([5000, 995_001_000, 5])
 })
 
-test('further attempts are of the same token, and the last of them counts', async () => {
+test('further attempts have the same token, and the last of them counts', async () => {
   const token = '0a1b2c3d-0000-4000-8000-123456789012'
   const names = [`${token}-12`, `${token}-2`, token]
   const { client } = clientOf(3, n => `${names[n]}`)

@@ -151,7 +151,7 @@ describe('places under the cap', () => {
   })
 })
 
-test('a refused call throws an error with a name', async () => {
+test('a call that is refused throws an error with a name', async () => {
   const call = vi.spyOn(stepFunctions.rotateServerExecutions, 'get').mockImplementation(() => {
     throw new Error('no')
   })

@@ -8,16 +8,16 @@ function turns(all: string, ...named: string[]): string[] {
 }
 
 test.each([
-  ['nobody', '', [], ['']],
-  ['nobody needs an admin: one turn, in order', 'cab', [], ['cab']],
+  ['no credentials: one empty turn', '', [], ['']],
+  ['credentials without an admin: one turn, in order', 'cab', [], ['cab']],
   ['an admin first, then all others in order', 'uvAw', ['uA', 'wA'], ['A', 'uvw']],
   ['an admin of admins before them', 'uABv', ['uA', 'AB'], ['B', 'A', 'uv']],
-  ['an admin whom only others need is as late as can be', 'uABvC', ['uA', 'AB', 'vC'], ['B', 'AC', 'uv']],
-  ['an admin that does not rotate here counts for nothing', 'uv', ['uA'], ['uv']],
-  ['not even between two that do', 'uB', ['uA', 'AB'], ['B', 'u']],
-  ['two that need each other: the first needs nobody', 'uAB', ['AB', 'BA', 'uA'], ['A', 'uB']],
-  ['three in a circle', 'ABC', ['AB', 'BC', 'CA'], ['A', 'C', 'B']],
-  ['one that names itself', 'Au', ['AA', 'uA'], ['A', 'u']],
+  ['an admin that nobody needs early: as late as possible', 'uABvC', ['uA', 'AB', 'vC'], ['B', 'AC', 'uv']],
+  ['an admin that does not rotate here: ignored', 'uv', ['uA'], ['uv']],
+  ['an admin that does not rotate here, between two that do: ignored', 'uB', ['uA', 'AB'], ['B', 'u']],
+  ['two admins that need each other: the first needs nobody', 'uAB', ['AB', 'BA', 'uA'], ['A', 'uB']],
+  ['three admins in a circle: the first needs nobody', 'ABC', ['AB', 'BC', 'CA'], ['A', 'C', 'B']],
+  ['an admin that names itself: needs nobody', 'Au', ['AA', 'uA'], ['A', 'u']],
 ] as const)('%s', (_, all, named, expected) => {
   expect(turns(all, ...named)).toEqual(expected)
 })

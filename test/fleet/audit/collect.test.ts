@@ -163,7 +163,7 @@ describe('facts', () => {
   })
 })
 
-describe('what changes nothing', () => {
+describe('the facts do not change with', () => {
   test('the order of pages', async () => {
     account.shuffle('otherwise')
     expect(await gatherFacts({ reads })).toEqual(usual)
@@ -192,7 +192,7 @@ describe('what changes nothing', () => {
     expect(await gatherFacts({ reads })).toEqual(usual)
   })
 
-  test('a secret that was deleted since it was listed is left out', async () => {
+  test('a secret that was deleted since it was listed, which is left out', async () => {
     account.refuse(({ action, resource }) =>
       action === 'DescribeSecret' && resource?.includes('by-hand')
         ? { name: 'ResourceNotFoundException' }

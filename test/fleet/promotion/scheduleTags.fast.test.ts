@@ -23,7 +23,7 @@ test.each<[string, Partial<ScheduledCredential>, string[]]>([
   ['at home elsewhere', { tags: { 'keyturn:home': 'us-east-1' } }, []],
   ['without a home', { tags: {} }, []],
   ['with a version pending', { pending: 'token' }, []],
-])('one %s: %j chooses %j', (_, more, ids) => {
+])('a secret %s: %j chooses %j', (_, more, ids) => {
   expect(chosen([secret('shop', more)]).map(({ id }) => id)).toEqual(ids)
 })
 
@@ -32,12 +32,12 @@ test('a secret that Secrets Manager does not rotate by this stack has no schedul
   expect(chosen([other])).toEqual([])
 })
 
-test('what is due in this run is left to a later one', () => {
+test('a secret that is due in this run is left to a later one', () => {
   const [due, other] = [secret('due'), secret('other')]
   expect(chosen([due, other], new Set([due]))).toEqual([{ id: 'other', arn: 'arn:other', value: 'schedule' }])
 })
 
-test('twenty in a run, other ones in the next', () => {
+test('a run writes twenty schedules, and the next run others', () => {
   const all = Array.from({ length: 200 }, (_, n) => secret(`shop/${n}`))
   const [first, second] = [chosen(all), chosen(all, new Set(), 'run-2')]
   expect([first.length, second.length]).toEqual([20, 20])

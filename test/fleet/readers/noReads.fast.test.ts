@@ -20,7 +20,7 @@ test.each([
   expect(countReadingRotations([at('28T10:00', '28T10:01', more)], since, moment)).toBe(count)
 })
 
-test('only in the window, and not of the last half hour, of which CloudTrail may not know yet', () => {
+test('only rotations in the window count, without the last half hour, which CloudTrail may not have yet', () => {
   const rotations = [
     at('23T11:59', '23T12:01', {}),
     at('23T12:00', '23T12:01', {}),
@@ -30,7 +30,7 @@ test('only in the window, and not of the last half hour, of which CloudTrail may
   expect(countReadingRotations(rotations, since, moment)).toBe(2)
 })
 
-test('without such a rotation CloudTrail may be complete, and with unknown rotations that is unknown too', () => {
+test('without such a rotation there is no doubt, and with unknown rotations there is', () => {
   expect(doubtAboutNoReads({ is: 0 })).toBeUndefined()
   expect(doubtAboutNoReads({ is: 2 })).toMatch(/no read at all, although 2 rotations ended/)
   expect(doubtAboutNoReads({ unread: 'DynamoDB Scan: AccessDenied' })).toMatch(

@@ -59,7 +59,7 @@ test.each([
     { type: 'IdentityCenterUser', accountId: account, onBehalfOf: { userId: '544894e8' } },
     { principal: 'Identity Center user 544894e8' },
   ],
-  ['one of whom nothing is told', {}, { principal: 'unknown' }],
+  ['a caller of whom nothing is known', {}, { principal: 'unknown' }],
 ])('%s', (_, identity, caller) => {
   expect(by(identity)).toEqual(caller)
 })
@@ -105,7 +105,7 @@ test.each([
   [{ errorCode: 'ThrottlingException' }, undefined],
   [{ sourceIPAddress: 'ssm.amazonaws.com' }, 'forwarded'],
   [{ userIdentity: { ...user('Alice'), invokedBy: 'ssm.amazonaws.com' } }, 'forwarded'],
-])('of an event with %j came: %s', (more, result) => {
+])('an event with %j counts as: %s', (more, result) => {
   const detail = { eventName: 'GetSecretValue', requestParameters: { secretId: 'shop' }, ...more }
   expect(readResultOf(read(detail))).toBe(result)
 })

@@ -55,7 +55,7 @@ test('every read of the window is counted, once', async () => {
   ])
 })
 
-test('it asks for fifty at once, by the name of the event, within the window', async () => {
+test('events are asked for fifty at a time, by name, within the window', async () => {
   const { lookup, asked } = trailOf(manyReads(120))
   await sweepCloudTrail(lookup, { ...always, names: ['GetSecretValue'] })
   expect(asked).toHaveLength(3)

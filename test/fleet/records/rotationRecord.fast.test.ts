@@ -74,7 +74,7 @@ describe('the record of an execution', () => {
     expect(record).not.toHaveProperty('openUntil')
   })
 
-  test('that a rehearsal ended: which one, and what createSecret had found out', () => {
+  test('that a rehearsal ended says which one, and what createSecret had found out', () => {
     const single = { ...created, strategy: 'single-user', nextUser: 'shop', rehearse: true }
     const failure = { Error: 'TestFailed', Cause: '{"errorMessage":"testSecret: in the rehearsal"}' }
     const failed = { ...single, failure, failedState: 'RehearseTest' }
@@ -149,7 +149,7 @@ describe('the record of an execution', () => {
       )
   })
 
-  test('that was stopped midway', () => {
+  test('that was stopped midway says so, in which step and by whom', () => {
     const end = { type: 'ExecutionAborted', executionAbortedEventDetails: { cause: 'by\n me' } }
     expect(rotationRecordOf(execution, historyOf(untilGrace.slice(0, 3), end))).toMatchObject({
       outcome: 'stopped',
@@ -160,13 +160,13 @@ describe('the record of an execution', () => {
     })
   })
 
-  test('that has only begun', () => {
+  test('that has only begun says that it runs', () => {
     expect(rotationRecordOf(execution, historyOf(untilGrace.slice(0, 1)))).toMatchObject({
       outcome: 'running',
     })
   })
 
-  test('that failed although its version had become current', () => {
+  test('that failed although its version had become current says that it rotated', () => {
     const failure = { Error: 'Throttled', Cause: '{"errorMessage":"finishSecret: no answer"}' }
     const finished = { ...created, failure, rollback: { outcome: 'finished' } }
     const record = rotationRecordOf(
