@@ -226,7 +226,7 @@ describe.skipIf(!possible)('rotate-due, deployed on a local AWS', () => {
     )
   })
 
-  test('in the next run, what has just rotated is not due, and another one is tried on the server that is down', async () => {
+  test('the next run skips what has just rotated, and tries another credential on the server that is down', async () => {
     const start = new StartExecutionCommand({ stateMachineArn: rotateDue, name: randomUUID(), input: '{}' })
     for (const id of [ids[0], ids[1]].flat()) await schedule(id ?? '', '1d')
     for (const id of [admin, administered]) await scheduleSecret(id, '1d')
@@ -295,7 +295,7 @@ describe.skipIf(!possible)('rotate-due, deployed on a local AWS', () => {
       expect(await read(fresh)).toEqual(rotated)
     })
 
-    test('of a parameter that Keyturn may not use starts nothing', async () => {
+    test('of a parameter that Keyturn may not use starts no rotation', async () => {
       const foreign = await stack.users.enrol('foreign', {
         valueStore: stack.parameters,
         tags: { 'keyturn:managed': 'false' },

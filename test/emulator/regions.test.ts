@@ -122,7 +122,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
   const textOf = async (stack: Deployed) => [...(await stack.collectWrittenTexts()).values()].join()
 
-  test('each stack has its own of what an account has once', async () => {
+  test('the stacks share no name that is unique in an account', async () => {
     const namesIn = async ({ client }: Deployed) => {
       const paged = { client: new CloudFormationClient(client) }
       const pages = await Array.fromAsync(paginateListStackResources(paged, { StackName: 'keyturn-local' }))
@@ -150,7 +150,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     await expect.poll(told, { timeout: 20_000 }).toContain(`keyturn-local-${home} already exists`)
   })
 
-  test('each rotates what is in its own Region, and announces it there', async () => {
+  test('each stack rotates the credentials of its own Region, and announces that there', async () => {
     const rotateOwn = async (stack: Deployed, user: string) => {
       const rotated = await stack.rotate(await stack.users.enrol(user))
       expect([rotated.status, outputOf(rotated).replication]).toEqual(['SUCCEEDED', undefined])
@@ -253,7 +253,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
     }
   }
 
-  describe('if a promoted secret blocks a replica', () => {
+  describe('if a promoted secret is in the place of a replica', () => {
     let [id, replica] = ['', '']
     let rotated: DescribeExecutionOutput
     beforeAll(async () => {
@@ -285,7 +285,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await applicationIn(here, id).read()).toEqual(before)
     })
 
-    test('its labels are read only if it is tagged as managed or as an admin', async () => {
+    test('awaitReplicas may read the promoted secret’s labels only if it is tagged as managed or as an admin', async () => {
       expect(await look()).toMatchObject(seen)
       await untag('keyturn:managed')
       expect(await look()).toMatchObject(denied)
@@ -296,7 +296,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await look()).toMatchObject(denied)
     })
 
-    test('a Region in which it was deleted blocks nothing', async () => {
+    test('a rotation goes on after the promoted secret was deleted', async () => {
       const gone = { SecretId: replica, ForceDeleteWithoutRecovery: true }
       await secretsIn(there).send(new DeleteSecretCommand(gone))
       const rotated = await here.rotate(id)
@@ -472,7 +472,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
 
     const read = async (id: string) => (await applicationIn(there, replicaOf(id)).read()) as StoredValue
 
-    test('the Region that was given up does not rotate it any more', async () => {
+    test('the Region that was given up does not rotate the promoted secret any more', async () => {
       expect(await described(here, lost)).toMatchObject({
         tags: { 'keyturn:home': peer },
         RotationEnabled: false,
@@ -480,7 +480,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await here.rotate(lost)).toMatchObject({ status: 'FAILED', error: 'NotAtHome' })
     })
 
-    test('the other Region rotates it', async () => {
+    test('the other Region rotates the promoted secret', async () => {
       await untilTested(there, replicaOf(lost))
       const rotated = await there.rotate(replicaOf(lost))
       expect(rotated.status).toBe('SUCCEEDED')
@@ -489,7 +489,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       expect(await applicationIn(there, replicaOf(lost)).canLogIn(after)).toBe(true)
     })
 
-    test('the same again changes nothing', async () => {
+    test('the same promotion again changes nothing', async () => {
       const versions = await versionsIn(there, replicaOf(lost))
       const again = await promoteLost()
       expect(again).toMatchObject({ code: 0, stderr: '' })

@@ -126,7 +126,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     const enrol = (user: string, options: object = {}) =>
       stack.users.enrol(`${user}_${kept}`, { ...options, valueStore: stack[kept] })
 
-    test('single-user rotates, again and again', async () => {
+    test('single-user rotates three times', async () => {
       const id = await enrol('shop')
       for (const _ of [1, 2, 3]) await expectRotated(await rotate(id, stack[kept]))
       if (kept === 'parameters') expect(await beside(id)).toEqual([])
@@ -204,12 +204,12 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     expect(history).not.toContain('SetSecret')
   })
 
-  test('a user of another server, of another version, rotates too', async () => {
+  test('a user on another server, of another PostgreSQL version, rotates too', async () => {
     const users = await stack.usersOf(olderServer)
     await expectRotated(await rotate(await users.enrol(`archive_${randomHex()}`), stack.secrets, olderServer))
   })
 
-  test('what a dead rotation left pending is rolled back first', async () => {
+  test('the value that a dead rotation left pending is rolled back first', async () => {
     const id = await stack.users.enrol('ledger')
     const left = await applicationOf(id).read()
     await secretsManager.send(
