@@ -129,7 +129,7 @@ describe('status of one credential', () => {
     expect((await keyturn('history', 'one/edited')).stdout).toMatch(/^No rotation of/)
   })
 
-  test('that rotated, and whose old user stays open', async () => {
+  test('that rotated has its last rotation, and until when the old user stays open', async () => {
     const arn = await secret('one/well', { ...managed, 'keyturn:every': '30d' })
     const openUntil = new Date(Date.now() + 5 * 3_600_000).toISOString()
     await record({ store, id: arn, arn, name: 'one/well', retirement: 'open', openUntil })
@@ -148,7 +148,7 @@ describe('status of one credential', () => {
     expect(stdout).not.toContain('Hidden')
   })
 
-  test('whose rotation waits for a replica says since when, also beside the replica', async () => {
+  test('whose rotation waits for a replica says since when, beside the rotation and beside the replica', async () => {
     const name = 'one/behind'
     const arn = await secret(name, { ...managed, 'keyturn:home': 'eu-west-1' })
     const AddReplicaRegions = [{ Region: 'us-east-1' }]
@@ -207,7 +207,7 @@ describe('status of one credential', () => {
     expect(stdout).toMatch(/^ {2}rotated by {2}no schedule/m)
   })
 
-  test('whose rotation died', async () => {
+  test('whose rotation died is stuck, with the remedy to rotate', async () => {
     const arn = await secret('one/stuck')
     const token = '11111111-0000-4000-8000-000000000001'
     const put = { SecretId: arn, SecretString: 'Hidden-2', ClientRequestToken: token }
@@ -235,7 +235,7 @@ describe('status of one credential', () => {
     expect(stdout).toMatch(/^ {2}last good {3}none on record; its value dates from /m)
   })
 
-  test('that Keyturn may not rotate', async () => {
+  test('that Keyturn may not rotate says so', async () => {
     await secret('one/foreign', {})
     const { code, stdout } = await keyturn('status', 'one/foreign')
     expect(code).toBe(5)
@@ -253,7 +253,7 @@ describe('status of one credential', () => {
     })
   })
 
-  test('whose server does not answer', async () => {
+  test('whose server does not answer says so', async () => {
     await parameter('/one/parked', { ...managed, 'keyturn:every': '1d' })
     const address = 'down.example.com:5432'
     await record({ store: 'parameter-store', id: '/one/parked', address, host: 'down.example.com' })
@@ -439,12 +439,12 @@ describe('events', () => {
 })
 
 const commands = [['status', '/one/failed'], ['status'], ['history', '/one/failed'], ['events']]
-describe.each(commands)('%s %s, when something is wrong', (...words) => {
+describe.each(commands)('%s %s reports in one line, with a remedy,', (...words) => {
   test.each([
     ['AccessDeniedException', 3, /refuses /],
     ['ExpiredTokenException', 3, /credentials have expired/],
     ['ThrottlingException', 1, /throttled the call/],
-  ])('%s of the table', async (name, code, says) => {
+  ])('%s from the table', async (name, code, says) => {
     account.refuse(action => (action === 'Query' ? { name, message: 'no' } : undefined))
     const ran = await keyturn(...words)
     expect(ran.code).toBe(code)
@@ -455,7 +455,7 @@ describe.each(commands)('%s %s, when something is wrong', (...words) => {
     expect(ran.stdout).toBe('')
   })
 
-  test('the endpoint is down', async () => {
+  test('that the endpoint does not answer', async () => {
     const ran = await runCommand(words as string[], commandEnvironment('http://127.0.0.1:9'))
     expect(ran).toMatchObject({
       code: 1,
@@ -464,7 +464,7 @@ describe.each(commands)('%s %s, when something is wrong', (...words) => {
     })
   })
 
-  test('the stack is older than the table', async () => {
+  test('that the stack is older than the table', async () => {
     const [stack] = account.stacks.splice(0, 1, stackOf('local'))
     const ran = await keyturn(...words)
     if (stack) account.stacks.splice(0, 1, stack)

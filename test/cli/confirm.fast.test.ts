@@ -23,19 +23,22 @@ function answering(answer: string | undefined, { isTTY = true, json = false } = 
   return { printed, context: makeContext({ json }, { stdin, stdout: stderr, stderr }, {}) }
 }
 
-test.each(['yes\n', 'y\n', 'Yes\r', ' y \n'])('%j confirms', async answer => {
+test.each(['yes\n', 'y\n', 'Yes\r', ' y \n'])('the answer %j confirms', async answer => {
   const { context, printed } = answering(answer)
   await confirm(context, question)
   expect(printed.text).toMatch(/^two replicas go\n/)
 })
 
-test.each(['no\n', '\n', 'yess\n', '\u0003', '\u0004', undefined])('%j does not', async answer => {
-  const { context } = answering(answer)
-  await expect(confirm(context, question)).rejects.toMatchObject({
-    code: 2,
-    message: expect.stringContaining('nothing was changed'),
-  })
-})
+test.each(['no\n', '\n', 'yess\n', '\u0003', '\u0004', undefined])(
+  'the answer %j does not confirm',
+  async answer => {
+    const { context } = answering(answer)
+    await expect(confirm(context, question)).rejects.toMatchObject({
+      code: 2,
+      message: expect.stringContaining('nothing was changed'),
+    })
+  },
+)
 
 test('after the answer, a question no longer listens to keys', async () => {
   const { context } = answering('yes\n')

@@ -102,7 +102,7 @@ test.each([
   ['ExecutionFailed', 'FAILED', 'executionFailedEventDetails'],
   ['ExecutionAborted', 'ABORTED', 'executionAbortedEventDetails'],
   ['ExecutionTimedOut', 'TIMED_OUT', 'executionTimedOutEventDetails'],
-])('%s is the end', (type, status, details) => {
+])('the event %s ends an execution', (type, status, details) => {
   const failure = { error: 'TestFailed', cause: cause('testSecret: no') }
   const [, end] = seen(
     entered('TaskStateEntered', 'TestSecret'),

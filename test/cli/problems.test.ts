@@ -68,48 +68,48 @@ describe.each(commands)('%s %s', (...given) => {
     ['SignatureDoesNotMatch', 3, /does not know these credentials/],
     ['Throttling', 1, /throttled the call.*\nRepeat/],
     ['ServiceUnavailable', 1, /failed on its side.*\nRepeat/],
-  ])('%s', async (name, code, what) => {
+  ])('says what to do after %s', async (name, code, what) => {
     account.refuse(() => ({ name }))
     await expectRefused(words, code, what)
   })
 
-  test('nothing answers at the endpoint', () =>
+  test('says what to do if nothing answers at the endpoint', () =>
     expectRefused(words, 1, /CloudFormation does not answer \(ECONNREFUSED\)/, {
       AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
     }))
 
-  test('no Region, in either environment variable', async () => {
+  test('says what to do if there is no Region, in either environment variable', async () => {
     await expectRefused(words, 2, /no Region\nName it with --region/, { AWS_REGION: '' })
     const ran = await keyturn(['version'], { AWS_REGION: '', AWS_DEFAULT_REGION: 'eu-west-1' })
     expect(ran.code).toBe(0)
   })
 
-  test('no such Region', () =>
+  test('says what to do if the Region is not valid', () =>
     expectRefused([...words, '--region', 'nowhere at all'], 2, /the Region is not valid: /))
 
-  test('no credentials', () =>
+  test('says what to do if there are no credentials', () =>
     expectRefused(words, 3, /no credentials for AWS\n/, { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }))
 
-  test('no such profile', () =>
+  test('says what to do if the profile does not exist', () =>
     expectRefused(
       [...words, '--profile', 'nobody'],
       3,
       /profile nobody does not exist.*\nSee `aws configure/,
     ))
 
-  test('no stack', async () => {
+  test('says what to do if there is no stack', async () => {
     account.stacks = [{ name: 'other', outputs: { Stage: 'prod', Version: '1.0.0' } }]
     await expectRefused(words, 2, /no stack of Keyturn.*\nDeploy one/)
   })
 
-  test('several stacks, without --stage or with one that does not exist', async () => {
+  test('says what to do if there are several stacks, or none of the stage', async () => {
     account.stacks = [stackOf('prod'), stackOf('dev')]
     await expectRefused(words, 2, /several stacks.*\n.*--stage.*: dev, prod\./)
     await expectRefused([...words, '--stage', 'test'], 2, /no stack of the stage test.*\n.*: dev, prod;/)
     await expectRefused(words, 2, /no stack of the stage test/, { KEYTURN_STAGE: 'test' })
   })
 
-  test('a stack of a release without the output Stage', async () => {
+  test('says what to do if the stack is of a release without the output Stage', async () => {
     const { outputs } = stackOf('prod')
     const { Stage: _, Version: __, ...old } = outputs
     account.stacks = [{ name: 'keyturn-prod', outputs: old }]
@@ -215,7 +215,7 @@ describe('version, of the stacks in other Regions', () => {
     region,
   })
 
-  test('says where one differs', async () => {
+  test('says how another stack differs', async () => {
     account.stacks = [
       peer('eu-west-1', settings({ kept: true })),
       peer('us-east-1', { Version: '0.0.1', ...settings({ grace: '7d', more: '' }) }),

@@ -144,7 +144,7 @@ describe('a credential', () => {
     expect(standing).toMatchObject({ state: 'late', why: expect.stringContaining('keyturn:every') })
   })
 
-  test('that Keyturn may not rotate', () => {
+  test('that Keyturn may not rotate is unmanaged', () => {
     const credential = { ...facts().credential, tags: {} }
     expect(stateOf({ credential, rotatedBy: undefined, records: [] })).toBe('unmanaged')
   })

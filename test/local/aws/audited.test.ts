@@ -81,7 +81,7 @@ async function answers(): Promise<Answer[]> {
   ])
 }
 
-test.skipIf(!bin)("answers and requests are such as AWS's models of the services have them", async () => {
+test.skipIf(!bin)('answers and requests match AWS’s models of the services', async () => {
   const found = await answers()
   const names = [...new Set(found.map(({ model }) => model))]
   const models = new Map<string, ServiceModel>()

@@ -307,14 +307,14 @@ describe('a change', () => {
   })
 })
 
-describe('Failed', () => {
+describe('the status Failed', () => {
   const reasons = [
     ['key denied', 'No permissions available on the KMS key to complete the replication'],
     ['key disabled', 'The KMS key is disabled or not found'],
     ['not enabled', 'You have not enabled the Region where the replication occurs'],
     ['name exists', 'Secret with this name already exists in this region'],
   ] as const
-  test.each(reasons)('%s: nothing is there if nothing was', async (fails, message) => {
+  test.each(reasons)('%s: there is no copy if there was none before', async (fails, message) => {
     server.setRegionBehaviour(peer, { failsBecause: fails, inProgressMs: minute })
     const id = await replicated()
     expect(await status(id)).toEqual(['InProgress'])
@@ -362,7 +362,7 @@ describe('Failed', () => {
 })
 
 describe('two quick moves of labels', () => {
-  test('leave the replica InProgress, until it is removed and added again', async () => {
+  test('leave the replica InProgress until it is removed and added again', async () => {
     const id = await replicated()
     server.setRegionBehaviour(peer, { wedgesWithinMs: minute })
     await put(id, 'b', ['AWSPENDING'])
@@ -380,7 +380,7 @@ describe('two quick moves of labels', () => {
     expect(await labels(peer, id)).toMatchObject({ b: ['AWSCURRENT', 'AWSPENDING'] })
   })
 
-  test('do so also until the Region behaves as usual again', async () => {
+  test('leave it so even after the Region behaves as usual again', async () => {
     const id = await replicated()
     server.setRegionBehaviour(peer, { wedgesWithinMs: minute })
     await put(id, 'b')

@@ -93,7 +93,7 @@ const methods: Record<
 }
 const names = Object.keys(methods) as (keyof typeof methods)[]
 
-test('a rotation token goes along with what is written, in whatever format', async () => {
+test('a rotation token is sent with each value that is written, whatever its format', async () => {
   const { id } = await usual()
   const send = vi.spyOn(client, 'send')
   await new SecretsManager(client)
@@ -105,7 +105,7 @@ test('a rotation token goes along with what is written, in whatever format', asy
 })
 
 describe('calls', () => {
-  test('each method is one call when all goes well', async () => {
+  test('are one for each method, when all goes well', async () => {
     const { id, first } = await usual()
     const next = randomUUID()
     const actionsOf = async (run: Promise<unknown>) => {
@@ -121,7 +121,7 @@ describe('calls', () => {
     expect(await actionsOf(store.listTokens(id))).toEqual(['ListSecretVersionIds'])
   })
 
-  test('the id may be an ARN', async () => {
+  test('may name the secret by its ARN', async () => {
     const { id, arn, first } = await usual()
     const next = randomUUID()
     await store.propose(arn, next, credentialWith('next'))
@@ -132,7 +132,7 @@ describe('calls', () => {
     expect(await store.listTokens(arn)).toEqual([next, first])
   })
 
-  test('the record of calls holds no value', async () => {
+  test('are recorded without values', async () => {
     const { id } = await secret({ SecretString: credentialWith('Unrecorded-1').serialize() })
     await store.propose(id, randomUUID(), credentialWith('Unrecorded-2'))
     await store.read(id, { stage: 'pending' })
@@ -141,7 +141,7 @@ describe('calls', () => {
   })
 })
 
-test('a call has the time at which it began and at which it was answered', async () => {
+test('are recorded with the times at which they began and were answered', async () => {
   const before = performance.now()
   const { id } = await usual()
   const { began, ended = Number.NaN } = server.calls.findLast(({ secret }) => secret === id) ?? { began: 0 }
@@ -149,7 +149,7 @@ test('a call has the time at which it began and at which it was answered', async
   expect(times).toEqual(times.toSorted((a, b) => a - b))
 })
 
-test('over HTTPS it answers only clients that trust its certificate', async () => {
+test('over HTTPS are answered only for clients that trust the certificate', async () => {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'keyturn-https-'))
   const tls = await makeCertificate(folder.path)
   const secure = await startSecretsManager({ tls })
@@ -175,7 +175,7 @@ describe('a version that RotateSecret staged before it has a value', () => {
     expect(await store.read(id, { token: staged, stage: 'pending' })).toBeUndefined()
   })
 
-  test('under our own token: takes the proposed value', async () => {
+  test('takes the proposed value, under the same token', async () => {
     const { id, first } = await usual()
     const staged = server.stagePending(id)
     await store.propose(id, staged, credentialWith('next'))
@@ -185,7 +185,7 @@ describe('a version that RotateSecret staged before it has a value', () => {
     expect(await store.describe(id)).toMatchObject({ current: first, pending: staged })
   })
 
-  test("under another's token: a new value takes its label, a kept one may not", async () => {
+  test('loses its label to a new value of another token, but not to a kept one', async () => {
     const { id, first } = await usual()
     const early = randomUUID()
     await store.propose(id, early, credentialWith('early'))
@@ -200,7 +200,7 @@ describe('a version that RotateSecret staged before it has a value', () => {
     expect(await store.describe(id)).toMatchObject({ current: first, pending: next })
   })
 
-  test('by the call itself, which is refused while another version is pending', async () => {
+  test('is made by RotateSecret, which is refused while another version is pending', async () => {
     const { id, first } = await usual()
     const RotationLambdaARN = 'arn:aws:lambda:eu-west-1:123456789012:function:rotate'
     const rotate = (ClientRequestToken: string) =>
@@ -227,7 +227,7 @@ describe('a version that RotateSecret staged before it has a value', () => {
   })
 })
 
-test('AWSPENDING that stayed on current is nothing pending, but reads by its label', async () => {
+test('AWSPENDING that stayed on the current version is not pending, but can be read by its label', async () => {
   const { id, first } = await usual()
   const next = randomUUID()
   await store.propose(id, next, credentialWith('next'))
@@ -253,7 +253,7 @@ describe('a secret without AWSCURRENT', () => {
     expect(await store.describe(id)).toMatchObject({ current: undefined, pending: staged })
   })
 
-  test('the first value of an empty secret is current at once', async () => {
+  test('has its first value as current at once', async () => {
     const { id } = await secret({})
     const next = randomUUID()
     await store.propose(id, next, credentialWith('next'))
@@ -261,8 +261,8 @@ describe('a secret without AWSCURRENT', () => {
   })
 })
 
-describe('a value that cannot be used is InvalidCredential', () => {
-  test('SecretBinary', async () => {
+describe('a value that cannot be used throws InvalidCredential', () => {
+  test('as SecretBinary', async () => {
     const { id } = await secret({ SecretBinary: Buffer.from(credentialWith('first').serialize()) })
     const error = await rejectionOf(store.read(id, { stage: 'current' }))
     expect(error).toBeInstanceOf(InvalidCredential)
@@ -270,7 +270,7 @@ describe('a value that cannot be used is InvalidCredential', () => {
     expect(error.message).toMatch(/^value: .*SecretBinary.*SecretString/)
   })
 
-  test('text that is no JSON, without quoting it', async () => {
+  test('as text that is no JSON, without quoting it', async () => {
     const { id } = await secret({ SecretString: 'password=Garbage-1' })
     const error = await rejectionOf(store.read(id, { stage: 'current' }))
     expect(error).toBeInstanceOf(InvalidCredential)
@@ -278,12 +278,12 @@ describe('a value that cannot be used is InvalidCredential', () => {
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Garbage')
   })
 
-  test('JSON without a field that is needed', async () => {
+  test('as JSON without a necessary field', async () => {
     const { id } = await secret({ SecretString: '{"engine":"postgres","username":"app","password":"p"}' })
     expect(await rejectionOf(store.read(id, { stage: 'current' }))).toMatchObject({ field: 'host' })
   })
 
-  test('a kept value that cannot be parsed is not made pending', async () => {
+  test('and is not made pending, if it was kept and cannot be parsed', async () => {
     const { id } = await usual()
     const kept = randomUUID()
     await client.send(
@@ -300,7 +300,7 @@ describe('a value that cannot be used is InvalidCredential', () => {
 })
 
 describe('a deleted secret', () => {
-  test('marked for deletion: InvalidCredential says so', async () => {
+  test('that is marked for deletion throws InvalidCredential, which says so', async () => {
     const { id, first } = await usual()
     await client.send(new DeleteSecretCommand({ SecretId: id }))
     const error = await rejectionOf(store.describe(id))
@@ -311,7 +311,7 @@ describe('a deleted secret', () => {
     await expect(store.propose(id, randomUUID(), credentialWith('next'))).rejects.toThrow(StoreFailed)
   })
 
-  test('deleted for good: the same as one that never existed', async () => {
+  test('that is deleted for good is like one that never existed', async () => {
     const { id, first } = await usual()
     await client.send(new DeleteSecretCommand({ SecretId: id, ForceDeleteWithoutRecovery: true }))
     await expect(store.describe(id)).rejects.toThrow(InvalidCredential)
@@ -325,7 +325,7 @@ describe('what AWS refuses', () => {
   const denial =
     'User: arn:aws:sts::123456789012:assumed-role/r/f is not authorized to perform: secretsmanager:X'
 
-  test.each(names)('%s: AccessDenied is NotPermitted and says who may not do what', async name => {
+  test.each(names)('%s throws NotPermitted after AccessDenied, and says who may not do what', async name => {
     const { id, first } = await usual()
     server.refuse(() => ({ name: 'AccessDeniedException', message: denial }))
     const error = await rejectionOf(methods[name](id, first))
@@ -333,7 +333,7 @@ describe('what AWS refuses', () => {
     expect(error.message).toBe(`Secrets Manager: ${denial}`)
   })
 
-  test('promote and discard: a refused move is NotPermitted even where DescribeSecret is allowed', async () => {
+  test('promote and discard throw NotPermitted for a refused move, even where DescribeSecret is allowed', async () => {
     const { id, first } = await usual()
     const next = randomUUID()
     await store.propose(id, next, credentialWith('next'))
@@ -351,7 +351,7 @@ describe('what AWS refuses', () => {
     { name: 'ServiceUnavailableException', status: 503 },
   ]
   for (const refusal of passing)
-    test.each(names)(`%s: ${refusal.name} is Throttled`, async name => {
+    test.each(names)(`%s throws Throttled after ${refusal.name}`, async name => {
       const { id, first } = await usual()
       server.refuse(() => refusal)
       const error = await rejectionOf(methods[name](id, first))
@@ -359,16 +359,19 @@ describe('what AWS refuses', () => {
       expect(error.message).toContain(refusal.name)
     })
 
-  test.each(names)('%s: anything else is StoreFailed, by its name, without its text', async name => {
-    const { id, first } = await usual()
-    server.refuse(() => ({ name: 'DecryptionFailure', message: 'the key of Quoted-1' }))
-    const error = await rejectionOf(methods[name](id, first))
-    expect(error).toBeInstanceOf(StoreFailed)
-    expect(error.message).toContain('DecryptionFailure')
-    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Quoted')
-  })
+  test.each(names)(
+    '%s throws StoreFailed after any other error, by its name, without its text',
+    async name => {
+      const { id, first } = await usual()
+      server.refuse(() => ({ name: 'DecryptionFailure', message: 'the key of Quoted-1' }))
+      const error = await rejectionOf(methods[name](id, first))
+      expect(error).toBeInstanceOf(StoreFailed)
+      expect(error.message).toContain('DecryptionFailure')
+      expect(inspect(error, { depth: null, showHidden: true })).not.toContain('Quoted')
+    },
+  )
 
-  test.each(names)('%s: no connection is Throttled', async name => {
+  test.each(names)('%s throws Throttled without a connection', async name => {
     const closed = createServer()
     const endpoint = await listen(closed)
     closed.close()
@@ -378,7 +381,7 @@ describe('what AWS refuses', () => {
     )
   })
 
-  test.each(names)('%s: no answer in time is Throttled', async name => {
+  test.each(names)('%s throws Throttled without an answer in time', async name => {
     const silent = createServer(() => {})
     const requestHandler = { requestTimeout: 50, throwOnRequestTimeout: true }
     const hasty = clientFor(await listen(silent), { requestHandler })
@@ -388,7 +391,7 @@ describe('what AWS refuses', () => {
   })
 })
 
-describe('a lost answer', () => {
+describe('after a lost answer', () => {
   /** Moves the label, and answers with an error. */
   async function lost(
     id: string,
@@ -402,7 +405,7 @@ describe('a lost answer', () => {
     )
   }
 
-  test('of a promotion that was done is success', async () => {
+  test('a promotion that took effect succeeds', async () => {
     const { id, first } = await usual()
     const next = randomUUID()
     await store.propose(id, next, credentialWith('next'))
@@ -411,7 +414,7 @@ describe('a lost answer', () => {
     expect(await store.describe(id)).toMatchObject({ current: next, previous: first })
   })
 
-  test('of a discard that was done is success', async () => {
+  test('a discard that took effect succeeds', async () => {
     const { id } = await usual()
     const next = randomUUID()
     await store.propose(id, next, credentialWith('next'))
@@ -486,7 +489,7 @@ test('an answer that breaks off in the middle of a value does not show it', asyn
   }
 })
 
-test('tokens are read to the last page: the newest is the first of more than a hundred', async () => {
+test('tokens are read to the last page, with the newest first', async () => {
   const { id, first } = await usual()
   const tokens = Array.from({ length: 104 }, () => randomUUID())
   for (const token of tokens) await store.propose(id, token, credentialWith(token))
