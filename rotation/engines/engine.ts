@@ -93,7 +93,7 @@ export interface Session extends AsyncDisposable {
   wouldSetPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
-   * Makes `open.user`, one of the pair, log in with `open.password`.
+   * Opens a user of the pair: makes `open.user` log in with `open.password`. closeUser is its counterpart.
    *
    * If it is the clone, the clone is created if absent, gets exactly the user's privileges, and hands what it owns to the
    * user as far as the server allows. All of that is done before its password is accepted.
@@ -105,17 +105,17 @@ export interface Session extends AsyncDisposable {
    * @returns what the clone keeps owning, one sentence each; it does not prevent the two from taking turns
    * @throws NotAClone if the clone exists and is not a clone of this user. Nothing is changed then.
    */
-  cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
+  openUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
 
   /**
-   * Checks, without making the change, what cloneUser would refuse if it had to open `open`, as far as that can be known
+   * Checks, without making the change, what openUser would refuse if it had to open `open`, as far as that can be known
    * beforehand. PostgreSQL and Redshift make the change in this database in a transaction that is rolled back; the other
    * servers are asked for privileges.
    * @returns what the clone would keep owning, what would refuse `open` a login nevertheless, and what could not be
    *   checked, one sentence each
-   * @throws what cloneUser would throw
+   * @throws what openUser would throw
    */
-  wouldClone(pair: UserPair, open: string): Promise<string[]>
+  wouldOpenUser(pair: UserPair, open: string): Promise<string[]>
 
   /**
    * Makes no known password of `user`, one of the pair, log in. What it owns and may do stays, and its open sessions go on.

@@ -6,8 +6,8 @@ export class Opaque implements Engine {
     return {
       setPassword: async () => {},
       wouldSetPassword: async () => {},
-      cloneUser: async () => [],
-      wouldClone: async () => [],
+      openUser: async () => [],
+      wouldOpenUser: async () => [],
       closeUser: async () => {},
       countSessions: async () => undefined,
       countFreeConnections: async () => undefined,

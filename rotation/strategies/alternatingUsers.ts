@@ -52,12 +52,12 @@ export class AlternatingUsers implements Strategy {
   async apply(engine: Engine, { current, pending, readAdmin }: Change): Promise<Applied> {
     await using acting = await openAdminSession(engine, current, readAdmin)
     const { username: user, password } = pending
-    const left = await acting.session.cloneUser(this.pairOf(current.username), { user, password })
+    const left = await acting.session.openUser(this.pairOf(current.username), { user, password })
     return { address: acting.address, left }
   }
 
   async wouldApply({ session, current, pending }: ChangePreview): Promise<string[]> {
-    return session.wouldClone(this.pairOf(current.username), pending.username)
+    return session.wouldOpenUser(this.pairOf(current.username), pending.username)
   }
 
   /**
@@ -135,7 +135,7 @@ export class AlternatingUsers implements Strategy {
     // needs current as its proof, would be refused.
     const reusing = await reusedBy()
     if (reusing?.hasSameLogin(current.with({ username: partner }))) {
-      await session.cloneUser(pair, { user: partner, password: reusing.password })
+      await session.openUser(pair, { user: partner, password: reusing.password })
       if (refusal instanceof UserInUse) return undefined
     }
     if (refusal) throw refusal

@@ -98,7 +98,7 @@ test('with two rotations in one process and shared sessions, each mark is about 
   const rds: RdsCalls = { ...noMaster, sharesUsers: async () => true }
   const asked = Promise.withResolvers<void>()
   const answer = Promise.withResolvers<string[]>()
-  session.cloneUser = vi.fn(async () => [])
+  session.openUser = vi.fn(async () => [])
   const pipeline = pipelineWith(rds, { login: async () => session })
   const readAdmin = vi.spyOn(pipeline, 'readAdmin')
   readAdmin.mockImplementationOnce(async () => {

@@ -77,7 +77,7 @@ export class MongodbSession implements Session {
     )
   }
 
-  async wouldClone(pair: UserPair, open: string): Promise<string[]> {
+  async wouldOpenUser(pair: UserPair, open: string): Promise<string[]> {
     const { original, existing } = await this.#readPair(pair, open)
     const pwd = generateUnknownPassword()
     const command =
@@ -98,7 +98,7 @@ export class MongodbSession implements Session {
     return { original, existing }
   }
 
-  async cloneUser({ user, clone }: UserPair, open: { user: string; password: string }): Promise<string[]> {
+  async openUser({ user, clone }: UserPair, open: { user: string; password: string }): Promise<string[]> {
     const { original, existing } = await this.#readPair({ user, clone }, open.user)
     try {
       // When the user is opened, the application may be using the clone, which stays as it is.

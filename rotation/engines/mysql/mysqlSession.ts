@@ -133,7 +133,7 @@ export class MysqlSession implements Session {
     return method
   }
 
-  async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
+  async openUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     const { plugin, hashPassword, found, changes } = await this.#changesToOpen(pair, open.user)
     const flavour = this.#flavour
     const openStatement = `alter user ${this.#accounts.nameOf(open.user)} ${flavour.identifiedClause(plugin, hashPassword(open.password))} account unlock`
@@ -148,7 +148,7 @@ export class MysqlSession implements Session {
     return []
   }
 
-  async wouldClone(pair: UserPair, open: string): Promise<string[]> {
+  async wouldOpenUser(pair: UserPair, open: string): Promise<string[]> {
     const { original, found, changes } = await this.#changesToOpen(pair, open)
     const target =
       open === pair.user ? original : (found ?? newAccount(this.#flavour, open, this.accountQualifier))

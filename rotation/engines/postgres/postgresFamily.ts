@@ -171,8 +171,8 @@ export abstract class PostgresFamilySession implements Session {
 
   abstract setPassword(user: string, password: string): Promise<void>
   abstract wouldSetPassword(user: string, password: string): Promise<void>
-  abstract cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
-  abstract wouldClone(pair: UserPair, open: string): Promise<string[]>
+  abstract openUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]>
+  abstract wouldOpenUser(pair: UserPair, open: string): Promise<string[]>
   abstract closeUser(user: string, pair: UserPair): Promise<void>
   abstract countSessions(user: string): Promise<number | undefined>
   abstract countFreeConnections(user: string): Promise<number | undefined>

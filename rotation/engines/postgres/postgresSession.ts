@@ -56,28 +56,28 @@ export class PostgresSession extends PostgresStatements {
     await this.tryOut(await this.#passwordStatement(user, password))
   }
 
-  override async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
-    return await this.#openUser(pair, open.user, {
+  override async openUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
+    return await this.#openOneOf(pair, open.user, {
       password: async () => ` password ${escapeLiteral(await this.#passwordHash(open.user, open.password))}`,
       write: statements => this.write(statements),
     })
   }
 
   /**
-   * Runs the statements of cloneUser without the password and rolls them back. What the clone owns is only read, so this does
+   * Runs the statements of openUser without the password and rolls them back. What the clone owns is only read, so this does
    * not show whether the server would refuse to transfer an object.
    */
-  override async wouldClone(pair: UserPair, open: string): Promise<string[]> {
+  override async wouldOpenUser(pair: UserPair, open: string): Promise<string[]> {
     const tryOut = (statements: string) => this.tryOut(statements)
     const password = async () => {
       this.#iterations()
       return ''
     }
-    return await this.#openUser(pair, open, { password, write: tryOut, tryOut })
+    return await this.#openOneOf(pair, open, { password, write: tryOut, tryOut })
   }
 
-  /** Opens the user or the clone, or only checks that with `tryOut`. @returns see cloneUser and wouldClone in engine.ts */
-  async #openUser(
+  /** Opens the user or the clone, or only checks that with `tryOut`. @returns see openUser and wouldOpenUser in engine.ts */
+  async #openOneOf(
     pair: UserPair,
     user: string,
     {
@@ -123,7 +123,7 @@ export class PostgresSession extends PostgresStatements {
       await this.write(`drop role if exists ${escapeIdentifier(pair.clone)}`)
   }
 
-  /** Does not try out DROP ROLE: it needs the same rights as creating or changing the role, which wouldClone tries out. */
+  /** Does not try out DROP ROLE: it needs the same rights as creating or changing the role, which wouldOpenUser tries out. */
   override async wouldDropClone(pair: UserPair): Promise<string[]> {
     await this.#emptyClone(pair, { grants: true, tryOut: statements => this.tryOut(statements) })
     return []

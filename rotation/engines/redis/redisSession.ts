@@ -47,7 +47,7 @@ export class RedisSession implements Session {
     await this.#wouldAlter(user, 'resetpass', `#${passwordDigest(password)}`)
   }
 
-  async cloneUser({ user, clone }: UserPair, open: { user: string; password: string }): Promise<string[]> {
+  async openUser({ user, clone }: UserPair, open: { user: string; password: string }): Promise<string[]> {
     const original = await this.#userToClone({ user, clone }, open.user)
     const password = `#${passwordDigest(open.password)}`
     if (open.user === user) await this.#wire.changeAndSave(openCommand(user, password))
@@ -55,7 +55,7 @@ export class RedisSession implements Session {
     return []
   }
 
-  async wouldClone(pair: UserPair, open: string): Promise<string[]> {
+  async wouldOpenUser(pair: UserPair, open: string): Promise<string[]> {
     const { rules } = await this.#userToClone(pair, open)
     const password = `#${passwordDigest(generateUnknownPassword())}`
     return open === pair.user
@@ -141,7 +141,7 @@ export class RedisSession implements Session {
   }
 
   /**
-   * Returns no difference either if this user may not run ACL LIST, which shows everybody's rules and digests. cloneUser has
+   * Returns no difference either if this user may not run ACL LIST, which shows everybody's rules and digests. openUser has
    * compared the two before, in the admin's session.
    */
   async differences({ user, clone }: UserPair): Promise<string[]> {

@@ -104,7 +104,7 @@ export class RedshiftSession extends PostgresFamilySession {
     await this.#tryOut([await this.#unchangedValidityStatement(user)])
   }
 
-  override async cloneUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
+  override async openUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     const { user, clone, statements } = await this.#changesToOpen(pair, open.user)
     const kept = await this.#transferOwnership(user, clone)
     const setPassword = this.#setPasswordStatement(open.user, open.password)
@@ -113,11 +113,11 @@ export class RedshiftSession extends PostgresFamilySession {
   }
 
   /**
-   * Runs the statements of cloneUser and rolls them back. None of them sets the password of an existing user. A new user must
+   * Runs the statements of openUser and rolls them back. None of them sets the password of an existing user. A new user must
    * have a password, and gets one that nobody knows. What the clone owns is not touched, so this does not show whether Redshift
    * would refuse to transfer an object.
    */
-  override async wouldClone(pair: UserPair, open: string): Promise<string[]> {
+  override async wouldOpenUser(pair: UserPair, open: string): Promise<string[]> {
     const { statements } = await this.#changesToOpen(pair, open)
     await this.#tryOut([...statements, await this.#unchangedValidityStatement(open)]).catch(conflictIfDropped)
     return []

@@ -54,7 +54,7 @@ function looking(members: Partial<Session> = {}, more: Partial<CheckSettings> = 
 
 /** The results of an engine that refuses nothing. */
 const fine: Partial<Session> = {
-  wouldClone: async () => [],
+  wouldOpenUser: async () => [],
   wouldSetPassword: async () => {},
   countFreeConnections: async () => 10,
 }
@@ -386,7 +386,7 @@ describe('the lines of a check', () => {
     const clones = vi.fn(async () => [])
     const late = {
       ...fine,
-      wouldClone: clones,
+      wouldOpenUser: clones,
       [Symbol.asyncDispose]: closed,
       countFreeConnections: () => held.promise.then(() => 10),
     }
@@ -449,7 +449,7 @@ describe('the change of a rotation', () => {
   test('is checked by the session that would make it, with a password that is never used', async () => {
     const asked = vi.fn(async () => [])
     await setUpSecret(alternating)
-    await run(looking({ ...fine, wouldClone: asked }))
+    await run(looking({ ...fine, wouldOpenUser: asked }))
     const pair = { user: app.user, clone: `${app.user}_clone` }
     expect(asked).toHaveBeenCalledExactlyOnceWith(pair, pair.clone)
     const set = vi.fn<Session['wouldSetPassword']>(async () => {})
@@ -465,14 +465,14 @@ describe('the change of a rotation', () => {
   test('fails if it would be refused or breaks, and is a warning if something would stay', async () => {
     await setUpSecret(alternating)
     const refused = async () => Promise.reject(new NotPermitted('may not create roles'))
-    expect(of(await run(looking({ ...fine, wouldClone: refused })), 'privileges')).toBe(
+    expect(of(await run(looking({ ...fine, wouldOpenUser: refused })), 'privileges')).toBe(
       'failed NotPermitted may not create roles',
     )
-    const left = await run(looking({ ...fine, wouldClone: async () => ['a table stays'] }))
+    const left = await run(looking({ ...fine, wouldOpenUser: async () => ['a table stays'] }))
     expect(of(left, 'privileges')).toBe('warning a table stays')
     expect(left.result).toBe('warning')
     const broken = async () => Promise.reject(new TypeError(`cannot read ${app.current.password}`))
-    const found = await run(looking({ ...fine, wouldClone: broken }))
+    const found = await run(looking({ ...fine, wouldOpenUser: broken }))
     expect(of(found, 'privileges')).toBe('failed Unexpected an unexpected TypeError')
     expect(JSON.stringify(found)).not.toContain(app.current.password)
   })
@@ -517,7 +517,7 @@ describe('the change of a rotation', () => {
 
   test('has a line of at most 300 characters', async () => {
     await setUpSecret(alternating)
-    const found = await run(looking({ ...fine, wouldClone: async () => ['x'.repeat(1000)] }))
+    const found = await run(looking({ ...fine, wouldOpenUser: async () => ['x'.repeat(1000)] }))
     expect(of(found, 'privileges')?.length).toBeLessThanOrEqual('warning '.length + 300)
   })
 })

@@ -58,7 +58,7 @@ async function lineOf(subject: EngineSubject, row: Row): Promise<string> {
     await using proof = await engine.login(app.current)
     await using session = await engine.login(app.admin.with({ dbname: app.database }), proof.accountQualifier)
     const { clone } = pairOf(app.user)
-    await session.cloneUser(pairOf(app.user), { user: clone, password: `clone-${randomHex(12)}` })
+    await session.openUser(pairOf(app.user), { user: clone, password: `clone-${randomHex(12)}` })
   }
   const end = await row.make?.(app)
   try {

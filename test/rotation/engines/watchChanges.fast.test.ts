@@ -32,12 +32,12 @@ class Real implements Session {
   async wouldSetPassword() {
     this.#called('wouldSetPassword')
   }
-  async cloneUser() {
-    this.#called('cloneUser')
+  async openUser() {
+    this.#called('openUser')
     return ['left']
   }
-  async wouldClone() {
-    this.#called('wouldClone')
+  async wouldOpenUser() {
+    this.#called('wouldOpenUser')
     return []
   }
   async closeUser() {
@@ -88,7 +88,7 @@ async function watchedSession(real: Session = new Real()) {
 describe('a watched session', () => {
   test.each<[string, (session: Session) => Promise<unknown>]>([
     ['setPassword app new', session => session.setPassword('app', 'new', { reversibly: true })],
-    ['cloneUser', session => session.cloneUser(pair, { user: 'app', password: 'new' })],
+    ['openUser', session => session.openUser(pair, { user: 'app', password: 'new' })],
     ['closeUser', session => session.closeUser('app', pair)],
     ['dropClone', session => session.dropClone(pair)],
     ['add', async session => session.dualPassword?.add('app', 'new', 'p')],
@@ -111,7 +111,7 @@ describe('a watched session', () => {
       expect(await used.countSessions('app')).toBe(3)
       expect(used.behindPooler).toBe(true)
       await used.wouldSetPassword('app', 'new')
-      await used.wouldClone(pair, 'app')
+      await used.wouldOpenUser(pair, 'app')
       await used.countFreeConnections('app')
       await used.wouldDropClone(pair)
       await used.differences(pair, async () => credential)
@@ -122,7 +122,7 @@ describe('a watched session', () => {
     expect(real.calls).toEqual([
       'countSessions',
       'wouldSetPassword',
-      'wouldClone',
+      'wouldOpenUser',
       'countFreeConnections',
       'wouldDropClone',
       'differences',

@@ -37,7 +37,7 @@ const engine: Engine = {
     open++
     const session = {
       accountQualifier: username === 'app' ? 'its host' : undefined,
-      async cloneUser(_: unknown, { user, password }: { user: string; password: string }) {
+      async openUser(_: unknown, { user, password }: { user: string; password: string }) {
         passwords[user] = password
         return ['a view stays']
       },

@@ -344,14 +344,14 @@ export function engineContract(subject: EngineSubject): void {
     },
   )
 
-  describe('cloneUser', () => {
+  describe('openUser', () => {
     /** What the tests need for the clone of an app's user. `sync` makes it equal to the user, as a rotation does. */
     const makeClone = async (app: App) => {
       const both = pairOf(app.user)
       const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
       const sync = async (open = clone) => {
         await using session = await adminSessionFor(app)
-        await session.cloneUser(both, { user: open.username, password: open.password })
+        await session.openUser(both, { user: open.username, password: open.password })
       }
       const differences = async () => {
         await using session = await engine.login(clone)
@@ -521,7 +521,7 @@ export function engineContract(subject: EngineSubject): void {
       const app = await makeApp()
       await using session = await adminSessionFor(app)
       const orphan = pairOf(`orphan_${randomHex()}`)
-      await expect(session.cloneUser(orphan, { user: orphan.user, password: 'x' })).rejects.toEqual(
+      await expect(session.openUser(orphan, { user: orphan.user, password: 'x' })).rejects.toEqual(
         rejection('NotPermitted', { message: expect.stringContaining('there is no') }),
       )
     })
@@ -531,7 +531,7 @@ export function engineContract(subject: EngineSubject): void {
       const { both, clone } = await makeClone(app)
       await using session: Session = await engine.login(app.current)
       await expect(
-        session.cloneUser(both, { user: clone.username, password: clone.password }),
+        session.openUser(both, { user: clone.username, password: clone.password }),
       ).rejects.toEqual(rejection('NotPermitted'))
     })
   })

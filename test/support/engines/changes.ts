@@ -17,8 +17,8 @@ export const nextPassword = 'next-Password1!'
 
 /** For each change, the call that says how the change would end. */
 export const wouldChange: ChangeCalls = {
-  clone: (session, { user }) => session.wouldClone(pairOf(user), pairOf(user).clone),
-  user: (session, { user }) => session.wouldClone(pairOf(user), user),
+  clone: (session, { user }) => session.wouldOpenUser(pairOf(user), pairOf(user).clone),
+  user: (session, { user }) => session.wouldOpenUser(pairOf(user), user),
   admin: (session, { user }) => session.wouldSetPassword(user, nextPassword),
   own: (session, { user }) => session.wouldSetPassword(user, nextPassword, { reversibly: true }),
   add: (session, { user, current }) => session.dualPassword?.wouldAdd(user, nextPassword, current.password),
@@ -28,8 +28,8 @@ export const wouldChange: ChangeCalls = {
 /** For each change, the call that makes it. */
 export const change: ChangeCalls = {
   clone: (session, { user }) =>
-    session.cloneUser(pairOf(user), { user: pairOf(user).clone, password: nextPassword }),
-  user: (session, { user }) => session.cloneUser(pairOf(user), { user, password: nextPassword }),
+    session.openUser(pairOf(user), { user: pairOf(user).clone, password: nextPassword }),
+  user: (session, { user }) => session.openUser(pairOf(user), { user, password: nextPassword }),
   admin: (session, { user }) => session.setPassword(user, nextPassword),
   own: (session, { user }) => session.setPassword(user, nextPassword, { reversibly: true }),
   add: (session, { user, current }) => session.dualPassword?.add(user, nextPassword, current.password),

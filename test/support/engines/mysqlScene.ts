@@ -24,7 +24,7 @@ export function sceneOf(server: MysqlServer) {
     const sync = async (by = engine) => {
       await using proof = await by.login(app.current)
       await using session = await by.login(app.admin.with({ dbname: app.database }), proof.accountQualifier)
-      await session.cloneUser(both, { user: clone.username, password: clone.password })
+      await session.openUser(both, { user: clone.username, password: clone.password })
     }
     const differences = async () => {
       await using session = await engine.login(clone)

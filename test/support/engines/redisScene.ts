@@ -31,7 +31,7 @@ export function sceneOf(server: RedisServer) {
     const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
     const sync = async (open = clone) => {
       await using session = await by.login(app.admin)
-      await session.cloneUser(both, { user: open.username, password: open.password })
+      await session.openUser(both, { user: open.username, password: open.password })
     }
     const differences = async () => {
       await using session = await engine.login(clone)

@@ -99,7 +99,7 @@ describe.each(inject('mongodb'))('$name', server => {
       await using session = await engine.login(app)
       await session.setPassword(user, 'next')
       await using admin = await engine.login(boss)
-      await admin.cloneUser({ user, clone }, { user: clone, password: 'turn' })
+      await admin.openUser({ user, clone }, { user: clone, password: 'turn' })
     }
     for (const [username, password] of [
       [user, 'next'],
@@ -138,14 +138,14 @@ describe.each(inject('mongodb'))('$name', server => {
     })
   })
 
-  test('wouldClone and wouldDropClone say what they could not look at, and change nothing', async () => {
+  test('wouldOpenUser and wouldDropClone say what they could not look at, and change nothing', async () => {
     const app = await makeApp(server)
     const pair = { user: app.user, clone: `${app.user}_clone` }
     await using session = await engine.login(app.admin)
     await using own = await engine.login(app.current)
     const before = subjectOf(server).logged().length
     for (const open of [pair.user, pair.clone])
-      expect(await session.wouldClone(pair, open)).toEqual([
+      expect(await session.wouldOpenUser(pair, open)).toEqual([
         expect.stringMatching(/^could not be looked at: whether admin_\w+ may run (create|update)User/),
       ])
     expect(await session.wouldDropClone(pair)).toEqual([expect.stringMatching(/may run dropUser/)])
@@ -160,7 +160,7 @@ describe.each(inject('mongodb'))('$name', server => {
       app.admin.username,
     )
     for (const open of [pair.user, pair.clone])
-      await expect(session.wouldClone(pair, open)).rejects.toMatchObject({ name: 'NotPermitted' })
+      await expect(session.wouldOpenUser(pair, open)).rejects.toMatchObject({ name: 'NotPermitted' })
     await expect(session.wouldSetPassword('nobody', 'x')).rejects.toThrow('there is no user')
   })
 
@@ -183,7 +183,7 @@ describe.each(inject('mongodb'))('$name', server => {
     )
     const pair = { user: app.user, clone: `${app.user}_clone` }
     await using session = await engine.login(app.admin)
-    await session.cloneUser(pair, { user: pair.clone, password: 'ours' })
+    await session.openUser(pair, { user: pair.clone, password: 'ours' })
     const clone = app.current.with({ username: pair.clone, password: 'ours' })
     expect(await admits(server, clone)).toBe(true)
   })
@@ -269,7 +269,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
     const session = await login()
     expect(session.accountQualifier).toBe('shop')
     await session.setPassword('shop', 'next')
-    await session.cloneUser(both, open)
+    await session.openUser(both, open)
     expect(changes).toEqual([
       { updateUser: 'shop', pwd: 'next', $db: 'shop' },
       { createUser: 'shop_clone', roles: user('').roles, pwd: 'open', $db: 'shop' },
@@ -320,7 +320,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
     const session = await login()
     await session.setPassword('shop', 'next')
     await session.closeUser('shop', both)
-    await session.cloneUser(both, open)
+    await session.openUser(both, open)
     expect(changes).toMatchObject([
       { updateUser: 'shop', pwd: 'next', mechanisms },
       { updateUser: 'shop', mechanisms },
@@ -338,14 +338,14 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
       authenticationRestrictions: [{ clientSource: ['10.0.0.0/8'] }],
     }
     const given = mongodb([user('shop', more), user('shop_clone')])
-    await (await given.login()).cloneUser(both, open)
+    await (await given.login()).openUser(both, open)
     expect(given.changes).toEqual([{ updateUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
     const taken = mongodb([user('shop'), user('shop_clone', more)])
-    await (await taken.login()).cloneUser(both, open)
+    await (await taken.login()).openUser(both, open)
     const none = { roles: user('').roles, customData: {}, authenticationRestrictions: [] }
     expect(taken.changes).toEqual([{ updateUser: 'shop_clone', ...none, pwd: 'open', $db: 'admin' }])
     const made = mongodb([user('shop', more)])
-    await (await made.login()).cloneUser(both, open)
+    await (await made.login()).openUser(both, open)
     expect(made.changes).toEqual([{ createUser: 'shop_clone', ...more, pwd: 'open', $db: 'admin' }])
   })
 
@@ -354,7 +354,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
     const back = { user: 'shop', password: 'back' }
     for (const users of [[user('shop', limited), user('shop_clone')], [user('shop', limited)]]) {
       const { login, changes } = mongodb(users)
-      await (await login()).cloneUser(both, back)
+      await (await login()).openUser(both, back)
       expect(changes).toEqual([{ updateUser: 'shop', pwd: 'back', $db: 'admin' }])
     }
   })
@@ -379,7 +379,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
     authenticationRestrictions: [{ clientSource: ['10.0.0.0/8'] }],
   })
 
-  test('wouldClone allows an admin with exactly the necessary rights, or with rights on everything', async () => {
+  test('wouldOpenUser allows an admin with exactly the necessary rights, or with rights on everything', async () => {
     const equal = user('shop_clone', { roles: whole.roles })
     const cases = { shop_clone: [[whole], [whole, user('shop_clone')]], shop: [[whole], [whole, equal]] }
     for (const rights of [
@@ -389,7 +389,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
       for (const [opened, every] of Object.entries(cases))
         for (const users of every) {
           const { login, changes } = mongodb(users, { rights, more: { username: 'boss' } })
-          expect(await (await login()).wouldClone(both, opened)).toEqual([])
+          expect(await (await login()).wouldOpenUser(both, opened)).toEqual([])
           expect(changes).toEqual([])
         }
   })
@@ -423,7 +423,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
     ['grantRole', 'grantRole on shop, grantRole on reports', ['made', 'changed']],
     ['setAuthenticationRestriction', 'setAuthenticationRestriction on admin', ['made', 'changed']],
   ])(
-    'wouldClone refuses an admin without %s where cloneUser does, and says what is lacking',
+    'wouldOpenUser refuses an admin without %s where openUser does, and says what is lacking',
     async (action, says, deeds) => {
       const { [action]: _, ...rest } = needed
       const refuse = { createUser: 13, updateUser: 13 }
@@ -432,10 +432,10 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
         const users = found ? [whole, user('shop_clone')] : [whole]
         const { login } = mongodb(users, { rights: granted(rest), refuse, more: { username: 'boss' } })
         const session = await login()
-        const real = session.cloneUser(both, { user: opened, password: 'x' })
+        const real = session.openUser(both, { user: opened, password: 'x' })
         await expect(real).rejects.toMatchObject({ name: 'NotPermitted' })
         const words = await real.catch(({ message }) => message)
-        const foreseen = session.wouldClone(both, opened)
+        const foreseen = session.wouldOpenUser(both, opened)
         if (deeds.includes(deed))
           await expect(foreseen).rejects.toMatchObject({
             name: 'NotPermitted',
@@ -482,7 +482,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
   ])('an answer to usersInfo with %s throws DatabaseFailed, and nothing changes', async (_, told) => {
     const { login, changes } = mongodb([user('shop')], { told })
     const session = await login()
-    for (const change of [session.setPassword('shop', 'next'), session.cloneUser(both, open)])
+    for (const change of [session.setPassword('shop', 'next'), session.openUser(both, open)])
       await expect(change).rejects.toMatchObject({ name: 'DatabaseFailed' })
     expect(changes).toEqual([])
   })
@@ -497,20 +497,20 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
       user('shop_clone', { roles: roles.toReversed() }),
     ])
     const session = await login()
-    await session.cloneUser(both, open)
-    await session.cloneUser(both, { user: 'shop', password: 'back' })
+    await session.openUser(both, open)
+    await session.openUser(both, { user: 'shop', password: 'back' })
     expect(changes).toEqual([
       { updateUser: 'shop_clone', pwd: 'open', $db: 'admin' },
       { updateUser: 'shop', pwd: 'back', $db: 'admin' },
     ])
   })
 
-  test('cloneUser throws Conflict if the clone is dropped meanwhile, and dropClone succeeds', async () => {
+  test('openUser throws Conflict if the clone is dropped meanwhile, and dropClone succeeds', async () => {
     const { login } = mongodb([user('shop'), user('shop_clone')], {
       refuse: { updateUser: 11, dropUser: 11 },
     })
     const session = await login()
-    await expect(session.cloneUser(both, open)).rejects.toMatchObject({ name: 'Conflict' })
+    await expect(session.openUser(both, open)).rejects.toMatchObject({ name: 'Conflict' })
     await expect(session.dropClone(both)).resolves.toBeUndefined()
   })
 
@@ -538,11 +538,11 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
       const { login, changes } = mongodb([user('shop'), user('shop_clone', { roles })])
       const session = await login()
       const refused = { name: 'NotPermitted', message: expect.stringContaining('superuser') }
-      await expect(session.cloneUser(both, open)).rejects.toMatchObject(refused)
+      await expect(session.openUser(both, open)).rejects.toMatchObject(refused)
       await expect(session.dropClone(both)).rejects.toMatchObject(refused)
       expect(changes).toEqual([])
       const equals = mongodb([user('shop', { roles }), user('shop_clone', { roles })])
-      await expect((await equals.login()).cloneUser(both, open)).resolves.toEqual([])
+      await expect((await equals.login()).openUser(both, open)).resolves.toEqual([])
     },
   )
 
@@ -556,7 +556,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
     const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
     const session = await login()
     const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
-    await expect(session.cloneUser(both, { user: 'shop', password: 'taken' })).rejects.toMatchObject(refused)
+    await expect(session.openUser(both, { user: 'shop', password: 'taken' })).rejects.toMatchObject(refused)
     await expect(session.closeUser('shop', both)).rejects.toMatchObject(refused)
     expect(changes).toEqual([])
   })
@@ -568,7 +568,7 @@ describe('on a double of MongoDB, for what DocumentDB’s engine lacks', () => {
   ])('a clone with %s, whose password was proven, may open and close the user', async (_, roles, held) => {
     const { login, changes } = mongodb([user('shop', { roles }), user('shop_clone', { roles: held })])
     const session = await login()
-    await session.cloneUser(both, { user: 'shop', password: 'next' })
+    await session.openUser(both, { user: 'shop', password: 'next' })
     await session.closeUser('shop', both)
     expect(changes.slice(-2)).toMatchObject([{ updateUser: 'shop', pwd: 'next' }, { updateUser: 'shop' }])
   })

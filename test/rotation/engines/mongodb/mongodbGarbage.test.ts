@@ -40,8 +40,8 @@ type MongodbSession = Awaited<ReturnType<Mongodb['login']>>
 const doings = (pair: UserPair, credential: Credential) =>
   [
     session => session.setPassword(pair.user, 'next'),
-    session => session.cloneUser(pair, { user: pair.clone, password: 'turn' }),
-    session => session.cloneUser(pair, { user: pair.user, password: 'back' }),
+    session => session.openUser(pair, { user: pair.clone, password: 'turn' }),
+    session => session.openUser(pair, { user: pair.user, password: 'back' }),
     session => session.closeUser(pair.clone, pair),
     session => session.differences(pair, async () => credential),
     session => session.runTestQuery('keyturn.health'),

@@ -358,7 +358,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           await expect(engine.login(current)).rejects.toMatchObject({ name: 'LoginRefused' })
           await using proof = await engine.login(next)
           await using session = await engine.login(app.admin, proof.accountQualifier)
-          await session.cloneUser(both, { user: clone.username, password: clone.password })
+          await session.openUser(both, { user: clone.username, password: clone.password })
           await using partner = await engine.login(clone)
           expect(await partner.differences(both, async () => next)).toEqual([])
           await session.setPassword(app.user, 'by the admin')
@@ -419,7 +419,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       for (const change of [
         session.setPassword(app.user, 'x'),
         session.closeUser(app.user, pairOf(app.user)),
-        session.cloneUser(both, { user: both.clone, password: 'x' }),
+        session.openUser(both, { user: both.clone, password: 'x' }),
       ])
         await expect(change).rejects.toMatchObject({
           name: 'NotPermitted',

@@ -58,14 +58,14 @@ describe.each(possible)('a $engine with changed server settings', flavour => {
     }
   })
 
-  test('cloneUser succeeds without quoted names, and read-only transactions throw Unreachable', async () => {
+  test('openUser succeeds without quoted names, and read-only transactions throw Unreachable', async () => {
     const variable = flavour.engine === 'mysql' ? 'transaction_read_only' : 'tx_read_only'
     await sql('set global sql_quote_show_create = off')
     try {
       const app = await makeApp(server)
       const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
-      await session.cloneUser(both, { user: both.clone, password: 'p' })
+      await session.openUser(both, { user: both.clone, password: 'p' })
       await sql(`set global ${variable} = on`)
       await using own = await engine.login(app.current)
       await expect(own.setPassword(app.user, 'x')).rejects.toMatchObject({ name: 'Unreachable' })
@@ -93,7 +93,7 @@ describe.each(possible)('a $engine with changed server settings', flavour => {
       const app = await makeApp(server, { user: `o'br"ien` })
       const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
-      await session.cloneUser(both, { user: both.clone, password: `'\\"` })
+      await session.openUser(both, { user: both.clone, password: `'\\"` })
       const clone = app.current.with({ username: both.clone, password: `'\\"` })
       await using own = await engine.login(clone)
       expect(await own.differences(both, async () => app.current)).toEqual([])
@@ -114,7 +114,7 @@ describe.each(possible)('a $engine with changed server settings', flavour => {
           () => own.setPassword(app.user, 'x'),
           () => session.setPassword(app.user, 'x'),
           () => session.closeUser(app.user, both),
-          () => session.cloneUser(both, { user: both.clone, password: 'x' }),
+          () => session.openUser(both, { user: both.clone, password: 'x' }),
         ])
           await expect(change()).rejects.toMatchObject({
             name: 'NotPermitted',
@@ -176,7 +176,7 @@ describe.each(possible)('a $engine with changed server settings', flavour => {
     await dualPassword?.add(app.user, added, set)
     await dualPassword?.keepOnly(app.user, added)
     await session.setPassword(app.user, opened)
-    await session.cloneUser(both, { user: both.clone, password: cloned })
+    await session.openUser(both, { user: both.clone, password: cloned })
     await session.closeUser(both.clone, both)
     await using last = await engine.login(app.current.with({ password: opened }))
     const mark = `mark${randomHex()}`

@@ -198,8 +198,8 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
     )
   })
 
-  describe('cloneUser', () => {
-    test('an admin sees no differences after cloneUser, and what the clone creates belongs to the user', async () => {
+  describe('openUser', () => {
+    test('an admin sees no differences after openUser, and what the clone creates belongs to the user', async () => {
       const { user, current, admin, database } = await makeApp(server, {
         user: ` lead and trail ${randomHex()} `,
       })
@@ -207,7 +207,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const clone = current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
       {
         await using session = await engine.login(admin.with({ dbname: database }))
-        await session.cloneUser(both, { user: both.clone, password: clone.password })
+        await session.openUser(both, { user: both.clone, password: clone.password })
         expect(await session.differences(both, unused)).toEqual([])
       }
       const as = (statements: string, { username: user, password }: Credential) =>
@@ -221,7 +221,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const clone = app.current.with({ username: both.clone, password: `clone-${randomHex(8)}` })
       const sync = async (admin = app.admin) => {
         await using session = await engine.login(admin.with({ dbname: app.database }))
-        await session.cloneUser(both, { user: clone.username, password: clone.password })
+        await session.openUser(both, { user: clone.username, password: clone.password })
       }
       const differences = async () => {
         await using session = await engine.login(clone)
@@ -395,7 +395,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       )
       const told = async () => {
         await using session = await engine.login(app.admin.with({ dbname: app.database }))
-        return await session.cloneUser(both, { user: clone.username, password: clone.password })
+        return await session.openUser(both, { user: clone.username, password: clone.password })
       }
       const [log, tenant] = ['log_statement', `app.tenant in the database ${app.database}`].map(
         what => `${both.clone} keeps its setting of ${what}: only a superuser may take it away`,
@@ -515,7 +515,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       expect(await differences()).toEqual([])
     })
 
-    test('a clone that was set to NOLOGIN can log in after cloneUser', async () => {
+    test('a clone that was set to NOLOGIN can log in after openUser', async () => {
       const app = await makeApp(server)
       const { sync, clone, c } = await makeClone(app)
       await sync()
@@ -524,7 +524,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       await using _ = await engine.login(clone)
     })
 
-    test('cloneUser throws Conflict if the clone is dropped meanwhile', async () => {
+    test('openUser throws Conflict if the clone is dropped meanwhile', async () => {
       const app = await makeApp(server)
       const { both, clone, sync, c } = await makeClone(app)
       await sync()
@@ -537,7 +537,7 @@ describe.each(inject('postgres'))('PostgreSQL $version', server => {
       const late = new Postgres({ caFile: server.caFile, Client })
       await using session = await late.login(app.admin.with({ dbname: app.database }))
       await expect(
-        session.cloneUser(both, { user: clone.username, password: clone.password }),
+        session.openUser(both, { user: clone.username, password: clone.password }),
       ).rejects.toMatchObject({ name: 'Conflict' })
     })
 
@@ -677,8 +677,8 @@ describe('changes on a read-only server throw Unreachable', () => {
         () => session.setPassword(user, 'x'),
         () => session.wouldSetPassword(user, 'x'),
         () => session.closeUser(user, both),
-        () => session.cloneUser(both, { user: both.clone, password: 'x' }),
-        () => session.wouldClone(both, both.clone),
+        () => session.openUser(both, { user: both.clone, password: 'x' }),
+        () => session.wouldOpenUser(both, both.clone),
       ])
         await expect(change()).rejects.toMatchObject({
           name: 'Unreachable',

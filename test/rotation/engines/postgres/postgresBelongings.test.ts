@@ -420,7 +420,7 @@ describe.each(newestAndOldest)('PostgreSQL $version', server => {
         app.admin.with({ dbname: app.database }),
         proof.accountQualifier,
       )
-      return await session.cloneUser(both, { user: credential.username, password: credential.password })
+      return await session.openUser(both, { user: credential.username, password: credential.password })
     }
     const drop = async () => {
       await using session = await engine.login(app.admin.with({ dbname: app.database }))

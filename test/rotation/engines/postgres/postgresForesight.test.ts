@@ -19,8 +19,8 @@ import { expectForetold, type Outcome, outcomeOf } from '../../../support/contra
 const { pairOf } = new AlternatingUsers()
 const versions = inject('postgres').filter(({ version }) => [18, 14].includes(version))
 
-async function wouldClone(session: Session, both: UserPair, open = both.clone) {
-  return await session.wouldClone(both, open)
+async function wouldOpenUser(session: Session, both: UserPair, open = both.clone) {
+  return await session.wouldOpenUser(both, open)
 }
 
 async function wouldSetPassword(session: Session, user: string, password: string) {
@@ -36,11 +36,11 @@ describe.each(versions)('PostgreSQL $version', server => {
     const app = await makeApp(server)
     const both = pairOf(app.user)
     const asAdmin = (host?: string) => engine.login(app.admin.with({ dbname: app.database }), host)
-    const cloneUser = async (open: string, password: string) => {
+    const openUser = async (open: string, password: string) => {
       await using session = await asAdmin()
-      return await session.cloneUser(both, { user: open, password })
+      return await session.openUser(both, { user: open, password })
     }
-    if (cloned) await cloneUser(both.clone, 'clone')
+    if (cloned) await openUser(both.clone, 'clone')
     const names: Record<string, string> = {
       U: name(both.user),
       C: name(both.clone),
@@ -176,7 +176,7 @@ describe.each(versions)('PostgreSQL $version', server => {
     })
   })
 
-  describe('wouldClone', () => {
+  describe('wouldOpenUser', () => {
     const none = { returned: [] }
     const toClone = (cloned: boolean) => ({ cloned, open: 'clone' as const })
     const back = { cloned: true, open: 'user' as const }
@@ -277,23 +277,23 @@ describe.each(versions)('PostgreSQL $version', server => {
       await using session = await asAdmin()
       expect(
         await expectForetold({
-          would: () => wouldClone(session, both, both[open]),
-          does: () => session.cloneUser(both, { user: both[open], password: 'next' }),
+          would: () => wouldOpenUser(session, both, both[open]),
+          does: () => session.openUser(both, { user: both[open], password: 'next' }),
           state,
         }),
       ).toEqual(end)
     })
 
     if (since16)
-      test('wouldClone reports what the admin may not hand over, and refuses what it may not grant', async () => {
+      test('wouldOpenUser reports what the admin may not hand over, and refuses what it may not grant', async () => {
         const { both, asAdmin, sql, state } = await makeScene(
           'create table public.owned (n int); alter table public.owned owner to C; revoke U from A cascade; grant U to C',
           { cloned: true },
         )
         await using session = await asAdmin()
         const acts = {
-          would: () => wouldClone(session, both),
-          does: () => session.cloneUser(both, { user: both.clone, password: 'next' }),
+          would: () => wouldOpenUser(session, both),
+          does: () => session.openUser(both, { user: both.clone, password: 'next' }),
           state,
         }
         const stays = expect.stringMatching(/keeps table (public\.)?owned: .*permission denied to grant role/)
@@ -302,7 +302,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         expect(await expectForetold(acts)).toEqual(threw(/^NotPermitted: .*permission denied to grant role/))
       })
 
-    test('wouldClone changes nothing in other databases, and reports one that the admin may not enter', async () => {
+    test('wouldOpenUser changes nothing in other databases, and reports one that the admin may not enter', async () => {
       const { app, both, asAdmin, state } = await makeScene('', { cloned: true })
       const [open, closed] = [`open_${randomHex()}`, `closed_${randomHex()}`]
       for (const database of [open, closed]) {
@@ -315,14 +315,14 @@ describe.each(versions)('PostgreSQL $version', server => {
         runStatements(server, `select nspowner::regrole from pg_namespace where nspname = 'own'`, open)
       const owned = await owner()
       await using session = await asAdmin()
-      const told = await outcomeOf(wouldClone(session, both))
+      const told = await outcomeOf(wouldOpenUser(session, both))
       const takes = `reassign owned by "${both.clone}"`
       expect(said(both.clone)).not.toContain(takes)
       expect(await owner()).toEqual(owned)
       expect(
         await expectForetold({
-          would: () => wouldClone(session, both),
-          does: () => session.cloneUser(both, { user: both.clone, password: 'next' }),
+          would: () => wouldOpenUser(session, both),
+          does: () => session.openUser(both, { user: both.clone, password: 'next' }),
           state,
         }),
       ).toEqual(told)
@@ -334,22 +334,22 @@ describe.each(versions)('PostgreSQL $version', server => {
       for (const database of [open, closed]) await runStatements(server, `drop database ${database}`)
     })
 
-    test('wouldClone warns that the user will not get in, whatever its password, before it is opened', async () => {
+    test('wouldOpenUser warns that the user will not get in, whatever its password, before it is opened', async () => {
       const { both, asAdmin, sql } = await makeScene('', { cloned: true })
       await using session = await asAdmin()
       await sql(`alter role U valid until '2001-01-01' connection limit 0`)
-      expect(await wouldClone(session, both, both.user)).toEqual([
+      expect(await wouldOpenUser(session, both, both.user)).toEqual([
         expect.stringMatching(/ is let in no more since 2001-01-01 /),
         expect.stringMatching(/ may have no connection: /),
       ])
       await sql(`alter role U valid until '2999-01-01' connection limit 1`)
-      expect(await wouldClone(session, both, both.user)).toEqual([])
+      expect(await wouldOpenUser(session, both, both.user)).toEqual([])
     })
 
-    test('the statements of wouldClone have no password', async () => {
+    test('the statements of wouldOpenUser have no password', async () => {
       const { both, asAdmin } = await makeScene()
       await using session = await asAdmin()
-      await wouldClone(session, both)
+      await wouldOpenUser(session, both)
       expect(said(both.clone)).toContain(`create role "${both.clone}" login inherit`)
       expect(said(both.clone)).not.toContain(' password ')
     })
@@ -369,7 +369,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         await using session = await asAdmin()
         const since = Date.now()
         let over = false
-        const told = outcomeOf(wouldClone(session, both)).finally(() => {
+        const told = outcomeOf(wouldOpenUser(session, both)).finally(() => {
           over = true
         })
         while (!over) expect(await admits(server, app.current)).toBe(true)
@@ -378,21 +378,21 @@ describe.each(versions)('PostgreSQL $version', server => {
         await sql(`select pg_terminate_backend(pid) ${holds}`)
         await held
         expect(await state()).toEqual(before)
-        expect(await outcomeOf(wouldClone(session, both))).toEqual(none)
+        expect(await outcomeOf(wouldOpenUser(session, both))).toEqual(none)
       },
     )
 
-    test('wouldClone does not disturb a rotation that makes the clone at the same time', async () => {
+    test('wouldOpenUser does not disturb a rotation that makes the clone at the same time', async () => {
       const { both, asAdmin, app } = await makeScene()
       const looks = await Promise.all([1, 2, 3].map(() => asAdmin()))
       await using session = await asAdmin()
       const looking = looks.map(async look => {
         for (let i = 0; i < 8; i++) {
-          const { threw: error = '' } = await outcomeOf(wouldClone(look, both))
+          const { threw: error = '' } = await outcomeOf(wouldOpenUser(look, both))
           expect(error).toMatch(/^(Conflict: .*)?$/)
         }
       })
-      await session.cloneUser(both, { user: both.clone, password: 'next' })
+      await session.openUser(both, { user: both.clone, password: 'next' })
       await Promise.all(looking)
       await Promise.all(looks.map(look => look[Symbol.asyncDispose]()))
       expect(await admits(server, app.current.with({ username: both.clone, password: 'next' }))).toBe(true)
@@ -489,6 +489,6 @@ test.concurrent.each(poolers)('$name: what a check tries through the pooler is u
   expect(session.behindPooler).toBe(true)
   expect(await session.countFreeConnections(user)).toBeUndefined()
   await wouldSetPassword(session, user, 'never used')
-  expect(await wouldClone(acting, both)).toEqual([])
+  expect(await wouldOpenUser(acting, both)).toEqual([])
   expect(await state()).toEqual(before)
 })

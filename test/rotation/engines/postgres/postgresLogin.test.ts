@@ -60,7 +60,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
   ) => {
     await using proof = await engine().login(current)
     await using session = await engine().login(admin.with({ dbname: database }), proof.accountQualifier)
-    await session.cloneUser(pairOf(current.username), { user: open.username, password: open.password })
+    await session.openUser(pairOf(current.username), { user: open.username, password: open.password })
   }
 
   test.each([
@@ -85,7 +85,7 @@ describe.each(versions)('how PostgreSQL %i asks for a password', version => {
       /^md5\w{32}$/,
     ],
   ] as const)(
-    'setPassword and cloneUser make the kind of verifier that current has: %s',
+    'setPassword and openUser make the kind of verifier that current has: %s',
     async (_, made, like) => {
       const app = await makeApp(server)
       await runStatements(

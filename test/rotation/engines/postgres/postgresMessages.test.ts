@@ -213,8 +213,8 @@ describe.each([false, true])('a server that answers something unexpected, over T
     await using server = await startScriptedPostgres(script, { tls })
     const acts: ((session: Session, engine: EngineName) => Promise<unknown>)[] = [
       session => session.setPassword('app', 'x'),
-      session => session.cloneUser(both, { user: both.clone, password: 'x' }),
-      session => session.cloneUser(both, { user: both.user, password: 'x' }),
+      session => session.openUser(both, { user: both.clone, password: 'x' }),
+      session => session.openUser(both, { user: both.user, password: 'x' }),
       (session, engine) => session.differences(both, async () => server.credential({ engine })),
       session => session.dropClone(both),
       session => session.closeUser('app', both),

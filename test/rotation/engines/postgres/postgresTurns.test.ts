@@ -22,7 +22,7 @@ describe.each(versions)('PostgreSQL $version', server => {
         app.admin.with({ dbname: app.database }),
         proven.accountQualifier,
       )
-      return await session.cloneUser(both, { user: credential.username, password: credential.password })
+      return await session.openUser(both, { user: credential.username, password: credential.password })
     }
     const drop = async () => {
       await using session = await engine.login(app.admin.with({ dbname: app.database }))
@@ -111,11 +111,11 @@ describe.each(versions)('PostgreSQL $version', server => {
         `create table public.owned (n int); alter table public.owned owner to ${name(clone.username)}`,
       )
       await using session = await engine.login(superuser.with({ dbname: app.database }))
-      await session.cloneUser(pairOf(app.user), { user: clone.username, password: clone.password })
+      await session.openUser(pairOf(app.user), { user: clone.username, password: clone.password })
       expect(await stateOf(app.user)).toEqual(before)
       await sql(statements.replace(/\bU\b/g, u).replace(/\bD\b/g, app.database))
       const changed = await stateOf(app.user)
-      await session.cloneUser(pairOf(app.user), { user: clone.username, password: clone.password })
+      await session.openUser(pairOf(app.user), { user: clone.username, password: clone.password })
       expect(await stateOf(app.user)).toEqual(changed)
     },
   )

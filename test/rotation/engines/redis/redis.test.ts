@@ -80,8 +80,8 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await session.setPassword(both.user, first)
       await session.dualPassword.add(both.user, second, first)
       await session.dualPassword.keepOnly(both.user, second)
-      await session.cloneUser(both, { user: both.clone, password: third })
-      await session.cloneUser(both, { user: both.user, password: fourth })
+      await session.openUser(both, { user: both.clone, password: third })
+      await session.openUser(both, { user: both.user, password: fourth })
       await session.closeUser(both.user, both)
       await session.dropClone(both)
     }
@@ -123,7 +123,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
           (session: Awaited<ReturnType<Redis['login']>>) => session.closeUser(app.user, pairOf(app.user)),
           (session: Awaited<ReturnType<Redis['login']>>) => session.dualPassword.add(app.user, 'x', 'y'),
           (session: Awaited<ReturnType<Redis['login']>>) =>
-            session.cloneUser(both, { user: both.clone, password: 'x' }),
+            session.openUser(both, { user: both.clone, password: 'x' }),
         ]) {
           await using session = await engine.login(app.admin)
           await expect(change(session)).rejects.toMatchObject({
@@ -141,7 +141,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await alter(app.admin.username, '-acl|deluser')
       const { both } = await makeClone(app)
       await using session = await engine.login(app.admin)
-      await session.cloneUser(both, { user: both.clone, password: 'x' })
+      await session.openUser(both, { user: both.clone, password: 'x' })
       await expect(session.dropClone(both)).rejects.toMatchObject({ name: 'NotPermitted' })
       await session.setPassword(app.user, 'next')
       expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)

@@ -299,7 +299,7 @@ describe.skipIf(!servers.length).each(servers)('$name, on a server of its own', 
         const both = pairOf(`app_${randomHex()}`)
         await run(['ACL', 'SETUSER', both.user, 'on', ...rules, '+get'])
         await using session = await engine.login(credentialFor(server, username, password))
-        await session.cloneUser(both, { user: both.clone, password: 'turn' })
+        await session.openUser(both, { user: both.clone, password: 'turn' })
         expect(await session.differences(both)).toEqual([])
       }
     },

@@ -30,7 +30,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     const asAdmin = (dbname = app.database, host?: string) => engine.login(app.admin.with({ dbname }), host)
     const sync = async () => {
       await using session = await asAdmin()
-      await session.cloneUser(both, { user: clone.username, password: clone.password })
+      await session.openUser(both, { user: clone.username, password: clone.password })
     }
     const differences = async () => {
       await using session = await engine.login(clone)
@@ -132,7 +132,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     const state = () => sql(`select * from pg_roles where rolname = '${clone.username}'`)
     const before = await state()
     await using session = await asAdmin()
-    expect(await session.cloneUser(both, { user: both.user, password: 'back' })).toEqual([])
+    expect(await session.openUser(both, { user: both.user, password: 'back' })).toEqual([])
     expect(await state()).toEqual(before)
     expect(await sql(`select tableowner from pg_tables where tablename = 'made'`)).toEqual([
       { tableowner: both.user },
@@ -153,7 +153,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await using session = await asAdmin()
     const open = { user: clone.username, password: clone.password }
     for (let turns = 0; turns < 2; turns++)
-      expect(await session.cloneUser(both, open)).toEqual([
+      expect(await session.openUser(both, open)).toEqual([
         expect.stringContaining(`${clone.username} keeps table "public"."stays"`),
       ])
     expect(
@@ -183,7 +183,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     await sql(`alter user ${u} createrole; alter user ${u} set log_statement = 'all'`)
     await using session = await engine.login(user)
     await expect(
-      session.cloneUser(both, { user: clone.username, password: clone.password }),
+      session.openUser(both, { user: clone.username, password: clone.password }),
     ).rejects.toMatchObject({ name: 'NotPermitted' })
     await session.runTestQuery('select 1')
     await session.setPassword(user.username, 'next')
@@ -233,12 +233,12 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     )
     await using session = await asAdmin()
     const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
-    await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
+    await expect(session.openUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
       refused,
     )
     await expect(session.closeUser(both.user, both)).rejects.toMatchObject(refused)
     expect(await subjectOf(server).admits(app.current)).toBe(true)
-    await session.cloneUser(both, { user: both.clone, password: 'turn' })
+    await session.openUser(both, { user: both.clone, password: 'turn' })
   })
 
   test('a clone that holds something in another database is not dropped', async () => {
@@ -301,7 +301,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
         'alter user A nosuperuser',
         refused,
       ],
-    ])('wouldClone: %s', async (_, { cloned = false, open = 'clone' }, statements, end) => {
+    ])('wouldOpenUser: %s', async (_, { cloned = false, open = 'clone' }, statements, end) => {
       const scene = await makeClone()
       const { app, both, asAdmin, sync, sql, u, c } = scene
       if (cloned) await sync()
@@ -310,8 +310,8 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       await using session = await asAdmin()
       expect(
         await expectForetold({
-          would: () => session.wouldClone(both, both[open]),
-          does: () => session.cloneUser(both, { user: both[open], password: 'next' }),
+          would: () => session.wouldOpenUser(both, both[open]),
+          does: () => session.openUser(both, { user: both[open], password: 'next' }),
           state: () => stateOf(scene),
         }),
       ).toEqual(end)
@@ -410,7 +410,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
     expect(shown?.rows).toEqual([{ statement_timeout: '0' }])
   })
 
-  test('cloneUser is one transaction, and makes the kind of password that the user has', async () => {
+  test('openUser is one transaction, and makes the kind of password that the user has', async () => {
     const { both, asAdmin, app } = await makeClone()
     const mark = readFileSync(server.logFile, 'utf8').length
     for (const [host, kind] of [
@@ -418,7 +418,7 @@ describe.skipIf(!servers.length).each(servers)('Redshift, with PostgreSQL $versi
       ['md5', /: alter user .* password 'md5\w{32}'; commit$/m],
     ] as const) {
       await using session = await asAdmin(app.database, host)
-      await session.cloneUser(both, { user: both.clone, password: 'x' })
+      await session.openUser(both, { user: both.clone, password: 'x' })
       expect(readFileSync(server.logFile, 'utf8').slice(mark)).toMatch(kind)
     }
   })

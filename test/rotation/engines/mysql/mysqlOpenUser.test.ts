@@ -12,7 +12,7 @@ const servers = inject('mysql')
 describe.skipIf(!servers.length).each(servers)('$name', server => {
   const { isMysql, engine, sql, grantsOf, makeClone } = sceneOf(server)
 
-  describe('cloneUser', () => {
+  describe('openUser', () => {
     test('SHOW CREATE USER and SHOW GRANTS differ only in name and password', async () => {
       const subject = subjectOf(server)
       const app = await makeApp(server)
@@ -56,7 +56,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       await using proof = await engine.login(app.current)
       await using session = await engine.login(app.admin, proof.accountQualifier)
       const refused = { name: 'NotPermitted', message: expect.stringContaining('no clone') }
-      await expect(session.cloneUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
+      await expect(session.openUser(both, { user: both.user, password: 'taken' })).rejects.toMatchObject(
         refused,
       )
       await expect(session.closeUser(both.user, both)).rejects.toMatchObject(refused)
@@ -118,7 +118,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         app.admin,
         proof.accountQualifier,
       )
-      expect(await session.cloneUser(both, { user: both.user, password: 'next' })).toEqual([])
+      expect(await session.openUser(both, { user: both.user, password: 'next' })).toEqual([])
       expect(await told()).toEqual(before)
       expect(
         statements.filter(statement => /^(alter|grant|revoke|create|set default)/.test(statement)),
@@ -130,7 +130,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
       const app = await makeApp(server)
       const both = pairOf(app.user)
       await using session = await engine.login(app.admin, '%')
-      await session.cloneUser(both, { user: both.user, password: 'next' })
+      await session.openUser(both, { user: both.user, password: 'next' })
       expect(await admits(server, app.current.with({ password: 'next' }))).toBe(true)
       expect(await sql(`select 1 from mysql.user where user = '${both.clone}'`)).toEqual([])
     })
@@ -314,7 +314,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         'none',
       ]) {
         await sql(`alter user ${app.user} require ${clause}`)
-        await session.cloneUser(both, { user: both.clone, password: 'x' })
+        await session.openUser(both, { user: both.clone, password: 'x' })
         const now = await required(app.user)
         expect(now).not.toBe(before)
         expect(await required(both.clone)).toBe(now)
@@ -362,7 +362,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         expect(await attributes(both.clone)).toContain('"owner 😁": "😁"')
       })
 
-    test('a cloneUser that died after any statement is completed by the next, and the user is never harmed', async () => {
+    test('a openUser that died after any statement is completed by the next, and the user is never harmed', async () => {
       const subject = subjectOf(server)
       const app = await makeApp(server)
       await subject.change(app)

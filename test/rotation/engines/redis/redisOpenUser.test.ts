@@ -14,7 +14,7 @@ const servers = inject('redis')
 describe.skipIf(!servers.length).each(servers)('$name', server => {
   const { engine, run, alter, lineOf, makeClone, watched } = sceneOf(server)
 
-  describe('cloneUser', () => {
+  describe('openUser', () => {
     /** @returns a user's flags and rules, as the server reports them by ACL GETUSER, sorted */
     const told = async (user: string) => {
       const fields = await run<unknown[]>(['ACL', 'GETUSER', user])
