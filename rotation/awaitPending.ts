@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DescribeCopyIn } from './detachedCopies.ts'
 import { ReplicasBehind } from './errors.ts'
 import { type ReplicaRegions, requireReplicasHavePending } from './peerReplicas.ts'
-import type { RotationId } from './pipeline.ts'
+import type { RotationId } from './rotationState.ts'
 import type { Store } from './stores/store.ts'
 
 /** Milliseconds for which a rotation waits for its pending version in the replicas: at most, and between two questions. */

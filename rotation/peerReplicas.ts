@@ -1,8 +1,8 @@
 import { isHomeElsewhere } from './arn.ts'
 import { askEachRegionOnce, type DescribeCopyIn, findDetachedCopies } from './detachedCopies.ts'
 import { PromotedElsewhere, ReplicasBehind, RotationError } from './errors.ts'
-import type { Rotation } from './pipeline.ts'
 import { awaitedReplicas, describeReplica, laggingReplicas, type Replica } from './replicas.ts'
+import type { Rotation } from './rotationState.ts'
 import type { Description } from './stores/store.ts'
 import { homeIn } from './tags.ts'
 

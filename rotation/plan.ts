@@ -1,11 +1,11 @@
 import type { Credential } from './credential.ts'
 import { engineTraits } from './engines/traits.ts'
-import { Conflict, InvalidCredential } from './errors.ts'
+import { InvalidCredential } from './errors.ts'
 import { type Options, parseTags } from './options.ts'
 import { generatePassword } from './password.ts'
 import type { StorePipeline } from './pipeline.ts'
 import { refuseJsonAsPassword, requireHost } from './refusals.ts'
-import type { Description, Store, Version } from './stores/store.ts'
+import type { Description } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { allowedStrategy } from './strategies/strategyFor.ts'
 import type { StrategyName } from './strategies/strategyNames.ts'
@@ -35,23 +35,6 @@ export function optionsOf(
       remedy: 'Leave it to that service, or keep the credential in a secret of your own.',
     })
   return parseTags(moveBack ? withStrategyTag(tags, 'temporary-clone') : tags, defaults)
-}
-
-/**
- * Reads the version that the description names for a stage.
- * @throws InvalidCredential if there is none; Conflict if another version has the stage by now
- */
-export async function readStaged(
-  store: Store,
-  id: string,
-  found: Description,
-  stage: 'current' | 'previous',
-): Promise<Version> {
-  const token = found[stage]
-  if (!token) throw new InvalidCredential('value', `the secret has no ${stage} version; store a first value`)
-  const version = await store.read(id, { token, stage })
-  if (!version) throw new Conflict(`version ${token} is no longer ${stage}`)
-  return version
 }
 
 /**

@@ -1,7 +1,9 @@
 import type { Credential } from './credential.ts'
 import type { Session } from './engines/engine.ts'
-import { openStore, type Pipeline, type Rotation, readIfParsable, type StorePipeline } from './pipeline.ts'
+import type { Pipeline, StorePipeline } from './pipeline.ts'
+import type { Rotation } from './rotationState.ts'
 import { runRehearsal } from './runRehearsal.ts'
+import { openStore, readIfParsable } from './storedVersions.ts'
 import { tryLogin } from './strategies/login.ts'
 import { requireAuthQuery } from './strategies/pooler.ts'
 

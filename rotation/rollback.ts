@@ -2,17 +2,11 @@ import type { Credential } from './credential.ts'
 import { engineTraits } from './engines/traits.ts'
 import { Conflict, InvalidCredential, LockedOut, RotationInProgress } from './errors.ts'
 import { explainRefusal } from './explainRefusal.ts'
+import { makeChange, withDatabaseOf } from './makeChange.ts'
 import { parseGrace, parseRollbackOptions, type RollbackOptions } from './options.ts'
-import {
-  makeChange,
-  openStore,
-  type Pipeline,
-  type Rotation,
-  type RotationId,
-  readIfParsable,
-  readOtherTokens,
-  withDatabaseOf,
-} from './pipeline.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { Rotation, RotationId } from './rotationState.ts'
+import { openStore, readIfParsable, readOtherTokens } from './storedVersions.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { isPendingOpen } from './strategies/restore.ts'

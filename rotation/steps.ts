@@ -3,24 +3,10 @@ import { runWithChangedNothingMark } from './changedNothingMark.ts'
 import type { Engine } from './engines/engine.ts'
 import { watchEngine, watchRds } from './engines/watchChanges.ts'
 import { HostMismatch, InvalidCredential, RotationInProgress, Superseded, TestFailed } from './errors.ts'
+import { makeChange } from './makeChange.ts'
 import { clearOtherPending } from './otherPending.ts'
-import {
-  makeChange,
-  openStore,
-  type Pipeline,
-  type Rotation,
-  type RotationId,
-  type RotationStart,
-  type StorePipeline,
-} from './pipeline.ts'
-import {
-  MAX_GRACE_WITH_REPLICAS_SECONDS,
-  makeNextValue,
-  optionsOf,
-  planOf,
-  readStaged,
-  warningsOf,
-} from './plan.ts'
+import type { Pipeline, StorePipeline } from './pipeline.ts'
+import { MAX_GRACE_WITH_REPLICAS_SECONDS, makeNextValue, optionsOf, planOf, warningsOf } from './plan.ts'
 import {
   refuseObstacle,
   refuseOtherRegion,
@@ -29,6 +15,8 @@ import {
 } from './refusals.ts'
 import { checkSession } from './rehearse.ts'
 import { awaitedReplicas, type PeerAnswer } from './replicas.ts'
+import type { Rotation, RotationId, RotationStart } from './rotationState.ts'
+import { openStore, readStaged } from './storedVersions.ts'
 import { strategies } from './strategies/index.ts'
 import { awaitLogin, openProvenSession } from './strategies/login.ts'
 

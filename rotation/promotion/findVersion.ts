@@ -11,7 +11,8 @@ import {
   Unreachable,
 } from '../errors.ts'
 import { parseRollbackOptions, type RollbackOptions } from '../options.ts'
-import { openStore, type Pipeline } from '../pipeline.ts'
+import type { Pipeline } from '../pipeline.ts'
+import { openStore } from '../storedVersions.ts'
 import type { Description, Stage, Store } from '../stores/store.ts'
 import { tryLogin } from '../strategies/login.ts'
 import { givenUpIn, homeIn } from '../tags.ts'

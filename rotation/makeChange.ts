@@ -1,0 +1,41 @@
+import { readAdminOf } from './admin.ts'
+import type { Credential } from './credential.ts'
+import type { Pipeline } from './pipeline.ts'
+import { readIfParsable, readOtherTokens } from './storedVersions.ts'
+import type { Version } from './stores/store.ts'
+import type { Change, StoredValue } from './strategies/strategy.ts'
+
+/** The values of a change as a strategy gets them. `rotatedUsers` are the users that rotate, which the admin may not be. */
+export function makeChange(
+  pipeline: Pipeline,
+  id: string,
+  current: Version,
+  pending: Version,
+  rotatedUsers: string[] = [],
+): Change {
+  const { store, isRotating } = pipeline
+  async function* storedValues(): AsyncIterable<StoredValue> {
+    for (const token of await readOtherTokens(store, id, current, pending)) {
+      const version = await readIfParsable(store, id, { token })
+      if (!version?.credential.hasSameLogin(current.credential)) continue
+      yield {
+        credential: withDatabaseOf(current, version.credential),
+        // The order matters: a version becomes current before its rotation ends, so no moment is missed.
+        isInUse: async () =>
+          (await isRotating(token)) || (await store.read(id, { stage: 'current' }))?.token === token,
+      }
+    }
+  }
+  return {
+    current: current.credential,
+    pending: pending.credential,
+    readPrevious: async () => (await readIfParsable(store, id, { stage: 'previous' }))?.credential,
+    storedValues,
+    readAdmin: () => readAdminOf(pipeline, current.credential, rotatedUsers),
+    rds: pipeline.rds,
+  }
+}
+
+/** A stored value with the database name of the current version, as the database that the stored value names may be dropped. */
+export const withDatabaseOf = ({ credential: { dbname } }: Version, stored: Credential) =>
+  stored.with({ dbname })
