@@ -1,8 +1,4 @@
 import {
-  type DBCluster,
-  type DBInstance,
-  DescribeDBClustersCommand,
-  DescribeDBInstancesCommand,
   ModifyDBClusterCommand,
   ModifyDBInstanceCommand,
   RDSClient,
@@ -11,24 +7,14 @@ import {
 import { callAws } from './callAws.ts'
 import type { Credential } from './credential.ts'
 import { InvalidCredential, NotPermitted, RdsBusy } from './errors.ts'
-import { isManaged, tagsIn } from './tags.ts'
-
-/** An RDS instance or an Aurora cluster. */
-type Database = {
-  arn: string
-  /** Every `host:port` that leads to it. */
-  addresses: (string | undefined)[]
-  /** ARN of the database that this one is a read replica of. */
-  source: string | undefined
-  /** The name of the master user. */
-  master: string | undefined
-  /** Whether RDS keeps the master's password in a secret of its own and rotates it. */
-  isMasterManaged: boolean
-  /** Whether RDS is still setting the master's password. */
-  isSettingPassword: boolean
-  /** Whether it has the tag keyturn:managed=true; undefined if RDS does not tell its tags. */
-  isTagged: boolean | undefined
-}
+import {
+  findDatabase,
+  findDatabaseAt,
+  findEndpoint,
+  isCluster,
+  type RdsDatabase,
+  type RdsEndpoint,
+} from './rdsDatabases.ts'
 
 /** The calls of Amazon RDS's API, for the databases of this account and Region. */
 export class Rds {
@@ -44,16 +30,11 @@ export class Rds {
   }
 
   /**
-   * Finds where the master of a database logs in: the endpoint of an instance, or the writer endpoint of a cluster.
+   * Finds where the master of a database logs in, by the database's ARN.
    * @throws InvalidCredential if there is no such database; Unreachable, NotPermitted, Throttled
    */
-  async findEndpoint(arn: string): Promise<{ engine: string; host: string; port: number }> {
-    const { Engine, Endpoint, Port } = isCluster(arn)
-      ? { ...(await this.#cluster(arn)) }
-      : flattenEndpoint(await this.#instance(arn))
-    if (!Engine || !Endpoint || !Port)
-      throw new InvalidCredential('masterarn', `RDS has no endpoint of ${arn}`)
-    return { engine: Engine, host: Endpoint, port: Port }
+  findEndpoint(arn: string): Promise<RdsEndpoint> {
+    return findEndpoint(this.#client, arn)
   }
 
   /**
@@ -63,13 +44,13 @@ export class Rds {
    * @throws Unreachable, NotPermitted, Throttled
    */
   async sharesUsers(address: string, primary: string): Promise<boolean> {
-    const primaryDatabase = await this.#databaseAt(primary)
+    const primaryDatabase = await findDatabaseAt(this.#client, primary)
     if (!primaryDatabase) return false
     if (primaryDatabase.addresses.includes(address)) return true
     for (
-      let database = await this.#databaseAt(address);
+      let database = await findDatabaseAt(this.#client, address);
       database;
-      database = database.source ? await this.#database(database.source) : undefined
+      database = database.source ? await findDatabase(this.#client, database.source) : undefined
     )
       if (primaryDatabase.arn === database.arn || primaryDatabase.arn === database.source) return true
     return false
@@ -118,15 +99,15 @@ export class Rds {
   }
 
   /** The database of a master whose password can be set now. @throws RdsBusy if RDS is setting it */
-  async #requireSettable(master: Credential): Promise<Database> {
+  async #requireSettable(master: Credential): Promise<RdsDatabase> {
     const found = await this.#databaseOf(master)
     if (found.isSettingPassword) throw new RdsBusy(`${master}: RDS is setting its password`)
     return found
   }
 
   /** The database that a master's value is for. @throws InvalidCredential if it is not for the master of a primary database */
-  async #databaseOf(master: Credential): Promise<Database> {
-    const found = await this.#databaseAt(master.address)
+  async #databaseOf(master: Credential): Promise<RdsDatabase> {
+    const found = await findDatabaseAt(this.#client, master.address)
     if (!found || found.source)
       throw new InvalidCredential(
         'host',
@@ -138,65 +119,6 @@ export class Rds {
       throw new InvalidCredential('username', 'is a master whose password RDS manages and rotates by itself')
     return found
   }
-
-  /** The database that has the endpoint `address`, a `host:port`; undefined if RDS knows none here. */
-  async #databaseAt(address: string): Promise<Database | undefined> {
-    const [, id, inCluster] =
-      /^([^.]+)\.(cluster-)?[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./.exec(address) ?? []
-    if (!id) return undefined
-    const found = await (inCluster ? this.#ofCluster(id) : this.#ofInstance(id))
-    return found?.addresses.includes(address) ? found : undefined
-  }
-
-  #database(arn: string): Promise<Database | undefined> {
-    return isCluster(arn) ? this.#ofCluster(arn) : this.#ofInstance(arn)
-  }
-
-  async #ofCluster(id: string): Promise<Database | undefined> {
-    const cluster = await this.#cluster(id)
-    if (!cluster?.DBClusterArn) return undefined
-    const { DBClusterArn, Endpoint, ReaderEndpoint, CustomEndpoints = [], Port } = cluster
-    return {
-      arn: DBClusterArn,
-      addresses: [Endpoint, ReaderEndpoint, ...CustomEndpoints].map(host => addressOf(host, Port)),
-      source: cluster.ReplicationSourceIdentifier,
-      ...masterOf(cluster, cluster.Status),
-    }
-  }
-
-  /** The database of an instance. If the instance belongs to a cluster, that is the cluster, with one address more. */
-  async #ofInstance(id: string): Promise<Database | undefined> {
-    const { DBInstanceArn, Endpoint, Port, ...instance } = flattenEndpoint(await this.#instance(id))
-    if (!DBInstanceArn) return undefined
-    const address = addressOf(Endpoint, Port)
-    if (instance.DBClusterIdentifier) {
-      const cluster = await this.#ofCluster(instance.DBClusterIdentifier)
-      return cluster && { ...cluster, addresses: [...cluster.addresses, address] }
-    }
-    const {
-      ReadReplicaSourceDBInstanceIdentifier: sourceInstance,
-      ReadReplicaSourceDBClusterIdentifier: sourceCluster,
-    } = instance
-    // The source is given by its name, or by its ARN if it is in another Region.
-    const arnOf = (kind: string, name: string) =>
-      name.startsWith('arn:') ? name : DBInstanceArn.replace(/db:[^:]+$/, `${kind}:${name}`)
-    return {
-      arn: DBInstanceArn,
-      addresses: [address],
-      source: sourceInstance ? arnOf('db', sourceInstance) : sourceCluster && arnOf('cluster', sourceCluster),
-      ...masterOf(instance, instance.DBInstanceStatus),
-    }
-  }
-
-  async #cluster(id: string): Promise<DBCluster | undefined> {
-    const command = new DescribeDBClustersCommand({ DBClusterIdentifier: id })
-    return (await callAws('RDS', () => this.#client.send(command), undefinedIfAbsent))?.DBClusters?.[0]
-  }
-
-  async #instance(id: string): Promise<DBInstance | undefined> {
-    const command = new DescribeDBInstancesCommand({ DBInstanceIdentifier: id })
-    return (await callAws('RDS', () => this.#client.send(command), undefinedIfAbsent))?.DBInstances?.[0]
-  }
 }
 
 /** The calls of RDS that a rotation makes. */
@@ -204,42 +126,3 @@ export type RdsCalls = Pick<
   Rds,
   'sharesUsers' | 'isSettingPassword' | 'setMasterPassword' | 'wouldSetMasterPassword'
 >
-
-const isCluster = (arn: string) => arn.split(':')[5] === 'cluster'
-
-/** What RDS tells about the master user, and about the tags. */
-function masterOf(
-  {
-    MasterUsername,
-    MasterUserSecret,
-    PendingModifiedValues,
-    TagList,
-  }: DBCluster | Omit<DBInstance, 'Endpoint'>,
-  status: string | undefined,
-) {
-  return {
-    master: MasterUsername,
-    isMasterManaged: MasterUserSecret !== undefined,
-    isTagged: TagList && isManaged(tagsIn(TagList)),
-    // The status: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/accessing-monitoring.html
-    // The pending value: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
-    isSettingPassword:
-      Boolean(PendingModifiedValues?.MasterUserPassword) || status === 'resetting-master-credentials',
-  }
-}
-
-const addressOf = (host?: string, port?: number) => host && `${host.toLowerCase()}:${port}`
-
-/** An instance with its endpoint's host and port in `Endpoint` and `Port`, as a cluster has them. */
-const flattenEndpoint = ({ Endpoint, ...instance }: DBInstance = {}) => ({
-  ...instance,
-  Endpoint: Endpoint?.Address,
-  Port: Endpoint?.Port,
-})
-
-const undefinedIfAbsent = {
-  DBInstanceNotFoundFault: () => undefined,
-  DBClusterNotFoundFault: () => undefined,
-  // RDS answers so for an ARN of another Region, and for a text that cannot be the name of a database.
-  InvalidParameterValue: () => undefined,
-}
