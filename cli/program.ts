@@ -1,7 +1,7 @@
 import { Argument, Command, Option } from 'commander'
 import { addAuditCommand } from './audit/command.ts'
 import { addCheckCommand } from './check/command.ts'
-import { addStatusCommands, type CommandMaker, ID_TEXT } from './commandMaker.ts'
+import { type CommandMaker, ID_TEXT } from './commandMaker.ts'
 import { COMPLETION_SCRIPTS, type Shell } from './complete/scripts.ts'
 import { type Context, type GlobalOptions, makeContext } from './context.ts'
 import { addCostCommand } from './cost/command.ts'
@@ -13,6 +13,7 @@ import { addPolicyCommand } from './policy/command.ts'
 import { addPromotionCommands } from './promotion/command.ts'
 import { addReadersCommand } from './readers/command.ts'
 import { addReplicasCommand } from './replicas/command.ts'
+import { addStatusCommands } from './status/command.ts'
 import { ownVersion } from './version.ts'
 
 /** Called with the exit code of a command that has ended. */

@@ -1,8 +1,8 @@
 import { Option } from 'commander'
 import { SEVERITIES } from '../../fleet/audit/report.ts'
-import { type CommandMaker, parseCount, parseSeconds } from '../commandMaker.ts'
+import type { CommandMaker } from '../commandMaker.ts'
 import type { AuditOptions } from '../commands/audit.ts'
-import { parseRegion } from '../replicas/command.ts'
+import { parseCount, parseRegion, parseSeconds } from '../optionParsers.ts'
 
 const DAY_SECONDS = 86_400
 

@@ -1,7 +1,8 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { KEY_OWNERS, NETWORKS, PARAMETER_TIERS } from '../../fleet/cost/costChange.ts'
-import { type CommandMaker, parseSeconds } from '../commandMaker.ts'
+import type { CommandMaker } from '../commandMaker.ts'
 import type { CostCommandOptions } from '../commands/cost.ts'
+import { parseSeconds } from '../optionParsers.ts'
 
 /** Adds `keyturn cost`. */
 export function addCostCommand({ make, run }: CommandMaker): void {

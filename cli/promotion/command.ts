@@ -1,5 +1,5 @@
 import type { CommandMaker } from '../commandMaker.ts'
-import { parseRegion } from '../replicas/command.ts'
+import { parseRegion } from '../optionParsers.ts'
 import type { FailbackOptions } from './failback.ts'
 import type { PromoteOptions } from './request.ts'
 

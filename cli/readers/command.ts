@@ -1,6 +1,7 @@
 import { Option } from 'commander'
-import { type CommandMaker, ID_TEXT, parseSeconds } from '../commandMaker.ts'
+import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 import type { ReadersOptions } from '../commands/readers.ts'
+import { parseSeconds } from '../optionParsers.ts'
 
 /** Adds `keyturn readers`. */
 export function addReadersCommand({ make, run }: CommandMaker): void {

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import { type CommandMaker, collectTag, ID_TEXT } from '../commandMaker.ts'
+import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
+import { collectTag, parseRegion } from '../optionParsers.ts'
 import type { ReplicasOptions } from './request.ts'
 
 /** Adds `keyturn replicas`. */
@@ -34,13 +35,6 @@ export function addReplicasCommand({ make, run }: CommandMaker): void {
         return runReplicasCommand(context, id, options)
       }),
     )
-}
-
-/** Parses the Region of an option. @throws InvalidArgumentError */
-export function parseRegion(text: string): string {
-  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text))
-    throw new InvalidArgumentError('It should be a Region, such as eu-central-1.')
-  return text
 }
 
 function parseWaitMs(text: string): number {
