@@ -13,9 +13,9 @@ import {
 } from '../policy/document.ts'
 import type { Person } from '../policy/needs.ts'
 import { personPart } from '../policy/people.ts'
-import { locationIn, locationOf, type StackLocation } from '../policy/policyResources.ts'
 import { readerParts } from '../policy/reader.ts'
 import { parseRoleArn } from '../policy/role.ts'
+import { locationIn, locationOf, type StackLocation } from '../policy/stackLocation.ts'
 import { chooseStack } from '../stack.ts'
 
 /** The options of `policy`, as the command line gave them. */

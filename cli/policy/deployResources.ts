@@ -1,4 +1,4 @@
-import type { StackLocation } from './policyResources.ts'
+import type { StackLocation } from './stackLocation.ts'
 
 /** A permission: these actions on the ARNs that `on` makes for a stack. */
 export type Grant = {

@@ -1,7 +1,7 @@
 import { serverlessGrants } from './deployCalls.ts'
 import { functionGrants, type Grant, resourceGrants } from './deployResources.ts'
 import { type PolicyPart, type PolicyPartName, policyDocument, type Statement } from './document.ts'
-import type { StackLocation } from './policyResources.ts'
+import type { StackLocation } from './stackLocation.ts'
 
 /**
  * The condition that a call is made by CloudFormation, and not by the person directly.

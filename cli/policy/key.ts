@@ -1,7 +1,7 @@
 import { accountIn, regionIn } from '../../rotation/arn.ts'
 import { type Condition, type PolicyPart, policyDocument, type Statement } from './document.ts'
-import { locationIn } from './policyResources.ts'
 import type { Role } from './role.ts'
+import { locationIn } from './stackLocation.ts'
 
 /** A customer managed KMS key: its ARN, with a wildcard if only its alias is known, and the condition of use for one credential. */
 export type KmsKey = { resource: string; condition: Condition }

@@ -1,6 +1,7 @@
 import { type PolicyDocument, type PolicyPart, policyDocument, type Statement } from './document.ts'
 import { needsOf, type Person } from './needs.ts'
-import { type PolicyResourceName, policyResource, type StackLocation } from './policyResources.ts'
+import { type PolicyResourceName, policyResource } from './policyResources.ts'
+import type { StackLocation } from './stackLocation.ts'
 
 /** The descriptions of the managed policies in CloudFormation templates. */
 const POLICY_DESCRIPTIONS: Record<Person, string> = {

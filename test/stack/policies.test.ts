@@ -10,9 +10,9 @@ import { deployerParts } from '../../cli/policy/deployer.ts'
 import { functionGrants, resourceGrants } from '../../cli/policy/deployResources.ts'
 import { type PolicyDocument, type PolicyPart, templateOf } from '../../cli/policy/document.ts'
 import { personPart } from '../../cli/policy/people.ts'
-import { locationIn, type StackLocation } from '../../cli/policy/policyResources.ts'
 import { readerParts } from '../../cli/policy/reader.ts'
 import { parseRoleArn } from '../../cli/policy/role.ts'
+import { locationIn, type StackLocation } from '../../cli/policy/stackLocation.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 
 const project = join(import.meta.dirname, '../..')
