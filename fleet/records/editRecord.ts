@@ -1,6 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { STORE_NAMES } from '../../rotation/stores/store.ts'
-import type { HistoryEvent } from './rotationRecord.ts'
+import type { HistoryEvent } from './recordFromHistory.ts'
 
 /**
  * An edit: what an execution of the state machine set-admin changed. It makes a version of the credential with another admin but

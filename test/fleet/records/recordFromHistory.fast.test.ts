@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type HistoryEvent, rotationRecordOf } from '../../../fleet/records/rotationRecord.ts'
+import { type HistoryEvent, rotationRecordOf } from '../../../fleet/records/recordFromHistory.ts'
 import type { StateName } from '../../../fleet/states.ts'
 
 const execution =
