@@ -159,3 +159,13 @@ export function tableLines(head: string[], rows: string[][], width: number): str
 
 /** A time to the minute, in UTC, as the command prints it. */
 export const formatTime = (date: Date): string => minuteOf(date.toISOString())
+
+/** A duration in its most fitting unit, such as `3.2 s`, `45 min` or `2 h`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${milliseconds} ms`
+  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`
+  const minutes = Math.round(milliseconds / 60_000)
+  if (minutes < 120) return `${minutes} min`
+  const hours = Math.round(minutes / 60)
+  return hours < 72 ? `${hours} h` : `${Math.round(hours / 24)} days`
+}

@@ -4,7 +4,7 @@ import { isCommand } from '../../fleet/audit/shellCommand.ts'
 import { formatCount, formatNumber } from '../../fleet/formatCount.ts'
 import { dollarsText } from '../cost/print.ts'
 import { formatTime, type Output, sanitize } from '../output.ts'
-import { idOf } from '../records.ts'
+import { idOf } from '../recordTexts.ts'
 
 const SEVERITY_COLOURS = { critical: 'red', high: 'red', medium: 'yellow', low: 'cyan' } as const
 

@@ -1,6 +1,8 @@
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
-import { formatDuration, idOf, outcomeText, recordTableOf, retirementText } from '../records.ts'
+import { formatDuration } from '../output.ts'
+import { recordTableOf } from '../recordTable.ts'
+import { idOf, outcomeText, retirementText } from '../recordTexts.ts'
 import { chooseStack } from '../stack.ts'
 
 /** The options of `events`: how far back, in seconds, and how many rotations at most. */

@@ -16,7 +16,7 @@ import {
   regionsOf,
   type SearchWindow,
 } from '../readers/findReaders.ts'
-import { idOf } from '../records.ts'
+import { idOf } from '../recordTexts.ts'
 import { chooseStack } from '../stack.ts'
 
 /** The options of `readers`: how far back CloudTrail is asked, and how long; both in seconds. */

@@ -80,7 +80,7 @@ async function findBehindSince(
   stack: Stack,
   { arn, secret }: SecretCopy,
 ): Promise<string | undefined> {
-  const { RECENT_RECORD_COUNT, recordTableOf } = await import('../records.ts')
+  const { RECENT_RECORD_COUNT, recordTableOf } = await import('../recordTable.ts')
   try {
     const records = await (await recordTableOf(context, stack)).listRotations(
       'secrets-manager',

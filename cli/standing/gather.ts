@@ -12,7 +12,7 @@ import { findLastAttempt } from '../beginRotation.ts'
 import type { Context } from '../context.ts'
 import type { FoundCredential } from '../credential.ts'
 import { mapInBatches } from '../mapInBatches.ts'
-import { RECENT_RECORD_COUNT, recordTableOf } from '../records.ts'
+import { RECENT_RECORD_COUNT, recordTableOf } from '../recordTable.ts'
 import { outputOf, type Stack } from '../stack.ts'
 import { type Standing, type StandingFacts, standingOf } from './standing.ts'
 

@@ -4,7 +4,7 @@ import { findLastAttempt, findPendingVersion } from '../beginRotation.ts'
 import type { Context } from '../context.ts'
 import type { FoundCredential } from '../credential.ts'
 import { formatTime, sanitize } from '../output.ts'
-import { RECENT_RECORD_COUNT, recordTableOf } from '../records.ts'
+import { RECENT_RECORD_COUNT, recordTableOf } from '../recordTable.ts'
 import type { Stack } from '../stack.ts'
 
 /**

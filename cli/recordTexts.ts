@@ -1,18 +1,7 @@
 import { consoleUrlOf } from '../fleet/consoleUrl.ts'
-import { RecordTable } from '../fleet/records/recordTable.ts'
 import type { RotationRecord } from '../fleet/records/rotationRecord.ts'
-import type { Context } from './context.ts'
 import { fullId } from './credential.ts'
-import { formatTime, sanitize } from './output.ts'
-import { outputOf, type Stack } from './stack.ts'
-
-/** How many of a credential's records are read: enough to find its last successful rotation after some failures. */
-export const RECENT_RECORD_COUNT = 10
-
-/** The stack's table of rotation records. */
-export async function recordTableOf({ clients }: Context, stack: Stack): Promise<RecordTable> {
-  return new RecordTable(await clients.dynamo(), outputOf(stack, 'RotationTableName'))
-}
+import { formatDuration, formatTime, sanitize } from './output.ts'
 
 /** What started a rotation, to follow "started by". */
 const STARTER_TEXTS: Record<RotationRecord['startedBy'], string> = {
@@ -92,13 +81,3 @@ export function usersText({
 /** The URL of an execution in the AWS console; its ARN where there is no such URL. */
 export const executionLink = ({ execution }: RotationRecord): string =>
   consoleUrlOf(execution) ?? sanitize(execution)
-
-/** A duration in its most fitting unit, such as `3.2 s`, `45 min` or `2 h`. */
-export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${milliseconds} ms`
-  if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`
-  const minutes = Math.round(milliseconds / 60_000)
-  if (minutes < 120) return `${minutes} min`
-  const hours = Math.round(minutes / 60)
-  return hours < 72 ? `${hours} h` : `${Math.round(hours / 24)} days`
-}
