@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { CommandError, EXIT, EXIT_MEANINGS, worstExitCode } from '../../cli/exit.ts'
-import { formatTime, Output, sanitize, tableLines, wrapText } from '../../cli/output.ts'
+import { tableLines, wrapText } from '../../cli/layout.ts'
+import { formatTime, Output, sanitize } from '../../cli/output.ts'
 
 /** An output on a terminal of this width, or into a pipe, and what it has printed. */
 function outputOn(columns: number | undefined, env: NodeJS.ProcessEnv = {}) {
