@@ -1,6 +1,7 @@
 import { TooEarly } from '../shared/queueBatch.ts'
-import { type Alarm, downgradeToError, recoveryAlarmOf } from './alarm.ts'
+import { type Alarm, downgradeToError } from './alarm.ts'
 import { AlarmClaimed, type Claim, type Ledger } from './ledger.ts'
+import { recoveryAlarmOf } from './readAlarm.ts'
 import { readSuccess } from './readFailure.ts'
 import { laggingFindingOf } from './replicaFindings.ts'
 import type { AlarmTask, TellingContext } from './task.ts'

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { settleConcurrently } from '../../fleet/concurrency.ts'
 import { TooEarly } from '../shared/queueBatch.ts'
-import { type Alarm, readAlarm, recoveryAlarmOf, type StackInfo } from './alarm.ts'
+import type { Alarm, StackInfo } from './alarm.ts'
 import { decide } from './decide.ts'
 import type { EventBridgeEvent } from './event.ts'
 import { type Ledger, OUTLETS } from './ledger.ts'
+import { readAlarm, recoveryAlarmOf } from './readAlarm.ts'
 import { readSuccess } from './readFailure.ts'
 import { sendAll } from './send.ts'
 import {

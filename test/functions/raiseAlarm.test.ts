@@ -11,9 +11,10 @@ import {
 } from '@aws-sdk/client-sqs'
 import { DeleteParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { mailTextOf, readAlarm } from '../../functions/alarm/alarm.ts'
+import { mailTextOf } from '../../functions/alarm/alarm.ts'
 import { Ledger } from '../../functions/alarm/ledger.ts'
 import { LedgerTable } from '../../functions/alarm/ledgerTable.ts'
+import { readAlarm } from '../../functions/alarm/readAlarm.ts'
 import { pythonBin } from '../../local/stack/python.ts'
 import { LockedOut } from '../../rotation/errors.ts'
 import {

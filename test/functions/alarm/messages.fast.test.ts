@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
-import { type Alarm, downgradeToError, mailTextOf, recoveryAlarmOf } from '../../../functions/alarm/alarm.ts'
+import { type Alarm, downgradeToError, mailTextOf } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
+import { recoveryAlarmOf } from '../../../functions/alarm/readAlarm.ts'
 import { services } from '../../../functions/alarm/webhook/webhook.ts'
 import { LockedOut } from '../../../rotation/errors.ts'
 import {

@@ -1,6 +1,7 @@
 import type { StateName } from '../../../fleet/states.ts'
-import { type Alarm, readAlarm } from '../../../functions/alarm/alarm.ts'
+import type { Alarm } from '../../../functions/alarm/alarm.ts'
 import { readEvent } from '../../../functions/alarm/event.ts'
+import { readAlarm } from '../../../functions/alarm/readAlarm.ts'
 import type { Verdict, VerifiedEvent } from '../../../functions/alarm/verifyEvent.ts'
 
 export const runbook = 'docs/runbook.md'
