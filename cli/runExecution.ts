@@ -1,5 +1,5 @@
 import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
-import { errorMessageIn } from '../fleet/executions.ts'
+import { errorMessageIn } from '../fleet/errorMessageIn.ts'
 import { remedyOf } from '../fleet/remedies.ts'
 import { explainError } from './awsErrors.ts'
 import type { Context } from './context.ts'

@@ -3,6 +3,7 @@ import { callAws, type ErrorHandlers } from '../rotation/callAws.ts'
 import { hasChangedNothingMark } from '../rotation/changedNothingMark.ts'
 import { InvalidInput, RotationError } from '../rotation/errors.ts'
 import type { StoreName } from '../rotation/stores/store.ts'
+import { errorMessageIn } from './errorMessageIn.ts'
 import type { StateName } from './states.ts'
 import { createStateTracker } from './statesOfEvents.ts'
 import { isToken } from './token.ts'
@@ -269,18 +270,5 @@ export async function latestAttempt<Found extends { status: string | undefined }
     if (!found) return latest
     latest = found
     if (found.status === 'RUNNING' || found.status === 'SUCCEEDED') return latest
-  }
-}
-
-/**
- * The message of the error that a function threw. Step Functions keeps Lambda's whole answer, a JSON text with the key
- * errorMessage, as the `cause` (https://docs.aws.amazon.com/lambda/latest/dg/nodejs-exceptions.html).
- * @returns `cause` itself if it is no JSON; undefined if there is none
- */
-export function errorMessageIn(cause = ''): string | undefined {
-  try {
-    return JSON.parse(cause).errorMessage
-  } catch {
-    return cause || undefined
   }
 }

@@ -1,4 +1,4 @@
-import { errorMessageIn } from '../fleet/executions.ts'
+import { errorMessageIn } from '../fleet/errorMessageIn.ts'
 import type { PeerAnswer } from '../rotation/replicas.ts'
 import { createSecret } from '../rotation/steps.ts'
 import type { StoreName } from '../rotation/stores/store.ts'

@@ -1,4 +1,4 @@
-import { errorMessageIn } from '../fleet/executions.ts'
+import { errorMessageIn } from '../fleet/errorMessageIn.ts'
 import type { PromotionNote } from '../fleet/promotion/promotionTable.ts'
 import { functionHandler } from './shared/handler.ts'
 import { ownPromotionTable } from './shared/ownPromotionTable.ts'

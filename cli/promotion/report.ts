@@ -1,6 +1,6 @@
 import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
 import { consoleUrlOf } from '../../fleet/consoleUrl.ts'
-import { errorMessageIn } from '../../fleet/executions.ts'
+import { errorMessageIn } from '../../fleet/errorMessageIn.ts'
 import type { PromotionTable } from '../../fleet/promotion/promotionTable.ts'
 import { RotationError } from '../../rotation/errors.ts'
 import { explainError } from '../awsErrors.ts'

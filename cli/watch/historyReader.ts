@@ -1,5 +1,5 @@
 import type { HistoryEvent } from '@aws-sdk/client-sfn'
-import { errorMessageIn } from '../../fleet/executions.ts'
+import { errorMessageIn } from '../../fleet/errorMessageIn.ts'
 import type { StateName } from '../../fleet/states.ts'
 import { createStateTracker } from '../../fleet/statesOfEvents.ts'
 

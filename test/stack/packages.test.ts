@@ -220,7 +220,7 @@ test.each([
   ['findReplicas', ['dynamodb', 'secrets-manager'], []],
   ['handOver', ['secrets-manager'], []],
   ['promoteReplica', ['secrets-manager'], ['rds', 'sfn', 'ssm']],
-  ['notePromotion', ['dynamodb'], ['sfn']],
+  ['notePromotion', ['dynamodb'], []],
   ['reportPromotion', ['dynamodb'], []],
   ['switchRegion', ['sfn'], []],
   // This function reads executions and posts to a webhook only if there is something to report.
