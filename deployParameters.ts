@@ -1,9 +1,11 @@
+import { REGION_NAME, REGION_PATTERN } from './rotation/regionName.ts'
+
 /** The parameters in serverless.yml, with their values: under `default`, and under the name of each stage. */
 export type ParametersByStage = Record<string, Record<string, unknown> | undefined>
 
 /** The parameters whose wrong values would fail only during the deployment or afterwards: what each should be, and a pattern. */
 const PARAMETER_RULES: Record<string, { should: string; pattern: RegExp }> = {
-  region: { should: 'a Region, such as eu-west-1', pattern: /^[a-z]{2}(-[a-z]+)+-\d$/ },
+  region: { should: 'a Region, such as eu-west-1', pattern: REGION_PATTERN },
   subnetIds: { should: listOf('subnets', 'subnet-0123,subnet-4567'), pattern: /^subnet-\w+(,subnet-\w+)*$/ },
   securityGroupIds: { should: listOf('security groups', 'sg-0123,sg-4567'), pattern: /^sg-\w+(,sg-\w+)*$/ },
   kmsKeyArn: {
@@ -12,7 +14,7 @@ const PARAMETER_RULES: Record<string, { should: string; pattern: RegExp }> = {
   },
   peerRegions: {
     should: listOf('Regions', 'eu-central-1,us-east-1'),
-    pattern: /^[a-z]{2}(-[a-z]+)+-\d(,[a-z]{2}(-[a-z]+)+-\d)*$/,
+    pattern: new RegExp(`^${REGION_NAME}(,${REGION_NAME})*$`),
   },
   tagSchedules: { should: 'true or false', pattern: /^(true|false)$/ },
   regionSwitch: { should: 'planned, lost, or left out', pattern: /^(planned|lost)$/ },

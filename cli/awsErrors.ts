@@ -1,6 +1,6 @@
 import { isAccessDenied, isTemporary, type SdkError } from '../rotation/callAws.ts'
 import { RotationError } from '../rotation/errors.ts'
-import { CommandError, EXIT, type ExitCode } from './exit.ts'
+import { CommandError, EXIT, type ExitCode, usageError } from './exit.ts'
 
 /**
  * An error of a call to AWS, with the service, the operation and the AWS profile of the call. `Clients` (clients.ts) adds those
@@ -94,15 +94,9 @@ function credentialsProblem(failure: CallFailure): CommandError | undefined {
 
 function settingsProblem(failure: CallFailure): CommandError | undefined {
   if (/Region is missing/i.test(failure.message))
-    return new CommandError(
-      EXIT.usage,
-      'there is no Region',
-      'Name it with --region, or set AWS_REGION.',
-      failure,
-    )
+    return usageError('there is no Region', 'Name it with --region, or set AWS_REGION.', failure)
   if (/Invalid URL|Region not accepted|endpoint.*(?:invalid|not a valid)/i.test(failure.message))
-    return new CommandError(
-      EXIT.usage,
+    return usageError(
       `the endpoint or the Region is not valid: ${failure.message}`,
       'Check --region and the variables AWS_ENDPOINT_URL….',
       failure,

@@ -5,7 +5,7 @@ import { pendingVersionIn } from '../fleet/versionLabels.ts'
 import type { Context } from './context.ts'
 import type { FoundCredential, FoundSecret } from './credential.ts'
 import { startExecution } from './execution.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { usageError } from './exit.ts'
 import { rotateSecret } from './rotateSecret.ts'
 import { outputOf, rotationArnPrefix, type Stack } from './stack.ts'
 
@@ -71,8 +71,7 @@ export const isRotatedByStack = (stack: Stack, { secret }: FoundSecret): boolean
   secret.RotationEnabled === true && secret.RotationLambdaARN === outputOf(stack, 'RotateSecretFunctionArn')
 
 const deletedSecretError = ({ name }: FoundSecret) =>
-  new CommandError(
-    EXIT.usage,
+  usageError(
     `${name} is marked for deletion`,
     'To keep it, call aws secretsmanager restore-secret, then rotate it.',
   )

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import type { Context } from './context.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { usageError } from './exit.ts'
 
 /** A question that has to be confirmed before a command changes something. */
 export type Question = {
@@ -25,8 +25,7 @@ export async function confirm(
 ): Promise<void> {
   const { json, terminal, output } = context
   if (!isConfirmed && !canAsk(context))
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `${json ? '--json asks nothing' : 'there is no terminal to ask on'}, and this has to be confirmed: nothing was changed`,
       `To confirm it without a question: ${flag}.`,
     )
@@ -34,7 +33,7 @@ export async function confirm(
   if (isConfirmed) return
   const answer = await readAnswer(terminal, word ? `Type ${word} to go on: ` : 'Go on? (yes/no) ')
   if (word ? answer === word : /^y(es)?$/i.test(answer ?? '')) return
-  throw new CommandError(EXIT.usage, 'not confirmed: nothing was changed')
+  throw usageError('not confirmed: nothing was changed')
 }
 
 /** Whether a question can be asked: standard input is a terminal, and the output is not JSON. */

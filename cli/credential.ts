@@ -4,7 +4,7 @@ import { parameterArn, SECRET_REFERENCE_PREFIX } from '../rotation/arn.ts'
 import { type Tags, tagsIn } from '../rotation/tags.ts'
 import { explainError } from './awsErrors.ts'
 import type { Context } from './context.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { CommandError, EXIT, usageError } from './exit.ts'
 import { sanitize } from './output.ts'
 import { outputOf, placeOf, type Stack } from './stack.ts'
 
@@ -45,8 +45,7 @@ export async function describeCredential(
     store === 'secrets-manager' ? undefined : describeParameter(context, name, id, stack),
   ])
   if (secret && parameter)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `${sanitize(id)} is a secret and a parameter`,
       `Say which: secret:${name} or parameter:${name}.`,
     )
@@ -73,20 +72,17 @@ function parseArn(arn: string, stack: Stack): ParsedId {
   const isSecret = service === 'secretsmanager' && resource.startsWith('secret:')
   const isParameter = service === 'ssm' && resource.startsWith('parameter/')
   if (!isSecret && !isParameter)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `${sanitize(arn)} is the ARN of neither a secret nor a parameter`,
       'An id is such an ARN, secret:NAME, parameter:NAME, or a name alone.',
     )
   if (region !== stackPlace.region)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `${sanitize(arn)} is in the Region ${sanitize(region ?? '')}, and the stack ${stack.name} in ${stackPlace.region}`,
       `A stack rotates what is in its own Region: --region ${sanitize(region ?? '')} finds the stack there.`,
     )
   if (account !== stackPlace.account)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `${sanitize(arn)} is in the account ${sanitize(account ?? '')}, and the stack ${stack.name} in ${stackPlace.account}`,
       'A stack rotates what is in its own account: --profile says which that is.',
     )
@@ -174,8 +170,7 @@ function refuseReplica({ secret, name }: FoundSecret, stack: Stack): void {
   const { region } = placeOf(stack)
 
   if (!secret.PrimaryRegion || secret.PrimaryRegion === region) return
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `${sanitize(name)} is a replica here, and its primary is in ${secret.PrimaryRegion}`,
     `Ask for the primary: --region ${secret.PrimaryRegion}. Its Region needs a stack of Keyturn.`,
   )
@@ -184,8 +179,7 @@ function refuseReplica({ secret, name }: FoundSecret, stack: Stack): void {
 function notFoundError(id: string, store: ParsedId['store'], stack: Stack): CommandError {
   const { region, account } = placeOf(stack)
   const what = { 'secrets-manager': 'secret', 'parameter-store': 'parameter', both: 'secret or parameter' }
-  return new CommandError(
-    EXIT.usage,
+  return usageError(
     `there is no ${what[store ?? 'both']} ${sanitize(id)} in the account ${account}, ${region}`,
     'Check the spelling, --profile and --region; a name is case-sensitive, and a parameter in a path begins with /.',
   )

@@ -31,3 +31,7 @@ export class CommandError extends Error {
     this.remedy = remedy
   }
 }
+
+/** The error of a wrong use: of options, ids, files or a stack with which the command does nothing. */
+export const usageError = (message: string, remedy?: string, cause?: unknown): CommandError =>
+  new CommandError(EXIT.usage, message, remedy, cause)

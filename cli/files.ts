@@ -1,6 +1,6 @@
 import { access, constants, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
-import { CommandError, EXIT } from './exit.ts'
+import { usageError } from './exit.ts'
 import { sanitize } from './output.ts'
 
 /**
@@ -76,4 +76,4 @@ export function fileErrorText(error: unknown, isNew: boolean): string {
 }
 
 const fileError = (path: string, option: string, why: string) =>
-  new CommandError(EXIT.usage, `${option} ${sanitize(path)}: ${why}`, 'Name another file.')
+  usageError(`${option} ${sanitize(path)}: ${why}`, 'Name another file.')

@@ -1,7 +1,7 @@
 import { whyFailed } from './awsErrors.ts'
 import type { Context } from './context.ts'
 import { describeCredential, type FoundCredential } from './credential.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { CommandError, EXIT, usageError } from './exit.ts'
 import { sanitize } from './output.ts'
 import { placeOf, type Stack } from './stack.ts'
 
@@ -19,8 +19,7 @@ export async function findCredential(context: Context, stack: Stack, id: string)
     if (!name || (await isListed(context, name)) !== false) throw error
     if (name === id) return describeCredential(context, stack, `parameter:${id}`)
     const { account, region } = placeOf(stack)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `there is no secret ${sanitize(name)} in the account ${account}, ${region}`,
       `Check the spelling, --profile and --region; a name is case-sensitive. ${error.message}`,
       error,

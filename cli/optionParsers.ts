@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from 'commander'
+import { REGION_PATTERN } from '../rotation/regionName.ts'
+import { DAY_SECONDS, SECONDS_PER_UNIT } from '../rotation/timeUnits.ts'
 
 /**
  * Parses KEY=VALUE and adds that tag to those `before` it, for an option that may be repeated.
@@ -20,16 +22,25 @@ export function parseCount(text: string): number {
 
 /** Parses a duration such as 90m, 24h or 7d. @returns seconds. @throws InvalidArgumentError */
 export function parseSeconds(text: string): number {
-  const [, number = '', unit = ''] = /^(\d{1,6})([mhd])$/.exec(text) ?? []
-  const asSeconds = Number(number) * { m: 60, h: 3600, d: 86_400 }[unit as 'm' | 'h' | 'd']
-  if (!(asSeconds > 0 && asSeconds <= 400 * 86_400))
+  const seconds = secondsIn(text, /^(\d{1,6})([mhd])$/)
+  if (!(seconds > 0 && seconds <= 400 * DAY_SECONDS))
     throw new InvalidArgumentError('It should be a whole number with m, h or d, such as 24h; 400d at most.')
-  return asSeconds
+  return seconds
+}
+
+/**
+ * The seconds of a duration.
+ * @param form has a group for the number, and one for the unit
+ * @returns NaN if the text has another form
+ */
+export function secondsIn(text: string, form: RegExp): number {
+  const [, number = '', unit = ''] = form.exec(text) ?? []
+  return Number(number) * SECONDS_PER_UNIT[unit as keyof typeof SECONDS_PER_UNIT]
 }
 
 /** Parses the Region of an option. @throws InvalidArgumentError */
 export function parseRegion(text: string): string {
-  if (!/^[a-z]{2}(-[a-z]+)+-\d$/.test(text))
+  if (!REGION_PATTERN.test(text))
     throw new InvalidArgumentError('It should be a Region, such as eu-central-1.')
   return text
 }

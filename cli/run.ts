@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { explainError } from './awsErrors.ts'
 import { dropEmptyVariables } from './clients.ts'
-import { CommandError, EXIT, type ExitCode } from './exit.ts'
+import { CommandError, EXIT, type ExitCode, usageError } from './exit.ts'
 import { Output } from './output.ts'
 import { makeProgram } from './program.ts'
 
@@ -45,8 +45,7 @@ export async function runCommandLine(words: string[]): Promise<ExitCode> {
 /** Turns any error into one to print. @param command the name of the command that was called, if there is such a command */
 function toCommandError(error: unknown, command?: string): CommandError {
   if (error instanceof CommanderError)
-    return new CommandError(
-      EXIT.usage,
+    return usageError(
       error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '),
       `See keyturn ${command ? `${command} ` : ''}--help`,
     )

@@ -1,6 +1,6 @@
 import { listStacks, type Stack } from '../fleet/stacks.ts'
 import type { Context } from './context.ts'
-import { CommandError, EXIT } from './exit.ts'
+import { usageError } from './exit.ts'
 
 export { peerRegionsOf, type Stack } from '../fleet/stacks.ts'
 
@@ -16,14 +16,12 @@ export async function chooseStack(context: Context): Promise<Stack> {
   if (stage) {
     const named = found.filter(stack => stack.stage === stage)
     if (named.length > 1)
-      throw new CommandError(
-        EXIT.usage,
+      throw usageError(
         `several stacks have the stage ${stage}: ${named.map(({ name }) => name).join(', ')}`,
         'Remove all but one of them, or give each a stage of its own.',
       )
     if (named[0]) return requireCurrent(named[0])
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `there is no stack of the stage ${stage} in this account and Region`,
       stages.length
         ? `Name one of these with --stage: ${stages.join(', ')}; or another --profile or --region.`
@@ -31,14 +29,12 @@ export async function chooseStack(context: Context): Promise<Stack> {
     )
   }
   if (found.length > 1)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `there are several stacks of Keyturn in this account and Region`,
       `Name one of these with --stage, or by KEYTURN_STAGE: ${stages.join(', ')}.`,
     )
   if (found[0]) return requireCurrent(found[0])
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     'there is no stack of Keyturn in this account and Region',
     'Deploy one (README.md, "Deploy"), or name another --profile or --region.',
   )
@@ -82,8 +78,7 @@ function requireCurrent(stack: Stack): Stack {
 }
 
 const oldStackError = (stack: Stack, what: string) =>
-  new CommandError(
-    EXIT.usage,
+  usageError(
     `the stack ${stack.name} ${what}: it is older than this command`,
     `Deploy it again with today's Keyturn: npx serverless deploy --stage ${stack.stage}.`,
   )

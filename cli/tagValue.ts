@@ -4,12 +4,6 @@
  */
 const FORBIDDEN_CHARACTER = /[^\p{L}\p{Z}\p{N}_.:/=+\-@]/u
 
-/**
- * Characters that the value of a tag may have at most.
- * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html
- */
-export const MAX_TAG_VALUE_LENGTH = 256
-
 /** The first character of a text that the value of a tag may not have; undefined if there is none. */
 export const forbiddenCharacterIn = (text: string): string | undefined => FORBIDDEN_CHARACTER.exec(text)?.[0]
 

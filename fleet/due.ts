@@ -2,6 +2,7 @@ import { isHomeElsewhere } from '../rotation/arn.ts'
 import { InvalidOption } from '../rotation/errors.ts'
 import { type Options, parseOptions, parseTags } from '../rotation/options.ts'
 import { isManaged, isScheduled, type Tags } from '../rotation/tags.ts'
+import { DAY_MS, HOUR_MS } from '../rotation/timeUnits.ts'
 import { digest } from './digest.ts'
 import type { ScheduledCredential } from './inventory.ts'
 import { type Opening, openingAt } from './window.ts'
@@ -9,8 +10,6 @@ import { type Opening, openingAt } from './window.ts'
 /** What the tokens of a credential's rotations are made from. */
 type TokenSource = Pick<ScheduledCredential, 'store' | 'id' | 'currentSince'>
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 /** The tags are parsed without the deployment's defaults: none of these changes when a credential is due. */
 const noDeploymentDefaults = parseOptions({})
 

@@ -3,6 +3,7 @@ import { PromotedElsewhere, RotationError } from '../rotation/errors.ts'
 import { requireReplicasFollow } from '../rotation/peerReplicas.ts'
 import { awaitedReplicas, describeReplica, laggingReplicas } from '../rotation/replicas.ts'
 import type { Description } from '../rotation/stores/store.ts'
+import { DAY_MS, HOUR_MS } from '../rotation/timeUnits.ts'
 import { mapConcurrently } from './concurrency.ts'
 import type { ScheduledCredential } from './inventory.ts'
 
@@ -22,8 +23,6 @@ export type RegionAccess = {
  */
 export type ReplicaLag = { reason: string; blocksRotation: boolean; promoted?: true }
 
-const HOUR_MS = 3_600_000
-const DAY_MS = 24 * HOUR_MS
 /** How many secrets are looked at at the same time. */
 const CONCURRENT_SECRET_COUNT = 50
 /** A Region that failed after a longer wait is not asked again. */

@@ -1,5 +1,7 @@
-const LONGEST_INTERVAL_MS = 3_600_000
-const UNITS_MS = { minute: 60_000, hour: LONGEST_INTERVAL_MS }
+import { HOUR_MS, MINUTE_MS } from '../rotation/timeUnits.ts'
+
+const LONGEST_INTERVAL_MS = HOUR_MS
+const UNITS_MS = { minute: MINUTE_MS, hour: HOUR_MS }
 
 /**
  * The milliseconds between two runs of a schedule such as `rate(15 minutes)`; at most an hour, which is the longest interval that

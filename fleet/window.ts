@@ -1,8 +1,5 @@
+import { DAY_MS, HOUR_MS, MINUTE_MS } from '../rotation/timeUnits.ts'
 import type { Window } from '../rotation/window.ts'
-
-const MINUTE_MS = 60_000
-const HOUR_MS = 60 * MINUTE_MS
-const DAY_MS = 24 * HOUR_MS
 
 /** A time for which a window is open: from `opens` until just before `closes`, both in milliseconds since 1970. */
 export type Opening = { opens: number; closes: number }

@@ -1,6 +1,5 @@
 import * as v from 'valibot'
-
-const SECONDS_PER_UNIT = { s: 1, m: 60, h: 3600, d: 86_400 }
+import { DAY_SECONDS, SECONDS_PER_UNIT } from './timeUnits.ts'
 
 /** Parses a text such as `90s`, `15m`, `24h` or `7d`, of at most 365 days, into seconds. */
 export const durationSchema = v.pipe(
@@ -9,5 +8,5 @@ export const durationSchema = v.pipe(
   v.transform(
     text => Number(text.slice(0, -1)) * SECONDS_PER_UNIT[text.slice(-1) as keyof typeof SECONDS_PER_UNIT],
   ),
-  v.maxValue(365 * SECONDS_PER_UNIT.d),
+  v.maxValue(365 * DAY_SECONDS),
 )

@@ -3,6 +3,7 @@ import { durationSchema } from './duration.ts'
 import type { EngineName } from './engines/traits.ts'
 import { InvalidOption } from './errors.ts'
 import { type PasswordSettings, passwordSettingsSchema } from './password.ts'
+import { REGION_PATTERN } from './regionName.ts'
 import { STRATEGY_NAMES, type StrategyName } from './strategies/strategyNames.ts'
 import {
   connectionIn,
@@ -16,6 +17,7 @@ import {
   TAG_PREFIX,
   type Tags,
 } from './tags.ts'
+import { DAY_SECONDS } from './timeUnits.ts'
 import { type Window, windowSchema } from './window.ts'
 
 /** The format of a stored value: AWS's JSON, unless one of these is set. */
@@ -94,7 +96,7 @@ const OPTION_EXPECTATIONS: Record<keyof typeof optionsSchema.entries, string> = 
  * 360 days. The execution waits for the grace time, and Step Functions ends an execution after a year.
  * https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
  */
-const MAX_GRACE_SECONDS = 360 * 86_400
+const MAX_GRACE_SECONDS = 360 * DAY_SECONDS
 
 const optionsSchema = v.strictObject({
   strategy: v.exactOptional(v.picklist(STRATEGY_NAMES)),
@@ -107,7 +109,7 @@ const optionsSchema = v.strictObject({
   every: v.exactOptional(v.pipe(durationSchema, v.minValue(60))),
   window: v.exactOptional(windowSchema),
   jitter: v.exactOptional(durationSchema),
-  home: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/))),
+  home: v.exactOptional(v.pipe(v.string(), v.regex(REGION_PATTERN))),
   engine: v.exactOptional(v.literal('opaque')),
   connection: v.exactOptional(v.pipe(v.string(), v.regex(/^[\w./-]+$/))),
   /** IAM policies and tags.ts read these two: `managed` lets Keyturn rotate the secret, `admin` marks it as an admin's. */
@@ -149,7 +151,7 @@ export function parseGrace(tags: Tags, defaults: Options): Options['grace'] {
   return result.success ? result.output : defaults.grace
 }
 
-const DEFAULT_OPTIONS: Options = { grace: 86_400, password: {} }
+const DEFAULT_OPTIONS: Options = { grace: DAY_SECONDS, password: {} }
 
 /**
  * Reads options by their names without `keyturn:`, such as a deployment's defaults.

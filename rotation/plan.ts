@@ -10,6 +10,7 @@ import { strategies } from './strategies/index.ts'
 import { allowedStrategy } from './strategies/strategyFor.ts'
 import type { StrategyName } from './strategies/strategyNames.ts'
 import { withStrategyTag } from './tags.ts'
+import { DAY_SECONDS } from './timeUnits.ts'
 
 // The plan of a rotation: its options, users and new value, as far as the secret tells. createSecret follows it, a check only
 // reports it.
@@ -18,7 +19,7 @@ import { withStrategyTag } from './tags.ts'
  * The longest grace time of a secret with replicas: 350 days. The execution waits for the replicas first, and Step Functions ends
  * an execution after a year. https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
  */
-export const MAX_GRACE_WITH_REPLICAS_SECONDS = 350 * 86_400
+export const MAX_GRACE_WITH_REPLICAS_SECONDS = 350 * DAY_SECONDS
 
 /**
  * The options of a rotation, from its secret's tags and the deployment's defaults. With `moveBack` the strategy is temporary-clone
@@ -66,7 +67,7 @@ export function warningsOf(replicas: string[], { home, grace }: Options): string
   if (!replicas.length) return []
   const homeless =
     'it has replicas and no tag keyturn:home: should one be made a secret of its own, a stack there may rotate it'
-  const cut = `the grace time is cut to ${MAX_GRACE_WITH_REPLICAS_SECONDS / 86_400} days, as replicas are waited for before it begins`
+  const cut = `the grace time is cut to ${MAX_GRACE_WITH_REPLICAS_SECONDS / DAY_SECONDS} days, as replicas are waited for before it begins`
   return [
     ...(home ? [] : [homeless]),
     ...(grace !== 'never' && grace > MAX_GRACE_WITH_REPLICAS_SECONDS ? [cut] : []),

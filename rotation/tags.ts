@@ -1,6 +1,9 @@
 /** The tags of a secret or a parameter, by their keys. */
 export type Tags = Record<string, string>
 
+/** The most characters in the value of a tag. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html */
+export const MAX_TAG_VALUE_LENGTH = 256
+
 /** The start of the keys of Keyturn's own tags. */
 export const TAG_PREFIX = 'keyturn:'
 

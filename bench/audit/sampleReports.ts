@@ -7,6 +7,7 @@ import {
   type RuleText,
   SEVERITIES,
 } from '../../fleet/audit/report.ts'
+import { DAY_MS } from '../../rotation/timeUnits.ts'
 import { sampleBillOf } from './sampleBills.ts'
 
 const AUDIT_TIME = '2026-11-30T06:00:00.000Z'
@@ -139,7 +140,7 @@ function makeRandom(seed: number): () => number {
 }
 
 /** The time so many days before AUDIT_TIME, as ISO 8601. */
-const daysBefore = (days: number) => new Date(Date.parse(AUDIT_TIME) - days * 86_400_000).toISOString()
+const daysBefore = (days: number) => new Date(Date.parse(AUDIT_TIME) - days * DAY_MS).toISOString()
 
 /**
  * A made-up audit report of so many credentials. It is the same at every call with the same number.

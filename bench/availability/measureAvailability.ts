@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StoredValue } from '../../local/client/application.ts'
+import { repeatSteadily } from '../../local/client/repeatSteadily.ts'
 import type { Embedded } from '../../local/embedded/embedded.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
 import type { Query } from './queries.ts'
-import { repeatSteadily } from './repeatSteadily.ts'
 import { rotateToEnd } from './rotate.ts'
 
 /** A secret, and the query with which an application uses it. */

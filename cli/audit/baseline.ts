@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { AuditReport } from '../../fleet/audit/report.ts'
 import { reportSchema } from '../../fleet/audit/reportSchema.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { readTextFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 
@@ -13,8 +13,7 @@ export async function readBaseline(path: string): Promise<AuditReport> {
   const text = await readTextFile(path, '--baseline', MAX_REPORT_BYTES)
   const result = v.safeParse(v.pipe(v.string(), v.parseJson(), reportSchema), text, { abortEarly: true })
   if (result.success) return result.output
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `--baseline ${sanitize(path)}: it is not a report of keyturn audit --json (${sanitize(v.getDotPath(result.issues[0]) ?? 'its form')})`,
     'Name a file that `keyturn audit --json` of this version has printed.',
   )
@@ -26,8 +25,7 @@ export function requireSameFleet(
   { account, stage }: Pick<AuditReport, 'account' | 'stage'>,
 ): void {
   if (baseline.account === account && baseline.stage === stage) return
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `the baseline is of the account ${sanitize(baseline.account)} and the stage ${sanitize(baseline.stage)}, but this audit is not`,
     'Name a report of the same account and stage.',
   )

@@ -1,10 +1,9 @@
 import { Option } from 'commander'
 import { SEVERITIES } from '../../fleet/audit/report.ts'
+import { DAY_SECONDS } from '../../rotation/timeUnits.ts'
 import type { CommandMaker } from '../commandMaker.ts'
 import type { AuditOptions } from '../commands/audit.ts'
 import { parseCount, parseRegion, parseSeconds } from '../optionParsers.ts'
-
-const DAY_SECONDS = 86_400
 
 /** Adds `keyturn audit`. */
 export function addAuditCommand({ make, run }: CommandMaker): void {

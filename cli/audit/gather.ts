@@ -2,6 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { collectFacts, type SweepLimits } from '../../fleet/audit/collect.ts'
 import type { Facts } from '../../fleet/audit/facts.ts'
 import { RateLimiter } from '../../fleet/audit/rateLimiter.ts'
+import { DAY_SECONDS } from '../../rotation/timeUnits.ts'
 import type { Context } from '../context.ts'
 import { placeOf, type Stack } from '../stack.ts'
 import { Journal } from './journal.ts'
@@ -80,7 +81,7 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const
 /** A duration in the form that --reads takes. */
 function windowText(milliseconds: number): string {
   const seconds = milliseconds / 1000
-  return seconds % 86_400 ? `${seconds}s` : `${seconds / 86_400}d`
+  return seconds % DAY_SECONDS ? `${seconds}s` : `${seconds / DAY_SECONDS}d`
 }
 
 /**

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { KeptAnswers } from '../../fleet/audit/collect.ts'
 import { digest } from '../../fleet/digest.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, EXIT, usageError } from '../exit.ts'
 import { fileErrorText } from '../files.ts'
 import { sanitize } from '../output.ts'
 
@@ -139,8 +139,7 @@ function openJournal(path: string, flags: string | number, done: string): number
   try {
     return openSync(path, flags, 0o600)
   } catch (error) {
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `the journal ${sanitize(path)} cannot be ${done}: ${fileErrorText(error, done === 'begun')}`,
       (error as NodeJS.ErrnoException).code === 'EEXIST'
         ? 'Go on with it by --resume, or name another file.'
@@ -193,8 +192,7 @@ function isTemporaryJournal(path: string, line: string, head: JournalHeader): bo
   if (found?.format !== JOURNAL_FORMAT) throw notAJournalError(path)
   for (const [name, here] of Object.entries(head))
     if (found[name] !== here)
-      throw new CommandError(
-        EXIT.usage,
+      throw usageError(
         `the journal ${sanitize(path)} is of another audit: its ${name} ${name.endsWith('s') ? 'are' : 'is'} ${sanitize(found[name] || 'none')}, and not ${sanitize(here || 'none')}`,
         'Repeat the command with the options of that audit, or begin a new audit without --resume.',
       )
@@ -202,8 +200,7 @@ function isTemporaryJournal(path: string, line: string, head: JournalHeader): bo
 }
 
 const notAJournalError = (path: string, cause?: unknown) =>
-  new CommandError(
-    EXIT.usage,
+  usageError(
     `${sanitize(path)} is not a journal of an audit`,
     'Name the file that the audit printed when it began, or begin a new audit without --resume.',
     cause,

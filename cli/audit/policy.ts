@@ -1,6 +1,6 @@
 import { DEFAULT_POLICY, type Policy } from '../../fleet/audit/policy/policy.ts'
 import { InvalidPolicy, MAX_POLICY_LENGTH, readPolicy } from '../../fleet/audit/policy/readPolicy.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { readTextFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 
@@ -12,8 +12,7 @@ export async function readPolicyFile(path: string | undefined): Promise<Policy> 
     return readPolicy(text)
   } catch (error) {
     if (!(error instanceof InvalidPolicy)) throw error
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `--policy ${sanitize(path)}: ${sanitize(error.message)}`,
       'See docs/audit.md for what a policy may have.',
       error,

@@ -1,7 +1,7 @@
 import { settleConcurrently } from '../../fleet/concurrency.ts'
 import type { CallFailure } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { findStacks } from '../stack.ts'
 
 /**
@@ -18,8 +18,7 @@ export async function requireKnownRegions(context: Context, regions: string[]): 
     return outcome?.status === 'rejected' && (outcome.reason as CallFailure).code === 'ENOTFOUND'
   })
   if (!unknown.length) return
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `--regions ${unknown.join(', ')}: AWS has no such Region, or it cannot be reached from here`,
     'Name a Region of the account, such as eu-west-1: `aws account list-regions` has their names.',
   )

@@ -13,7 +13,7 @@ import { readPolicyFile } from '../audit/policy.ts'
 import { printAudit } from '../audit/print.ts'
 import { requireKnownRegions } from '../audit/regions.ts'
 import type { Context } from '../context.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError } from '../exit.ts'
 import { requireWritable, writePrivateFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 import { chooseStack, placeOf, type Stack } from '../stack.ts'
@@ -104,14 +104,12 @@ function gatherOptionsOf({ resume, journal, regions, reads, readsBudget }: Audit
 
 function refuseConflictingOptions({ reads, journal, resume }: AuditOptions): void {
   if (reads !== false && reads * 1000 > CLOUDTRAIL_RETENTION_MS)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       '--reads is more than 90d',
       'CloudTrail keeps events for 90 days; docs/readers.md has queries for a longer time.',
     )
   if (journal !== undefined && resume !== undefined)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       '--journal cannot be combined with --resume',
       'Name the journal to go on with by --resume alone.',
     )

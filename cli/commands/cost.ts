@@ -12,7 +12,7 @@ import type { CredentialNames } from '../cost/credentialNames.ts'
 import { gatherCostFacts } from '../cost/gather.ts'
 import { readPrices, refreshPrices } from '../cost/prices.ts'
 import { printCost } from '../cost/print.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError } from '../exit.ts'
 import { requireWritable, writePrivateFile } from '../files.ts'
 
 /** The options of `cost`, as the command line gave them; docs/cost.md explains each. */
@@ -49,11 +49,7 @@ export type CostCommandOptions = {
 export async function runCostCommand(context: Context, options: CostCommandOptions): Promise<ExitCode> {
   const { output, json } = context
   if (options.refresh && !options.prices)
-    throw new CommandError(
-      EXIT.usage,
-      '--refresh needs a file to write the prices to',
-      'Name it with --prices FILE.',
-    )
+    throw usageError('--refresh needs a file to write the prices to', 'Name it with --prices FILE.')
   if (options.refresh && options.prices) await requireWritable(options.prices, '--prices')
   if (options.csv) await requireWritable(options.csv, '--csv')
   const readOrBundled = options.refresh ? undefined : await choosePrices(options)
@@ -97,8 +93,7 @@ function reportFor(facts: Facts, prices: PricesByRegion, options: CostCommandOpt
     return costReportOf(facts, prices, costOptionsOf(options))
   } catch (error) {
     if (!(error instanceof UnknownRegion)) throw error
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       error.message,
       "Read them from AWS's Price List: keyturn cost --refresh --prices FILE.",
       error,

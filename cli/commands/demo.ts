@@ -1,13 +1,12 @@
 import { existsSync } from 'node:fs'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError } from '../exit.ts'
 
 /** Runs `demo`. @throws CommandError in the npm package, which has neither the database servers nor the functions */
 export async function runDemoCommand(): Promise<ExitCode> {
   const file = new URL('../../local/demo.ts', import.meta.url)
   const inRepository = import.meta.url.endsWith('/cli/commands/demo.ts')
   if (!inRepository || !existsSync(file))
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       'the demo needs the repository, which has the functions that it runs',
       'Clone it, then `npm ci` and `npm run demo`.',
     )

@@ -13,7 +13,7 @@ import { reportEnrolments } from '../enrol/report.ts'
 import { type EnrolTarget, findTarget } from '../enrol/target.ts'
 import { type RotationWish, requireConsistentWish } from '../enrol/wish.ts'
 import { makeAdminSetter, makeEnrolWork } from '../enrol/work.ts'
-import { CommandError, EXIT, type ExitCode, worstExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError, worstExitCode } from '../exit.ts'
 import { listenForInterrupt } from '../interrupt.ts'
 import { mapInBatches } from '../mapInBatches.ts'
 import { sanitize } from '../output.ts'
@@ -67,11 +67,10 @@ async function readRequests(
   wish: RotationWish,
 ): Promise<EnrolRequest[]> {
   const help = 'Give one ID, or a file with --from; see keyturn enrol --help.'
-  if (id !== undefined && from !== undefined)
-    throw new CommandError(EXIT.usage, 'an ID was given, and --from too', help)
+  if (id !== undefined && from !== undefined) throw usageError('an ID was given, and --from too', help)
   requireConsistentWish(wish)
   if (from !== undefined) return readEnrolFile(from, wish)
-  if (id === undefined) throw new CommandError(EXIT.usage, 'no credential was named', help)
+  if (id === undefined) throw usageError('no credential was named', help)
   return [{ id, wish, linePlace: '' }]
 }
 

@@ -1,7 +1,7 @@
 import { givenUpTag, HOME_TAG } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credential.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError } from '../exit.ts'
 import { mapInBatches } from '../mapInBatches.ts'
 import { sanitize } from '../output.ts'
 import {
@@ -27,8 +27,7 @@ export async function runFailbackCommand(
   const stack = await chooseStack(context)
   const here = placeOf(stack).region
   if (regionBack === here)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `--to names ${here}, where the stack ${sanitize(stack.name)} is`,
       'Run this command for the Region that has taken over: name that with --region.',
     )
@@ -49,17 +48,12 @@ export async function runFailbackCommand(
 /** The Region of --to. @throws CommandError unless --check and --to are given */
 function requireCheckedRegion({ check, to }: FailbackOptions): string {
   if (!check)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       'no command overwrites the secret of the Region that is back: what AWS does then is not known',
       'docs/disaster-recovery.md describes the failback step by step. Before each step: keyturn failback --check --to REGION.',
     )
   if (to) return to
-  throw new CommandError(
-    EXIT.usage,
-    '--check needs a Region',
-    'Name the Region that was lost and is back: --to REGION.',
-  )
+  throw usageError('--check needs a Region', 'Name the Region that was lost and is back: --to REGION.')
 }
 
 async function findPromoted(
@@ -76,8 +70,7 @@ async function findPromoted(
   const found = (await mapInBatches([...new Set(ids)], id => findSecrets(context, stack, { id }))).flat()
   const notPromoted = found.find(each => !isPromotedFor(each, givenUpTagKey))
   if (!notPromoted) return found
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `${sanitize(notPromoted.name)} was not promoted here in the place of one in ${regionBack}`,
     `Such a secret is at home here, by ${HOME_TAG}, and has the tag ${givenUpTagKey}.`,
   )

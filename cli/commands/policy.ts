@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { describeCredential } from '../credential.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { deployerParts } from '../policy/deployer.ts'
 import {
@@ -112,21 +112,17 @@ function parseRequest(id: string | undefined, options: PolicyOptions): PolicyReq
 
 const EXAMPLE_COMMAND = 'keyturn policy secret:shop/database --role arn:aws:iam::123456789012:role/shop'
 
-const usageError = (message: string, remedy: string) => new CommandError(EXIT.usage, message, remedy)
-
 function personRequest(
   person: Person | 'deployer',
   { replicas, asParameter, account }: PolicyOptions,
 ): PolicyRequest {
   if (replicas || asParameter)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       '--replicas and --as-parameter are about one credential',
       'Name it, and the --role that is to read it.',
     )
   if (account !== undefined && (person !== 'deployer' || !/^\d{12}$/.test(account)))
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       '--account is a number of 12 digits, for --deployer',
       'aws sts get-caller-identity --query Account',
     )
@@ -152,8 +148,7 @@ async function locationToDeploy(context: Context, { account }: PolicyOptions): P
   if (account === undefined) return locationOf(await chooseStack(context))
   const { stage, clients } = context
   if (!stage)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       '--account needs the --stage that is to be deployed',
       'Such as: keyturn policy --deployer --account 123456789012 --stage prod',
     )
@@ -172,8 +167,7 @@ const severalPartsError = (parts: PolicyPart[]) =>
 function partNamed(parts: PolicyPart[], name: string | undefined): PolicyPart {
   const part = name ? parts.find(part => part.name === name) : parts[0]
   if (part) return part
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `there is no part ${sanitize(name ?? '')} of this policy`,
     `There is: ${parts.map(({ name }) => name).join(', ')}.`,
   )
@@ -181,8 +175,7 @@ function partNamed(parts: PolicyPart[], name: string | undefined): PolicyPart {
 
 function templateFor({ name, resource }: PolicyPart, request: PolicyRequest): object {
   if (!resource)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `CloudFormation makes no resource of the part ${name}`,
       "Without --format it is a statement, to add to the key's policy where that is made.",
     )

@@ -6,7 +6,7 @@ import { arnInRegion } from '../../rotation/arn.ts'
 import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 import { describeCredential, type FoundCredential } from '../credential.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError } from '../exit.ts'
 import { formatTime, sanitize } from '../output.ts'
 import {
   countRotationsIn,
@@ -33,8 +33,7 @@ export async function runReadersCommand(
 ): Promise<ExitCode> {
   const { output, json } = context
   if (options.since * 1000 > CLOUDTRAIL_RETENTION_MS)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       'CloudTrail can be asked about the last 90 days only',
       'For a longer time, docs/readers.md has queries of a trail.',
     )

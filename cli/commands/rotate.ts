@@ -2,7 +2,7 @@ import { explainFailure } from '../awsErrors.ts'
 import { type BegunRotation, beginRotation, startDueRun } from '../beginRotation.ts'
 import type { Context } from '../context.ts'
 import { describeCredential, type FoundCredential } from '../credential.ts'
-import { CommandError, EXIT, type ExitCode, worstExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError, worstExitCode } from '../exit.ts'
 import { listenForInterrupt } from '../interrupt.ts'
 import { formatTime, sanitize } from '../output.ts'
 import { chooseStack, type Stack } from '../stack.ts'
@@ -35,8 +35,7 @@ export async function runRotateCommand(
   { allDue, wait }: RotateOptions,
 ): Promise<ExitCode> {
   if (allDue ? ids.length > 0 : ids.length === 0)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       allDue ? '--all-due takes no ids: it rotates every credential that is due' : 'no credential was named',
       'Give either ids or --all-due; see keyturn rotate --help.',
     )

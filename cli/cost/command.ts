@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { KEY_OWNERS, NETWORKS, PARAMETER_TIERS } from '../../fleet/cost/costChange.ts'
+import { DAY_SECONDS, HOUR_SECONDS } from '../../rotation/timeUnits.ts'
 import type { CommandMaker } from '../commandMaker.ts'
 import type { CostCommandOptions } from '../commands/cost.ts'
-import { parseSeconds } from '../optionParsers.ts'
+import { parseSeconds, secondsIn } from '../optionParsers.ts'
 
 /** Adds `keyturn cost`. */
 export function addCostCommand({ make, run }: CommandMaker): void {
@@ -108,9 +109,8 @@ const parseWholeNumber = (minimum: number, maximum: number) => (text: string) =>
 
 /** Parses a duration such as 90d or 12h. @returns days. @throws InvalidArgumentError */
 function parseDays(text: string): number {
-  const [, number = '', unit = ''] = /^(\d{1,5})([hd])$/.exec(text) ?? []
-  const asDays = Number(number) / { h: 24, d: 1 }[unit as 'h' | 'd']
-  if (!(asDays >= 1 / 6 && asDays <= 1000))
+  const seconds = secondsIn(text, /^(\d{1,5})([hd])$/)
+  if (!(seconds >= 4 * HOUR_SECONDS && seconds <= 1000 * DAY_SECONDS))
     throw new InvalidArgumentError('It should be a whole number with h or d, such as 90d; from 4h to 1000d.')
-  return asDays
+  return seconds / DAY_SECONDS
 }

@@ -17,7 +17,7 @@ import {
   UnknownRegion,
 } from '../../fleet/cost/prices.ts'
 import type { Context } from '../context.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { fileErrorText, writePrivateFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 
@@ -60,8 +60,7 @@ function problemIn(error: unknown): string {
 }
 
 const notPricesError = (file: string, problem: string, cause?: unknown) =>
-  new CommandError(
-    EXIT.usage,
+  usageError(
     `${sanitize(file)} does not hold prices: ${sanitize(problem)}`,
     'Write a new one: keyturn cost --refresh --prices FILE. See docs/cost.md.',
     cause,

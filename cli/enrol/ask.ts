@@ -1,10 +1,14 @@
-import { STRATEGY_NAMES, type StrategyName } from '../../rotation/strategies/strategyNames.ts'
+import {
+  CLOSING_STRATEGIES,
+  STRATEGY_NAMES,
+  type StrategyName,
+} from '../../rotation/strategies/strategyNames.ts'
 import { EVERY_TAG, isOpaque, strategyIn, TAG_PREFIX } from '../../rotation/tags.ts'
 import { isRotatedByStack } from '../beginRotation.ts'
 import { canAsk, readAnswer } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import { type FoundCredential, fullId } from '../credential.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, usageError } from '../exit.ts'
 import { findCredential } from '../findCredential.ts'
 import type { Stack } from '../stack.ts'
 import { functionText, rotationByOtherFunction } from './previousRotation.ts'
@@ -20,8 +24,6 @@ const STRATEGY_TEXTS: Record<StrategyName, string> = {
   master: 'the master user of an RDS database, whose password RDS changes',
 }
 const STRATEGIES_WITH_ADMIN: readonly string[] = ['alternating-users', 'temporary-clone']
-/** The strategies with which the old user or password stays valid for a grace time. */
-const STRATEGIES_WITH_GRACE: readonly string[] = [...STRATEGIES_WITH_ADMIN, 'dual-password']
 
 /** The options that are needed and missing: neither the wish nor the credential's tags have them. */
 function missingFlags(found: FoundCredential, stack: Stack, wish: RotationWish): string[] {
@@ -60,8 +62,7 @@ export async function completeWish(
   const missing = missingFlags(found, stack, wish)
   if (!missing.length) return wish
   if (!asking.mayAsk || !canAsk(context))
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `options are missing for ${fullId(found.store, found.name)}: ${missing.join(', ')}`,
       `Give ${missing.join(' and ')}; see keyturn enrol --help.`,
     )
@@ -96,7 +97,7 @@ async function askStrategy(
   const admin =
     STRATEGIES_WITH_ADMIN.includes(strategy) && !wish.admin ? await askAdmin(context, stack, found) : ''
   const grace =
-    STRATEGIES_WITH_GRACE.includes(strategy) && !wish.grace
+    CLOSING_STRATEGIES.includes(strategy) && !wish.grace
       ? await askText(
           context,
           "Grace time, such as 48h, or nothing for the stack's default, which is 24h unless it was deployed with another",
@@ -177,5 +178,5 @@ async function ask<Answer extends string>(
     if (!(answer instanceof InvalidAnswer)) return answer
     output.note(answer.says)
   }
-  throw new CommandError(EXIT.usage, 'not answered: nothing was changed')
+  throw usageError('not answered: nothing was changed')
 }

@@ -1,4 +1,4 @@
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, usageError } from '../exit.ts'
 import { readTextFile } from '../files.ts'
 import { sanitize } from '../output.ts'
 import { type RotationWish, requireConsistentWish, WISH_FLAGS } from './wish.ts'
@@ -157,4 +157,4 @@ function csvLines(path: string, text: string): CsvLine[] {
 }
 
 const fileError = (path: string, problem: string, remedy?: string) =>
-  new CommandError(EXIT.usage, `${sanitize(path)}: ${sanitize(problem)}; nothing was changed`, remedy)
+  usageError(`${sanitize(path)}: ${sanitize(problem)}; nothing was changed`, remedy)

@@ -1,6 +1,6 @@
 import { isAdmin } from '../../rotation/tags.ts'
 import type { FoundCredential, FoundSecret } from '../credential.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 
 /** What to do with a secret that an AWS service manages, by the name of the service. */
@@ -64,5 +64,3 @@ export function requireAdminSecret(admin: FoundCredential): FoundSecret {
     'Name a secret with --admin.',
   )
 }
-
-const usageError = (message: string, remedy: string) => new CommandError(EXIT.usage, message, remedy)

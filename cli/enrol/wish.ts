@@ -1,12 +1,12 @@
 import { RotationError } from '../../rotation/errors.ts'
 import { parseOptions, parseTags } from '../../rotation/options.ts'
 import type { StrategyName } from '../../rotation/strategies/strategyNames.ts'
-import { EVERY_TAG, homeIn, TAG_PREFIX, type Tags } from '../../rotation/tags.ts'
+import { EVERY_TAG, homeIn, MAX_TAG_VALUE_LENGTH, TAG_PREFIX, type Tags } from '../../rotation/tags.ts'
 import type { FoundCredential } from '../credential.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { placeOf, type Stack } from '../stack.ts'
-import { ALLOWED_CHARACTERS_TEXT, forbiddenCharacterIn, MAX_TAG_VALUE_LENGTH } from '../tagValue.ts'
+import { ALLOWED_CHARACTERS_TEXT, forbiddenCharacterIn } from '../tagValue.ts'
 
 /** How a credential is to rotate: the options of `enrol`. An option that is not given leaves its setting as it is. */
 export type RotationWish = {
@@ -157,6 +157,3 @@ export function wishProblem(wish: RotationWish): string | undefined {
     return error.message.replace(/^--[\w-]+[^:]*: (it )?/, 'It ')
   }
 }
-
-const usageError = (message: string, remedy: string, cause?: unknown) =>
-  new CommandError(EXIT.usage, message, remedy, cause)

@@ -3,7 +3,7 @@ import { checkResultText, printCheckLines } from '../check/print.ts'
 import { confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import { type FoundCredential, type FoundSecret, fullId } from '../credential.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { parseOutput, runExecution } from '../runExecution.ts'
 import { outputOf, type Stack } from '../stack.ts'
@@ -58,7 +58,7 @@ async function askAbout(
   if (!isShown) show(context, checked)
   const details = [`The check of ${fullId(found.store, found.name)} has warnings.`]
   await confirm(context, { details, flag: '--yes', isConfirmed: false }).catch(error => {
-    if (error instanceof CommandError) throw new CommandError(EXIT.usage, 'its warnings were not confirmed')
+    if (error instanceof CommandError) throw usageError('its warnings were not confirmed')
     throw error
   })
 }

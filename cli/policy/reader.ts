@@ -6,7 +6,7 @@ import {
   SECRET_REFERENCE_PREFIX,
 } from '../../rotation/arn.ts'
 import type { FoundCredential } from '../credential.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { type PolicyPart, policyDocument, type Statement } from './document.ts'
 import { decryptStatements, type EncryptedCopy, keyPolicyPart, kmsKeyOf } from './key.ts'
@@ -135,16 +135,14 @@ function requireSharable(found: FoundCredential, copies: EncryptedCopy[]): void 
   const name = sanitize(found.name)
   const isEncrypted = found.store === 'secrets-manager' || found.parameter.Type !== 'String'
   if (found.store === 'parameter-store' && found.parameter.Tier !== 'Advanced')
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `the parameter ${name} is a standard parameter, which no other account can read`,
       'Only an advanced parameter can be shared, by AWS RAM, and it cannot become a standard parameter again. Or keep the credential as a secret.',
     )
   const withoutKey = copies.filter(({ key }) => !key)
   if (!isEncrypted || !withoutKey.length) return
   const managedKey = found.store === 'secrets-manager' ? 'aws/secretsmanager' : 'aws/ssm'
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `${name} is encrypted by ${managedKey} in ${withoutKey.map(({ arn }) => regionIn(arn)).join(', ')}, a key that no other account can use`,
     'Encrypt it with a customer managed KMS key there, whose policy can allow another account, and repeat the command.',
   )
@@ -153,14 +151,12 @@ function requireSharable(found: FoundCredential, copies: EncryptedCopy[]): void 
 /** Checks that --as-parameter makes sense. @throws CommandError */
 function refuseReference({ store }: FoundCredential, isOwnAccount: boolean): void {
   if (store === 'parameter-store')
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       'it is a parameter already',
       '--as-parameter is for a secret that is read by the name /aws/reference/secretsmanager/….',
     )
   if (!isOwnAccount)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       "Parameter Store's name for a secret works only in the secret's own account",
       'Without --as-parameter, the role reads the secret by its ARN from Secrets Manager.',
     )

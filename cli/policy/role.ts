@@ -1,4 +1,4 @@
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 
 /** An IAM role, of any account. */
@@ -9,7 +9,7 @@ export function parseRoleArn(arn: string): Role {
   const [, account, path] = /^arn:aws[a-z-]*:iam::(\d{12}):role\/([\w+=,.@/-]{1,576})$/.exec(arn) ?? []
   const name = path?.split('/').at(-1)
   if (account && name) return { arn, account, name }
-  throw new CommandError(EXIT.usage, `${sanitize(arn)} is not the ARN of a role`, remedyFor(arn))
+  throw usageError(`${sanitize(arn)} is not the ARN of a role`, remedyFor(arn))
 }
 
 function remedyFor(arn: string): string {

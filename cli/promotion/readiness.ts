@@ -1,8 +1,9 @@
 import type { PromotionNote } from '../../fleet/promotion/promotionTable.ts'
 import { arnInRegion } from '../../rotation/arn.ts'
+import { DAY_MS } from '../../rotation/timeUnits.ts'
 import { explainError } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { CommandError, EXIT, type ExitCode, usageError } from '../exit.ts'
 import { mapInBatches } from '../mapInBatches.ts'
 import { formatTime, sanitize } from '../output.ts'
 import { SecretCalls } from '../replicas/calls.ts'
@@ -25,12 +26,11 @@ export async function showReadiness(
   const all = await (await promotionTableOf(context, stack)).list('rehearsal')
   const notes = id === undefined ? all : all.filter(matchesId(stack, id))
   if (id !== undefined && all.length && !notes.length)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `no rehearsal has checked ${sanitize(id)}`,
       'keyturn replicas --ready shows all that were checked; a new replica is checked by the next rehearsal.',
     )
-  const since = Date.now() - MAX_REHEARSAL_AGE_DAYS * 86_400_000
+  const since = Date.now() - MAX_REHEARSAL_AGE_DAYS * DAY_MS
   const isRecent = ({ at }: PromotionNote) => Date.parse(at) >= since
   const stale = await stillReplicas(
     context,

@@ -5,7 +5,7 @@ import type { PromotionTable } from '../../fleet/promotion/promotionTable.ts'
 import { RotationError } from '../../rotation/errors.ts'
 import { explainError } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { CommandError, EXIT, type ExitCode, usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import type { PromotionInput } from './request.ts'
 import { findNoted, type PromotionRow, printRow, rowsOf } from './rows.ts'
@@ -128,14 +128,12 @@ function failureOf({ execution, input, end }: FinishedPromotion): CommandError {
   const { status, error = status, cause } = end
   const { from } = input
   if (error === 'RegionAnswers')
-    return new CommandError(
-      EXIT.usage,
+    return usageError(
       `Secrets Manager in ${from} still answers: nothing was promoted`,
       'With --planned that Region hands over first, and nothing is lost. If its databases are lost although AWS answers there, use --lost: the latest values of that Region may be lost.',
     )
   const says = sanitize(errorMessageIn(cause) ?? '')
-  if (error === 'InvalidInput')
-    return new CommandError(EXIT.usage, `nothing was begun: ${says}`, 'See keyturn promote --help.')
+  if (error === 'InvalidInput') return usageError(`nothing was begun: ${says}`, 'See keyturn promote --help.')
   const link = consoleUrlOf(execution) ?? execution
   return new CommandError(
     EXIT.failed,

@@ -2,7 +2,7 @@ import { arnInRegion, regionIn } from '../../rotation/arn.ts'
 import { givenUpTag } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credential.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { mapInBatches } from '../mapInBatches.ts'
 import { sanitize } from '../output.ts'
 import { SecretCalls } from '../replicas/calls.ts'
@@ -150,5 +150,3 @@ function nameIn(stack: Stack, id: string, from: string | undefined): string {
     )
   return arnInRegion(id, here)
 }
-
-const usageError = (message: string, remedy: string) => new CommandError(EXIT.usage, message, remedy)

@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { DAY_SECONDS } from '../../rotation/timeUnits.ts'
 import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 import type { ReadersOptions } from '../commands/readers.ts'
 import { parseSeconds } from '../optionParsers.ts'
@@ -10,7 +11,7 @@ export function addReadersCommand({ make, run }: CommandMaker): void {
     .addOption(
       new Option('--since <DURATION>', 'how far back, such as 24h or 7d; 90d at most')
         .argParser(parseSeconds)
-        .default(7 * 24 * 3600, '7d'),
+        .default(7 * DAY_SECONDS, '7d'),
     )
     .addOption(
       new Option(

@@ -8,6 +8,7 @@ import {
   type Tags,
 } from '../../rotation/tags.ts'
 import type { FoundSecret } from '../credential.ts'
+import { usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { outputOf, placeOf, type Stack } from '../stack.ts'
 import { listedReplica, lookAtCopy, replicaStatusText } from './copies.ts'
@@ -18,7 +19,6 @@ import {
   resultOfWait,
   setHomeCommand,
   standsAloneError,
-  usageError,
 } from './replicaAction.ts'
 import { waitForReplica } from './waitForReplica.ts'
 

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
+import { HOUR_SECONDS } from '../../rotation/timeUnits.ts'
 import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
-import { collectTag, parseRegion } from '../optionParsers.ts'
+import { collectTag, parseRegion, secondsIn } from '../optionParsers.ts'
 import type { ReplicasOptions } from './request.ts'
 
 /** Adds `keyturn replicas`. */
@@ -38,9 +39,8 @@ export function addReplicasCommand({ make, run }: CommandMaker): void {
 }
 
 function parseWaitMs(text: string): number {
-  const [, number = '', unit = ''] = /^(\d{1,4})([sm])$/.exec(text) ?? []
-  const duration = Number(number) * { s: 1000, m: 60_000 }[unit as 's' | 'm']
-  if (!(duration >= 0 && duration <= 3_600_000))
+  const seconds = secondsIn(text, /^(\d{1,4})([sm])$/)
+  if (!(seconds >= 0 && seconds <= HOUR_SECONDS))
     throw new InvalidArgumentError('It should be a whole number with s or m, such as 90s; 60m at most.')
-  return duration
+  return seconds * 1000
 }

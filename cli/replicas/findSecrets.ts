@@ -1,7 +1,7 @@
 import { tagsIn } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import { describeCredential, type FoundSecret } from '../credential.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { usageError } from '../exit.ts'
 import { mapInBatches } from '../mapInBatches.ts'
 import { sanitize } from '../output.ts'
 import { placeOf, type Stack } from '../stack.ts'
@@ -21,11 +21,7 @@ export async function findSecrets(
   if ('id' in chosen) {
     const found = await describeCredential(context, stack, chosen.id)
     if (found.store === 'secrets-manager') return [found]
-    throw new CommandError(
-      EXIT.usage,
-      `${sanitize(chosen.id)} is a parameter, which has no replicas`,
-      'Name a secret.',
-    )
+    throw usageError(`${sanitize(chosen.id)} is a parameter, which has no replicas`, 'Name a secret.')
   }
   const { paginateListSecrets } = await import('@aws-sdk/client-secrets-manager')
   const client = await context.clients.secrets()

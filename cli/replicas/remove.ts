@@ -1,6 +1,7 @@
 import type { ReplicationStatusType } from '@aws-sdk/client-secrets-manager'
+import { DAY_MS } from '../../rotation/timeUnits.ts'
 import type { FoundSecret } from '../credential.ts'
-import { EXIT } from '../exit.ts'
+import { EXIT, usageError } from '../exit.ts'
 import { type CopyState, lastReadDay, listedReplica, lookAtCopy } from './copies.ts'
 import {
   type ActionContext,
@@ -9,7 +10,6 @@ import {
   noReplicaError,
   type ReplicaAction,
   standsAloneError,
-  usageError,
 } from './replicaAction.ts'
 
 /** Deletes the replica in a Region. */
@@ -70,8 +70,7 @@ const RECENT_READ_DAYS = 30
  * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicationStatusType.html
  */
 export const isReadLately = ({ LastAccessedDate }: ReplicationStatusType): boolean =>
-  LastAccessedDate !== undefined &&
-  Date.now() - LastAccessedDate.getTime() < (RECENT_READ_DAYS + 1) * 86_400_000
+  LastAccessedDate !== undefined && Date.now() - LastAccessedDate.getTime() < (RECENT_READ_DAYS + 1) * DAY_MS
 
 /** When a replica was last read, in words. */
 export function lastReadText(listed: ReplicationStatusType): string {

@@ -1,7 +1,7 @@
 import { givenUpTag, HOME_TAG } from '../../rotation/tags.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credential.ts'
-import { CommandError, EXIT, type ExitCode } from '../exit.ts'
+import { EXIT, type ExitCode, usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import type { Stack } from '../stack.ts'
 import type { Say } from '../watch/runJobs.ts'
@@ -55,9 +55,6 @@ export const actionCommand = (action: ActionName, region: string, { name }: Foun
 /** The command that sets the home Region of a secret, and that is called in that Region. */
 export const setHomeCommand = (name: string, region: string): string =>
   `aws secretsmanager tag-resource --region ${region} --secret-id ${sanitize(name)} --tags Key=${HOME_TAG},Value=${region}`
-
-/** An error about options or secrets that do not allow the action; nothing was changed. */
-export const usageError = (message: string, remedy?: string) => new CommandError(EXIT.usage, message, remedy)
 
 /** The error if the secret of that name in a Region is not a replica of this one. */
 export const standsAloneError = ({ name }: FoundSecret, region: string) =>

@@ -1,6 +1,7 @@
-import { CommandError, EXIT } from '../exit.ts'
+import { MAX_TAG_VALUE_LENGTH } from '../../rotation/tags.ts'
+import { usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
-import { ALLOWED_CHARACTERS_TEXT, forbiddenCharacterIn, MAX_TAG_VALUE_LENGTH } from '../tagValue.ts'
+import { ALLOWED_CHARACTERS_TEXT, forbiddenCharacterIn } from '../tagValue.ts'
 
 /** The options of `keyturn replicas`, as the command line gave them. */
 export type ReplicasOptions = {
@@ -145,5 +146,3 @@ function reasonOf(action: ActionName, { reason }: ReplicasOptions): string {
     )
   return text
 }
-
-const usageError = (message: string, remedy: string) => new CommandError(EXIT.usage, message, remedy)

@@ -1,6 +1,6 @@
 import { explainError } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
-import { CommandError, EXIT } from '../exit.ts'
+import { CommandError, usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { findStacks, type Stack } from '../stack.ts'
 import { ownVersion } from '../version.ts'
@@ -19,8 +19,7 @@ export async function requireStacksUpToDate(
 ): Promise<string[]> {
   const commandVersion = ownVersion()
   if (stack.version !== commandVersion)
-    throw new CommandError(
-      EXIT.usage,
+    throw usageError(
       `the stack ${stack.name} has Keyturn ${sanitize(stack.version)}, and this command is of ${commandVersion}: nothing was changed`,
       isOlder(stack.version, commandVersion)
         ? `The stack may refuse the new tags. Deploy it first: npx serverless deploy --stage ${sanitize(stack.stage)}.`
@@ -45,8 +44,7 @@ async function checkStacksIn(
     return `It is not known whether ${region} has a stack of an older Keyturn (${stacks.message}): such a stack would refuse the tags of a secret that is promoted there.`
   const olderStack = stacks.find(({ version }) => isOlder(version, commandVersion))
   if (!olderStack) return undefined
-  throw new CommandError(
-    EXIT.usage,
+  throw usageError(
     `the stack ${sanitize(olderStack.name)} in ${region} has Keyturn ${sanitize(olderStack.version) || 'before 0.1.0'}: nothing was changed`,
     `The stack would refuse the tags of a secret that is promoted there. Deploy Keyturn ${commandVersion} in ${region} first.`,
   )

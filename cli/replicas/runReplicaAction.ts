@@ -2,7 +2,7 @@ import { explainFailure } from '../awsErrors.ts'
 import { canAsk, confirm } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import type { FoundSecret } from '../credential.ts'
-import { CommandError, EXIT, type ExitCode, worstExitCode } from '../exit.ts'
+import { CommandError, EXIT, type ExitCode, usageError, worstExitCode } from '../exit.ts'
 import { listenForInterrupt } from '../interrupt.ts'
 import { mapInBatches } from '../mapInBatches.ts'
 import { sanitize } from '../output.ts'
@@ -22,7 +22,6 @@ import {
   type ReplicaAction,
   type ReplicaOutcome,
   type ReplicaPlan,
-  usageError,
 } from './replicaAction.ts'
 import { ACTION_FLAGS, type ActionName, type ReplicaRequest } from './request.ts'
 import { requireStacksUpToDate } from './requireStacksUpToDate.ts'

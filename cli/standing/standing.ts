@@ -1,6 +1,7 @@
 import { evaluateSchedule } from '../../fleet/due.ts'
 import { meaningOfEnding } from '../../fleet/endings.ts'
 import type { ScheduledCredential } from '../../fleet/inventory.ts'
+import { overdueClosingTime } from '../../fleet/records/overdueClosing.ts'
 import { latestSuccess, type RotationRecord } from '../../fleet/records/rotationRecord.ts'
 import { REMEDIES, remedyOf } from '../../fleet/remedies.ts'
 import { describeReplica, laggingReplicas, type Replica } from '../../rotation/replicas.ts'
@@ -27,9 +28,6 @@ export type StandingFacts = {
 
 /** The state of a credential, why it is so, and what to do. */
 export type Standing = { state: CredentialState; why?: string; remedy?: string }
-
-/** Milliseconds that a closing may be late before it is reported. */
-const OVERDUE_SLACK_MS = 3_600_000
 
 /**
  * The state of a credential: the first that applies, in the order of STATES where possible.
@@ -117,13 +115,11 @@ const lateStanding = (reason: string | undefined): Standing => ({
 })
 
 /** Why the old user or password is still open although it should be closed; undefined if all is well. */
-function leftOpenText(
-  { retirement, retirementError, openUntil, user }: RotationRecord,
-  now: Date,
-): string | undefined {
+function leftOpenText(record: RotationRecord, now: Date): string | undefined {
+  const { retirement, retirementError, user } = record
+  const subject = user || 'the old user or password'
   if (retirement === 'not-closed')
-    return `${user || 'the old user or password'} could not be closed${retirementError ? `: ${retirementError}` : ''}`
-  if (retirement === 'open' && openUntil && now.getTime() > Date.parse(openUntil) + OVERDUE_SLACK_MS)
-    return `${user || 'the old user or password'} was to be closed at ${openUntil}, and no record shows that it was`
-  return undefined
+    return `${subject} could not be closed${retirementError ? `: ${retirementError}` : ''}`
+  const overdue = overdueClosingTime(record, now.getTime())
+  return overdue && `${subject} was to be closed at ${overdue}, and no record shows that it was`
 }

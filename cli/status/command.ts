@@ -1,4 +1,5 @@
 import { Option } from 'commander'
+import { DAY_SECONDS } from '../../rotation/timeUnits.ts'
 import { type CommandMaker, ID_TEXT } from '../commandMaker.ts'
 import type { EventsOptions } from '../commands/events.ts'
 import type { HistoryOptions } from '../commands/history.ts'
@@ -40,7 +41,7 @@ export function addStatusCommands({ make, run }: CommandMaker): void {
     .addOption(
       new Option('--since <DURATION>', 'how far back, such as 90m, 24h or 7d')
         .argParser(parseSeconds)
-        .default(24 * 3600, '24h'),
+        .default(DAY_SECONDS, '24h'),
     )
     .option('--most <NUMBER>', 'at most this many rotations, the latest', parseCount, 500)
     .action(async (options: EventsOptions, command) =>

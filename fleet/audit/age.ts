@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../rotation/timeUnits.ts'
 import { isEditCurrent } from '../records/editRecord.ts'
 import { latestSuccess } from '../records/rotationRecord.ts'
 import { currentVersionIn } from '../versionLabels.ts'
@@ -7,8 +8,6 @@ import { requireKnown } from './knownFact.ts'
 
 /** When a value was stored, in ISO 8601, and where that date comes from: AGE_SOURCES says it in words. */
 export type ValueAge = { at: string; by: 'table' | 'version' | 'last-rotated' | 'last-changed' }
-
-const DAY_MS = 86_400_000
 
 /**
  * When the current password was stored. It is as valueAgeOf, except for a version that an edit made: such a version has the

@@ -1,11 +1,10 @@
+import { DAY_MS, HOUR_MS } from '../../rotation/timeUnits.ts'
 import { evaluateSchedule } from '../due.ts'
 import { isPrimary, isSecret } from './credentialKind.ts'
 import type { CredentialFacts, SecretFacts } from './facts.ts'
 import type { AuditedFleet } from './fleet.ts'
 import { isKnown, requireKnown } from './knownFact.ts'
 import { scheduledCredentialOf } from './schedule.ts'
-
-const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000]
 
 /** How far back CloudTrail has to be known before it counts that nobody has read a credential. */
 export const MIN_SWEEP_MS = 7 * DAY_MS

@@ -1,3 +1,4 @@
+import { DAY_SECONDS } from '../../rotation/timeUnits.ts'
 import { nextRotationTime } from '../due.ts'
 import { daysSince, passwordAgeOf } from './age.ts'
 import { isAgeRelevant, isPrimary, kindOf } from './credentialKind.ts'
@@ -9,8 +10,6 @@ import type { Policy } from './policy/policy.ts'
 import { type CredentialRow, type Finding, SEVERITIES } from './report.ts'
 import { scheduledCredentialOf } from './schedule.ts'
 import { teamOf } from './team.ts'
-
-const DAY_SECONDS = 86_400
 
 /** The team of a credential, by the tags that the policy names; undefined if it has none, or its tags could not be read. */
 export const teamIn = ({ tags }: CredentialFacts, { teamTags }: Policy): string | undefined =>

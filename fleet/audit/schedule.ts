@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { durationSchema } from '../../rotation/duration.ts'
 import { isManaged, isScheduled, ownTags, type Tags } from '../../rotation/tags.ts'
+import { DAY_SECONDS, HOUR_SECONDS } from '../../rotation/timeUnits.ts'
 import type { ScheduledCredential } from '../inventory.ts'
 import { valueAgeOf } from './age.ts'
 import { isSecret } from './credentialKind.ts'
@@ -40,7 +41,7 @@ export function scheduledCredentialOf(credential: CredentialFacts): ScheduledCre
 export function rotationIntervalSeconds(credential: CredentialFacts): number | undefined {
   if (isSecret(credential) && credential.rotation.enabled) {
     const { schedule = '', everyDays } = credential.rotation
-    return rateSeconds(schedule) ?? (schedule ? undefined : everyDays && everyDays * 86_400)
+    return rateSeconds(schedule) ?? (schedule ? undefined : everyDays && everyDays * DAY_SECONDS)
   }
   return everyTagSeconds(requireKnown(credential.tags))
 }
@@ -48,7 +49,7 @@ export function rotationIntervalSeconds(credential: CredentialFacts): number | u
 /** The seconds of a schedule of Secrets Manager such as `rate(30 days)`; undefined for a cron expression. */
 export function rateSeconds(schedule: string): number | undefined {
   const { count, unit } = /^rate\((?<count>\d+) (?<unit>day|hour)s?\)$/.exec(schedule)?.groups ?? {}
-  return unit ? Number(count) * (unit === 'day' ? 86_400 : 3600) : undefined
+  return unit ? Number(count) * (unit === 'day' ? DAY_SECONDS : HOUR_SECONDS) : undefined
 }
 
 /** The seconds of the tag keyturn:every; undefined if there is no such tag, or its value is not valid. */

@@ -1,7 +1,8 @@
-const DAY_SECONDS = 86_400
+import { DAY_SECONDS, HOUR_SECONDS } from '../../rotation/timeUnits.ts'
+
 const TIME_UNITS = [
   { seconds: DAY_SECONDS, name: 'day' },
-  { seconds: 3600, name: 'hour' },
+  { seconds: HOUR_SECONDS, name: 'hour' },
   { seconds: 60, name: 'minute' },
   { seconds: 1, name: 'second' },
 ]
@@ -17,7 +18,7 @@ export const formatAge = (seconds: number, limit: number): string =>
 /** The longest value of the tag keyturn:every that is at most so many seconds: such as `30d`, `12h` or `30m`. */
 export function everyTagWithin(seconds: number): string {
   if (seconds >= DAY_SECONDS) return `${Math.floor(seconds / DAY_SECONDS)}d`
-  return seconds >= 3600 ? `${Math.floor(seconds / 3600)}h` : `${Math.floor(seconds / 60)}m`
+  return seconds >= HOUR_SECONDS ? `${Math.floor(seconds / HOUR_SECONDS)}h` : `${Math.floor(seconds / 60)}m`
 }
 
 /** The time in the first unit that fits, from days down to seconds, rounded down. */

@@ -1,6 +1,8 @@
 import { isHomeElsewhere } from '../../rotation/arn.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
+import { CLOSING_STRATEGIES } from '../../rotation/strategies/strategyNames.ts'
 import { homeIn, isManaged, type Tags } from '../../rotation/tags.ts'
+import { DAY_MS, DAY_SECONDS } from '../../rotation/timeUnits.ts'
 import { isCredential, isPrimary, isSecret } from '../audit/credentialKind.ts'
 import { isCustomerKey } from '../audit/customerKey.ts'
 import type { CredentialFacts, Facts, SecretFacts } from '../audit/facts.ts'
@@ -96,16 +98,13 @@ function readsOf({ readers, region }: CredentialFacts, facts: Facts, { readsPerD
   if (readsPerDay !== undefined) return { reads: readsPerDay * MONTH_DAYS, readsEstimated: false }
   const sweep = facts.regions[region]?.sweep
   const since = sweep && 'is' in sweep ? sweep.is.completeSince : facts.moment
-  const days = (Date.parse(facts.moment) - Date.parse(since)) / 86_400_000
+  const days = (Date.parse(facts.moment) - Date.parse(since)) / DAY_MS
   // Less than an hour is too short to be scaled up to a month.
   if (!(days >= 1 / 24)) return { reads: 0, readsEstimated: true }
   // Refused calls are billed as well.
   const seen = readers.filter(({ own }) => !own).reduce((sum, { reads, denied }) => sum + reads + denied, 0)
   return { reads: (seen / days) * MONTH_DAYS, readsEstimated: true }
 }
-
-/** The strategies by which the replaced user or password can log in until the grace time ends. */
-const CLOSING_STRATEGIES = ['alternating-users', 'temporary-clone', 'dual-password']
 
 function rotationOf(credential: CredentialFacts, facts: Facts): { rotation?: BilledRotation } {
   const { store, history } = credential
@@ -135,7 +134,7 @@ function daysByService(secret: SecretFacts, facts: Facts): number | undefined {
   const rate = rateSeconds(rotation.schedule ?? '')
   return rate === undefined
     ? (rotation.everyDays ?? daysBetween(rotation.last, rotation.next))
-    : rate / 86_400
+    : rate / DAY_SECONDS
 }
 
 /**
@@ -143,7 +142,7 @@ function daysByService(secret: SecretFacts, facts: Facts): number | undefined {
  * known, or they are in the wrong order.
  */
 function daysBetween(last = '', next = ''): number | undefined {
-  const days = (Date.parse(next) - Date.parse(last)) / 86_400_000
+  const days = (Date.parse(next) - Date.parse(last)) / DAY_MS
   // Secrets Manager rotates every four hours at most, so a last rotation closer to the next one was started by hand:
   // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html
   return days > 0 ? Math.max(days, 4 / 24) : undefined
@@ -155,5 +154,5 @@ function daysByTag(credential: CredentialFacts): number | undefined {
   if (!isManaged(tags) || isHomeElsewhere(credential.arn, homeIn(tags))) return undefined
   if (isSecret(credential) && !isPrimary(credential)) return undefined
   const seconds = everyTagSeconds(tags)
-  return seconds ? seconds / 86_400 : undefined
+  return seconds ? seconds / DAY_SECONDS : undefined
 }

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../rotation/timeUnits.ts'
 import type { CredentialFacts, Facts } from '../audit/facts.ts'
 import { amountOf, type BilledUse, sumAmounts } from './bill.ts'
 import type { Amount, Deduction } from './costReport.ts'
@@ -33,7 +34,7 @@ const FREE_TIER: Partial<Record<PriceName, FreeAllowance>> = {
   queueRequests: { what: '1 million requests of queues', quantity: 1_000_000, confirmed: false },
   traces: { what: '100,000 traces', quantity: 100_000, confirmed: false },
 }
-const TRIAL_MS = 30 * 86_400_000
+const TRIAL_MS = 30 * DAY_MS
 
 /** The deductions that were asked for, each for this bill alone: the rest of the account may use the same allowances. */
 export function deductionsOf(

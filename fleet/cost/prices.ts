@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { REGION_PATTERN } from '../../rotation/regionName.ts'
 import euCentral1 from './prices/eu-central-1.json' with { type: 'json' }
 import euWest1 from './prices/eu-west-1.json' with { type: 'json' }
 import usEast1 from './prices/us-east-1.json' with { type: 'json' }
@@ -50,7 +51,7 @@ export type Price = v.InferOutput<typeof price>
 
 /** The schema of RegionPrices. */
 const regionPrices = v.strictObject({
-  region: v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'a Region, such as eu-west-1')),
+  region: v.pipe(v.string(), v.regex(REGION_PATTERN, 'a Region, such as eu-west-1')),
   currency: v.literal('USD'),
   /** The day on which all of the prices were looked up. */
   date: day,

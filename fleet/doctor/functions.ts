@@ -5,6 +5,7 @@ import {
   GetFunctionConfigurationCommand,
   type LambdaClient,
 } from '@aws-sdk/client-lambda'
+import { DAY_MS, HOUR_SECONDS } from '../../rotation/timeUnits.ts'
 import { runtimeDeprecatedSince } from '../audit/runtimes.ts'
 import { minuteOf } from '../minute.ts'
 import { type Check, deployAgainRemedy, type ExaminedStack, okCheck } from './check.ts'
@@ -84,11 +85,11 @@ export async function lookAtErrors(
         MetricName: 'Errors',
         Dimensions: [{ Name: 'FunctionName', Value: name }],
       },
-      Period: 3600,
+      Period: HOUR_SECONDS,
       Stat: 'Sum',
     },
   }))
-  const StartTime = new Date(EndTime.getTime() - 24 * 3_600_000)
+  const StartTime = new Date(EndTime.getTime() - DAY_MS)
   const { MetricDataResults = [] } = await cloudWatch.send(
     new GetMetricDataCommand({ StartTime, EndTime, MetricDataQueries }),
   )

@@ -1,3 +1,4 @@
+import { MINUTE_MS } from '../../rotation/timeUnits.ts'
 import type { Fact, RotationFacts } from '../audit/facts.ts'
 import type { StateName } from '../states.ts'
 
@@ -5,7 +6,7 @@ import type { StateName } from '../states.ts'
  * An event that is older than this must be in CloudTrail, which has most events after about five minutes and all after fifteen:
  * https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html
  */
-const CLOUDTRAIL_DELAY_MS = 30 * 60_000
+const CLOUDTRAIL_DELAY_MS = 30 * MINUTE_MS
 
 /** The steps of a rotation that come after it has read its credential. */
 const STEPS_AFTER_READ: string[] = [

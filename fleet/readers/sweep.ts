@@ -1,5 +1,6 @@
 import type { Event, LookupEventsCommandInput, LookupEventsCommandOutput } from '@aws-sdk/client-cloudtrail'
 import { isTemporary } from '../../rotation/callAws.ts'
+import { DAY_MS } from '../../rotation/timeUnits.ts'
 import type { SweepFacts } from '../audit/facts.ts'
 import { callerOf } from './principal.ts'
 import { mayHaveRead, READ_EVENT_NAMES, type ReadEventName, readEventIn, readResultOf } from './readEvent.ts'
@@ -60,7 +61,7 @@ export type SweepResult = {
 }
 
 /** For how long LookupEvents knows events. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html */
-export const CLOUDTRAIL_RETENTION_MS = 90 * 24 * 3_600_000
+export const CLOUDTRAIL_RETENTION_MS = 90 * DAY_MS
 const EVENTS_PER_PAGE = 50
 
 /**

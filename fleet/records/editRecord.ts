@@ -1,5 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 import { STORE_NAMES } from '../../rotation/stores/store.ts'
+import { parseObject } from './parseObject.ts'
 import type { HistoryEvent } from './recordFromHistory.ts'
 
 /**
@@ -46,14 +47,6 @@ export function editRecordOf(execution: string, history: HistoryEvent[]): EditRe
 
 /** An ARN has at most 2048 characters, and a longer text is none of ours. */
 const MAX_TEXT_LENGTH = 2048
-
-function parseObject(json = ''): Record<string, unknown> {
-  try {
-    return JSON.parse(json) ?? {}
-  } catch {
-    return {}
-  }
-}
 
 /** Two times of a service that differ by no more are taken for the same moment. */
 const SAME_MOMENT_MS = 1000

@@ -1,4 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
+import { CLOSING_STRATEGIES } from '../../rotation/strategies/strategyNames.ts'
+import { parseObject } from './parseObject.ts'
 import type { Outcome, Retirement, RotationRecord, Starter } from './rotationRecord.ts'
 
 /** An event of an execution's history, with the fields that are read here. */
@@ -112,7 +114,7 @@ function applyState(seen: RecordInProgress, name: string, at: string): void {
     record.rollback = 'failed'
   }
   if (['Grace', 'GraceBeforeLook', 'StayOnClone'].includes(name)) setOpen(record, state.grace, at)
-  if (name === 'MustRetire' && !('grace' in state) && leavesOldLoginOpen(state.strategy))
+  if (name === 'MustRetire' && !('grace' in state) && CLOSING_STRATEGIES.includes(String(state.strategy)))
     record.retirement = 'never'
   if (name === 'AnnounceReplicasBehind') {
     const { error, reason = error } = problemIn(state.replication)
@@ -125,10 +127,6 @@ function applyState(seen: RecordInProgress, name: string, at: string): void {
   }
   if (name === 'AnnounceRetirementFailure') setNotClosed(record, problemIn(state.retirement).error, at)
 }
-
-/** Whether a strategy leaves the replaced user or password able to log in, beside the new one. */
-const leavesOldLoginOpen = (strategy: unknown) =>
-  ['alternating-users', 'temporary-clone', 'dual-password'].includes(String(strategy))
 
 function setOutcome(seen: RecordInProgress, outcome: Outcome, at: string, failure?: unknown): void {
   const { record, failedStep, lastState } = seen
@@ -208,14 +206,4 @@ const timeOf = ({ timestamp }: HistoryEvent) => (timestamp ?? new Date(0)).toISO
 function toBoundedLine(value: string): string {
   const line = value.replaceAll(/\s+/g, ' ').trim()
   return line.length > MAX_TEXT_LENGTH ? `${line.slice(0, MAX_TEXT_LENGTH - 1)}…` : line
-}
-
-/** The object of a JSON text; {} if it is no JSON, or no object. */
-function parseObject(json = ''): StateInput {
-  try {
-    const value: unknown = JSON.parse(json)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as StateInput) : {}
-  } catch {
-    return {}
-  }
 }

@@ -10,12 +10,13 @@ import {
 import { parameterArn } from '../../rotation/arn.ts'
 import { callAws } from '../../rotation/callAws.ts'
 import type { StoreName } from '../../rotation/stores/store.ts'
+import { DAY_MS, DAY_SECONDS } from '../../rotation/timeUnits.ts'
 import { boundedKey } from '../digest.ts'
 import type { EditRecord } from './editRecord.ts'
 import type { RotationRecord } from './rotationRecord.ts'
 
 /** For how long a record is kept: DynamoDB deletes it by its field expiresAt. */
-const RETENTION_SECONDS = 400 * 24 * 3600
+const RETENTION_SECONDS = 400 * DAY_SECONDS
 /**
  * Characters of a partition key. DynamoDB takes 2048 bytes, and a character has at most four.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -192,7 +193,7 @@ const latestFirst = (a: RotationRecord, b: RotationRecord) => b.began.localeComp
 /** The days from `now` back to `from` in UTC, such as `2026-11-30`. */
 function daysFrom(from: Date, now: Date): string[] {
   const days: string[] = []
-  for (let at = now.getTime(); ; at -= 24 * 3_600_000) {
+  for (let at = now.getTime(); ; at -= DAY_MS) {
     const day = new Date(Math.max(at, from.getTime())).toISOString().slice(0, 10)
     if (days.at(-1) !== day) days.push(day)
     if (at <= from.getTime()) return days

@@ -1,4 +1,5 @@
 import { hash, randomUUID } from 'node:crypto'
+import { DAY_MS, DAY_SECONDS, MINUTE_MS } from '../../rotation/timeUnits.ts'
 import type { Severity } from './alarm.ts'
 import { itemIdOf, type LedgerItem, type LedgerTable } from './ledgerTable.ts'
 
@@ -18,10 +19,9 @@ export type Claim = { key: string; claimedBy: string; toldOutlets: Set<Outlet> }
 export type RecoveryClaim = Claim & { severities: Severity[]; failedAt: number }
 
 /** Events with the same key and with times less than this apart tell of the same failure. */
-const SAME_FAILURE_WINDOW_MS = 10 * 60_000
+const SAME_FAILURE_WINDOW_MS = 10 * MINUTE_MS
 /** How long a claim lasts: as long as the function may run, and less than the visibility timeout of its queues. */
 export const LEASE_MS = 60_000
-const DAY_SECONDS = 24 * 3600
 /** How long a failure stays open if no rotation succeeds. */
 const OPEN_FAILURE_SECONDS = 90 * DAY_SECONDS
 
@@ -294,6 +294,6 @@ const isToldToAll = (item: LedgerItem | undefined) =>
 
 /** A short hash of a name, so that the list of a day fits into one item however many credentials are late. */
 const digest = (name: string) => hash('sha256', name, 'base64url').slice(0, 12)
-const WEEK_MS = 7 * DAY_SECONDS * 1000
+const WEEK_MS = 7 * DAY_MS
 const weekListKey = (at: number) => `promoted in week ${Math.floor(at / WEEK_MS)}`
 const dayListKey = (at: number) => `late on ${new Date(at).toISOString().slice(0, 10)}`

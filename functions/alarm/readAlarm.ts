@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import { consoleUrlOf } from '../../fleet/consoleUrl.ts'
 import { REMEDIES } from '../../fleet/remedies.ts'
 import { shorten } from '../../rotation/shorten.ts'
+import { DAY_MS } from '../../rotation/timeUnits.ts'
 import { type Alarm, incidentOf, type Severity, type StackInfo } from './alarm.ts'
 import type { EventBridgeEvent } from './event.ts'
 import { type Failure, isCritical, type Success } from './failure.ts'
@@ -11,8 +12,6 @@ import { readFailure } from './readFailure.ts'
 import { runbookAnchorOf } from './runbookAnchors.ts'
 import { type CredentialRef, credentialKindOf, credentialLabelOf, titleAndSubjectOf } from './titles.ts'
 import type { Verdict, VerifiedEvent } from './verifyEvent.ts'
-
-const DAY_MS = 86_400_000
 
 /** What an alarm says of an event that the history of its execution does not confirm. */
 const DOUBT_TEXTS: Record<Verdict, string> = {

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { InvalidInput } from '../../rotation/errors.ts'
+import { REGION_PATTERN } from '../../rotation/regionName.ts'
 import { nonEmptyText } from './nonEmptyText.ts'
 
 const flag = v.optional(v.boolean(), false)
@@ -8,7 +9,7 @@ const problem = v.object({ Error: v.string(), Cause: v.optional(v.string(), '') 
 
 /** The input of an execution of promote, which a person may write. */
 const input = v.object({
-  from: v.exactOptional(v.pipe(v.string(), v.regex(/^[a-z]{2}(-[a-z]+)+-\d$/))),
+  from: v.exactOptional(v.pipe(v.string(), v.regex(REGION_PATTERN))),
   planned: flag,
   lost: flag,
   dryRun: flag,

@@ -9,6 +9,7 @@ import type { RegionBehaviour } from './secretsManager/regionBehaviour.ts'
 import { RegionView } from './secretsManager/regionView.ts'
 import { Replication } from './secretsManager/replication.ts'
 import { addVersion, type Request } from './secretsManager/secret.ts'
+import { signatureScopeOf } from './signatureScope.ts'
 
 /** The Region of a call whose signature names none. */
 const DEFAULT_REGION = 'eu-west-1'
@@ -90,7 +91,7 @@ class Service {
 
   async respond(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const action = `${incoming.headers['x-amz-target']}`.replace('secretsmanager.', '')
-    const region = regionOf(incoming)
+    const { region = DEFAULT_REGION } = signatureScopeOf(incoming)
     const call: Call = { action, began: performance.now(), ...(region !== DEFAULT_REGION && { region }) }
     this.calls.push(call)
     const text = Buffer.concat(await incoming.toArray()).toString()
@@ -145,11 +146,6 @@ class Service {
   #behaviourOf(region: string): RegionBehaviour {
     return this.#behaviours.get(region) ?? {}
   }
-}
-
-/** The Region in the scope of the signature: Credential=<key>/<day>/<Region>/secretsmanager/aws4_request. */
-function regionOf({ headers }: IncomingMessage): string {
-  return /Credential=[^/]+\/\d{8}\/([^/]+)\//.exec(`${headers.authorization}`)?.[1] ?? DEFAULT_REGION
 }
 
 /** What `calls` keeps of a request: no values. */

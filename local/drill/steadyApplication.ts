@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Application, StoredValue } from '../client/application.ts'
+import { repeatSteadily } from '../client/repeatSteadily.ts'
 
 /** How many queries an application makes each second, each over a login of its own. */
 export const QUERIES_PER_SECOND = 20
@@ -21,15 +21,14 @@ export class SteadyApplication {
   #movedAt = 0
   #value: StoredValue | undefined
   #readAt = 0
-  #isRunning = true
-  #done = Promise.resolve()
+  #stopQueries = async () => {}
 
   constructor(application: Application) {
     this.#application = application
   }
 
   start(): void {
-    this.#done = this.#queryUntilStopped()
+    this.#stopQueries = repeatSteadily(QUERIES_PER_SECOND, () => this.#query())
   }
 
   /** Moves the application to another Region: its cache is empty there, and its queries are counted from 0. */
@@ -44,19 +43,7 @@ export class SteadyApplication {
 
   /** Stops, and waits for the queries that are not answered yet. */
   async stop(): Promise<void> {
-    this.#isRunning = false
-    await this.#done
-  }
-
-  async #queryUntilStopped(): Promise<void> {
-    const open = new Set<Promise<void>>()
-    const began = performance.now()
-    for (let count = 0; this.#isRunning; count++) {
-      await sleep(Math.max(0, began + (count * 1000) / QUERIES_PER_SECOND - performance.now()))
-      const query = this.#query().finally(() => open.delete(query))
-      open.add(query)
-    }
-    await Promise.all(open)
+    await this.#stopQueries()
   }
 
   /** Makes one query and counts it. */

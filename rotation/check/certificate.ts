@@ -1,4 +1,5 @@
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { DAY_MS } from '../timeUnits.ts'
 import type { Seen } from './report.ts'
 
 /** How many days before a certificate expires the check begins to warn. */
@@ -14,7 +15,7 @@ export function describeCertificate(
   now = Date.now(),
 ): Seen<undefined> {
   const issuer = first(certificate.issuer?.O) ?? first(certificate.issuer?.CN) ?? 'an issuer without a name'
-  const days = Math.floor((Date.parse(certificate.valid_to) - now) / 86_400_000)
+  const days = Math.floor((Date.parse(certificate.valid_to) - now) / DAY_MS)
   const names = checkServerIdentity(host, certificate)
     ? 'its names do not hold this host'
     : `it names ${host}`

@@ -15,8 +15,13 @@ export type EngineOptions = {
   onCertificate?: (certificate: PeerCertificate) => void
 }
 
-/** The timeouts of an engine whose options name none, in milliseconds. */
-export const DEFAULT_TIMEOUTS_MS = { connectTimeout: 5_000, statementTimeout: 15_000 }
+/** The settings of an engine whose options leave them out. */
+export const defaultEngineOptions = {
+  connectTimeout: 5_000,
+  statementTimeout: 15_000,
+  testMayWrite: false,
+  onCertificate: () => {},
+} satisfies Omit<EngineOptions, 'caFile'>
 
 /** One kind of database server, to which a credential logs in. */
 export interface Engine {

@@ -1,9 +1,6 @@
 import type { RotationRulesType } from '@aws-sdk/client-secrets-manager'
 import * as v from 'valibot'
-import { SERVICE_SCHEDULE_TAG, type Tags } from '../tags.ts'
-
-/** The most characters in the value of a tag. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Tag.html */
-const MAX_TAG_VALUE_LENGTH = 256
+import { MAX_TAG_VALUE_LENGTH, SERVICE_SCHEDULE_TAG, type Tags } from '../tags.ts'
 
 /** The JSON that a tag stores: a schedule expression or a number of days, and the length of the rotation window. */
 const keptScheduleSchema = v.object({

@@ -8,3 +8,10 @@ export const STRATEGY_NAMES = [
 ] as const
 /** The name of a strategy. */
 export type StrategyName = (typeof STRATEGY_NAMES)[number]
+
+/** The strategies under which the replaced user or password can log in until the grace time ends, and is closed then. */
+export const CLOSING_STRATEGIES: readonly string[] = [
+  'alternating-users',
+  'temporary-clone',
+  'dual-password',
+] satisfies StrategyName[]

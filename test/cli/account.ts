@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { vi } from 'vitest'
 import { stackXml } from '../../local/aws/audited/stacks.ts'
 import { element, elements, errorXml, responseXml } from '../../local/aws/audited/xml.ts'
+import { signatureScopeOf } from '../../local/aws/signatureScope.ts'
 import { arnOf } from '../../local/embedded/stateMachine.ts'
 import manifest from '../../package.json' with { type: 'json' }
 
@@ -93,9 +94,9 @@ export async function startAccount(played: Played = {}): Promise<Account> {
     const [, service = '', action = /Action=(\w+)/.exec(body)?.[1] ?? ''] =
       /^(\w+)\.(\w+)$/.exec(`${incoming.headers['x-amz-target']}`) ?? []
     account.calls.push(action)
-    const refusal = rule?.(action, regionOf(incoming))
+    const { region = '' } = signatureScopeOf(incoming)
+    const refusal = rule?.(action, region)
     if (refusal === 'never') return new Promise(() => {})
-    const region = regionOf(incoming)
     if (!service) {
       const stacks = account.stacks.filter(stack => stack.region === undefined || stack.region === region)
       return refusal ? refusedXml(refusal) : stacksXml(stacks, body)
@@ -139,10 +140,6 @@ export async function startAccount(played: Played = {}): Promise<Account> {
   account.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return account
 }
-
-/** @returns the Region in the scope of the signature */
-const regionOf = ({ headers }: IncomingMessage): string =>
-  /Credential=[^/]+\/\d{8}\/([^/]+)\//.exec(`${headers.authorization}`)?.[1] ?? ''
 
 const ok = (body: object): Answer => ({ status: 200, body: JSON.stringify(body) })
 const refused = ({ name, message = name, status = 400 }: Refusal): Answer => ({

@@ -12,7 +12,7 @@ import { GetExecutionHistoryCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { createConnection } from 'mysql2/promise'
 import pg from 'pg'
 import { REQUEST_TIMEOUTS } from '../../../functions/shared/requestTimeouts.ts'
-import { DEFAULT_TIMEOUTS_MS } from '../../../rotation/engines/engine.ts'
+import { defaultEngineOptions } from '../../../rotation/engines/engine.ts'
 import { quoteText } from '../../../rotation/engines/mysql/mysqlAccount.ts'
 import { nativePasswordHash } from '../../../rotation/engines/mysql/mysqlPasswordHashes.ts'
 import { scramVerifier } from '../../../rotation/engines/postgres/scram.ts'
@@ -49,7 +49,7 @@ export type LoopEvent = {
 // The clients and drivers have the same timeouts as Keyturn's.
 const client = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
 const stepFunctions = new SFNClient({ requestHandler: REQUEST_TIMEOUTS })
-const { connectTimeout, statementTimeout } = DEFAULT_TIMEOUTS_MS
+const { connectTimeout, statementTimeout } = defaultEngineOptions
 const timeout = statementTimeout + 1_000
 const ca = readFileSync(process.env.KEYTURN_CA_FILE ?? '', 'utf8')
 const secureContext = createSecureContext({ ca })

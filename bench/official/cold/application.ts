@@ -1,8 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { StoredValue } from '../../../local/client/application.ts'
+import { repeatSteadily } from '../../../local/client/repeatSteadily.ts'
 import { SecretValueStore } from '../../../local/client/valueStores.ts'
 import { makeMysqlQuery, makePostgresQuery } from '../../availability/queries.ts'
-import { repeatSteadily } from '../../availability/repeatSteadily.ts'
 import { clientAt } from '../clientAt.ts'
 import type { ApplicationSettings, QueryCounts } from './failures.ts'
 

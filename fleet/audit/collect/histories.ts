@@ -1,4 +1,5 @@
 import type { StoreName } from '../../../rotation/stores/store.ts'
+import { DAY_MS } from '../../../rotation/timeUnits.ts'
 import { countReadingRotations } from '../../readers/noReads.ts'
 import type { EditRecord } from '../../records/editRecord.ts'
 import { editsPartitionKeyOf, partitionKeyOf, RecordTable } from '../../records/recordTable.ts'
@@ -10,7 +11,6 @@ import type { Collector } from './collector.ts'
 
 /** How many rotations of a credential are kept, and for how many days rotations are counted. */
 const [KEPT_ROTATION_COUNT, COUNTED_DAYS] = [10, 90]
-const DAY_MS = 86_400_000
 
 /** The fields of a record that are read: those that the facts need. */
 const RECORD_FIELDS = [

@@ -28,9 +28,6 @@ export const formatPrice = (value: number): string => exactDollarFormat.format(v
 /** The day of a time in ISO 8601, such as `2026-11-30`. */
 export const dayOf = (moment: string): string => moment.slice(0, 10)
 
-/** A time in ISO 8601 to the minute, such as `2026-11-30 06:02 UTC`. */
-export const minuteOf = (moment: string): string => `${moment.slice(0, 16).replace('T', ' ')} UTC`
-
 /** What a credential of each kind is called, and what several are. */
 export const KIND_NAMES: Record<CredentialRow['kind'], { one: string; many: string }> = {
   primary: { one: 'Secret', many: 'Secrets' },

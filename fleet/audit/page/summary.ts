@@ -1,7 +1,8 @@
 import { formatCount, formatNumber } from '../../formatCount.ts'
+import { minuteOf } from '../../minute.ts'
 import type { AuditReport, Severity } from '../report.ts'
 import { SEVERITIES } from '../report.ts'
-import { formatAmount, isOverAge, minuteOf, SEVERITY_NAMES } from './format.ts'
+import { formatAmount, isOverAge, SEVERITY_NAMES } from './format.ts'
 import { html, type Markup } from './markup.ts'
 
 /** The head of the page: what was audited and when, the result in one sentence, and the numbers of findings. */

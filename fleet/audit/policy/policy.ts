@@ -1,4 +1,5 @@
 import type { StoreName } from '../../../rotation/stores/store.ts'
+import { DAY_SECONDS } from '../../../rotation/timeUnits.ts'
 import { DEFAULT_TEAM_TAGS } from '../team.ts'
 
 /** What a policy asks of a credential. Durations are in seconds. */
@@ -55,10 +56,10 @@ export type Policy = Settings & {
 
 /** The policy without a file, and the values of settings that a file leaves out. */
 export const DEFAULT_POLICY: Policy = {
-  maxAge: 90 * 86_400,
+  maxAge: 90 * DAY_SECONDS,
   mustRotate: true,
-  unreadAfter: 90 * 86_400,
-  pendingAfter: 86_400,
+  unreadAfter: 90 * DAY_SECONDS,
+  pendingAfter: DAY_SECONDS,
   customerKey: false,
   ownerTags: ['owner', 'team'],
   parameterPaths: [],

@@ -1,5 +1,6 @@
 import { meaningOfEnding } from '../../endings.ts'
 import { minuteOf } from '../../minute.ts'
+import { overdueClosingTime } from '../../records/overdueClosing.ts'
 import { latestSuccess } from '../../records/rotationRecord.ts'
 import { REMEDIES, remedyOf } from '../../remedies.ts'
 import { editIn } from '../age.ts'
@@ -8,8 +9,6 @@ import type { CredentialFacts, RotationFacts } from '../facts.ts'
 import { requireKnown } from '../knownFact.ts'
 import { keyturnCommand } from '../shellCommand.ts'
 import { type CredentialRule, SECURITY_HUB_CONTROLS } from './rule.ts'
-
-const HOUR_MS = 3_600_000
 
 /** Rules about how rotations ended. */
 export const outcomeRules: CredentialRule[] = [
@@ -85,16 +84,16 @@ export const outcomeRules: CredentialRule[] = [
     why: 'Whoever has the old user or password still gets in, though everybody takes it for closed.',
     references: [],
     check(credential, { nowMs }) {
-      const { retirement, openUntil, user } = latestSuccess(requireKnown(credential.history).rotations) ?? {}
-      const subject = user ? `The user ${user}` : 'What was replaced'
+      const last = latestSuccess(requireKnown(credential.history).rotations)
+      const subject = last?.user ? `The user ${last.user}` : 'What was replaced'
       const breach = (predicate: string) => ({
         detail: `${subject} ${predicate}.`,
         remedy: keyturnCommand(credential, 'rotate'),
       })
-      if (retirement === 'not-closed') return breach('could not be closed')
-      const isOver = openUntil !== undefined && nowMs > Date.parse(openUntil) + HOUR_MS
-      if (retirement !== 'open' || !isOver) return undefined
-      return breach(`was to be closed at ${minuteOf(openUntil)}, and nothing tells that it was`)
+      if (last?.retirement === 'not-closed') return breach('could not be closed')
+      const overdue = last && overdueClosingTime(last, nowMs)
+      if (overdue === undefined) return undefined
+      return breach(`was to be closed at ${minuteOf(overdue)}, and nothing tells that it was`)
     },
   },
 ]

@@ -8,6 +8,7 @@ import {
   MANAGED_TAG,
   ownTags,
 } from '../../../rotation/tags.ts'
+import { DAY_SECONDS, HOUR_SECONDS } from '../../../rotation/timeUnits.ts'
 import { evaluateSchedule } from '../../due.ts'
 import { AGE_SOURCES, passwordAgeOf } from '../age.ts'
 import { isAgeRelevant, isParameter, isPrimary, isSecret } from '../credentialKind.ts'
@@ -19,8 +20,6 @@ import { everyTagWithin, formatAge, formatSpan } from '../span.ts'
 import { ENROL_REMEDY } from './enrol.ts'
 import { type CredentialRule, forPrimaries, SECURITY_HUB_CONTROLS } from './rule.ts'
 
-const DAY_SECONDS = 86_400
-const HOUR_SECONDS = 3600
 /**
  * The shortest interval of Secrets Manager's own schedule.
  * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_schedule.html

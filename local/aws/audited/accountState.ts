@@ -2,6 +2,7 @@ import { digest } from '../../../fleet/digest.ts'
 import type { RotationRecord } from '../../../fleet/records/rotationRecord.ts'
 import manifest from '../../../package.json' with { type: 'json' }
 import { parameterArn } from '../../../rotation/arn.ts'
+import { DAY_MS } from '../../../rotation/timeUnits.ts'
 import type {
   DeclaredAccount,
   DeclaredEvent,
@@ -10,8 +11,6 @@ import type {
   DeclaredRotation,
   DeclaredSecret,
 } from './declared.ts'
-
-const DAY_MS = 86_400_000
 
 /** A declared secret, or the replica of one, with what the declaration left out. Times are ISO 8601. */
 export type Secret = DeclaredSecret & {

@@ -1,3 +1,4 @@
+import { DAY_MS } from '../../../rotation/timeUnits.ts'
 import type { DeclaredAccount, DeclaredParameter, DeclaredSecret } from './declared.ts'
 
 /** What AWS's clock shows in the fleet's account. */
@@ -6,7 +7,7 @@ export const AUDIT_TIME = '2026-11-30T12:00:00Z'
 export const [HOME_REGION, PEER_REGION] = ['eu-west-1', 'eu-central-1']
 
 /** The time so many days before AUDIT_TIME, as ISO 8601. */
-export const daysAgo = (days: number) => new Date(Date.parse(AUDIT_TIME) - days * 86_400_000).toISOString()
+export const daysAgo = (days: number) => new Date(Date.parse(AUDIT_TIME) - days * DAY_MS).toISOString()
 
 /**
  * Declares an account with `size` secrets and as many parameters, each rotated every 28 days.

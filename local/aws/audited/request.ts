@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { AwsError } from '../awsError.ts'
+import { signatureScopeOf } from '../signatureScope.ts'
 import type { AccountState } from './accountState.ts'
 
 /** One call of the account, without its answer. */
@@ -48,14 +49,10 @@ export type CallContext = {
   orderOf: (name: string) => number | string
 }
 
-/**
- * Parses a request. The service and the Region are in the scope of its signature:
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html
- */
+/** Parses a request. The service and the Region are in the scope of its signature. */
 export function parseRequest(incoming: IncomingMessage, body: string): ParsedRequest {
-  const { authorization, 'x-amz-target': target } = incoming.headers
-  const [, region = '', service = ''] =
-    /Credential=[^/]+\/\d{8}\/([^/]+)\/([^/]+)\//.exec(`${authorization}`) ?? []
+  const { 'x-amz-target': target } = incoming.headers
+  const { region = '', service = '' } = signatureScopeOf(incoming)
   if (target) {
     const action = `${target}`.split('.').at(-1) ?? ''
     return { service, region, action, protocol: 'json', input: JSON.parse(body || '{}') }

@@ -1,4 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto'
+import { DAY_SECONDS } from '../../../rotation/timeUnits.ts'
 import { AwsError } from '../awsError.ts'
 import { invalidParameterError, markedForDeletionError, replicaIsReadOnlyError } from './errors.ts'
 import type { RegionView } from './regionView.ts'
@@ -127,7 +128,7 @@ export const secretActions = {
         `You can't delete secret ${secret.arn} that still has replica regions [${regions}].`,
       )
     if (ForceDeleteWithoutRecovery) account.secretsIn(region).delete(secret.name)
-    secret.deleted = account.nextTimestamp() + RecoveryWindowInDays * 86_400
+    secret.deleted = account.nextTimestamp() + RecoveryWindowInDays * DAY_SECONDS
     return { ...arnAndNameOf(secret), DeletionDate: secret.deleted }
   },
 

@@ -1,3 +1,4 @@
+import { DAY_SECONDS } from '../../../rotation/timeUnits.ts'
 import { AwsError } from '../awsError.ts'
 import { invalidParameterError, resourceNotFoundError } from './errors.ts'
 import type { RegionView } from './regionView.ts'
@@ -10,8 +11,6 @@ import {
   serializedValueIn,
   tokenIn,
 } from './secret.ts'
-
-const DAY_SECONDS = 86_400
 
 /** The actions on a secret's versions, labels and schedule. */
 export const versionActions = {

@@ -2,7 +2,7 @@ import { isIPv6 } from 'node:net'
 import { MongoClient } from 'mongodb'
 import type { Credential } from '../../credential.ts'
 import { InvalidCredential, LoginRefused, Unreachable } from '../../errors.ts'
-import { DEFAULT_TIMEOUTS_MS, type Engine, type EngineOptions } from '../engine.ts'
+import { defaultEngineOptions, type Engine, type EngineOptions } from '../engine.ts'
 import { lazySecureContext } from '../tlsTrust.ts'
 import { engineTraits } from '../traits.ts'
 import { connect, NotPrimary } from './mongodbConnection.ts'
@@ -20,13 +20,7 @@ export class Mongodb implements Engine {
   readonly #secureContext: ReturnType<typeof lazySecureContext>
 
   constructor(options: MongodbOptions) {
-    this.#options = {
-      ...DEFAULT_TIMEOUTS_MS,
-      testMayWrite: false,
-      onCertificate: () => {},
-      Client: MongoClient,
-      ...options,
-    }
+    this.#options = { ...defaultEngineOptions, Client: MongoClient, ...options }
     this.#secureContext = lazySecureContext(options.caFile)
   }
 

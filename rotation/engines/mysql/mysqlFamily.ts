@@ -1,6 +1,6 @@
 import type { Connection, ConnectionOptions } from 'mysql2/promise'
 import type { Credential } from '../../credential.ts'
-import { DEFAULT_TIMEOUTS_MS, type Engine, type EngineOptions } from '../engine.ts'
+import { defaultEngineOptions, type Engine, type EngineOptions } from '../engine.ts'
 import { readCaFile } from '../tlsTrust.ts'
 import { engineTraits } from '../traits.ts'
 import { connect } from './mysqlConnection.ts'
@@ -26,13 +26,7 @@ export abstract class MysqlFamily implements Engine {
 
   constructor(flavour: Flavour, options: MysqlOptions) {
     this.#flavour = flavour
-    this.#options = {
-      ...DEFAULT_TIMEOUTS_MS,
-      testMayWrite: false,
-      onCertificate: () => {},
-      connect,
-      ...options,
-    }
+    this.#options = { ...defaultEngineOptions, connect, ...options }
   }
 
   async login(credential: Credential, accountQualifier?: string): Promise<MysqlSession> {

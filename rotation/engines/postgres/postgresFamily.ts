@@ -1,7 +1,7 @@
 import pg from 'pg'
 import type { Credential } from '../../credential.ts'
 import {
-  DEFAULT_TIMEOUTS_MS,
+  defaultEngineOptions,
   type Engine,
   type EngineOptions,
   type Session,
@@ -52,13 +52,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
 
   constructor(engine: 'postgres' | 'redshift', options: PostgresOptions) {
     this.#engine = engine
-    this.#options = {
-      ...DEFAULT_TIMEOUTS_MS,
-      testMayWrite: false,
-      onCertificate: () => {},
-      Client: pg.Client,
-      ...options,
-    }
+    this.#options = { ...defaultEngineOptions, Client: pg.Client, ...options }
     this.#secureContext = lazySecureContext(options.caFile)
   }
 

@@ -1,7 +1,7 @@
 import { ConnectionTimeoutError } from '@redis/client'
 import type { Credential } from '../../credential.ts'
 import { Unreachable } from '../../errors.ts'
-import { DEFAULT_TIMEOUTS_MS, type Engine, type EngineOptions } from '../engine.ts'
+import { defaultEngineOptions, type Engine, type EngineOptions } from '../engine.ts'
 import { lazySecureContext, reportCertificateTo } from '../tlsTrust.ts'
 import { engineTraits } from '../traits.ts'
 import { connect } from './redisConnection.ts'
@@ -20,13 +20,7 @@ export class Redis implements Engine {
   readonly #secureContext: ReturnType<typeof lazySecureContext>
 
   constructor(options: RedisOptions) {
-    this.#options = {
-      ...DEFAULT_TIMEOUTS_MS,
-      testMayWrite: false,
-      onCertificate: () => {},
-      connect,
-      ...options,
-    }
+    this.#options = { ...defaultEngineOptions, connect, ...options }
     this.#secureContext = lazySecureContext(options.caFile)
   }
 
