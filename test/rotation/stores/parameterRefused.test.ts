@@ -111,7 +111,7 @@ describe.skipIf(!bin)('Parameter Store over moto', () => {
       const other = await makeParameter()
       await labelVersion(other, 1, 'golden')
       for (let n = 2; n <= 99; n++) await overwriteParameter(other, `p${n}`)
-      expect(await store.describe(other)).not.toHaveProperty('unfit')
+      expect(await store.describe(other)).not.toHaveProperty('obstacle')
       await overwriteParameter(other, 'p100')
       calls.length = 0
       await refused(other, 'labels', /^labels: version 1, the oldest of 100, has the label golden/)
