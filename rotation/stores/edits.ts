@@ -10,26 +10,33 @@ export type Edit = { id: string; token: string; replacing: string; text: string 
 
 /**
  * Edits stored values outside of a rotation. Every method may run any number of times. If an edit dies between two calls, the next
- * try completes it, and rotations go on meanwhile.
+ * try completes it, and rotations may run before that.
  */
 export interface Edits {
-  /** The token of a version that an edit wrote and did not make current. Undefined if the store keeps it as its pending version. */
+  /**
+   * The token of a version that an edit wrote and did not make current. Undefined if there is none, and in Parameter Store: there
+   * such a version is the pending one.
+   */
   findUnfinished(id: string): Promise<string | undefined>
 
   /**
-   * Makes the new version current, provided that `replacing` still is (compare-and-set). Else nothing is left of the edit.
+   * Makes the new version current, provided that `replacing` is current still (compare-and-set). If it is not, the version does not
+   * stay marked as an edit under way.
    * @throws Superseded, RotationInProgress
    */
   make(edit: Edit): Promise<void>
 
-  /** Removes what marks a version as that of an edit under way. @returns whether there was such a mark */
+  /**
+   * Removes what marks a version as that of an edit under way. In Parameter Store it must be current already.
+   * @returns whether there was such a mark
+   */
   finish(edit: Omit<Edit, 'text'>): Promise<boolean>
 }
 
 /**
- * Edits in Parameter Store. An edit uses the store's pending version and its lock, so no rotation can begin during an edit. A
- * rotation takes the pending version of an edit that died for one of an abandoned rotation, and rolls it back. Parameter Store has
- * no compare-and-set: a version that somebody else writes at the same moment is written again on top of the edit, as in a rotation.
+ * Edits in Parameter Store. An edit uses the store's pending version and its lock, so no rotation can begin during an edit. If an
+ * edit died, a rotation takes its pending version for that of an abandoned rotation, and rolls it back. Parameter Store has no
+ * compare-and-set: a version that somebody else writes at the same moment is written again on top of the edit, as in a rotation.
  */
 export class LockedEdits implements Edits {
   readonly #store: Store
@@ -55,6 +62,7 @@ export class LockedEdits implements Edits {
   async finish({ id, token, replacing }: Omit<Edit, 'text'>): Promise<boolean> {
     const locked = await this.#store.read(id, { token, stage: 'pending' })
     if (!locked) return false
+    // The version is current, so this only sets its labels and removes the lock.
     await this.#store.promote(id, token, replacing, true)
     return true
   }

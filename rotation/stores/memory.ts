@@ -10,7 +10,7 @@ type Secret = {
   tags: Tags
 }
 
-/** A store in the memory of this process, for tests and the local demo. */
+/** A store in the memory of this process, for tests. */
 export class MemoryStore implements Store {
   readonly #parse: ValueParser
   readonly #secrets: Map<string, Secret>

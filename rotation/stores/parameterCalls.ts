@@ -31,7 +31,7 @@ export class ParameterCalls {
     this.#client = client
   }
 
-  /** Every version with its labels and policies. The values in it stay encrypted. */
+  /** Reads every version with its labels and policies. The values in them stay encrypted. */
   async readHistory(id: string): Promise<ParameterVersions> {
     const pages = paginateGetParameterHistory({ client: this.#client, pageSize: 50 }, { Name: id })
     const found = await callAws('Parameter Store', () => Array.fromAsync(pages), absentHandlers(id))
@@ -68,7 +68,8 @@ export class ParameterCalls {
 
   /**
    * Creates a parameter.
-   * @param like the newest version of the parameter that rotates, if the value is one for it: errors then name what is wrong there
+   * @param like the newest version of the parameter that rotates, if the value is meant for that one: errors then name what is
+   *   wrong there
    * @returns false if a parameter of this name exists
    */
   async create(
@@ -99,7 +100,7 @@ export class ParameterCalls {
     return Version ?? 0
   }
 
-  /** Attaches labels to a version. A label moves there from another version. @throws LabelsFull */
+  /** Attaches labels to a version. A label that another version has moves from there. @throws LabelsFull */
   async label(id: string, version: number, ...labels: string[]): Promise<void> {
     const which = { Name: id, ParameterVersion: version, Labels: labels }
     const command = new LabelParameterVersionCommand(which)

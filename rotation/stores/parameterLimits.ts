@@ -16,22 +16,23 @@ const MAX_LEVELS_COUNT = 15
 /** Characters of a value, by the parameter's tier. */
 const MAX_VALUE_LENGTH = { Standard: 4096, Advanced: 8192 }
 /**
- * Characters of a name. The documented maximum is 1011, and a part of the ARN before the name counts too. A name that is too long
- * only with that part is refused when the pending value is written, before anything else has changed.
+ * Characters of a name: one less than AWS documents. A part of the ARN before the name counts for AWS too. If that part makes a
+ * name too long, AWS refuses it when the pending value is written, before anything else has changed.
  */
 const MAX_NAME_LENGTH = 1010
 
 /** Levels of a pending value's name beyond those of its parameter: `keyturn`, `pending` and the token. */
 const PENDING_LEVELS_COUNT = 3
 
-/** Milliseconds that a rotation may take: a parameter that a policy deletes before that cannot rotate. */
+/** Milliseconds that a rotation may take. A parameter that a policy deletes within that time cannot rotate. */
 const MIN_LIFETIME_MS = 900_000
 
 /** The facts that decide whether a parameter can rotate. `now` is in milliseconds since 1970. */
 type CheckedParameter = { id: string; versions: ParameterHistory[]; newest: ParameterHistory; now: number }
-/** Returns what stands in the way of a rotation, if this check finds something. */
+/** Looks for one thing that stands in the way of a rotation. @returns undefined if it is not there */
 type Check = (parameter: CheckedParameter) => Description['obstacle']
 
+/** All checks, in the order in which findObstacle makes them. */
 const checks: Check[] = [
   ({ id }) =>
     id.startsWith(`${PENDING_PATH}/`)
@@ -144,8 +145,8 @@ export function refuseTooLong(id: string, name: string, value: string, tier = 'S
 }
 
 /**
- * The handlers for errors of PutParameter that come from the parameter's own settings, such as its pattern or its policies. The
- * messages are Keyturn's, as those of Parameter Store may quote the value.
+ * Makes the handlers for errors of PutParameter that come from the parameter's own settings, such as its pattern or its policies.
+ * The messages are Keyturn's own, as those of Parameter Store may quote the value.
  */
 export function putErrorHandlers({ AllowedPattern }: ParameterHistory) {
   const refuse = (field: string, problem: string) => (): never => {

@@ -24,7 +24,7 @@ export const PENDING_PATH = '/keyturn/pending'
 export const pendingPathOf = (id: string) => `${PENDING_PATH}/${id.replace(/^\//, '')}`
 /** The name of the parameter that holds the pending value of a token: `/keyturn/pending/<name>/<token>`. */
 export const pendingNameOf = (id: string, token: string) => `${pendingPathOf(id)}/${token}`
-/** The last part of the lock's name. A token is longer, so it cannot be the same. */
+/** The last part of the lock's name. A token has at least 32 characters, so it cannot be the same. */
 export const LOCK_NAME = 'lock'
 /** The name of the parameter that holds the token of the rotation under way: `/keyturn/pending/<name>/lock`. */
 export const lockNameOf = (id: string) => `${pendingPathOf(id)}/${LOCK_NAME}`

@@ -18,7 +18,7 @@ import { type Description, olderTokenMessage, type Stage, type Store, type Versi
 /** How many of the newest versions keep Keyturn's labels. Of its 100 versions, Parameter Store cannot drop a labelled one. */
 const LABELLED_VERSIONS_COUNT = 50
 
-/** Milliseconds for which a discarded value is kept, which is longer than a step of its rotation could still run. */
+/** Milliseconds for which a discarded value is kept: a day. No step of its rotation can still run after that. */
 const DISCARDED_KEPT_MS = 86_400_000
 
 /** How often a method starts over because somebody else was faster. Then it fails, and is retried. */
@@ -30,7 +30,7 @@ type Parameter = {
   newest: ParameterHistory
   /** The token of the newest version. */
   current: string
-  /** The token in the lock. It is the same as `current` after a promotion has written its version, until it removes the lock. */
+  /** The token in the lock. Once a promotion has written its version, `current` is the same token, until the lock is removed. */
   pending: string | undefined
 }
 
@@ -111,8 +111,8 @@ export class ParameterStore implements Store {
       const { pending: holder } = found
       if (holder === token) return
       if (holder && holder !== found.current) throw new RotationInProgress(`version ${holder} is pending`)
-      // A promotion died after it had written its version. Its label is set here, as without label and lock the version would
-      // count as written by hand.
+      // The lock's token is current: a promotion died after it had written its version. Its label is set here before the lock is
+      // removed, as without both the version would count as written by hand.
       if (holder) await this.#settle(id, holder, numberOf(found.newest), found.versions.at(-2), true)
     }
     throw new Conflict('other rotations keep taking the lock')
@@ -189,9 +189,9 @@ export class ParameterStore implements Store {
   }
 
   /**
-   * Ends a promotion that has written its version `made`: sets the labels, deletes the pending value and, if it was `locked`, the
-   * lock. May run any number of times. If the replaced version has ten labels of others, `previous` is not moved there: Keyturn
-   * does not read that label, and the next rotation reports the full labels before it begins.
+   * Ends a promotion that has written its version number `made`: sets the labels, deletes the pending value and, if `locked`, the
+   * lock. May run any number of times. No rotation begins while the current version has ten labels of others (findObstacle). If
+   * they came later, the replaced version does not get the label `previous`, which Keyturn does not read.
    */
   async #settle(
     id: string,
@@ -205,7 +205,7 @@ export class ParameterStore implements Store {
     await this.#calls.delete(pendingNameOf(id, token), ...(locked ? [lockNameOf(id)] : []))
   }
 
-  /** Writes version `theirs` again on top of version number `last`, and then each version that somebody writes meanwhile. */
+  /** Writes version `theirs`, somebody else's, again on top of version number `last`, and then each that comes meanwhile. */
   async #putBack(id: string, theirs: ParameterHistory, last: number): Promise<void> {
     let restored: ParameterHistory | undefined = theirs
     for (let round = 0; restored && round < MAX_ROUNDS_COUNT; round++) {
@@ -241,7 +241,7 @@ export class ParameterStore implements Store {
       this.readValue(lockNameOf(id)),
     ])
     const newest = versions.at(-1) ?? versions[0]
-    // If the newest version equals the pending value, a promotion has written it and has not set its label yet.
+    // If the newest version has no token label and equals the pending value, a promotion has written it and not set the label yet.
     const isPromoted =
       pending !== undefined &&
       !tokenLabelOf(newest) &&
@@ -249,7 +249,7 @@ export class ParameterStore implements Store {
     return { versions, newest, current: isPromoted ? pending : tokenOf(newest), pending }
   }
 
-  /** Whether two parameters, or versions (`name:number`), exist and have the same value. */
+  /** Whether two parameters, or versions of one (`name:number`), exist and have the same value. */
   async #haveSameValue(...names: [string, string]): Promise<boolean> {
     const [one, other] = await Promise.all(names.map(name => this.readValue(name)))
     return one !== undefined && one === other

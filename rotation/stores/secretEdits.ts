@@ -11,12 +11,12 @@ import type { Edit, Edits } from './edits.ts'
 /** The staging label of a version that an edit has written and not made current yet. Rotations ignore this label. */
 export const EDIT_LABEL = 'keyturn-edit'
 
-/** The token of the version that has the label AWSCURRENT, AWSPENDING, and EDIT_LABEL. */
+/** The tokens of the versions that have the labels AWSCURRENT, AWSPENDING and EDIT_LABEL. */
 type Labels = Record<'current' | 'pending' | 'edited', string | undefined>
 
 /**
  * Edits in Secrets Manager. They use a label of their own, as AWSPENDING would look like a rotation. If a rotation begins at the
- * same moment, only one of the two can move AWSCURRENT, as that is a compare-and-set; the other one undoes what it did.
+ * same moment, only one of the two can move AWSCURRENT, as that is a compare-and-set; the loser undoes what it did.
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
  */
 export class SecretEdits implements Edits {
@@ -54,7 +54,7 @@ export class SecretEdits implements Edits {
    * Takes AWSPENDING off the current version, where a successful rotation leaves it. Once another version is current, the label
    * would look like a rotation under way, and Secrets Manager would refuse to start the next one.
    * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
-   * @returns the labels as they were
+   * @returns the labels as they were before
    * @throws RotationInProgress if another version is pending
    */
   async #clearPending(id: string, token: string): Promise<Labels> {

@@ -18,8 +18,8 @@ import { type Description, olderTokenMessage, type Stage, type Store, type Versi
 const STAGING_LABELS = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 
 /**
- * The store for AWS Secrets Manager. Most methods make one call, and more only if something went wrong before. `promote` with
- * `mustStillBePending` makes two, and `listTokens` one for each page.
+ * The store for AWS Secrets Manager. Most methods make one call, and more only if something went wrong before. `promote` makes two
+ * with `mustStillBePending`, and `listTokens` makes one for each page of its list.
  */
 export class SecretsManager implements Store {
   readonly #client: SecretsManagerClient
@@ -27,8 +27,8 @@ export class SecretsManager implements Store {
   readonly #parse: ValueParser
 
   /**
-   * @param rotationToken proves to Secrets Manager, when a secret of another account is written, that its own rotation does so. The
-   *   service gives it to the rotation function. It is sensitive.
+   * @param rotationToken the RotationToken that Secrets Manager sends to its rotation function. It proves that a value is written
+   *   by the service's own rotation, which a secret of another account requires. It is sensitive.
    *   https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
    */
   constructor(client: SecretsManagerClient, rotationToken?: string, parse: ValueParser = Credential.parse) {
@@ -41,7 +41,7 @@ export class SecretsManager implements Store {
     return new SecretsManager(this.#client, this.#rotationToken, parse)
   }
 
-  /** The same store, which writes values with the token that Secrets Manager sent to its rotation function. */
+  /** The same store, which writes values with the RotationToken that Secrets Manager sent (see the constructor). */
   withRotationToken(rotationToken: string): SecretsManager {
     return new SecretsManager(this.#client, rotationToken, this.#parse)
   }
@@ -126,8 +126,8 @@ export class SecretsManager implements Store {
     const InvalidParameterException = () => {
       throw new RotationInProgress('another version is pending')
     }
-    // If AWSPENDING stayed on the current version, one call moves it. To take it off and set it again would be two moves in a row,
-    // which can stop the replication of the secret for good.
+    // If AWSPENDING stayed on the current version, one call moves it from there. To take it off and then set it would be two moves
+    // in a row, which can stop the replication of the secret for good.
     const moved = current && (await this.#tryMove('pending', { id, to: token, from: current }))
     if (!moved) await this.#move('pending', { id, to: token }, { InvalidParameterException })
   }
@@ -177,7 +177,10 @@ export class SecretsManager implements Store {
     return this.#move(stage, { id, to, from }, { InvalidParameterException }).then(found => found !== false)
   }
 
-  /** Moves a label; without `to` removes it, without `from` attaches it. @returns what a handler of an error returned */
+  /**
+   * Moves a label. Without `to` it is removed, without `from` attached.
+   * @returns what a handler of an error returned, or undefined
+   */
   async #move<Else = never>(
     stage: Stage,
     { id, to, from }: { id: string; to?: string; from?: string },

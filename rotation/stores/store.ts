@@ -24,14 +24,16 @@ export const olderTokenMessage = (token: string) =>
 export type Description = {
   /** The token of the current version. */
   current: string | undefined
-  /** The token of the pending version; undefined if the label is on the current version, as after a rotation it may be. */
+  /** The token of the pending version; undefined also if the label is on the current version, where a rotation may leave it. */
   pending: string | undefined
   /** The token of the previous version. */
   previous: string | undefined
   tags: Tags
   /** The AWS service that made this secret and rotates it by itself, such as `rds`. */
   owner?: string | undefined
-  /** Why a rotation could not end well in this store, if that is known: the property that stands in the way, and what is wrong. */
+  /**
+   * Set if a rotation could not end well in this store: `field` is the property that stands in the way, `problem` what is wrong.
+   */
   obstacle?: { field: string; problem: string } | undefined
   /** The customer managed KMS key that encrypts the values, as the service names it: an id, an ARN or an alias. */
   key?: string | undefined
@@ -60,7 +62,8 @@ export interface Store {
   /**
    * Reads one version: the one that holds the stage, the one with the token, or, with both, the one with the token provided that it
    * holds the stage.
-   * @returns undefined if there is no such version, it does not hold the stage, or it has no value yet
+   * @returns undefined if there is no such version, it does not hold the stage, or it has no value yet; from Secrets Manager also
+   *   if there is no such secret
    */
   read(id: string, which: { token?: string; stage?: Stage }): Promise<Version | undefined>
 
@@ -68,7 +71,7 @@ export interface Store {
    * Writes `credential` as the pending version `token`. If the token already has a value, that value stays and is made pending
    * again. So a repeated call is success, whether its first answer was lost or the rotation was rolled back.
    * @throws TokenReused if the value that the token has is for another user or server than `credential`, or is older than the
-   *   current one, so that it would bring back a replaced password
+   *   current one, so that it would bring back a replaced password; in Parameter Store also if it has been current
    * @throws RotationInProgress if another version is pending. Secrets Manager cannot compare before it writes: there this is
    *   thrown only for a token that has a value. A new value takes the pending label from the other version, whose rotation then
    *   ends at its next step (see steps.ts).
@@ -76,15 +79,15 @@ export interface Store {
   propose(id: string, token: string, credential: Credential): Promise<void>
 
   /**
-   * Checks what `propose` would refuse of a new value before it writes anything.
+   * Checks what `propose` would refuse of a new value before it writes anything. Left out by a store that refuses none.
    * @throws InvalidCredential
    */
   wouldPropose?(id: string, token: string, credential: Credential): Promise<void>
 
   /**
    * Makes `token` current, provided that `replacing` still is (compare-and-set). If `token` is current already, that is success.
-   * @param mustStillBePending whether `token` must also still be pending. Secrets Manager needs one call more for that, so it
-   *   checks this only if asked to; the other stores always do.
+   * @param mustStillBePending whether `token` must also be pending still. Secrets Manager needs one call more for that, so it is
+   *   checked there only if this is true; the other stores always check it.
    * @throws Superseded if another version is current, or `token` is not pending as it must be
    */
   promote(id: string, token: string, replacing: string, mustStillBePending?: boolean): Promise<void>
@@ -93,9 +96,9 @@ export interface Store {
   rehearsePromote(id: string, token: string): Promise<void>
 
   /**
-   * Makes sure that `token` is not pending. If it was not, or does not exist, that is success. The value stays readable by its
-   * token for at least a day, as a step that was believed dead may still set it in the database. Secrets Manager keeps every
-   * version for 24 hours: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+   * Makes sure that `token` is not pending. It is success if the token was not pending before, or does not exist. The value stays
+   * readable by its token for at least a day, as a step that was believed dead may still set it in the database. Secrets Manager
+   * keeps every version for 24 hours: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
    */
   discard(id: string, token: string): Promise<void>
 
