@@ -11,9 +11,9 @@ import { callAws } from '../callAws.ts'
 import { isHostInRegion } from './hostMap.ts'
 
 /**
- * The host of an endpoint of RDS, Aurora or DocumentDB. The groups are the id of the instance or cluster, and for a cluster's
- * endpoint whether it is the writer's (`cluster-`) or the readers' (`cluster-ro-`). A custom endpoint of Aurora does not match
- * as a cluster's. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html
+ * The host of an endpoint of RDS, Aurora or DocumentDB. The first group is the id of the instance or cluster. The second is there
+ * only for a cluster's endpoint: `cluster-` for the writer's, `cluster-ro-` for the readers'. A custom endpoint of Aurora has no
+ * second group. https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html
  */
 const RDS_ENDPOINT =
   /^([^.]+)\.(cluster-ro-|cluster-(?!custom-))?[^.]+\.([^.]+\.(rds|docdb)|rds\.[^.]+)\.amazonaws\./
@@ -61,7 +61,7 @@ export class DatabaseCopies {
 
   /**
    * Finds the endpoint in this Region of a read replica of the database with endpoint `host` in Region `from`. Once the replica is
-   * promoted, RDS no longer tells what it was a replica of.
+   * promoted, RDS no longer tells what it was a replica of. For a cluster, the answer is always the writer endpoint.
    * @returns undefined if there is none
    * @throws Unreachable, NotPermitted, Throttled
    */
@@ -71,7 +71,7 @@ export class DatabaseCopies {
     return kind ? this.#clusterCopying(id, from) : this.#instanceCopying(id, from)
   }
 
-  /** The writer endpoint of a cluster, or its reader endpoint, as `kind` says. */
+  /** The writer endpoint of a cluster, or its reader endpoint, as `kind`, the second group of RDS_ENDPOINT, says. */
   async #endpointOf(arn: string, kind: string): Promise<string | undefined> {
     const command = new DescribeDBClustersCommand({ DBClusterIdentifier: arn.split(':').at(-1) })
     const { DBClusters: [cluster] = [] } = await callAws('RDS', () => this.#client.send(command), {

@@ -39,7 +39,7 @@ export type FoundVersion = {
   version?: string
   /** The stage of that version. */
   stage?: Stage
-  /** The token of the version that was current at that time. */
+  /** The token of the version that was current when `version` logged in. */
   current?: string
   /** The name of the error, if no version was found. */
   error?: string
@@ -62,8 +62,8 @@ export type SearchPipeline = Pick<
 type Candidate = { token: string; stage: Stage; credential: Credential }
 
 /**
- * The order in which versions are tried. The copy of a database may lag behind and know the previous password only; or a
- * rotation had set the pending one when the Region was lost.
+ * The order in which versions are tried. The copy of a database may lag behind, and know only the previous password; or it may know
+ * the pending one, if a rotation had set that when the Region was lost.
  */
 const STAGES_IN_ORDER: readonly Stage[] = ['current', 'previous', 'pending']
 
@@ -80,15 +80,16 @@ export async function findVersion(pipeline: SearchPipeline, search: VersionSearc
     throw new InvalidCredential('id', `${described.owner} manages this secret: it is not promoted`)
   const options = parseRollbackOptions(described.tags, defaults)
   const versions = await versionsOf(pipeline, described, options, search)
-  const [current] = versions
-  if (current?.credential.engine === 'opaque')
+  // The current version, unless it has no value.
+  const [first] = versions
+  if (first?.credential.engine === 'opaque')
     return {
-      ...versionFields(current, described),
+      ...versionFields(first, described),
       warnings: ['no database knows it, so no login was tried'],
       refused: [],
     }
 
-  const adminMissing = current && (await adminMissingWarning(store, current.credential, search))
+  const adminMissing = first && (await adminMissingWarning(store, first.credential, search))
   const refused = [...search.refused]
   if (adminMissing && search.rehearsal)
     return { error: new ReplicaMissing().name, reason: adminMissing, warnings: [], refused }
@@ -110,7 +111,7 @@ export async function findVersion(pipeline: SearchPipeline, search: VersionSearc
   } catch (error) {
     // A standby may still receive the password that it refuses now, so the refused logins of this try are not kept.
     if (error instanceof StillStandby) throw error
-    // If the error were thrown, the state machine would try the refused logins again with it. So it is returned.
+    // If this error were thrown, a retry of the state machine would try the refused logins again too. So the error is returned.
     if (refused.length === search.refused.length || !(error instanceof RotationError)) throw error
     return { error: error.name, reason: error.message, warnings, refused }
   }
@@ -146,7 +147,7 @@ async function versionsOf(
         other.hasSameLogin(credential) && other.password === credential.password
       if (!candidates.some(isSameLogin)) candidates.push({ token, stage, credential })
     } catch (error) {
-      // Applications read the current version. Another one that cannot be used is skipped.
+      // Applications read the current version, so that one has to be usable. Another one that cannot be used is skipped.
       if (stage === 'current' || !(error instanceof RotationError)) throw error
     }
   }
@@ -157,7 +158,7 @@ async function versionsOf(
 /**
  * Logs in once.
  * @returns warnings, if the login is accepted; undefined if it is refused
- * @throws StillStandby if the server takes no changes and should
+ * @throws StillStandby if the server takes no changes, although it should after its promotion
  */
 async function tryVersion(
   pipeline: SearchPipeline,
@@ -169,7 +170,7 @@ async function tryVersion(
     await using session = await tryLogin(await pipeline.loadEngine(credential.engine), credential)
     if (!session) return undefined
     const isStandby = !rehearsal && (await session.isStandby?.())
-    if (isStandby && !(await isReaderHere(pipeline, credential, search))) throw stillStandby(credential)
+    if (isStandby && !(await isReaderHere(pipeline, credential, search))) throw stillStandbyError(credential)
     return session.behindPooler
       ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
       : []
@@ -177,14 +178,14 @@ async function tryVersion(
     // In a rehearsal the database of this Region is a standby, which may refuse all logins or not run at all.
     if (rehearsal && error instanceof Unreachable && !isUnknownHost(error))
       return [`no login was tried: ${error.message}`]
-    if (error instanceof Standby) throw stillStandby(credential)
+    if (error instanceof Standby) throw stillStandbyError(credential)
     throw error
   }
 }
 
 /**
- * Whether the value is for an application that only reads, from a read replica of a server in this Region. The admin of such a
- * value logs in to that other server, which takes changes.
+ * Whether the value is for an application that only reads, from a read replica of a server in this Region. The value's admin then
+ * logs in to that server, which takes changes.
  */
 async function isReaderHere(
   pipeline: SearchPipeline,
@@ -203,10 +204,10 @@ async function isReaderHere(
   }
 }
 
-/** Whether the host's name does not exist, as a host map may name a wrong one. */
+/** Whether the error says that the host's name does not exist. That does not pass: the host map may name a wrong host. */
 const isUnknownHost = ({ message }: Error) => message.includes('ENOTFOUND')
 
-const stillStandby = ({ server }: Credential) =>
+const stillStandbyError = ({ server }: Credential) =>
   new StillStandby(`${server} takes no changes: promote the database, then promote again`)
 
 /**
@@ -229,7 +230,10 @@ async function adminMissingWarning(
   }
 }
 
-/** A warning if the secret was no replica before: somebody promoted it by hand, or an earlier promotion left it. */
+/**
+ * A warning if the secret is no replica, and its home is the lost Region: somebody promoted the replica by hand, or this is the old
+ * secret that an earlier promotion, of a replica in the lost Region, has left here.
+ */
 function standsAloneWarning(
   { primaryRegion, tags }: Description,
   { from }: VersionSearch,
@@ -238,14 +242,17 @@ function standsAloneWarning(
   return `it was a secret of its own already: what was stored in ${from} since then has not come here`
 }
 
-/** A warning if the lost Region had given this Region up, so that it would not ask whether the secret was promoted here. */
+/**
+ * A warning if the lost Region had given this Region up: once it is back, its rotations would not ask whether the secret was
+ * promoted here.
+ */
 function givenUpWarning({ tags }: Description, { arn, from }: VersionSearch): string | undefined {
   const region = regionIn(arn) ?? ''
   if (givenUpIn(tags)[region] === undefined) return undefined
   return `${from} has given up ${region}, so once it is back it would rotate this secret too: set the tag keyturn:home of the one there to ${region} before`
 }
 
-/** The message of LoginRefused. `tries` is how many versions were tried this time. */
+/** The message of LoginRefused if no version logs in. `tries` is how many versions were tried this time. */
 function allRefusedMessage(versions: Candidate[], tries: number): string {
   const [current] = versions
   const login = `${current?.credential}`

@@ -18,8 +18,9 @@ export type BothRegions = { here: SecretsManagerClient; there: SecretsManagerCli
 export type SecretToHandOver = { arn: string; from: string }
 
 /**
- * Prepares the planned promotion of a replica, so that nothing is lost: tags the secret in the other Region so that no rotation
- * begins there any more, then makes sure that none is under way and that the replica has the current version.
+ * Prepares the planned promotion of a replica, so that nothing is lost: sets the home of the secret in the other Region to this
+ * one, so that no rotation begins there any more; then makes sure that none is under way and that the replica has the current
+ * version.
  * @throws RotationInProgress, ReplicasBehind: the state machine tries again
  * @throws StandsAlone, before anything was changed, if the secret here is no replica and has another version
  * @throws InvalidCredential if one of the secrets does not exist; NotPermitted, Throttled
@@ -31,14 +32,15 @@ export async function handOver({ here, there }: BothRegions, { arn, from }: Secr
   const isTagged = homeIn(before.tags) === region
   if (!isTagged) {
     const { primaryRegion, current } = await new SecretsManager(here).describe(arn)
-    // The secret here may be left of an earlier promotion. Promoted again, its old value would replace a newer one.
+    // The secret here may be left over from an earlier promotion. If it were promoted again, its old value would be used instead of
+    // the newer one.
     if (primaryRegion === undefined && current !== before.current)
       throw new StandsAlone(
         `it is a secret of its own here and has version ${current ?? 'none'}, and current in ${from} is ${before.current ?? 'none'}: if nobody here reads it, delete it and add the replica again`,
       )
     await setHomeTag(there, id, region)
   }
-  // The secret is read after it was tagged, so a rotation that began before shows as pending.
+  // The secret is read again after it was tagged, so a rotation that began before the tag shows as pending.
   const { pending, current, replicas = [] } = await store.describe(id)
   if (pending !== undefined)
     throw new RotationInProgress(

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import * as v from 'valibot'
 import { isHost } from '../host.ts'
 
-/** A host, with or without a port. Without one, a value keeps the port that it has. */
+/** A host, with or without a port. Where a new host in the map has no port, a value keeps its own. */
 export type HostAndPort = { host: string; port?: number }
 
 /**
@@ -48,11 +48,11 @@ export function parseHostMap(text: string): HostMap {
 }
 
 /**
- * Whether no line replaces the new host of this line again, whichever port a value has. Otherwise a promotion that is repeated
- * would replace the host twice.
+ * Whether the new host of this line is final: no other line replaces it again, whichever port a value has. Otherwise a promotion
+ * that is repeated would replace the host twice.
  */
 function isFixedPoint([oldHost, newHost]: HostMapLine, map: HostMap, lines: HostMapLine[]): boolean {
-  // Where no port is given, every port in the map is tried, and 0 for all others.
+  // If neither host has a port, every port in the map is tried, and 0 for all others.
   const ports = [...lines.flatMap(([{ port }]) => port ?? []), 0]
   return [newHost.port ?? oldHost.port ?? ports].flat().every(port => {
     const next = lookUpHost(map, { host: newHost.host, port })

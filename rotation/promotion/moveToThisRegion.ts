@@ -14,12 +14,12 @@ export type HostSources = {
 }
 
 /**
- * The value with the host that it needs in this Region once Region `from` is lost. The deployment's host map names that host,
- * or the Aurora global cluster of the old one lists it. A host that names no Region stays. No other source is used, as whoever
- * controls it could have every password sent to a server of their own. A value that is a password alone is not changed: its
- * host is in a parameter, which is this Region's own.
+ * The value with the host that it needs in this Region once Region `from` is lost. The deployment's host map names that host, or
+ * the Aurora global cluster of the old host lists it. Without an answer of these two, the host stays, if its name does not say that
+ * it is in `from`. No other source is used: whoever controls it could have every password sent to a server of their own. A value
+ * that is a password alone is not changed: its host is in a parameter, which is this Region's own.
  * @throws HostUnmapped if the host would still be in the lost Region
- * @throws InvalidCredential if the host in the parameter is in the lost Region, or the host is none
+ * @throws InvalidCredential if the host in the parameter is in the lost Region, or the text in `host` is no host
  */
 export async function moveToThisRegion(
   credential: Credential,
@@ -45,8 +45,8 @@ export async function moveToThisRegion(
 }
 
 /**
- * The host that replaces the value's host; undefined if no source names one. It has a port only if that differs from the
- * value's.
+ * Finds the host that replaces the value's host; undefined if no source names one. The result has a port only if that differs from
+ * the value's.
  */
 async function findHostHere(
   credential: Credential,
@@ -64,8 +64,8 @@ async function findHostHere(
 }
 
 /**
- * The message of HostUnmapped, with the missing line of the map if RDS tells the new host, as it does for an unpromoted read
- * replica.
+ * The message of HostUnmapped, with the line that the map lacks. The line has the new host if RDS tells it, as it does for a read
+ * replica that is not promoted yet.
  */
 async function unmappedHostMessage(
   host: string,

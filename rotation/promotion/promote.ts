@@ -23,7 +23,7 @@ import { scheduleIn } from './serviceSchedule.ts'
  */
 export type Promotion = { arn: string; from: string; version: string; current?: string | undefined }
 
-/** The part of a pipeline that a promotion needs, and what comes to it. */
+/** The part of a rotation's pipeline that a promotion needs, and what it needs beside that. */
 export type PromotionPipeline = Pick<Pipeline, 'store' | 'readConnection' | 'defaults'> & {
   client: SecretsManagerClient
   hosts: HostSources
@@ -37,17 +37,17 @@ export type PromotionPipeline = Pick<Pipeline, 'store' | 'readConnection' | 'def
  * Promotes a replica to a secret of its own. The version that logs in becomes current, with the host of this Region. Every step
  * may be done already by an earlier try.
  *
- * The tags come last: they let the secret rotate here, and mark the lost Region as given up, so that the old secret there does
- * not stop rotations here. A secret with these tags keeps its versions, as it may have been rotated since: a promotion that is
- * repeated, or that runs at the same time, only sets the schedule.
- * @throws InvalidCredential if it is no replica of a secret in `from`; Superseded if another version became current meanwhile;
- *   HostUnmapped, Conflict, NotPermitted, Throttled
+ * The tags come after the version: they let the secret rotate here, and mark the lost Region as given up, so that the old secret
+ * there does not stop rotations here. A secret with these tags keeps its versions, as it may have been rotated since: a promotion
+ * that is repeated, or that runs at the same time, only sets the schedule.
+ * @throws InvalidCredential if it is a replica of a secret in another Region than `from`, or `version` is not there any more;
+ *   Superseded if another version became current meanwhile; HostUnmapped, Conflict, NotPermitted, Throttled
  */
 export async function promote(pipeline: PromotionPipeline, promotion: Promotion): Promise<void> {
   const { arn, from } = promotion
   const { store, client } = pipeline
   const found = await store.describe(arn)
-  if (await rotatesHere(pipeline, found, { arn, from })) return setSchedule(pipeline, arn, found.tags)
+  if (await wasPromoted(pipeline, found, { arn, from })) return setSchedule(pipeline, arn, found.tags)
   if (found.primaryRegion !== undefined) {
     if (found.primaryRegion !== from)
       throw new InvalidCredential(
@@ -72,7 +72,7 @@ export async function promote(pipeline: PromotionPipeline, promotion: Promotion)
  * Whether the secret was promoted already: it is no replica, has the tags of a promotion, and its current value has the host of
  * this Region. The tags alone do not tell, as they may be left of an earlier promotion.
  */
-async function rotatesHere(
+async function wasPromoted(
   pipeline: PromotionPipeline,
   { primaryRegion, tags }: Description,
   { arn, from }: Omit<Promotion, 'version'>,
@@ -123,8 +123,8 @@ async function makeCurrent(
 }
 
 /**
- * Takes the pending label off: the rotation of that version ended with the lost Region, or the version was current and kept the
- * label. While it is there, RotateSecret is refused.
+ * Takes the pending label off. Its version is of a rotation that ended with the lost Region; or it was current until this
+ * promotion, and had kept the label from its own rotation. While the label is there, RotateSecret is refused.
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
  */
 async function dropPending(store: Store, arn: string): Promise<void> {
@@ -138,8 +138,8 @@ async function addTags(client: SecretsManagerClient, arn: string, tags: Tags): P
 }
 
 /**
- * Sets Secrets Manager's own schedule from the tag that stores it, as a replica gets none from its primary. Without
- * RotateImmediately, RotateSecret only tests the rotation function, and a failure of that test changes nothing.
+ * Sets Secrets Manager's own schedule from the tag that stores it, as a replica gets none from its primary. With
+ * RotateImmediately=false, RotateSecret only tests the rotation function, and a failure of that test changes nothing.
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
  */
 async function setSchedule(
@@ -158,7 +158,7 @@ async function setSchedule(
   try {
     await callAws('Secrets Manager', () => client.send(command))
   } catch (error) {
-    // The message says what is done already. A repeated promotion sets the schedule again.
+    // The message says how far the promotion has come. If it is repeated, it sets the schedule.
     if (error instanceof RotationError)
       error.message = `it stands on its own and logs in, but its schedule was not taken up: ${error.message}`
     throw error

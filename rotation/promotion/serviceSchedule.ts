@@ -2,7 +2,7 @@ import type { RotationRulesType } from '@aws-sdk/client-secrets-manager'
 import * as v from 'valibot'
 import { MAX_TAG_VALUE_LENGTH, SERVICE_SCHEDULE_TAG, type Tags } from '../tags.ts'
 
-/** The JSON that a tag stores: a schedule expression or a number of days, and the length of the rotation window. */
+/** The JSON in the tag: a schedule expression or a number of days, and the length of the window in which a rotation may begin. */
 const keptScheduleSchema = v.object({
   rule: v.union([v.string(), v.number()]),
   duration: v.optional(v.string()),
