@@ -6,7 +6,8 @@ import type { Seen } from './report.ts'
 const EXPIRY_WARNING_DAYS = 21
 
 /**
- * Describes the certificate of a server: its issuer, whether it names the host, and when it expires. Its issuer is trusted already.
+ * Describes the certificate of a server: its issuer, whether it names the host, and when it expires. That its issuer is trusted was
+ * checked before.
  * @param now in milliseconds since 1970
  */
 export function describeCertificate(

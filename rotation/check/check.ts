@@ -7,14 +7,14 @@ import { type CheckResult, DATABASE_LINES } from './line.ts'
 import { Report } from './report.ts'
 import { type CheckTarget, type DeploymentAccess, lookAtStored, type StoredFindings } from './stored.ts'
 
-/** What a check gets beside a rotation's pipeline. */
+/** What a check needs beside a rotation's pipeline. */
 export type CheckSettings = DeploymentAccess & {
   loadCheckEngine: LoadCheckEngine
   /** Whether the deployment allows test queries that write. The check does not run test queries then. */
   testMayWrite: boolean
   /** Milliseconds for the whole check, less than the time limit of its function. */
   timeoutMs?: number
-  /** Gets each Unexpected error, for the log: its remedy tells the reader to look there. */
+  /** Gets each Unexpected error, for the log: the remedy in its line tells the reader to look into the log. */
   onUnexpected?: (error: Unexpected) => void
 }
 
@@ -22,8 +22,9 @@ export type CheckSettings = DeploymentAccess & {
 const CHECK_TIMEOUT_MS = 90_000
 
 /**
- * Checks whether the rotation of a credential would go well. It checks everything that a rotation refuses before its first
- * change, by the same code, and changes nothing. The current value logs in once, then the admin's value, if one is needed.
+ * Checks whether the rotation of a credential would go well, and changes nothing. It looks at what a rotation refuses before its
+ * first change, by the same code; only the peer Regions are not asked. The current value logs in once, then the admin's value, if
+ * one is needed.
  * @returns a line for each thing that was checked. A check that fails is a line too, so this does not throw.
  */
 export async function checkCredential(
@@ -51,23 +52,23 @@ export async function checkCredential(
 }
 
 /**
- * Runs a check until it ends or the time is over. Then the report is closed, so that a check which still runs adds nothing to
- * it and begins nothing more.
+ * Runs a check until it ends or the time is over. When the time is over, the report is closed, so that a check which still runs
+ * adds nothing to the report and begins nothing more.
  */
 async function runWithin(timeoutMs: number, report: Report, check: () => Promise<void>): Promise<void> {
-  const isDone = new AbortController()
-  const timeIsOver = sleep(timeoutMs, undefined, { signal: isDone.signal }).then(
+  const timer = new AbortController()
+  const timeIsOver = sleep(timeoutMs, undefined, { signal: timer.signal }).then(
     () => report.close(timeoutMs),
     () => {},
   )
   try {
     await Promise.race([check(), timeIsOver])
   } finally {
-    isDone.abort()
+    timer.abort()
   }
 }
 
-/** Leaves out the lines that have no meaning for this credential, as far as it is known. */
+/** Leaves out the lines that have no meaning for this credential, as far as the credential is known. */
 function leaveOutMeaningless({ options, current, strategy }: StoredFindings, report: Report): void {
   if (options?.engine === 'opaque') report.leaveOut(...DATABASE_LINES)
   if (options && !options.testQuery) report.leaveOut('test-query')

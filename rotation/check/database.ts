@@ -21,7 +21,7 @@ import type { NotSeen, Report, Seen } from './report.ts'
 /** If fewer connections than this are left, the check warns. */
 const MIN_FREE_CONNECTIONS_COUNT = 3
 
-/** Loads an engine for a check: it reports each server certificate that it sees, and its test queries may only read. */
+/** Loads an engine for a check. The engine reports each server certificate that it sees, and its test queries may only read. */
 export type LoadCheckEngine = (
   name: EngineName,
   onCertificate: (certificate: PeerCertificate) => void,
@@ -31,7 +31,7 @@ export type LoadCheckEngine = (
 export type LookContext = {
   pipeline: Pipeline
   loadCheckEngine: LoadCheckEngine
-  /** Whether the deployment's test queries may write. */
+  /** Whether the deployment allows test queries that write. The check then runs none. */
   testMayWrite: boolean
   options: Options
   current: Credential
@@ -41,7 +41,7 @@ export type LookContext = {
   next?: Credential | undefined
 }
 
-/** What a look saw that went well, with nothing for later looks. */
+/** The result of a look that went well and has nothing for later looks. */
 const okSeen = (says: string): Seen<undefined> => ({ says, value: undefined })
 
 /** Checks whether the host's name is resolved and its port is open. @returns false if one of them failed */
@@ -108,7 +108,10 @@ async function lookAtLogin(
   }
 }
 
-/** Describes the TLS connection. Without a certificate it says that the server is trusted, or adds no line if that is not known. */
+/**
+ * Adds the line about TLS. If no certificate was seen, the line says only that it is trusted (`isTrusted`); if not even that is
+ * known, there is no line.
+ */
 async function lookAtTls(
   { ssl, host }: Credential,
   certificate: PeerCertificate | undefined,
@@ -168,7 +171,7 @@ async function runTestQuery(
   return okSeen('ran')
 }
 
-/** Checks the admin's value, its login and its privileges. `proof` is the user's own session, which is closed. */
+/** Checks the admin's value, its login and its privileges. `proof` is the user's own session, which is closed by now. */
 async function lookAtAdmin(
   context: LookContext,
   engine: Engine,

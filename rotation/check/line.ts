@@ -16,7 +16,9 @@ export const DATABASE_LINES = [
   'privileges',
 ] as const
 
-/** The names of all lines of a check, in their order. A line is not checked if one before it that it needs has failed. */
+/**
+ * The names of all lines of a check, in the order in which they are shown. A line is not checked if another that it needs failed.
+ */
 export const LINE_NAMES = [
   ...(['tags', 'value', 'key', 'store', 'pending', 'replicas'] as const),
   ...DATABASE_LINES,
@@ -25,7 +27,7 @@ export const LINE_NAMES = [
 /** The name of a line. */
 export type CheckLineName = (typeof LINE_NAMES)[number]
 
-/** `not-looked-at`: a line before it failed, or the server does not tell. */
+/** `not-looked-at`: another line failed, the server does not tell, the deployment does not allow the look, or the time was over. */
 export type CheckLineState = 'ok' | 'warning' | 'failed' | 'not-looked-at'
 
 /** One line of a check. Its texts contain no secret value. */
@@ -36,7 +38,7 @@ export type CheckLine = {
   says: string
   /** The name of the error that a rotation would end with. */
   error?: string
-  /** What to do about it, one sentence, of at most 300 characters. */
+  /** What to do about it, in at most 300 characters. */
   remedy?: string
 }
 

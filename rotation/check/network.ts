@@ -13,18 +13,18 @@ const NOBODY_LISTENS =
 /** Resolves a host name. @returns how many addresses it has; 0 if it is an IP address itself @throws Unreachable */
 export async function countAddresses(host: string): Promise<number> {
   if (isIP(host)) return 0
-  const isDone = new AbortController()
+  const timer = new AbortController()
   const resolving = lookup(host, { all: true }).catch((error: { code?: string }) => {
     throw new Unreachable(`${host}: the name is not resolved (${codeOf(error)})`)
   })
-  const timeIsOver = sleep(NETWORK_TIMEOUT_MS, undefined, { signal: isDone.signal })
+  const timeIsOver = sleep(NETWORK_TIMEOUT_MS, undefined, { signal: timer.signal })
   try {
     const addresses = await Promise.race([resolving, timeIsOver])
     if (!addresses)
       throw new Unreachable(`${host}: the name is not resolved within ${NETWORK_TIMEOUT_MS / 1000} seconds`)
     return addresses.length
   } finally {
-    isDone.abort()
+    timer.abort()
   }
 }
 

@@ -1,7 +1,7 @@
 import type { RotationError } from '../errors.ts'
 import type { CheckLineName } from './line.ts'
 
-/** What to do about a line that failed, if there is no remedy for its error: the least specific of the remedies. */
+/** What to do about a line that failed, if no remedy below is for its error. */
 const REMEDIES_BY_LINE: Record<CheckLineName, string> = {
   tags: 'Give the name of a secret or a parameter of this account and Region.',
   value: 'Correct what is named in the stored value, or in the tags that say what it is.',
@@ -59,6 +59,8 @@ const REMEDIES_BY_ERROR: Record<string, string> = {
   Unexpected: 'Read the log of checkCredential, which has where it came from.',
 }
 
-/** What to do about a line that failed, in one sentence: the error's own remedy, if it has one, or that of the tables above. */
+/**
+ * What to do about a line that failed, in one or two sentences: the error's own remedy, if it has one, else that of a table above.
+ */
 export const remedyOf = (line: CheckLineName, { remedy, name }: RotationError): string =>
   remedy ?? REMEDIES_BY_ERROR[name] ?? REMEDIES_BY_LINE_AND_ERROR[line]?.[name] ?? REMEDIES_BY_LINE[line]

@@ -4,8 +4,8 @@ import { type CheckLine, type CheckLineName, type CheckResult, LINE_NAMES } from
 import { remedyOf } from './remedies.ts'
 
 /**
- * What one look saw: `says` in a sentence, `value` for the looks after it. With `remedy`, which says what to do about it, the line
- * is a warning.
+ * What one look saw: `says` tells it in a sentence, and `value` is for the looks after it. If there is a `remedy`, which says what
+ * to do about it, the line is a warning.
  */
 export type Seen<T> = { says: string; value: T; remedy?: string }
 
@@ -31,7 +31,10 @@ export class Report {
     return !this.#isClosed
   }
 
-  /** Closes the report when the time is over, after `timeoutMs` milliseconds. The line that was begun last fails. */
+  /**
+   * Closes the report when the time is over, after `timeoutMs` milliseconds. The line that was begun last fails; if that one was
+   * added already, the first line that is missing.
+   */
   close(timeoutMs: number): void {
     const missing = this.#missingLines()
     const unfinished = missing.includes(this.#last) ? this.#last : missing[0]
@@ -83,7 +86,7 @@ export class Report {
     this.#lines.set(line, { line, ...rest, says: shorten(says), ...(remedy && { remedy: shorten(remedy) }) })
   }
 
-  /** Leaves out lines that have no meaning for this credential. */
+  /** Leaves lines out of the report that have no meaning for this credential. */
   leaveOut(...lines: CheckLineName[]): void {
     for (const line of lines) this.#meaningless.add(line)
   }

@@ -62,8 +62,9 @@ export async function lookAtStored(
 }
 
 /**
- * Checks that the deployment may use the secret, and reads its tags. The function may also read the secrets of admins, but refuses
- * them here unless they are enrolled, so that nobody can have it log in as an admin by naming that secret.
+ * Checks that the deployment may use the secret, and reads its tags. IAM allows the function checkCredential to read the secrets of
+ * admins too. They are refused here unless they are enrolled, so that nobody can have the function log in as an admin by naming
+ * the admin's secret.
  */
 async function lookAtTags(
   pipeline: StorePipeline,
@@ -115,8 +116,8 @@ async function readCurrent(
 }
 
 /**
- * Checks that the deployment may use the KMS key of the values. If the key is named by an alias, only whether the value was read
- * tells that.
+ * Checks that the deployment may use the KMS key of the values. If the key is named by an alias, only a value that was read proves
+ * that.
  */
 function lookAtKey(
   { key }: Description,
