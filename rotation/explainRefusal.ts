@@ -5,7 +5,7 @@ import type { Change } from './strategies/strategy.ts'
 
 /**
  * Explains, during a rollback, why the current value is refused although this rotation has changed nothing in the database. The
- * text is part of an alarm. Never throws, as the alarm has to be sent without an explanation too.
+ * text is part of an alarm. This never throws, as the alarm has to be sent even if there is no explanation.
  * @returns the reason as far as it can be found out
  */
 export async function explainRefusal(
@@ -14,8 +14,8 @@ export async function explainRefusal(
 ): Promise<string> {
   const ignoreError = () => undefined
   const previous = await readPrevious().catch(ignoreError)
-  // A previous value of the same user needs no login here: the rollback has tried it (restoreCurrent in strategies/restore.ts), and
-  // the server refused it.
+  // A previous value of the same user is not tried here. The rollback has either tried it and was refused, or must not try it, as
+  // the server may lock the account (restoreCurrent in strategies/restore.ts).
   if (previous && !previous.hasSameLogin(current) && (await logsIn(engine, previous).catch(ignoreError)))
     return `the previous value, of user ${JSON.stringify(previous.username)}, logs in`
   if (

@@ -1,11 +1,11 @@
 import { readAdminOf } from './admin.ts'
 import type { Credential } from './credential.ts'
 import type { Pipeline } from './pipeline.ts'
-import { readIfParsable, readOtherTokens } from './storedVersions.ts'
+import { readIfParsable, listOtherTokens } from './storedVersions.ts'
 import type { Version } from './stores/store.ts'
 import type { Change, StoredValue } from './strategies/strategy.ts'
 
-/** The values of a change as a strategy gets them. `rotatedUsers` are the users that rotate, which the admin may not be. */
+/** Makes what a strategy gets for a change. `rotatedUsers` are the users that rotate, which the admin may not be. */
 export function makeChange(
   pipeline: Pipeline,
   id: string,
@@ -15,12 +15,13 @@ export function makeChange(
 ): Change {
   const { store, isRotating } = pipeline
   async function* storedValues(): AsyncIterable<StoredValue> {
-    for (const token of await readOtherTokens(store, id, current, pending)) {
+    for (const token of await listOtherTokens(store, id, current, pending)) {
       const version = await readIfParsable(store, id, { token })
       if (!version?.credential.hasSameLogin(current.credential)) continue
       yield {
         credential: withDatabaseOf(current, version.credential),
-        // The order matters: a version becomes current before its rotation ends, so no moment is missed.
+        // The order matters. A version becomes current before its rotation ends: so one that no longer rotates is current by now,
+        // or never will be.
         isInUse: async () =>
           (await isRotating(token)) || (await store.read(id, { stage: 'current' }))?.token === token,
       }
@@ -36,6 +37,6 @@ export function makeChange(
   }
 }
 
-/** A stored value with the database name of the current version, as the database that the stored value names may be dropped. */
+/** A stored value with the database name of the current version, as the database that the stored value names may be gone. */
 export const withDatabaseOf = ({ credential: { dbname } }: Version, stored: Credential) =>
   stored.with({ dbname })

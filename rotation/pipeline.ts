@@ -5,7 +5,7 @@ import type { Options } from './options.ts'
 import type { RdsCalls } from './rds.ts'
 import type { Store } from './stores/store.ts'
 
-/** What the steps that connect to no database get: createSecret, finishSecret and awaitReplicas. */
+/** What a step gets that connects to no database: createSecret, finishSecret and awaitReplicas. */
 export type StorePipeline = {
   store: Store
   /** Reads the parameter that the tag `keyturn:connection` names: AWS's JSON without the password. */
@@ -19,7 +19,10 @@ export type StorePipeline = {
    * changedNothingMark.ts). False if that is not known.
    */
   hasChangedNothing(token: string): Promise<boolean>
-  /** Whether it is certain that setSecret of an execution with this token went well. Left out, as in tests, it counts as unknown. */
+  /**
+   * Whether it is certain that setSecret of an execution with this token went well. Where it is left out, as in tests, that is not
+   * known.
+   */
   wasSet?(token: string): Promise<boolean>
   /** The deployment's defaults. */
   defaults: Options

@@ -15,18 +15,18 @@ import { homeIn } from './tags.ts'
 /**
  * How a retirement ended:
  *
- * - `retired`: what this rotation replaced is closed.
+ * - `retired`: what this rotation replaced is closed, and a clone that should be dropped is dropped.
  * - `superseded`: closing is not up to this rotation any more. A newer rotation closes what was replaced, or the rotations of
- *   another Region do, where the secret is at home now. Or a newer version was stored while this rotation closed (`reusedBy`): if
- *   that version is for the user or password which was closed, it was opened again.
+ *   another Region do, where the secret is at home now. Or a newer version was stored while this rotation closed something
+ *   (`reusedBy`): if that version uses the user or password that was closed, that was opened again.
  * - `halfway`: the application is on a temporary clone. Nothing is closed before the rotation that moves it back.
- * - `kept`: the clone is closed but not dropped as it should be, and `reason` says why. The next rotation uses or drops it.
+ * - `kept`: the clone should be dropped, but is only closed, and `reason` says why. The next rotation uses or drops it.
  */
 type Retired = { outcome: 'retired' | 'superseded' | 'halfway' | 'kept'; reason?: string }
 
 /**
- * Milliseconds for which a retirement waits for the open sessions of a clone that is to be dropped. That is less than the time
- * for which the state machine retries.
+ * Milliseconds for which a retirement waits, over several tries, for the open sessions of a clone that is to be dropped. The state
+ * machine retries for longer than that.
  */
 export const RETIRE_WAIT_MS = { sessions: 30_000 }
 
@@ -36,8 +36,8 @@ const waitingSince = new Map<string, number>()
 /**
  * Closes what this rotation replaced: the other user, the clone, or the old one of two passwords. If another rotation starts to
  * use the same user or password at that moment, this opens it again with that rotation's password.
- * @param empty Regions that the secret lists as replicas and that have no copy of it, so that no application is refused there
- * @throws Conflict if another version is pending or a replica does not follow, and UserInUse if the clone has open sessions:
+ * @param empty Regions for which the secret lists a replica and which have no copy of it, so that no application is refused there
+ * @throws Conflict if another version is pending or a replica is not in sync, and UserInUse if the clone has open sessions:
  *   both are retried
  */
 export async function retire(pipeline: Pipeline, rotation: Rotation, empty: string[] = []): Promise<Retired> {
@@ -47,12 +47,12 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
   const before = await store.describe(id)
   const current = await readCurrentIfResponsible(pipeline, store, rotation, before)
   // The rotations of another Region may have given the application the user that this rotation replaced.
-  const isOfOtherRegion = isHomeElsewhere(before.arn, homeIn(before.tags))
-  if (!current || !strategy.retire || isOfOtherRegion) return { outcome: 'superseded' }
+  const isAtHomeElsewhere = isHomeElsewhere(before.arn, homeIn(before.tags))
+  if (!current || !strategy.retire || isAtHomeElsewhere) return { outcome: 'superseded' }
 
-  // The pending label may stay on this rotation's own version when somebody edits the value; that one does not count.
+  // When somebody edits the value, the pending label may stay on this rotation's own version. Then no other version is pending.
   const otherPending = (found: Description) => (found.pending === token ? undefined : found.pending)
-  // How the other rotation ends is not known yet. If it fails, this one has still to close what it replaced.
+  // How the other rotation ends is not known yet. If that rotation fails, this one still has to close what it has replaced itself.
   if (otherPending(before))
     throw new Conflict(`version ${before.pending} is pending; waiting for its rotation`)
   const [behind] = laggingReplicas(before, empty)
@@ -81,7 +81,8 @@ export async function retire(pipeline: Pipeline, rotation: Rotation, empty: stri
 }
 
 /**
- * @returns why a clone with open sessions is kept, once the wait for them is over
+ * Decides about the error of a retirement.
+ * @returns why a clone with open sessions is kept, once the wait for its sessions is over
  * @throws UserInUse before that, so that the state machine retries; every other error as it is
  */
 function keptReason(error: unknown, token: string): string {
@@ -93,9 +94,10 @@ function keptReason(error: unknown, token: string): string {
 }
 
 /**
- * The current version, if this rotation still has to close what it replaced; undefined if a later rotation closes that. Current
- * may be a later version than this rotation's, and this rotation still has to close: somebody edited the value, or a rotation with
- * another strategy went on with the same user, and closes only what it replaced itself.
+ * Reads the current version, if this rotation still has to close what it replaced. That can be so even if a later version than
+ * this rotation's is current: somebody edited the value, or a later rotation with another strategy kept the user, and closes only
+ * what it replaced itself.
+ * @returns undefined if a later rotation closes what this one replaced
  */
 async function readCurrentIfResponsible(
   { defaults }: Pipeline,

@@ -6,7 +6,7 @@ import { makeChange, withDatabaseOf } from './makeChange.ts'
 import { parseGrace, parseRollbackOptions, type RollbackOptions } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Rotation, RotationId } from './rotationState.ts'
-import { openStore, readIfParsable, readOtherTokens } from './storedVersions.ts'
+import { openStore, readIfParsable, listOtherTokens } from './storedVersions.ts'
 import type { Description, Version } from './stores/store.ts'
 import { strategies } from './strategies/index.ts'
 import { isPendingOpen } from './strategies/restore.ts'
@@ -15,25 +15,28 @@ import { strategyFor } from './strategies/strategyFor.ts'
 import type { StrategyName } from './strategies/strategyNames.ts'
 
 /**
- * How a rollback ended. Beside the strategy's outcomes (see Outcome):
+ * How a rollback ended, and the token of the version that was rolled back. Beside the strategy's outcomes (see Outcome):
  *
- * - `nothing`: there was no pending value to discard.
+ * - `nothing`: there was no pending value; or it could not be parsed, so that it was never set in a database.
  * - `untouched`: the rotation had changed nothing in the database. Whether current logs in is not known, as the database was not
  *   asked or could not answer.
  * - `finished`: the rotation had in fact succeeded, so nothing was undone.
  */
 type RolledBack = { token?: string; outcome: Outcome | 'nothing' | 'untouched' | 'finished' }
 
-/** What is known of a failed rotation. Only its id and token are there if it failed before the end of createSecret. */
+/**
+ * What is known of a failed rotation. Only its id and token are there if it failed before the end of createSecret, or if it is an
+ * abandoned rotation, whose state this execution does not have.
+ */
 type FailedRotation = RotationId & RollbackOptions & Partial<Pick<Rotation, 'user' | 'host' | 'replaces'>>
 
 /** How often a rollback starts over because somebody else changed the current version. Then it fails, and is retried. */
 const MAX_ROUNDS_COUNT = 3
 
 /**
- * Rolls a rotation back. Afterwards current logs in and the rotation's version is no longer pending. The format of the values and
- * the strategy come from the state that createSecret made, or from the tags where there is no such state. A database that
- * cannot be reached is no failure if the rotation had changed nothing in it.
+ * Rolls a rotation back. Afterwards the rotation's version is no longer pending. The outcomes `intact`, `restored` and `open` say
+ * that current logs in. The format of the values and the strategy come from the state that createSecret made, or from the tags
+ * where there is no such state. A database that cannot be reached is no failure if the rotation had changed nothing in it.
  * @throws LockedOut if current cannot be made valid again. If current was refused before the rotation began
  *   (`wasLockedOutBefore`), the pending version is discarded all the same.
  * @throws Conflict if others keep changing the current version, or what else the store or the engine throws
@@ -59,7 +62,7 @@ export async function rollback(basePipeline: Pipeline, rotation: FailedRotation)
   throw new Conflict('other writers keep changing the current version')
 }
 
-/** The same pipeline, which reads the execution's history once only: what the failed rotation did does not change any more. */
+/** The same pipeline, which asks the execution's history only once: what the failed rotation did does not change any more. */
 function askHistoryOnce(pipeline: Pipeline): Pipeline {
   let answer: boolean | undefined
   return {
@@ -98,8 +101,8 @@ async function rollbackFound(
   const current = await store.read(id, { token: found.current, stage: 'current' })
   if (!current) return undefined
 
-  // The version is the same but its user or host is not: somebody edited the parameter that keyturn:connection names. The
-  // rotation changed no database, so discarding its value is enough.
+  // The current version is the one that the rotation was to replace, but its user or host is another: somebody edited the parameter
+  // that keyturn:connection names. If the rotation changed no database, it is enough to discard its value.
   const { user = current.credential.username, host = current.credential.host } = rotation
   if (current.credential.username !== user || current.credential.host !== host)
     if (current.token === rotation.replaces && (await pipeline.hasChangedNothing(token))) {
@@ -144,7 +147,10 @@ export async function rollbackAbandoned(pipeline: Pipeline, id: string): Promise
   return rollback(pipeline, { id, token: pending })
 }
 
-/** Has the strategy undo the change in the database. `options` are those of the failed rotation, as far as they are known. */
+/**
+ * Has the strategy undo the change in the database. `options` are those of the failed rotation, or those of the secret's tags if
+ * the failed rotation's are not known.
+ */
 async function undo(
   pipeline: Pipeline,
   id: string,
@@ -162,13 +168,14 @@ async function undo(
       credential: withDatabaseOf(current, pending.credential),
     }),
     async otherRotation() {
-      const candidates = (await readOtherTokens(store, id, current, pending)).filter(
+      // The rotation that made the previous version changes no database any more, as its version has been current.
+      const candidates = (await listOtherTokens(store, id, current, pending)).filter(
         token => token !== found.previous,
       )
-      // All at the same time, as the application may be refused until this rollback is done.
+      // The executions are asked all at once, as the application may be refused until this rollback is done.
       const areRotating = await Promise.all(candidates.map(isRotating))
       const otherToken = candidates.find((_, i) => areRotating[i])
-      return otherToken === undefined ? undefined : { pending: otherToken === found.pending }
+      return otherToken === undefined ? undefined : { isPending: otherToken === found.pending }
     },
     hasChangedNothing: () => pipeline.hasChangedNothing(pending.token).catch(() => false),
     wasSet: async () => (await pipeline.wasSet?.(pending.token).catch(() => false)) ?? false,
@@ -178,7 +185,8 @@ async function undo(
 
   const outcome = await strategies[name].undo(engine, failed)
   if (name === 'dual-password' || outcome !== 'intact') return outcome
-  // If the pending password of the same user logs in as well, the rotation ran as dual-password, and the tag was changed since.
+  // If the pending password of the same user logs in beside the current one, the rotation ran as dual-password, and the tag was
+  // changed since.
   const hasTwoPasswords =
     engineTraits[current.credential.engine].actorByStrategy['dual-password'] &&
     pending.credential.hasSameLogin(current.credential) &&
@@ -188,8 +196,8 @@ async function undo(
 }
 
 /**
- * The strategy that the failed rotation ran with. Its tag may have been changed since; but where the two values have different
- * users, the strategy was one with two users.
+ * The strategy that set the pending password. `options` may name another one, as they may come from a tag that was changed since.
+ * But where the two values have different users, the strategy was one with two users.
  */
 function strategyThatSet(pending: Credential, current: Credential, options: RollbackOptions): StrategyName {
   const name = strategyFor(current, options)

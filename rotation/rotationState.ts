@@ -32,11 +32,11 @@ export type Rotation = RotationId & {
   admin?: string
   /** The version that was current when the rotation began. */
   replaces: string
-  /** The Regions that had a replica of the secret when the rotation began; unset if there was none. */
+  /** The Regions whose replicas the rotation waits for: all that had one when it began, but for those given up. Unset if none. */
   replicas?: string[]
-  /** The grace time: seconds until what was replaced is closed; unset if it is never closed. */
+  /** The grace time: seconds until what was replaced is closed; unset if nothing is closed, by the tag or by the strategy. */
   grace?: number
-  /** What becomes of a temporary clone after the grace time. */
+  /** What becomes of a temporary clone after the grace time; unset for other strategies. */
   clone?: 'drop' | 'keep'
   /** Set if the application moves to a temporary clone, so that a second rotation has to move it back: see Strategy.isOnClone. */
   halfway?: true
@@ -44,7 +44,9 @@ export type Rotation = RotationId & {
   testQuery?: string
   /** Set if a connection pooler may stand in between: see Options. */
   pooler?: 'auth-query'
-  /** Set if the current password will be refused for a moment, so that the later steps are rehearsed first: see rehearse.ts. */
+  /**
+   * Set if the current password will be refused until FinishSecret, so that the later steps are rehearsed first: see rehearse.ts.
+   */
   rehearse?: true
   /** Sentences about what does not stop the rotation but should be known. */
   warnings?: string[]

@@ -41,9 +41,9 @@ export async function readStaged(
 }
 
 /**
- * Reads a version for a rollback.
- * @returns undefined if there is no such version, and for a value that cannot be parsed: Keyturn never set such a value in a
- *   database, so there is nothing to undo
+ * Reads a version that need not be usable, as a rollback and a retirement do.
+ * @returns undefined if there is no such version, or its value cannot be parsed: Keyturn never set such a value in a database, so
+ *   there is nothing to undo or to close
  */
 export async function readIfParsable(
   store: Store,
@@ -58,11 +58,11 @@ export async function readIfParsable(
   }
 }
 
-/** How many stored versions are tried at most when neither the current nor the pending value logs in. */
+/** How many stored versions beside current and pending a rollback looks at: to log in with them, or to ask for their rotations. */
 const MAX_OTHER_VERSIONS_COUNT = 10
 
-/** The tokens of the newest stored versions, without the `known` ones, newest first. At most ten. */
-export async function readOtherTokens(store: Store, id: string, ...known: Version[]): Promise<string[]> {
+/** Lists the tokens of the newest stored versions, without the `known` ones, newest first. At most ten. */
+export async function listOtherTokens(store: Store, id: string, ...known: Version[]): Promise<string[]> {
   const tokens = await store.listTokens(id)
   return tokens
     .filter(token => known.every(version => version.token !== token))

@@ -15,8 +15,8 @@ export function requireAdmin({ engine, masterarn }: Credential, strategy: Strate
 }
 
 /**
- * A session that changes a user's password: the user's own, or an admin's. `address` is its server, as `host:port`. Disposing of it
- * closes the session.
+ * A session that changes a user's password: the user's own, or an admin's. `address` is the session's server, as `host:port`. To
+ * dispose of an ActingSession closes the session.
  */
 export type ActingSession = AsyncDisposable & { session: Session; address: string }
 
@@ -57,7 +57,7 @@ const REFUSAL_REMEMBERED_MS = 120_000
 /** When (Date.now()) an admin was refused last, by `loginKeyOf`. */
 const refusedAdmins = new Map<string, number>()
 
-/** Logs in as the admin. @throws AdminRefused if the server refuses it, and its secret gets no other value in time */
+/** Logs in as the admin. @throws AdminRefused if the server refuses the admin, whose secret gets no other value in time */
 async function loginAsAdmin(
   engine: Engine,
   readAdmin: Change['readAdmin'],
@@ -71,7 +71,7 @@ async function loginAsAdmin(
   throw adminRefusedError(await readAdmin())
 }
 
-/** Logs in once as the admin, in the user's database. @returns undefined if the value is refused, or was a moment ago */
+/** Logs in once as the admin, in the user's database. @returns undefined if the server refuses `value`, or did so a moment ago */
 async function tryAdmin(
   engine: Engine,
   value: Credential,
@@ -91,8 +91,8 @@ async function tryAdmin(
 
 /**
  * A hash that is the same for all logins which the server counts as tries of one account and password. The name of the database
- * is in it only where a user belongs to a database. Elsewhere it would only let who may write the user's value get
- * around the limit, with another database each time.
+ * is part of it only where a user belongs to one database. Elsewhere, whoever may write the user's value could have the admin's
+ * password tried again and again, by naming another database each time.
  */
 const loginKeyOf = ({ engine, address, username, password, dbname }: Credential): string =>
   hash(
@@ -110,16 +110,16 @@ const adminRefusedError = (admin: Credential) =>
   new AdminRefused(`${admin}: the admin was refused, and its secret has no other value yet`)
 
 /**
- * Opens a session of the admin by one login, without waiting for another value: for a check, which changes nothing. `session` is
- * the user's own and proves the user.
+ * Opens a session of the admin by one login, without waiting for another value: for a check, which changes nothing.
+ * @param proof a session of the user, which proves the user and may be closed by now, and the value that it logged in with
  * @throws AdminRefused
  */
 export async function loginAsAdminOnce(
   engine: Engine,
   admin: Credential,
-  { session, user }: { session: Session; user: Credential },
+  proof: { session: Session; user: Credential },
 ): Promise<ActingSession> {
-  const acting = await tryAdmin(engine, admin, provenUserOf(session, user))
+  const acting = await tryAdmin(engine, admin, provenUserOf(proof.session, proof.user))
   if (!acting) throw adminRefusedError(admin)
   return acting
 }
@@ -138,9 +138,13 @@ export async function openAdminSession(
   return admin
 }
 
-/** A user who has logged in: its Session.accountQualifier, in MySQL the host of `user@host`, and its database. */
+/**
+ * What an admin's session needs of a user who has logged in: Session.accountQualifier, such as the host of `user@host`; its
+ * database.
+ */
 type ProvenUser = { accountQualifier: string | undefined; dbname: string | undefined }
 
+/** Logs in as the user, and ends that session. @returns undefined if `proof` is refused */
 async function proveUser(engine: Engine, proof: Credential): Promise<ProvenUser | undefined> {
   await using session = await tryLogin(engine, proof)
   return session && provenUserOf(session, proof)

@@ -61,8 +61,8 @@ export class AlternatingUsers implements Strategy {
   }
 
   /**
-   * The current user was not changed, unless two rotations ran at the same time. The other user gets back what it had: the
-   * previous version's password while the grace time runs, else no password.
+   * The current user was not changed, unless two rotations ran at the same time. The other user gets back what it had: the previous
+   * version's password while the grace time runs, else none that anybody knows.
    */
   undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { pending, current, readAdmin, readPrevious, isPreviousOpen } = change
@@ -77,8 +77,8 @@ export class AlternatingUsers implements Strategy {
           await session.closeUser(pending.username, this.pairOf(pending.username))
         } catch (error) {
           if (!(error instanceof NotAClone)) throw error
-          // The user is no clone of Keyturn's, so Keyturn did not set its password. If the server lets it in with any password,
-          // pending is no password that stayed open. If not, somebody else gave the user this password: it stays open.
+          // The user is no clone of Keyturn's, so Keyturn did not set its password. If the server lets the user in with any
+          // password, there is no pending password to close. If not, somebody else gave the user this password: it stays open.
           return await logsIn(engine, pending.with({ password: generateUnknownPassword() })).catch(
             trueIfPasswordNotChecked,
           )
@@ -94,8 +94,9 @@ export class AlternatingUsers implements Strategy {
   }
 
   /**
-   * Sets the current user's password back, by a login with `key`, another stored value of the same user. The user does this
-   * itself, or the admin where the user may not: not every user may set its own password, and none can on a read replica.
+   * Sets the current user's password back, by a login with `key`, a stored value of the same user. The user does this itself, or
+   * the admin where the user cannot: not every user may set its own password (NotPermitted), and on a read replica, whose value
+   * names another server than the admin's, none can (Unreachable).
    * @returns false if `key` is refused
    */
   async #restore(engine: Engine, key: Credential, { current, readAdmin }: FailedChange): Promise<boolean> {
@@ -115,7 +116,7 @@ export class AlternatingUsers implements Strategy {
     }
   }
 
-  /** Closes the other user. A clone that is to be dropped is closed first too, so that no new sessions are opened meanwhile. */
+  /** Closes the other user. Even a clone that is to be dropped is closed first, so that no new sessions are opened meanwhile. */
   async retire(
     engine: Engine,
     { current, readAdmin, reusedBy, drop }: Retirement,
@@ -131,11 +132,12 @@ export class AlternatingUsers implements Strategy {
           refusal = error
         })
       : undefined
-    // This goes on in the same session: another rotation may have closed the current user by now, so that a new login, which
-    // needs current as its proof, would be refused.
+    // The admin's session stays the same for this: another rotation may have closed the current user by now, and a new session of
+    // the admin needs a login of that user as its proof.
     const reusing = await reusedBy()
     if (reusing?.hasSameLogin(current.with({ username: partner }))) {
       await session.openUser(pair, { user: partner, password: reusing.password })
+      // The clone is in use again, so it is not to be dropped, and its open sessions do not matter.
       if (refusal instanceof UserInUse) return undefined
     }
     if (refusal) throw refusal
@@ -153,8 +155,8 @@ export class AlternatingUsers implements Strategy {
 export const SESSION_LOOK_PAUSES_MS = [50, 100, 250, 500, 1000]
 
 /**
- * Drops the clone if it has no open sessions.
- * @returns why the clone is kept, if the admin may not see its sessions; else undefined
+ * Drops the clone if it has no open sessions, or none after some looks.
+ * @returns why the clone is kept, if the admin may not see the clone's sessions; else undefined
  * @throws UserInUse if sessions are open, and what dropClone throws
  */
 async function dropUnused(session: Session, pair: UserPair): Promise<string | undefined> {
@@ -169,7 +171,7 @@ async function dropUnused(session: Session, pair: UserPair): Promise<string | un
   }
 }
 
-/** True for PasswordNotChecked: the server lets the user in with any password. Throws every other error. */
+/** Turns PasswordNotChecked into true, for a `catch`: the server lets the user in with any password. @throws every other error */
 function trueIfPasswordNotChecked(error: unknown): true {
   if (!(error instanceof PasswordNotChecked)) throw error
   return true

@@ -17,8 +17,8 @@ import type {
 } from './strategy.ts'
 
 /**
- * One user has two valid passwords: the new one, and the old one until the grace time is over. The user sets them itself, or an
- * admin does, depending on the engine (see `actorByStrategy` in engines/traits.ts).
+ * One user has two valid passwords: the new one, and the old one until the grace time is over. The user sets its passwords itself,
+ * or an admin does, depending on the engine (see `actorByStrategy` in engines/traits.ts).
  */
 export class DualPassword implements Strategy {
   readonly name = 'dual-password'
@@ -60,7 +60,7 @@ export class DualPassword implements Strategy {
     return []
   }
 
-  /** Removes the pending password, if it was set. The current one stays as it is. */
+  /** Removes the pending password, if it was set, and makes the current one log in if it does not. */
   undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { current, pending, readAdmin } = change
     const keepCurrent = async (key: Credential) => {
@@ -72,8 +72,8 @@ export class DualPassword implements Strategy {
       user: current.username,
       restore: keepCurrent,
       close: () => keepCurrent(setsOwnPassword(current) ? pending : current),
-      // A user that sets its own password has to name the password that it replaces, so it cannot remove the one of another
-      // rotation; and that rotation cannot go on before this one's password is removed.
+      // A user that sets its own passwords has to name the one that it removes, so it cannot remove that of another rotation by
+      // mistake. And the other rotation cannot go on before this rotation's password is removed.
       skipWhileAnotherRuns: !setsOwnPassword(current),
     })
   }
@@ -104,10 +104,10 @@ export class DualPassword implements Strategy {
 }
 
 /**
- * Removes the other password of a user that logs in with `key`, so that a new one can be added. A user that sets its own password
- * can replace the first of its two passwords only, and proves it by naming it. A rollback that the server's password rules
- * prevented may have left a discarded password there. It is found by a login with each stored value.
- * @throws Conflict if no stored value has that password, or the rotation that made it still runs
+ * Removes the other password of a user that logs in with `key`, so that a new one can be added. A user that sets its own passwords
+ * can replace only the first of its two, and has to name that password. If the server's password rules prevented a rollback, a
+ * discarded password may have stayed there. It is found by a login with each stored value.
+ * @throws Conflict if no stored value has that password, or its value is in use
  */
 async function closeOtherPassword(
   engine: Engine,

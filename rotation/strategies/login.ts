@@ -17,7 +17,10 @@ export async function tryLogin(engine: Engine, credential: Credential): Promise<
   }
 }
 
-/** Logs in, and makes sure that the server has checked the password. @throws LoginRefused, and what tryLogin throws */
+/**
+ * Logs in, and makes sure that the server has checked the password.
+ * @throws LoginRefused; PasswordNotChecked and others as tryLogin
+ */
 export async function openProvenSession(engine: Engine, credential: Credential): Promise<Session> {
   const session = await engine.login(credential)
   try {
@@ -29,31 +32,26 @@ export async function openProvenSession(engine: Engine, credential: Credential):
   }
 }
 
-/** True if the credential logs in now. @throws what tryLogin throws */
+/** Whether the credential logs in now. @throws what tryLogin throws */
 export async function logsIn(engine: Engine, credential: Credential): Promise<boolean> {
   await using session = await tryLogin(engine, credential)
   return session !== undefined
 }
 
 /**
- * Logs in with `key` and sets the password to that of `wanted`, a value of the same user. `how` is passed on to
- * Session.setPassword.
+ * Logs in with `key` and sets the password to that of `wanted`, a value of the same user.
  * @returns false if `key` is refused
  */
-export async function setPasswordAs(
-  engine: Engine,
-  key: Credential,
-  wanted: Credential,
-  how?: { reversibly: boolean },
-): Promise<boolean> {
+export async function setPasswordAs(engine: Engine, key: Credential, wanted: Credential): Promise<boolean> {
   await using session = await tryLogin(engine, key)
-  await session?.setPassword(wanted.username, wanted.password, how)
+  await session?.setPassword(wanted.username, wanted.password)
   return session !== undefined
 }
 
 /**
- * Milliseconds between two logins that wait for a password to arrive. A read replica is mostly less than a second behind. There
- * are few tries, as some servers lock an account after several refused logins.
+ * Milliseconds between two logins that wait for a password to arrive, or between two questions to RDS whether it has set one. A
+ * read replica is mostly less than a second behind. There are few tries, as some servers lock an account after several refused
+ * logins.
  */
 export const LOGIN_PAUSES_MS = [100, 1000, 4000, 10_000]
 

@@ -10,8 +10,8 @@ import type { Change, ChangePreview, FailedChange, Outcome, Strategy } from './s
 
 /**
  * The master user of an RDS database gets a new password through RDS's API. There is one user, so the current password is
- * refused from setSecret to finishSecret. RDS sets the password some time after the call: a wait that is too long for a step
- * ends with RdsBusy, which the state machine retries.
+ * refused from setSecret to finishSecret. RDS sets the password some time after the call, and the step waits for that. If the wait
+ * gets too long for a step, the step ends with RdsBusy, which the state machine retries.
  * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
  */
 export class Master implements Strategy {
@@ -45,7 +45,7 @@ export class Master implements Strategy {
     try {
       await awaitLogin(engine, pending)
     } catch (error) {
-      // RDS has set the password, so the pooler does not ask the database for it.
+      // RDS has set the password, and the pooler still refuses it: so the pooler does not ask the database.
       if (isBehindPooler && error instanceof Conflict)
         throw poolerHasOwnListError(pending, 'a rollback sets the old one back')
       throw error
@@ -58,8 +58,8 @@ export class Master implements Strategy {
   }
 
   /**
-   * Sets current's password back through RDS. RDS may still be setting the pending one, and current logs in until that is done:
-   * so this waits for RDS before it trusts a login.
+   * Sets current's password back through RDS. RDS may still be setting the pending one, and current logs in until that is done. So
+   * while RDS is at it, no login is trusted: this throws RdsBusy, which is retried.
    */
   async undo(engine: Engine, change: FailedChange): Promise<Outcome> {
     const { current } = change

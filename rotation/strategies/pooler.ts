@@ -20,8 +20,8 @@ export function requireAuthQuery({ behindPooler }: Session, user: Credential, po
 }
 
 /**
- * Checks that the pooler lets `pending` in, whose password `session` has just set. If it does not, `session` sets the password
- * of `before` back at once, as the pooler might not let anybody in later who could do so.
+ * Checks that the pooler lets `pending` in, whose password `session` has just set. If the pooler does not, `session` sets the
+ * password of `before` back at once: later the pooler might let nobody in who could do that.
  * @throws NotPermitted if the pooler refuses `pending`, and every other error of that login
  */
 export async function proveAuthQuery(

@@ -10,11 +10,11 @@ import type { FailedChange, Outcome } from './strategy.ts'
 type Restore = (key: Credential) => Promise<boolean>
 
 /**
- * Makes the current value log in again, after a rotation that failed. Another stored value that still logs in proves the user,
- * since current may not. The user then sets its password back itself, or an admin does where `restore` says so.
+ * Makes the current value log in again, after a rotation that failed. If current does not log in, another stored value that still
+ * does proves the user. The user then sets its password back itself, or an admin does where `restore` says so.
  *
  * 1. Current logs in: there is nothing to do. But if a pooler let it in, that does not prove what the server knows. So if
- *    pending is for the same user, the user gets its password set again over that connection, unless the rotation changed nothing
+ *    pending is for the same user, the user's password is set again by a login with current, unless the rotation changed nothing
  *    or another one runs.
  * 2. This rotation's pending value logs in: set current's password back. But if another rotation has made its own version pending
  *    and still runs, it may be about to change the password: wait for it (Conflict is retried).
@@ -23,7 +23,8 @@ type Restore = (key: Credential) => Promise<boolean>
  *    current's password back.
  * 5. No stored value logs in.
  *
- * @throws LockedOut in case 5; Conflict; what else a login or the change throws
+ * @throws LockedOut in case 5, or if current is refused right after its password was set; Conflict; what else a login or the
+ *   change throws
  */
 export async function restoreCurrent(
   engine: Engine,
@@ -44,7 +45,7 @@ export async function restoreCurrent(
   if (login && (await restoredWith(current))) return 'restored'
   // A pending value that was never set is not tried, as the server may lock the account after a few refused logins.
   if (pending.hasSameLogin(current) && !(await change.hasChangedNothing())) {
-    if (otherRotation?.pending && (await logsIn(engine, pending)))
+    if (otherRotation?.isPending && (await logsIn(engine, pending)))
       throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
     if (await restoredWith(pending)) return 'restored'
   }
@@ -59,10 +60,11 @@ async function restoreWithStored(
   restoredWith: Restore,
 ): Promise<'restored'> {
   const { current } = change
+  /** What is added to the message of LockedOut about values that were not tried. */
   let untried = ''
   let tries: number | undefined
   for await (const { credential } of change.storedValues()) {
-    tries ??= await triesLeft(engine, change)
+    tries ??= await countTriesLeft(engine, change)
     if (tries-- <= 0) {
       untried += '; older ones were not tried, as the server may lock the account after refused logins'
       break
@@ -79,15 +81,15 @@ async function restoreWithStored(
 }
 
 /**
- * How many refused logins this rotation may have made before: three with current (one of them in the rehearsal), one with pending,
- * and one with previous.
+ * How many refused logins this rotation may have made before it tries other stored values: three with current (one of them in the
+ * rehearsal), one with pending, and one with previous.
  */
 const EARLIER_REFUSALS_COUNT = 5
 /** How many stored values are tried where nobody can tell after how many refused logins the server locks the account. */
 const DEFAULT_TRIES_COUNT = 2
 
 /** How many stored values may be tried and refused before the server would lock the account. */
-async function triesLeft(
+async function countTriesLeft(
   engine: Engine,
   { current, readAdmin }: Pick<FailedChange, 'current' | 'readAdmin'>,
 ): Promise<number> {
@@ -113,15 +115,18 @@ async function probeLogin(
 
 type UndoBesideCurrent = {
   /**
-   * The user that the pending value is for. A pending value with another user or server was not made by this rotation, so nothing
-   * is closed for it.
+   * The user whose pending value this strategy makes. A pending value with another user or server was not made by it, so nothing is
+   * closed for that value.
    */
   user: string
-  /** Makes the pending password not log in any more. @returns false if Keyturn did not set it, so that it stays open */
+  /**
+   * Makes the pending password not log in any more.
+   * @returns false if somebody else has set that password, so that it stays open
+   */
   close(): Promise<boolean>
-  /** Sets current's password back in the strategy's own way. Left out, the user sets it by its own login. */
+  /** Sets current's password back in the strategy's own way. Where this is left out, the user sets it by its own login. */
   restore?: Restore
-  /** False if closing cannot break another rotation, so that it need not be skipped while another one runs. */
+  /** Whether pending stays open while another rotation runs, as closing it could break that rotation. True by default. */
   skipWhileAnotherRuns?: boolean
 }
 
@@ -150,9 +155,9 @@ export async function undoBesideCurrent(
 }
 
 /**
- * Whether the pending value may log in, on its own server or on the admin's: the former may be a read replica that has not got the
- * password yet. A value that was never set is not tried, as some servers lock an account after several refused logins, and the
- * account may be current's.
+ * Whether the pending value may log in, on its own server or on the admin's: its own server may be a read replica that has not got
+ * the password yet. A value that was never set is not tried, as some servers lock an account after several refused logins, and the
+ * account may be that of the current value.
  */
 export async function isPendingOpen(engine: Engine, change: FailedChange): Promise<boolean> {
   const { current, pending, readAdmin } = change
@@ -173,11 +178,11 @@ export async function isPendingOpen(engine: Engine, change: FailedChange): Promi
     return await logsIn(engine, pending.with({ host: admin.host, port: admin.port }))
   } catch (error) {
     if (isRetryable(error)) throw error
-    // The admin cannot log in, so it has most likely not set the password either.
+    // The admin's value cannot be used, or its server cannot tell. Most likely the password was not set there either.
     return false
   }
 }
 
-/** Whether an error may pass by itself, so that even a rollback whose current value logs in fails with it and is retried. */
+/** Whether an error may pass by itself. Such an error is thrown even where current logs in, so that the rollback is retried. */
 const isRetryable = (error: unknown) =>
   error instanceof Unreachable || error instanceof Conflict || error instanceof Throttled

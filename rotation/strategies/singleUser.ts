@@ -21,7 +21,7 @@ export class SingleUser implements Strategy {
    * 3. Previous logs in, as the same user: the database was restored from an older backup; set the new password.
    */
   async apply(engine: Engine, { current, pending, readPrevious, pooler }: Change): Promise<void> {
-    const set = async (key: Credential) => {
+    const setBy = async (key: Credential) => {
       await using session = await tryLogin(engine, key)
       if (!session) return false
       requireAuthQuery(session, key, pooler)
@@ -29,10 +29,10 @@ export class SingleUser implements Strategy {
       if (session.behindPooler) await proveAuthQuery(engine, session, pending, key)
       return true
     }
-    if (await set(current)) return
+    if (await setBy(current)) return
     if (await logsIn(engine, pending)) return
     const previous = await readPrevious()
-    if (previous?.hasSameLogin(current) && (await set(previous))) return
+    if (previous?.hasSameLogin(current) && (await setBy(previous))) return
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 
@@ -52,9 +52,9 @@ export class SingleUser implements Strategy {
 }
 
 /**
- * Sets current's password back where the server now lets the user in without checking a password. It did check one when this
- * rotation set pending. An application on another host may still be asked for its password, so it is set back, although no login
- * can prove that it is accepted.
+ * Sets current's password back where the server now lets the user in without checking a password. The server did check one when
+ * this rotation set pending. It may still ask an application on another host for its password. So current's password is set back,
+ * although no login can prove that the server accepts it.
  * @returns false if it is not certain that this rotation set pending for this user: everybody who may write the secret could
  *   otherwise have the password of any user set
  */

@@ -2,7 +2,7 @@ import type { Credential } from '../credential.ts'
 import type { Engine, Session, UserPair } from '../engines/engine.ts'
 import type { RdsCalls } from '../rds.ts'
 
-/** The values of one change. Values that only some cases need are functions, so that they cost no call in the others. */
+/** What a strategy gets for one change. What only some cases need is a function, so that it costs no call in the others. */
 export type Change = {
   current: Credential
   pending: Credential
@@ -10,7 +10,7 @@ export type Change = {
   readPrevious(): Promise<Credential | undefined>
   /** The admin that `masterarn` names, who must be for the same database. @throws HostMismatch, InvalidCredential */
   readAdmin(): Promise<Credential>
-  /** The newest stored values with the same login as current, newest first, without current and pending. At most ten. */
+  /** Of the ten newest stored values beside current and pending, those with the same login as current, newest first. */
   storedValues(): AsyncIterable<StoredValue>
   /** The calls of RDS, for a master's password. */
   rds(): Promise<RdsCalls>
@@ -28,23 +28,29 @@ export type StoredValue = {
 /** A change that failed, and what else may have happened to the secret meanwhile. */
 export type FailedChange = Change & {
   /**
-   * Another rotation of this secret that still runs; undefined if there is none. `pending` says whether the version of that
+   * Another rotation of this secret that still runs; undefined if there is none. `isPending` says whether the version of that
    * rotation is the pending one.
    */
-  otherRotation(): Promise<{ pending: boolean } | undefined>
+  otherRotation(): Promise<{ isPending: boolean } | undefined>
   /** Whether it is certain that the change never began, so that the pending password was never set. */
   hasChangedNothing(): Promise<boolean>
-  /** Whether it is certain that the change was made, after a login had proven the user. Left out, as in tests, it counts as unknown. */
+  /**
+   * Whether it is certain that the change was made, after a login had proven the user. Where it is left out, as in tests, that is
+   * not known.
+   */
   wasSet?(): Promise<boolean>
-  /** Whether the user that is not current may still log in with the previous value, as the grace time runs or never ends. */
+  /**
+   * Of two users: whether the one that is not current may still log in with the previous value, as its grace time runs or never
+   * ends.
+   */
   isPreviousOpen(): Promise<boolean>
 }
 
-/** What a strategy closes after the grace time: the user or the password that `current` replaced. */
+/** What a strategy gets to close the user or the password that `current` replaced, after the grace time. */
 export type Retirement = Pick<Change, 'current' | 'readAdmin'> & {
   /**
-   * The value of a newer version, whichever user it has, if one was stored while the user or password was being closed; else
-   * undefined. A strategy asks this after it has closed them. If that value uses them, it opens them again.
+   * The value of a newer version, whichever user it has, if one was stored while the strategy closed the user or password; else
+   * undefined. A strategy asks for it after it has closed them. If the newer value uses them, the strategy opens them again.
    */
   reusedBy(): Promise<Credential | undefined>
   /** Whether the user that was replaced, a clone, is dropped after it has been closed. */
@@ -63,15 +69,15 @@ export type Retirement = Pick<Change, 'current' | 'readAdmin'> & {
 export type Outcome = 'intact' | 'restored' | 'left' | 'open'
 
 /**
- * The result of a change. `address` is the server that was changed, as `host:port`: where that is not the one that pending names,
- * the change has to be replicated first. `left` has a sentence for each thing that could not be done and does not stop the
+ * The result of a change. `address` is the server that was changed, as `host:port`. If pending names another server, the change has
+ * to be replicated there before pending logs in. `left` has a sentence for each thing that could not be done and does not stop the
  * rotation; it has nothing to do with the outcome `left` of a rollback.
  */
 export type Applied = { address: string; left: string[] }
 
 /**
- * The values by which a check previews a change. `session` is one like `apply` would act with: the user's own, or the admin's.
- * `pending` is a value that no database ever gets.
+ * The values by which a check previews a change. `session` is of the user by whom `apply` would make the change: the user itself,
+ * or the admin. `pending` is a value that no database ever gets.
  */
 export type ChangePreview = Pick<Change, 'current' | 'pending' | 'rds'> & {
   session: Session
@@ -88,13 +94,14 @@ export interface Strategy {
   nextUser(current: Credential): string
 
   /**
-   * Set if the current value is refused from `apply` until pending has become current. A rotation then rehearses the steps that
-   * come between before it changes anything.
+   * Set if the current value is refused from `apply` until pending has become current. A rotation then rehearses the later steps
+   * before it changes anything.
    */
   readonly hasOutage?: true
 
   /**
-   * Makes the pending value valid in the database. A login with a value of the user comes before the use of an admin's credential.
+   * Makes the pending value valid in the database. A value of the user has to log in before an admin's credential is used.
+   * @returns nothing if the change was made on the server that the value names
    * @throws LoginRefused, AdminRefused, HostMismatch, NotPermitted, or what else the engine throws
    */
   apply(engine: Engine, change: Change): Promise<void> | Promise<Applied>
@@ -102,7 +109,7 @@ export interface Strategy {
   /**
    * Checks what `apply` would refuse, as far as that shows without the change. Each engine checks its own part.
    * @returns sentences about what would not be done and does not stop a rotation
-   * @throws what the first change of `apply` would throw
+   * @throws what `apply` would throw
    */
   wouldApply(beforehand: ChangePreview): Promise<string[]>
 
@@ -113,8 +120,8 @@ export interface Strategy {
   pairOf?(username: string): UserPair
 
   /**
-   * Whether `username` is a temporary clone. While it is the current user, the change is halfway: when the grace time is
-   * over, a second rotation moves the application back, instead of a retirement.
+   * Whether `username` is a temporary clone. Left out by other strategies. While a temporary clone is the current user, the
+   * rotation is halfway: when the grace time is over, nothing is retired, but a second rotation moves the application back.
    */
   isOnClone?(username: string): boolean
 

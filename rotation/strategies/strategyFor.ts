@@ -5,14 +5,14 @@ import type { RollbackOptions } from '../options.ts'
 import type { StrategyName } from './strategyNames.ts'
 
 /**
- * The strategy that a credential rotates with: the one of its tag, or else alternating users if the value names an admin and a
- * single user if not, as with AWS's rotation templates.
+ * The strategy that a credential rotates with: the one of its tag or of the deployment's defaults. Without either, it is
+ * alternating users if the value names an admin and a single user if not, as with AWS's rotation templates.
  */
 export function strategyFor(credential: Credential, options: RollbackOptions): StrategyName {
   return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')
 }
 
-/** The strategy for a rotation that begins, as strategyFor. @throws InvalidOption if the engine does not allow that strategy */
+/** The strategy of strategyFor, for a rotation that begins. @throws InvalidOption if the engine does not allow that strategy */
 export function allowedStrategy(credential: Credential, options: RollbackOptions): StrategyName {
   const strategy = strategyFor(credential, options)
   const allowed = engineTraits[credential.engine].actorByStrategy

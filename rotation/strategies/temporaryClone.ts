@@ -3,13 +3,14 @@ import { AlternatingUsers } from './alternatingUsers.ts'
 import type { ChangePreview } from './strategy.ts'
 
 /**
- * The application moves to a clone of its user, the user gets a new password, the application moves back, and the clone is dropped.
- * That takes two rotations, each as with alternating users. The second starts by itself when the grace time of the first is over.
+ * The application moves to a clone of its user, the user gets a new password, the application moves back, and the clone is dropped
+ * (or closed and kept: tag keyturn:clone). That takes two rotations, each as with alternating users. The state machine starts the
+ * second when the grace time of the first is over.
  */
 export class TemporaryClone extends AlternatingUsers {
   override readonly name = 'temporary-clone'
 
-  /** As with alternating users. A clone that could not be dropped does not stop a rotation, as it would be closed and kept. */
+  /** As with alternating users. That a clone could not be dropped does not stop a rotation: the clone would be closed and kept. */
   override async wouldApply(beforehand: ChangePreview): Promise<string[]> {
     const left = await super.wouldApply(beforehand)
     if (!beforehand.drop) return left

@@ -331,7 +331,7 @@ describe.skipIf(!servers.length).each(servers)('$name', server => {
         hasChangedNothing: async () => false,
         wasSet: async () => true,
       }
-      const busy = { ...failed, otherRotation: async () => ({ pending: false }) }
+      const busy = { ...failed, otherRotation: async () => ({ isPending: false }) }
       await expect(new SingleUser().undo(engine, busy)).rejects.toMatchObject({ name: 'Conflict' })
       expect(await new SingleUser().undo(engine, failed)).toBe('restored')
       expect([await admits(server, current), await admits(server, pending)]).toEqual([true, false])
