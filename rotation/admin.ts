@@ -3,9 +3,10 @@ import { HostMismatch, InvalidCredential, RotationError, Throttled } from './err
 import type { RdsCalls } from './rds.ts'
 
 /**
- * Reads the admin that the current value names in `masterarn`, and checks that the admin is for the same database. Without that
- * check, everybody who may write the secret could have the password of any user set (a confused deputy). RDS is asked only if the
- * two values name different servers, as with two endpoints of an Aurora cluster, or a read replica and its source.
+ * Reads the admin that the current value names in `masterarn`, and checks that the admin is for the same database server. Without
+ * that check, everybody who may write the secret could have the password of any user set (a confused deputy). If the two values
+ * name different addresses, RDS is asked whether they lead to the same users: to two endpoints of an Aurora cluster, or to a read
+ * replica and its source.
  * @param rotatedUsers names of the users that rotate, which the admin may not be: one of them gets closed
  * @throws HostMismatch, InvalidCredential, or what reading the value or calling RDS throws
  */
@@ -27,7 +28,10 @@ export async function readAdminOf(
 
 type AdminReader = { readAdmin(arn: string): Promise<Credential>; rds(): Promise<RdsCalls> }
 
-/** @throws HostMismatch if the two values are for different databases, or RDS does not tell; Throttled */
+/**
+ * Checks that an admin's value and the current one lead to the same users. "Database" is RDS's word here: an instance or a cluster.
+ * @throws HostMismatch if they do not, or RDS does not tell; Throttled
+ */
 async function requireSameDatabase(
   reader: AdminReader,
   admin: Credential,

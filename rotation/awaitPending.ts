@@ -5,12 +5,12 @@ import { type ReplicaRegions, requireReplicasHavePending } from './peerReplicas.
 import type { RotationId } from './rotationState.ts'
 import type { Store } from './stores/store.ts'
 
-/** Milliseconds for which a rotation waits for its pending version in the replicas: at most, and between two questions. */
+/** How long a rotation waits until replicas have its pending version: at most (`total`), and between two questions (`pause`). */
 export const PENDING_WAIT_MS = { total: 15_000, pause: 1_000 }
 
 /**
- * How the wait ended: `replicated`, every replica has the pending version; `late`, the time was over before, and `why` says what
- * was missing. `until` is when the wait ended, ISO 8601.
+ * How the wait ended. `replicated`: every replica has the pending version. `late`: the time was over before that, and `why` says
+ * what was missing. `until` is when the wait ended, in ISO 8601.
  */
 type PendingWait = { until: string } & (
   | ({ outcome: 'replicated' } & ReplicaRegions)
@@ -18,8 +18,8 @@ type PendingWait = { until: string } & (
 )
 
 /**
- * Waits until the replicas have a rotation's pending version, as a label that is moved again too soon can stop the replication for
- * good. The wait is short, and a rotation goes on after it in any case: AWS does not document that replicas show this label.
+ * Waits until the replicas have a rotation's pending version. If FinishSecret moved a label before that, the replication could stop
+ * for good. The wait is short, and a rotation goes on after it in any case: AWS does not document that replicas show this label.
  * @param peers the Regions that the deployment names as peers, which may be asked
  * @param askingFor makes the function that asks a Region for its copy of the secret with an ARN
  * @throws what describing the secret throws

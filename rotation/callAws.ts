@@ -7,12 +7,15 @@ export type SdkError = Error & {
   $metadata?: { requestId?: string; httpStatusCode?: number }
 }
 
-/** AWS did not answer. The error's name is Throttled, so it is retried. Only a rehearsal treats it differently. */
+/**
+ * AWS did not answer. The error's name is Throttled, as of every other Throttled, so it is retried. Only a rehearsal tells the two
+ * apart (runRehearsal.ts).
+ */
 export class CallUnanswered extends Throttled {}
 
 /**
- * AWS refused a call for an unknown reason, and a rollback depends on that call. The error's name is Throttled, so it is retried.
- * Only a rehearsal treats it differently.
+ * AWS refused a call for an unknown reason, and a rollback depends on that call. The error's name is Throttled here too, so it is
+ * retried. Only a rehearsal tells the two apart.
  */
 export class CallRefused extends Throttled {}
 
@@ -24,7 +27,7 @@ type ServiceErrors = {
   unanswered: new (
     message: string,
   ) => RotationError
-  /** Translates every other error. */
+  /** Translates an error that is neither in `translations`, nor temporary, nor a denied call. */
   translateUnknown(error: SdkError, service: string): unknown
   /** What to do if no policy of Keyturn's role allows a call: nothing of this name exists, or it does not have the tag. */
   enrolHint?: string
@@ -94,13 +97,13 @@ const services = {
 export type ServiceName = keyof typeof services
 
 /**
- * Whether a message, with the name of its error in front, is one that callAws made: an error of an AWS service, and not of a
- * database server.
+ * Whether a message is one that callAws made: of an error of an AWS service, and not of a database server. The message is as the
+ * state machine has it, with the name of a function in front.
  */
 export const isServiceErrorMessage = (message: string): boolean =>
   Object.keys(services).some(service => message.includes(`: ${service}: `))
 
-/** What to do about errors of one call, by the service's names for them: return a result, or throw a RotationError. */
+/** What to do about errors of one call, by the service's names for them. A handler returns a result, or throws a RotationError. */
 export type ErrorHandlers<T> = Record<string, (error: Error) => T | Promise<T>>
 
 /** Whether an error may pass by itself, by its name or code: there was no answer, or the service was busy. */

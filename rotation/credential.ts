@@ -75,8 +75,8 @@ const credentialSchema = v.object({
   ),
 })
 /**
- * The parameter beside a value that is the password alone: the server and the user. The user of such a value never changes, so
- * no admin is needed.
+ * The parameter beside a value that is the password alone: it has the server and the user. It names no admin, so only strategies
+ * that need none are possible.
  */
 const connectionSchema = v.omit(credentialSchema, ['password', 'masterarn'])
 /** The secret that RDS makes for a master user: it has these two fields alone. */
@@ -128,13 +128,14 @@ function validateForEngine<T extends Pick<Fields, 'engine' | 'host' | 'dbname' |
 export type ValueParser = (text: string) => Credential
 
 /**
- * One stored value: a database server, a user and its password. It is immutable. `JSON.stringify`, `console.log` and template
- * strings show neither the password nor fields that Keyturn does not know; only `serialize` and `password` return them.
+ * One stored value: a database server, a user and its password, or an opaque text. It is immutable. `JSON.stringify`,
+ * `console.log` and template strings show neither the password nor fields that Keyturn does not know. Only `password` returns the
+ * former, and only `serialize` returns both.
  */
 export class Credential {
   readonly #json: Json
   readonly #fields: Fields
-  /** Whether what is stored is the password alone. */
+  /** Whether the stored text is the password alone. */
   readonly #isPasswordOnly: boolean
 
   private constructor(json: Json, fields: Fields, isPasswordOnly: boolean) {
@@ -153,8 +154,8 @@ export class Credential {
   }
 
   /**
-   * The parser for values that are a password alone. `connection` is the text of the parameter with the rest: AWS's JSON
-   * without `password`. A `masterarn` in it is ignored.
+   * The parser for values that are a password alone. `connection` is the text of the parameter that the tag keyturn:connection
+   * names: AWS's JSON without `password`. A `masterarn` in that text is ignored.
    * @throws InvalidCredential as `parse` does
    */
   static passwordOnlyParser(connection: string): ValueParser {
@@ -168,7 +169,7 @@ export class Credential {
   }
 
   /**
-   * The parser for the secret of a master whose password RDS manages: user and password alone. `target` is where it logs in.
+   * The parser for the secret of a master whose password RDS manages: user and password alone. The master logs in to `target`.
    * https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
    */
   static masterParser(target: { engine: string; host: string; port: number }): ValueParser {
@@ -222,19 +223,22 @@ export class Credential {
     return new Credential({ ...this.#json, ...change }, { ...this.#fields, ...change }, this.#isPasswordOnly)
   }
 
-  /** True when both values differ in nothing but user and password. */
+  /** True if the two values differ at most in user and password. */
   equalsExceptUserAndPassword(other: Credential): boolean {
     const target = (credential: Credential) =>
       JSON.stringify({ ...credential.#json, username: '', password: '' })
     return target(this) === target(other)
   }
 
-  /** True when both values differ in nothing but the password. */
+  /** True if the two values differ at most in the password. */
   equalsExceptPassword(other: Credential): boolean {
     return this.username === other.username && this.equalsExceptUserAndPassword(other)
   }
 
-  /** True when both log in as the same user of the same server. Other fields may differ, as somebody may have edited one value. */
+  /**
+   * True if the two values log in as the same user of the same server and, where a user belongs to one database, of the same
+   * database. Other fields may differ, as somebody may have edited one value.
+   */
   hasSameLogin(other: Credential): boolean {
     const { userBelongsToDatabase, defaultDatabase } = engineTraits[this.engine]
     const userDatabase = ({ dbname = defaultDatabase }: Credential) => userBelongsToDatabase && dbname
@@ -263,7 +267,7 @@ export class Credential {
   get server(): string {
     return `${this.engine}://${this.#shownHost}:${this.port ?? engineTraits[this.engine].defaultPort}`
   }
-  /** The host, if it is one. Another text is not shown, as it may be a URL with a password in it. */
+  /** The text in `host`, if it is a host. Any other text is not shown, as it may be a URL with a password in it. */
   get #shownHost(): string {
     return !this.host || isHost(this.host) ? this.host : '(what is no host)'
   }

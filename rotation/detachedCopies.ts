@@ -3,8 +3,8 @@ import type { Description } from './stores/store.ts'
 import { givenUpIn } from './tags.ts'
 
 /**
- * Asks a Region for its copy of a secret.
- * @returns undefined if there is none
+ * Asks a Region for its copy of one secret, which the function knows.
+ * @returns undefined if the Region has none
  * @throws RotationError if the Region cannot be asked
  */
 export type DescribeCopyIn = (region: string) => Promise<Description | undefined>
@@ -16,12 +16,12 @@ export type DescribeCopyIn = (region: string) => Promise<Description | undefined
 export type DetachedCopies = { promotedElsewhere?: string; followingAnother: string[] }
 
 /**
- * Finds the copies of a secret in peer Regions that are not its replicas. Every peer Region is asked, as AWS does not document
- * whether a primary still lists a replica that was promoted.
+ * Finds the copies of a secret in peer Regions that are not its replicas. A peer Region is asked even if the secret lists no
+ * replica there, as AWS does not document whether a primary still lists a replica that was promoted.
  *
- * Regions that were given up are not asked. A promotion marks the lost Region so on the promoted secret. That is why the old secret
- * finds the promoted one and is refused, and the promoted one does not find the old one. A Region that does not answer is skipped
- * here; requireReplicasFollow reports it if there is a replica to wait for.
+ * Regions that were given up are not asked. A promotion tags the promoted secret so that the lost Region counts as given up. That
+ * is why the old secret finds the promoted one and is refused, and the promoted one does not find the old one. A Region that does
+ * not answer is skipped here. If it has a replica to wait for, peerReplicas.ts reports it as behind.
  * @param peers the Regions that the deployment names as peers
  */
 export async function findDetachedCopies(

@@ -17,7 +17,10 @@ export class InvalidInput extends RotationError {
   override readonly name = 'InvalidInput'
 }
 
-/** A secret or its value cannot be used: `field` is missing or wrong, such as `id`, `value` or `host`. Nothing was changed. */
+/**
+ * A secret or its value cannot be used: `field` is missing or wrong, such as `id`, `value` or `host`. Mostly createSecret finds
+ * that, before anything was changed.
+ */
 export class InvalidCredential extends RotationError {
   override readonly name = 'InvalidCredential'
   readonly field: string
@@ -43,8 +46,8 @@ export class LoginRefused extends RotationError {
 }
 
 /**
- * The database server refused the admin. A rotation of the admin may have changed its password just now, so this is retried. The
- * same value is not tried again soon: a retry waits for the admin's secret to have another one.
+ * The database server refused the admin. A rotation of the admin may have changed the admin's password just now, so this is
+ * retried. A process does not try the refused value again soon: a retry waits until the admin's secret has another value.
  */
 export class AdminRefused extends RotationError {
   override readonly name = 'AdminRefused'
@@ -63,7 +66,7 @@ export class TlsFailed extends RotationError {
   override readonly name = 'TlsFailed'
 }
 
-/** The database user lacks a privilege that the rotation needs, or IAM denied a call. */
+/** The database or a pooler does not allow what the rotation needs, mostly for lack of a privilege, or IAM denied a call. */
 export class NotPermitted extends RotationError {
   override readonly name = 'NotPermitted'
 }
@@ -81,7 +84,10 @@ export class NotAtHome extends RotationError {
   override readonly name = 'NotAtHome'
 }
 
-/** A replica of the secret does not have the current version, so another rotation would leave its Region two versions behind. */
+/**
+ * A replica of the secret does not have the version that it should have: before a rotation the current one, as the rotation would
+ * leave its Region two versions behind; later the pending one, or the one that has become current.
+ */
 export class ReplicasBehind extends RotationError {
   override readonly name = 'ReplicasBehind'
 }
@@ -91,7 +97,7 @@ export class HostUnmapped extends RotationError {
   override readonly name = 'HostUnmapped'
 }
 
-/** The database server accepts the login but no changes, as it has not been promoted yet. Nothing was changed. */
+/** The database server accepts no changes, and perhaps no logins, as it has not been promoted yet. Nothing was changed. */
 export class StillStandby extends RotationError {
   override readonly name = 'StillStandby'
 }
@@ -113,7 +119,8 @@ export class StandsAlone extends RotationError {
 
 /**
  * A peer Region has a secret of its own with this ARN, no replica, as after a promotion there. If both were rotated, one could
- * change the users of the other's applications. Nothing was changed.
+ * change the users of the other's applications. From createSecret: nothing was changed. From awaitReplicas: the rotation went well
+ * before, and what it replaced stays open.
  */
 export class PromotedElsewhere extends RotationError {
   override readonly name = 'PromotedElsewhere'
@@ -125,8 +132,8 @@ export class RotationInProgress extends RotationError {
 }
 
 /**
- * An earlier rotation died, left its version pending, and may have changed a database. The state machine rolls it back, then goes
- * on with this rotation.
+ * An earlier rotation died and left its version pending. It may have changed a database, or replicas have to be waited for before
+ * its label is moved. The state machine rolls it back, then goes on with this rotation.
  */
 export class RotationAbandoned extends RotationError {
   override readonly name = 'RotationAbandoned'
@@ -137,12 +144,18 @@ export class Superseded extends RotationError {
   override readonly name = 'Superseded'
 }
 
-/** The token belongs to an earlier rotation whose value no longer fits. Start again with a new token. */
+/**
+ * The token belongs to an earlier rotation whose value no longer fits, or is older than the current one. A new rotation needs
+ * another token.
+ */
 export class TokenReused extends RotationError {
   override readonly name = 'TokenReused'
 }
 
-/** Two rotations or other writers changed the same thing at the same time. That may pass by itself, so it is retried. */
+/**
+ * Somebody else changes the same thing at this moment, or something is not ready yet, such as a replica. That may pass by itself,
+ * so it is retried.
+ */
 export class Conflict extends RotationError {
   override readonly name = 'Conflict'
 }
@@ -165,7 +178,7 @@ export class TestFailed extends RotationError {
 /** The current value does not log in, and no stored value could make it valid again. A person has to act. */
 export class LockedOut extends RotationError {
   override readonly name = 'LockedOut'
-  /** Words in the message of a lockout that was there before the rotation began. raiseAlarm reads them, so they must not change. */
+  /** Part of the message of a lockout that was there before the rotation began. raiseAlarm looks for it, so it must not change. */
   static readonly BEFORE_MARK = 'it was so before this rotation began, which changed nothing'
   /** Whether the current value was refused before the rotation began, so that the next rotation will find the same. */
   readonly wasLockedOutBefore: boolean

@@ -1,7 +1,7 @@
 import { readAdminOf } from './admin.ts'
 import type { Credential } from './credential.ts'
 import type { Pipeline } from './pipeline.ts'
-import { readIfParsable, listOtherTokens } from './storedVersions.ts'
+import { listOtherTokens, readIfParsable } from './storedVersions.ts'
 import type { Version } from './stores/store.ts'
 import type { Change, StoredValue } from './strategies/strategy.ts'
 

@@ -12,7 +12,7 @@ import {
   graceIn,
   isOpaque,
   ownTags,
-  splitByRegion,
+  splitGivenUpTags,
   strategyIn,
   TAG_PREFIX,
   type Tags,
@@ -42,7 +42,9 @@ export type Options = RollbackOptions & {
   clone?: 'drop' | 'keep' | undefined
   /** A statement that the new credential must be able to run. */
   testQuery?: string | undefined
-  /** Set if a connection pooler may stand in between that asks the database for the password hash at every login. */
+  /**
+   * Set if a connection pooler may stand in between, because that pooler asks the database for the password hash at every login.
+   */
   pooler?: 'auth-query' | undefined
   /** The rules by which new passwords are made. */
   password: PasswordSettings
@@ -50,7 +52,9 @@ export type Options = RollbackOptions & {
   every?: number | undefined
   /** When a rotation that is due may begin. */
   window?: Window | undefined
-  /** Seconds. Each rotation is delayed by a part of them, so that credentials that were enrolled together rotate apart. */
+  /**
+   * The longest delay of a rotation, in seconds. The delays differ, so that credentials that were enrolled together rotate apart.
+   */
   jitter?: number | undefined
   /**
    * The home Region: the only one in which the credential rotates. Unset: it rotates in every Region with a stack that finds
@@ -59,7 +63,7 @@ export type Options = RollbackOptions & {
   home?: string | undefined
 }
 
-/** The strategies that are allowed for values without a user name: no strategy that changes the user. */
+/** The strategies that are allowed beside a tag which says that the value has no user name: none that changes the user. */
 const STRATEGIES_BY_TAG: Record<keyof ValueFormat, readonly StrategyName[]> = {
   engine: ['single-user'],
   connection: ['single-user', 'dual-password'],
@@ -93,7 +97,7 @@ const OPTION_EXPECTATIONS: Record<keyof typeof optionsSchema.entries, string> = 
 }
 
 /**
- * 360 days. The execution waits for the grace time, and Step Functions ends an execution after a year.
+ * The longest grace time: 360 days. The execution lasts for the grace time, and Step Functions ends an execution after a year.
  * https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
  */
 const MAX_GRACE_SECONDS = 360 * DAY_SECONDS
@@ -121,11 +125,12 @@ const optionsSchema = v.strictObject({
 })
 
 /**
- * Reads the `keyturn:*` tags of a secret. What no tag says comes from the deployment's defaults. Other tags are ignored.
+ * Reads the `keyturn:*` tags of a secret. What no tag says comes from the deployment's defaults, where they have it. Other tags
+ * are ignored.
  * @throws InvalidOption that names the tag and says what it should be; also for a `keyturn:*` tag that Keyturn does not know
  */
 export function parseTags(tags: Tags, defaults: Options): Options {
-  const { givenUp, others } = splitByRegion(ownTags(tags))
+  const { givenUp, others } = splitGivenUpTags(ownTags(tags))
   const valid = givenUpIn(tags)
   const invalid = Object.keys(givenUp).find(region => !(region in valid))
   if (invalid !== undefined)
@@ -151,6 +156,7 @@ export function parseGrace(tags: Tags, defaults: Options): Options['grace'] {
   return result.success ? result.output : defaults.grace
 }
 
+/** The defaults of a deployment that sets none: a grace time of a day. */
 const DEFAULT_OPTIONS: Options = { grace: DAY_SECONDS, password: {} }
 
 /**

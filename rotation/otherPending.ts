@@ -5,10 +5,11 @@ import type { Description } from './stores/store.ts'
 
 /**
  * Makes sure that no version of another rotation is pending. If that rotation died and, by the histories of its executions,
- * changed no database, its version is discarded here. A run of rollbackSecret would have nothing to undo; and if rollbackSecret
- * itself could not work, every rotation would end as a lockout although nothing had been changed.
+ * changed no database, its version is discarded here. To call rollbackSecret would be useless, as there is nothing to undo, and
+ * harmful where rollbackSecret cannot work: every rotation would then end as a lockout although nothing had been changed.
  * @throws RotationInProgress if the other rotation runs
- * @throws RotationAbandoned if the other rotation died and may have changed a database, or replicas have to be asked first
+ * @throws RotationAbandoned if the other rotation died and cannot be discarded here: it may have changed a database, or replicas
+ *   have to be waited for first
  */
 export async function clearOtherPending(
   pipeline: StorePipeline,
@@ -18,7 +19,7 @@ export async function clearOtherPending(
 ): Promise<void> {
   const pending = await findOtherPending(pipeline, found, token)
   if (!pending) return
-  if (mustAskOtherRegions(found, answer) || !(await tryDiscard(pipeline, id, pending)))
+  if (mustAwaitReplicas(found, answer) || !(await tryDiscard(pipeline, id, pending)))
     throw abandonedError(pending)
 }
 
@@ -55,10 +56,11 @@ export async function findOtherPending(
 }
 
 /**
- * Whether replicas have to be waited for before a label is moved. Two moves in a row can stop a replication for good, and replicas
- * were not waited for while the other version was pending. The state machine asks again after RollbackAbandoned.
+ * Whether replicas have to be waited for before a label is moved. Two moves in a row can stop a replication for good, and this
+ * execution did not wait for replicas, as another version was pending (see lookAtReplicasBefore). It does so after the state
+ * RollbackAbandoned.
  */
-const mustAskOtherRegions = (found: Description, { behind, unasked }: PeerAnswer): boolean =>
+const mustAwaitReplicas = (found: Description, { behind, unasked }: PeerAnswer): boolean =>
   behind !== undefined || unasked !== undefined || awaitedReplicas(found).length > 0
 
 /**

@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import * as v from 'valibot'
 import { InvalidOption } from './errors.ts'
 
-/** `true` or `false`, as texts. */
+/** Parses the text `true` or `false`. */
 const flagSchema = v.exactOptional(
   v.pipe(
     v.picklist(['true', 'false']),
@@ -67,7 +67,7 @@ export function generatePassword(settings: PasswordSettings, maxLength = Number.
   }
 }
 
-/** Generates a password that is thrown away, so that nobody can log in with a password. */
+/** Generates a password that is thrown away after it was set, so that nobody knows the user's password. */
 export const generateUnknownPassword = () => randomBytes(32).toString('base64url')
 
 type Rules = Required<PasswordSettings>

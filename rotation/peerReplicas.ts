@@ -7,8 +7,11 @@ import type { Description } from './stores/store.ts'
 import { homeIn } from './tags.ts'
 
 /**
- * The Regions of a secret's replicas. `regions` have the wanted version. `empty` have no copy of the secret, which stops nothing.
- * `unproven` may not be asked, as the deployment does not name them as peers; the primary lists their replicas as InSync.
+ * The Regions of a secret's replicas, by what was found there:
+ *
+ * - `regions` have the wanted version.
+ * - `empty` have no copy of the secret, although the primary lists one. That stops no rotation.
+ * - `unproven` could not be asked, as the deployment does not name them as peers. The primary lists their replicas as InSync.
  */
 export type ReplicaRegions = { regions: string[]; empty: string[]; unproven: string[] }
 
@@ -16,9 +19,10 @@ export type ReplicaRegions = { regions: string[]; empty: string[]; unproven: str
  * Checks that every replica has the version that this rotation made current. The status that the primary lists names no version, so
  * each Region that the deployment names as a peer is asked. No value is read.
  *
- * The outcome is `superseded` if a later version is current. If a rotation made that version, it waits for it itself. But somebody
- * may have edited the value, and then this rotation still has to close what it replaced; so each replica must have one of the two
- * versions. If the secret is at home in another Region now, nothing is asked, as that Region's rotations wait and close.
+ * The outcome is `superseded` if a later version is current. If a later rotation made that version, that rotation waits for the
+ * replicas itself. But if somebody edited the value, this rotation still has to close what it replaced; so each replica must have
+ * one of the two versions. If the secret is at home in another Region now, no Region is asked, as the rotations there wait and
+ * close.
  * @param peers the Regions that the deployment names as peers, which may be asked
  * @throws PromotedElsewhere if a peer Region has promoted its replica to a secret of its own
  * @throws ReplicasBehind if a replica has another version or cannot be asked, or a copy follows a primary in another Region
@@ -44,9 +48,11 @@ export async function requireReplicasFollow(
  * What was found out about the replicas before a rotation:
  *
  * - `following`: every replica has the current version.
- * - `behind`: a replica does not have it, and `why` says which. createSecret refuses the rotation.
+ * - `behind`: a replica does not have the current version, or a copy follows a primary in another Region; `why` says which.
+ *   createSecret refuses the rotation.
  * - `promoted`: a peer Region has promoted its replica to a secret of its own. createSecret refuses the rotation.
- * - `unasked`: replicas were not asked, as there are none or the rotation must not wait for them.
+ * - `unasked`: replicas were not looked at: the secret has none, it is a replica itself, its new version is current already, or the
+ *   rotation must not wait. (PeerAnswer.unasked is another thing: there the look failed.)
  */
 export type ReplicaLookBefore =
   | ({ outcome: 'following' } & ReplicaRegions)
@@ -54,13 +60,14 @@ export type ReplicaLookBefore =
   | { outcome: 'unasked' }
 
 /**
- * Checks before a rotation that every replica has the current version, as another rotation would leave it two versions behind.
- * If another rotation left a version pending, replicas are not waited for: it may have to be rolled back at once, as its
- * application may be refused. If this rotation's own version is pending from an earlier attempt, only the first execution waits
- * (`isFirst`).
+ * Checks before a rotation that every replica has the current version. The rotation would leave a replica without it two versions
+ * behind.
  *
- * Whether a peer Region has promoted its replica is asked in every case: if the host is an endpoint that follows the writer, a
- * rollback would change a password in the promoted Region's database.
+ * If another rotation left a version pending, replicas are not waited for: that rotation may have to be rolled back at once, as its
+ * application may be refused. But the peer Regions are asked even then whether one has promoted its replica: if the host is an
+ * endpoint that follows the writer, a rollback would change a password in the promoted Region's database.
+ *
+ * If this rotation's own version is pending from an earlier attempt, only the first execution with this token (`isFirst`) waits.
  * @param peers the Regions that the deployment names as peers, which may be asked
  * @throws ReplicasBehind where waiting may help: the state machine asks again
  */
@@ -90,14 +97,14 @@ export async function lookAtReplicasBefore(
       ask,
       followingAnother,
     )
-    // A replica that stays InProgress would not get the next version either. But it may be so because of this rotation's own
-    // pending label, which then does not count.
+    // A replica that stays InProgress would not get the next version either. But if a version is pending, that label may be why
+    // the replica is InProgress, which then does not count.
     const underWay = awaitedReplicas(primary).find(({ status }) => status === 'InProgress')
     if (underWay && !pending) throw new ReplicasBehind(describeReplica(underWay))
     return { outcome: 'following', ...found }
   } catch (error) {
-    const mayWait = !pending || isFirst
-    if (mayWait || !(error instanceof ReplicasBehind)) throw error
+    const shouldWait = !pending || isFirst
+    if (shouldWait || !(error instanceof ReplicasBehind)) throw error
     return { outcome: 'behind', why: error.message, empty: [] }
   }
 }
@@ -118,7 +125,7 @@ export async function requireReplicasHavePending(
   return found
 }
 
-/** In each replica one of `versions` must have the label. */
+/** What each replica must have: one of `versions`, with this label on it. */
 type WantedVersions = { versions: string[]; label: 'current' | 'pending' }
 
 /**

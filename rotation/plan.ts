@@ -12,8 +12,8 @@ import type { StrategyName } from './strategies/strategyNames.ts'
 import { withStrategyTag } from './tags.ts'
 import { DAY_SECONDS } from './timeUnits.ts'
 
-// The plan of a rotation: its options, users and new value, as far as the secret tells. createSecret follows it, a check only
-// reports it.
+// The plan of a rotation: its options, users and new value, as far as the secret tells. createSecret follows the plan, and a check
+// only reports it.
 
 /**
  * The longest grace time of a secret with replicas: 350 days. The execution waits for the replicas first, and Step Functions ends
@@ -62,7 +62,7 @@ export function makeNextValue(
   return current.with({ username, password })
 }
 
-/** Sentences about what does not stop the rotation but should be known. `replicas` are the Regions that have one. */
+/** Sentences about what does not stop the rotation but should be known. `replicas` are the Regions that have a replica. */
 export function warningsOf(replicas: string[], { home, grace }: Options): string[] {
   if (!replicas.length) return []
   const homeless =

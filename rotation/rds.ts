@@ -56,23 +56,24 @@ export class Rds {
     return false
   }
 
-  /** Whether RDS is still setting the password of the database's master. @throws as `setMasterPassword` does */
+  /** Whether RDS is still setting the password of the database's master. @throws as `setMasterPassword`, but for RdsBusy */
   async isSettingPassword(master: Credential): Promise<boolean> {
-    return (await this.#databaseOf(master)).isSettingPassword
+    return (await this.#requireMaster(master)).isSettingPassword
   }
 
   /**
-   * Has RDS set the password of a database's master to the credential's. RDS does so some time after this call.
+   * Has RDS set the password of a database's master to the one in its value, `master`. RDS does so some time after this call.
    * https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html
-   * @throws InvalidCredential if there is no such database, this is not its master, or RDS manages that one's password
+   * @throws InvalidCredential if there is no such database or it is a read replica, the user is not its master, RDS manages the
+   *   master's password itself, or RDS does not take this password
    * @throws RdsBusy if RDS is at work on the database; Unreachable, NotPermitted, Throttled
    */
   async setMasterPassword(master: Credential): Promise<void> {
     const { arn } = await this.#requireSettable(master)
     const id = arn.split(':').at(-1)
     const change = { MasterUserPassword: master.password }
-    // An instance applies a password at once in any case. With ApplyImmediately it would also apply every other change that waits
-    // for its maintenance window.
+    // RDS changes the password of an instance at once in any case. With ApplyImmediately it would also make every other change of
+    // the instance that waits for the maintenance window.
     const modify = (): Promise<unknown> =>
       isCluster(arn)
         ? this.#client.send(
@@ -89,7 +90,11 @@ export class Rds {
     })
   }
 
-  /** Checks what setMasterPassword would refuse, or IAM for it. @throws what setMasterPassword would throw */
+  /**
+   * Checks what setMasterPassword would refuse, and whether IAM would deny its call. Whether RDS takes the password does not show
+   * beforehand.
+   * @throws what setMasterPassword would throw
+   */
   async wouldSetMasterPassword(master: Credential): Promise<void> {
     const { arn, isTagged } = await this.#requireSettable(master)
     if (isTagged === false)
@@ -100,13 +105,13 @@ export class Rds {
 
   /** The database of a master whose password can be set now. @throws RdsBusy if RDS is setting it */
   async #requireSettable(master: Credential): Promise<RdsDatabase> {
-    const found = await this.#databaseOf(master)
+    const found = await this.#requireMaster(master)
     if (found.isSettingPassword) throw new RdsBusy(`${master}: RDS is setting its password`)
     return found
   }
 
-  /** The database that a master's value is for. @throws InvalidCredential if it is not for the master of a primary database */
-  async #databaseOf(master: Credential): Promise<RdsDatabase> {
+  /** The database that a master's value is for. @throws InvalidCredential if the value is for a read replica or another user */
+  async #requireMaster(master: Credential): Promise<RdsDatabase> {
     const found = await findDatabaseAt(this.#client, master.address)
     if (!found || found.source)
       throw new InvalidCredential(

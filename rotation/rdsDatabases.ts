@@ -46,16 +46,17 @@ export async function findDatabaseAt(client: RDSClient, address: string): Promis
   const [, id, inCluster] =
     /^([^.]+)\.(cluster-)?[^.]+\.([^.]+\.rds|rds\.[^.]+)\.amazonaws\./.exec(address) ?? []
   if (!id) return undefined
-  const found = await (inCluster ? databaseOfCluster(client, id) : databaseOfInstance(client, id))
+  const found = await (inCluster ? readCluster(client, id) : readInstance(client, id))
   return found?.addresses.includes(address) ? found : undefined
 }
 
 /** The database with this ARN; undefined if RDS knows none here. */
 export function findDatabase(client: RDSClient, arn: string): Promise<RdsDatabase | undefined> {
-  return isCluster(arn) ? databaseOfCluster(client, arn) : databaseOfInstance(client, arn)
+  return isCluster(arn) ? readCluster(client, arn) : readInstance(client, arn)
 }
 
-async function databaseOfCluster(client: RDSClient, id: string): Promise<RdsDatabase | undefined> {
+/** Reads the database that is the cluster `id`; `id` is its name or ARN. */
+async function readCluster(client: RDSClient, id: string): Promise<RdsDatabase | undefined> {
   const cluster = await describeCluster(client, id)
   if (!cluster?.DBClusterArn) return undefined
   const { DBClusterArn, Endpoint, ReaderEndpoint, CustomEndpoints = [], Port } = cluster
@@ -67,13 +68,16 @@ async function databaseOfCluster(client: RDSClient, id: string): Promise<RdsData
   }
 }
 
-/** The database of an instance. If the instance belongs to a cluster, that is the cluster, with one address more. */
-async function databaseOfInstance(client: RDSClient, id: string): Promise<RdsDatabase | undefined> {
+/**
+ * Reads the database of the instance `id`, its name or ARN. If the instance belongs to a cluster, the database is that cluster,
+ * with the address of the instance added.
+ */
+async function readInstance(client: RDSClient, id: string): Promise<RdsDatabase | undefined> {
   const { DBInstanceArn, Endpoint, Port, ...instance } = flattenEndpoint(await describeInstance(client, id))
   if (!DBInstanceArn) return undefined
   const address = addressOf(Endpoint, Port)
   if (instance.DBClusterIdentifier) {
-    const cluster = await databaseOfCluster(client, instance.DBClusterIdentifier)
+    const cluster = await readCluster(client, instance.DBClusterIdentifier)
     return cluster && { ...cluster, addresses: [...cluster.addresses, address] }
   }
   const {

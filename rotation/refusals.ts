@@ -7,8 +7,6 @@ import { awaitedReplicas, describeReplica, laggingReplicas, type PeerAnswer } fr
 import type { Description } from './stores/store.ts'
 import { isManaged } from './tags.ts'
 
-// What createSecret refuses before it writes anything. Each of these functions throws if it refuses, and returns nothing.
-
 /**
  * Whether a stack may use a secret: it has the tag keyturn:managed=true, or Secrets Manager rotates it by the stack's own rotation
  * function. The stack's IAM policies require the same.
@@ -19,9 +17,12 @@ export const isEnrolled = (
   rotationFunction: string | undefined,
 ): boolean => isManaged(tags) || (rotatedBy !== undefined && rotatedBy === rotationFunction)
 
+// What createSecret refuses before it writes anything; others use these functions too. Each throws if it refuses, and returns
+// nothing.
+
 /**
- * Checks that the host is a host. Parsing a value does not check it, as a rollback must be able to read a value that an earlier
- * release accepted.
+ * Checks that the text in `host` is a host. Parsing a value does not check that, as a rollback must be able to read a value that an
+ * earlier release accepted.
  * @throws InvalidCredential
  */
 export function requireHost({ engine, host }: Credential): void {
@@ -33,8 +34,8 @@ export function requireHost({ engine, host }: Credential): void {
 }
 
 /**
- * Refuses a replica, and a secret whose home is another Region. It runs before the pending version is examined, as an abandoned
- * rotation cannot be rolled back in a replica.
+ * Refuses a replica, and a secret whose home is another Region. createSecret calls this before it looks for another pending version
+ * (clearOtherPending), as an abandoned rotation cannot be rolled back in a replica.
  * @throws InvalidCredential for a replica; NotAtHome
  */
 export function refuseOtherRegion({ arn, primaryRegion }: Description, { home }: Options): void {
@@ -47,9 +48,9 @@ export function refuseOtherRegion({ arn, primaryRegion }: Description, { home }:
 }
 
 /**
- * Refuses a secret that was promoted in a peer Region. It runs before the pending version is examined, so that an abandoned
- * rotation is not rolled back either: if the host is an endpoint that follows the writer, it now leads to the promoted Region's
- * database, and a rollback would set a password that the applications there do not have.
+ * Refuses a secret that was promoted in a peer Region. createSecret calls this before it looks for another pending version, so that
+ * an abandoned rotation is not rolled back either. If the host is an endpoint that follows the writer, it now leads to the promoted
+ * Region's database, and a rollback would set a password that the applications there do not have.
  * @throws PromotedElsewhere
  */
 export function refusePromotedElsewhere({ promoted }: PeerAnswer): void {
@@ -57,12 +58,12 @@ export function refusePromotedElsewhere({ promoted }: PeerAnswer): void {
 }
 
 /**
- * Refuses a secret with a replica that does not have the current version. It runs after the pending version was examined, as an
- * abandoned rotation has to be rolled back whatever the replicas do. The answer of the peer Regions counts first; then the
- * status that the home Region reports, except for Regions that have no copy at all (`empty`). A replica that is InProgress, as
- * after every change of a tag or a label, is waited for by a retry.
- * @param isWritten whether this rotation's value is written already: the replica may be InProgress because of that, so it is not
- *   waited for
+ * Refuses a secret with a replica that does not have the current version. createSecret calls this after it has dealt with another
+ * pending version, as an abandoned rotation has to be rolled back whatever the replicas do. The answer of the peer Regions counts
+ * first; then the status that the home Region reports, except for Regions that have no copy at all (`empty`). A replica that is
+ * InProgress, as after every change of a tag or a label, is waited for by a retry.
+ * @param isWritten whether this rotation's value is written already. A replica may be InProgress because of that, so one that is
+ *   InProgress is not waited for.
  * @throws ReplicasBehind; Conflict for a replica to wait for
  */
 export function refuseReplicasBehind(
@@ -79,8 +80,8 @@ export function refuseReplicasBehind(
 }
 
 /**
- * Refuses a secret whose store would not let a rotation end well. It runs after the pending version was examined, as an abandoned
- * rotation has to be rolled back in any case.
+ * Refuses a secret whose store would not let a rotation end well. createSecret calls this after it has dealt with another pending
+ * version, as an abandoned rotation has to be rolled back in any case.
  * @throws InvalidCredential
  */
 export function refuseObstacle({ obstacle }: Description): void {
@@ -88,8 +89,8 @@ export function refuseObstacle({ obstacle }: Description): void {
 }
 
 /**
- * Refuses AWS's JSON in a secret whose tag says that the value is a password alone. The tag was then set by mistake: the whole
- * JSON would be tried as a password, and its refusal would look like a lockout.
+ * Refuses AWS's JSON in a secret whose tag (keyturn:connection) says that the value is a password alone. The tag was then set by
+ * mistake. The whole JSON would be tried as a password, and the server's refusal would look like a lockout.
  * @throws InvalidCredential
  */
 export function refuseJsonAsPassword({ password }: Credential, { connection }: Options): void {

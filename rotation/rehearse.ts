@@ -7,14 +7,15 @@ import { openStore, readIfParsable } from './storedVersions.ts'
 import { tryLogin } from './strategies/login.ts'
 import { requireAuthQuery } from './strategies/pooler.ts'
 
-// The rehearsal: what the steps after setSecret do, as far as that is possible before it. A rehearsal changes nothing and moves no
-// label. It throws what its step would throw, while the application still logs in.
+// The rehearsal: before setSecret, each step that may follow it does its work as far as that changes nothing and moves no label. It
+// throws what the step would throw later, while the application still logs in. docs/design/rehearsal.md explains it.
 
-/** What of a rotation decides about logins. See Options for `pooler` and `testQuery`. */
+/** The fields of a rotation that checkSession needs. See Options for `pooler` and `testQuery`. */
 type LoginOptions = { nextUser: string; pooler?: 'auth-query' | undefined; testQuery?: string | undefined }
 
 /**
- * Checks, by a session of the current value, that no pooler stands in the way and that the test query runs.
+ * Checks, in a session of the current value, that the test query runs and, if the user stays the same, that no pooler would refuse
+ * its next password.
  * @throws NotPermitted, TestFailed, or what else the session throws
  */
 export async function checkSession(
@@ -47,12 +48,12 @@ export const rehearseTest = (pipeline: Pipeline, rotation: Rotation): Promise<vo
     if (session) await checkSession(session, credential, rotation)
   })
 
-/** Rehearses finishSecret: reads what it would read. @throws NotPermitted, Throttled, or what else finishSecret would */
+/** Rehearses finishSecret: reads what finishSecret would read. @throws NotPermitted, Throttled, or what else finishSecret would */
 export const rehearseFinish = ({ store }: StorePipeline, { id, token }: Rotation): Promise<void> =>
   runRehearsal(() => store.rehearsePromote(id, token))
 
 /**
- * Rehearses rollbackSecret up to its first login: reads what it would read, and loads the driver.
+ * Rehearses rollbackSecret up to its first login: reads what rollbackSecret would read, and loads the driver.
  * @throws NotPermitted, Throttled, or what else rollbackSecret would
  */
 export const rehearseRollback = (pipeline: Pipeline, rotation: Rotation): Promise<void> =>

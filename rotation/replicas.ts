@@ -33,8 +33,8 @@ export const awaitedReplicas = ({ replicas = [] }: WithReplicas): Replica[] =>
   replicas.filter(({ givenUp }) => !givenUp)
 
 /**
- * The replicas that are not in sync by the status that the primary lists, those that failed first. Replicas in the `empty` Regions
- * are left out: there is no copy of the secret, so no application there is refused.
+ * The replicas that are not in sync by the status that the primary lists. Those whose replication is still under way come last.
+ * Replicas in the `empty` Regions are left out: those Regions have no copy of the secret, so no application there is refused.
  */
 export const laggingReplicas = (found: WithReplicas, empty: string[] = []): Replica[] =>
   awaitedReplicas(found)
@@ -49,10 +49,10 @@ export const describeReplica = ({ region, status, message }: Replica): string =>
 export type PeerAnswer = {
   /** A sentence, if a peer Region has promoted its replica to a secret of its own. */
   promoted?: string | undefined
-  /** A sentence, if a replica does not have the current version. */
+  /** A sentence, if a replica does not have the current version, or a copy follows a primary in another Region. */
   behind?: string | undefined
-  /** Why the Regions could not be asked, if so. */
+  /** Why the Regions could not be asked: the error of awaitReplicas. Unset if it had none. */
   unasked?: string | undefined
-  /** The Regions that have no copy of the secret. */
+  /** The Regions that have no copy of the secret, although the primary lists one. */
   empty: string[]
 }

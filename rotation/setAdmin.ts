@@ -20,7 +20,7 @@ import { strategies } from './strategies/index.ts'
 import { logsIn } from './strategies/login.ts'
 import { isAdmin, strategyIn } from './tags.ts'
 
-/** What setAdmin gets beside a rotation's pipeline. */
+/** A rotation's pipeline, and what setAdmin needs beside it. */
 export type EditPipeline = Pipeline & {
   edits: Edits
   /** Reads labels and tags of the admin's secret, without its value. */
@@ -33,13 +33,16 @@ export type EditPipeline = Pipeline & {
 
 /**
  * The secret `id` and the ARN of the admin's secret that its value should name. `started` is when the execution began, in
- * milliseconds since 1970: a version that is younger was made by this execution, even if the answer to its call was lost.
+ * milliseconds since 1970: an edit's version that is younger was made by this execution, even if an earlier try did not learn it.
  */
 type AdminToSet = { id: string; admin: string; started: number }
 
 /**
- * The result of setAdmin. `set`: `version` was made and replaced `replaced`. `made` is when, and `passwordSince` since when the
- * password has been stored, both ISO 8601. `already`: the value named this admin before.
+ * The result of setAdmin:
+ *
+ * - `already`: the value named this admin before.
+ * - `set`: the version `version` was made, and took the place of the version `replaced`. `made` is the time at which it was made,
+ *   and `passwordSince` the time since which its password has been stored, both in ISO 8601.
  */
 export type SetAdminResult = { arn?: string } & (
   | { outcome: 'already' }
@@ -57,10 +60,10 @@ export async function setAdmin(pipeline: EditPipeline, wanted: AdminToSet): Prom
   const { store, edits } = pipeline
   const { id, admin } = wanted
   const found = await store.describe(id)
-  refuseUnmanaged(pipeline, found, id)
+  requireEnrolled(pipeline, found, id)
   const options = optionsOf(found, pipeline)
   refuseOtherRegion(found, options)
-  refuseNoUser(found, options)
+  refuseUnfitForAdmin(found, options)
   if (found.arn === admin)
     throw new InvalidCredential('admin', "should be another secret than the user's own")
 
@@ -102,17 +105,18 @@ const editTokenOf = (...parts: string[]) => hash('sha256', JSON.stringify(parts)
 
 const arnField = ({ arn }: Description) => (arn ? { arn } : {})
 
-/** Refuses a secret that Keyturn may not change. IAM would refuse it too, without the reason. @throws NotPermitted */
-function refuseUnmanaged({ rotationFunction }: EditPipeline, found: Description, id: string): void {
+/** Checks that Keyturn may change the secret. IAM would refuse it too, without the reason. @throws NotPermitted */
+function requireEnrolled({ rotationFunction }: EditPipeline, found: Description, id: string): void {
   if (isEnrolled(found, rotationFunction)) return
   throw new NotPermitted(`${id} is not Keyturn's to change: tag it keyturn:managed=true`)
 }
 
 /**
- * Refuses a secret whose value needs no admin: one without a user, an admin's own, or one without a strategy.
+ * Refuses a secret whose value should not name an admin: a value without a user, an admin's own secret, or one without a tag for
+ * its strategy, which an admin's name in the value would change.
  * @throws InvalidOption
  */
-function refuseNoUser({ tags }: Description, { engine, connection }: Options): void {
+function refuseUnfitForAdmin({ tags }: Description, { engine, connection }: Options): void {
   const formatTag = connection ? 'keyturn:connection' : engine ? 'keyturn:engine' : undefined
   if (formatTag)
     throw new InvalidOption(
@@ -128,7 +132,10 @@ function refuseNoUser({ tags }: Description, { engine, connection }: Options): v
     )
 }
 
-/** The result where the value names this admin already: completes an edit that died after it had made the version current. */
+/**
+ * The result where the value names this admin already. If an earlier try of this edit died after it had made the version current,
+ * this completes the edit.
+ */
 async function completeEarlierEdit(
   pipeline: EditPipeline,
   found: Description,
@@ -145,7 +152,7 @@ async function completeEarlierEdit(
   return { ...arnField(found), ...result }
 }
 
-/** The result `set`. `since` is when the password was stored, in milliseconds since 1970. */
+/** The result `set`. `since` is the time since which the password has been stored, in milliseconds since 1970. */
 async function resultOfEdit(
   { store }: EditPipeline,
   id: string,
@@ -166,7 +173,8 @@ async function resultOfEdit(
 }
 
 /**
- * Finds the version without an admin from which setAdmin made this one, perhaps in several edits, one admin after the other.
+ * Finds the version without an admin from which setAdmin made this one, perhaps in several edits that each named another admin. A
+ * version that names no admin is itself the one.
  * @returns undefined if no edit made this version, or somebody else has changed the value in between
  */
 async function readBeforeEdits(
@@ -193,8 +201,9 @@ async function readBeforeEdits(
 }
 
 /**
- * Refuses while an edit that names another admin runs, or has died. An unfinished edit of a value that is no longer current is
- * cleaned up instead.
+ * Refuses while another edit, which names another admin, runs or has died. An unfinished edit of a value that is no longer current
+ * is cleaned up instead.
+ * @param token the version that this edit makes
  * @param text the current value without an admin
  * @throws RotationInProgress
  */
@@ -210,6 +219,7 @@ async function refuseOtherEdit(
   const otherText = version?.credential.serialize()
   const admin = otherText && adminIn(otherText)
   if (!admin || addJsonMember(text, 'masterarn', admin) !== otherText) {
+    // Only Secrets Manager has unfinished edits (see findUnfinished), and `finish` needs no `replacing` there.
     await edits.finish({ id, token: unfinished, replacing: '' })
     return
   }
@@ -241,7 +251,7 @@ async function requireAdminSecret({ describeAdmin, listedAdmins }: EditPipeline,
 }
 
 /**
- * Checks that the value could rotate with the admin it should name: logs in with it, then reads the admin's value.
+ * Checks that the value could rotate with the admin that it should name: logs in with the value, then reads the admin's value.
  * @throws LoginRefused before the admin's value is read; RotationInProgress on a temporary clone; HostMismatch, InvalidCredential,
  *   InvalidOption
  */

@@ -22,12 +22,12 @@ import { awaitLogin, openProvenSession } from './strategies/login.ts'
 
 /**
  * The first step: writes a new value as the secret's pending version. It connects to no database.
- * @param answer what the peer Regions said about the secret's replicas. Without it, the replication status that the home
- *   Region reports has to do.
+ * @param answer what the peer Regions said about the secret's replicas. Left out, createSecret relies on the replication status
+ *   that the home Region reports.
  * @returns the state of the execution, which every later step gets
  * @throws RotationInProgress if another rotation of this secret runs
- * @throws RotationAbandoned if another rotation died, left its version pending, and may have changed a database: the state
- *   machine rolls that rotation back, then tries again
+ * @throws RotationAbandoned if another rotation died and left a version pending that cannot be discarded here (see
+ *   clearOtherPending): the state machine rolls that rotation back, then tries again
  * @throws ReplicasBehind if a replica would be left two versions behind
  * @throws PromotedElsewhere if a peer Region has promoted its replica to a secret of its own
  * @throws NotAtHome, InvalidCredential, InvalidOption, TokenReused, Conflict
@@ -50,7 +50,7 @@ export async function createSecret(
   const store = await openStore(pipeline, options)
   const replaced = await readStaged(store, id, found, isFinished ? 'previous' : 'current')
   const current = replaced.credential
-  // The application does not use a clone, so there is nothing to move back: this is an ordinary rotation.
+  // The application does not use a clone, so there is nothing to move back. Without moveBack this is an ordinary rotation.
   if (isMoveBack && !strategies['temporary-clone'].isOnClone?.(current.username))
     return createSecret(pipeline, { id, token }, answer)
   const { strategy, nextUser } = planOf(current, options)
@@ -58,8 +58,8 @@ export async function createSecret(
   const warnings = warningsOf(replicas, options)
   if (!isFinished) {
     const next = makeNextValue(current, options, nextUser)
-    // An earlier try may have written a value under this token, which is not written again. Or Secrets Manager has put the pending
-    // label on the token before it asked for the rotation, and there is no value yet.
+    // If the token is pending already, either an earlier try has written a value, which is not written again; or Secrets Manager
+    // put the label there before it asked for the rotation, and there is no value yet.
     const written = found.pending === token ? await store.read(id, { token }) : undefined
     const isWritten = written?.credential.equalsExceptPassword(next) ?? false
     refuseReplicasBehind(found, answer, isWritten)
@@ -103,8 +103,9 @@ const isMoveBackOf = (version: string | undefined, token: string) =>
   version !== undefined && hash('sha256', version) === token ? true : undefined
 
 /**
- * Checks whether a rotation of this secret would go well, as far as that shows without a change. It logs in with the version
- * `token` if that has a value, else with the current version, and runs the test query.
+ * Checks a secret when Secrets Manager sets a schedule and tests the rotation function (rotateSecret) without a rotation: reads
+ * tags and value as createSecret does, logs in with the version `token` if it has a value, else with the current version, and
+ * runs the test query. It changes nothing. check/check.ts has the check of `keyturn check`, which looks at more.
  * @throws InvalidCredential, InvalidOption, NotAtHome, LoginRefused, TestFailed, or what else the rotation would end with
  */
 export async function checkRotation(pipeline: Pipeline, { id, token }: RotationId): Promise<void> {
@@ -128,8 +129,8 @@ export async function checkRotation(pipeline: Pipeline, { id, token }: RotationI
 type SetResult = { left: string[] }
 
 /**
- * Makes the pending value valid in the database. An error from before the first change is marked as such, so that a rollback
- * knows that there is nothing to undo (see changedNothingMark.ts).
+ * Makes the pending value valid in the database. The message of an error that comes before the first change says so, and a
+ * rollback then knows that there is nothing to undo (see changedNothingMark.ts).
  * @throws HostMismatch if current names another host or user than when the rotation began, if pending differs from current in more
  *   than user and password, or if the admin is for another server
  * @throws Superseded, RotationInProgress, LoginRefused, or what else the engine throws
@@ -147,8 +148,8 @@ export async function setSecret(pipeline: Pipeline, rotation: Rotation): Promise
 }
 
 /**
- * The same engine, whose first login also checks that the server can run the test query later. Every change comes after a
- * login, so the check fails before anything was changed.
+ * The same engine, whose first accepted login also checks that a pooler, if there is one, allows the transaction of the test
+ * query, which testSecret runs later. Every change comes after a login, so this check fails before anything was changed.
  */
 function withTestQueryCheck(engine: Engine, { testQuery }: Rotation): Engine {
   if (!testQuery) return engine
@@ -169,7 +170,7 @@ function withTestQueryCheck(engine: Engine, { testQuery }: Rotation): Engine {
   }
 }
 
-/** @returns what could not be done and does not stop the rotation, a sentence each */
+/** Has the strategy make the pending value valid. @returns SetResult.left: a sentence for each thing that could not be done */
 async function makePendingValid(pipeline: Pipeline, rotation: Rotation): Promise<string[]> {
   const store = await openStore(pipeline, rotation)
   const { id, token, replaces, host, user, nextUser } = rotation
@@ -196,6 +197,7 @@ async function makePendingValid(pipeline: Pipeline, rotation: Rotation): Promise
   const { pooler } = rotation
   const applied = await strategies[rotation.strategy].apply(engine, { ...change, pooler })
   if (!applied) return []
+  // A change on another server, the admin's, has to be replicated to the one that applications use.
   if (applied.address !== credential.address) await awaitLogin(engine, pending.credential)
   return applied.left
 }
@@ -229,10 +231,10 @@ export async function testSecret(pipeline: Pipeline, rotation: Rotation): Promis
 }
 
 /**
- * The last step: makes the pending version current, provided that the version it replaces still is.
- * @param mustStillBePending whether this rotation's version must still be pending too. Set it if so much time has passed that
- *   another execution may have rolled this rotation back, so that the database no longer knows the pending password.
- * @throws Superseded
+ * The last step before the grace time: makes the pending version current, provided that the version it replaces is still current.
+ * @param mustStillBePending whether this rotation's version must also be pending still. The caller sets it if so much time has
+ *   passed that another execution may have rolled this rotation back: then the database no longer knows the pending password.
+ * @throws Superseded if one of the two no longer holds
  */
 export async function finishSecret(
   { store }: StorePipeline,

@@ -13,7 +13,10 @@ export const EVERY_TAG = `${TAG_PREFIX}every`
 export const MANAGED_TAG = `${TAG_PREFIX}managed`
 /** The tag that names the home Region, the only one in which the credential rotates. */
 export const HOME_TAG = `${TAG_PREFIX}home`
-/** The tag that stores Secrets Manager's own schedule for a replica's promotion: replicas get tags, but no schedule. */
+/**
+ * The tag that stores Secrets Manager's own schedule of a secret until a replica is promoted: replicas get the tags of their
+ * primary, but not its schedule.
+ */
 export const SERVICE_SCHEDULE_TAG = `${TAG_PREFIX}service-schedule`
 /** The tag that, set to `true`, marks the secret of an admin, which other values name in `masterarn`. */
 export const ADMIN_TAG = `${TAG_PREFIX}admin`
@@ -37,11 +40,11 @@ const GIVEN_UP_PREFIX = 'given-up:'
  */
 export const givenUpTag = (region: string) => `${TAG_PREFIX}${GIVEN_UP_PREFIX}${region}`
 
-/** The day at the start of the value of such a tag. */
+/** The day at the start of the value of a tag `keyturn:given-up:<Region>`. */
 const DAY_AT_START = /^\d{4}-\d\d-\d\d(?= |$)/
 
 /** Splits Keyturn's own tags (see ownTags): those about a Region that was given up, by the name of the Region, and the others. */
-export function splitByRegion(own: Tags): { givenUp: Tags; others: Tags } {
+export function splitGivenUpTags(own: Tags): { givenUp: Tags; others: Tags } {
   const isGivenUp = ([name]: [string, string]) => name.startsWith(GIVEN_UP_PREFIX)
   const entries = Object.entries(own)
   const regions = entries
@@ -53,7 +56,7 @@ export function splitByRegion(own: Tags): { givenUp: Tags; others: Tags } {
 
 /** The Regions that were given up, each with the day and the reason. A tag whose value begins with no day does not count. */
 export function givenUpIn(tags: Tags): Tags {
-  const { givenUp } = splitByRegion(ownTags(tags))
+  const { givenUp } = splitGivenUpTags(ownTags(tags))
   return Object.fromEntries(Object.entries(givenUp).filter(([, value]) => DAY_AT_START.test(value)))
 }
 

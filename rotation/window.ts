@@ -13,6 +13,11 @@ export type Window = {
   zone?: string
 }
 
+const MINUTES_PER_DAY = 1440
+
+/** The shortest window. Runs begin at most an hour apart (parameter dueSchedule), and at least one has to begin in each window. */
+const MIN_WINDOW_MINUTES = 60
+
 const DAY_NAMES = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat']
 const DAY_PATTERN = `(?:${DAY_NAMES.join('|')})`
 const DAYS_PATTERN = `${DAY_PATTERN}(?:-${DAY_PATTERN})?`
@@ -34,8 +39,7 @@ export const windowSchema = v.pipe(
       ...(zone && { zone }),
     }
   }),
-  // The schedule's runs are at most an hour apart, and at least one has to begin within the window.
-  v.check(({ from, to }) => (to - from + 1440) % 1440 >= 60),
+  v.check(({ from, to }) => (to - from + MINUTES_PER_DAY) % MINUTES_PER_DAY >= MIN_WINDOW_MINUTES),
   v.check(({ zone }) => zone === undefined || isTimeZone(zone)),
 )
 
