@@ -29,7 +29,9 @@ type ServiceErrors = {
   ) => RotationError
   /** Translates an error that is neither in `translations`, nor temporary, nor a denied call. */
   translateUnknown(error: SdkError, service: string): unknown
-  /** What to do if no policy of Keyturn's role allows a call: nothing of this name exists, or it does not have the tag. */
+  /**
+   * What to do if no policy of Keyturn's role allows a call. Then nothing of this name exists, or what has the name lacks the tag.
+   */
   enrolHint?: string
 }
 

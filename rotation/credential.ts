@@ -263,7 +263,7 @@ export class Credential {
     if (this.engine === 'opaque') return 'an opaque value'
     return `${this.engine} user ${JSON.stringify(this.username)} on ${this.#shownHost}`
   }
-  /** The server in words, `engine://host:port`, that anybody may see. */
+  /** The server as a text that anybody may see: `engine://host:port`. */
   get server(): string {
     return `${this.engine}://${this.#shownHost}:${this.port ?? engineTraits[this.engine].defaultPort}`
   }

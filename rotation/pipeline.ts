@@ -15,8 +15,8 @@ export type StorePipeline = {
   /** Whether the execution with this token runs at all. Unlike `isRotating`, this is also true during the grace time. */
   isExecutionRunning(token: string): Promise<boolean>
   /**
-   * Whether it is certain that no execution with this token changed a database: every error of its setSecret is marked so (see
-   * changedNothingMark.ts). False if that is not known.
+   * Whether it is certain that no execution with this token changed a database: each call of setSecret either did not run at all,
+   * or ended with an error that says so (see changedNothingMark.ts). False if that is not known.
    */
   hasChangedNothing(token: string): Promise<boolean>
   /**

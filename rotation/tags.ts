@@ -62,7 +62,10 @@ export function givenUpIn(tags: Tags): Tags {
 
 // Each function below reads one tag, whatever is wrong with the others.
 
-/** Whether Keyturn may rotate what has these tags. IAM policies require the same tag. */
+/**
+ * Whether the tags let Keyturn rotate what has them. IAM policies require the same tag. A secret that Secrets Manager rotates by
+ * the stack's rotation function needs no tag: see isEnrolled.
+ */
 export const isManaged = (tags: Tags) => tags[MANAGED_TAG] === 'true'
 
 /** Whether the tags are those of an admin's secret, which the rotations of other secrets may read. */

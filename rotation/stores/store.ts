@@ -85,14 +85,15 @@ export interface Store {
   wouldPropose?(id: string, token: string, credential: Credential): Promise<void>
 
   /**
-   * Makes `token` current, provided that `replacing` still is (compare-and-set). If `token` is current already, that is success.
+   * Makes `token` current, provided that `replacing` is current still (compare-and-set). If `token` is current already, that is
+   * success.
    * @param mustStillBePending whether `token` must also be pending still. Secrets Manager needs one call more for that, so it is
    *   checked there only if this is true; the other stores always check it.
    * @throws Superseded if another version is current, or `token` is not pending as it must be
    */
   promote(id: string, token: string, replacing: string, mustStillBePending?: boolean): Promise<void>
 
-  /** Reads what `promote` would read, with the check for pending, and changes nothing. */
+  /** Reads what `promote` with `mustStillBePending` would read, and changes nothing. */
   rehearsePromote(id: string, token: string): Promise<void>
 
   /**

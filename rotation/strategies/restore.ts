@@ -39,6 +39,7 @@ export async function restoreCurrent(
     if (await logsIn(engine, current)) return true
     throw new LockedOut(`${current}: refused right after its password was set`)
   }
+  // If `login` is set from here on, it is the login of case 1 that a pooler let in.
   if (login && (await change.hasChangedNothing())) return 'intact'
   const otherRotation = await change.otherRotation()
   if (login && otherRotation) return 'left'
