@@ -6,12 +6,18 @@ import { askRegionFor, peerRegions } from './shared/peers.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /**
- * Checks whether every replica of a secret has the version that this Region has. A rotation calls this function up to four
- * times: before its first step for the current version, before SetSecret for the pending version, after FinishSecret for the
- * version that became current, and right before the replaced version is closed. The function runs outside the VPC, because
- * from a VPC the other Regions may be unreachable.
+ * Checks whether every replica of a secret has the version that this Region has. `look` says at which point of the rotation:
+ *
+ * - `before`: before CreateSecret, for the current version;
+ * - `pending`: before SetSecret, for the pending version. Here the function itself waits some seconds, and does not fail if a
+ *   replica does not follow;
+ * - `current`: after FinishSecret, for the version that became current;
+ * - `retiring`: after the grace time, for the same version, right before what was replaced is closed.
+ *
+ * The function runs outside the VPC, because from a VPC the other Regions may be unreachable.
  * @throws ReplicasBehind a replica does not have the version yet: the state machine retries
- * @throws PromotedElsewhere the secret is also a secret of its own in another Region, so nothing is to be closed here
+ * @throws PromotedElsewhere the secret is also a secret of its own in another Region, so nothing is to be closed here. `before`
+ *   returns that as an outcome instead.
  */
 export const handler = stepHandler(
   'awaitReplicas',

@@ -9,15 +9,15 @@ import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
 const environment = parseEnvironment(process.env)
 const executions = new Executions(environment.executionArnPrefix, { requestHandler: REQUEST_TIMEOUTS })
 
-/** Milliseconds of the function's time that are left when the wait ends. The state machine then calls the function again. */
+/** The wait ends so many milliseconds before the function's time does. The state machine then calls the function again. */
 const RESERVE_MS = 45_000
-/** Characters of a failure's message that are kept: the state of one run may hold a thousand failures. */
+/** Characters of a failure's message that are kept: an execution of rotate-server may hold 500 failures in its state. */
 const MAX_REASON_LENGTH = 200
 
 /**
  * Waits until a rotation has succeeded or failed, but not for its grace time. If the rotation failed because its database
- * server does not answer, this function records the server as down, so that no other rotation begins on that server.
- * @returns the credential and the outcome, with the error and whether it is critical if the rotation failed
+ * server does not answer, this function records the server as down, so that this run begins no other rotation on that server.
+ * @returns the credential and the outcome. Of a failed rotation also the error, and `critical` if its rollback failed.
  * @throws RotationInProgress the rotation still runs: the state machine retries
  */
 export const handler = functionHandler(
@@ -30,6 +30,7 @@ export const handler = functionHandler(
       return { store, id, outcome: 'rotated' }
     } catch (error) {
       if (!(error instanceof ExecutionFailed)) throw error
+      // An AWS service may be Unreachable as well, such as RDS: that says nothing about the server.
       const isDown = error.name === 'Unreachable' && !isServiceErrorMessage(error.message)
       if (server && group && isDown) await noteServerDown(server, group)
       const critical = (await executions.progressOf({ token, number: 1 }))?.enteredStates.has(

@@ -3,13 +3,14 @@ import type { CheckLineState, CheckResult } from '../rotation/check/line.ts'
 import { engineLoaders } from '../rotation/engines/engineLoaders.ts'
 import { parseCheckEvent } from './shared/checkEvent.ts'
 import { parseEnvironment, parseOwnershipEnvironment } from './shared/environment.ts'
-import { functionHandler, logger } from './shared/handler.ts'
+import { functionHandler } from './shared/handler.ts'
+import { logger } from './shared/logger.ts'
 import { pipelines } from './shared/ownPipelines.ts'
 
 const { caFile, testMayWrite = false } = parseEnvironment(process.env)
 const own = parseOwnershipEnvironment(process.env)
 
-/** The result of the function: `checked` becomes the output of the execution, `event` the detail of its announcement. */
+/** `checked` becomes the output of the execution. Of `event` the execution makes the detail of its announcement. */
 type Result = {
   checked: CheckResult
   event: Pick<CheckResult, 'store' | 'id' | 'result'> & { failed: string[]; warnings: string[] }

@@ -22,9 +22,9 @@ function nameAndArnOf({ store, id }: { store: StoreName; id: string }): { name?:
 }
 
 /**
- * What awaitReplicas found before this step: `promoted` if the secret was promoted in another Region, `behind` if a replica does
- * not follow. `empty` lists the Regions that have no copy of the secret although it lists a replica there. If awaitReplicas failed
- * with an unexpected error, the answer says that the other Regions were not asked.
+ * What awaitReplicas found before this step. The answer has `promoted` if the secret was promoted in another Region, `behind` if a
+ * replica does not follow, and `unasked` if awaitReplicas failed with an unexpected error; each says why. `empty` lists the Regions
+ * that have no copy of the secret although it lists a replica there.
  */
 function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
   const { outcome, why, empty = [], Error: error, Cause: cause } = replication ?? {}
@@ -36,12 +36,12 @@ function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
 }
 
 /**
- * Writes the new value as pending. The result becomes the state of the execution, which every later step receives. By `group`,
- * which startRotation sets, alarms report the failed rotations of one run on one database server together.
+ * Writes the new value as pending. The result becomes the state of the execution, which every later step receives. `group`, which
+ * startRotation sets, is the same for all rotations that one run starts on one database server. It is passed on for the readers of
+ * events. raiseAlarm does not believe it, as it comes from the execution's input: see noteReportingGroup in startRotation.ts.
  *
- * `looked` is set by the state machine's definition. It is the store whose replicas awaitReplicas looked at: for that store the
- * definition overwrites `replication` in the state with the result of awaitReplicas. For another store, `replication` comes from
- * the execution's input, and is not believed.
+ * What awaitReplicas found is believed only if the definition says, by `looked`, that it has put that into the state: see
+ * StepEvent.
  */
 export const handler = stepHandler(
   'createSecret',

@@ -30,7 +30,8 @@ import { SecretsManager } from '../rotation/stores/secretsManager.ts'
 import { type AnnouncedList, announcementParts, MAX_TEXT_LENGTH } from './shared/dueAnnouncements.ts'
 import { parseFindDueEnvironment } from './shared/environment.ts'
 import { parseFindDueEvent } from './shared/event.ts'
-import { functionHandler, logger } from './shared/handler.ts'
+import { functionHandler } from './shared/handler.ts'
+import { logger } from './shared/logger.ts'
 import { measure } from './shared/metrics.ts'
 import { askRegionFor, peerRegions } from './shared/peers.ts'
 import { REQUEST_TIMEOUTS } from './shared/requestTimeouts.ts'
@@ -50,7 +51,7 @@ const regions = {
 const inventory = new Inventory({ ssm, secrets, tagging }, environment.rotationFunction)
 
 /**
- * The most rotations of one run, and the most bytes of their names. A state holds 256 KiB:
+ * The most rotations of one run, and the most bytes of its groups as JSON. A state holds 256 KiB:
  * https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html. What does not fit waits for the next run.
  */
 const RUN_LIMITS = { rotations: 500, bytes: 100_000 }
@@ -58,8 +59,9 @@ const RUN_LIMITS = { rotations: 500, bytes: 100_000 }
 const REPLICA_LOOK_MS = 150_000
 
 /**
- * The rotations that are due on one database server. `server.id` names the server in the names of executions, `last` is the
- * number of the server's last execution, and `outage` the group whose report has announced that the server does not answer.
+ * The rotations that are due on one database server. `server.id` stands for the server in the names of executions of rotate-server.
+ * `last` is the number of the server's last execution, and `outage` the group whose report has announced that the server does not
+ * answer.
  */
 type Group = ServerGroup & { server: { id: string; last: number; outage?: string } }
 /** What one run is to do: the output of findDue and the state of the run. */
@@ -70,29 +72,34 @@ export type RunPlan = {
   hosts: number
   /** How many rotations there are in all groups. */
   planned: number
-  /** How many rotations are due as well, and wait for the next run. */
+  /** How many rotations are due as well, and wait for a later run: this one has no room, or another run is on their server. */
   postponed: number
   /** How many groups, and how many rotations of one group, may go on at the same time, in all runs together. */
   caps: { hosts: number; perHost: number }
   /**
-   * The credentials that should have rotated long ago, or never will because of their tags. `parts` are the lists that are
-   * announced one by one: lists without a flag have the late credentials; lists with `behind` those with a replica that does not
-   * follow, each with the reason, whether or not they are late; lists with `promoted` as well those that also are a secret of
-   * their own in another Region, which do not count as late.
+   * The credentials that should have rotated long ago, or never will because of their tags. `parts` has the lists that are
+   * announced one by one. There are three kinds:
+   *
+   * - without a flag: the late credentials;
+   * - with `behind`: credentials with a replica that does not follow, late or not, each with the reason;
+   * - with `behind` and `promoted`: secrets that are also a secret of their own in another Region. They do not count as late.
    */
   late: NameList & { parts?: AnnouncedList[] }
   /** The credentials that have the tag keyturn:every, but that this run must not rotate, each with the reason. */
   skipped: NameList
   /**
-   * The name of an earlier run, started by the last release, that still goes on. Both runs together would exceed the caps, so
-   * this run does nothing.
+   * The name of an earlier run that still goes on, if its definition or this run's is of a release whose runs do not overlap. Both
+   * runs together would exceed the caps, so this run rotates nothing.
    */
   waitsFor?: string
 }
 
+/** The name of the run, the time of its start, and the means to look at replicas. */
+type RunContext = { run: string; now: Date; replicas: LaggingReplicas }
+
 /**
- * Finds the credentials that are due, and groups them by database server. The function reads their values to find the server,
- * and returns none of them.
+ * Finds the credentials that are due, and groups them by database server. The function reads the values of these credentials to
+ * find their servers, and returns no value.
  */
 export const handler = functionHandler(
   'findDue',
@@ -110,30 +117,30 @@ export const handler = functionHandler(
       inventory.listScheduled(),
       findRecentRotations(stepFunctions, environment.rotationStateMachineArn),
       servers.findLastExecutions(),
-      earlierRunThan(run, overlaps),
+      findEarlierRun(run, overlaps),
     ])
-    const { due, late: tooLate, skipped } = planDue(credentials, tried, { run, now, interval: intervalMs })
+    const { due, late: allLate, skipped } = planDue(credentials, tried, { run, now, interval: intervalMs })
     const running = [...lastExecutions].filter(([id, { isRunning }]) => isRunning && !id.startsWith('slot-'))
     const startsNothing = waitsFor || (overlaps && running.length >= caps.hosts)
-    const context = { run, now, replicas }
+    const context: RunContext = { run, now, replicas }
 
-    const { first, behind, hostOf, admins } = await placeByServer(
+    const { chosen, behind, hostOf, admins } = await placeByServer(
       startsNothing ? [] : due,
       lastExecutions,
       context,
     )
-    const lags = new Map([...behind, ...(await findLagsOfLate(tooLate, credentials, behind, context))])
+    const lags = new Map([...behind, ...(await findLagsOfLate(allLate, credentials, behind, context))])
     const dailyLags = isDailyReplicaCheck(now, intervalMs)
       ? await findLagging(context)
       : new Map<ScheduledCredential, ReplicaLag>()
     const promoted = reasonsOf([...lags, ...dailyLags].filter(([, { promoted }]) => promoted))
     const promotedNames = new Set(promoted.map(nameIn))
-    const late = tooLate.filter(name => !promotedNames.has(name))
+    const late = allLate.filter(name => !promotedNames.has(name))
     measure('LateCredentials', late.length, MetricUnit.Count)
     const notPromoted = [...dailyLags].filter(([, { promoted }]) => !promoted)
     const parts = announcementParts({ late, behind: reasonsOf(notPromoted), promoted })
 
-    const planned = groupByServer(first, { run, hostOf, admins, bytes: RUN_LIMITS.bytes })
+    const planned = groupByServer(chosen, { run, hostOf, admins, bytes: RUN_LIMITS.bytes })
     const count = planned.reduce((sum, { rotations }) => sum + rotations.length, 0)
     const groups: Group[] = []
     for (const group of planned) groups.push({ ...group, server: await serverOf(group.host, lastExecutions) })
@@ -188,18 +195,18 @@ async function findLagging({
 }
 
 /**
- * The lags of the late credentials that are not in `looked` yet, so that a secret which was promoted in another Region is not
- * told as late. This covers runs that start nothing, and secrets that Secrets Manager's own schedule rotates. A stack without
+ * The lags of the late credentials, without those in `known`, so that a secret which was promoted in another Region is not told as
+ * late. They are not known yet if this run starts nothing, or if Secrets Manager's own schedule rotates the secret. A stack without
  * peer Regions has none.
  */
 async function findLagsOfLate(
   late: string[],
   credentials: ScheduledCredential[],
-  looked: Map<ScheduledCredential, ReplicaLag>,
+  known: Map<ScheduledCredential, ReplicaLag>,
   { now, replicas }: RunContext,
 ): Promise<Map<ScheduledCredential, ReplicaLag>> {
   const names = new Set(peerRegions.length ? late : [])
-  const some = credentials.filter(one => names.has(storeAndIdOf(one)) && !looked.has(one))
+  const some = credentials.filter(one => names.has(storeAndIdOf(one)) && !known.has(one))
   return replicas.find(some, now)
 }
 
@@ -211,9 +218,6 @@ function reasonsOf(lags: [ScheduledCredential, ReplicaLag][]): string[] {
 
 /** The name in a text of the form `NAME: REASON`. */
 const nameIn = (text: string) => text.split(': ')[0] ?? ''
-
-/** The name of the run, the time of its start, and the means to look at replicas. */
-type RunContext = { run: string; now: Date; replicas: LaggingReplicas }
 
 /**
  * Finds on which server each due credential rotates, and picks as many as a run has room for. Of a server that did not answer
@@ -242,7 +246,7 @@ async function placeByServer(
     })
     if (start >= ordered.length || open.length >= RUN_LIMITS.rotations)
       return {
-        first: [...open, ...parked].slice(0, RUN_LIMITS.rotations),
+        chosen: [...open, ...parked].slice(0, RUN_LIMITS.rotations),
         behind,
         hostOf,
         admins,
@@ -265,11 +269,11 @@ async function serverOf(host: string, lastExecutions: Map<string, LastExecution>
 }
 
 /**
- * The name of the oldest run that still goes on, if this run must not start anything beside it. Runs of this release share the
- * caps, so they may overlap; a run of the last release, which has no `overlaps` in its definition, does not know of others, and
- * both together would exceed the caps.
+ * The name of the oldest run that still goes on, if this run must not start anything beside it. Runs whose definition says
+ * `overlaps` share the caps, so they may overlap. A run with an older definition does not know of others, and both together would
+ * exceed the caps.
  */
-async function earlierRunThan(run: string, overlaps: boolean): Promise<string | undefined> {
+async function findEarlierRun(run: string, overlaps: boolean): Promise<string | undefined> {
   const query = { stateMachineArn: environment.runStateMachineArn, statusFilter: 'RUNNING' } as const
   const list = new ListExecutionsCommand(query)
   const { executions = [] } = await callAws('Step Functions', () => stepFunctions.send(list))

@@ -22,10 +22,13 @@ const table = ownPromotionTable()
 
 type Input = ReturnType<typeof parseFindReplicasEvent>['input']
 
-/** A page of the replicas that are to be promoted. */
+/**
+ * A page of the replicas that are to be promoted. Among them are secrets of which the lists show that they cannot be, such as those
+ * without a replica here. They have a `problem`, which is only noted.
+ */
 type Page = {
   items: (Omit<Candidate, 'admin'> & { rehearsal: boolean })[]
-  /** Where the next page begins; missing on the last page. */
+  /** The last one of this page, after which the next page begins; missing on the last page. */
   after?: string
   /** How many replicas this page and those before have together. */
   count: number
@@ -63,6 +66,7 @@ export const handler = functionHandler(
       table.list('rehearsal'),
     ])
     const known = { here: own, promotions, rehearsals, rehearsal: dryRun, now: new Date() }
+    // A Region that is lost is not listed, even if it still answers.
     const listed = dryRun || planned ? answering : []
     const found = await Promise.all(
       regions.map(from => candidatesIn({ ...known, from }, listed.includes(from))),
@@ -111,8 +115,9 @@ async function candidatesIn(survey: Omit<RegionSurvey, 'there'>, listsRegion: bo
 }
 
 /**
- * The candidates that the input names by `ids`; all of them if it names none. An id of a secret that is already promoted is
- * allowed, and selects nothing. @throws InvalidInput for an id of neither
+ * The candidates that the input names by `ids`; all of them if it names none. The id of a secret that was promoted before is
+ * allowed, and selects nothing.
+ * @throws InvalidInput for an id that is neither a candidate's nor that of a secret with the note of a promotion
  */
 function selectByIds(all: Candidate[], promotions: PromotionNote[], { ids, page }: Input): Candidate[] {
   if (!ids.length) return all

@@ -7,14 +7,13 @@ import { parseFindVersionEvent } from './shared/promotionEvent.ts'
 const hosts = ownHosts()
 
 /**
- * Finds which version of a replica secret the database of this Region accepts, for a promotion away from the Region `from`.
- * It returns that version, or why there is none, and changes nothing. In a rehearsal of the promotion (`rehearsal`) it tries the
- * current version alone.
+ * Finds which version of a replica logs in to the database of this Region, for a promotion away from the Region `from`. The
+ * function returns that version, or why there is none, and changes nothing. In a rehearsal of the promotion (`rehearsal`) it tries
+ * the current version alone.
  */
 export const handler = functionHandler(
   'findVersion',
   parseFindVersionEvent,
-  // What the lines of the log say of the call.
   ({ arn, from, rehearsal }) => ({ id: arn, from, rehearsal }),
   async wanted => findVersion({ ...(await pipelines.of('secrets-manager')), hosts }, wanted),
 )

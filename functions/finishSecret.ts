@@ -8,12 +8,12 @@ import { acceptRehearsal } from './shared/rehearsal.ts'
 import { stepHandler } from './shared/stepHandler.ts'
 
 /**
- * Milliseconds after which an execution counts as late: it was retried or redriven, and another rotation may have rolled this
- * one back meanwhile.
+ * If more milliseconds have gone by since the execution began, it has probably been retried or redriven, and another rotation may
+ * have rolled this one back meanwhile.
  */
 const RETRY_ASSUMED_AFTER_MS = 60_000
 
-/** Makes the pending value current. */
+/** Makes the pending value current, or rehearses that. */
 export const handler = stepHandler(
   'finishSecret',
   storePipelines,

@@ -6,7 +6,10 @@ import { type CredentialState, parseNotePromotionEvent } from './shared/promotio
 
 const table = ownPromotionTable()
 
-/** Writes the outcome of one credential's promotion or rehearsal to the table, for the report and for later promotions. */
+/**
+ * Writes the outcome of one credential's promotion or rehearsal to the table, for the report and for later promotions. Before the
+ * promotion begins, it is called with `begun`, and writes that outcome.
+ */
 export const handler = functionHandler(
   'notePromotion',
   parseNotePromotionEvent,
@@ -54,7 +57,10 @@ async function unreadySince({ kind, credential, error, execution }: PromotionNot
   return (isSame && before.since) || execution
 }
 
-/** Warns if a planned promotion failed after its hand-over may have begun: the secret may then rotate in neither Region. */
+/**
+ * Warns that a secret may rotate in neither Region: its planned promotion has not succeeded, and its hand-over may have begun. So a
+ * note with the outcome `begun` has this warning too.
+ */
 function handOverWarnings({ item, planned, promoted }: CredentialState): string[] {
   if (!planned || promoted || item.problem) return []
   return [

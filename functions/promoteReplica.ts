@@ -11,8 +11,8 @@ const client = new SecretsManagerClient({ requestHandler: REQUEST_TIMEOUTS })
 const rotationFunction = process.env.KEYTURN_ROTATION_FUNCTION ?? ''
 
 /**
- * Promotes a replica to a secret of its own, whose current version is the one that logs in to this Region's database. The
- * function looks up the database's host itself, so that nobody who starts an execution can choose the host.
+ * Promotes a replica to a secret of its own, whose current version becomes the one that findVersion found to log in to this
+ * Region's database. The function looks up the database's host itself, so that nobody who starts an execution can choose the host.
  */
 export const handler = functionHandler(
   'promoteReplica',

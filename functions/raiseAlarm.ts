@@ -30,7 +30,7 @@ const stack: StackInfo = {
   stage: environment.KEYTURN_STAGE,
   region: environment.AWS_REGION,
 }
-/** Timeouts of every AWS client here, in milliseconds. The SDK itself has no request timeout by default. */
+/** Timeouts of every AWS client here, in milliseconds. A request gets less time than in the other functions. */
 const REQUEST_TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 3_000, throwOnRequestTimeout: true }
 const sns = new SNSClient({ requestHandler: REQUEST_TIMEOUTS, maxAttempts: 2 })
 const ledger = new Ledger(
@@ -47,7 +47,7 @@ const histories = new Histories(environment.KEYTURN_EXECUTIONS, {
  * that lags behind (`retry`). The limits are short, because sending the alarm matters more than what is looked up for it.
  */
 const TIME_LIMITS_MS = { secondHandDelay: 10_000, look: 3_000, ledger: 1_500, retry: 500 }
-/** Milliseconds of the function's time that are left for the ledger when sending ends. */
+/** Sending ends so many milliseconds before the function's time does. They are left for the ledger. */
 const RESERVE_MS = 6_000
 
 /** Publishes an alarm to the topic of SNS. @throws whatever SNS throws */
@@ -102,8 +102,9 @@ function itemOf(message: QueueMessage): IncomingEvent {
  * Tells the people on call what failed, why, and what to do: by SNS, and by a webhook if there is one. The function reads the
  * events that the rules in resources/alarms.yml put into two queues. It also accepts a single event, which the rules of the last
  * release pass to it directly.
- * @returns the ids of the messages that SQS is to deliver again, because not every outlet took their alarm
- * @throws the error of a single event whose alarm not every outlet took, so that Lambda retries
+ * @returns the ids of the messages that SQS is to deliver again: not every outlet took their alarm, another call is sending it, or
+ *   the history of their execution is still to come
+ * @throws the error of a single event for one of these reasons, so that Lambda retries
  */
 export const handler = functionHandler(
   'raiseAlarm',

@@ -62,8 +62,9 @@ async function recordExecution(message: QueueMessage): Promise<void> {
   const execution = success ? (output.detail.execution ?? output.detail.executionArn ?? '') : ''
   if (!success || !isOwn(execution)) return logger.warn('no event of a rotation of this stack')
   const history = await fetchHistory(stepFunctions, execution)
-  // The history may lag behind the event, so an event that the history does not confirm is delivered once more. The second
-  // time the history is taken as complete: the event was forged, as anyone who may put events on the bus can do.
+  // The history may lag behind the event, so an event that the history does not confirm is delivered once more. The second time
+  // the history is taken as complete: the event was forged, by somebody who may put events on the bus. The record is made from the
+  // history all the same.
   if (!isRedelivered(message) && !historyConfirms(history, output['detail-type']))
     throw new TooEarly(execution)
   const edit = editRecordOf(execution, history)
@@ -73,7 +74,7 @@ async function recordExecution(message: QueueMessage): Promise<void> {
   if (found) await table.writeRotation(found, history.length)
 }
 
-/** What the ARNs of this stack's set-admin executions begin with: like those of rotate, but for the state machine's name. */
+/** What the ARNs of this stack's executions of set-admin begin with. They differ from rotate's only in the state machine's name. */
 const setAdminExecutions = environment.KEYTURN_EXECUTIONS.replace(/-rotate$/, '-set-admin')
 
 /** Whether this ARN is that of an execution of this stack's rotate or set-admin. */
@@ -88,8 +89,8 @@ function isExecutionOf(execution: string, executions: string): boolean {
 }
 
 /**
- * Whether a history confirms an event: an announcement, if the history has the state that makes it; any other event, which is a
- * status change, if the execution has ended, in whatever way.
+ * Whether a history confirms an event. It confirms an announcement if it has a state that makes this announcement. Any other event
+ * is a status change of Step Functions, which a history confirms if the execution has ended, in whatever way.
  */
 function historyConfirms(history: HistoryEvent[], detailType: string): boolean {
   const all: Record<string, string[]> = { ...ANNOUNCING_STATES, 'Credential Admin Set': ['AnnounceAdminSet'] }

@@ -21,7 +21,7 @@ export type PromotionReport = {
   unknown: number
   /** How many this execution promoted, or in a rehearsal could have promoted. */
   promoted: number
-  /** How many earlier executions promoted. */
+  /** How many credentials of these Regions earlier executions promoted. */
   before: number
   /** The credentials that this execution could not promote, each as `NAME: ERROR: REASON`. */
   failed: NameList
@@ -31,7 +31,10 @@ export type PromotionReport = {
   news?: NameList
 }
 
-/** Sums up what notePromotion wrote of each credential. A complete rehearsal deletes the notes of earlier rehearsals. */
+/**
+ * Sums up what notePromotion wrote of each credential. A rehearsal of all credentials of a Region deletes the notes of earlier
+ * rehearsals of that Region.
+ */
 export const handler = functionHandler(
   'reportPromotion',
   parseReportPromotionEvent,
@@ -41,19 +44,19 @@ export const handler = functionHandler(
     const regions = from === undefined ? peerRegions : [from]
     const kind = dryRun ? 'rehearsal' : 'promotion'
     const all = (await table.list(kind)).filter(one => regions.includes(one.from))
-    const now = all.filter(one => one.execution === execution)
-    const failed = now.filter(({ outcome }) => outcome !== 'promoted' && outcome !== 'ready')
+    const own = all.filter(one => one.execution === execution)
+    const failed = own.filter(({ outcome }) => outcome !== 'promoted' && outcome !== 'ready')
     const before = all.filter(one => one.execution !== execution)
     if (dryRun && !ids.length) for (const { credential } of before) await table.forget(kind, credential)
     return {
       from: regions.join(', '),
       rehearsal: dryRun,
       count: page.count,
-      unknown: Math.max(0, page.count - now.length),
-      promoted: now.length - failed.length,
+      unknown: Math.max(0, page.count - own.length),
+      promoted: own.length - failed.length,
       before: before.filter(({ outcome }) => outcome === 'promoted').length,
       failed: toNameList(failed.map(whyOf), MAX_TEXT_LENGTH),
-      warned: toNameList(now.filter(({ warnings }) => warnings.length).map(warningsOf), MAX_TEXT_LENGTH),
+      warned: toNameList(own.filter(({ warnings }) => warnings.length).map(warningsOf), MAX_TEXT_LENGTH),
       ...(dryRun && {
         news: toNameList(failed.filter(({ since }) => since === execution).map(whyOf), MAX_TEXT_LENGTH),
       }),

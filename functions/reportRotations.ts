@@ -12,9 +12,15 @@ type Report = {
   skipped: number
   /** How many rotations did not begin because the server does not answer. */
   parked: number
-  /** Critical if a rollback failed with another error than LockedOut, whose own execution has raised a critical alarm. */
+  /**
+   * Critical if a rollback failed with another error than LockedOut. A lockout is told by its own execution, as an error if
+   * the same lockout was told before.
+   */
   severity: 'critical' | 'error'
-  /** Whether the report has to be announced: it is not if its execution has already announced its single failure. */
+  /**
+   * Whether the report has to be announced. It does not if the only thing to tell is one failed rotation that its own execution has
+   * announced, or an outage that was announced before.
+   */
   tell: boolean
   /** The kinds of failure, one for each error. Failures whose rollback failed are kinds of their own, and come first. */
   failures: {
@@ -28,7 +34,8 @@ type Report = {
 
 /**
  * Sums up a run's rotations on one database server, so that a person gets one message for many rotations that failed for the
- * same reason. An outage of the server is announced once: if `outage` says that it has been, only other failures are.
+ * same reason. `outage` is true if the report of an earlier run has announced that the server does not answer. Then one failure
+ * for that reason, and what is parked, are not announced again.
  */
 export const handler = functionHandler(
   'reportRotations',

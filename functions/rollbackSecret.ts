@@ -9,15 +9,15 @@ import { stepHandler } from './shared/stepHandler.ts'
 
 type Failed = ReturnType<typeof parseRollbackEvent>['rotation']
 /**
- * Whether createSecret refused because the secret is also a secret of its own in another Region. The database may then be that
- * Region's, so this rollback must not change it.
+ * Whether createSecret refused the rotation because the secret is also a secret of its own in another Region. The database may then
+ * be that Region's, so this rollback must not change it.
  */
 const isPromotedElsewhere = ({ failure }: Failed) =>
   failure?.Error === ('PromotedElsewhere' satisfies PromotedElsewhere['name'])
 
 /**
- * Makes the current value valid in the database again and discards the pending value: that of this rotation, or that of an
- * earlier one that was abandoned.
+ * Rolls a rotation back: makes the current value valid in the database again, and discards the pending value. The rotation is this
+ * one or, in the state RollbackAbandoned, an earlier one that was abandoned. Or the function rehearses a rollback.
  */
 export const handler = stepHandler(
   'rollbackSecret',
@@ -36,7 +36,7 @@ export const handler = stepHandler(
       count('RotationRolledBack', { outcome: result.outcome, engine, strategy })
       return result
     } catch (error) {
-      // A lockout that was there before the rotation raises an alarm too, but does not count as a new one.
+      // A lockout that was there before the rotation began raises an alarm too, but is not counted again.
       if (error instanceof LockedOut && !error.wasLockedOutBefore) count('LockedOut', {})
       throw error
     }

@@ -10,7 +10,7 @@ const servers = new ServerLocks(parseEnvironment(process.env).serverStateMachine
   requestHandler: REQUEST_TIMEOUTS,
 })
 
-/** Milliseconds of the function's time that are left when the wait ends. The state machine then calls the function again. */
+/** The wait ends so many milliseconds before the function's time does. The state machine then calls the function again. */
 const RESERVE_MS = 45_000
 
 /**
@@ -41,6 +41,7 @@ export const handler = functionHandler(
 
 /** The outcome of an execution of rotate-server, or undefined while it runs. @throws ExecutionFailed */
 async function outcomeOf(name: string, host: string): Promise<Outcome | undefined> {
+  // An execution that was started just now may not be found yet.
   const { status, output, error = '' } = (await servers.findExecution(name)) ?? { status: 'RUNNING' }
   if (status === 'RUNNING') return undefined
   if (status !== 'SUCCEEDED')

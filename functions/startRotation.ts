@@ -14,17 +14,17 @@ const executions = new Executions(environment.executionArnPrefix, { requestHandl
 let servers: ServerLocks | undefined
 
 /**
- * Milliseconds within which events of Parameter Store belong together. Several policies of one parameter version may each send
- * an event, and EventBridge may deliver an event late. A rotation that began less than this before an event counts as started
- * for that event.
+ * Events of Parameter Store that are at most so many milliseconds apart belong together. Several policies of one parameter version
+ * may each send an event, and EventBridge may deliver an event late. A rotation that began less than this before an event counts
+ * as started for that event.
  */
 const EVENT_SPREAD_MS = 3_600_000
 
 /**
  * Starts an execution of rotate that has the caller's token as its name, so that repeated calls start one rotation only.
  *
- * A call with `at` comes from an event of Parameter Store, whose token is the id of the event. Such events come for every
- * parameter of the account, may come late, and several may come for one version; so planForEvent first decides what to start.
+ * A call with `at` comes from an event of Parameter Store, and its token is the id of that event. Such events come for every
+ * parameter of the account, may come late, and several may come for one version. So planForEvent first decides what to start.
  * @returns the credential with `outcome`: started; skipped, with the reason; or parked, because its server does not answer
  */
 export const handler = functionHandler(
@@ -45,6 +45,7 @@ export const handler = functionHandler(
   },
 )
 
+/** Whether the server did not answer an earlier rotation of the execution `server` of rotate-server. */
 async function isServerDown(server: string): Promise<boolean> {
   const { ServerLocks } = await import('../fleet/serverLocks.ts')
   servers ??= new ServerLocks(environment.serverStateMachineArn, { requestHandler: REQUEST_TIMEOUTS })
@@ -74,16 +75,15 @@ async function noteReportingGroup(token: string, group: string): Promise<void> {
 }
 
 /**
- * Decides what to start for an event of Parameter Store that was sent at the time `at`. The rotation is named after the
- * parameter's version, so that several events of one version start it once; its input holds the id of the event. The modules
- * are loaded here because only events need them. The first argument is what the caller asked for, with the id of the event in
- * place of a token.
+ * Decides what to start for an event of Parameter Store. The rotation is named after the parameter's version, so that several
+ * events of one version start it once. Its input holds the id of the event. The modules are loaded here because only events need
+ * them.
+ * @param asked what the caller asked for, with the id of the event as its token
+ * @param at when the event was sent
  * @returns the execution to start, or a text that says why nothing is to be started
  */
-async function planForEvent(
-  { store, id, token: event }: RotationInput,
-  at: Date,
-): Promise<string | (RotationInput & Attempt)> {
+async function planForEvent(asked: RotationInput, at: Date): Promise<string | (RotationInput & Attempt)> {
+  const { store, id, token: event } = asked
   const [
     { SSMClient },
     { findModificationDates, findRunningTokens, fetchParameterTags },
@@ -109,7 +109,7 @@ async function planForEvent(
   return { ...input, number: last.number + 1 }
 }
 
-/** The first of these tokens whose rotation runs. */
+/** The first of these tokens whose execution runs, be it in its grace time. */
 async function findRunning(tokens: string[]): Promise<string | undefined> {
   for (const token of tokens)
     if ((await executions.findLatestAttempt(token))?.status === 'RUNNING') return token

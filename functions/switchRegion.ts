@@ -29,9 +29,11 @@ class PromotionRuns extends RotationError {
  * A step of a Region switch plan of Application Recovery Controller, which retries a function that fails:
  * https://docs.aws.amazon.com/r53recovery/latest/dg/custom-action-lambda-block.html
  *
- * The first call starts a promotion and fails; calls fail while the promotion runs; the first call after its end returns the
- * report. AWS does not document the event that the plan passes, so nothing of it is needed if this stack has one peer Region.
- * @throws PromotionRuns the promotion runs; InvalidInput the event has to name a peer Region
+ * The first call starts a promotion and fails. Further calls fail while the promotion runs. Once it has succeeded, calls return its
+ * report for an hour. After a promotion that failed, and after that hour, a call starts another promotion. AWS does not document
+ * the event that the plan passes, so nothing of it is needed if this stack has one peer Region.
+ * @throws PromotionRuns the promotion was started or runs
+ * @throws InvalidInput the event has to name a peer Region, and does not
  */
 export const handler = functionHandler(
   'switchRegion',
@@ -64,7 +66,7 @@ function regionOf({
   )
 }
 
-/** The newest execution of promote whose name begins with `prefix`. */
+/** The newest execution whose name begins with `prefix`, among the newest hundred of promote. */
 async function latestExecution(prefix: string): Promise<ExecutionListItem | undefined> {
   const list = new ListExecutionsCommand({ stateMachineArn, maxResults: 100 })
   const { executions = [] } = await callAws('Step Functions', () => stepFunctions.send(list))

@@ -3,14 +3,14 @@ import { STORE_NAMES } from '../../rotation/stores/store.ts'
 import { parseEvent } from './event.ts'
 
 /**
- * The input of the execution, without further keys. No id is longer: the name of a parameter has at most 1011 characters
- * (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html), and the ARN of a secret at most 2048
- * (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html).
+ * The input of an execution of check. Other keys are refused. No id has more than 2048 characters: the name of a parameter has at
+ * most 1011 (https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html), and the
+ * ARN of a secret at most 2048 (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html).
  */
 const target = v.strictObject({
   store: v.picklist(STORE_NAMES),
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(2048)),
 })
 
-/** Parses the event of checkCredential: the execution's input. @throws InvalidInput */
+/** Parses the event of checkCredential, which is the execution's input. @throws InvalidInput */
 export const parseCheckEvent = (event: unknown) => parseEvent(target, event)

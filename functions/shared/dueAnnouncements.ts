@@ -7,10 +7,13 @@ export const MAX_TEXT_LENGTH = 200
  * that does not follow, and what was promoted in another Region.
  */
 const ANNOUNCEMENT_LIMITS = { lists: 10, lateBytes: 50_000, behindBytes: 20_000, promotedBytes: 20_000 }
-/** A list that a run announces: of late credentials, of those with a lagging replica, or of those that were promoted. */
+/**
+ * A list that a run announces: of late credentials, without a flag; of those with a replica that does not follow, with `behind`; or
+ * of those that were promoted in another Region, with both flags.
+ */
 export type AnnouncedList = NameList & { behind?: true; promoted?: true }
 
-/** The lists that are announced one by one: what is late, what has a replica that does not follow, and what was promoted. */
+/** The lists of all three kinds, which are announced one by one. */
 export function announcementParts(texts: Record<'late' | 'behind' | 'promoted', string[]>): AnnouncedList[] {
   const behind = partsOf(texts.behind, ANNOUNCEMENT_LIMITS.behindBytes).map(
     part => ({ ...part, behind: true }) as const,
@@ -21,13 +24,17 @@ export function announcementParts(texts: Record<'late' | 'behind' | 'promoted', 
   return [...partsOf(texts.late, ANNOUNCEMENT_LIMITS.lateBytes), ...behind, ...promoted]
 }
 
-/** The texts in lists of fifty, as many as `bytes` hold. The `count` of the last list includes those that did not fit. */
+/**
+ * As many of the texts as `bytes` hold as JSON, in lists of fifty. The `count` of the last list includes the texts that did not
+ * fit.
+ */
 function partsOf(texts: string[], bytes: number): NameList[] {
   let room = bytes
   const named = texts
     .slice(0, ANNOUNCEMENT_LIMITS.lists * MAX_NAME_COUNT)
     .map(text => text.slice(0, MAX_TEXT_LENGTH))
     .filter(text => {
+      // Three more bytes, for the quotes and the comma.
       room -= Buffer.byteLength(text) + 3
       return room > 0
     })

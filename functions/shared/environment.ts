@@ -21,7 +21,7 @@ const due = v.object({
   KEYTURN_DUE_SCHEDULE: v.optional(v.string(), ''),
   KEYTURN_TAG_SCHEDULES: v.optional(v.picklist(['true', 'false']), 'false'),
 })
-/** Variables of checkCredential and setAdmin, by which they tell this stack's secrets from others. */
+/** Variables of checkCredential and setAdmin: which secrets this stack rotates, and which keys and admins it may use. */
 const ownership = v.object({
   KEYTURN_ROTATION_FUNCTION: nonEmptyText,
   KEYTURN_KMS_KEY: v.optional(v.string(), ''),
@@ -31,10 +31,10 @@ const ownership = v.object({
 type Variable = keyof typeof common.entries | keyof typeof due.entries | keyof typeof ownership.entries
 
 /**
- * What an error says of each variable: the parameter of the deployment that sets it, or the variable itself if the template
- * sets it; and what the value should be.
+ * What an error says of each variable: who sets it, and what is wrong with its value. The first is the parameter of the deployment,
+ * or the variable itself where no parameter sets it.
  */
-const VARIABLE_RULES: Record<Variable, [setBy: string, should: string]> = {
+const PROBLEM_BY_VARIABLE: Record<Variable, [setBy: string, problem: string]> = {
   KEYTURN_CA_FILE: ['caFile', "should be the path of a PEM file in the project's folder"],
   KEYTURN_TEST_QUERY_MAY_WRITE: ['testQueryMayWrite', 'should be true or false'],
   KEYTURN_MAX_ROTATIONS: ['maxConcurrentRotations', 'should be a whole number from 1 to 10000'],
@@ -83,7 +83,7 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
   const { KEYTURN_CA_FILE, KEYTURN_EXECUTIONS, KEYTURN_TEST_QUERY_MAY_WRITE } = parseVariables(
     common,
     given,
-    (name, problem) => new InvalidOption(name, problem),
+    (setBy, problem) => new InvalidOption(setBy, problem),
   )
   const options = Object.entries(OPTION_BY_VARIABLE).flatMap(([name, option]) =>
     given[name] ? [[option, given[name]]] : [],
@@ -101,17 +101,17 @@ export function parseEnvironment(variables: NodeJS.ProcessEnv): Environment {
 
 /** The settings of findDue. */
 type FindDueEnvironment = {
-  /** ARN of rotate-due: one execution is one run of the schedule. */
+  /** ARN of rotate-due: one execution is one run. */
   runStateMachineArn: string
-  /** ARN of rotate: one execution is one rotation. The other state machines' names begin with its name. */
+  /** ARN of rotate: one execution is one rotation. */
   rotationStateMachineArn: string
   /** ARN of rotate-server: one execution rotates what is due on one database server. */
   serverStateMachineArn: string
   /** ARN of this stack's function rotateSecret. */
   rotationFunction: string
-  /** How many rotations may go on at the same time. */
+  /** How many rotations may go on at the same time, in all. */
   maxRotations: number
-  /** How many of them may go on at the same time on one database server. */
+  /** How many rotations may go on at the same time on one database server. */
   maxRotationsPerHost: number
   /** Milliseconds between two runs of the schedule. */
   intervalMs: number
@@ -121,9 +121,10 @@ type FindDueEnvironment = {
 
 /** Reads findDue's environment. @throws InvalidInput naming the parameter of the deployment */
 export function parseFindDueEnvironment(variables: NodeJS.ProcessEnv): FindDueEnvironment {
-  const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
+  const refusal = (setBy: string, problem: string) => new InvalidInput(`${setBy}: ${problem}`)
   const output = parseVariables(due, variables, refusal)
   return {
+    // The names of the three state machines end in rotate-due, rotate and rotate-server, and are equal before that.
     runStateMachineArn: output.KEYTURN_RUNS,
     rotationStateMachineArn: output.KEYTURN_RUNS.replace(/-due$/, ''),
     serverStateMachineArn: output.KEYTURN_RUNS.replace(/-due$/, '-server'),
@@ -135,19 +136,19 @@ export function parseFindDueEnvironment(variables: NodeJS.ProcessEnv): FindDueEn
   }
 }
 
-/** The settings by which a function tells this stack's secrets from others. */
+/** Which secrets this stack rotates, and which keys and admins it may use. */
 type OwnershipEnvironment = {
   /** ARN of this stack's function rotateSecret. */
   rotationFunction: string
-  /** ARN of the KMS key that the deployment names, if it names one. */
+  /** ARN of the KMS key that the deployment names, if it names one. Only checkCredential gets it. */
   kmsKeyArn?: string
-  /** ARNs of admins' secrets that the deployment names, besides those with the tag keyturn:admin=true. */
+  /** ARNs of admins' secrets that the deployment names, besides those with the tag keyturn:admin=true. Only setAdmin gets them. */
   listedAdmins?: string[]
 }
 
 /** Reads the environment of checkCredential or setAdmin. @throws InvalidInput naming the parameter of the deployment */
 export function parseOwnershipEnvironment(variables: NodeJS.ProcessEnv): OwnershipEnvironment {
-  const refusal = (name: string, problem: string) => new InvalidInput(`${name}: ${problem}`)
+  const refusal = (setBy: string, problem: string) => new InvalidInput(`${setBy}: ${problem}`)
   const output = parseVariables(ownership, variables, refusal)
   const { KEYTURN_KMS_KEY: kmsKeyArn, KEYTURN_ADMIN_SECRET_ARNS: admins } = output
   return {
@@ -161,10 +162,10 @@ export function parseOwnershipEnvironment(variables: NodeJS.ProcessEnv): Ownersh
 function parseVariables<T>(
   schema: v.GenericSchema<unknown, T>,
   variables: object,
-  refusal: (setBy: string, should: string) => RotationError,
+  refusal: (setBy: string, problem: string) => RotationError,
 ): T {
   const result = v.safeParse(schema, variables)
   if (result.success) return result.output
   const name = String(result.issues[0].path?.[0].key)
-  throw refusal(...VARIABLE_RULES[name as Variable])
+  throw refusal(...PROBLEM_BY_VARIABLE[name as Variable])
 }

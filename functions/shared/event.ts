@@ -43,7 +43,10 @@ const common = {
   token: v.exactOptional(v.string()),
   group: v.exactOptional(nonEmptyText),
 }
-/** The result or the error of awaitReplicas in its call before. A field of the wrong type is dropped, and no rotation fails. */
+/**
+ * What awaitReplicas returned last, other than for `pending`, or its error. A field of the wrong type is dropped: no rotation
+ * fails.
+ */
 const replicationAnswer = v.fallback(
   v.optional(
     v.object({
@@ -71,7 +74,7 @@ const facts = v.object({
   halfway: v.exactOptional(v.literal(true)),
   testQuery: v.exactOptional(nonEmptyText),
   pooler: v.exactOptional(v.literal('auth-query')),
-  // Only saves a call, so a rotation must not fail if it is wrong.
+  // What AwaitPendingReplicas returned. It only saves finishSecret a call of DescribeSecret, so a wrong one is dropped.
   pendingReplication: v.fallback(v.optional(v.object({ until: time })), undefined),
   replication: replicationAnswer,
   replicas: v.exactOptional(v.fallback(v.array(nonEmptyText), [])),
@@ -133,13 +136,13 @@ export function parseCreateSecretEvent(event: unknown): ReturnType<typeof parseS
 export const parseRotationEvent = makeParser(rotation)
 
 /**
- * When awaitReplicas is called: before a rotation begins, while its value is pending, once that value is current, and right before
- * the replaced version is closed.
+ * When awaitReplicas is called: before a rotation begins, while its value is pending, once that value is current, and after the
+ * grace time, right before what was replaced is closed or the application is moved back from a temporary clone.
  */
 const LOOK_TIMES = ['before', 'pending', 'current', 'retiring'] as const
 
 /**
- * Parses the event of awaitReplicas. Without `look`, as in definitions of earlier releases, it is `current`.
+ * Parses the event of awaitReplicas. Events for `current` have no `look`, in this release's definition as in earlier ones.
  * @returns `isFirst`: whether this execution is the first attempt with its token
  * @throws NoObject, InvalidInput
  */
@@ -150,20 +153,20 @@ export function parseAwaitReplicasEvent(event: unknown) {
   return { look, isFirst: execution === rotation.token, rotation }
 }
 
-/** Parses the event of rollbackSecret, whose `rotation` is the state when the rotation failed. @throws InvalidInput */
+/** Parses the event of rollbackSecret. `rotation` is the calling execution's state, also with `abandoned`. @throws InvalidInput */
 export const parseRollbackEvent = makeParser(rollback)
 
 /** The parsed event of a step of a rotation. */
 export type StepEvent<Rotation> = {
-  /** Whether rollbackSecret is to roll an earlier rotation back, which was abandoned. */
+  /** Whether rollbackSecret is to roll back an earlier rotation, which was abandoned, and not this one. */
   abandoned: boolean
-  /** The errors that the definition retries, and that the first release's did not: see stepHandler. */
+  /** The errors that the execution's definition retries and that the first release's did not: see stepHandler. */
   retries?: string[]
-  /** When the execution began. */
+  /** When the execution began. Only finishSecret gets it. */
   started?: Date | undefined
   /**
    * The store for which the definition overwrites `replication` in the state with the result of awaitReplicas. For another
-   * store, `replication` comes from the execution's input, and is not believed.
+   * store, `replication` comes from the execution's input, and is not believed. Only createSecret gets `looked`.
    */
   looked?: string
   rotation: Rotation & { token: string }
@@ -200,7 +203,7 @@ const serverCall = v.object({
   }),
   caps: v.object({ hosts: v.number(), perHost: v.number() }),
 })
-/** An execution that needs a slot, and how many slots there are. */
+/** The name of an execution of rotate-server that needs a slot, and how many slots there are. */
 const slot = v.object({ execution: nonEmptyText, hosts: v.number() })
 /** The outcomes of a run's rotations on one database server. */
 const report = v.object({
@@ -220,14 +223,14 @@ const report = v.object({
 })
 
 /**
- * Parses the event of startRotation. `at` is the time of an event of Parameter Store. A rotation does not begin after `until`.
- * `server` names the execution of rotate-server that rotates on the credential's server. @throws InvalidInput
+ * Parses the event of startRotation. `at` is the time of the event of Parameter Store that asks for the rotation, if one does. The
+ * rotation does not begin after `until`. `server` is the execution of rotate-server that calls the function. @throws InvalidInput
  */
 export const parseStartRotationEvent = (event: unknown) => parseEvent(startCall, event)
 
 /**
- * Parses the event of findDue: the name of its execution. `overlaps` is true if the definition lets runs overlap: a run then leaves
- * out the servers that another run works on. @throws InvalidInput
+ * Parses the event of findDue. `run` is the name of the execution of rotate-due. `overlaps` is true if the definition lets runs
+ * overlap: a run then leaves out the servers that another run works on. @throws InvalidInput
  */
 export const parseFindDueEvent = (event: unknown) => parseEvent(run, event)
 
@@ -261,7 +264,7 @@ function makeParser<Rotation extends { token?: string }>(schema: Schema<Rotation
     execution: nonEmptyText,
     abandoned: v.optional(v.boolean(), false),
     retries: v.exactOptional(v.array(v.string())),
-    // Only for a metric, so a rotation must not fail if it is wrong.
+    // Only for a metric, and to save a call: see finishSecret.ts. So a rotation must not fail if it is wrong.
     started: v.fallback(v.optional(time), undefined),
     looked: v.exactOptional(v.string()),
     rotation: schema,

@@ -4,16 +4,14 @@ import type { RemainingTime } from '../../fleet/poll.ts'
 import { RotationError, Unexpected } from '../../rotation/errors.ts'
 import { logger } from './logger.ts'
 
-export { logger }
-
 /**
- * Passes errors on as they are: for a function that no state machine calls, so that nothing retries by the names of its errors.
+ * Passes errors on as they are. raiseAlarm uses it: no state machine calls that function, so the names of its errors do not matter.
  */
 export const unchangedError = (error: unknown) => error as Error
 
 /**
- * The error that leaves a function which a state machine calls: an error of rotation/errors.ts with the function's name before
- * its message, because the state machine retries by the error's name. Any other error becomes Unexpected, without its message.
+ * The error that leaves every other function. A RotationError keeps its name, by which the state machine retries, and gets the
+ * function's name in front of its message. Any other error becomes Unexpected, without its message, which may quote a value.
  */
 function toNamedError(error: unknown, name: string): Error {
   const ours = error instanceof RotationError ? error : new Unexpected(error)
@@ -28,7 +26,7 @@ function toNamedError(error: unknown, name: string): Error {
  * @param parse parses the event; throws an error of rotation/errors.ts, mostly InvalidInput
  * @param about which keys of the event the log lines have; no secret may be among them
  * @param run does the work of the function
- * @param errorToThrow makes the error that leaves the function
+ * @param errorToThrow makes the error that leaves the function of the one that `parse` or `run` threw
  */
 export function functionHandler<Event, Result>(
   name: string,

@@ -5,6 +5,7 @@ import { nonEmptyText } from './nonEmptyText.ts'
 
 const flag = v.optional(v.boolean(), false)
 const texts = v.optional(v.array(v.string()), [])
+/** An error as a Catch of the state machine writes it into the state, or as findReplicas makes it. */
 const problem = v.object({ Error: v.string(), Cause: v.optional(v.string(), '') })
 
 /** The input of an execution of promote, which a person may write. */
@@ -16,14 +17,14 @@ const input = v.object({
   ids: v.optional(v.pipe(v.array(nonEmptyText), v.maxLength(200)), []),
   again: flag,
 })
-/** Where the page before ended, and how many credentials there were so far. */
+/** What findReplicas returned for the page before: where that page ended, and how many credentials there were so far. */
 const page = v.object({ after: v.exactOptional(v.string()), count: v.number() })
 const find = v.object({
   execution: nonEmptyText,
   input: v.object({ ...input.entries, page: v.exactOptional(page) }),
 })
 
-/** A credential that is to be promoted. */
+/** A credential that is to be promoted, as findReplicas returned it. */
 const item = v.object({
   arn: nonEmptyText,
   name: v.string(),
@@ -68,27 +69,31 @@ const EXPECTED_VALUES: Record<keyof typeof input.entries, string> = {
 }
 
 /** Parses the event of findReplicas: the execution's ARN, and its input with the page before. @throws InvalidInput */
-export const parseFindReplicasEvent = (event: unknown) => parseEvent(find, event)
+export const parseFindReplicasEvent = (event: unknown) => parsePromotionEvent(find, event)
 
 /** Parses the event of findVersion: a credential. @throws InvalidInput */
-export const parseFindVersionEvent = (event: unknown) => parseEvent(item, event)
+export const parseFindVersionEvent = (event: unknown) => parsePromotionEvent(item, event)
 
-/** Parses the event of promoteReplica: a credential, the version that logs in, and the current one. @throws InvalidInput */
-export const parsePromoteReplicaEvent = (event: unknown) => parseEvent(move, event)
+/**
+ * Parses the event of promoteReplica: a credential, the version that logs in, and the one that was current when that was found out.
+ * @throws InvalidInput
+ */
+export const parsePromoteReplicaEvent = (event: unknown) => parsePromotionEvent(move, event)
 
 /** Parses the event of handOver: a credential. `after` is true if its replica is promoted already. @throws InvalidInput */
-export const parseHandOverEvent = (event: unknown) => parseEvent(v.object({ item, after: flag }), event)
+export const parseHandOverEvent = (event: unknown) =>
+  parsePromotionEvent(v.object({ item, after: flag }), event)
 
 /**
  * Parses the event of notePromotion: the execution's ARN and the state of one credential. `begun` is true in the call before
  * promoteReplica. @throws InvalidInput
  */
-export const parseNotePromotionEvent = (event: unknown) => parseEvent(note, event)
+export const parseNotePromotionEvent = (event: unknown) => parsePromotionEvent(note, event)
 /** The state of one credential in an execution of promote. */
 export type CredentialState = ReturnType<typeof parseNotePromotionEvent>['state']
 
 /** Parses the event of reportPromotion: the execution's ARN, and its input with the last page. @throws InvalidInput */
-export const parseReportPromotionEvent = (event: unknown) => parseEvent(report, event)
+export const parseReportPromotionEvent = (event: unknown) => parsePromotionEvent(report, event)
 
 /** Parses the event of switchRegion. It never throws: a `from` that is no text counts as missing. */
 export const parseSwitchRegionEvent = (event: unknown) =>
@@ -97,8 +102,11 @@ export const parseSwitchRegionEvent = (event: unknown) =>
     event,
   )
 
-/** Parses an event by a schema. @throws InvalidInput naming the field of the input that is wrong */
-function parseEvent<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
+/**
+ * Parses an event by a schema. @throws InvalidInput naming the field of the execution's input that is wrong, or `event` if what the
+ * state machine adds to the input is
+ */
+function parsePromotionEvent<T>(schema: v.GenericSchema<unknown, T>, event: unknown): T {
   const result = v.safeParse(schema, event)
   if (result.success) return result.output
   const field = result.issues[0].path?.map(({ key }) => `${key}`).findLast(key => key in EXPECTED_VALUES)

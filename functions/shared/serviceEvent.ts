@@ -31,7 +31,7 @@ export type ServiceEvent = {
   rotation: { store: StoreName; id: string; token: string }
   /**
    * Secrets Manager's proof that a value is written for its own rotation. By its documentation the service sends one with every
-   * call; the write itself needs it only as an assumed role, or from another account.
+   * call, and checks it where the function has assumed another role or the secret is of another account.
    */
   rotationToken: string | undefined
 }

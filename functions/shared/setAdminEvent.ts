@@ -3,7 +3,10 @@ import { secretArnSchema } from '../../rotation/credential.ts'
 import { InvalidInput } from '../../rotation/errors.ts'
 import { STORE_NAMES } from '../../rotation/stores/store.ts'
 
-/** The input of the execution, which a person may write. Other keys are refused. */
+/**
+ * The input of an execution of set-admin, which a person may write. Other keys are refused. checkEvent.ts says why an id has at
+ * most 2048 characters.
+ */
 const input = v.strictObject({
   store: v.picklist(STORE_NAMES),
   id: v.pipe(v.string(), v.nonEmpty(), v.maxLength(2048)),

@@ -8,10 +8,11 @@ import { functionHandler } from './handler.ts'
  * Makes the handler of a Lambda function that does one step of a rotation, or answers Secrets Manager for one (rotateSecret).
  *
  * An execution keeps the definition that its state machine had when it began, so a new release's function may be called by an
- * older definition. `retries` in the event names the errors that this definition retries, and that the first release's did not.
+ * older definition. `retries` in the event names the errors that the calling definition retries and that the first release's did
+ * not. An AdminRefused that the definition does not retry is thrown as a Conflict, which every definition retries.
  * @param step the name of the function
- * @param pipelines those of ownPipelines.ts if the step connects to a database, else those of ownStorePipelines.ts: the drivers
- *   are then not in the function's package
+ * @param pipelines those of ownPipelines.ts if the step connects to a database, else those of ownStorePipelines.ts, with which
+ *   the function's package has no database driver
  * @param parse parses the event
  * @param run does the step
  */

@@ -12,9 +12,9 @@ import type { REQUEST_TIMEOUTS } from './requestTimeouts.ts'
 type ClientSettings = { requestHandler: typeof REQUEST_TIMEOUTS }
 
 /**
- * Pipelines for steps that connect to no database. The package of a function that imports only this file has no database driver.
- * The client of Secrets Manager is always loaded, because admins' values are kept there; other clients are loaded when they are
- * first used.
+ * Pipelines for steps that connect to no database, one for each store. The package of a function that imports only this file has
+ * no database driver. The client of Secrets Manager is always loaded, because most credentials are kept there, and so are the
+ * admins' values that the subclass Pipelines reads. Other clients are loaded when they are first used.
  */
 export class StorePipelines {
   /** The executions of this stack's state machine rotate. */
@@ -39,7 +39,7 @@ export class StorePipelines {
     return this.#pipelineOver(await this.#stores[name]())
   }
 
-  /** The pipeline for a call of Secrets Manager that brought a `rotationToken`: it writes values with that token. */
+  /** The pipeline for secrets that writes values with the `rotationToken` of a call of Secrets Manager. */
   withRotationToken(rotationToken: string): StorePipeline {
     return this.#pipelineOver(this.secretsManager.withRotationToken(rotationToken))
   }

@@ -16,7 +16,7 @@ setLambdaEnvironment({
   AWS_MAX_ATTEMPTS: '1',
   AWS_ENDPOINT_URL_SECRETS_MANAGER: secretsManager.url,
 })
-const { logger } = await import('../../../functions/shared/handler.ts')
+const { logger } = await import('../../../functions/shared/logger.ts')
 const { count } = await import('../../../functions/shared/metrics.ts')
 const { pipelines } = await import('../../../functions/shared/ownPipelines.ts')
 const { stepHandler } = await import('../../../functions/shared/stepHandler.ts')
