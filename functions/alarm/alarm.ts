@@ -1,14 +1,20 @@
 /** What the people on call are told of a failure or a recovery. The outlets make a mail or a message of it. */
 export type Alarm = {
-  /** Names the failure: two alarms with the same key tell of the same failure, and one of them is sent. */
+  /** Names the failure. Of two alarms with the same key whose failures happened within ten minutes, only one is sent. */
   key: string
   /** Keys under which events with less detail may report the same failure. */
   otherKeys: string[]
-  /** The incident without its severity, for services such as PagerDuty that keep incidents: `incidentOf` makes its key. */
+  /**
+   * Names the incident, for services such as PagerDuty that keep incidents. That of a failure has the severity in it (see
+   * incidentOf). That of a recovery has none: it stands for the incidents of all `recoveredSeverities`.
+   */
   incident: string
   /** The credential as `STORE NAME`, if a later successful rotation of it ends the failure. */
   credential?: string
-  /** When the failure happened, in milliseconds since 1970. */
+  /**
+   * When the failure or the recovery happened, in milliseconds since 1970. Of a failure that is told daily: when that day began,
+   * UTC.
+   */
   happenedAt: number
   severity: Severity
   /** What the alarm is about, in full length. */
@@ -26,13 +32,11 @@ export type Alarm = {
   command: string | undefined
   /** Link to the execution in the console of AWS. */
   console: string | undefined
-  /** Whether another event may tell of the same failure with more detail, at about the same time. */
-  secondHand: boolean
   /** The name of the execution, if a run started it and may tell of its failure in the run's report. */
   reportedExecution?: string
   /**
-   * Names a lockout that was there before the rotation. Its first alarm is critical; later rotations that find the same lockout
-   * raise errors.
+   * Names a lockout that was there before the rotation. The first alarm about it is critical. Rotations that find the same lockout
+   * within 90 days raise errors.
    */
   preexistingKey?: string
   /** Names of what the alarm tells of. The alarm is sent only if one of them was not told on that day. */
@@ -58,7 +62,7 @@ export type StackInfo = { runbook: string; stage: string; region: string }
 /** `ok` is a recovery: the failures of the credential have ended. */
 export type Severity = 'critical' | 'error' | 'ok'
 
-/** The name of an incident for failures of one severity. */
+/** The key of the incident for failures of one severity: critical failures have an incident of their own. */
 export const incidentOf = (name: string, severity: Severity) =>
   `${name}${severity === 'critical' ? ' critical' : ''}`
 

@@ -11,7 +11,7 @@ import { verifyWithRetries } from './verifyEvent.ts'
  * Decides by the ledger whether an alarm has to be sent, and claims the right to send it.
  * @returns the task with its claim; undefined if there is nothing to send, mostly because every outlet has the alarm already
  * @throws AlarmClaimed another call of the function is sending the alarm
- * @throws TooEarly the history of the execution does not have the recovery yet
+ * @throws TooEarly the history of the execution does not have the recovery yet, or could not be read
  */
 export async function decide(
   task: AlarmTask,
@@ -34,9 +34,9 @@ export async function decide(
     findings &&
     !(await ask(ledger.untoldFindings(findings, alarm.happenedAt, toldOnlyOnce), findings)).length
   ) {
-    // The findings are kept in the ledger for as long as events report them.
+    // Findings that are told only once are noted again, so that the ledger keeps them for as long as events report them.
     if (toldOnlyOnce) await ask(ledger.markFindingsTold(findings, alarm.happenedAt, toldOnlyOnce), undefined)
-    // An event with less detail about the same execution has no findings, so it is silenced by the keys.
+    // An event with less detail about the same execution has no findings. So the keys are noted, which keep it from being told.
     const keys = alarm.otherKeys.length ? [alarm.key, ...alarm.otherKeys] : []
     for (const key of keys) await ask(ledger.markTold(key, alarm.happenedAt), undefined)
     return undefined
@@ -63,7 +63,10 @@ export async function decide(
 const isOfReplicas = ({ credential = '', findings = [], coveredFindings = [] }: Alarm) =>
   [...findings, ...coveredFindings].includes(laggingFindingOf(credential))
 
-/** A recovery is sent if the ledger has an open failure of the credential, and the history of the execution has the success. */
+/**
+ * Claims a recovery. It is sent if the ledger has an open failure of the credential that it ends, and the history of the execution
+ * has the success.
+ */
 async function decideRecovery(
   task: AlarmTask,
   ledger: Ledger,

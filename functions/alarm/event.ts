@@ -30,12 +30,12 @@ const rotation = part({
   rollback: part({ outcome: text }),
 })
 const detail = part({
-  // Credential Rotation Failed and Credential Retirement Failed, by statemachines/rotate.asl.json
+  // Credential Rotation Failed, Retirement Failed (with `state`) and Replicas Behind, by statemachines/rotate.asl.json
   severity: text,
   execution: text,
   state: text,
   rotation,
-  // Credential Rotated, by the same
+  // Credential Rotated and Credential Replicated, by statemachines/rotate.asl.json
   store: text,
   id: text,
   // Credential Rotations Failed, by statemachines/rotate-server.asl.json
@@ -57,7 +57,7 @@ const detail = part({
   cause: text,
   stateMachineArn: text,
   input: json(v.object({ store: text, id: text })),
-  // AWS Service Event via CloudTrail, which names the secret in one of two fields
+  // AWS Service Event via CloudTrail, from Secrets Manager: the secret is in one of the last two fields
   eventName: text,
   errorMessage: text,
   additionalEventData: part({ SecretId: text }),
@@ -99,7 +99,9 @@ export function readEvent(raw: unknown): EventBridgeEvent {
 /** Reads the detail of an announcement, as far as it can be read. It never throws. */
 export const readDetail = (raw: unknown): EventDetail => v.parse(detail, raw) ?? {}
 
-/** The message of a caught error. The cause of a failed Lambda function is JSON with the message in it; others are the message. */
+/**
+ * The message of a caught error. Its Cause is JSON with the message in it if a Lambda function failed, and else the message itself.
+ */
 export function causeMessageOf(problem: CaughtError): string | undefined {
   const { errorMessage } = v.parse(json(v.object({ errorMessage: text })), problem?.Cause) ?? {}
   return errorMessage ?? problem?.Cause

@@ -26,7 +26,7 @@ export type Failure = {
   moreFacts?: [label: string, value: string][]
   /** A sentence that replaces the headline's own. */
   sentence?: string | undefined
-  /** Whether the failure is critical, if the headline does not decide it. */
+  /** Whether the failure is critical. Without this field, the headline decides. */
   critical?: boolean
   /** Whether the report of a run tells of this failure too, if a run started the rotation. */
   reportedByRun?: boolean
@@ -38,10 +38,8 @@ export type Failure = {
   coveredFindings?: string[]
   /** Whether the findings are told once, and not once a day, as long as events report them at least every week. */
   toldOnlyOnce?: boolean
-  /** Whether the failure lasts until a person mends it, and is told once a day. */
+  /** Whether the failure lasts until a person mends it, and is told once a day. The day then counts as its time. */
   toldDaily?: boolean
-  /** Whether another event tells of the same failure, mostly with more detail, at about the same time. */
-  secondHand?: boolean
   /** Whether the topic has this alarm already. */
   topicTold?: boolean
 }

@@ -26,7 +26,7 @@ export const HEADLINES = {
     'An event says so, and nothing that this stack did bears it out: whoever may put events on the bus can have forged it.',
   unknown: 'One of the alarm rules matched an event that Keyturn cannot read.',
 }
-/** What an alarm tells of. */
+/** The name of what an alarm tells of: a key of HEADLINES. */
 export type Headline = keyof typeof HEADLINES
 
 /** The headlines of critical alarms: the application may be unable to log in, or nobody can tell whether it is. */

@@ -5,8 +5,8 @@ import type { StateName } from '../../fleet/states.ts'
 export type EnteredState = { state: StateName; input: unknown; at: number }
 
 /**
- * The error for a look at the history of an execution that failed: reading the history took too long, Step Functions refused, or
- * the history has more than MAX_PAGES_COUNT pages.
+ * Thrown if the history of an execution could not be looked at: reading it took too long, Step Functions refused, or it has more
+ * than MAX_PAGE_COUNT pages.
  */
 export class NotLooked extends Error {
   override readonly name = 'NotLooked'
@@ -15,11 +15,11 @@ export class NotLooked extends Error {
 /** Events on a page of a history. The first page has the newest events, as the wanted state is among the last ones. */
 const EVENTS_PER_PAGE = 100
 /** How many pages of a history are read. */
-const MAX_PAGES_COUNT = 10
+const MAX_PAGE_COUNT = 10
 
 /**
- * Reads what this stack's executions did. Anybody who may put events on the bus can forge one; only Step Functions writes a history.
- * So the history proves that an execution announced an event.
+ * Reads what this stack's executions did. Anybody who may put events on the bus can forge one; only Step Functions writes a
+ * history. So the history proves that an execution announced an event.
  */
 export class Histories {
   readonly #prefix: string
@@ -37,8 +37,9 @@ export class Histories {
   }
 
   /**
-   * Whether an ARN has the form of an execution of this stack. `rotate-due/Host` is the Map state of an older release, whose child
-   * executions may still run after the stack was updated.
+   * Whether an ARN has the form of an execution of one of this stack's state machines that raise alarms. `rotate-due/Host` is for
+   * the child executions of a Map state of rotate-due. Those of an older release announce failures, and may still run after the
+   * stack was updated.
    */
   isOwnExecution(execution: string): boolean {
     const stackPrefix = this.#prefix.replace(/rotate$/, '')
@@ -51,7 +52,7 @@ export class Histories {
   /**
    * Finds the last state that an execution entered and for which `wanted` is true.
    * @returns 'running' if there is no such state yet; 'none' if there will be none, because the execution has ended, does not
-   *   exist or is not of this stack
+   *   exist or is not of one of those state machines
    * @throws NotLooked
    */
   async lastEntered(
@@ -62,7 +63,7 @@ export class Histories {
     if (!this.isOwnExecution(execution)) return 'none'
     let hasEnded = false
     let nextToken: string | undefined
-    for (let page = 0; page < MAX_PAGES_COUNT; page++) {
+    for (let page = 0; page < MAX_PAGE_COUNT; page++) {
       const { events = [], ...rest } = await this.#fetchPage(execution, nextToken, abortSignal)
       for (const { type = '', timestamp, stateEnteredEventDetails: entered } of events) {
         hasEnded ||= /^Execution(Succeeded|Failed|Aborted|TimedOut)$/.test(type)

@@ -12,7 +12,7 @@ export class AlarmClaimed extends Error {
 export const OUTLETS = ['topic', 'webhook'] as const
 /** Where an alarm is sent to. */
 export type Outlet = (typeof OUTLETS)[number]
-/** The right to send an alarm, and the outlets that have it already. `claimedBy` is a UUID. */
+/** The right to send an alarm, and the outlets that have it. `claimedBy` is a UUID, or '' if the ledger could not be asked. */
 export type Claim = { key: string; claimedBy: string; toldOutlets: Set<Outlet> }
 
 /** The right to send a recovery, with the severities of the open failures, and the time of the last one. */
@@ -32,7 +32,8 @@ const OPEN_FAILURE_SECONDS = 90 * DAY_SECONDS
  * Every write creates a complete item with its expiry, or has the claim in the item as its condition. An item without its fields
  * counts as missing, so an incomplete item can suppress no alarm.
  *
- * The method's argument `at` is when a failure happened, in milliseconds since 1970. Methods throw what DynamoDB throws.
+ * The argument `at` of the methods is when a failure or a recovery happened, in milliseconds since 1970. `toldOnlyOnce` is as in
+ * Alarm. Methods throw what DynamoDB throws.
  */
 export class Ledger {
   readonly #table: LedgerTable
@@ -95,7 +96,7 @@ export class Ledger {
     await this.#table.put({ ...this.#item(key, at, DAY_SECONDS), toldAll: { BOOL: true } })
   }
 
-  /** Notes that a run reports on a rotation, given by its execution's name, together with the others of the group. */
+  /** Notes that the report of a run tells of the rotation with this execution's name, together with the others of the group. */
   async assignToGroup(execution: string, group: string): Promise<void> {
     await this.#table.put({
       ...this.#item(`run of ${execution}`, this.#now(), DAY_SECONDS),
@@ -112,29 +113,29 @@ export class Ledger {
     return !group || this.#isFirst(`group ${group}`, key, OPEN_FAILURE_SECONDS)
   }
 
-  /** Whether failure `key` is the first in 90 days that found `preexistingKey`. It stays the first if asked again. */
+  /** Whether failure `key` is the first in 90 days that found the lockout `preexistingKey`. It stays the first if asked again. */
   isFirstToFind(preexistingKey: string, key: string): Promise<boolean> {
     return this.#isFirst(preexistingKey, key, OPEN_FAILURE_SECONDS)
   }
 
-  /** Which of these findings were not told on the day of `at`, or if `lasting`, in its week and the week before. */
-  async untoldFindings(names: string[], at: number, lasting = false): Promise<string[]> {
-    const lists = lasting ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
+  /** Which of these findings were not told on the day of `at`, or if `toldOnlyOnce`, in its week and the week before. */
+  async untoldFindings(names: string[], at: number, toldOnlyOnce = false): Promise<string[]> {
+    const lists = toldOnlyOnce ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
     const items = await Promise.all(lists.map(list => this.#table.get(list)))
     const told = new Set(items.flatMap(item => item?.names?.SS ?? []))
     return names.filter(name => !told.has(digest(name)))
   }
 
-  /** Notes that these findings were told on the day of `at`, or if `lasting`, were told or found again in its week. */
-  async markFindingsTold(names: string[], at: number, lasting = false): Promise<void> {
+  /** Notes that these findings were told on the day of `at`, or if `toldOnlyOnce`, were told or found again in its week. */
+  async markFindingsTold(names: string[], at: number, toldOnlyOnce = false): Promise<void> {
     if (!names.length) return
     await this.#table.update(
-      lasting ? weekListKey(at) : dayListKey(at),
+      toldOnlyOnce ? weekListKey(at) : dayListKey(at),
       'SET failedAt = :at, expiresAt = :expires ADD #names :names',
       undefined,
       {
         ':at': { N: `${at}` },
-        ':expires': this.#expiry((lasting ? 15 : 2) * DAY_SECONDS),
+        ':expires': this.#expiry((toldOnlyOnce ? 15 : 2) * DAY_SECONDS),
         ':names': { SS: [...new Set(names.map(digest))] },
       },
       { '#names': 'names' },
@@ -142,8 +143,8 @@ export class Ledger {
   }
 
   /** Undoes `markFindingsTold`, so that the findings are told again if they are found again. */
-  async markFindingsUntold(names: string[], at: number, lasting = false): Promise<void> {
-    const lists = lasting ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
+  async markFindingsUntold(names: string[], at: number, toldOnlyOnce = false): Promise<void> {
+    const lists = toldOnlyOnce ? [weekListKey(at), weekListKey(at - WEEK_MS)] : [dayListKey(at)]
     const removeFrom = (list: string) =>
       this.#table.update(
         list,
@@ -263,7 +264,7 @@ export class Ledger {
     return { key, claimedBy, toldOutlets: toldOutletsIn(item) }
   }
 
-  /** Whether `key` is the first key that asked for item `id` within so many seconds. */
+  /** Whether failure `key` is the first that asked for item `id` within so many seconds. It stays the first if asked again. */
   async #isFirst(id: string, key: string, seconds: number): Promise<boolean> {
     const old = await this.#table.put(
       { ...this.#item(id, this.#now(), seconds), leader: { S: itemIdOf(key) } },

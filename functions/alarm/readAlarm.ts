@@ -13,7 +13,7 @@ import { runbookAnchorOf } from './runbookAnchors.ts'
 import { type CredentialRef, credentialKindOf, credentialLabelOf, titleAndSubjectOf } from './titles.ts'
 import type { Verdict, VerifiedEvent } from './verifyEvent.ts'
 
-/** What an alarm says of an event that the history of its execution does not confirm. */
+/** What an alarm says of an event about which something could not be looked up, or which the history does not confirm. */
 const DOUBT_TEXTS: Record<Verdict, string> = {
   proven: 'in which state it ended could not be looked up',
   denied: 'no execution of this stack announced this',
@@ -72,7 +72,6 @@ export function readAlarm(verified: VerifiedEvent, stack: StackInfo): Alarm | un
     remedy: headline === 'unknown' ? undefined : REMEDIES[anchor],
     command: commandFor(failure, stack),
     console: execution && consoleUrlOf(execution),
-    secondHand: Boolean(failure.secondHand),
     topicTold: Boolean(failure.topicTold),
     ...(verdict === 'proven' && ledgerFieldsOf(failure, severity)),
   }
@@ -122,7 +121,6 @@ export function recoveryAlarmOf(success: Success, event: EventBridgeEvent, stack
     remedy: undefined,
     command: commandFor(success, stack),
     console: consoleUrlOf(success.execution),
-    secondHand: false,
     topicTold: false,
   }
 }
@@ -140,7 +138,9 @@ function commandFor({ store, id }: CredentialRef, { stage, region }: StackInfo):
 
 const executionName = (execution: string) => execution.split(':').at(-1) ?? execution
 
-/** The key of a confirmed failure: the name of its execution, or without one the credential, or else the event's own key. */
+/**
+ * The key of a confirmed failure: `failure.key`, or else its execution's name, or else its credential, or else the event's own key.
+ */
 function keyOfFailure(failure: Failure, eventKey: string): string {
   if (failure.key) return failure.key
   if (failure.execution) return `execution ${executionName(failure.execution)}`

@@ -86,7 +86,7 @@ const readers: Record<string, Reader> = {
   'Credentials Late': ({ execution, late }, { event }) => {
     const { count = 0, names = [], behind, promoted } = late ?? {}
     const day = (event.time ?? new Date().toISOString()).slice(0, 10)
-    // The findings leave the reason out, which follows the name and may be another one at the next look.
+    // A text is `NAME: REASON`. Only the name becomes a finding, as the reason may be another one at the next look.
     const findingsOf = (nameOf: (credential: string) => string) => ({
       findings: names.map(text => nameOf(text.split(': ')[0] ?? '')),
     })
@@ -110,7 +110,7 @@ const readers: Record<string, Reader> = {
       ...failure,
       execution,
       moreFacts: [[promoted ? 'Promoted' : behind ? 'Behind' : 'Late', listNames(names, count, 12_000)]],
-      // Another list of names is another failure.
+      // The key has the names, so that an event with another list of names is another failure.
       key: `late ${day} ${hash('sha256', [count, ...names].join('\n'))}`,
       toldDaily: true,
     }
@@ -137,7 +137,6 @@ const readers: Record<string, Reader> = {
     error: eventName,
     step: /during (\w+) step/.exec(errorMessage ?? '')?.[1],
     cause: errorMessage && shorten(errorMessage),
-    secondHand: true,
   }),
 
   'CloudWatch Alarm State Change': ({ alarmName = 'unknown' }, { event: { alarm } }) => {
@@ -154,7 +153,7 @@ const readers: Record<string, Reader> = {
   },
 }
 
-/** The failure of an execution of any state machine of this stack, as Step Functions reports it. */
+/** The failure of an execution of rotate, rotate-due or promote, as Step Functions reports it. */
 function statusChangeFailure(detail: EventDetail, lastState: EnteredState | undefined): Failure | undefined {
   if (detail.stateMachineArn?.endsWith('-promote')) return promotionEndFailure(detail)
   return detail.stateMachineArn?.endsWith('-rotate-due')

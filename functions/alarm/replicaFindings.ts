@@ -18,9 +18,10 @@ export const isPromotedElsewhere = (problem: CaughtError) =>
 /**
  * The findings of a failure about a credential's copies in other Regions. They decide how often people are told:
  *
- * - a rotation that has changed the credential finds a lagging replica: at once, as each rotation reports that once;
- * - a rotation is refused because of a lagging replica: once a day, as every further rotation is refused for the same reason;
- * - the credential was promoted in another Region: once, whichever event reports it.
+ * - A rotation that has changed the credential finds a lagging replica: this is told at once, as each rotation reports that once.
+ *   It counts as told for that day (`coveredFindings`).
+ * - A rotation is refused because of a lagging replica: this is told once a day, as every further rotation is refused as well.
+ * - The credential was promoted in another Region: this is told once, whichever event reports it.
  */
 export function replicaFindingsOf(
   headline: Headline,

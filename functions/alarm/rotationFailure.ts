@@ -23,7 +23,7 @@ export function rotationFailure(headline: Headline, rotation: EventDetail['rotat
   const isOfReplicas = ['behind', 'promoted'].includes(headline)
   const problem =
     (isLockout && lockout) || (isRetirement && retirement) || (isOfReplicas && replication) || failure
-  // What a rollback found wrong before the rotation began; its message has a mark.
+  // If a rollback finds that current was refused before the rotation began, its message has a mark, and what it found behind that.
   const foundBefore =
     isLockout && problem?.Error === 'LockedOut' && causeMessageOf(problem)?.split(LockedOut.BEFORE_MARK)[1]
   return {
@@ -71,22 +71,21 @@ export function executionFailure(
       !(['RotationFailed', 'RollbackFailed'] satisfies StateName[] as StateName[]).includes(state) && {
         moreFacts: [['State', state]],
       }),
-    secondHand: true,
   }
 }
 
-/** The state that failed: the last state, or the one that the last state announces as failed. */
+/**
+ * The state that failed: the last state or, if that is one of the two which tell that an earlier state failed, the earlier state.
+ */
 function failedStateOf({ state, input }: EnteredState): StateName {
   const { failedState } = (input ?? {}) as { failedState?: unknown }
-  const announcingStates: StateName[] = ['AnnounceRetirementFailure', 'RetirementFailed']
-  return announcingStates.includes(state) && typeof failedState === 'string'
-    ? (failedState as StateName)
-    : state
+  const tellingStates: StateName[] = ['AnnounceRetirementFailure', 'RetirementFailed']
+  return tellingStates.includes(state) && typeof failedState === 'string' ? (failedState as StateName) : state
 }
 
 /**
- * The headline of an execution whose last state is not known. The message of a function's error begins with the step; of any other
- * error nobody can tell where it happened.
+ * The headline of an execution whose last state is not known. The message of a function's error begins with the function's name,
+ * which is the step. Of any other error nobody can tell where it happened.
  */
 function headlineByMessage({ error, step, cause = '' }: Pick<Failure, 'error' | 'step' | 'cause'>): Headline {
   if (isRehearsalMessage(cause)) return 'failed'
@@ -98,7 +97,9 @@ function headlineByMessage({ error, step, cause = '' }: Pick<Failure, 'error' | 
   return step ? 'failed' : 'unclear'
 }
 
-/** The name, the step and the message of an error. The message of a failed function begins with the step. */
+/**
+ * The name, the step and the message of an error. The message of a failed function begins with the function's name, here the step.
+ */
 export function explain(problem: CaughtError): Pick<Failure, 'error' | 'step' | 'cause'> {
   const cause = causeMessageOf(problem)
   return {

@@ -31,6 +31,7 @@ export function runbookAnchorOf({ headline, error = '', whatFailed = '' }: Failu
   return anchors[headline] ?? anchorOfError(error)
 }
 
+/** The anchor of an error's own entry. Any other error is of the execution itself, such as States.Runtime. */
 const anchorOfError = (error: string) => (error in errors ? error.toLowerCase() : 'execution-failed')
 
 /** The anchor for several failed rotations: that of their error, if all failed with the same one. */
@@ -40,6 +41,7 @@ function anchorOfSeveral(error: string): string {
   return anchorOfError(error)
 }
 
+/** The anchor for a CloudWatch alarm, by its name in `whatFailed`: resources/alarms.yml and records.yml name the alarms. */
 function anchorOfCloudWatchAlarm(what: string): string {
   if (what.includes('-locked-out')) return 'lockedout'
   if (what.includes('-late')) return 'late-credentials'

@@ -54,8 +54,8 @@ export async function sendAll(tasks: AlarmTask[], context: TellingContext): Prom
 }
 
 /**
- * Notes in the ledger what follows once every outlet has an alarm. If an outlet does not have it, the claim is released, so that
- * the next try need not wait for the end of the lease.
+ * Notes in the ledger what follows once every outlet has an alarm (`isSent`). Otherwise releases the claim, so that the next try
+ * need not wait for the end of the lease.
  */
 async function finish(
   { alarm, claim }: AlarmTask,
@@ -70,7 +70,8 @@ async function finish(
     }
     if (alarm.severity === 'ok') {
       if (claim) await ledger.closeFailure(claim, alarm.happenedAt)
-      // If the same is found again later that day, it is another failure, and has to be told.
+      // If a replica lags or the secret is promoted elsewhere again, even on the same day, that is another failure, and has to be
+      // told.
       const { credential } = alarm
       if (credential) await ledger.markFindingsUntold([laggingFindingOf(credential)], alarm.happenedAt)
       if (credential) await ledger.markFindingsUntold([promotedFindingOf(credential)], alarm.happenedAt, true)

@@ -3,7 +3,7 @@ import type { EventBridgeEvent } from './event.ts'
 import type { Histories } from './histories.ts'
 import type { Claim, Ledger } from './ledger.ts'
 
-/** An event that may raise an alarm. `redelivered`: SQS has delivered it before, and it was given back. */
+/** An event that may raise an alarm. `redelivered`: SQS delivers it for at least the second time. */
 export type IncomingEvent = { event: EventBridgeEvent; redelivered: boolean }
 
 /** What telling works with. All times are in milliseconds. */
@@ -30,7 +30,7 @@ export type TellingContext = {
   deadline: number
 }
 
-/** What telling did with an event. */
+/** What telling did with an event. `key` and `subject` are those of its alarm. */
 export type TellResult = {
   item: IncomingEvent
   status: 'told' | 'had been told' | 'nothing to tell' | 'failed'
@@ -46,7 +46,10 @@ export type AlarmTask = {
   items: IncomingEvent[]
   /** The right to send the alarm, with the outlets that have it already. */
   claim?: Claim | undefined
-  /** Whether the failure is still open: no later rotation of the credential has succeeded. */
+  /**
+   * False if a later rotation of the credential has succeeded before the failure was told: then its recovery is sent right after
+   * it. It is set once `decide` has asked the ledger, and true for a failure of no single credential.
+   */
   open: boolean
 }
 

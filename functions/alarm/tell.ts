@@ -94,7 +94,7 @@ async function decideAll(
   })
 }
 
-/** Makes the task of a recovery that ends the failure of another task. */
+/** Makes the task that tells that the failure of another task has ended. */
 const toRecoveryTask =
   (stack: StackInfo) =>
   ({ alarm }: AlarmTask): AlarmTask => {
@@ -118,6 +118,7 @@ function mergeIntoTasks(tasks: Map<string, AlarmTask>, alarm: Alarm, item: Incom
   } else known.items.push(item)
 }
 
+/** Whether only `one` of two alarms is critical. */
 const isWorse = (one: Alarm, other: Alarm) => one.severity === 'critical' && other.severity !== 'critical'
 
 /**
@@ -140,8 +141,8 @@ async function toAlarm(
 }
 
 /**
- * The key of a failed execution whose alarm was sent already. Mostly a failure that Step Functions reports has been announced and
- * told, and the execution's history need not be read.
+ * The key of a failed execution whose alarm was sent already; undefined for any other event. A failure that Step Functions reports
+ * has mostly been announced by its execution, and told. Then the execution's history need not be read.
  */
 async function findToldKey(
   { source, detail, time }: EventBridgeEvent,

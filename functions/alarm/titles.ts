@@ -18,8 +18,8 @@ export function credentialLabelOf(which: CredentialRef): string {
   return kind[0]?.toUpperCase() + kind.slice(1)
 }
 
-/** What a title says of the credential `name`, for each headline that is not a failed rotation. */
-const outcomePhrases: Partial<Record<Headline, (name: string) => string>> = {
+/** What a title says of the credential `name`, such as `secret shop/database`, by headline. Without one: the rotation failed. */
+const PHRASES: Partial<Record<Headline, (name: string) => string>> = {
   stopped: name => `rotation of ${name} was stopped midway`,
   harmless: name => `rotation of ${name} was stopped`,
   retire: name => `${name} was rotated, what it replaced is open`,
@@ -50,7 +50,7 @@ export function titleAndSubjectOf(
   }: Pick<Failure, 'error' | 'whatFailed' | 'headline' | 'store' | 'id'>,
 ): { title: string; subject: string } {
   const start = `${severity.toUpperCase()}${error ? ` ${shorten(error, 40)}` : ''}: `
-  const phrase = outcomePhrases[headline] ?? ((name: string) => `rotation of ${name} failed`)
+  const phrase = PHRASES[headline] ?? ((name: string) => `rotation of ${name} failed`)
   const kind = credential.id ? `${credentialKindOf(credential) ?? 'credential'} ` : 'a credential'
   const name = credential.id ? oneLineOf(credentialName(credential.id)) : ''
   const title = `${start}${whatFailed ? oneLineOf(whatFailed) : phrase(kind + name)}`

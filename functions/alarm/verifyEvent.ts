@@ -28,7 +28,7 @@ export type VerifiedEvent = {
   why?: string
 }
 
-/** For each announcement, the states that make it, and the detail that they announce. */
+/** For each type of announcement, the states that make it, and the detail that they announce, which is taken from their input. */
 const announcements: Record<string, { states: StateName[]; detail(entered: EnteredState): object }> = {
   // No prototype, as the name comes from the event.
   __proto__: null as never,
@@ -76,6 +76,7 @@ const announcements: Record<string, { states: StateName[]; detail(entered: Enter
   },
   'Credentials Late': {
     states: ['AnnounceLate'],
+    // The input is one list. In a release without parts, it was the state of the run, with the only list under `late`.
     detail: ({ input }) => ({ late: (input as { late?: object })?.late ?? input }),
   },
 }

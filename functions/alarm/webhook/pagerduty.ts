@@ -45,7 +45,7 @@ function trigger(alarm: Alarm): WebhookMessage {
   return { body, alarms: [alarm] }
 }
 
-/** The messages that resolve the incidents of a credential. Each severity is an incident of its own. */
+/** The messages by which a recovery resolves the incidents of its credential: one for each severity. */
 const resolve = (alarm: Alarm): WebhookMessage[] =>
   (alarm.recoveredSeverities ?? []).map(severity => ({
     body: {
@@ -56,8 +56,8 @@ const resolve = (alarm: Alarm): WebhookMessage[] =>
   }))
 
 /**
- * The message that triggers one incident for many errors, which it all names. They mostly have one reason, and a request for each
- * would take too long.
+ * The message that triggers one incident for many errors, and names all of them. They mostly have one reason, and a request for
+ * each would take too long. No recovery resolves this incident.
  */
 function triggerTogether(alarms: Alarm[]): WebhookMessage {
   const titles = alarms.map(({ title, runbook }) => `${title} (${runbook})`)

@@ -4,8 +4,8 @@ import type { Alarm } from '../alarm.ts'
 export type WebhookMessage = { body: object; alarms: Alarm[] }
 
 /**
- * A service that accepts alarms as JSON in a POST request to the webhook's URL without its fragment. No service has a header of
- * its own. One that needs a header or a second path has it in WebhookMessage, and `postWebhook` and `postOne` in webhook.ts send it.
+ * A service that accepts alarms as JSON in a POST request to the webhook's URL without its fragment. If a new service needs a
+ * header or a second path, add that to WebhookMessage, and have `postWebhook` and `postOne` in webhook.ts send it.
  */
 export type WebhookService = {
   name: string
@@ -18,7 +18,9 @@ export type WebhookService = {
   messages(alarms: Alarm[], url: URL): WebhookMessage[]
 }
 
-/** Splits alarms into lists, in their order. The sizes of a list's alarms add up to `most` at most, unless it has only one. */
+/**
+ * Splits alarms into lists, in their order. The sizes of a list's alarms add up to `most` at most, unless the list has only one.
+ */
 export function packAlarms(alarms: Alarm[], size: (alarm: Alarm) => number, most: number): Alarm[][] {
   const packs: Alarm[][] = []
   let room = 0

@@ -271,7 +271,6 @@ describe('rotations that rotate-due started', () => {
       severity: 'error',
       subject: 'ERROR Unreachable: 52 rotations on db.example.com:5432 failed',
       runbook: 'docs/runbook.md#unreachable',
-      secondHand: false,
     })
     const { failures } = runReportEvent.detail.report
     const other = { error: 'TestFailed', reason: '', count: 1, names: ['secrets-manager c'] }
