@@ -55,7 +55,9 @@ export default class AfterDeploy {
   }
 }
 
-/** The lines that list the outputs, without those of osls itself, and the commands that rotate a first secret. */
+/**
+ * The lines that list the outputs, without those of osls itself, and the commands that let Keyturn rotate a secret, and rotate it.
+ */
 export function nextSteps(outputs: StackOutputs, region: string): string[] {
   const own = Object.entries(outputs).filter(([name]) => !name.startsWith('Serverless'))
   return [

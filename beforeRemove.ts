@@ -3,7 +3,7 @@ import { ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn'
 import { type Osls, type Printer, readStackOutputs, type StackOutputs } from './afterDeploy.ts'
 
 /** How many pages of 100 secrets are read at most. */
-const MAX_PAGES = 100
+const MAX_PAGE_COUNT = 100
 
 /** What still uses the stack. */
 export type StackUse = {
@@ -11,7 +11,7 @@ export type StackUse = {
   secrets: string[]
   /** The ARNs of the rotations that run, or wait for the end of their grace time. */
   executions: string[]
-  /** Whether the account has more secrets than were read. */
+  /** Whether the account has more secrets than were read. If so, the rotations were not looked for. */
   hasMoreSecrets: boolean
 }
 
@@ -64,7 +64,7 @@ export default class BeforeRemove {
   }
 }
 
-/** Finds the secrets whose rotation function is the stack's, and the rotations that run. @throws what AWS throws */
+/** Finds the secrets whose rotation function is the stack's, and up to 100 rotations that run. @throws what AWS throws */
 export async function findStackUse(
   outputs: StackOutputs,
   secretsManager: SecretsManagerClient,
@@ -78,7 +78,7 @@ export async function findStackUse(
   for await (const page of paginateListSecrets({ client: secretsManager, pageSize: 100 }, {})) {
     for (const { Name = '', RotationEnabled, RotationLambdaARN } of page.SecretList ?? [])
       if (RotationEnabled && RotationLambdaARN === RotateSecretFunctionArn) secrets.push(Name)
-    if (++pages === MAX_PAGES && page.NextToken) return { secrets, executions: [], hasMoreSecrets: true }
+    if (++pages === MAX_PAGE_COUNT && page.NextToken) return { secrets, executions: [], hasMoreSecrets: true }
   }
   const running = new ListExecutionsCommand({ stateMachineArn, statusFilter: 'RUNNING' })
   const { executions = [] } = await stepFunctions.send(running)
@@ -102,6 +102,8 @@ export function reasonsAgainstRemoval(found: StackUse | string, region: string):
       arn =>
         `A rotation runs, or waits for its grace time to close what it replaced: aws stepfunctions describe-execution --region ${region} --execution-arn ${arn}`,
     ),
-    ...(hasMoreSecrets ? [`There are more secrets than the ${MAX_PAGES * 100} that were looked at.`] : []),
+    ...(hasMoreSecrets
+      ? [`There are more secrets than the ${MAX_PAGE_COUNT * 100} that were looked at.`]
+      : []),
   ]
 }

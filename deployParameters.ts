@@ -3,7 +3,7 @@ import { REGION_NAME, REGION_PATTERN } from './rotation/regionName.ts'
 /** The parameters in serverless.yml, with their values: under `default`, and under the name of each stage. */
 export type ParametersByStage = Record<string, Record<string, unknown> | undefined>
 
-/** The parameters whose wrong values would fail only during the deployment or afterwards: what each should be, and a pattern. */
+/** What these parameters should be, and a pattern. bundle.ts and functions/shared/environment.ts check the other parameters. */
 const PARAMETER_RULES: Record<string, { should: string; pattern: RegExp }> = {
   region: { should: 'a Region, such as eu-west-1', pattern: REGION_PATTERN },
   subnetIds: { should: listOf('subnets', 'subnet-0123,subnet-4567'), pattern: /^subnet-\w+(,subnet-\w+)*$/ },

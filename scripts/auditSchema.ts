@@ -4,7 +4,7 @@ import { reportSchema } from '../fleet/audit/reportSchema.ts'
 
 const file = new URL('../docs/audit.schema.json', import.meta.url)
 
-/** The fields of a valibot schema that this script reads. */
+/** A schema of valibot, with the fields that this script reads. `wrapped` is the schema inside one that is optional. */
 type Schema = {
   type: string
   entries?: Record<string, Schema>

@@ -26,7 +26,7 @@ type Comparison = {
 }
 type Choice = { Next: string } & (Comparison | { And: Comparison[] })
 
-/** The pages that show state machines, each with the names of these machines. */
+/** The pages that show state machines, each with the names of its state machines. */
 export const MACHINES_BY_PAGE = {
   'docs/rotation.md': ['rotate'],
   'docs/schedules.md': ['rotate-due', 'rotate-server'],
@@ -68,7 +68,7 @@ function draw({ States }: States, indent: string): string[] {
   ])
 }
 
-/** The states of a branch of a Parallel if none fails. A failure in a branch is handled by the state after the Parallel. */
+/** The states that a branch of a Parallel goes through if none fails. A failure is handled by the state after the Parallel. */
 function successPathOf({ StartAt, States }: States): string {
   const names = [StartAt]
   for (let next = States[StartAt]?.Next; next; next = States[next]?.Next) names.push(next)
@@ -78,7 +78,10 @@ function successPathOf({ StartAt, States }: States): string {
 const conditionText = (choice: Choice) =>
   'And' in choice ? choice.And.map(comparisonText).join(' and ') : comparisonText(choice)
 
-/** A comparison of a Choice state as a short text. A placeholder, which the deployment fills in, has a text of its own. */
+/**
+ * A comparison of a Choice state as a short text. `peers` stands for the placeholder ${StoreWithPeers}, which the deployment fills
+ * in: there are peer Regions to ask.
+ */
 function comparisonText({
   Variable,
   IsPresent,
@@ -93,11 +96,13 @@ function comparisonText({
   return IsPresent ? path.replace('[0]', '') : 'yes'
 }
 
+/** The line that draws a state in another shape than a box, if it has one: a Choice, or an end. */
 function shape(name: string, { Type, End }: State): string[] {
   if (Type === 'Choice') return [`${name}{${name}}`]
   return End || Type === 'Succeed' || Type === 'Fail' ? [`${name}([${name}])`] : []
 }
 
+/** The label of an arrow to the state that follows these errors: none for all errors. */
 const label = (errors: string[]) => (errors.includes('States.ALL') ? '' : ` ${errors.join(', ')} .`)
 
 const flowchartPattern = (name: string) =>

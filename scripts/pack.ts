@@ -7,7 +7,7 @@ import { build, type Metafile } from 'esbuild'
 const project = join(import.meta.dirname, '..')
 const run = promisify(execFile)
 
-/** The oldest version of Node.js that the packed command supports, because its dependencies need it. */
+/** The oldest version of Node.js that the packed command supports: its dependencies need that version. */
 const OLDEST_NODE = '22.13'
 
 const README = `# keyturn
@@ -90,6 +90,7 @@ async function licenceTexts({ inputs }: Metafile): Promise<string> {
   return [...texts].map(([text, named]) => `${named.join('\n')}\n\n${text}\n`).join(`\n${line}\n\n`)
 }
 
+/** The package in a folder. A package may have no file with its licence, and then has no `text`. */
 async function packageIn(folder: string): Promise<BundledPackage> {
   const path = join(project, folder)
   const { name, version, license } = JSON.parse(await readFile(join(path, 'package.json'), 'utf8'))

@@ -38,7 +38,7 @@ const TRANSIENT_ERRORS = [
   'Sandbox.Timedout',
   'States.Timeout',
 ]
-/** Errors that no code here throws on purpose, including one that ends the process of a function because nothing catches it. */
+/** Errors that no code of Keyturn throws on purpose. The last one ends the process of a function, because nothing catches it. */
 const UNFORESEEN_ERRORS = [
   'Unexpected',
   'Error',
@@ -60,7 +60,7 @@ const NOT_READY_ERRORS = [
   'Lambda.SubnetIPAddressLimitReachedException',
 ]
 
-const BACKOFF_FROM_SECONDS = {
+const BACKOFF_FOR_MINUTES = {
   IntervalSeconds: 2,
   BackoffRate: 2,
   MaxDelaySeconds: 60,
@@ -73,13 +73,13 @@ const POLL_WHILE_RUNNING = { IntervalSeconds: 5, BackoffRate: 1.5, MaxDelaySecon
 /** All retriers of the state machines, by the names that RETRIERS_BY_STATE uses. */
 const RETRIERS = {
   /** For most states. */
-  transient: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FROM_SECONDS },
-  /** Fewer tries, for a state that other credentials wait for. */
-  soon: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FROM_SECONDS, MaxAttempts: 4 },
+  transient: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FOR_MINUTES },
+  /** Fewer tries, for a state for which other credentials wait. */
+  briefly: { ErrorEquals: TRANSIENT_ERRORS, ...BACKOFF_FOR_MINUTES, MaxAttempts: 4 },
   /** For a rollback, which has to go on after an unforeseen error too. */
   transientOrUnforeseen: {
     ErrorEquals: [...TRANSIENT_ERRORS, ...UNFORESEEN_ERRORS],
-    ...BACKOFF_FROM_SECONDS,
+    ...BACKOFF_FOR_MINUTES,
   },
   /** A few tries after an unforeseen error, for a state that changes nothing or can be repeated. */
   unforeseen: { ErrorEquals: UNFORESEEN_ERRORS, IntervalSeconds: 1, BackoffRate: 2, MaxAttempts: 3 },
@@ -92,7 +92,7 @@ const RETRIERS = {
     BackoffRate: 2,
     MaxAttempts: 2,
   },
-  /** For states that also wait until RDS has applied an earlier change. */
+  /** For functions that Lambda may have to make ready first, and that wait until RDS has applied an earlier change. */
   busy: { ErrorEquals: ['RdsBusy', ...NOT_READY_ERRORS], ...RETRY_FOR_20_MINUTES },
   /** Two minutes, as the admin's own password may be rotating right now. */
   admin: { ErrorEquals: ['AdminRefused'], IntervalSeconds: 10, BackoffRate: 1, MaxAttempts: 12 },
@@ -112,7 +112,7 @@ const RETRIERS = {
     MaxDelaySeconds: 60,
     MaxAttempts: 8,
   },
-  /** For lagging replicas during seven days, which may include an outage of this Region. A deleted secret ends the wait. */
+  /** For lagging replicas during seven days, in which this Region may have an outage. A deleted secret ends the wait. */
   behindForDays: {
     ErrorEquals: ['ReplicasBehind', 'NotPermitted', 'StoreFailed', ...TRANSIENT_ERRORS, ...UNFORESEEN_ERRORS],
     IntervalSeconds: 60,
@@ -133,8 +133,8 @@ const RETRIERS = {
     MaxAttempts: 60,
   },
   /** For calls of AWS's services without a function: EventBridge and Step Functions. */
-  service: { ErrorEquals: ['States.ALL'], ...BACKOFF_FROM_SECONDS, MaxAttempts: 6 },
-  /** No further try: an earlier one, whose response was lost, has started the second rotation of a temporary clone. */
+  service: { ErrorEquals: ['States.ALL'], ...BACKOFF_FOR_MINUTES, MaxAttempts: 6 },
+  /** No further try: the rotation that moves an application back was started by an earlier try whose response was lost. */
   started: { ErrorEquals: ['StepFunctions.ExecutionAlreadyExistsException'], MaxAttempts: 0 },
 } satisfies Record<string, Retrier>
 type RetrierNames = (keyof typeof RETRIERS)[]
@@ -146,8 +146,8 @@ const ROLLBACK_RETRIERS: RetrierNames = ['transientOrUnforeseen', 'busy', 'admin
 const FLEET_RETRIERS: RetrierNames = ['transient', 'unready']
 
 /**
- * The retriers of each Task state. Step Functions uses the first one that names the error, so the order matters. A state machine's
- * Task that is missing here does not compile.
+ * The retriers of each Task state. Step Functions uses the first one that names the error, so the order matters. Without an entry
+ * for each Task of every state machine, this file does not compile.
  */
 const RETRIERS_BY_STATE: { [Machine in MachineName]: Record<TaskName<Machine>, RetrierNames> } = {
   check: {
@@ -159,7 +159,7 @@ const RETRIERS_BY_STATE: { [Machine in MachineName]: Record<TaskName<Machine>, R
   promote: {
     FindReplicas: FLEET_RETRIERS,
     HandOver: [...FLEET_RETRIERS, 'handingOver'],
-    FindVersion: ['soon', 'unready'],
+    FindVersion: ['briefly', 'unready'],
     NoteBegun: FLEET_RETRIERS,
     PromoteReplica: STEP_RETRIERS,
     FenceOff: ['quickly'],
