@@ -221,6 +221,13 @@ test('parseCheckEvent accepts no other key, and no id that is longer than an ARN
     expect(() => parseCheckEvent(event)).toThrow(errors.InvalidInput)
 })
 
+test('parseCheckEvent tells a person who writes another input what the input should be', () => {
+  for (const event of [{ ...start.rotation, testQuery: 'select 1' }, 'shop/database', null])
+    expect(() => parseCheckEvent(event)).toThrow(
+      'input: should be an object with store and id, and nothing else',
+    )
+})
+
 test('a wrong field that no person writes should be as the state machine passes it', () => {
   expect(() => parseStartRotationEvent({ ...call, group: 7 })).toThrow(
     'group: should be as the state machine passes it',
