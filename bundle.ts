@@ -20,7 +20,7 @@ async function zipFolder(folder: string): Promise<Uint8Array> {
 
 type Variables = Record<string, unknown>
 /** The part of osls (the fork of the Serverless Framework) that this plugin uses. */
-type Serverless = {
+type Osls = {
   serviceDir: string
   configurationInput?: { params?: ParametersByStage }
   processedInput?: { options: { param?: string[] } }
@@ -39,7 +39,7 @@ type Serverless = {
  * files that its environment names.
  */
 export default class Bundle {
-  readonly #serverless: Serverless
+  readonly #osls: Osls
 
   /** `${text(path)}` in serverless.yml is the text of a file. `${file(path)}` would parse JSON, and osls then drops every null. */
   readonly configurationVariablesSources = {
@@ -54,8 +54,8 @@ export default class Bundle {
     'before:package:function:package': () => this.#checkAndPack(),
   }
 
-  constructor(serverless: Serverless) {
-    this.#serverless = serverless
+  constructor(osls: Osls) {
+    this.#osls = osls
   }
 
   async #checkAndPack(): Promise<void> {
@@ -75,7 +75,7 @@ export default class Bundle {
    * The value is JSON; the template itself could not write it, as a parameter's value may contain quotes.
    */
   #writeSettingsOutput(): void {
-    const { functions, resources } = this.#serverless.service
+    const { functions, resources } = this.#osls.service
     const variables: Variables = Object.assign(
       {},
       ...COMPARED_FUNCTIONS.map(name => functions[name]?.environment),
@@ -89,7 +89,7 @@ export default class Bundle {
 
   /** Checks the parameters and the functions' environments. @throws Error or an error of rotation/errors.ts naming the parameter */
   async #check(): Promise<void> {
-    const { service, serviceDir, configurationInput, processedInput } = this.#serverless
+    const { service, serviceDir, configurationInput, processedInput } = this.#osls
     const { param } = processedInput?.options ?? {}
     checkParameters(configurationInput?.params ?? {}, service.provider?.stage ?? '', param)
     for (const { environment } of Object.values(service.functions)) {
@@ -101,7 +101,7 @@ export default class Bundle {
   }
 
   async #pack(): Promise<void> {
-    const { service, serviceDir } = this.#serverless
+    const { service, serviceDir } = this.#osls
     const functions = Object.entries(service.functions)
     await mkdir(join(serviceDir, '.serverless'), { recursive: true })
     for (const [name, settings] of functions) {

@@ -27,7 +27,7 @@ import { findTargets, matchAdmins } from '../fleet/targets.ts'
 import { topAdminOf, withoutAdminCycles } from '../fleet/turns.ts'
 import { callAws } from '../rotation/callAws.ts'
 import { SecretsManager } from '../rotation/stores/secretsManager.ts'
-import { type AnnouncedList, announcementParts, MAX_TEXT_LENGTH } from './shared/dueAnnouncements.ts'
+import { type AnnouncedList, MAX_TEXT_LENGTH, toAnnouncedLists } from './shared/dueAnnouncements.ts'
 import { parseFindDueEnvironment } from './shared/environment.ts'
 import { parseFindDueEvent } from './shared/event.ts'
 import { functionHandler } from './shared/handler.ts'
@@ -138,7 +138,7 @@ export const handler = functionHandler(
     const late = allLate.filter(name => !promotedNames.has(name))
     measure('LateCredentials', late.length, MetricUnit.Count)
     const notPromoted = [...dailyLags].filter(([, { promoted }]) => !promoted)
-    const parts = announcementParts({ late, behind: reasonsOf(notPromoted), promoted })
+    const parts = toAnnouncedLists({ late, behind: reasonsOf(notPromoted), promoted })
 
     const planned = groupByServer(chosen, { run, hostOf, admins, bytes: RUN_LIMITS.bytes })
     const count = planned.reduce((sum, { rotations }) => sum + rotations.length, 0)

@@ -56,8 +56,8 @@ async function isServerDown(server: string): Promise<boolean> {
 const LEDGER_TIMEOUT_MS = 5_000
 
 /**
- * Writes to the alarms' table that the report of a run will tell of this rotation too, should it fail. raiseAlarm then leaves
- * the failure to the report. The table is written here because the input of an execution proves nothing: whoever may start an
+ * Writes to the alarms' table that the report of a run will tell of this rotation too, should it fail. raiseAlarm then sends an
+ * alarm only of the first error of the group, and leaves the others to the report. The table is written here because the input of an execution proves nothing: whoever may start an
  * execution chooses its input. If the table cannot be written, each failure raises an alarm of its own.
  */
 async function noteReportingGroup(token: string, group: string): Promise<void> {

@@ -32,7 +32,7 @@ export type Alarm = {
   command: string | undefined
   /** Link to the execution in the console of AWS. */
   console: string | undefined
-  /** The name of the execution, if a run started it and may tell of its failure in the run's report. */
+  /** The name of the execution, if the report of a run tells of its failure too, should a run have started it. */
   reportedExecution?: string
   /**
    * Names a lockout that was there before the rotation. The first alarm about it is critical. Rotations that find the same lockout

@@ -14,7 +14,7 @@ const ANNOUNCEMENT_LIMITS = { lists: 10, lateBytes: 50_000, behindBytes: 20_000,
 export type AnnouncedList = NameList & { behind?: true; promoted?: true }
 
 /** The lists of all three kinds, which are announced one by one. */
-export function announcementParts(texts: Record<'late' | 'behind' | 'promoted', string[]>): AnnouncedList[] {
+export function toAnnouncedLists(texts: Record<'late' | 'behind' | 'promoted', string[]>): AnnouncedList[] {
   const behind = partsOf(texts.behind, ANNOUNCEMENT_LIMITS.behindBytes).map(
     part => ({ ...part, behind: true }) as const,
   )

@@ -205,7 +205,7 @@ const serverCall = v.object({
 })
 /** The name of an execution of rotate-server that needs a slot, and how many slots there are. */
 const slot = v.object({ execution: nonEmptyText, hosts: v.number() })
-/** The outcomes of a run's rotations on one database server. */
+/** The outcomes of a run's rotations on one database server. `outage`: an earlier report has announced that it does not answer. */
 const report = v.object({
   host: v.string(),
   outage: v.exactOptional(v.boolean()),

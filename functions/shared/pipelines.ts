@@ -21,13 +21,13 @@ export class Pipelines extends StorePipelines {
   override async of(name: StoreName): Promise<Pipeline> {
     return {
       ...(await super.of(name)),
-      loadEngine: name => this.#engine(name),
+      loadEngine: name => this.#loadEngine(name),
       readAdmin: arn => this.#readAdmin(arn),
       rds: () => this.#loadRds(),
     }
   }
 
-  #engine(name: EngineName): Promise<Engine> {
+  #loadEngine(name: EngineName): Promise<Engine> {
     const { caFile, testMayWrite = false } = this.environment
     this.#engines[name] ??= engineLoaders[name]({ caFile, testMayWrite })
     return this.#engines[name]
@@ -39,11 +39,12 @@ export class Pipelines extends StorePipelines {
   }
 
   /**
-   * Reads an admin's credential, always in this Region: the value of a promoted replica still names the ARN of the Region where
-   * it was written. @throws InvalidCredential if there is no value, or its database is not known
+   * Reads an admin's credential, always in this Region. The value of a promoted replica still names the admin by its ARN in the
+   * Region where the value was written, so the ARN is first changed to this Region's.
+   * @throws InvalidCredential if the secret has no value, or its database is not known
    */
-  async #readAdmin(stored: string): Promise<Credential> {
-    const arn = arnInRegion(stored, await this.region())
+  async #readAdmin(storedArn: string): Promise<Credential> {
+    const arn = arnInRegion(storedArn, await this.region())
     // The names of secrets that RDS manages begin with rds!, which no other secret's name may:
     // https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html
     const store = arn.includes(':secret:rds!')

@@ -5,7 +5,7 @@ import type { WebhookMessage, WebhookService } from './service.ts'
 import { slack } from './slack.ts'
 import { teams } from './teams.ts'
 
-/** Thrown if the webhook did not accept an alarm. The message names the service and the reason, but never the URL, a secret. */
+/** Thrown if the webhook did not accept an alarm. The message names the service and the reason, but not the URL, which is secret. */
 export class WebhookFailed extends Error {
   override readonly name = 'WebhookFailed'
 }
