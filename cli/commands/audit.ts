@@ -4,6 +4,7 @@ import { describePolicy } from '../../fleet/audit/policy/describePolicy.ts'
 import type { PolicyException } from '../../fleet/audit/policy/policy.ts'
 import { findUnusedExceptions } from '../../fleet/audit/policy/settings.ts'
 import { type AuditReport, type Finding, SEVERITIES, type Severity } from '../../fleet/audit/report.ts'
+import { bundledPrices } from '../../fleet/cost/prices.ts'
 import { CLOUDTRAIL_RETENTION_MS } from '../../fleet/readers/sweep.ts'
 import { readBaseline, requireSameFleet } from '../audit/baseline.ts'
 import { estimateCost } from '../audit/estimateCost.ts'
@@ -13,6 +14,7 @@ import { readPolicyFile } from '../audit/policy.ts'
 import { printAudit } from '../audit/print.ts'
 import { requireKnownRegions } from '../audit/regions.ts'
 import type { Context } from '../context.ts'
+import { readPrices } from '../cost/prices.ts'
 import { EXIT, type ExitCode, usageError } from '../exit.ts'
 import { requireWritable, writePrivateFile } from '../files.ts'
 import { sanitize } from '../output.ts'
@@ -71,6 +73,7 @@ export async function runAuditCommand(
       `No --policy, so by default: ${describePolicy(policy)}. docs/audit.md says how to change that.`,
     )
   const baseline = options.baseline === undefined ? undefined : await readBaseline(options.baseline)
+  const prices = options.prices === undefined ? bundledPrices : await readPrices(options.prices)
   if (options.html !== undefined) await requireWritable(options.html, '--html')
   if (options.csv !== undefined) await requireWritable(options.csv, '--csv')
   const stack = await chooseStack(context)
@@ -79,7 +82,7 @@ export async function runAuditCommand(
   await requireKnownRegions(context, options.regions ?? [])
   const { facts, journal } = await means.gatherFacts(context, stack, gatherOptionsOf(options))
   const judged = judgeFacts(facts, policy, baseline?.findings)
-  const cost = await estimateCost(output, facts, judged, policy, options.prices)
+  const cost = estimateCost(output, facts, judged, policy, prices)
   const report = cost ? addCost(judged, cost) : judged
   await writeReports(context, report, options, means)
   for (const exception of findUnusedExceptions(policy, report.findings, report.moment))

@@ -257,6 +257,9 @@ describe('files', () => {
     await expect(refused({ baseline: inFolder('bad.json', '{"format":"x"}') })).rejects.toEqual(
       usage(/it is not a report .*format/),
     )
+    await expect(refused({ prices: inFolder('prices.json', '{}') })).rejects.toEqual(
+      usage(/prices\.json does not hold prices/),
+    )
     const { out } = await run(factsOf([]), {}, { json: true })
     const other = { ...(JSON.parse(out) as AuditReport), stage: 'prod' }
     await expect(refused({ baseline: inFolder('other.json', JSON.stringify(other)) })).rejects.toEqual(
