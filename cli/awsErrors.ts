@@ -55,13 +55,14 @@ export function explainFailure(error: unknown): ExplainedFailure {
 }
 
 /**
- * Reads a call's failure back from the error that rotation/callAws.ts makes of it, whose message is `Service: rest`. For
- * NotPermitted the rest is the service's own message, for every other name the rest begins with the name of AWS's error.
+ * Reads a call's failure back from the error that rotation/callAws.ts makes of it, whose message is `Service: rest`. The rest of
+ * a NotPermitted is a sentence about the refusal. Else it is the name of AWS's error, mostly with the request's id after a comma;
+ * a rest that is neither, such as `too many requests`, leaves only the name of the RotationError.
  */
 function toCallFailure({ name, message }: RotationError): CallFailure {
   const [, service = 'AWS', rest = message] = /^([\w ]+): (.*)$/s.exec(message) ?? []
   if (name === 'NotPermitted') return Object.assign(new Error(rest), { name: 'AccessDenied', service })
-  const [awsName = name] = rest.split(',')
+  const [, awsName = name] = /^(\w+)(?:,|$)/.exec(rest) ?? []
   return Object.assign(new Error(rest), { name: awsName, service, $fault: 'client' })
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { explainError } from '../../cli/awsErrors.ts'
 import { CommandError } from '../../cli/exit.ts'
+import { callAws } from '../../rotation/callAws.ts'
 
 /** An error as the SDK throws it, marked by the client. */
 const failing = (name: string, message = '', more: object = {}) =>
@@ -63,6 +64,21 @@ test.each([
   const told = explainError(failing(name, message, { ...answered, $metadata: { httpStatusCode: 502 } }))
   expect(told).toMatchObject({ message: says, remedy: expect.stringMatching(/repeat the command\.$/) })
 })
+
+test.each([
+  ['AccessDeniedException', 3, 'DynamoDB refuses a call: no'],
+  ['ProvisionedThroughputExceededException', 1, 'DynamoDB throttled the call'],
+  ['ThrottlingException', 1, 'DynamoDB throttled the call, or failed on its side (ThrottlingException)'],
+  ['ValidationException', 1, 'DynamoDB: a call: ValidationException: '],
+])(
+  'an error %s that callAws has translated is explained like the one of the SDK',
+  async (name, code, says) => {
+    const translated = await callAws('DynamoDB', () => Promise.reject(failing(name, 'no', answered))).catch(
+      error => error,
+    )
+    expect(explainError(translated)).toMatchObject({ code, message: expect.stringContaining(says) })
+  },
+)
 
 test('any other error is thrown unchanged', () => {
   for (const error of [new TypeError('x'), 'text', new CommandError(5, 'x')])
