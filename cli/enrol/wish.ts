@@ -86,8 +86,8 @@ export function requireConsistentWish(wish: RotationWish): void {
     const character = forbiddenCharacterIn(value)
     if (character !== undefined || value.length > MAX_TAG_VALUE_LENGTH)
       throw usageError(
-        `--${key.slice(TAG_PREFIX.length)}: a tag cannot hold ${character === undefined ? `${value.length} characters` : JSON.stringify(character)}`,
-        `It takes ${ALLOWED_CHARACTERS_TEXT}; ${MAX_TAG_VALUE_LENGTH} at most.`,
+        `--${key.slice(TAG_PREFIX.length)}: it has ${character === undefined ? `${value.length} characters` : JSON.stringify(character)}, which a tag cannot hold`,
+        `A tag takes ${ALLOWED_CHARACTERS_TEXT}; ${MAX_TAG_VALUE_LENGTH} at most.`,
       )
   }
   requireValidTags({ ...strategyTags(wish), ...scheduleTags(wish) }, wish)
@@ -147,7 +147,10 @@ const EXAMPLE_VALUES: Record<string, string> = {
 const remedyFor = (name: string) =>
   EXAMPLE_VALUES[name] ? `Such as --${name} ${EXAMPLE_VALUES[name]}.` : 'See keyturn enrol --help.'
 
-/** What is wrong with an answer, in words that name no option; undefined if nothing is. */
+/**
+ * What is wrong with an answer, in words that name no option; undefined if nothing is. The message that requireConsistentWish has
+ * for one option is `--option: it …`.
+ */
 export function wishProblem(wish: RotationWish): string | undefined {
   try {
     requireConsistentWish(wish)

@@ -474,7 +474,12 @@ describe('what cannot be enrolled is refused before any change', () => {
       /with six fields/,
     ],
     ['a grace time that is none', {}, { grace: '2 hours' }, /^--grace: should be/],
-    ['a query that no tag can hold', {}, { testQuery: "SELECT 'x'" }, /--test-query: a tag cannot hold "'"/],
+    [
+      'a query that no tag can hold',
+      {},
+      { testQuery: "SELECT 'x'" },
+      /--test-query: it has "'", which a tag cannot hold/,
+    ],
     ['two schedules', {}, { schedule: 'rate(1 day)' }, /--every and --schedule were given/],
     [
       'any text by two users',
