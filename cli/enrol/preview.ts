@@ -1,3 +1,4 @@
+import { isRotatedByStack } from '../beginRotation.ts'
 import { checkStateMachineArn } from '../check/run.ts'
 import { fullId } from '../credential.ts'
 import type { Stack } from '../stack.ts'
@@ -21,15 +22,27 @@ export function callsOf(stack: Stack, plan: EnrolPlan): ShownCall[] {
   const firstCheckCall = startCall(
     `${name} checks the value as it is, and repeats that until IAM has seen the tag, a minute at most`,
   )
+  const rotateCall: ShownCall = {
+    service: 'secretsmanager',
+    operation: 'RotateSecret',
+    resource,
+    sets: 'begins a rotation',
+  }
   return [
     ...shownCalls(accessSteps),
     ...(accessSteps.length && settingSteps.length ? [firstCheckCall] : []),
     ...shownCalls(settingSteps),
     ...checkCalls,
     ...shownCalls(rotationSteps),
-    ...(now && !token ? [startCall('begins a rotation')] : []),
+    ...(now && !token ? [isRotatedByService(stack, plan) ? rotateCall : startCall('begins a rotation')] : []),
   ]
 }
+
+/** Whether Secrets Manager rotates the secret before the plan and after it, so that RotateSecret begins a rotation. */
+const isRotatedByService = (stack: Stack, { found, rotationSteps }: EnrolPlan): boolean =>
+  found.store === 'secrets-manager' &&
+  isRotatedByStack(stack, found) &&
+  !rotationSteps.some(({ shownCall }) => shownCall.operation === 'CancelRotateSecret')
 
 /** The plan in lines, as the user confirms it: the notes, then the calls. */
 export function previewOf(stack: Stack, plan: EnrolPlan): string[] {
