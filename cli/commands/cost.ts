@@ -20,7 +20,7 @@ export type CostCommandOptions = {
   readsPerDay?: number
   /** How far back CloudTrail is asked for reads, in seconds; unset: it is not asked. */
   reads?: number
-  /** How long CloudTrail is asked, in seconds. */
+  /** How long CloudTrail is asked in each Region, in seconds. */
   readsBudget: number
   network?: Network
   /** How many Availability Zones. */
@@ -45,16 +45,17 @@ export type CostCommandOptions = {
   csv?: string
 }
 
-/** Runs `cost`: what all credentials and the stack cost a month. */
+/** Runs `cost`: what all credentials and the stack cost a month, and what they would cost after the change in the options. */
 export async function runCostCommand(context: Context, options: CostCommandOptions): Promise<ExitCode> {
   const { output, json } = context
   if (options.refresh && !options.prices)
     throw usageError('--refresh needs a file to write the prices to', 'Name it with --prices FILE.')
   if (options.refresh && options.prices) await requireWritable(options.prices, '--prices')
   if (options.csv) await requireWritable(options.csv, '--csv')
-  const readOrBundled = options.refresh ? undefined : await choosePrices(options)
+  // With --refresh the prices are read after the facts, which say in which Regions prices are needed.
+  const chosenPrices = options.refresh ? undefined : await choosePrices(options)
   const facts = await gatherCostFacts(context, wantedReads(options))
-  const prices = readOrBundled ?? (await refreshFleetPrices(context, options, facts))
+  const prices = chosenPrices ?? (await refreshFleetPrices(context, options, facts))
   const report = reportFor(facts, prices, options)
   const credentialNames: CredentialNames = new Map(
     facts.credentials.map(credential => [
@@ -83,7 +84,7 @@ async function refreshFleetPrices(context: Context, { prices: file = '' }: CostC
   for (const [region, names] of Object.entries(missing))
     if (names.length)
       context.output.note(
-        `The Price List has no clear price in ${region} of: ${names.join(', ')}. The price that was in the file before stays, unconfirmed.`,
+        `The Price List has no clear price in ${region} of: ${names.join(', ')}. An earlier price, or that of us-east-1, is used, unconfirmed.`,
       )
   return prices
 }

@@ -21,8 +21,8 @@ import { ownVersion } from '../version.ts'
 export type DoctorOptions = { fix?: true }
 
 /**
- * Runs `doctor`: checks the deployed stack. It prints one line for all resources of a kind that are as they should be, and one
- * for each that is not, with what to do. With `fix` it enables the stack's rules and schedules that are disabled, and changes
+ * Runs `doctor`: checks the deployed stack. For each kind of resource it prints one line about all that are as they should be, and
+ * one line for each that is not, with what to do. With `fix` it enables the stack's rules and schedules that are disabled, and changes
  * nothing else.
  */
 export async function runDoctorCommand(context: Context, { fix }: DoctorOptions): Promise<ExitCode> {
@@ -52,7 +52,7 @@ export async function runDoctorCommand(context: Context, { fix }: DoctorOptions)
   return checks.some(({ state }) => state === 'failed' || state === 'unread') ? EXIT.findings : EXIT.done
 }
 
-/** The calls to Lambda are spread over time: Lambda allows fewer calls a second than a stack has functions. */
+/** The clients for the checks. Calls to Lambda are spread over time, as it allows fewer calls a second than a stack has functions. */
 async function loadDoctorClients({ clients }: Context, region: string): Promise<DoctorClients> {
   const [events, scheduler, lambda, sns, sqs, cloudWatch, ssm] = await Promise.all([
     clients.events(),
@@ -90,6 +90,7 @@ async function enableDisabled(
       output.note(`Not enabled: ${kind} ${about}: ${whyFailed(error)}`)
     }
   }
+  // The resources of the kinds `rule` and `schedule`, whose old checks are replaced below.
   const repairable = ['AWS::Events::Rule', 'AWS::Scheduler::Schedule']
   const examinedAgain = await examineStack(
     clients,
@@ -124,6 +125,6 @@ function printChecks({ output }: Context, { stage }: Stack, checks: Check[]): vo
   }
   if (checks.some(({ fix }) => fix))
     output.note(
-      `keyturn doctor --fix --stage ${stage} enables those that are disabled, and changes nothing else.`,
+      `keyturn doctor --fix --stage ${stage} enables the rules and schedules that are disabled, and changes nothing else.`,
     )
 }

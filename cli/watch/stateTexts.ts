@@ -9,13 +9,13 @@ export const STATE_TEXTS: Record<string, string> = {
   __proto__: null as never,
   LookAtReplicas: 'other Regions are asked whether they have the current value',
   CreateSecret: 'a new value is stored as pending; it is not set in the database yet',
-  DiscardSecret: 'the pending value is discarded; it was not set in any database',
+  DiscardSecret: 'the pending value is discarded; this execution has not set it in any database',
   RollbackAbandoned: 'an earlier rotation was cut off: its pending value is rolled back first',
   AwaitPendingReplicas: 'the pending value is replicated to other Regions; 15 seconds at most',
   Rehearse:
     'the functions of the next steps start, read the values and log in with current; nothing is changed yet',
   SetSecret: 'the pending value is set in the database',
-  TestSecret: 'a login with the pending value; its permissions are compared with those of current',
+  TestSecret: 'a login with the pending value; a clone is also compared with its user',
   FinishSecret: 'the pending value becomes current',
   AnnounceSuccess: 'the success is reported',
   AwaitReplicas: 'every Region is asked whether it has the new value',
@@ -37,16 +37,16 @@ export const STATE_TEXTS: Record<string, string> = {
 } satisfies Partial<Record<StateName<'rotate'> | '__proto__', string>>
 
 /**
- * What a rotation that did not succeed means for the application, in a sentence. By its state alone, a lockout that was there
- * before the rotation began would look like one that the rotation made, so the message decides.
+ * What a rotation that did not succeed means for the application, in a sentence. The state in which the rotation ended decides,
+ * except for a lockout that was there before the rotation began: only the message of the error tells of that.
  */
 export function harmText(ended: ExecutionEnded): string {
   return ENDING_MEANINGS[wasLockedOutBefore(ended) ? 'before' : meaningIn(ended)]
 }
 
 /**
- * What to do about a rotation that did not succeed. Once the application has its new credential, the state in which the rotation
- * ended decides, else its error.
+ * What to do about a rotation that did not succeed. If the application has its new credential, the state in which the rotation
+ * ended decides; if not, the rotation's error.
  */
 export function remedyText(ended: ExecutionEnded): string {
   const meaning = meaningIn(ended)

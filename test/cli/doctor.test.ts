@@ -251,7 +251,9 @@ test('each fault is named with its remedy, and no message and no value is read',
     '          CRITICAL: an application may be locked out. See docs/runbook.md#lockedout',
     '',
   ])
-  expect(stderr).toMatch(/^keyturn doctor --fix --stage local enables those that are disabled/)
+  expect(stderr).toMatch(
+    /^keyturn doctor --fix --stage local enables the rules and schedules that are disabled/,
+  )
   expect(deployment.calls.filter(({ action }) => changes.test(action))).toEqual([])
   expect(stdout).not.toContain('Hidden-1')
 })
