@@ -21,15 +21,15 @@ import { chooseStack, outputOf, rotationArnPrefix, type Stack } from '../stack.t
 import type { Say } from '../watch/runJobs.ts'
 import { beginAndWatchRotations } from './rotate.ts'
 
-/** The options of `enrol`, as the command line gave them. `from` is a file with a credential a line. */
+/** The options of `enrol`, as the command line gave them. `from` is a file that names many credentials. */
 export type EnrolOptions = RotationWish & { from?: string; yes?: true; dryRun?: true }
 
-/** One run of the command. `single`: the command names one credential, and prints each step as it happens. */
-type EnrolRun = { context: Context; stack: Stack; signal: AbortSignal; single: boolean }
+/** One run of the command. `isSingle`: it is about one credential, without a file, and prints each step as it happens. */
+type EnrolRun = { context: Context; stack: Stack; signal: AbortSignal; isSingle: boolean }
 
 /**
  * Runs `enrol`: has one or many credentials rotate by this stack. It prints the AWS calls to be made, asks for confirmation,
- * makes the calls one by one, and checks each credential before its schedule begins. If the enrolment of a credential fails, its
+ * makes the calls one by one, and checks each credential before its schedule is set. If the enrolment of a credential fails, its
  * calls are undone.
  */
 export async function runEnrolCommand(
@@ -40,23 +40,26 @@ export async function runEnrolCommand(
   const { from, yes = false, dryRun = false, ...wish } = options
   const requests = await readRequests(id, from, wish)
   const stack = await chooseStack(context)
-  requireFunctions(stack, requests)
-  const run = { context, stack, signal: listenForInterrupt(), single: from === undefined }
+  requireOutputs(stack, requests)
+  const run = { context, stack, signal: listenForInterrupt(), isSingle: from === undefined }
   const { targets, refused } = await findTargets(run, requests)
   const plans = await planAll(run, targets)
   const calls = new Map(plans.map(plan => [plan.found.arn, callsOf(stack, plan)]))
-  const about = [
+  const previewLines = [
     ...plans.flatMap(plan => previewOf(stack, plan)),
     ...refused.map(({ id, says }) => `not ${sanitize(id)}: ${says}`),
   ]
   if (dryRun) {
-    if (!context.json) for (const line of about) context.output.line(sanitize(line), 4)
-    return reportEnrolments(context, [...plans.map(plannedOutcome), ...refused], { calls, seen: false })
+    if (!context.json) for (const line of previewLines) context.output.line(sanitize(line), 4)
+    return reportEnrolments(context, [...plans.map(plannedOutcome), ...refused], {
+      calls,
+      isCheckShown: false,
+    })
   }
   if (plans.some(plan => !isEmptyPlan(plan) || plan.now))
-    await confirm(context, { details: about, flag: '--yes', isConfirmed: yes })
+    await confirm(context, { details: previewLines, flag: '--yes', isConfirmed: yes })
   const outcomes = await enrolAll(run, plans, yes)
-  const code = reportEnrolments(context, [...outcomes, ...refused], { calls, seen: run.single })
+  const code = reportEnrolments(context, [...outcomes, ...refused], { calls, isCheckShown: run.isSingle })
   return plans[0] ? watchRotation(run, plans[0], code) : code
 }
 
@@ -71,11 +74,11 @@ async function readRequests(
   requireConsistentWish(wish)
   if (from !== undefined) return readEnrolFile(from, wish)
   if (id === undefined) throw usageError('no credential was named', help)
-  return [{ id, wish, linePlace: '' }]
+  return [{ id, wish, place: '' }]
 }
 
-/** @throws CommandError if the stack is too old to have the functions that enrolling needs */
-function requireFunctions(stack: Stack, requests: EnrolRequest[]): void {
+/** Checks that the stack has the state machines and the function that enrolling needs. @throws CommandError if it is too old for that */
+function requireOutputs(stack: Stack, requests: EnrolRequest[]): void {
   checkStateMachineArn(stack)
   outputOf(stack, 'RotateSecretFunctionArn')
   if (requests.some(({ wish }) => wish.admin !== undefined)) outputOf(stack, 'SetAdminStateMachineArn')
@@ -86,12 +89,12 @@ function requireFunctions(stack: Stack, requests: EnrolRequest[]): void {
  * @throws CommandError if the one credential of a command without a file cannot be enrolled
  */
 async function findTargets(
-  { context, stack, single }: EnrolRun,
+  { context, stack, isSingle }: EnrolRun,
   requests: EnrolRequest[],
 ): Promise<{ targets: EnrolTarget[]; refused: EnrolOutcome[] }> {
   const found = await mapInBatches(requests, ({ id, wish }) =>
-    findTarget(context, stack, id, { wish, mayAsk: single }).catch((error): EnrolOutcome => {
-      if (single) throw error
+    findTarget(context, stack, id, { wish, mayAsk: isSingle }).catch((error): EnrolOutcome => {
+      if (isSingle) throw error
       return { id, result: 'refused', ...explainFailure(error) }
     }),
   )
@@ -129,24 +132,28 @@ const plannedOutcome = (plan: EnrolPlan): EnrolOutcome => ({
 })
 const UNCHANGED = { result: 'unchanged', code: EXIT.done } as const
 
-/** Enrols the credentials, some at a time. A failure of one does not stop the others; after Ctrl-C no other begins. */
+/** Enrols the credentials, some at a time. If one fails, the others go on; after Ctrl-C, those not begun yet are left out. */
 function enrolAll(run: EnrolRun, plans: EnrolPlan[], yes: boolean): Promise<EnrolOutcome[]> {
-  const { context, stack, signal, single } = run
+  const { context, stack, signal, isSingle } = run
   const { output, json } = context
-  const work = makeEnrolWork(context, stack, { signal, yes, showsLines: single })
+  const work = makeEnrolWork(context, stack, { signal, yes, showsLines: isSingle })
   const progress = (count: number, all: number) => {
     if (output.isInteractive && !json && count < all) output.progress(`${count} of ${all}`)
   }
   return mapInBatches(plans, plan => enrolAndBegin(run, work, plan), progress)
 }
 
+/**
+ * Enrols one credential unless it is enrolled already, and begins its rotation if that is wanted. A rotation that is to be watched
+ * is left to watchRotation, after the report.
+ */
 async function enrolAndBegin(run: EnrolRun, work: EnrolWork, plan: EnrolPlan): Promise<EnrolOutcome> {
-  const { context, signal, single } = run
+  const { context, signal, isSingle } = run
   const about = aboutOf(plan)
   if (signal.aborted)
     return { ...about, result: 'not-begun', code: EXIT.stopped, says: 'not begun: nothing was changed' }
   const say: Say = text => {
-    if (single && !context.json)
+    if (isSingle && !context.json)
       context.output.line(
         `${new Date().toISOString().slice(11, 19)} ${sanitize(about.id)}: ${sanitize(text)}`,
         2,
@@ -168,8 +175,8 @@ async function enrolAndBegin(run: EnrolRun, work: EnrolWork, plan: EnrolPlan): P
   }
 }
 
-/** Whether a rotation that is to begin now begins after the report, and is watched. */
-const isWatched = ({ context, single }: EnrolRun) => single && !context.json
+/** Whether the user watches the rotation that --now asks for: then it begins only after the report. */
+const isWatched = ({ context, isSingle }: EnrolRun) => isSingle && !context.json
 
 async function watchRotation(run: EnrolRun, plan: EnrolPlan, code: ExitCode): Promise<ExitCode> {
   if (!plan.now || code !== EXIT.done || !isWatched(run)) return code

@@ -14,7 +14,7 @@ import { planUnenrolment, type UnenrolPlan } from '../unenrol/plan.ts'
 import { findAdminArn, findRunningText } from '../unenrol/running.ts'
 
 type UnenrolOptions = { dryRun?: true; yes?: true }
-/** The result as --json prints it, with the exit code and, in `says` and `remedy`, what the user reads. */
+/** The result of the command. --json prints all of it; without --json the user reads `says` and `remedy`. */
 type UnenrolOutcome = {
   code: ExitCode
   result: 'unenrolled' | 'unchanged' | 'planned' | 'waiting'
@@ -37,10 +37,10 @@ export async function runUnenrolCommand(
   const running = await findRunningText(context, stack, found)
   const admin = strategyIn(found.tags) ? await findAdminArn(context, stack, found) : undefined
   const plan = planUnenrolment({ stack, calls: await CredentialCalls.of(context), found, running, admin })
-  const about = previewOf(found, plan, running)
-  if (dryRun && !context.json) for (const line of about) context.output.line(line, 4)
+  const previewLines = previewOf(found, plan, running)
+  if (dryRun && !context.json) for (const line of previewLines) context.output.line(line, 4)
   if (!dryRun && plan.steps.length) {
-    await confirm(context, { details: about, flag: '--yes', isConfirmed: yes === true })
+    await confirm(context, { details: previewLines, flag: '--yes', isConfirmed: yes === true })
     await runSteps(context, found, plan)
   }
   const outcome = dryRun && plan.steps.length ? PLANNED : outcomeOf(stack, found, plan, running)
@@ -73,6 +73,7 @@ async function runSteps(context: Context, { name }: FoundCredential, { steps }: 
     if (signal.aborted)
       throw new CommandError(EXIT.stopped, `${sanitize(name)}: stopped before its end`, repeatText)
     await step.run(say).catch(error => {
+      // After Unsure it is not known whether the call was done. As every call is idempotent, the remedy is the same: to repeat.
       const { code, says, remedy = '' } = explainFailure(error.name === 'Unsure' ? error.cause : error)
       throw new CommandError(code, `${sanitize(name)}: ${says}`, `${remedy} ${repeatText}`.trim(), error)
     })

@@ -23,11 +23,13 @@ const STRATEGY_TEXTS: Record<StrategyName, string> = {
   'dual-password': 'one user, whose both passwords are valid for a grace time; MySQL, MariaDB, Redis',
   master: 'the master user of an RDS database, whose password RDS changes',
 }
+/** The strategies that need an admin. */
 const STRATEGIES_WITH_ADMIN: readonly string[] = ['alternating-users', 'temporary-clone']
 
-/** The options that are needed and missing: neither the wish nor the credential's tags have them. */
+/** The options that are needed, and that neither the wish nor the credential has: a strategy, and a schedule. */
 function missingFlags(found: FoundCredential, stack: Stack, wish: RotationWish): string[] {
   const { strategy, every, schedule } = wish
+  // By a tag of Keyturn's, or in Secrets Manager with this stack's function.
   const hasSchedule =
     EVERY_TAG in found.tags || (found.store === 'secrets-manager' && isRotatedByStack(stack, found))
   return [
@@ -38,7 +40,7 @@ function missingFlags(found: FoundCredential, stack: Stack, wish: RotationWish):
   ]
 }
 
-/** Sets the strategy without a question where there is only one: a value that is any text can only be single-user. */
+/** Sets the strategy without a question where there is only one: an opaque value, which is any text, can only be single-user. */
 const withOnlyStrategy = (found: FoundCredential, wish: RotationWish): RotationWish =>
   isOpaque(found.tags) && !wish.strategy && !strategyIn(found.tags)
     ? { ...wish, strategy: 'single-user' }
@@ -70,6 +72,7 @@ export async function completeWish(
     `How should ${fullId(found.store, found.name)} rotate? Press Enter for the answer in brackets.`,
   )
   const strategyAnswers = missing.includes('--strategy') ? await askStrategy(context, stack, found, wish) : {}
+  // Both texts about a missing schedule begin with --every.
   const scheduleAnswers = missing.some(flag => flag.startsWith('--every'))
     ? await askSchedule(context, found)
     : {}
@@ -82,10 +85,12 @@ async function askStrategy(
   found: FoundCredential,
   wish: RotationWish,
 ): Promise<RotationWish> {
+  // A password that is stored alone is always of the same user, whose name is in the parameter of keyturn:connection.
   const names =
     `${TAG_PREFIX}connection` in found.tags ? (['single-user', 'dual-password'] as const) : STRATEGY_NAMES
   for (const [n, name] of names.entries()) context.output.note(`  ${n + 1} ${name}: ${STRATEGY_TEXTS[name]}`)
-  const defaultAnswer = hadTwoUsers(stack, found) || wish.admin ? 'alternating-users' : 'single-user'
+  const defaultAnswer =
+    isAlternatedByTemplate(stack, found) || wish.admin ? 'alternating-users' : 'single-user'
   const strategy = await ask(
     context,
     'Strategy, by its number or name',
@@ -107,7 +112,7 @@ async function askStrategy(
   return { strategy, ...(admin && { admin }), ...(grace && { grace }) }
 }
 
-/** Asks for the id of an admin's secret, until the answer is an existing secret that can be one, or nothing. */
+/** Asks for the id of an admin's secret, until the answer is empty or an existing secret that can be this credential's admin. */
 const askAdmin = (context: Context, stack: Stack, found: FoundCredential): Promise<string> =>
   askText(context, "ARN or name of the admin's secret, or nothing if the value has masterarn", async id => {
     try {
@@ -119,8 +124,8 @@ const askAdmin = (context: Context, stack: Stack, found: FoundCredential): Promi
     }
   })
 
-/** Whether the name of the function that rotates a secret today shows that it alternates two users, as AWS's template does. */
-function hadTwoUsers(stack: Stack, found: FoundCredential): boolean {
+/** Whether another function rotates a secret today, and has the name of AWS's template that alternates two users. */
+function isAlternatedByTemplate(stack: Stack, found: FoundCredential): boolean {
   const other = found.store === 'secrets-manager' ? rotationByOtherFunction(found, stack) : undefined
   return other !== undefined && /MultiUser/i.test(functionText(other.function))
 }
@@ -164,7 +169,7 @@ class InvalidAnswer {
   }
 }
 
-/** Asks until an answer is accepted, five times at most. @throws CommandError after that, and on Ctrl-C */
+/** Asks until an answer is accepted, five times at most. @throws CommandError after that, on Ctrl-C, and at the end of the input */
 async function ask<Answer extends string>(
   { terminal, output }: Context,
   question: string,

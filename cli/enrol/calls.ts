@@ -5,15 +5,19 @@ import type { FoundCredential, FoundSecret } from '../credential.ts'
 import { SecretCalls } from '../replicas/calls.ts'
 import { rotateSecret } from '../rotateSecret.ts'
 
-/** How Secrets Manager is to rotate a secret: the function's ARN, the schedule, and whether now as well, under this token. */
+/** How Secrets Manager is to rotate a secret. */
 export type ServiceRotation = {
+  /** The ARN of the rotation function. */
   function: string
+  /** The schedule. Unset: the secret keeps the one it has. */
   rules?: RotationRulesType | undefined
+  /** Whether to rotate at once as well. */
   now: boolean
+  /** The id of the version that the rotation at once makes. */
   token?: string
 }
 
-/** All calls that `enrol` and `unenrol` make to change a credential. */
+/** The calls by which `enrol` and `unenrol` change the tags of a credential, and how Secrets Manager rotates it. */
 export class CredentialCalls {
   readonly #context: Context
   readonly #secrets: SecretCalls
@@ -53,9 +57,9 @@ export class CredentialCalls {
 
   /**
    * Has Secrets Manager rotate a secret with a function. If the call fails, but the secret has that function afterwards and had
-   * another before, only the answer was lost, and that is a success.
-   * @throws Unsure if the call failed and the secret cannot be read; else what AWS throws, also where the secret had that function
-   *   before, as then nobody can see whether the call was done
+   * another before, only the answer was lost: that counts as a success.
+   * @throws Unsure if the call failed and the secret cannot be read; else what AWS throws. A secret that had that function before
+   *   shows nothing about the call, so then the error is thrown too
    */
   async rotateBy(
     found: FoundSecret,

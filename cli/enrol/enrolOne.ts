@@ -10,16 +10,17 @@ import { Unsure } from './calls.ts'
 import type { EnrolPlan } from './plan.ts'
 import { type EnrolStep, shownCallText } from './step.ts'
 
-/** What `enrolOne` needs from its caller: the terminal and the stack's check. */
+/** What `enrolOne` needs from its caller. */
 export type EnrolWork = {
+  /** Aborted by Ctrl-C. */
   signal: AbortSignal
   /** Checks a credential that was just tagged. */
   check(found: FoundCredential, say: Say): Promise<CheckResult>
-  /** Shows the last check, and asks the user to confirm its warnings if `asks`. @throws CommandError if they are not confirmed */
+  /** Shows a check, and if `asks`, has the user confirm its warnings. @throws CommandError if they are not confirmed */
   confirmWarnings(found: FoundCredential, checked: CheckResult, asks: boolean): Promise<void>
 }
 
-/** The outcome of enrolling one credential, as --json prints it, but for `code`. */
+/** The outcome of enrolling one credential. --json prints it, with `code` as `exitCode`. */
 export type EnrolOutcome = {
   store?: FoundCredential['store']
   /** The credential's name, or the id that the user gave if it was not found. */
@@ -32,7 +33,7 @@ export type EnrolOutcome = {
   checked?: CheckResult
   /** The changes that were undone after a failure. */
   undone?: string[]
-  /** The changes that are still there: they could not be undone, or were not to be, as after Unsure. */
+  /** The changes that are still there: they could not be undone, or nothing was undone, as after Unsure. */
   left?: string[]
   /** Why a tag stays although the rest was undone. */
   stays?: string
@@ -41,8 +42,8 @@ export type EnrolOutcome = {
 }
 
 /**
- * Lines of a check that stay failed whatever admin and tags the setting steps set. If one of these fails, enrolling ends at once, so that no
- * failing login is repeated.
+ * Lines of a check that no setting step can mend, whatever admin and tags it sets. If one of these fails, enrolling ends at once,
+ * so that a login that fails is not repeated.
  */
 const BASIC_LINES: readonly CheckLineName[] = ['value', 'key', 'store', 'name', 'port', 'tls', 'login']
 
@@ -56,7 +57,10 @@ class CheckFailed extends Error {
   }
 }
 
-/** Enrols one credential. If that fails, the changes are undone. Never throws. */
+/**
+ * Enrols one credential. If that fails, the changes are undone; not so if it is unknown whether a call was done (Unsure). Never
+ * throws.
+ */
 export async function enrolOne(work: EnrolWork, plan: EnrolPlan, say: Say): Promise<EnrolOutcome> {
   const { found } = plan
   const about = { store: found.store, id: found.name, arn: found.arn }
@@ -93,7 +97,7 @@ async function runPlan(work: EnrolWork, plan: EnrolPlan, say: Say, done: EnrolSt
   const { found, accessSteps, settingSteps, rotationSteps } = plan
   const runAll = (steps: EnrolStep[]) => runSteps(work.signal, steps, say, done)
   await runAll(accessSteps)
-  // Where there are setting steps alone, no check comes before them: they may set what it lacks.
+  // Without access steps, no check comes before the setting steps: they may set what a check would miss.
   let checked = accessSteps.length || !settingSteps.length ? await work.check(found, say) : undefined
   if (checked && settingSteps.length && failsAt(checked, BASIC_LINES))
     await refuseFailedCheck(work, found, checked)
@@ -107,6 +111,7 @@ async function runPlan(work: EnrolWork, plan: EnrolPlan, say: Say, done: EnrolSt
   return checked
 }
 
+/** Shows a failed check and ends the enrolment. @throws CheckFailed */
 async function refuseFailedCheck(
   { confirmWarnings }: EnrolWork,
   found: FoundCredential,
@@ -134,14 +139,15 @@ function optionFor({ error, says }: CheckLine): string | undefined {
     : undefined
 }
 
-/** Whether a check has a warning other than that another function rotates the secret, which enrolling ends. */
+/** Whether a check has a warning that the user has to confirm. The takeover needs no answer: the user has confirmed it before. */
 const hasOtherWarning = (plan: EnrolPlan, { lines }: CheckResult): boolean =>
   lines.some(line => line.state === 'warning' && !isTakeoverWarning(plan, line))
 
+/** Whether a line warns that another function rotates the secret, which this enrolment ends. */
 const isTakeoverWarning = ({ takesOver }: EnrolPlan, { line, state }: CheckLine): boolean =>
   takesOver && state === 'warning' && line === 'tags'
 
-/** Replaces the remedy of that warning: the check advises to enrol the secret, which is what the command is doing. */
+/** Replaces the remedy of the warning about a takeover: the check advises to enrol the secret, which is what the command is doing. */
 const withTakeover = (plan: EnrolPlan, checked: CheckResult): CheckResult => ({
   ...checked,
   lines: checked.lines.map(line =>
@@ -151,12 +157,13 @@ const withTakeover = (plan: EnrolPlan, checked: CheckResult): CheckResult => ({
   ),
 })
 
-/** Whether one of these lines failed. An option that is not valid does not count: the next steps may set it. */
+/** Whether one of these lines failed. An option that is not valid does not count: the setting steps may correct it. */
 const failsAt = ({ lines }: CheckResult, names: readonly CheckLineName[]): boolean =>
   lines.some(
     ({ line, state, error }) => state === 'failed' && error !== 'InvalidOption' && names.includes(line),
   )
 
+/** Runs the steps in their order. `done` gets each step whose call may have been done. */
 async function runSteps(signal: AbortSignal, steps: EnrolStep[], say: Say, done: EnrolStep[]): Promise<void> {
   for (const step of steps) {
     signal.throwIfAborted()
@@ -185,7 +192,7 @@ function failureOf(error: unknown, signal: AbortSignal): ExplainedFailure {
   }
 }
 
-/** Adapts a remedy that is written for a rotation that failed. */
+/** Makes a remedy that was written for a failed rotation one for a failed enrolment. */
 const withEnrolRemedy = <Told extends Omit<ExplainedFailure, 'code'>>(failure: Told): Told => ({
   ...failure,
   ...(failure.remedy && { remedy: failure.remedy.replace('then rotate again', 'then enrol again') }),

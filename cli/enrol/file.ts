@@ -4,23 +4,23 @@ import { sanitize } from '../output.ts'
 import { type RotationWish, requireConsistentWish, WISH_FLAGS } from './wish.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
-/** Credentials in a file. */
+/** Credentials in a file at most. */
 const MAX_LINE_COUNT = 2000
 
-/** One credential to enrol, and how. `linePlace` names its line in the file, such as `line 7`. */
-export type EnrolRequest = { id: string; wish: RotationWish; linePlace: string }
+/** One credential to enrol, and how. `place` says where the file names it, such as `line 7` or `entry 3`; empty without a file. */
+export type EnrolRequest = { id: string; wish: RotationWish; place: string }
 
-/** The fields of a line by their names, not yet checked. `place` names the line, such as `line 7` or `entry 3`. */
+/** The fields of a line, or of an entry of a JSON array, by their names. They are not checked yet. */
 type FileRow = { place: string; fields: Record<string, unknown> }
 
-/** The key of RotationWish for each field of a file, whose names are those of the options without `--`. */
+/** The key of RotationWish for each field of a file. A field has the name of an option, without `--`. */
 const wishKeys = Object.fromEntries(
   Object.entries(WISH_FLAGS).map(([key, flag]) => [flag.slice(2), key as keyof RotationWish]),
 )
 
 /**
- * Reads the credentials to enrol from a file: CSV with a head, a JSON array of objects, or a JSON object on each line. The fields
- * are `id` and the names of the options.
+ * Reads the credentials to enrol from a file: CSV with a head if its name ends in .csv, else a JSON array of objects, or a JSON
+ * object on each line. The fields are `id` and the names of the options.
  * @param defaults the command's own options, which hold where a line does not say otherwise
  * @throws CommandError that names the file and the line
  */
@@ -32,11 +32,10 @@ export async function readEnrolFile(path: string, defaults: RotationWish): Promi
     throw fileError(path, `it has more than ${MAX_LINE_COUNT} lines`, 'Enrol them in parts.')
   const requests = rows.map(row => requestOfRow(path, row, defaults))
   const ids = new Map<string, string>()
-  for (const { id, linePlace } of requests) {
+  for (const { id, place } of requests) {
     const firstPlace = ids.get(id)
-    if (firstPlace)
-      throw fileError(path, `${linePlace} has the id of ${firstPlace}`, 'Leave one of them out.')
-    ids.set(id, linePlace)
+    if (firstPlace) throw fileError(path, `${place} has the id of ${firstPlace}`, 'Leave one of them out.')
+    ids.set(id, place)
   }
   return requests
 }
@@ -57,17 +56,17 @@ function requestOfRow(
       .filter(([, value]) => value !== '' && value !== null)
       .map(([name, value]) => fieldOf(path, place, name, value)),
   )
-  const wish: RotationWish = { ...withoutTimes(defaults, ownWish), ...ownWish }
+  const wish: RotationWish = { ...withoutSchedule(defaults, ownWish), ...ownWish }
   try {
     requireConsistentWish(wish)
   } catch (error) {
     if (!(error instanceof CommandError)) throw error
     throw fileError(path, `${place}: ${error.message}`, error.remedy)
   }
-  return { id, wish, linePlace: place }
+  return { id, wish, place }
 }
 
-/** The key and the value in RotationWish of a line's field. */
+/** Parses a field of a line. @returns its key and value in RotationWish. @throws CommandError */
 function fieldOf(path: string, place: string, name: string, value: unknown): [string, string | boolean] {
   const field = wishKeys[name]
   if (!field)
@@ -81,8 +80,8 @@ function fieldOf(path: string, place: string, name: string, value: unknown): [st
   throw fileError(path, `${place}: ${name} should be a text`, 'Put it in quotes.')
 }
 
-/** Drops the schedule of the command's options if a line has a schedule of its own. */
-function withoutTimes(defaults: RotationWish, ownWish: RotationWish): RotationWish {
+/** The command's options, without their schedule if a line has a schedule of its own. */
+function withoutSchedule(defaults: RotationWish, ownWish: RotationWish): RotationWish {
   if (!ownWish.every && !ownWish.schedule) return defaults
   const { every: _, window: __, jitter: ___, schedule: ____, duration: _____, ...others } = defaults
   return others
@@ -156,5 +155,6 @@ function csvLines(path: string, text: string): CsvLine[] {
   })
 }
 
+/** An error about the file, before anything was changed. */
 const fileError = (path: string, problem: string, remedy?: string) =>
   usageError(`${sanitize(path)}: ${sanitize(problem)}; nothing was changed`, remedy)

@@ -7,14 +7,14 @@ import type { ShownCall } from './step.ts'
 
 /**
  * Prints the outcome for each credential.
- * @param calls the planned calls by the ARN of their credential, for --json
- * @param seen whether the lines of the check were printed before: then the outcome does not repeat them
- * @returns the exit code
+ * @param calls the planned calls of each credential by its ARN, for --json
+ * @param isCheckShown whether the lines of the check were printed before: then the outcome does not repeat them
+ * @returns the worst of the outcomes' exit codes
  */
 export function reportEnrolments(
   context: Context,
   outcomes: EnrolOutcome[],
-  { calls, seen }: { calls: Map<string, ShownCall[]>; seen: boolean },
+  { calls, isCheckShown }: { calls: Map<string, ShownCall[]>; isCheckShown: boolean },
 ): ExitCode {
   const { output, json } = context
   if (json)
@@ -25,13 +25,14 @@ export function reportEnrolments(
         exitCode: code,
       })),
     })
-  for (const outcome of outcomes) printOutcome(context, seen && !json ? withoutLines(outcome) : outcome)
+  for (const outcome of outcomes)
+    printOutcome(context, isCheckShown && !json ? withoutCheckTexts(outcome) : outcome)
   if (!json && outcomes.length > 1) output.line(summaryOf(outcomes))
   return worstExitCode(outcomes.map(({ code }) => code))
 }
 
-/** The outcome without what the lines of its check have said. */
-function withoutLines(outcome: EnrolOutcome): EnrolOutcome {
+/** The outcome of a failed check, without the text and the remedy of the line that failed. Any other outcome is unchanged. */
+function withoutCheckTexts(outcome: EnrolOutcome): EnrolOutcome {
   if (outcome.checked?.result !== 'failed') return outcome
   const { remedy: _, ...others } = outcome
   return { ...others, says: outcome.says.split(': ')[0] ?? '' }

@@ -5,6 +5,7 @@ import { sanitize } from '../output.ts'
 
 /** What to do with a secret that an AWS service manages, by the name of the service. */
 const OWNER_REMEDIES: Record<string, string> = {
+  // Without a prototype, a name such as `constructor` finds nothing.
   __proto__: null as never,
   rds: 'RDS rotates it. To have Keyturn rotate it, turn that off in RDS (--no-manage-master-user-password) and store the password in a secret of your own; or use it as the --admin of other secrets.',
   redshift:
@@ -50,7 +51,7 @@ export function requireRotatable(found: FoundCredential, admin: FoundCredential 
 }
 
 /**
- * The service that manages a secret, from DescribeSecret, or from the prefix that such a service gives its secrets (`rds!…`).
+ * The service that manages a secret, by DescribeSecret, or by the prefix that such a service gives its secrets (`rds!…`).
  * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/service-linked-secrets.html
  */
 const ownerOf = ({ name, secret }: FoundSecret): string | undefined =>

@@ -8,7 +8,7 @@ import { outputOf, type Stack } from '../stack.ts'
 import type { Say } from '../watch/runJobs.ts'
 import type { EnrolStep } from './step.ts'
 
-/** Stores the ARN of an admin's secret in a credential's value. */
+/** What setAdminStep needs to store the ARN of an admin's secret in a credential's value. */
 export type AdminSetter = {
   stack: Stack
   /** Runs the execution that does so. @returns its output: `set`, or `already` if the value named this admin before */
@@ -22,9 +22,9 @@ const UNCLEAR_ERRORS = ['Unexpected', 'Throttled', 'Unreachable', 'Conflict', 'S
 const STRATEGY_TAG = `${TAG_PREFIX}strategy`
 
 /**
- * A step that has a function store the admin's ARN in the value, as `masterarn`. This step has no undo: if the enrolment fails later,
- * `masterarn` stays in the value. A value with `masterarn` and without the tag keyturn:strategy would rotate by alternating users.
- * So the step adds that tag to `keptTags`, the tags that undoing the other steps leaves in place.
+ * A step that has a function store the admin's ARN in the value, as `masterarn`. This step has no undo: if the enrolment fails
+ * later, `masterarn` stays in the value. A value with `masterarn` and without the tag keyturn:strategy would rotate by alternating
+ * users. So the step adds that tag to `keptTags`, the tags that undoing the other steps leaves in place.
  */
 export function setAdminStep(
   { stack, setAdmin }: AdminSetter,
@@ -69,5 +69,5 @@ const isNothingStored = (error: unknown): boolean =>
     ? isKnownError(error.error) && !UNCLEAR_ERRORS.includes(error.error)
     : error instanceof Error && isAccessDenied(error)
 
-/** Whether Keyturn itself gives an execution's error this name, rather than Step Functions or Lambda: it then has a remedy. */
+/** Whether an error with this name is one of Keyturn's, and not of Step Functions or Lambda: only Keyturn's have a remedy. */
 const isKnownError = (name: string): boolean => remedyOf(name) !== undefined

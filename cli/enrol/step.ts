@@ -4,20 +4,21 @@ import { sanitize } from '../output.ts'
 import type { Say } from '../watch/runJobs.ts'
 import type { CredentialCalls } from './calls.ts'
 
-/** A call to AWS, as the user sees it before it is made. */
+/** A call to AWS, as the user sees it before it is made. `sets` says what it sets or does. */
 export type ShownCall = {
   service: 'secretsmanager' | 'ssm' | 'states'
   operation: string
+  /** The credential or the admin's secret, as `secret:NAME` or `parameter:NAME`. */
   resource: string
   sets: string
 }
 
-/** A call to AWS that changes something. It is idempotent. */
+/** A call to AWS by which `enrol` or `unenrol` changes something. It is idempotent. */
 export type EnrolStep = {
   shownCall: ShownCall
   run(say: Say): Promise<void>
   /**
-   * Undoes the call, except for `keptTags`. A step without `undo` cannot be undone.
+   * Undoes the call, but leaves the tags in `keptTags`. A step without `undo` cannot be undone.
    * @returns what was undone, for the user
    */
   undo?: (keptTags: string[]) => Promise<string[]>

@@ -25,7 +25,7 @@ export type RotationWish = {
   now?: boolean
 }
 
-/** The option of each key. */
+/** The command line's option for each key of RotationWish. */
 export const WISH_FLAGS: Record<keyof RotationWish, string> = {
   strategy: '--strategy',
   admin: '--admin',
@@ -94,7 +94,7 @@ export function requireConsistentWish(wish: RotationWish): void {
 }
 
 /**
- * Checks whether the options fit this credential, by its tags alone.
+ * Checks whether the options fit this credential, as far as its store and tags show.
  * @throws CommandError that names the option or the tag
  */
 export function requireWishFits(
@@ -137,7 +137,7 @@ function requireValidTags(tags: Tags, wish: RotationWish): void {
   }
 }
 
-/** A valid value of each option that has a form of its own. */
+/** A valid value for each option whose values have a certain form. */
 const EXAMPLE_VALUES: Record<string, string> = {
   every: '30d',
   window: "'Mon-Fri 02:00-05:00 Europe/Berlin'",
@@ -148,8 +148,8 @@ const remedyFor = (name: string) =>
   EXAMPLE_VALUES[name] ? `Such as --${name} ${EXAMPLE_VALUES[name]}.` : 'See keyturn enrol --help.'
 
 /**
- * What is wrong with an answer, in words that name no option; undefined if nothing is. The message that requireConsistentWish has
- * for one option is `--option: it …`.
+ * What is wrong with an answer, in words that name no option; undefined if nothing is. An error about one option begins with
+ * `--option: it` or `--option value: it`: the answer's problem begins with `It` instead.
  */
 export function wishProblem(wish: RotationWish): string | undefined {
   try {

@@ -12,7 +12,7 @@ import { checkAfterTagging, retryUntilTagSeen } from './checkAfterTagging.ts'
 import type { EnrolWork } from './enrolOne.ts'
 import type { AdminSetter } from './setAdmin.ts'
 
-/** How the command runs, apart from its context. */
+/** Settings of the work that the command's context does not have. */
 type WorkSettings = {
   signal: AbortSignal
   /** Whether --yes has confirmed the warnings. */
@@ -29,10 +29,12 @@ export function makeEnrolWork(
 ): EnrolWork {
   let lastQuestion: Promise<void> = Promise.resolve()
   const confirmWarnings = async (found: FoundCredential, checked: CheckResult, asks: boolean) => {
-    if (showsLines) show(context, checked)
+    if (showsLines) printCheck(context, checked)
     if (!asks || yes) return
     // Several credentials are enrolled at the same time: their questions are put one after the other.
-    lastQuestion = lastQuestion.catch(() => {}).then(() => askAbout(context, found, checked, showsLines))
+    lastQuestion = lastQuestion
+      .catch(() => {})
+      .then(() => confirmWarningsOf(context, found, checked, showsLines))
     return lastQuestion
   }
   return {
@@ -42,20 +44,22 @@ export function makeEnrolWork(
   }
 }
 
-function show({ output, json }: Context, checked: CheckResult): void {
+/** Prints the lines of a check, and its result unless it failed. */
+function printCheck({ output, json }: Context, checked: CheckResult): void {
   if (json) return
   printCheckLines(output, checked.lines)
   // A failure is printed by the report at the end, which knows what was undone.
   if (checked.result !== 'failed') output.line(sanitize(checkResultText(checked)))
 }
 
-async function askAbout(
+/** Has the user confirm the warnings of a check. @param isShown whether the check was printed before */
+async function confirmWarningsOf(
   context: Context,
   found: FoundCredential,
   checked: CheckResult,
   isShown: boolean,
 ): Promise<void> {
-  if (!isShown) show(context, checked)
+  if (!isShown) printCheck(context, checked)
   const details = [`The check of ${fullId(found.store, found.name)} has warnings.`]
   await confirm(context, { details, flag: '--yes', isConfirmed: false }).catch(error => {
     if (error instanceof CommandError) throw usageError('its warnings were not confirmed')
@@ -63,7 +67,7 @@ async function askAbout(
   })
 }
 
-/** Makes the function that runs the stack's SetAdmin execution. */
+/** Makes a function that has the stack's state machine set-admin store an admin's ARN in a value. */
 export function makeAdminSetter(
   context: Context,
   stack: Stack,

@@ -40,16 +40,17 @@ type Planning = {
 }
 
 /**
- * Plans the calls: first those that end the schedule, so that no new rotation begins. If a rotation is running, that is all, as
- * it needs the tags and would conflict with the previous rotation function. Else the rest follows. `keyturn:managed` is
- * removed last, because the roles of Keyturn may use a credential only while it has that tag.
+ * Plans the calls: first those that end the schedule, so that no new rotation begins. If a rotation is running, that is all: the
+ * rotation needs the tags, and would conflict with the rotation function that the secret had before. Else the rest follows.
+ * `keyturn:managed` is removed last, because the roles of Keyturn may use a credential only while it has that tag.
  */
 export function planUnenrolment({ stack, calls, found, running, admin }: Planning): UnenrolPlan {
   const { tags } = found
   const previousRotation = found.store === 'secrets-manager' ? previousRotationIn(tags) : undefined
   const isRotatedByKeyturn = found.store === 'secrets-manager' && isRotatedByStack(stack, found)
   if (running) {
-    // Without that tag the running rotation had access only as the secret's rotation function, which it is about to lose.
+    // Without keyturn:managed, the running rotation may read the secret only because the stack's function rotates it, and that
+    // ends here: so the tag is set.
     const tagSteps =
       isRotatedByKeyturn && !isManaged(tags) ? [tagStep(calls, found, { [MANAGED_TAG]: 'true' })] : []
     const cancelSteps = isRotatedByKeyturn ? [cancelRotationStep(calls, found)] : []
@@ -58,6 +59,7 @@ export function planUnenrolment({ stack, calls, found, running, admin }: Plannin
       notes: notesOf(tags, undefined, admin),
     }
   }
+  // A rotation by a function that is neither this stack's nor the previous one is left alone.
   const mayRestore =
     found.store === 'secrets-manager' && (isRotatedByKeyturn || !found.secret.RotationEnabled)
   const restoreSteps =
@@ -102,7 +104,7 @@ function notesOf(
   ]
 }
 
-/** Notes on the users and the admin's secret, which stay. */
+/** Notes about the database users and the admin's secret, which unenrolling leaves as they are. */
 function adminNotes(strategy: string | undefined, admin: string | undefined): string[] {
   const hasAdmin = strategy === 'alternating-users' || strategy === 'temporary-clone'
   if (!hasAdmin && !admin) return []

@@ -30,7 +30,7 @@ export async function findRunningText(
   }
 }
 
-/** Whether a record may be of a running execution. The record may lag behind, so the execution is asked as well. */
+/** Whether a record may be of a running execution. As the record may lag behind, Step Functions is asked about the execution. */
 const mayRun = ({ outcome, retirement, behindSince }: RotationRecord): boolean =>
   outcome === 'running' || retirement === 'open' || behindSince !== undefined
 
