@@ -56,6 +56,10 @@ function requireCheckedRegion({ check, to }: FailbackOptions): string {
   throw usageError('--check needs a Region', 'Name the Region that was lost and is back: --to REGION.')
 }
 
+/**
+ * The secrets to check: those that the ids name, or all that were promoted here in the place of secrets in the Region that is back.
+ * @throws CommandError if an id names no such secret
+ */
 async function findPromoted(
   context: Context,
   stack: Stack,

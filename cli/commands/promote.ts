@@ -5,7 +5,7 @@ import { waitForExecution } from '../execution.ts'
 import { CommandError, EXIT, type ExitCode } from '../exit.ts'
 import { listenForInterrupt } from '../interrupt.ts'
 import { sanitize } from '../output.ts'
-import { confirmPromotion, countFollowing, noteJoined } from '../promotion/confirmPromotion.ts'
+import { confirmPromotion, countReplicas, noteJoined } from '../promotion/confirmPromotion.ts'
 import { findRunningPromotion, startPromotion } from '../promotion/execution.ts'
 import { PromotionProgress } from '../promotion/progress.ts'
 import { reportPromotion } from '../promotion/report.ts'
@@ -19,9 +19,9 @@ import { promotionTableOf } from '../promotion/rows.ts'
 import { chooseStack } from '../stack.ts'
 
 /**
- * Runs `promote`: makes this Region's replicas of the secrets of a lost Region secrets of their own, or rehearses that. It waits
- * for the end and prints the outcome for each secret. Run again, the command goes on with the secrets that are left; if a
- * promotion is running, the command watches that one.
+ * Runs `promote`: turns this Region's replicas of a lost Region's secrets into secrets of their own, or rehearses that. It waits
+ * for the end and prints the outcome for each secret. The same command again promotes the secrets that are left; while a promotion
+ * is running, it watches that one.
  */
 export async function runPromoteCommand(
   context: Context,
@@ -31,37 +31,38 @@ export async function runPromoteCommand(
   refuseContradictions(options)
   const stack = await chooseStack(context)
   const request = await makeRequest(context, stack, ids, options)
+  // All secrets that the user named were promoted before. Without ids in the input, every replica would be promoted.
   if (ids.length && !request.input.ids) return reportPromotedBefore(context, request)
   const { input: requestInput } = request
   const table = await promotionTableOf(context, stack)
   const runningPromotion = await findRunningPromotion(context, stack, requestInput)
-  const found = await countFollowing(context, stack, requestInput)
+  const counts = await countReplicas(context, stack, requestInput)
   if (runningPromotion) noteJoined(context, runningPromotion, requestInput)
   else
     await confirmPromotion(context, stack, {
       input: requestInput,
-      found,
+      counts,
       isConfirmed: options.confirm !== undefined,
     })
   const signal = listenForInterrupt()
   const execution = runningPromotion?.arn ?? (await startPromotion(context, stack, requestInput))
   if (!runningPromotion && !context.json) context.output.line(`started: ${sanitize(execution)}`, 2)
   const input = runningPromotion?.input ?? requestInput
-  const progress = new PromotionProgress(context, table, { execution, input, total: found?.count })
+  const progress = new PromotionProgress(context, table, { execution, input, total: counts?.count })
   const end = await watchPromotion(context, execution, signal, progress)
-  const promotedBefore = request.alreadyPromoted.map(({ arn }) => arn)
+  const promotedBefore = request.promotedBefore.map(({ arn }) => arn)
   return reportPromotion(context, table, {
     execution,
     input,
-    done: promotedBefore,
+    promotedBefore,
     ...(runningPromotion && { joined: true }),
     end,
   })
 }
 
 /** Prints the outcome when every secret that was named has been promoted before: nothing is started. */
-function reportPromotedBefore({ output, json }: Context, { alreadyPromoted }: PromotionRequest): ExitCode {
-  const secrets = alreadyPromoted.map(({ name, arn }) => ({ secret: name, arn, outcome: 'unchanged' }))
+function reportPromotedBefore({ output, json }: Context, { promotedBefore }: PromotionRequest): ExitCode {
+  const secrets = promotedBefore.map(({ name, arn }) => ({ secret: name, arn, outcome: 'unchanged' }))
   if (json) output.json({ secrets })
   else for (const { secret } of secrets) output.line(`promoted  secret:${sanitize(secret)}, earlier`, 2)
   return EXIT.done

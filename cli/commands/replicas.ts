@@ -20,8 +20,8 @@ import {
 import { chooseStack, placeOf, type Stack } from '../stack.ts'
 
 /**
- * Runs `replicas`: lists the replicas of each secret and whether they have its current version, which each Region is asked for.
- * With other options it shows or changes replicas (replicas/request.ts). No value is read.
+ * Runs `replicas`: lists the replicas of each secret, and asks each Region whether its replica has the current version. With --ready
+ * it shows the last rehearsals of a promotion, and with an action such as --add it changes replicas. No value is read.
  */
 export async function runReplicasCommand(
   context: Context,
@@ -57,6 +57,7 @@ async function listCopies(
   return all.every(copy => isCopyWell(copy, placeOf(stack).region)) ? EXIT.done : EXIT.findings
 }
 
+/** The secrets that this stack rotates or may rotate. */
 async function findKnownSecrets(context: Context, stack: Stack): Promise<FoundSecret[]> {
   const { findKnownSecretArns } = await import('../standing/gather.ts')
   const calls = await SecretCalls.of(context)
@@ -64,8 +65,8 @@ async function findKnownSecrets(context: Context, stack: Stack): Promise<FoundSe
 }
 
 /**
- * Adds `behindSince` to the copies of a secret that do not have its current version: the time at which a rotation noticed that,
- * from the table of rotations. A copy that has the current version by now, or that no rotation has waited for, gets none.
+ * Adds `behindSince` to the copies of one secret that do not have its current version, or whose Region cannot be asked: the time at
+ * which the last rotation noticed that a copy was behind. It is the same for all of them, and missing if no rotation noticed that.
  */
 async function withBehindSince(context: Context, stack: Stack, copies: SecretCopy[]): Promise<SecretCopy[]> {
   const isLate = ({ state }: SecretCopy) => state === 'behind' || state === 'unseen'
@@ -74,7 +75,7 @@ async function withBehindSince(context: Context, stack: Stack, copies: SecretCop
   return copies.map(copy => (behindSince && isLate(copy) ? { ...copy, behindSince } : copy))
 }
 
-/** From the last successful rotation. Undefined as well if the caller may not read the table, or an old stack has no table. */
+/** `behindSince` in the record of the last successful rotation. Undefined as well if the table of rotations cannot be read. */
 async function findBehindSince(
   context: Context,
   stack: Stack,

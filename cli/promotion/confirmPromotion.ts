@@ -8,15 +8,18 @@ import { placeOf, type Stack } from '../stack.ts'
 import type { RunningPromotion } from './execution.ts'
 import type { PromotionInput } from './request.ts'
 
-/** How many replicas of a Region's secrets Keyturn promotes (`count`), and how many it does not, as they lack its tags (`others`). */
-export type FollowingSecrets = { count: number; others: number }
+/**
+ * How many replicas a promotion is about (`count`), and how many replicas of the same Region it leaves as they are, because they lack
+ * Keyturn's tags (`others`).
+ */
+export type ReplicaCounts = { count: number; others: number }
 
-/** Counts the replicas that a promotion is about. Undefined if the caller may not list secrets. */
-export async function countFollowing(
+/** Counts the replicas that a promotion is about: named by `ids`, or else all of the Region `from`. Undefined if the caller may not list secrets. */
+export async function countReplicas(
   context: Context,
   stack: Stack,
   { from, ids }: PromotionInput,
-): Promise<FollowingSecrets | undefined> {
+): Promise<ReplicaCounts | undefined> {
   if (ids) return { count: ids.length, others: 0 }
   const here = placeOf(stack).region
   const { paginateListSecrets } = await import('@aws-sdk/client-secrets-manager')
@@ -38,7 +41,7 @@ export async function countFollowing(
   }
 }
 
-type PromotionQuestion = { input: PromotionInput; found: FollowingSecrets | undefined; isConfirmed: boolean }
+type PromotionQuestion = { input: PromotionInput; counts: ReplicaCounts | undefined; isConfirmed: boolean }
 
 /**
  * Shows what a promotion will do, and has the user type the name of the lost Region. A dry run asks nothing.
@@ -47,12 +50,12 @@ type PromotionQuestion = { input: PromotionInput; found: FollowingSecrets | unde
 export async function confirmPromotion(
   context: Context,
   stack: Stack,
-  { input, found, isConfirmed }: PromotionQuestion,
+  { input, counts, isConfirmed }: PromotionQuestion,
 ): Promise<void> {
   const { from = '', dryRun } = input
   if (dryRun) return
   await confirm(context, {
-    details: detailsOf(stack, input, found),
+    details: detailsOf(stack, input, counts),
     word: from,
     flag: `--confirm ${from}`,
     isConfirmed,
@@ -62,18 +65,18 @@ export async function confirmPromotion(
 function detailsOf(
   stack: Stack,
   { from, planned, lost }: PromotionInput,
-  found: FollowingSecrets | undefined,
+  counts: ReplicaCounts | undefined,
 ): string[] {
   const here = placeOf(stack).region
-  const others = found?.others
-    ? `; ${found.others} more have neither keyturn:managed=true nor keyturn:admin=true, and stay replicas`
+  const others = counts?.others
+    ? `; ${counts.others} more have neither keyturn:managed=true nor keyturn:admin=true, and stay replicas`
     : ''
   const loss = planned
     ? `the promotion waits until every value of ${from} is here: nothing is lost. From now on these secrets do not rotate in ${from}`
     : `the latest values of ${from} may not have been replicated: such values are lost`
   const refused = `if Secrets Manager in ${from} still answers, the promotion is refused, and nothing is changed`
   return [
-    `promote from ${from}: ${secretCountText(found)}${others}`,
+    `promote from ${from}: ${secretCountText(counts)}${others}`,
     `  each becomes a secret of its own, with its home in ${here}; no command makes it a replica again`,
     `  its host stays, unless the file of hostMap or an Aurora global cluster names another; a login from here tests it first`,
     `  ${loss}`,
@@ -81,9 +84,9 @@ function detailsOf(
   ]
 }
 
-function secretCountText(found: FollowingSecrets | undefined): string {
-  if (!found) return 'all its replicas here; their number is not known, as you may not list secrets'
-  return `${found.count} ${found.count === 1 ? 'secret' : 'secrets'}`
+function secretCountText(counts: ReplicaCounts | undefined): string {
+  if (!counts) return 'all its replicas here; their number is not known, as you may not list secrets'
+  return `${counts.count} ${counts.count === 1 ? 'secret' : 'secrets'}`
 }
 
 /** Notes that a promotion is running already and is watched, and whether its options differ from the requested ones. */

@@ -47,12 +47,12 @@ export async function checkFailback(
   ]
 }
 
-/** The old secret in the Region that is back; or, if there is none to check further, the finding about that. */
+/** The old secret in the Region that is back; or the check `old secret`, if there is no old secret that the other checks apply to. */
 async function findOldSecret(
   { context, here, regionBack }: FailbackContext,
   { arn, name }: FoundSecret,
 ): Promise<DescribeSecretResponse | FailbackCheck> {
-  const says = (ok: boolean, text: string, remedy?: string): FailbackCheck => ({
+  const oldSecretCheck = (ok: boolean, text: string, remedy?: string): FailbackCheck => ({
     check: 'old secret',
     ok,
     says: text,
@@ -62,26 +62,31 @@ async function findOldSecret(
     const sameSecret = await describeSecret(context, arnInRegion(arn, regionBack), regionBack)
     const anySecret = sameSecret ?? (await describeSecret(context, name, regionBack))
     if (!anySecret)
-      return says(
+      return oldSecretCheck(
         true,
         `there is none in ${regionBack}, so nothing is in the way`,
         `keyturn replicas secret:${sanitize(name)} --add ${regionBack} makes a replica there.`,
       )
     if (!sameSecret)
-      return says(false, `a different secret has this name in ${regionBack}: ${anySecret.ARN}`, RUNBOOK_HINT)
+      return oldSecretCheck(
+        false,
+        `a different secret has this name in ${regionBack}: ${anySecret.ARN}`,
+        RUNBOOK_HINT,
+      )
     const { PrimaryRegion: primary = regionBack, DeletedDate } = sameSecret
-    if (primary === here) return says(true, `in ${regionBack} it is a replica of this secret already`)
+    if (primary === here)
+      return oldSecretCheck(true, `in ${regionBack} it is a replica of this secret already`)
     if (primary !== regionBack)
-      return says(false, `in ${regionBack} it is a replica of a secret in ${primary}`, RUNBOOK_HINT)
+      return oldSecretCheck(false, `in ${regionBack} it is a replica of a secret in ${primary}`, RUNBOOK_HINT)
     if (DeletedDate)
-      return says(
+      return oldSecretCheck(
         false,
         `it is marked for deletion in ${regionBack}, and blocks a replica until it is deleted`,
         RUNBOOK_HINT,
       )
     return sameSecret
   } catch (error) {
-    return says(false, `${regionBack} cannot be asked: ${whyFailed(error)}`)
+    return oldSecretCheck(false, `${regionBack} cannot be asked: ${whyFailed(error)}`)
   }
 }
 
@@ -131,7 +136,7 @@ function checkFenced(
   }
 }
 
-/** Checks that the old secret has no replicas: AWS does not document what happens to those if their primary is overwritten. */
+/** Checks that the old secret has no replicas: AWS does not document what becomes of them if the old secret is overwritten. */
 function checkReplicas(
   { regionBack }: FailbackContext,
   { ReplicationStatus = [] }: DescribeSecretResponse,
@@ -176,8 +181,8 @@ async function checkInSync(
 }
 
 /**
- * Whether a secret was promoted here in the place of one in a lost Region: it has its home here, and has the tag of that Region,
- * `keyturn:given-up` with the Region's name.
+ * Whether a secret was promoted here in the place of one in a lost Region: its home is here, and the lost Region is given up.
+ * @param givenUpTagKey the key of the tag by which the lost Region is given up
  */
 export const isPromotedFor = ({ tags, arn }: FoundSecret, givenUpTagKey: string): boolean =>
   homeIn(tags) === regionIn(arn) && givenUpTagKey in tags

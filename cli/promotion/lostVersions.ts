@@ -5,13 +5,15 @@ import type { Context } from '../context.ts'
 /** A version that only the other Region has, with its label there, and when it was created. No value is read. */
 export type LostVersion = { version: string; label: 'current' | 'pending'; since: string }
 
+/** The ARN of the secret here, and the ARN of the old one in the Region that is back. */
+type ComparedSecrets = { here: string; there: string; regionBack: string }
+
 /**
  * The versions that are current or pending in the other Region, and that the secret here does not have.
- * @param secrets the ARN of the secret here, the ARN of the old one in the Region that is back, and that Region
  */
 export async function findLostVersions(
   { clients }: Context,
-  { here, there, regionBack }: { here: string; there: string; regionBack: string },
+  { here, there, regionBack }: ComparedSecrets,
 ): Promise<LostVersion[]> {
   const [versionsHere, versionsThere] = await Promise.all([
     versionsOf(clients, here),

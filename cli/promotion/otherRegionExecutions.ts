@@ -6,7 +6,7 @@ import { findPeerStack, type Stack } from '../stack.ts'
 /** The rotations that run in another Region, each with the id of its credential; or why they are not known. */
 export type OtherRegionExecutions = { running: { arn: string; id: string }[] } | { why: string }
 
-/** Lists the running rotations of the same stage's stack in a Region; none if that Region has no such stack. */
+/** Lists the rotations that run in a Region, by the stack of the same stage there; none if that Region has no such stack. */
 export async function findRunningExecutions(
   context: Context,
   stack: Stack,
@@ -33,7 +33,7 @@ export async function findRunningExecutions(
   }
 }
 
-/** The credential's id in an execution's input; empty if there is none. */
+/** The credential's id in an execution's input. If the input has none, the result is a text that is no id. */
 function idIn(input = '{}'): string {
   try {
     return `${JSON.parse(input).id}`

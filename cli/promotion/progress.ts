@@ -13,8 +13,9 @@ export class PromotionProgress {
   readonly #context: Context
   readonly #table: PromotionTable
   readonly #promotion: PromotionExecution
+  /** When the table may be read again, in milliseconds of Date.now(). */
   #next = 0
-  #before = ''
+  #lastText = ''
 
   constructor(context: Context, table: PromotionTable, promotion: PromotionExecution) {
     this.#context = context
@@ -23,8 +24,8 @@ export class PromotionProgress {
   }
 
   /**
-   * Shows the number of finished secrets: on a terminal in place, in a pipe as a line whenever it has changed. At most every five
-   * seconds, and not if the table cannot be read.
+   * Shows the number of finished secrets: on a terminal in place, in a pipe as a line. Nothing is shown if the number has not
+   * changed, if it was read less than five seconds ago, or if the table cannot be read.
    */
   async show(): Promise<void> {
     const { output, json } = this.#context
@@ -33,12 +34,13 @@ export class PromotionProgress {
     const count = await this.#count()
     const { total } = this.#promotion
     const text = count && (total && total >= count ? `${count} of ${total}` : `${count} so far`)
-    if (!text || text === this.#before) return
-    this.#before = text
+    if (!text || text === this.#lastText) return
+    this.#lastText = text
     if (output.isInteractive) output.progress(text)
     else output.line(`${new Date().toISOString().slice(11, 19)} ${text}`)
   }
 
+  /** How many secrets have an outcome; 0 if the table cannot be read. */
   async #count(): Promise<number> {
     const { execution, input } = this.#promotion
     try {

@@ -15,8 +15,8 @@ const MAX_REHEARSAL_AGE_DAYS = 10
 
 /**
  * Prints what the last rehearsals of a promotion found: whether each replica in this Region could be promoted. Replicas that no
- * recent rehearsal has checked are listed apart.
- * @param id only this secret
+ * recent rehearsal has checked are listed separately.
+ * @param id shows only this secret; undefined: all
  */
 export async function showReadiness(
   context: Context,
@@ -32,7 +32,7 @@ export async function showReadiness(
     )
   const since = Date.now() - MAX_REHEARSAL_AGE_DAYS * DAY_MS
   const isRecent = ({ at }: PromotionNote) => Date.parse(at) >= since
-  const stale = await stillReplicas(
+  const stale = await keepReplicas(
     context,
     notes.filter(one => !isRecent(one)),
   )
@@ -50,15 +50,15 @@ export async function showReadiness(
 }
 
 /** A filter for the secret that an id names: by its name, or by its ARN in this Region or in the Region of the primary. */
-function matchesId(stack: Stack, id: string): (notes: PromotionNote) => boolean {
+function matchesId(stack: Stack, id: string): (note: PromotionNote) => boolean {
   const nameOrArn = id.startsWith('arn:')
     ? arnInRegion(id, placeOf(stack).region)
     : id.replace(/^secret:/, '')
   return ({ credential, name }) => nameOrArn === credential || nameOrArn === name
 }
 
-/** Drops the notes about secrets that are no replicas of that Region any more. */
-async function stillReplicas(context: Context, notes: PromotionNote[]): Promise<PromotionNote[]> {
+/** The notes whose secret still is a replica of a secret in the note's Region `from`. */
+async function keepReplicas(context: Context, notes: PromotionNote[]): Promise<PromotionNote[]> {
   const calls = await SecretCalls.of(context)
   const areReplicas = await mapInBatches(notes, async one => {
     try {

@@ -11,21 +11,22 @@ import type { PromotionInput } from './request.ts'
 import { findNoted, type PromotionRow, printRow, rowsOf } from './rows.ts'
 
 /**
- * A promotion whose execution has ended. `done` are the ARNs of secrets that the user named and that were promoted before;
- * `joined`: the execution was running before the command was called.
+ * A promotion whose execution has ended. `promotedBefore` has the ARNs of the secrets that the user named and that were promoted
+ * before; `joined`: the execution was running before the command was called.
  */
 export type FinishedPromotion = {
   execution: string
   input: PromotionInput
-  done: string[]
+  promotedBefore: string[]
   joined?: true
   end: DescribeExecutionOutput
 }
 
+/** How many secrets there are, and the names of the first fifty. */
 type SecretNames = { count: number; names: string[] }
 /**
  * The output of the state machine: how many secrets it has promoted, or in a dry run would promote; how many were promoted
- * before; and for how many it has no outcome.
+ * before; for how many it has no outcome; and which have failed, or have a warning.
  */
 type PromotionResult = {
   promoted: number
@@ -67,9 +68,9 @@ export async function reportPromotion(
 async function rowsIn(
   context: Context,
   table: PromotionTable,
-  { execution, input, done, end }: FinishedPromotion,
+  { execution, input, promotedBefore, end }: FinishedPromotion,
 ): Promise<PromotionRow[] | undefined> {
-  const filter = { ...input, ...(input.ids && { ids: [...input.ids, ...done] }) }
+  const filter = { ...input, ...(input.ids && { ids: [...input.ids, ...promotedBefore] }) }
   try {
     const notes = await findNoted(table, input.dryRun ? 'rehearsal' : 'promotion', filter)
     const isOwn = (one: { execution: string }) => one.execution === execution

@@ -28,7 +28,7 @@ export type PromotionInput = {
   ids?: string[]
 }
 
-/** Checks the options of `promote`. @throws CommandError if they contradict each other */
+/** Checks the options of `promote`. @throws CommandError if --from is missing, or if the options contradict each other */
 export function refuseContradictions({ from, planned, lost, dryRun, confirm }: PromoteOptions): void {
   if (!from && !dryRun)
     throw usageError(
@@ -54,10 +54,10 @@ export function refuseContradictions({ from, planned, lost, dryRun, confirm }: P
     )
 }
 
-/** The input for the state machine, and the secrets that the user named and that are promoted already. */
-export type PromotionRequest = { input: PromotionInput; alreadyPromoted: FoundSecret[] }
+/** The input for the state machine, and those of the named secrets that were promoted before, which `input.ids` leaves out. */
+export type PromotionRequest = { input: PromotionInput; promotedBefore: FoundSecret[] }
 
-/** How many secrets the user may name. */
+/** How many secrets the user may name in one command. */
 const MAX_SECRET_COUNT = 200
 
 /** Looks up the secrets that the user named, and makes the input. @throws CommandError if the Region or an id is not valid */
@@ -86,9 +86,10 @@ export async function makeRequest(
     ...(again && { again }),
     ...(ids.length && { ids }),
   }
-  return { input, alreadyPromoted: promotedBefore }
+  return { input, promotedBefore }
 }
 
+/** Checks the Region of --from. @throws CommandError if it is the stack's own Region, or none of its peers */
 function requirePeerRegion(stack: Stack, from: string): void {
   const here = placeOf(stack).region
   if (from === here)
@@ -105,8 +106,9 @@ function requirePeerRegion(stack: Stack, from: string): void {
 }
 
 /**
- * The secret in this Region that an id names: by its name, or by its ARN here or in the other Region. The secret may also be a
- * primary of this Region, as one whose promotion is half done.
+ * The secret in this Region that an id names: by its name, or by its ARN here or in the Region `from`. It is a replica, or a secret
+ * of its own: one that was promoted, or whose promotion is half done.
+ * @throws CommandError if there is none, or if it is a replica of another Region than `from`
  */
 async function findSecretHere(
   calls: SecretCalls,

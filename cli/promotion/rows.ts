@@ -70,7 +70,7 @@ export function printRow(output: Output, row: PromotionRow): void {
   for (const line of details) if (line) output.line(`  ${sanitize(line)}`, 2)
 }
 
-/** The notes of one kind, if given only those about secrets of the Region `from`, and about these ids (ARNs or names). */
+/** The notes of one kind. With `from` only those about secrets of that Region, and with `ids` (ARNs or names) only those about these. */
 export async function findNoted(
   table: PromotionTable,
   kind: PromotionKind,
@@ -78,7 +78,7 @@ export async function findNoted(
 ): Promise<PromotionNote[]> {
   const all = await table.list(kind)
   return all.filter(
-    notes =>
-      (!from || notes.from === from) && (!ids || ids.includes(notes.credential) || ids.includes(notes.name)),
+    note =>
+      (!from || note.from === from) && (!ids || ids.includes(note.credential) || ids.includes(note.name)),
   )
 }

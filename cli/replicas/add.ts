@@ -22,7 +22,7 @@ import {
 } from './replicaAction.ts'
 import { waitForReplica } from './waitForReplica.ts'
 
-/** Sets the tags that a replicated secret needs, then makes a replica in a Region and waits for it, also for one in progress. */
+/** Sets the tags that a replicated secret needs, makes a replica in a Region unless there is one, and waits for it. */
 export const addAction: ReplicaAction = {
   mustBeConfirmed: false,
   setsTags: true,

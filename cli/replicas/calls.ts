@@ -6,21 +6,23 @@ import { type FoundSecret, toFoundSecret } from '../credential.ts'
 import { listedReplica } from './copies.ts'
 
 /**
- * Milliseconds from one change to the next, which makes twenty a second. Secrets Manager allows fifty for an account and Region,
- * and leaves the rest for other callers.
+ * Milliseconds from one change to the next, which makes twenty a second. Secrets Manager allows fifty for an account and Region:
+ * the rest is left to other callers.
  * @see https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html
  */
 const CALL_INTERVAL_MS = 50
 
-/** Whether a KMS key is aws/secretsmanager, the key of a replica for which none was given. */
+/** Whether a KMS key is aws/secretsmanager, which encrypts a replica unless another key is given. */
 export const isDefaultKey = (key: string) => /(^|:)alias\/aws\/secretsmanager$/.test(key)
 
 /**
- * All calls with which the command changes a secret's replicas and tags, at most twenty a second. None of them asks Secrets
- * Manager to overwrite a secret that has the replica's name in the other Region: it may be one that was promoted.
+ * The calls by which the command changes the replicas and tags of secrets, at most twenty a second, and the one that describes a
+ * secret. None of them has Secrets Manager overwrite a secret that has the replica's name in the other Region: that secret may have
+ * been promoted.
  */
 export class SecretCalls {
   readonly #client: SecretsManagerClient
+  /** When the next change may be made, in milliseconds of Date.now(). */
   #next = 0
 
   private constructor(client: SecretsManagerClient) {

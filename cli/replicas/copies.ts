@@ -6,7 +6,7 @@ import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
 
 /**
- * The state of a secret's copy in another Region. `follows`: it has the primary's current version. `behind`: it has an older
+ * The state of a secret's copy in another Region. `follows`: it has the primary's current version. `behind`: it has another
  * version. `empty`: there is no such secret there. `alone`: the secret of that name there is not a replica of this one, as after
  * a promotion. `unseen`: the Region could not be asked, and `why` says why.
  */
@@ -32,11 +32,11 @@ export type SecretCopy = CopyState & {
   lastRead?: string
   /** The day since which rotations do not wait for the Region any more, and the reason. */
   givenUp?: string
-  /** The home Region in the secret's tag. */
+  /** The home Region that the secret's tag names; null if there is no such tag. */
   home: string | null
 }
 
-/** Whether nothing has to be done about a copy. @param here the Region of the primary */
+/** Whether a copy is as it should be: it follows or is given up, and its secret has its home `here`, in the Region of the primary. */
 export const isCopyWell = ({ state, givenUp, home }: SecretCopy, here: string): boolean =>
   home === here && (state === 'follows' || givenUp !== undefined)
 

@@ -33,7 +33,7 @@ export const giveUpAction: ReplicaAction = {
         `rotations go on without ${region}: once the old user or password is closed, applications there that still use it are refused`,
         `${sanitize(replicaStatusText(listed))}, ${lastReadText(listed)}${givenUpBefore ? `, given up ${sanitize(givenUpBefore)}` : ''}`,
       ],
-      typed: isReadLately(listed),
+      mustBeTyped: isReadLately(listed),
     }
   },
 
@@ -49,8 +49,9 @@ export const giveUpAction: ReplicaAction = {
 }
 
 /**
- * Plans to give up a Region in which the primary has no replica: there may be a promoted secret of the same name, or the Region
- * is lost and cannot be asked. @throws CommandError if the Region has no such secret
+ * Plans to give up a Region to which Secrets Manager lists no replica: a secret of the same name may have been promoted there, or the
+ * Region may be lost and cannot be asked.
+ * @throws CommandError if the Region has no such secret
  */
 async function planWithoutReplica(
   { context, stack, request: { region } }: ActionContext,
@@ -69,7 +70,7 @@ async function planWithoutReplica(
       `${what}: rotations go on here, whatever happens to a secret there`,
       `if that secret was a replica of this one, only one of the two may rotate: its tag ${HOME_TAG} there should name ${home} as well`,
     ],
-    typed: true,
+    mustBeTyped: true,
   }
 }
 
@@ -80,8 +81,8 @@ const undoCommand = (found: FoundSecret, region: string): string =>
     : `aws secretsmanager untag-resource --secret-id ${sanitize(found.name)} --tag-keys ${givenUpTag(region)}; --add undoes it as well`
 
 /**
- * Whether a Region has something to give up, for one of many chosen secrets: a replica, or a promoted secret of that name. A
- * Region that only cannot be asked does not count.
+ * Whether a Region can be given up for one of many chosen secrets: it has a replica, or a promoted secret of that name. A Region
+ * that cannot be asked does not count, as it would for a secret that the user names.
  */
 export async function canBeGivenUp(
   { context, request: { region } }: Pick<ActionContext, 'context' | 'request'>,

@@ -20,13 +20,14 @@ export const removeAction: ReplicaAction = {
   async plan(work, found) {
     const { region } = work.request
     const { listed, copy } = await requireRemovable(work, found)
+    // Secrets Manager lists the replica, but its Region does not have it.
     const emptyText = copy.state === 'empty' ? '; there is no such secret there' : ''
     return {
       found,
       details: [
         `the replica in ${region} is deleted at once, and cannot be restored${emptyText}; ${lastReadText(listed)}`,
       ],
-      typed: isReadLately(listed),
+      mustBeTyped: isReadLately(listed),
     }
   },
 

@@ -18,7 +18,7 @@ import {
 import type { ReplicaRequest } from './request.ts'
 import { waitForReplica, waitUntilRemoved } from './waitForReplica.ts'
 
-/** Replicates a secret again to a Region that lacks the current version, with the replica's key. Nothing is deleted. */
+/** Replicates a secret again to a Region whose replica lacks the current version, with the replica's own key. Nothing is deleted. */
 export const repairAction: ReplicaAction = {
   mustBeConfirmed: false,
   setsTags: false,
@@ -64,11 +64,11 @@ export const renewAction: ReplicaAction = {
         `${sanitize(replicaStatusText(listed))}: replicating again has not repaired it. The replica is deleted at once, and a new one is made; ${gap}`,
         keyText(listed.KmsKeyId, region),
       ],
-      typed: true,
+      mustBeTyped: true,
     }
   },
 
-  /** Nothing stops this between deleting the replica and making the new one, not even Ctrl-C. */
+  /** Once the replica is deleted, the new one is made in any case: not even Ctrl-C stops the action in between. */
   async run(work, { arn }, say) {
     const { context, calls, request, signal } = work
     const { region, waitMs: milliseconds } = request
@@ -103,12 +103,12 @@ function notAddedAgainError(
   )
 }
 
-/** Words in Secrets Manager's reason for a failure that would fail a new replica as well. */
+/** Words by which a reason of Secrets Manager's tells that a new replica would fail as well: its key, a permission, or the Region. */
 const LASTING_FAILURE = /key|permission|denied|authori[sz]|enabled/i
 
 /**
- * Whether it may help to delete a replica and make a new one: it is still in progress after it was replicated again; or it failed
- * with its old version in place, for a reason that is not its key, permissions or Region, as far as the reason's words show.
+ * Whether it may help to delete a replica and make a new one, after it was replicated again: it is still in progress; or it failed
+ * with its old version in place, for a reason that would not fail a new replica as well, as far as the reason's words show.
  */
 export function mayRenew({ waitResult, code }: ReplicaOutcome): boolean {
   if (!waitResult || code === EXIT.done) return false

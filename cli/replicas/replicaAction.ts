@@ -23,13 +23,13 @@ export type ReplicaPlan = {
   found: FoundSecret
   /** What the user should know before confirming, a line each. */
   details: string[]
-  /** Whether the user has to type the Region's name to confirm. */
-  typed?: boolean
+  /** Whether the user has to type the Region's name to confirm, and not only `yes`. */
+  mustBeTyped?: boolean
 }
 
-/** The result of an action for one secret: for --json (`result`), and for the user (`says`, `remedy`). */
+/** How an action ended for one secret: in a word for --json (`result`), and in sentences for the user (`says`, `remedy`). */
 export type ActionResult = { code: ExitCode; result: string; says: string; remedy?: string }
-/** The same with its secret and, if the action waited for the replica, the result of that wait. */
+/** An ActionResult with its secret and, if the action waited for the replica, the result of that wait. */
 export type ReplicaOutcome = ActionResult & { found: FoundSecret; waitResult?: ReplicaWaitResult }
 
 /** One action on a secret's replica in a Region. */
@@ -40,7 +40,7 @@ export type ReplicaAction = {
   setsTags: boolean
   /** Checks whether the action can be done, and changes nothing. @throws CommandError if not */
   plan(work: ActionContext, found: FoundSecret): Promise<ReplicaPlan>
-  /** Does it. @throws what AWS throws, or CommandError */
+  /** Does the action. @throws what AWS throws, or CommandError */
   run(
     work: ActionContext,
     found: FoundSecret,
@@ -86,7 +86,7 @@ export function resultOfWait(
   waitResult: ReplicaWaitResult,
 ): ActionResult & { waitResult: ReplicaWaitResult } {
   const { end, status, there } = waitResult
-  const shownByText = `keyturn replicas secret:${sanitize(found.name)} shows the progress; if it stays like that: ${actionCommand('repair', region, found)}.`
+  const progressHint = `keyturn replicas secret:${sanitize(found.name)} shows the progress; if it stays like that: ${actionCommand('repair', region, found)}.`
   const olderText = there.state === 'behind' ? '; applications there get an older version' : ''
   const results: Record<ReplicaWaitResult['end'], ActionResult> = {
     follows: { code: EXIT.done, result: 'follows', says: `${region} has the current version` },
@@ -104,13 +104,13 @@ export function resultOfWait(
     late: {
       code: EXIT.stopped,
       result: 'late',
-      remedy: shownByText,
+      remedy: progressHint,
       says: `${status} in ${region} after ${waitMs / 1000} s${olderText}; the replication goes on`,
     },
     stopped: {
       code: EXIT.stopped,
       result: 'not-watched',
-      remedy: shownByText,
+      remedy: progressHint,
       says: `${status} in ${region}; stopped waiting, and the replication goes on`,
     },
   }
@@ -120,6 +120,7 @@ export function resultOfWait(
 /** Whether a replica failed because another secret has its name in the Region, by Secrets Manager's reason. */
 export const isNameTaken = (status: string) => /already exists/i.test(status)
 
+/** What to do about a replica that failed. @param status its status with Secrets Manager's reason */
 const remedyFor = (status: string, found: FoundSecret, region: string) =>
   isNameTaken(status)
     ? `The secret there may have been promoted, and is never overwritten. ${describeCommand(found.name, region)}`

@@ -42,7 +42,7 @@ const DEFAULT_WAIT_MS = 300_000
 /** The shortest wait after which a replica that is still in progress counts as stuck. */
 const MIN_REPAIR_WAIT_MS = 60_000
 
-/** The options that ask for an action. */
+/** The option that asks for each action. */
 export const ACTION_FLAGS: Record<ActionName, string> = {
   add: '--add',
   remove: '--remove',
@@ -51,7 +51,7 @@ export const ACTION_FLAGS: Record<ActionName, string> = {
 }
 const ACTION_NAMES = Object.keys(ACTION_FLAGS) as ActionName[]
 
-/** The options that only some actions have. */
+/** The actions with which each of these options may be given. */
 const OPTION_ACTIONS: { option: 'key' | 'reason' | 'confirm' | 'wait'; of: ActionName[] }[] = [
   { option: 'key', of: ['add'] },
   { option: 'reason', of: ['giveUp'] },

@@ -56,6 +56,7 @@ export async function runReplicaAction(
     stack,
     request,
     calls: await SecretCalls.of(context),
+    // Never aborted: until the user has confirmed, Ctrl-C is an answer to the question, or ends the command.
     signal: new AbortController().signal,
   }
   const planned = await planAll(work, replicaActions[action], found)
@@ -73,19 +74,20 @@ export async function runReplicaAction(
 
 /**
  * The chosen secrets. When several are chosen, only those to which the action applies: for `add` all, for `giveUp` those with
- * something to give up, else those with a replica in the Region. @throws CommandError if there are none
+ * something to give up, else those with a replica in the Region.
+ * @throws CommandError if there are none
  */
 async function findTargets(context: Context, stack: Stack, request: ReplicaRequest): Promise<FoundSecret[]> {
   const { action, region, chosen } = request
   const all = await findSecrets(context, stack, chosen)
   if ('id' in chosen) return all
-  const eligibleOf = async (all: FoundSecret[]) => {
+  const findEligible = async () => {
     if (action === 'add') return all
     if (action !== 'giveUp') return all.filter(({ secret }) => listedReplica(secret, region))
     const canGiveUp = await mapInBatches(all, ({ secret }) => canBeGivenUp({ context, request }, secret))
     return all.filter((_, n) => canGiveUp[n])
   }
-  const targets = await eligibleOf(all)
+  const targets = await findEligible()
   if (targets.length) return targets
   throw usageError(
     all.length ? `none of the ${all.length} secrets has a replica in ${region}` : 'there is no such secret',
@@ -111,9 +113,9 @@ async function planAll(
   { plan }: ReplicaAction,
   found: FoundSecret[],
 ): Promise<PlannedActions> {
-  const planned = await mapInBatches(found, runOne =>
-    plan(work, runOne).catch(
-      (error): ReplicaOutcome => ({ ...resultOfError(error, 'refused'), found: runOne }),
+  const planned = await mapInBatches(found, secret =>
+    plan(work, secret).catch(
+      (error): ReplicaOutcome => ({ ...resultOfError(error, 'refused'), found: secret }),
     ),
   )
   const isRefusal = (each: ReplicaPlan | ReplicaOutcome): each is ReplicaOutcome => 'code' in each
@@ -123,27 +125,28 @@ async function planAll(
   }
 }
 
+/** Shows the plans, and has the user confirm them. @throws CommandError if they are not confirmed */
 async function confirmPlans(
   { context, request }: ActionContext,
   { plans, refusals }: PlannedActions,
 ): Promise<void> {
   const { action, region, isConfirmed, chosen } = request
   const choosesMany = 'tags' in chosen
-  const about = [
+  const details = [
     `${ACTION_FLAGS[action]} ${region}: ${plans.length} ${plans.length === 1 ? 'secret' : 'secrets'}`,
     ...plans.flatMap(plan => linesOf(plan)),
     ...refusals.map(({ found, says }) => `  not ${sanitize(found.name)}: ${says}`),
   ]
-  const word = choosesMany || plans.some(({ typed }) => typed) ? { word: region } : {}
-  await confirm(context, { details: about, ...word, flag: `--confirm ${region}`, isConfirmed })
+  const word = choosesMany || plans.some(({ mustBeTyped }) => mustBeTyped) ? { word: region } : {}
+  await confirm(context, { details, ...word, flag: `--confirm ${region}`, isConfirmed })
 }
 
 const linesOf = ({ found, details }: ReplicaPlan): string[] => [
   `  secret:${sanitize(found.name)}`,
-  ...details.map(printLine => `    ${printLine}`),
+  ...details.map(detail => `    ${detail}`),
 ]
 
-/** Runs the plans, some at a time. A failure of one does not stop the others; after Ctrl-C no other begins. */
+/** Runs the plans, some at a time. If one fails, the others go on; after Ctrl-C, those not begun yet are left out. */
 function runAll(
   work: ActionContext,
   { run }: ReplicaAction,
@@ -173,7 +176,10 @@ const NOT_BEGUN: ActionResult = {
   says: 'not begun, as it was stopped before: nothing was changed',
 }
 
-/** Offers to delete and make again the replicas that replicating again has not repaired, and does so if that is confirmed. */
+/**
+ * Offers to delete the replicas that replicating again has not repaired, and to make new ones. Does so if the user confirms it.
+ * @returns the outcomes, those of such replicas replaced by what became of them, or with the offer as their remedy
+ */
 async function renewStuck(work: ActionContext, outcomes: ReplicaOutcome[]): Promise<ReplicaOutcome[]> {
   const { context, request, signal } = work
   const stuck = outcomes.filter(mayRenew)

@@ -24,14 +24,15 @@ export type ReplicaWait = {
   signal: AbortSignal
 }
 
-/** Milliseconds between the first two polls; each interval is longer than the one before. */
+/** Milliseconds between the first two polls. Each further interval is longer, up to LONGEST_INTERVAL_MS. */
 const FIRST_INTERVAL_MS = 500
-/** Milliseconds between two polls at most. */
 const LONGEST_INTERVAL_MS = 5000
+/** Milliseconds that a deleted replica is waited for to be gone. */
+const REMOVAL_WAIT_MS = 60_000
 
 /**
- * Waits until a replica has the secret's current version. Right after the call that makes it, Secrets Manager may still return
- * the old status: so InSync counts only together with the version, and Failed only if it is seen twice.
+ * Waits until a replica has the secret's current version. Right after the call that replicates the secret, Secrets Manager may still
+ * return the old status: so InSync counts only together with the version, and Failed only if it is seen twice in a row.
  */
 export async function waitForReplica(
   context: Context,
@@ -60,12 +61,12 @@ export async function waitForReplica(
   }
 }
 
-/** Waits up to a minute until a Region does not have the secret any more. @returns whether that is so */
+/** Waits up to a minute for a deleted replica to be gone. @returns whether it is gone */
 export async function waitUntilRemoved(
   context: Context,
   { calls, arn, region }: ReplicaWait,
 ): Promise<boolean> {
-  const until = Date.now() + 60_000
+  const until = Date.now() + REMOVAL_WAIT_MS
   for (;;) {
     const { secret } = await calls.find(arn)
     const { state } = await lookAtCopy(context, secret, region)
