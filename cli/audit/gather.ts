@@ -18,7 +18,7 @@ export type GatherOptions = {
   regions?: string[] | undefined
   /** How far back and how long CloudTrail is asked for reads; undefined: it is not asked. */
   reads?: SweepLimits | undefined
-  /** Limits the calls a second; a test passes its own. */
+  /** Limits how many calls are made a second; a test passes its own. */
   pace?: RateLimiter
 }
 
@@ -28,7 +28,8 @@ export type GatheredFacts = { facts: Facts; journal: Journal }
 /**
  * Gathers the facts of an audit, shows the progress, and keeps every answer in the journal, so that an interrupted audit can go
  * on. Ctrl-C ends the process.
- * @throws CommandError if the journal is of another audit; what AWS throws, if that ends every audit
+ * @throws CommandError if the journal is of another audit, or cannot be written; what AWS throws, if no audit is possible then, as
+ * with expired credentials
  */
 export async function gatherFacts(
   context: Context,
@@ -78,7 +79,7 @@ export async function gatherFacts(
 /** The signals that interrupt an audit. */
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const
 
-/** A duration in the form that --reads takes. */
+/** The time of --reads in the header of the journal: in days, or in seconds if it is not whole days. */
 function windowText(milliseconds: number): string {
   const seconds = milliseconds / 1000
   return seconds % DAY_SECONDS ? `${seconds}s` : `${seconds / DAY_SECONDS}d`

@@ -50,14 +50,14 @@ export class Journal implements KeptAnswers {
   readonly #file: number
   /** The positions in the file of the units that have not been taken yet. */
   readonly #kept: Map<string, LinePosition>
-  /** Whether it is temporary: without --journal it is removed with the end of its audit. */
-  readonly #own: boolean
+  /** Whether it was begun without --journal: then it is removed when its audit has succeeded. In the file the key is `own`. */
+  readonly #isTemporary: boolean
 
-  private constructor(path: string, file: number, kept: Map<string, LinePosition>, own: boolean) {
+  private constructor(path: string, file: number, kept: Map<string, LinePosition>, isTemporary: boolean) {
     this.path = path
     this.#file = file
     this.#kept = kept
-    this.#own = own
+    this.#isTemporary = isTemporary
   }
 
   /**
@@ -66,9 +66,9 @@ export class Journal implements KeptAnswers {
    */
   static begin(head: JournalHeader, path?: string): Journal {
     const place = path ?? join(mkdtempSync(join(tmpdir(), FOLDER_PREFIX)), 'journal.jsonl')
-    const own = path === undefined
-    const journal = new Journal(place, openJournal(place, 'wx+', 'begun'), new Map(), own)
-    journal.#append(JSON.stringify({ format: JOURNAL_FORMAT, ...head, own }))
+    const isTemporary = path === undefined
+    const journal = new Journal(place, openJournal(place, 'wx+', 'begun'), new Map(), isTemporary)
+    journal.#append(JSON.stringify({ format: JOURNAL_FORMAT, ...head, own: isTemporary }))
     return journal
   }
 
@@ -80,21 +80,21 @@ export class Journal implements KeptAnswers {
     const file = openJournal(path, constants.O_RDWR | constants.O_APPEND, 'resumed')
     try {
       const kept = new Map<string, LinePosition>()
-      let own: boolean | undefined
+      let isTemporary: boolean | undefined
       const end = forEachLine(file, path, (line, place) => {
-        if (own === undefined) own = isTemporaryJournal(path, line, head)
+        if (isTemporary === undefined) isTemporary = isTemporaryJournal(path, line, head)
         else kept.set(unitNameIn(path, line), place)
       })
-      if (own === undefined) throw notAJournalError(path)
+      if (isTemporary === undefined) throw notAJournalError(path)
       ftruncateSync(file, end)
-      return new Journal(path, file, kept, own)
+      return new Journal(path, file, kept, isTemporary)
     } catch (error) {
       closeSync(file)
       throw error
     }
   }
 
-  /** The answer of a unit, once; undefined if the journal has none. @throws CommandError if the line was changed */
+  /** The answer of a unit; undefined if the journal has none, or if it was taken before. @throws CommandError if its line was changed */
   take(unit: string): unknown {
     const place = this.#kept.get(unit)
     if (!place) return undefined
@@ -115,7 +115,7 @@ export class Journal implements KeptAnswers {
   /** Closes the journal of an audit that has succeeded. A temporary journal is removed, also if it was resumed. */
   close(): void {
     closeSync(this.#file)
-    if (!this.#own) return
+    if (!this.#isTemporary) return
     rmSync(this.path, { force: true })
     const folder = dirname(this.path)
     if (basename(folder).startsWith(FOLDER_PREFIX) && !readdirSync(folder).length) rmdirSync(folder)
@@ -135,7 +135,8 @@ export class Journal implements KeptAnswers {
   }
 }
 
-function openJournal(path: string, flags: string | number, done: string): number {
+/** Opens the file. @param done what cannot be done with the journal if that fails. @throws CommandError */
+function openJournal(path: string, flags: string | number, done: 'begun' | 'resumed'): number {
   try {
     return openSync(path, flags, 0o600)
   } catch (error) {
@@ -149,9 +150,14 @@ function openJournal(path: string, flags: string | number, done: string): number
   }
 }
 
-/** Calls `take` with each complete line of a file and its position. @returns the offset at which the last one ends */
-function forEachLine(file: number, path: string, take: (line: string, place: LinePosition) => void): number {
+/** Calls `onLine` with each complete line of a file and its position. @returns the offset behind the last complete line */
+function forEachLine(
+  file: number,
+  path: string,
+  onLine: (line: string, place: LinePosition) => void,
+): number {
   if (fstatSync(file).size > MAX_JOURNAL_BYTES) throw notAJournalError(path)
+  // What was read and is not yet a complete line, and its offset in the file.
   let rest = Buffer.alloc(0)
   let at = 0
   for (;;) {
@@ -161,7 +167,7 @@ function forEachLine(file: number, path: string, take: (line: string, place: Lin
     rest = Buffer.concat([rest, chunk.subarray(0, read)])
     let start = 0
     for (let end = rest.indexOf(NEWLINE_BYTE); end !== -1; end = rest.indexOf(NEWLINE_BYTE, start)) {
-      take(rest.toString('utf8', start, end), { offset: at + start, length: end - start })
+      onLine(rest.toString('utf8', start, end), { offset: at + start, length: end - start })
       start = end + 1
     }
     rest = rest.subarray(start)

@@ -47,7 +47,7 @@ function newText(count: number): string {
 const goneText = (count: number) =>
   `${count === 0 ? 'None' : formatNumber(count)} of the baseline's ${count < 2 ? 'is' : 'are'} gone.`
 
-/** Since when the readers are known, with several Regions a line for each. */
+/** Since when it is known who reads. With several Regions, each has a line. */
 function readsLines({ regions, readsKnownSince }: AuditReport): string[] {
   const known = Object.entries(readsKnownSince)
   const [first] = known
@@ -122,7 +122,7 @@ function printUnreadGroup(output: Output, detail: string, findings: Finding[]): 
   output.line(`  Not checked for ${subjectsText(findings)}: ${rules.join(', ')}`, 4)
 }
 
-/** What several findings are about: the credential or Region, or the number of them. */
+/** What several findings are about: if it is the same, that credential or Region, else how many there are. */
 function subjectsText(findings: Finding[]): string {
   const [only, ...others] = new Set(findings.map(subjectOf))
   if (others.length === 0) return only ?? ''

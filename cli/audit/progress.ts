@@ -7,14 +7,16 @@ const LINE_INTERVAL_MS = 15_000
 /** Milliseconds between two changes of the bar on a terminal. */
 const REDRAW_INTERVAL_MS = 100
 /** Columns of the bar. */
-const BAR_WIDTH = 30
+const BAR_COLUMNS = 30
 
-/** Shows the progress of an audit: on a terminal as a bar, in a pipe as a line now and then. It never goes back. */
+/** Shows the progress of an audit: on a terminal as a bar, in a pipe as a line now and then. The number shown never falls. */
 export class AuditProgress {
   readonly #output: Output
   readonly #inPlace: boolean
   readonly #now: () => number
+  /** When progress may be shown again, by the clock `now`. */
   #next = 0
+  /** The part of the audit that is shown: first `lists`, then `details`. */
   #part: CollectProgress['part'] = 'lists'
   #done = 0
 
@@ -29,7 +31,7 @@ export class AuditProgress {
     this.#output.note(planText(plan))
   }
 
-  /** Shows the progress, unless too little time has passed since the last call. */
+  /** Shows the progress, unless progress was shown a moment ago. Late progress of an earlier part is not shown. */
   showProgress(progress: CollectProgress): void {
     const { part, done } = progress
     if (part !== this.#part) {
@@ -57,8 +59,8 @@ const progressText = (progress: CollectProgress) =>
 function barOf(progress: CollectProgress): string {
   if (progress.part === 'lists') return progressText(progress)
   const share = progress.of === 0 ? 1 : progress.done / progress.of
-  const full = Math.floor(share * BAR_WIDTH)
-  return `[${'#'.repeat(full)}${'.'.repeat(BAR_WIDTH - full)}] ${progressText(progress)}`
+  const full = Math.floor(share * BAR_COLUMNS)
+  return `[${'#'.repeat(full)}${'.'.repeat(BAR_COLUMNS - full)}] ${progressText(progress)}`
 }
 
 /** The plan in one line: how many calls of each operation, the limit of each, and how long all take. */

@@ -22,27 +22,28 @@ import { chooseStack, placeOf, type Stack } from '../stack.ts'
 
 /** The options of `audit`, as the command line gave them. */
 export type AuditOptions = {
-  /** A file. */
+  /** A file to read. */
   policy?: string
+  /** Regions in addition to those of the stack and its peers. */
   regions?: string[]
   /** How far back CloudTrail is asked who read each credential, in seconds; false: it is not asked. */
   reads: number | false
-  /** How long CloudTrail is asked, in seconds. */
+  /** How long CloudTrail is asked in each Region, in seconds. */
   readsBudget: number
   /** A file to write. */
   html?: string
   /** A file to write. */
   csv?: string
-  /** How many findings are printed at most. */
+  /** How many findings of each rule are printed at most. */
   most: number
-  /** A file: the report of an earlier audit. */
+  /** A file to read: the report of an earlier audit. */
   baseline?: string
   failOn?: Severity
-  /** A file. */
+  /** A file to read. */
   prices?: string
   /** A file to write. */
   journal?: string
-  /** A file: the journal of an audit that was interrupted. */
+  /** A file to read and to go on with: the journal of an audit that was interrupted. */
   resume?: string
 }
 
@@ -87,7 +88,7 @@ export async function runAuditCommand(
   await writeReports(context, report, options, means)
   for (const exception of findUnusedExceptions(policy, report.findings, report.moment))
     output.note(unusedExceptionText(exception, report.moment))
-  // The journal is closed, and so removed, only now that nothing can fail any more: until here the audit can be resumed.
+  // Until here an error leaves the journal, so that the audit can be resumed. Closing removes it, unless --journal named it.
   journal.close()
   if (json) output.json(report)
   else printAudit(output, report, options.most)
@@ -131,7 +132,7 @@ async function writeReports(
 
 /**
  * Whether --fail-on makes the audit fail: whether a finding is at least as severe, is not excepted by the policy, and is not in
- * the baseline.
+ * the baseline. A rule that could not be checked is a finding too, with the status `unread`.
  */
 function hasFailingFinding(findings: Finding[], { failOn }: AuditOptions): boolean {
   if (failOn === undefined) return false

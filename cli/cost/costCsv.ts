@@ -22,12 +22,15 @@ const COLUMNS = [
   'as_of',
 ]
 
-/** A bill as CSV. The column `kind` says what a row is: a line, the total, a team, a credential, a change or a deduction. */
+/**
+ * A bill as CSV. The column `kind` says what a row is: a line, the total, a team, a credential, a line or the total after the
+ * change (`changed line`, `changed total`), or a deduction.
+ */
 export function costCsv(report: CostReport, credentialNames: CredentialNames): string {
   const { lines, total, change, byTeam, byCredential, deductions = [], moment } = report
   const days = Object.entries(report.pricesOf).map(([region, day]) => `${region} ${day}`)
   type Owner = { team?: string | undefined; region?: string | undefined }
-  const sumOf = (kind: string, name: string, amount: Amount, { team, region }: Owner = {}): CsvCell[] => [
+  const sumRowOf = (kind: string, name: string, amount: Amount, { team, region }: Owner = {}): CsvCell[] => [
     kind,
     name,
     team,
@@ -44,7 +47,7 @@ export function costCsv(report: CostReport, credentialNames: CredentialNames): s
     days.join('; '),
     moment,
   ]
-  const lineOf = (kind: string, line: CostLine): CsvCell[] => [
+  const lineRowOf = (kind: string, line: CostLine): CsvCell[] => [
     kind,
     line.item,
     undefined,
@@ -61,21 +64,21 @@ export function costCsv(report: CostReport, credentialNames: CredentialNames): s
     report.pricesOf[line.region],
     moment,
   ]
-  // A credential has only one amount: which part is confirmed is known for the lines only, so those cells are empty.
-  const credentialOf = ([arn, amount]: [string, number]): CsvCell[] => {
+  // Which part of an amount is confirmed is known for lines and sums only: for a credential, these two cells are empty.
+  const credentialRowOf = ([arn, amount]: [string, number]): CsvCell[] => {
     const { name = arn, team } = credentialNames.get(arn) ?? {}
     const owner = { team, region: regionIn(arn) }
-    return sumOf('credential', name, { confirmed: amount, estimated: 0 }, owner).map((cell, column) =>
+    return sumRowOf('credential', name, { confirmed: amount, estimated: 0 }, owner).map((cell, column) =>
       COLUMNS[column]?.startsWith('usd_month_') ? undefined : cell,
     )
   }
   return toCsv(COLUMNS, [
-    ...lines.map(line => lineOf('line', line)),
-    sumOf('total', 'total', total),
-    ...Object.entries(byTeam).map(([team, amount]) => sumOf('team', team, amount, { team })),
-    ...Object.entries(byCredential).map(credentialOf),
-    ...(change ? change.lines.map(line => lineOf('changed line', line)) : []),
-    ...(change ? [sumOf('changed total', change.what.join(', '), change.total)] : []),
-    ...deductions.map(({ what, amount }) => sumOf('deduction', what, amount)),
+    ...lines.map(line => lineRowOf('line', line)),
+    sumRowOf('total', 'total', total),
+    ...Object.entries(byTeam).map(([team, amount]) => sumRowOf('team', team, amount, { team })),
+    ...Object.entries(byCredential).map(credentialRowOf),
+    ...(change ? change.lines.map(line => lineRowOf('changed line', line)) : []),
+    ...(change ? [sumRowOf('changed total', change.what.join(', '), change.total)] : []),
+    ...deductions.map(({ what, amount }) => sumRowOf('deduction', what, amount)),
   ])
 }

@@ -28,12 +28,12 @@ import { sanitize } from '../output.ts'
 const PRICE_LIST_REGION = 'us-east-1'
 /** Pages of a hundred products that are read for one query at most. */
 const MAX_PAGE_COUNT = 50
-/** Bytes of a file of prices at most: many times the size of a file with a hundred Regions. */
-const MAX_FILE_BYTES = 2_000_000
-/** The Region whose prices are used for a Region without prices. */
+/** Characters of a file of prices at most: many times the length of a file with a hundred Regions. */
+const MAX_FILE_LENGTH = 2_000_000
+/** The Region whose prices stand in for those that the Price List lacks, in a Region of which Keyturn has no earlier prices. */
 const FALLBACK_REGION = 'us-east-1'
 
-/** The prices that Keyturn comes with, replaced by those of a file where the file has the Region. @throws CommandError */
+/** The prices of a file, and for Regions that the file does not have, those that Keyturn comes with. @throws CommandError */
 export const readPrices = async (file: string): Promise<PricesByRegion> => ({
   ...bundledPrices,
   ...(await readPricesFile(file)),
@@ -44,7 +44,7 @@ async function readPricesFile(file: string): Promise<PricesByRegion> {
   const text = await readFile(file, 'utf8').catch(error => {
     throw notPricesError(file, `it cannot be read: ${fileErrorText(error, false)}`, error)
   })
-  if (text.length > MAX_FILE_BYTES) throw notPricesError(file, 'it is too long')
+  if (text.length > MAX_FILE_LENGTH) throw notPricesError(file, 'it is too long')
   try {
     return parsePrices(JSON.parse(text))
   } catch (error) {
@@ -67,8 +67,8 @@ const notPricesError = (file: string, problem: string, cause?: unknown) =>
   )
 
 /**
- * Reads the prices of these Regions from AWS's Price List, and writes them to a file. Prices in the file of other Regions, and
- * prices that the list does not have, stay.
+ * Reads the prices of these Regions from AWS's Price List, and writes them to a file. The file keeps its prices of other Regions.
+ * A price that the list does not have is taken from the file, else from what Keyturn comes with, and is marked as unconfirmed.
  * @param day today, YYYY-MM-DD
  * @returns the prices, and for each Region the names of prices that the list does not have
  */
@@ -116,6 +116,7 @@ async function fetchProducts(client: PricingClient, { service, family }: PriceLi
   return found
 }
 
+/** The prices that Keyturn comes with for a Region; if there are none, those of FALLBACK_REGION. */
 function fallbackPrices(region: string): RegionPrices {
   const found =
     (Object.hasOwn(bundledPrices, region) && bundledPrices[region]) || bundledPrices[FALLBACK_REGION]

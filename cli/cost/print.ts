@@ -5,10 +5,10 @@ import type { Output } from '../output.ts'
 import { sanitize } from '../output.ts'
 import type { CredentialNames } from './credentialNames.ts'
 
-/** How many teams and credentials are listed. The others are in --json and --csv. */
+/** How many teams, and how many credentials, are listed at most. The others are in --json and --csv. */
 const MAX_LISTED_COUNT = 5
 
-/** An amount in dollars: the confirmed part to the cent, and the estimated part with a ~. */
+/** An amount in dollars, to the cent: the confirmed part, and with a ~ the estimated part. A part of zero is left out. */
 export function dollarsText({ confirmed, estimated }: Amount): string {
   const [confirmedText, estimatedText] = [`$${centsText(confirmed)}`, `~$${centsText(estimated)}`]
   if (estimated === 0) return confirmedText
@@ -38,7 +38,7 @@ export function printCost(output: Output, report: CostReport, credentialNames: C
   for (const assumption of report.assumptions) output.line(`- ${sanitize(assumption)}`, 2)
 }
 
-/** Prints the lines of a Region; all lines of less than a cent as one. */
+/** Prints the lines of a Region. Those that would show as 0.00, because they are less than half a cent, are printed as one. */
 function printRegion(output: Output, { lines }: CostReport, region: string): void {
   const here = lines.filter(line => line.region === region)
   if (!here.length) return
