@@ -11,13 +11,13 @@ import { outputOf, rotationArnPrefix, type Stack } from './stack.ts'
 
 /**
  * A rotation that was begun, or that was running already. `note` is a sentence for the user about how the rotation began.
- * `bySecretsManager` is set if Secrets Manager began the rotation, which then retries a failed rotation by itself.
+ * `bySecretsManager` is set if Secrets Manager began the rotation: Secrets Manager tries again by itself if the rotation fails.
  */
 export type BegunRotation = { executionArn: string; note?: string; bySecretsManager?: true }
 
 /**
  * Begins a rotation: with RotateSecret if Secrets Manager rotates the secret with this stack's function, else with an execution
- * of the stack's own state machine. If a rotation is running already, no other is begun.
+ * of the stack's own state machine. If a rotation is running and has stored its new value as pending, no other is begun.
  * @returns that rotation, new or running
  * @throws CommandError, or what AWS throws; then nothing was begun
  */
@@ -36,8 +36,10 @@ export async function beginRotation(
       executionArn: lastAttempt.executionArn,
       note: 'A rotation of this credential is running already, and no other was begun.',
     }
-  // If the attempt has succeeded, its version became current after the pending version was read.
+  // If the attempt has succeeded, its version became current after it was read as pending: then no version is abandoned.
   const abandoned = lastAttempt?.status === 'SUCCEEDED' ? undefined : pending
+  // RotateSecret refuses a secret with an abandoned version; the stack's own execution rolls that version back first:
+  // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
   if (!abandoned && found.store === 'secrets-manager' && isRotatedByStack(stack, found)) {
     await rotateSecret(context, found, { ClientRequestToken: token })
     return { executionArn, bySecretsManager: true }
@@ -76,17 +78,13 @@ const deletedSecretError = ({ name }: FoundSecret) =>
     'To keep it, call aws secretsmanager restore-secret, then rotate it.',
   )
 
-/**
- * What to say about a version that an earlier rotation left pending. RotateSecret refuses to begin another rotation of such a
- * secret; the stack's own execution rolls the version back first.
- * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html
- */
+/** What to say about a version that an earlier rotation left pending. */
 const abandonedText = (pending: string) =>
   `An earlier rotation was cut off and left its version ${pending} pending: this one rolls that version back first.`
 
 /**
- * The last execution that tried to rotate to a version, if there was one.
- * @param token the version's id, from which the names of its executions are made
+ * The last execution that tried to make a version current, if there was one: a rotation that fails may be tried again.
+ * @param token the version's id, from which the names of these executions are made
  */
 export async function findLastAttempt({ clients }: Context, stack: Stack, token: string) {
   if (!isToken(token)) return undefined

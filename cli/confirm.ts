@@ -15,8 +15,8 @@ export type Question = {
 }
 
 /**
- * Asks on the terminal, unless an option has confirmed already. Any other answer is a no: another word, Ctrl-C, or the end of
- * the input. If the input is no terminal, nothing is asked, and the command fails at once.
+ * Asks on the terminal, unless an option has confirmed already. Any answer but the expected word is a no, and so are Ctrl-C and the
+ * end of the input. With --json, or if the input is no terminal, nothing is asked, and the command fails at once.
  * @throws CommandError unless it was confirmed
  */
 export async function confirm(
@@ -55,7 +55,8 @@ export async function readAnswer(
     const answer = await Promise.race([lines.question(question).catch(() => undefined), ended])
     return answer?.trim()
   } finally {
-    // Only this listener is removed: readline's own releases the keyboard, else the next question would get every key twice.
+    // Only endWithoutAnswer is removed. readline's own listener of `close` has to stay, as it stops reading the keyboard: else the
+    // next question would get every key twice.
     lines.off('close', endWithoutAnswer).close()
   }
 }

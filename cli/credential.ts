@@ -15,7 +15,7 @@ export type FoundSecret = CommonFields & { store: 'secrets-manager'; secret: Des
 /** An existing parameter, with its entry in the answer of DescribeParameters. */
 export type FoundParameter = CommonFields & { store: 'parameter-store'; parameter: ParameterMetadata }
 type CommonFields = {
-  /** The name that the store has, which is also the `id` in an execution's input. */
+  /** The credential's name in its store. In the input of an execution it is called `id`. */
   name: string
   arn: string
   tags: Tags
@@ -86,6 +86,7 @@ function parseArn(arn: string, stack: Stack): ParsedId {
       `${sanitize(arn)} is in the account ${sanitize(account ?? '')}, and the stack ${stack.name} in ${stackPlace.account}`,
       'A stack rotates what is in its own account: --profile says which that is.',
     )
+  // The ARN of a parameter has the name with a slash before it, and so may be that of Parameter Store's name for a secret.
   const name = resource.slice('parameter'.length)
   if (isParameter && !name.startsWith(SECRET_REFERENCE_PREFIX)) return { store: 'parameter-store', name }
   return { store: 'secrets-manager', name: isSecret ? arn : name.slice(SECRET_REFERENCE_PREFIX.length) }
@@ -147,8 +148,8 @@ const isNotFoundError = (error: unknown) =>
   )
 
 /**
- * The explanation of an error, with a hint where it helps: a name alone is looked up in both stores, so a caller who may not
- * describe in this one can name the other.
+ * The explanation of an error of one store. A name alone is looked up in both stores: a caller whom this store refuses gets the hint
+ * to name the other one.
  */
 function withOtherStoreHint(error: unknown, id: string, other: 'secret' | 'parameter'): unknown {
   const explained = explainError(error)
@@ -168,7 +169,6 @@ function withOtherStoreHint(error: unknown, id: string, other: 'secret' | 'param
 
 function refuseReplica({ secret, name }: FoundSecret, stack: Stack): void {
   const { region } = placeOf(stack)
-
   if (!secret.PrimaryRegion || secret.PrimaryRegion === region) return
   throw usageError(
     `${sanitize(name)} is a replica here, and its primary is in ${secret.PrimaryRegion}`,

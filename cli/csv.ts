@@ -13,7 +13,7 @@ const FORMULA_START = /^[\s\p{Cf}]*[=+\-@\u2212]/u
 
 /**
  * A CSV file by RFC 4180 (UTF-8, lines end with CR LF): the head, then the rows. A text is always in quotes and on one line. A
- * text that a spreadsheet would run as a formula gets an apostrophe in front. A number is never quoted, also a negative one.
+ * text that a spreadsheet would run as a formula gets an apostrophe in front. A number gets neither, not even a negative one.
  */
 export const toCsv = (head: string[], rows: Iterable<CsvCell[]>): string =>
   [head, ...rows].map(row => `${row.map(cellText).join(',')}\r\n`).join('')

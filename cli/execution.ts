@@ -3,7 +3,7 @@ import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
 import type { Context } from './context.ts'
 import { PollTolerance } from './pollTolerance.ts'
 
-/** Milliseconds between two polls: each interval is longer than the one before. */
+/** Milliseconds between two polls: each interval is longer than the one before, up to the longest. */
 const POLL_INTERVAL_MS = { first: 300, longest: 5000 }
 
 /** Starts an execution of a state machine. Without `name` Step Functions chooses one. @returns the execution's ARN */

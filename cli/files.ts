@@ -25,7 +25,7 @@ export async function readTextFile(path: string, option: string, maxBytes: numbe
 export async function requireWritable(path: string, option: string): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isDirectory()) throw fileError(path, option, 'it is a folder')
-  // Writing renames a new file into place, which would replace a device or a pipe.
+  // writePrivateFile renames a new file to this path, which would replace a device or a pipe.
   if (found && !found.isFile()) throw fileError(path, option, 'it is not a regular file')
   try {
     await access(dirname(resolve(path)), constants.W_OK)
@@ -35,8 +35,8 @@ export async function requireWritable(path: string, option: string): Promise<voi
 }
 
 /**
- * Writes a file that only its owner may read, because a report lists weaknesses. A file of this name is replaced in one step, so
- * that a reader sees either the old text or the new.
+ * Writes a file that only its owner may read, because a report of an audit lists weaknesses. A file of this name is replaced in one
+ * step, so that a reader sees either the old text or the new.
  * @throws CommandError if it cannot be written
  */
 export async function writePrivateFile(path: string, option: string, text: string): Promise<void> {

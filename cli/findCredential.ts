@@ -6,9 +6,9 @@ import { sanitize } from './output.ts'
 import { placeOf, type Stack } from './stack.ts'
 
 /**
- * Looks up a credential as `describeCredential` does. If AWS refuses to describe a secret, the list of secrets shows whether it
- * exists: a policy that allows certain names or tags refuses a secret that does not exist as well.
- * @throws CommandError
+ * Looks up a credential as `describeCredential` does. If AWS refuses to describe a secret, the list of secrets shows whether the
+ * secret exists: a policy that allows only certain names or tags also refuses a secret that does not exist.
+ * @throws CommandError as describeCredential does; if the secret does not exist, it says so in place of the refusal
  */
 export async function findCredential(context: Context, stack: Stack, id: string): Promise<FoundCredential> {
   try {
@@ -17,6 +17,7 @@ export async function findCredential(context: Context, stack: Stack, id: string)
     if (!(error instanceof CommandError) || !isDeniedSecret(error)) throw error
     const name = secretNameIn(id)
     if (!name || (await isListed(context, name)) !== false) throw error
+    // A name alone, which no secret has, may still be that of a parameter.
     if (name === id) return describeCredential(context, stack, `parameter:${id}`)
     const { account, region } = placeOf(stack)
     throw usageError(
@@ -27,6 +28,7 @@ export async function findCredential(context: Context, stack: Stack, id: string)
   }
 }
 
+/** Whether Secrets Manager, and not Parameter Store, refused the call: awsErrors.ts begins its message with the service. */
 const isDeniedSecret = ({ code, message }: CommandError) =>
   code === EXIT.denied && message.startsWith('Secrets Manager')
 
@@ -37,7 +39,7 @@ function secretNameIn(id: string): string | undefined {
   return /:secret:(.+?)(-\w{6})?$/.exec(id)?.[1]
 }
 
-/** Whether ListSecrets has a secret of this name or ARN; undefined if the caller may not list secrets. */
+/** Whether ListSecrets has a secret of this name or ARN; undefined if secrets cannot be listed, as without the permission. */
 async function isListed({ clients }: Context, name: string): Promise<boolean | undefined> {
   const { paginateListSecrets } = await import('@aws-sdk/client-secrets-manager')
   const client = await clients.secrets()
@@ -47,7 +49,7 @@ async function isListed({ clients }: Context, name: string): Promise<boolean | u
       if (SecretList.some(({ Name, ARN }) => Name === name || ARN === name)) return true
     return false
   } catch (error) {
-    // Throws on any error that is not AWS's.
+    // Throws the error unless it comes from a call to AWS.
     whyFailed(error)
     return undefined
   }

@@ -57,7 +57,7 @@ export class Output {
     this.#out.write('\u001b[2J\u001b[H')
   }
 
-  /** Prints how far a command is, on a line that the next output overwrites. */
+  /** Prints on stderr how far a command is, on a line that the next output overwrites. */
   progress(text: string): void {
     this.#err.write(`\r${sanitize(text)}\u001b[K\r`)
   }

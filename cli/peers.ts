@@ -3,7 +3,7 @@ import type { Context } from './context.ts'
 import { mapInBatches } from './mapInBatches.ts'
 import { findPeerStack, peerRegionsOf, type Stack } from './stack.ts'
 
-/** A setting that differs between this stack and its peer; null if a stack has no such setting. */
+/** A setting that differs between this stack and its peer; null if a stack's output Settings does not have the setting. */
 export type SettingDifference = { name: string; here: string | null; there: string | null }
 
 /**
@@ -31,7 +31,7 @@ async function findPeer(context: Context, stack: Stack, region: string): Promise
   }
 }
 
-/** None if either stack is of a release that has no output Settings: the different version is reported anyway. */
+/** The settings that differ. None if a stack is of an older release without the output Settings: its version is reported anyway. */
 function differencesOf(stack: Stack, peer: Stack): SettingDifference[] {
   const [here, there] = [settingsOf(stack), settingsOf(peer)]
   if (!here || !there) return []

@@ -12,7 +12,7 @@ const STARTER_TEXTS: Record<RotationRecord['startedBy'], string> = {
   'by-hand': 'hand',
 }
 
-/** The id of a record's credential, `secret:NAME` or `parameter:NAME`. */
+/** The id of a credential as the command prints it, `secret:NAME` or `parameter:NAME`. A record may have no name, only an `id`. */
 export const idOf = ({ store, name, id }: Pick<RotationRecord, 'store' | 'name' | 'id'>): string =>
   fullId(store, name ?? id)
 

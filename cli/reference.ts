@@ -2,10 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { permissionTables } from './policy/page.ts'
 import { makeProgram } from './program.ts'
 
-/**
- * Writes the generated parts of docs/cli.md, for `npm run docs`: the help of every command and the tables of permissions. Each
- * part is between a comment of BEGIN_MARKS and the END_MARK after it.
- */
+// `npm run docs` runs this file. It writes the generated parts of docs/cli.md: the help of every command and the tables of
+// permissions. Each part is between a comment of BEGIN_MARKS and the END_MARK after it.
 const pageUrl = new URL('../docs/cli.md', import.meta.url)
 const END_MARK = '<!-- Until here. -->'
 const BEGIN_MARKS = {
@@ -34,7 +32,7 @@ export function helpTexts(columns: number): [name: string, text: string][] {
   })
 }
 
-/** The same texts as Markdown, with a heading for each command. */
+/** The help texts as Markdown, with a heading for each command. */
 export const helpMarkdown = (): string =>
   helpTexts(HELP_WIDTH)
     .map(([name, text], index) => `${index ? `### ${name}\n\n` : ''}\`\`\`text\n${text.trimEnd()}\n\`\`\`\n`)

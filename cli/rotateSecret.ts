@@ -5,9 +5,11 @@ import type { FoundSecret } from './credential.ts'
 import { CommandError, EXIT } from './exit.ts'
 
 /**
- * Calls RotateSecret: Secrets Manager rotates the secret now, or, with rules in the request, sets its schedule.
+ * Calls RotateSecret. Secrets Manager sets the rotation function and the schedule, if the request has them, and rotates the secret
+ * now, unless RotateImmediately is false.
  * @throws CommandError if AWS refuses for a known reason; else what AWS throws
- * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html also needs lambda:InvokeFunction
+ * @see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_RotateSecret.html which also says that the caller needs
+ * lambda:InvokeFunction
  */
 export async function rotateSecret(
   { clients }: Context,

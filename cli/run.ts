@@ -15,6 +15,7 @@ export async function runCommandLine(words: string[]): Promise<ExitCode> {
   const output = new Output(process.stdout, process.stderr, process.env)
   if (words[0] === 'complete' && words[1] === '--') {
     const { printCandidates } = await import('./complete/printCandidates.ts')
+    // Ends the process.
     await printCandidates(words.slice(2))
   }
   let code: ExitCode = EXIT.done
@@ -42,7 +43,7 @@ export async function runCommandLine(words: string[]): Promise<ExitCode> {
   }
 }
 
-/** Turns any error into one to print. @param command the name of the command that was called, if there is such a command */
+/** Turns any error into one to print. @param command the name of the command that was called; undefined if it does not exist */
 function toCommandError(error: unknown, command?: string): CommandError {
   if (error instanceof CommanderError)
     return usageError(

@@ -10,13 +10,13 @@ import { sanitize } from './output.ts'
 
 /** Milliseconds after which the user is told why a result may take long. */
 const SLOW_AFTER_MS = 3000
-/** Milliseconds that a command waits. A function that was idle for weeks needs a minute or two to start. */
+/** Milliseconds that a command waits for an execution. A function that was idle for weeks needs a minute or two to start. */
 const MAX_WAIT_MS = 180_000
 
 /** Characters of a function's error message that are printed at most. */
 const MAX_MESSAGE_LENGTH = 1000
 
-/** An execution of a check or of another small state machine failed; `error` is the name of the execution's error. */
+/** An execution of check or of set-admin failed; `error` is the name of the execution's error. */
 export class ExecutionFailure extends CommandError {
   readonly error: string
   constructor(what: string, error: string, message: string) {
@@ -34,7 +34,7 @@ type RunOptions = { signal: AbortSignal; onSlow(text: string): void; input?: obj
 /**
  * Runs an execution about one credential, and waits at most three minutes for it to succeed.
  * @param machine the ARN of the state machine
- * @throws ExecutionFailure if it fails; CommandError with `stopped` if it takes longer; AbortError if `signal` is aborted
+ * @throws ExecutionFailure if it fails; CommandError with EXIT.stopped if it takes longer; AbortError if `signal` is aborted
  */
 export async function runExecution(
   context: Context,

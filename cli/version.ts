@@ -12,8 +12,8 @@ export const ownVersion = (): string =>
  * @param stack the version of the stack
  */
 export function alignmentText(command: string, stack: string, stage: string): string {
-  const older = stack.localeCompare(command, 'en', { numeric: true }) < 0
-  return older
+  const isOlder = stack.localeCompare(command, 'en', { numeric: true }) < 0
+  return isOlder
     ? `deploy the stack again with Keyturn ${command}: npx serverless deploy --stage ${sanitize(stage)}.`
     : `install the command of Keyturn ${sanitize(stack)}.`
 }

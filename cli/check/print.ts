@@ -9,8 +9,8 @@ const STATE_LABELS: Record<CheckLineState, string> = {
   failed: 'failed',
   'not-looked-at': 'not looked at',
 }
-/** The column where texts begin at least. */
-const MIN_LABEL_WIDTH = 10
+/** The texts of a check begin in this column, or further right if a label is long. */
+const MIN_TEXT_COLUMN = 10
 /** Blanks after the longest label. */
 const LABEL_GAP = 2
 
@@ -24,7 +24,7 @@ export const remedyIn = ({ state, remedy, error }: CheckLine): string | undefine
  */
 export function printCheckLines(output: Output, lines: CheckLine[]): void {
   const textColumn = Math.max(
-    MIN_LABEL_WIDTH,
+    MIN_TEXT_COLUMN,
     ...lines.map(({ state }) => STATE_LABELS[state].length + LABEL_GAP),
   )
   for (const [line, ...others] of groupAlike(lines)) {
@@ -37,6 +37,7 @@ export function printCheckLines(output: Output, lines: CheckLine[]): void {
   }
 }
 
+/** Groups neighbouring lines that are printed as one. */
 function groupAlike(lines: CheckLine[]): [CheckLine, ...CheckLine[]][] {
   const groups: [CheckLine, ...CheckLine[]][] = []
   for (const line of lines) {

@@ -6,7 +6,7 @@ import { sanitize } from '../output.ts'
 import { ExecutionFailure, parseOutput, runExecution } from '../runExecution.ts'
 import { outputOf, type Stack } from '../stack.ts'
 
-/** Characters of a text from the function that are printed at most. */
+/** Characters of a text that are printed at most. The texts come from the stack's function that runs the check. */
 const MAX_TEXT_LENGTH = 1000
 const textSchema = v.pipe(
   v.string(),
@@ -34,7 +34,8 @@ export const checkStateMachineArn = (stack: Stack): string => outputOf(stack, 'C
 /**
  * Checks whether the rotation of a credential would go well: the stack's check runs in the VPC and logs in. Nothing is changed.
  * @param onSlow called once with a text for the user if the check takes longer than some seconds
- * @throws ExecutionFailure if the check has no result; CommandError with `stopped` if it takes too long; AbortError
+ * @throws ExecutionFailure if the check has no result; CommandError with EXIT.stopped if it takes longer than three minutes;
+ * AbortError if `signal` is aborted
  */
 export async function checkCredential(
   context: Context,

@@ -19,6 +19,7 @@ type CheckOutcome = { found: FoundCredential } & ({ code: ExitCode; checked: Che
 /** Runs `check`: whether the next rotation of each credential would succeed, a line for each condition. Nothing is changed. */
 export async function runCheckCommand(context: Context, ids: string[]): Promise<ExitCode> {
   const stack = await chooseStack(context)
+  // Throws for a stack that is too old for checks, before anything is looked up.
   checkStateMachineArn(stack)
   const found = await Promise.all([...new Set(ids)].map(id => findCredential(context, stack, id)))
   // Two ids may name the same credential.
@@ -72,7 +73,7 @@ async function checkOne(
 }
 
 /**
- * Refuses a credential that is not enrolled before its check starts: the function may not read its value.
+ * Refuses a credential that is not enrolled before its check starts: the function that checks may only read enrolled ones.
  * @throws CommandError
  */
 function requireEnrolled(stack: Stack, found: FoundCredential): void {

@@ -8,7 +8,10 @@ import { chooseStack } from '../stack.ts'
 /** The options of `events`: how far back, in seconds, and how many rotations at most. */
 export type EventsOptions = { since: number; most: number }
 
-/** Runs `events`: a line for each rotation of the stage that ended in this time, the latest last. */
+/**
+ * Runs `events`: a line for each rotation of the stage that ended in this time, or whose old user or password could not be closed
+ * in this time, the latest last.
+ */
 export async function runEventsCommand(context: Context, { since, most }: EventsOptions): Promise<ExitCode> {
   const { output, json } = context
   const table = await recordTableOf(context, await chooseStack(context))
@@ -21,7 +24,7 @@ export async function runEventsCommand(context: Context, { since, most }: Events
   }
   for (const record of found.toReversed()) {
     const { ended = '', retired = '', retirement } = record
-    // The old user or password could not be closed after the rotation: that is the later event of the two.
+    // If closing the old user or password failed after the rotation had ended, the line tells of that, as the later event.
     const failedToClose = retirement === 'not-closed' && retired > ended
     const time = new Date(failedToClose ? retired : ended)
     const what = failedToClose ? retirementText(record) : outcomeText(record)

@@ -48,7 +48,7 @@ function printRecord({ output }: Context, record: RotationRecord): void {
 }
 
 /**
- * The steps of a rotation. Empty if the execution's history is gone, which Step Functions keeps for 90 days.
+ * The steps of a rotation, from the history of its execution. Empty if that is gone: Step Functions keeps it for 90 days.
  * @see https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
  */
 async function readSteps({ clients }: Context, { execution }: RotationRecord): Promise<RotationStep[]> {
@@ -63,7 +63,7 @@ function printWithSteps(context: Context, record: RotationRecord, steps: Rotatio
   if (!steps.length)
     output.line('  Its steps are not known any more: Step Functions keeps them for 90 days.', 2)
   const began = Date.parse(record.began)
-  // Choice states have no text: they take no time.
+  // A state without a text, such as a Choice state, is not shown: it takes no time.
   for (const step of steps.filter(({ kind, state }) => kind !== 'entered' || STATE_TEXTS[state])) {
     const after = `+${((step.at.getTime() - began) / 1000).toFixed(1)} s`.padStart(12)
     output.line(`${after}  ${stepText(step)}`, 14)

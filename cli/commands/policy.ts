@@ -36,8 +36,8 @@ export type PolicyOptions = {
 type PolicyRequest = { id: string; role: string } | { person: Person | 'deployer' }
 
 /**
- * Runs `policy`: prints one part of an IAM policy on stdout, so that it can be piped, and notes for the user on stderr; with
- * --json all parts in one document. It changes nothing, and reads no value.
+ * Runs `policy`: prints one IAM policy on stdout, so that it can be piped, and notes for the user on stderr. If several policies
+ * are needed, each is called a part; --json prints all parts in one document. Nothing is changed, and no value is read.
  */
 export async function runPolicyCommand(
   context: Context,
@@ -64,7 +64,7 @@ export async function runPolicyCommand(
   return EXIT.done
 }
 
-/** What each part of a policy is for, to name the parts that were not printed. */
+/** What each part is for, to name the parts that were not printed. */
 const PART_MEANINGS: Record<PolicyPartName, string> = {
   role: "The role's own policy",
   resource: "The secret's resource policy, which has to allow the access too",
@@ -157,7 +157,7 @@ async function locationToDeploy(context: Context, { account }: PolicyOptions): P
   return { ...locationIn(region, account), stack, namePrefix: stack }
 }
 
-/** A person's policy of several parts is never printed in part unasked: a file with the first part would look complete. */
+/** If a person needs several policies, none is printed unless --part names it: a file with the first one would look complete. */
 const severalPartsError = (parts: PolicyPart[]) =>
   usageError(
     `there are ${parts.length} policies, and all are needed`,

@@ -23,8 +23,8 @@ import { chooseStack } from '../stack.ts'
 export type ReadersOptions = { since: number; budget: number }
 
 /**
- * Runs `readers`: who read a credential, and who was refused, by CloudTrail of each Region that has a copy. Keyturn's own roles
- * are listed apart.
+ * Runs `readers`: who read a credential, and who was refused, as CloudTrail tells in each Region that has a copy. Keyturn's own
+ * roles are listed separately.
  */
 export async function runReadersCommand(
   context: Context,
@@ -54,7 +54,7 @@ export async function runReadersCommand(
     findReaders(context, found, region, { window, ownRoles, countRotations }, showProgress),
   )
   if (json) output.json({ store, name, arn, since: window.since, regions: readersByRegion })
-  else for (const regionReaders of readersByRegion) printLook(context, found, regionReaders, window)
+  else for (const regionReaders of readersByRegion) printRegionReaders(context, found, regionReaders, window)
   return readersByRegion.every(regionReaders => 'unread' in regionReaders) ? EXIT.failed : EXIT.done
 }
 
@@ -85,7 +85,8 @@ function windowOf(moment: string, { since, budget }: ReadersOptions): SearchWind
   }
 }
 
-function printLook(
+/** Prints who read the credential in one Region. */
+function printRegionReaders(
   { output }: Context,
   found: FoundCredential,
   regionReaders: RegionReaders,
@@ -98,7 +99,7 @@ function printLook(
     return
   }
   const { readers, completeSince, stopped, unreadable } = regionReaders
-  const whole = completeSince <= since
+  const isComplete = completeSince <= since
   output.line(`${what}, since ${formatTime(new Date(completeSince))}:`)
   const others = readers.filter(({ own }) => !own)
   const read = others.filter(({ reads }) => reads > 0)
@@ -110,7 +111,7 @@ function printLook(
   for (const reader of refused) printReader(output, reader)
   if (readers.length > others.length) output.line('  Keyturn itself:')
   for (const reader of readers.filter(({ own }) => own)) printReader(output, reader)
-  if (!whole)
+  if (!isComplete)
     output.note(
       `The list does not go back to ${formatTime(new Date(since))}, as ${stopped ?? 'CloudTrail knows no more'}. A longer --budget goes further back.`,
     )

@@ -11,6 +11,7 @@ import type { ExecutionEnded, StateEntered } from '../watch/historyReader.ts'
 import { runJobs, type Say } from '../watch/runJobs.ts'
 import { harmText, remedyText, STATE_TEXTS } from '../watch/stateTexts.ts'
 
+/** The options of `rotate`, as the command line gave them. --no-wait sets `wait` to false. */
 type RotateOptions = { allDue?: true; wait: boolean }
 
 /** How one rotation went, as far as it was watched. `says` is a sentence, `remedy` says what to do. */
@@ -118,7 +119,7 @@ async function rotateOne(
 
 type WatchedOutcome = Omit<RotationOutcome, 'store' | 'id' | 'execution'>
 
-/** Watches an execution until it ends, or until all that is left for it is to wait. */
+/** Watches an execution until it ends, or until the new value is in use and the execution only waits. */
 async function watchExecution(
   context: Context,
   executionArn: string,
@@ -137,6 +138,7 @@ async function watchExecution(
     const openOutcome = outcomeAfterState(step)
     if (openOutcome) return openOutcome
   }
+  // Not reached: the last step of an execution is of the kind `ended`.
   throw new Error('the execution has no end')
 }
 

@@ -15,7 +15,7 @@ import { chooseStack, type Stack } from '../stack.ts'
 import { findStanding, findStandings, type KnownCredential, runIntervalIn } from '../standing/gather.ts'
 import { type CredentialState, isFinding, STATES } from '../standing/states.ts'
 
-/** The options of `status`, as the command line gave them. A credential is shown if it has all of these tags. */
+/** The options of `status`, as the command line gave them. A credential is shown if it has every tag in `tag`. */
 export type StatusOptions = {
   tag: [key: string, value: string][]
   state?: CredentialState
@@ -109,9 +109,9 @@ function printList({ output }: Context, stack: Stack, all: KnownCredential[], wa
       ['STATE', 'CREDENTIAL', 'LAST', 'NEXT'],
       rows.map(({ state, id, last, next }) => [colouredState(output, state), id, last, next]),
     )
-    const known = rows.filter(({ why }) => why)
-    if (known.length) output.line()
-    for (const { id, why } of known) output.line(`${id}: ${why}`, 2)
+    const explained = rows.filter(({ why }) => why)
+    if (explained.length) output.line()
+    for (const { id, why } of explained) output.line(`${id}: ${why}`, 2)
   } else
     for (const { state, id, last, next, host, why } of rows) {
       output.line(`${colouredState(output, state)}  ${id}`, 2)
@@ -127,7 +127,10 @@ function printList({ output }: Context, stack: Stack, all: KnownCredential[], wa
   if (shown.length < all.length) output.line(`The screen has room for the first ${shown.length} of them.`)
 }
 
-/** How many credentials fit on the screen, with six lines left for the time, the head and the counts. */
+/**
+ * How many credentials fit on the screen, with six lines left for the time, the head and the counts. A credential takes one line of
+ * the full table, and up to three lines on a narrower terminal.
+ */
 const fittingCount = (output: Context['output']) =>
   Math.max(1, Math.floor((output.height - 6) / (output.width >= FULL_TABLE_WIDTH ? 1 : 3)))
 
@@ -136,7 +139,7 @@ function rowOf(known: KnownCredential, stack: Stack) {
   return {
     state: standing.state,
     id: idIn(known),
-    last: latestSuccess(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? noGoodRecordText(facts),
+    last: latestSuccess(facts.records)?.ended?.slice(0, 16).replace('T', ' ') ?? noSuccessText(facts),
     next: nextRotationText(known, stack) ?? '-',
     host: sanitize(facts.records[0]?.host ?? '-'),
     why: standing.why ? sanitize(standing.why) : '',
@@ -157,14 +160,14 @@ function printOne({ output }: Context, stack: Stack, known: KnownCredential): vo
     ['state', `${colouredState(output, standing.state)}${standing.why ? `: ${sanitize(standing.why)}` : ''}`],
     ['what to do', standing.remedy],
     ['rotated by', rotatedBy === undefined ? 'no schedule; only when started by hand' : sanitize(rotatedBy)],
-    ['last good', last ? `${formatTime(endTimeOf(last))}, ${outcomeText(last)}` : noRecordText(facts)],
+    ['last good', last ? `${formatTime(endTimeOf(last))}, ${outcomeText(last)}` : noSuccessLine(facts)],
     ['edited', facts.passwordSince && editedText(facts.passwordSince)],
     ['next', nextRotationText(known, stack)],
     [
       'latest',
       latest && latest !== last ? `${formatTime(endTimeOf(latest))}, ${outcomeText(latest)}` : undefined,
     ],
-    ['in use', last && usersInUse(last)],
+    ['in use', last && userInUse(last)],
     ['before', last && retirementText(last)],
     ['replicas', facts.replicas.map(replicaText).join(', ') || undefined],
     ['home', homeText(facts)],
@@ -198,17 +201,19 @@ function homeText({ replicas, credential }: KnownCredential['facts']): string | 
 
 const endTimeOf = ({ began, ended = began }: RotationRecord) => new Date(ended)
 
-/** The user that the application logs in as since the last rotation. */
-const usersInUse = (last: RotationRecord) => usersText({ ...last, user: last.nextUser ?? '' })
+/** The user that the application has logged in as since the last rotation, with host, engine and strategy. */
+const userInUse = (last: RotationRecord) => usersText({ ...last, user: last.nextUser ?? '' })
 
-function noRecordText(facts: KnownCredential['facts']): string {
+/** What status ID shows in place of the last successful rotation: that there is none, and how old the value is. */
+function noSuccessLine(facts: KnownCredential['facts']): string {
   const { credential, passwordSince = credential.currentSince } = facts
+  // The time 0 stands for a date that is not known.
   const since = passwordSince.getTime() ? `; its value dates from ${formatTime(passwordSince)}` : ''
-  return `${noGoodRecordText(facts)}${since}`
+  return `${noSuccessText(facts)}${since}`
 }
 
 /** The text for a credential without a successful rotation among the records that were read. */
-const noGoodRecordText = ({ records }: KnownCredential['facts']) =>
+const noSuccessText = ({ records }: KnownCredential['facts']) =>
   records.length ? 'not known' : 'none on record'
 
 const editedText = (passwordSince: Date) =>
@@ -228,7 +233,7 @@ function documentOf(known: KnownCredential, stack: Stack): object {
   const { facts, standing, arn } = known
   const { credential, rotatedBy, records, pending, parked, replicas } = facts
   const last = latestSuccess(records)
-  const left = last?.openUntil && Date.parse(last.openUntil) - Date.now()
+  const graceLeftMs = last?.openUntil && Date.parse(last.openUntil) - Date.now()
   return {
     store: credential.store,
     name: credential.id,
@@ -244,6 +249,6 @@ function documentOf(known: KnownCredential, stack: Stack): object {
     ...(facts.passwordSince && { passwordSince: facts.passwordSince.toISOString() }),
     last: last ?? null,
     latest: records[0] ?? null,
-    ...(left && { graceLeft: formatDuration(Math.max(0, left)) }),
+    ...(graceLeftMs && { graceLeft: formatDuration(Math.max(0, graceLeftMs)) }),
   }
 }

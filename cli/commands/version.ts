@@ -27,7 +27,7 @@ export async function runVersionCommand(context: Context): Promise<ExitCode> {
   return agree && peers.every(peer => isLikeOwn(peer, own)) ? EXIT.done : EXIT.findings
 }
 
-/** Whether a peer has the version and the settings of the stack. A Region that cannot be asked is not a finding. */
+/** Whether a peer has the version and the settings of the stack. A Region that cannot be asked counts as if it had. */
 const isLikeOwn = (peer: Peer, { version }: Stack): boolean =>
   peer.state === 'unseen' || (peer.state === 'there' && peer.version === version && !peer.differences.length)
 

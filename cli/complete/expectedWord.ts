@@ -16,7 +16,7 @@ export type ExpectedWord =
 export function expectedWord(program: Command, before: string[], word: string): ExpectedWord {
   const options: Record<string, string> = {}
   let command = program
-  /** An option whose value is the next word. */
+  /** The option whose value the next word is, if there is one. */
   let openOption: Option | undefined
   for (const each of before) {
     if (openOption) {

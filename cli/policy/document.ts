@@ -30,7 +30,7 @@ export const policyLength = (document: PolicyDocument): number => JSON.stringify
  */
 export const MAX_MANAGED_POLICY_LENGTH = 6144
 
-/** One policy that the command prints. */
+/** One policy of those that the command prints together. --part chooses it by its name. */
 export type PolicyPart = {
   name: PolicyPartName
   document: PolicyDocument

@@ -3,7 +3,10 @@ import { type Condition, type PolicyPart, policyDocument, type Statement } from 
 import type { Role } from './role.ts'
 import { locationIn } from './stackLocation.ts'
 
-/** A customer managed KMS key: its ARN, with a wildcard if only its alias is known, and the condition of use for one credential. */
+/**
+ * A customer managed KMS key: its ARN (of all keys, if only the alias is known), and the condition under which it may be used for one
+ * credential.
+ */
 export type KmsKey = { resource: string; condition: Condition }
 
 /** A credential or its replica in one Region, and its KMS key there; undefined if that is an AWS managed key. */
@@ -18,7 +21,7 @@ const ENCRYPTION_CONTEXT_KEYS = { secretsmanager: 'SecretARN', ssm: 'PARAMETER_A
 
 /**
  * The key that encrypts a credential. Undefined for an AWS managed key, which needs no permission. If only an alias is known, the
- * condition is that the key has this alias (kms:ResourceAliases).
+ * condition also asks that the key has this alias (kms:ResourceAliases).
  * @param id the key's id, ARN or alias, as the store names it
  * @param arn the credential's ARN
  * @see https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html
@@ -58,7 +61,7 @@ export const decryptStatements = (copies: EncryptedCopy[]): Statement[] =>
 const keysOf = (copies: EncryptedCopy[]): KmsKey[] => copies.flatMap(({ key }) => key ?? [])
 const sidOf = (index: number) => (index ? `Decrypt${index + 1}` : 'Decrypt')
 
-/** The statements to add to the key policies, one for each key. @param isOwnAccount whether the role is in the key's account */
+/** The statements to add to the key policies, one for each key. @param isOwnAccount whether the role is in the credential's account */
 export function keyPolicyPart(copies: EncryptedCopy[], role: Role, isOwnAccount: boolean): PolicyPart {
   const keys = keysOf(copies)
   const statements = keys.map(

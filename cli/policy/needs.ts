@@ -1,8 +1,8 @@
 import type { PolicyResourceName } from './policyResources.ts'
 
 /**
- * Whom a permission is for. Each has the permissions of those before it as well, except for `promoter`, for whom the command
- * prints no policy.
+ * Whom a permission is for. An operator has the permissions of an auditor too, and a caretaker those of an operator. A promoter is
+ * whoever may promote a Region: the command prints no policy for that.
  */
 type Holder = 'auditor' | 'operator' | 'caretaker' | 'promoter'
 
@@ -161,9 +161,9 @@ export const permissionNeeds: readonly PermissionNeed[] = [
   promoterNeed('`promote`, to show more than fifty outcomes', ['dynamodb:Query'], 'promotionTable'),
 ]
 
-/** Those for whom the command prints a policy. Each has the permissions of those before as well. */
+/** The people who get a policy from needsOf. Each has the permissions of those before too. */
 const PERSON_RANKS = ['auditor', 'operator', 'caretaker'] as const satisfies Holder[]
-/** A person for whom the command prints a policy. */
+/** A person for whom needsOf has permissions. The deployer's are in deployResources.ts. */
 export type Person = (typeof PERSON_RANKS)[number]
 
 /** All permissions that a person needs. */

@@ -10,7 +10,7 @@ type PolicyResource = {
   condition?(location: StackLocation): Condition
 }
 
-/** The ARN of a resource in the stack's Region. */
+/** The ARN of a resource in the location's Region. */
 const regionalArn = ({ partition, region, account }: StackLocation, service: string, resource: string) =>
   `arn:${partition}:${service}:${region}:${account}:${resource}`
 const everyRegionArn = (location: StackLocation, service: string, resource: string) =>
@@ -26,7 +26,10 @@ const rotateSecretArn = (location: StackLocation) =>
 /** Allows to change no tags but Keyturn's: other tags may decide who may use a secret. */
 const OWN_TAGS_CONDITION: Condition = { 'ForAllValues:StringLike': { 'aws:TagKeys': 'keyturn*' } }
 
-/** The kinds of resources that the command's permissions are about. */
+/**
+ * The kinds of resources that the command's permissions are about. Commands read in every Region, as replicas and peers are
+ * elsewhere, and change only what is in the stack's own: `secrets` and `ownSecrets` differ in that.
+ */
 export const policyResources = {
   all: { words: '`*`', Sid: 'Lists', arns: () => ['*'] },
   secrets: {

@@ -23,7 +23,7 @@ export type ReadOptions = { replicas?: boolean; asParameter?: boolean }
 export function readerParts(found: FoundCredential, role: Role, readOptions: ReadOptions): PolicyPart[] {
   const copies = copiesOf(found, readOptions)
   const isOwnAccount = role.account === accountIn(found.arn)
-  if (readOptions.asParameter) refuseReference(found, isOwnAccount)
+  if (readOptions.asParameter) requireReference(found, isOwnAccount)
   if (!isOwnAccount) requireSharable(found, copies)
   const keys = copies.filter(({ key }) => key)
   return [
@@ -148,8 +148,8 @@ function requireSharable(found: FoundCredential, copies: EncryptedCopy[]): void 
   )
 }
 
-/** Checks that --as-parameter makes sense. @throws CommandError */
-function refuseReference({ store }: FoundCredential, isOwnAccount: boolean): void {
+/** Checks that the role can read the credential by Parameter Store's name for a secret (--as-parameter). @throws CommandError if not */
+function requireReference({ store }: FoundCredential, isOwnAccount: boolean): void {
   if (store === 'parameter-store')
     throw usageError(
       'it is a parameter already',

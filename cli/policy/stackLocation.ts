@@ -6,9 +6,9 @@ export type StackLocation = {
   partition: string
   region: string
   account: string
-  /** The stack's name, with which the names begin that CloudFormation chooses. */
+  /** The stack's name. Names that CloudFormation chooses begin with it. */
   stack: string
-  /** The prefix of the names in the template, such as keyturn-prod. */
+  /** How names that the template chooses begin, such as keyturn-prod. */
   namePrefix: string
   /** The domain of AWS in that partition, such as amazonaws.com. */
   urlSuffix: string
@@ -24,7 +24,7 @@ export const locationOf = (stack: Stack): StackLocation => {
   }
 }
 
-/** The parts that depend only on the Region and the account. */
+/** The parts of a location that depend only on the Region and the account. */
 export function locationIn(
   region: string,
   account: string,

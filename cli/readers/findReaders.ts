@@ -24,7 +24,7 @@ export type RegionReaders = { region: string; arn: string } & (
   | { unread: string }
 )
 
-/** What a search in one Region needs. `countRotations` is asked only if there was no read event at all. */
+/** What a search in one Region needs. `countRotations` is only called if CloudTrail has no read event at all: see noReads.ts. */
 export type ReaderSearch = {
   window: SearchWindow
   ownRoles: ReadonlySet<string>
@@ -79,6 +79,7 @@ export async function findReaders(
   const sweep = await sweepCloudTrail(lookup, { ...window, names: READ_EVENT_NAMES[store], onPage })
   const { facts, tally, unreadable, stopped } = sweep
   const { completeSince, events } = facts
+  // The search was stopped before it had gone back at all.
   if (stopped && completeSince >= window.moment) return { region, arn, unread: stopped }
   const doubt = events ? undefined : doubtAboutNoReads(await countRotations(region, completeSince))
   if (doubt !== undefined) return { region, arn, unread: doubt }

@@ -19,10 +19,10 @@ import { type Standing, type StandingFacts, standingOf } from './standing.ts'
 /** A credential with the facts about it and its state. */
 export type KnownCredential = { facts: StandingFacts; standing: Standing; arn: string }
 
-/** Milliseconds between two runs of the stack's own schedule; the default for an older stack, which has no such output. */
+/** Milliseconds between two runs of the stack's own schedule. An older stack has no output DueSchedule: then the default. */
 export const runIntervalIn = (stack: Stack): number => scheduleIntervalMs(stack.outputs.DueSchedule ?? '')
 
-/** Gathers the facts about one credential, and its state. */
+/** Gathers the facts about one credential, and judges its state by them. */
 export async function findStanding(
   context: Context,
   stack: Stack,
@@ -41,6 +41,7 @@ export async function findStanding(
     )
   }
   const { secret } = found
+  // DescribeSecret and ListSecrets call the same field differently; the inventory expects an entry of ListSecrets.
   const { VersionIdsToStages: SecretVersionsToStages, ...entry } = secret
   const credential = await (await inventoryOf(context, stack)).toScheduledCredential({
     ...entry,
@@ -90,10 +91,11 @@ export async function findStandings(
 /** The ARNs of the secrets that this stack rotates or may rotate. */
 export async function findKnownSecretArns(context: Context, stack: Stack): Promise<string[]> {
   const credentials = await (await inventoryOf(context, stack)).listRotatable()
+  // Only secrets have an ARN there.
   return credentials.flatMap(({ arn }) => arn ?? [])
 }
 
-/** What gathering needs for each credential. `down` are the ids of database servers that did not answer the last run. */
+/** What gathering needs for each credential. `down` has the ids of the database servers that did not answer the last run. */
 type GatherContext = { context: Context; stack: Stack; table: RecordTable; down: Set<string>; now: Date }
 
 async function makeGatherContext(context: Context, stack: Stack): Promise<GatherContext> {
@@ -152,7 +154,7 @@ async function findPasswordSince(
   return edit && isEditCurrent(edit, current) ? new Date(edit.passwordSince) : undefined
 }
 
-/** Whether the server of the latest rotation is down. */
+/** Whether the server of the latest rotation did not answer the last run. */
 const isDown = ([{ address } = {} as RotationRecord]: RotationRecord[], down: Set<string>) =>
   address !== undefined && down.has(serverIdOf(address))
 

@@ -12,9 +12,9 @@ import type { CredentialState } from './states.ts'
 /** What is known about a credential, without its value. */
 export type StandingFacts = {
   credential: ScheduledCredential
-  /** What rotates it on a schedule, in words; undefined if nothing does. */
+  /** What rotates the credential on a schedule, in words; undefined if nothing does. */
   rotatedBy: string | undefined
-  /** Its latest rotation records, the latest first. */
+  /** The credential's latest rotation records, the latest first. */
   records: RotationRecord[]
   /** Since when the password has been valid, if the current version is an edit that kept the password of the version before. */
   passwordSince?: Date
@@ -22,18 +22,22 @@ export type StandingFacts = {
   pending: { token: string; running: boolean } | undefined
   /** The copies of a secret in other Regions; empty unless the command is about this one secret. */
   replicas: Replica[]
-  /** Whether its database server did not answer the last run, so that rotations are parked. */
+  /** Whether the credential's database server did not answer the last run, so that rotations are parked. */
   parked: boolean
 }
 
 /** The state of a credential, why it is so, and what to do. */
 export type Standing = { state: CredentialState; why?: string; remedy?: string }
 
+/** Milliseconds after the end of a failed rotation in which a new value does not count as somebody's repair. */
+const REPAIR_SLACK_MS = 60_000
+
 /**
- * The state of a credential: the first that applies, in the order of STATES where possible.
- * @param interval milliseconds between two runs of the stack's schedule
+ * The state of a credential: the first that applies, mostly in the order of STATES. A rotation that runs comes earlier, as it may
+ * change what the states after it are about.
+ * @param runIntervalMs milliseconds between two runs of the stack's schedule
  */
-export function standingOf(facts: StandingFacts, now: Date, interval: number): Standing {
+export function standingOf(facts: StandingFacts, now: Date, runIntervalMs: number): Standing {
   const { credential, rotatedBy, records, pending, parked, replicas } = facts
   // A rotation that failed only because another was in progress says nothing about the credential.
   const last = records.find(({ outcome, error }) => outcome !== 'failed' || error !== 'RotationInProgress')
@@ -75,7 +79,7 @@ export function standingOf(facts: StandingFacts, now: Date, interval: number): S
       why: 'its server does not answer',
       ...remedyField(REMEDIES['rotations-parked']),
     }
-  const verdict = evaluateSchedule(credential, now, interval)
+  const verdict = evaluateSchedule(credential, now, runIntervalMs)
   if (verdict.late) return lateStanding(verdict.state === 'skipped' ? verdict.reason : undefined)
   const laggingReplica = laggingReplicas(facts).find(({ status }) => status !== 'InProgress')
   if (laggingReplica)
@@ -100,10 +104,10 @@ export const failureText = ({ error = 'an error', step, reason }: RotationRecord
 
 const remedyField = (remedy: string | undefined) => (remedy ? { remedy } : {})
 
-/** Whether a failure still matters: the credential has not got another password since, by the time `since` of its password. */
+/** Whether a failure still matters: nobody has stored another password after it. @param since when the current password was stored */
 function isUnresolvedFailure(last: RotationRecord, since: Date): boolean {
   if (last.outcome !== 'failed' && last.outcome !== 'stopped') return false
-  return since.getTime() <= Date.parse(last.ended ?? last.began) + 60_000
+  return since.getTime() <= Date.parse(last.ended ?? last.began) + REPAIR_SLACK_MS
 }
 
 const lateStanding = (reason: string | undefined): Standing => ({

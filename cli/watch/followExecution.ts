@@ -4,9 +4,9 @@ import { CommandError, EXIT } from '../exit.ts'
 import { PollTolerance } from '../pollTolerance.ts'
 import { HistoryReader, type RotationStep } from './historyReader.ts'
 
-/** Milliseconds between two polls: each interval is longer than the one before. */
+/** Milliseconds between two polls: each interval is longer than the one before, up to the longest. */
 const POLL_INTERVAL_MS = { first: 300, longest: 2000 }
-/** Milliseconds until an execution has to exist: Secrets Manager starts it a moment after RotateSecret has returned. */
+/** Milliseconds that an execution may take to exist: Secrets Manager has it started a moment after RotateSecret has returned. */
 const START_LIMIT_MS = 60_000
 
 /**

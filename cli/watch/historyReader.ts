@@ -5,7 +5,7 @@ import { createStateTracker } from '../../fleet/statesOfEvents.ts'
 
 /** Something in an execution's history that a user is shown. */
 export type RotationStep = StateEntered | AttemptFailed | ExecutionEnded
-/** The execution entered a state; `until` is the end of the grace time, in the states that wait for it. */
+/** The execution entered a state. In a state that waits for the grace time, `until` is the end of that time, if it is known. */
 export type StateEntered = { kind: 'entered'; state: string; at: Date; until?: Date }
 /** An attempt of the state's task failed; `attempt` counts from 1. Another attempt may follow. */
 export type AttemptFailed = {
@@ -34,7 +34,7 @@ export class HistoryReader {
   /** How many attempts of each state have failed since it was entered. */
   readonly #failureCounts = new Map<string, number>()
 
-  /** The step that an event is, if it is one. Events have to be passed in their order. */
+  /** The step that an event tells of; undefined if it tells of none. Events have to be passed in their order. */
   read(event: HistoryEvent): RotationStep | undefined {
     const { type = '', timestamp: at = new Date(), stateEnteredEventDetails: entered } = event
     const state = this.#stateOf(event)
@@ -84,11 +84,12 @@ function detailsOf(event: HistoryEvent): Details {
 
 const oneLine = (cause?: string) => (errorMessageIn(cause) ?? '').replaceAll(/\s+/g, ' ').trim()
 
+/** The states that wait for the grace time. */
 const WAITING_STATES: string[] = ['Grace', 'GraceBeforeLook', 'StayOnClone'] satisfies StateName<'rotate'>[]
 
 /**
- * When a grace time ends. Its seconds are in the state's input; undefined if that input is so long that Step Functions cut it in
- * the history.
+ * When a grace time ends; undefined for a state that does not wait for one. The state's input has the seconds; undefined too if Step
+ * Functions has cut that input in the history, because it is long.
  */
 function graceEnd(state: string, input = '', at: Date): Date | undefined {
   if (!WAITING_STATES.includes(state)) return undefined

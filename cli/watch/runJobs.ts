@@ -4,8 +4,9 @@ import { EXIT, type ExitCode } from '../exit.ts'
 /** Prints a line of progress; `state` is the state that the job is in from now on. */
 export type Say = (line: string, state?: string) => void
 
-/** Work that takes a while, and how it ended: `says` in a few words. */
+/** Work that takes a while. */
 type Job<T> = { name: string; run(say: Say): Promise<T> }
+/** How a job ended: `says` in a few words. */
 type JobOutcome = { code: ExitCode; says: string }
 
 /**
@@ -26,10 +27,10 @@ async function runInLines<T extends JobOutcome>({ output }: Context, { name, run
   return outcome
 }
 
-/** Up to this many jobs, each shows all its lines. With more, each shows its last line only, so that they fit on the screen. */
+/** Up to this many jobs show all their lines. If there are more, each shows only its last line, so that all fit on the screen. */
 const MAX_FULL_JOB_COUNT = 2
 
-/** Each job is a title that changes, with its lines under it. */
+/** Runs jobs on a terminal: each has a title that changes, with its lines under it. */
 async function runInPlace<T extends JobOutcome>({ output }: Context, jobs: Job<T>[]): Promise<T[]> {
   const { Listr } = await import('listr2')
   const outcomes: T[] = []
