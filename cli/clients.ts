@@ -3,7 +3,7 @@ import type { CallFailure } from './awsErrors.ts'
 /** The AWS profile and Region of a command, with the meaning that --profile and --region have for the AWS command line. */
 type ProfileAndRegion = { profile?: string | undefined; region?: string | undefined }
 
-/** How long a connection and an answer may take, in milliseconds. The SDK tries a call three times, unless AWS_MAX_ATTEMPTS is set. */
+/** How long a connection and an answer may take, in milliseconds. The SDK tries a call three times, or AWS_MAX_ATTEMPTS times. */
 const TIMEOUTS_MS = { connectionTimeout: 3000, requestTimeout: 10_000, throwOnRequestTimeout: true }
 
 /**

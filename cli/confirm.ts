@@ -15,8 +15,8 @@ export type Question = {
 }
 
 /**
- * Asks on the terminal, unless an option has confirmed already. Any answer but the expected word is a no, and so are Ctrl-C and the
- * end of the input. With --json, or if the input is no terminal, nothing is asked, and the command fails at once.
+ * Asks on the terminal, unless an option has confirmed already. Any answer but the expected word is a no, and so are Ctrl-C and
+ * the end of the input. With --json, or if the input is no terminal, nothing is asked, and the command fails at once.
  * @throws CommandError unless it was confirmed
  */
 export async function confirm(

@@ -148,8 +148,8 @@ const isNotFoundError = (error: unknown) =>
   )
 
 /**
- * The explanation of an error of one store. A name alone is looked up in both stores: a caller whom this store refuses gets the hint
- * to name the other one.
+ * The explanation of an error of one store. A name alone is looked up in both stores: a caller whom this store refuses gets the
+ * hint to name the other one.
  */
 function withOtherStoreHint(error: unknown, id: string, other: 'secret' | 'parameter'): unknown {
   const explained = explainError(error)

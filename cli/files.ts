@@ -35,8 +35,8 @@ export async function requireWritable(path: string, option: string): Promise<voi
 }
 
 /**
- * Writes a file that only its owner may read, because a report of an audit lists weaknesses. A file of this name is replaced in one
- * step, so that a reader sees either the old text or the new.
+ * Writes a file that only its owner may read, because a report of an audit lists weaknesses. A file of this name is replaced in
+ * one step, so that a reader sees either the old text or the new.
  * @throws CommandError if it cannot be written
  */
 export async function writePrivateFile(path: string, option: string, text: string): Promise<void> {

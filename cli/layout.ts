@@ -4,8 +4,8 @@ import { stripVTControlCharacters } from 'node:util'
 const columnCount = (text: string) => stripVTControlCharacters(text).length
 
 /**
- * Wraps a text into lines of at most `width` columns, between words. A word that is longer than a line is broken, unless it has codes
- * for colours.
+ * Wraps a text into lines of at most `width` columns, between words. A word that is longer than a line is broken, unless it has
+ * codes for colours.
  * @param indent blanks before each line but the first
  */
 export function wrapText(text: string, width: number, indent = 0): string[] {

@@ -31,7 +31,7 @@ async function findPeer(context: Context, stack: Stack, region: string): Promise
   }
 }
 
-/** The settings that differ. None if a stack is of an older release without the output Settings: its version is reported anyway. */
+/** The settings that differ. None if a stack is so old that it has no output Settings: then its version is reported anyway. */
 function differencesOf(stack: Stack, peer: Stack): SettingDifference[] {
   const [here, there] = [settingsOf(stack), settingsOf(peer)]
   if (!here || !there) return []

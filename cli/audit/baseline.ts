@@ -19,7 +19,10 @@ export async function readBaseline(path: string): Promise<AuditReport> {
   )
 }
 
-/** Checks that a baseline is of the audited account and stage: with another one, every finding would be new. @throws CommandError */
+/**
+ * Checks that a baseline is of the audited account and stage: with another one, every finding would be new.
+ * @throws CommandError
+ */
 export function requireSameFleet(
   baseline: AuditReport,
   { account, stage }: Pick<AuditReport, 'account' | 'stage'>,

@@ -94,7 +94,10 @@ export class Journal implements KeptAnswers {
     }
   }
 
-  /** The answer of a unit; undefined if the journal has none, or if it was taken before. @throws CommandError if its line was changed */
+  /**
+   * The answer of a unit; undefined if the journal has none, or if it was taken before.
+   * @throws CommandError if its line was changed
+   */
   take(unit: string): unknown {
     const place = this.#kept.get(unit)
     if (!place) return undefined

@@ -6,7 +6,7 @@ import { findStacks } from '../stack.ts'
 
 /**
  * Checks, before an audit works for minutes, that the Regions of --regions exist. A Region that does not exist has no DNS entry
- * (ENOTFOUND). That is not a fault of the network, as the stack's Region has answered before. Any other error is left to the audit.
+ * (ENOTFOUND). The network is not the reason, as the stack's Region has answered before. Any other error is left to the audit.
  * @throws CommandError that names the Regions that do not exist
  */
 export async function requireKnownRegions(context: Context, regions: string[]): Promise<void> {

@@ -21,9 +21,9 @@ import { ownVersion } from '../version.ts'
 export type DoctorOptions = { fix?: true }
 
 /**
- * Runs `doctor`: checks the deployed stack. For each kind of resource it prints one line about all that are as they should be, and
- * one line for each that is not, with what to do. With `fix` it enables the stack's rules and schedules that are disabled, and changes
- * nothing else.
+ * Runs `doctor`: checks the deployed stack. For each kind of resource it prints one line about all that are as they should be,
+ * and one line for each that is not, with what to do. With `fix` it enables the stack's rules and schedules that are disabled,
+ * and changes nothing else.
  */
 export async function runDoctorCommand(context: Context, { fix }: DoctorOptions): Promise<ExitCode> {
   const { output, json, clients } = context
@@ -52,7 +52,7 @@ export async function runDoctorCommand(context: Context, { fix }: DoctorOptions)
   return checks.some(({ state }) => state === 'failed' || state === 'unread') ? EXIT.findings : EXIT.done
 }
 
-/** The clients for the checks. Calls to Lambda are spread over time, as it allows fewer calls a second than a stack has functions. */
+/** The clients for the checks. Lambda allows fewer calls a second than a stack has functions, so these are spread over time. */
 async function loadDoctorClients({ clients }: Context, region: string): Promise<DoctorClients> {
   const [events, scheduler, lambda, sns, sqs, cloudWatch, ssm] = await Promise.all([
     clients.events(),

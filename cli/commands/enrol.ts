@@ -77,7 +77,10 @@ async function readRequests(
   return [{ id, wish, place: '' }]
 }
 
-/** Checks that the stack has the state machines and the function that enrolling needs. @throws CommandError if it is too old for that */
+/**
+ * Checks that the stack has the state machines and the function that enrolling needs.
+ * @throws CommandError if it is too old for that
+ */
 function requireOutputs(stack: Stack, requests: EnrolRequest[]): void {
   checkStateMachineArn(stack)
   outputOf(stack, 'RotateSecretFunctionArn')

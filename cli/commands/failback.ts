@@ -57,7 +57,8 @@ function requireCheckedRegion({ check, to }: FailbackOptions): string {
 }
 
 /**
- * The secrets to check: those that the ids name, or all that were promoted here in the place of secrets in the Region that is back.
+ * The secrets to check: those that the ids name, or all that were promoted here in the place of secrets in the Region that is
+ * back.
  * @throws CommandError if an id names no such secret
  */
 async function findPromoted(

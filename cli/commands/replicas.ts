@@ -20,8 +20,8 @@ import {
 import { chooseStack, placeOf, type Stack } from '../stack.ts'
 
 /**
- * Runs `replicas`: lists the replicas of each secret, and asks each Region whether its replica has the current version. With --ready
- * it shows the last rehearsals of a promotion, and with an action such as --add it changes replicas. No value is read.
+ * Runs `replicas`: lists the replicas of each secret, and asks each Region whether its replica has the current version. With
+ * --ready it shows the last rehearsals of a promotion, and with an action such as --add it changes replicas. No value is read.
  */
 export async function runReplicasCommand(
   context: Context,
@@ -65,8 +65,9 @@ async function findKnownSecrets(context: Context, stack: Stack): Promise<FoundSe
 }
 
 /**
- * Adds `behindSince` to the copies of one secret that do not have its current version, or whose Region cannot be asked: the time at
- * which the last rotation noticed that a copy was behind. It is the same for all of them, and missing if no rotation noticed that.
+ * Adds `behindSince` to the copies of one secret that do not have its current version, or whose Region cannot be asked: the time
+ * at which the last rotation noticed that a copy was behind. It is the same for all of them, and missing if no rotation noticed
+ * that.
  */
 async function withBehindSince(context: Context, stack: Stack, copies: SecretCopy[]): Promise<SecretCopy[]> {
   const isLate = ({ state }: SecretCopy) => state === 'behind' || state === 'unseen'

@@ -128,8 +128,8 @@ function printList({ output }: Context, stack: Stack, all: KnownCredential[], wa
 }
 
 /**
- * How many credentials fit on the screen, with six lines left for the time, the head and the counts. A credential takes one line of
- * the full table, and up to three lines on a narrower terminal.
+ * How many credentials fit on the screen, with six lines left for the time, the head and the counts. A credential takes one line
+ * of the full table, and up to three lines on a narrower terminal.
  */
 const fittingCount = (output: Context['output']) =>
   Math.max(1, Math.floor((output.height - 6) / (output.width >= FULL_TABLE_WIDTH ? 1 : 3)))

@@ -169,7 +169,10 @@ class InvalidAnswer {
   }
 }
 
-/** Asks until an answer is accepted, five times at most. @throws CommandError after that, on Ctrl-C, and at the end of the input */
+/**
+ * Asks until an answer is accepted, five times at most.
+ * @throws CommandError after that, on Ctrl-C, and at the end of the input
+ */
 async function ask<Answer extends string>(
   { terminal, output }: Context,
   question: string,

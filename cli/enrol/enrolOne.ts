@@ -147,7 +147,7 @@ const hasOtherWarning = (plan: EnrolPlan, { lines }: CheckResult): boolean =>
 const isTakeoverWarning = ({ takesOver }: EnrolPlan, { line, state }: CheckLine): boolean =>
   takesOver && state === 'warning' && line === 'tags'
 
-/** Replaces the remedy of the warning about a takeover: the check advises to enrol the secret, which is what the command is doing. */
+/** Replaces the remedy of the warning about a takeover: the check advises to enrol the secret, which the command is doing. */
 const withTakeover = (plan: EnrolPlan, checked: CheckResult): CheckResult => ({
   ...checked,
   lines: checked.lines.map(line =>

@@ -8,7 +8,9 @@ import type { EnrolStep } from './step.ts'
 /** The schedule, whether to rotate at once as well, and the id of the version that this rotation makes. */
 type RotateStepOptions = { rules: RotationRulesType; now: boolean; token: string }
 
-/** A step that has Secrets Manager rotate a secret with this stack's function: on the schedule `rules`, and if `now` also at once. */
+/**
+ * A step that has Secrets Manager rotate a secret with this stack's function: on the schedule `rules`, and if `now` also at once.
+ */
 export function rotateStep(
   calls: CredentialCalls,
   stack: Stack,

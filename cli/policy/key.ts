@@ -4,8 +4,8 @@ import type { Role } from './role.ts'
 import { locationIn } from './stackLocation.ts'
 
 /**
- * A customer managed KMS key: its ARN (of all keys, if only the alias is known), and the condition under which it may be used for one
- * credential.
+ * A customer managed KMS key: its ARN, or if only its alias is known, the ARN of all keys of its account and Region; and the
+ * condition under which it may be used for one credential.
  */
 export type KmsKey = { resource: string; condition: Condition }
 
@@ -61,7 +61,10 @@ export const decryptStatements = (copies: EncryptedCopy[]): Statement[] =>
 const keysOf = (copies: EncryptedCopy[]): KmsKey[] => copies.flatMap(({ key }) => key ?? [])
 const sidOf = (index: number) => (index ? `Decrypt${index + 1}` : 'Decrypt')
 
-/** The statements to add to the key policies, one for each key. @param isOwnAccount whether the role is in the credential's account */
+/**
+ * The statements to add to the key policies, one for each key.
+ * @param isOwnAccount whether the role is in the credential's account
+ */
 export function keyPolicyPart(copies: EncryptedCopy[], role: Role, isOwnAccount: boolean): PolicyPart {
   const keys = keysOf(copies)
   const statements = keys.map(

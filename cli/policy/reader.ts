@@ -148,7 +148,10 @@ function requireSharable(found: FoundCredential, copies: EncryptedCopy[]): void 
   )
 }
 
-/** Checks that the role can read the credential by Parameter Store's name for a secret (--as-parameter). @throws CommandError if not */
+/**
+ * Checks that the role can read the credential by Parameter Store's name for a secret (--as-parameter).
+ * @throws CommandError if not
+ */
 function requireReference({ store }: FoundCredential, isOwnAccount: boolean): void {
   if (store === 'parameter-store')
     throw usageError(

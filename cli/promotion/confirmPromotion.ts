@@ -9,12 +9,15 @@ import type { RunningPromotion } from './execution.ts'
 import type { PromotionInput } from './request.ts'
 
 /**
- * How many replicas a promotion is about (`count`), and how many replicas of the same Region it leaves as they are, because they lack
- * Keyturn's tags (`others`).
+ * How many replicas a promotion is about (`count`), and how many replicas of the same Region it leaves as they are, because they
+ * lack Keyturn's tags (`others`).
  */
 export type ReplicaCounts = { count: number; others: number }
 
-/** Counts the replicas that a promotion is about: named by `ids`, or else all of the Region `from`. Undefined if the caller may not list secrets. */
+/**
+ * Counts the replicas that a promotion is about: named by `ids`, or else all of the Region `from`. Undefined if the caller may
+ * not list secrets.
+ */
 export async function countReplicas(
   context: Context,
   stack: Stack,

@@ -47,7 +47,9 @@ export async function checkFailback(
   ]
 }
 
-/** The old secret in the Region that is back; or the check `old secret`, if there is no old secret that the other checks apply to. */
+/**
+ * The old secret in the Region that is back; or the check `old secret`, if there is no old secret that the other checks apply to.
+ */
 async function findOldSecret(
   { context, here, regionBack }: FailbackContext,
   { arn, name }: FoundSecret,

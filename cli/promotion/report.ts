@@ -1,6 +1,7 @@
 import type { DescribeExecutionOutput } from '@aws-sdk/client-sfn'
 import { consoleUrlOf } from '../../fleet/consoleUrl.ts'
 import { errorMessageIn } from '../../fleet/errorMessageIn.ts'
+import type { NameList } from '../../fleet/nameList.ts'
 import type { PromotionTable } from '../../fleet/promotion/promotionTable.ts'
 import { RotationError } from '../../rotation/errors.ts'
 import { explainError } from '../awsErrors.ts'
@@ -22,18 +23,16 @@ export type FinishedPromotion = {
   end: DescribeExecutionOutput
 }
 
-/** How many secrets there are, and the names of the first fifty. */
-type SecretNames = { count: number; names: string[] }
 /**
  * The output of the state machine: how many secrets it has promoted, or in a dry run would promote; how many were promoted
- * before; for how many it has no outcome; and which have failed, or have a warning.
+ * before; for how many it has no outcome; and which have failed, or have warnings, each as `NAME: …` with the reason.
  */
 type PromotionResult = {
   promoted: number
   before: number
   unknown: number
-  failed: SecretNames
-  warned: SecretNames
+  failed: NameList
+  warned: NameList
 }
 
 /** Prints the outcome for each credential, then a summary. @returns the exit code. @throws CommandError if the execution failed */
@@ -102,7 +101,7 @@ function summarize(
   rows: PromotionRow[] | undefined,
 ): void {
   const { promoted, failed, warned, unknown } = result
-  if (!rows) for (const name of [...failed.names, ...warned.names]) output.line(sanitize(name), 2)
+  if (!rows) for (const text of [...failed.names, ...warned.names]) output.line(sanitize(text), 2)
   // The state machine counts all secrets of the Region, not only those that the user named: the rows are better.
   const promotedBefore = dryRun
     ? 0

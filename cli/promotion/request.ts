@@ -106,8 +106,8 @@ function requirePeerRegion(stack: Stack, from: string): void {
 }
 
 /**
- * The secret in this Region that an id names: by its name, or by its ARN here or in the Region `from`. It is a replica, or a secret
- * of its own: one that was promoted, or whose promotion is half done.
+ * The secret in this Region that an id names: by its name, or by its ARN here or in the Region `from`. It is a replica, or a
+ * secret of its own: one that was promoted, or whose promotion is half done.
  * @throws CommandError if there is none, or if it is a replica of another Region than `from`
  */
 async function findSecretHere(

@@ -70,7 +70,9 @@ export function printRow(output: Output, row: PromotionRow): void {
   for (const line of details) if (line) output.line(`  ${sanitize(line)}`, 2)
 }
 
-/** The notes of one kind. With `from` only those about secrets of that Region, and with `ids` (ARNs or names) only those about these. */
+/**
+ * The notes of one kind: with `from` those about secrets of that Region, with `ids` those about secrets of these ARNs or names.
+ */
 export async function findNoted(
   table: PromotionTable,
   kind: PromotionKind,

@@ -17,8 +17,8 @@ export const isDefaultKey = (key: string) => /(^|:)alias\/aws\/secretsmanager$/.
 
 /**
  * The calls by which the command changes the replicas and tags of secrets, at most twenty a second, and the one that describes a
- * secret. None of them has Secrets Manager overwrite a secret that has the replica's name in the other Region: that secret may have
- * been promoted.
+ * secret. None of them has Secrets Manager overwrite a secret that has the replica's name in the other Region: that secret may
+ * have been promoted.
  */
 export class SecretCalls {
   readonly #client: SecretsManagerClient

@@ -36,7 +36,9 @@ export type SecretCopy = CopyState & {
   home: string | null
 }
 
-/** Whether a copy is as it should be: it follows or is given up, and its secret has its home `here`, in the Region of the primary. */
+/**
+ * Whether a copy is as it should be: it follows or is given up, and its secret has its home `here`, in the Region of the primary.
+ */
 export const isCopyWell = ({ state, givenUp, home }: SecretCopy, here: string): boolean =>
   home === here && (state === 'follows' || givenUp !== undefined)
 

@@ -9,8 +9,8 @@ import { SecretCalls } from './calls.ts'
 import type { SecretChoice } from './request.ts'
 
 /**
- * Looks up the chosen secrets, sorted by name. A choice by tags or prefix leaves out secrets that are replicas themselves, that are
- * marked for deletion, or that another AWS service manages. No value is read.
+ * Looks up the chosen secrets, sorted by name. A choice by tags or prefix leaves out secrets that are replicas themselves, that
+ * are marked for deletion, or that another AWS service manages. No value is read.
  * @throws CommandError if an id was given and there is no such secret
  */
 export async function findSecrets(

@@ -49,8 +49,8 @@ export const giveUpAction: ReplicaAction = {
 }
 
 /**
- * Plans to give up a Region to which Secrets Manager lists no replica: a secret of the same name may have been promoted there, or the
- * Region may be lost and cannot be asked.
+ * Plans to give up a Region to which Secrets Manager lists no replica: a secret of the same name may have been promoted there, or
+ * the Region may be lost and cannot be asked.
  * @throws CommandError if the Region has no such secret
  */
 async function planWithoutReplica(

@@ -18,7 +18,9 @@ import {
 import type { ReplicaRequest } from './request.ts'
 import { waitForReplica, waitUntilRemoved } from './waitForReplica.ts'
 
-/** Replicates a secret again to a Region whose replica lacks the current version, with the replica's own key. Nothing is deleted. */
+/**
+ * Replicates a secret again to a Region whose replica lacks the current version, with the replica's own key. Nothing is deleted.
+ */
 export const repairAction: ReplicaAction = {
   mustBeConfirmed: false,
   setsTags: false,
@@ -103,7 +105,9 @@ function notAddedAgainError(
   )
 }
 
-/** Words by which a reason of Secrets Manager's tells that a new replica would fail as well: its key, a permission, or the Region. */
+/**
+ * Words by which a reason of Secrets Manager's tells that a new replica would fail as well: its key, a permission, or the Region.
+ */
 const LASTING_FAILURE = /key|permission|denied|authori[sz]|enabled/i
 
 /**

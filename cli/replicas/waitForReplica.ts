@@ -31,8 +31,8 @@ const LONGEST_INTERVAL_MS = 5000
 const REMOVAL_WAIT_MS = 60_000
 
 /**
- * Waits until a replica has the secret's current version. Right after the call that replicates the secret, Secrets Manager may still
- * return the old status: so InSync counts only together with the version, and Failed only if it is seen twice in a row.
+ * Waits until a replica has the secret's current version. Right after the call that replicates the secret, Secrets Manager may
+ * still return the old status: so InSync counts only together with the version, and Failed only if it is seen twice in a row.
  */
 export async function waitForReplica(
   context: Context,

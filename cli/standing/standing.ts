@@ -104,7 +104,10 @@ export const failureText = ({ error = 'an error', step, reason }: RotationRecord
 
 const remedyField = (remedy: string | undefined) => (remedy ? { remedy } : {})
 
-/** Whether a failure still matters: nobody has stored another password after it. @param since when the current password was stored */
+/**
+ * Whether a failure still matters: nobody has stored another password after it.
+ * @param since when the current password was stored
+ */
 function isUnresolvedFailure(last: RotationRecord, since: Date): boolean {
   if (last.outcome !== 'failed' && last.outcome !== 'stopped') return false
   return since.getTime() <= Date.parse(last.ended ?? last.began) + REPAIR_SLACK_MS

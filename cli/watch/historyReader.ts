@@ -88,8 +88,8 @@ const oneLine = (cause?: string) => (errorMessageIn(cause) ?? '').replaceAll(/\s
 const WAITING_STATES: string[] = ['Grace', 'GraceBeforeLook', 'StayOnClone'] satisfies StateName<'rotate'>[]
 
 /**
- * When a grace time ends; undefined for a state that does not wait for one. The state's input has the seconds; undefined too if Step
- * Functions has cut that input in the history, because it is long.
+ * When the grace time ends, by the seconds in the state's input. Undefined for a state that does not wait for it, and if the input
+ * is so long that Step Functions has cut it in the history.
  */
 function graceEnd(state: string, input = '', at: Date): Date | undefined {
   if (!WAITING_STATES.includes(state)) return undefined
