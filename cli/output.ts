@@ -90,8 +90,8 @@ export class Output {
 
   /** The text in a style, if the terminal shows styles and NO_COLOR is not set; else the text unchanged. */
   styled(style: Style, text: string): string {
-    const coloured = this.isInteractive && !this.#env.NO_COLOR
-    return coloured ? styleText(style, text, { validateStream: false }) : text
+    const hasStyles = this.isInteractive && !this.#env.NO_COLOR
+    return hasStyles ? styleText(style, text, { validateStream: false }) : text
   }
 }
 

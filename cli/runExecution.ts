@@ -81,10 +81,10 @@ async function waitForEnd(
 /** A function for `onPoll` that tells the user once, after some seconds, why the result may take long. */
 function slowNotice(onSlow: (text: string) => void): () => Promise<void> {
   const startedAt = Date.now()
-  let noticed = false
+  let hasNotified = false
   return async () => {
-    if (noticed || Date.now() - startedAt < SLOW_AFTER_MS) return
-    noticed = true
+    if (hasNotified || Date.now() - startedAt < SLOW_AFTER_MS) return
+    hasNotified = true
     onSlow('still waiting: a function that was idle for weeks needs a minute or two')
   }
 }

@@ -47,7 +47,7 @@ export function outputOf(stack: Stack, key: string): string {
   return value
 }
 
-/** The ARN of a rotation's execution in this stack, up to the colon before the execution's name. */
+/** The ARN of a rotation's execution in this stack, without the execution's name and the colon before it. */
 export const rotationArnPrefix = (stack: Stack): string =>
   outputOf(stack, 'RotateStateMachineArn').replace(':stateMachine:', ':execution:')
 

@@ -40,10 +40,10 @@ export async function runCheckCommand(context: Context, ids: string[]): Promise<
 
 /** A function that prints the first note it gets, and no other: several checks may be slow at the same time. */
 function noteOnce({ output, json }: Context): (text: string) => void {
-  let noted = false
+  let hasNoted = false
   return text => {
-    if (noted || json) return
-    noted = true
+    if (hasNoted || json) return
+    hasNoted = true
     output.note(text)
   }
 }

@@ -11,7 +11,7 @@ import { listenForInterrupt } from '../interrupt.ts'
 import { sanitize } from '../output.ts'
 import { chooseStack, type Stack } from '../stack.ts'
 import { planUnenrolment, type UnenrolPlan } from '../unenrol/plan.ts'
-import { findAdminArn, findRunningText } from '../unenrol/running.ts'
+import { findAdminArn, findWhyTagsStay } from '../unenrol/running.ts'
 
 type UnenrolOptions = { dryRun?: true; yes?: true }
 /** The result of the command. --json prints all of it; without --json the user reads `says` and `remedy`. */
@@ -34,16 +34,16 @@ export async function runUnenrolCommand(
 ): Promise<ExitCode> {
   const stack = await chooseStack(context)
   const found = await findCredential(context, stack, id)
-  const running = await findRunningText(context, stack, found)
+  const whyTagsStay = await findWhyTagsStay(context, stack, found)
   const admin = strategyIn(found.tags) ? await findAdminArn(context, stack, found) : undefined
-  const plan = planUnenrolment({ stack, calls: await CredentialCalls.of(context), found, running, admin })
-  const previewLines = previewOf(found, plan, running)
+  const plan = planUnenrolment({ stack, calls: await CredentialCalls.of(context), found, whyTagsStay, admin })
+  const previewLines = previewOf(found, plan, whyTagsStay)
   if (dryRun && !context.json) for (const line of previewLines) context.output.line(line, 4)
   if (!dryRun && plan.steps.length) {
     await confirm(context, { details: previewLines, flag: '--yes', isConfirmed: yes === true })
     await runSteps(context, found, plan)
   }
-  const outcome = dryRun && plan.steps.length ? PLANNED : outcomeOf(stack, found, plan, running)
+  const outcome = dryRun && plan.steps.length ? PLANNED : outcomeOf(stack, found, plan, whyTagsStay)
   report(context, found, plan, outcome)
   return outcome.code
 }
@@ -51,13 +51,13 @@ export async function runUnenrolCommand(
 function previewOf(
   { store, name }: FoundCredential,
   { steps, notes }: UnenrolPlan,
-  running: string | undefined,
+  whyTagsStay: string | undefined,
 ): string[] {
   const id = fullId(store, name)
   return [
     `${id}: ${steps.length} ${steps.length === 1 ? 'call' : 'calls'}`,
     ...(steps.length ? notes.map(note => `  ${note}`) : []),
-    ...(running ? [`  The rest has to wait: ${sanitize(running)}.`] : []),
+    ...(whyTagsStay ? [`  The rest has to wait: ${sanitize(whyTagsStay)}.`] : []),
     ...steps.map(({ shownCall }) => `  ${shownCallText(shownCall)}`),
   ]
 }
@@ -86,13 +86,13 @@ function outcomeOf(
   { stage }: Stack,
   found: FoundCredential,
   { steps }: UnenrolPlan,
-  running: string | undefined,
+  whyTagsStay: string | undefined,
 ): UnenrolOutcome {
-  if (running)
+  if (whyTagsStay)
     return {
       code: EXIT.stopped,
       result: 'waiting',
-      says: `no new rotation will begin, but the tags have to stay for now: ${running}`,
+      says: `no new rotation will begin, but the tags have to stay for now: ${whyTagsStay}`,
       remedy: `Then repeat: keyturn unenrol ${fullId(found.store, found.name)} --stage ${sanitize(stage)}`,
     }
   if (!steps.length)

@@ -7,7 +7,7 @@ import { ExecutionFailure } from '../runExecution.ts'
 import type { Stack } from '../stack.ts'
 import type { Say } from '../watch/runJobs.ts'
 
-/** Milliseconds after which IAM should have seen a new tag: until then a refusal may be only the delay. */
+/** Milliseconds after which IAM should have seen a new tag. Before that, a refusal may only mean that IAM has not seen it yet. */
 const TAG_SEEN_WITHIN_MS = 60_000
 /** Milliseconds between two attempts. */
 const RETRY_INTERVAL_MS = 3000

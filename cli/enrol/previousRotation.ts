@@ -6,10 +6,10 @@ import { outputOf, type Stack } from '../stack.ts'
 
 /**
  * The tag that keeps the ARN of the function that rotated a secret before Keyturn did. Its key does not begin with `keyturn:`,
- * because an older release refuses keys with that prefix that it does not know.
+ * because an older release refuses a key that begins so unless it knows the key.
  */
 export const PREVIOUS_FUNCTION_TAG = 'keyturn-before'
-/** The tag that keeps the schedule of that function. */
+/** The tag that keeps the schedule on which that function rotated the secret. */
 export const PREVIOUS_SCHEDULE_TAG = 'keyturn-before-schedule'
 
 /** How Secrets Manager rotated a secret before Keyturn did: the function's ARN and the schedule. */
@@ -32,7 +32,7 @@ export function previousRotationTags({ function: arn, rules }: PreviousRotation)
   }
 }
 
-/** The previous rotation that a secret's tags keep, if they do. */
+/** The previous rotation that a secret's tags keep; undefined if they keep none. */
 export function previousRotationIn(tags: Tags): PreviousRotation | undefined {
   const arn = tags[PREVIOUS_FUNCTION_TAG]
   if (!arn) return undefined

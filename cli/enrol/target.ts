@@ -6,7 +6,7 @@ import { completeWish } from './ask.ts'
 import { requireAdminSecret, requireRotatable } from './requireRotatable.ts'
 import { type RotationWish, requireConsistentWish, requireWishFits } from './wish.ts'
 
-/** A credential that can be enrolled, as far as that is visible without its value, with its admin and how it is to rotate. */
+/** A credential, its admin, and how it is to rotate. It can be enrolled so, as far as that is visible without its value. */
 export type EnrolTarget = { found: FoundCredential; admin: FoundSecret | undefined; wish: RotationWish }
 
 /**
@@ -21,6 +21,7 @@ export async function findTarget(
   asked: { wish: RotationWish; mayAsk: boolean },
 ): Promise<EnrolTarget> {
   const found = await findCredential(context, stack, id)
+  // Before anything is asked.
   requireRotatable(found, undefined)
   const wish = await completeWish(context, stack, found, asked)
   requireConsistentWish(wish)

@@ -8,7 +8,7 @@ export type RunningPromotion = { arn: string; input: PromotionInput; began: Date
 
 const stateMachineArnOf = (stack: Stack) => outputOf(stack, 'PromoteStateMachineArn')
 
-/** A promotion from the same Region that is running already, or a dry run of it if a dry run is wanted. */
+/** The promotion from the same Region that is running already; if a dry run is wanted, the dry run that is running already. */
 export async function findRunningPromotion(
   { clients }: Context,
   stack: Stack,

@@ -49,8 +49,8 @@ export const giveUpAction: ReplicaAction = {
 }
 
 /**
- * Plans to give up a Region to which Secrets Manager lists no replica: a secret of the same name may have been promoted there, or
- * the Region may be lost and cannot be asked.
+ * Plans to give up a Region in which the primary has no replica: a secret of the same name may have been promoted there, or the
+ * Region may be lost and cannot be asked.
  * @throws CommandError if the Region has no such secret
  */
 async function planWithoutReplica(
@@ -82,7 +82,7 @@ const undoCommand = (found: FoundSecret, region: string): string =>
 
 /**
  * Whether a Region can be given up for one of many chosen secrets: it has a replica, or a promoted secret of that name. A Region
- * that cannot be asked does not count, as it would for a secret that the user names.
+ * that cannot be asked does not count here: it can only be given up for a secret that the user names.
  */
 export async function canBeGivenUp(
   { context, request: { region } }: Pick<ActionContext, 'context' | 'request'>,

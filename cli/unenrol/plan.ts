@@ -33,22 +33,22 @@ type Planning = {
   stack: Stack
   calls: CredentialCalls
   found: FoundCredential
-  /** Why the tags have to stay for now, if they do: see findRunningText. */
-  running: string | undefined
+  /** Why the tags have to stay for now, if they do: a rotation is running, or may be (findWhyTagsStay). */
+  whyTagsStay: string | undefined
   /** The ARN of the admin's secret that the value names, as far as the table of rotations knows. */
   admin: string | undefined
 }
 
 /**
- * Plans the calls: first those that end the schedule, so that no new rotation begins. If a rotation is running, that is all: the
- * rotation needs the tags, and would conflict with the rotation function that the secret had before. Else the rest follows.
+ * Plans the calls: first those that end the schedule, so that no new rotation begins. If a rotation runs, or may run, that is all:
+ * it needs the tags, and would conflict with the rotation function that the secret had before. Else the rest follows.
  * `keyturn:managed` is removed last, because the roles of Keyturn may use a credential only while it has that tag.
  */
-export function planUnenrolment({ stack, calls, found, running, admin }: Planning): UnenrolPlan {
+export function planUnenrolment({ stack, calls, found, whyTagsStay, admin }: Planning): UnenrolPlan {
   const { tags } = found
   const previousRotation = found.store === 'secrets-manager' ? previousRotationIn(tags) : undefined
   const isRotatedByKeyturn = found.store === 'secrets-manager' && isRotatedByStack(stack, found)
-  if (running) {
+  if (whyTagsStay) {
     // Without keyturn:managed, the running rotation may read the secret only because the stack's function rotates it, and that
     // ends here: so the tag is set.
     const tagSteps =

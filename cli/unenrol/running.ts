@@ -9,9 +9,9 @@ import type { Stack } from '../stack.ts'
 
 /**
  * Why a credential's tags have to stay for now: a rotation of it is running, perhaps in its grace time, or AWS could not be asked
- * whether one is. Undefined if none is running.
+ * whether one is. Undefined if none is running, so that the tags can be removed.
  */
-export async function findRunningText(
+export async function findWhyTagsStay(
   context: Context,
   stack: Stack,
   found: FoundCredential,
