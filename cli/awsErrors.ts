@@ -56,8 +56,8 @@ export function explainFailure(error: unknown): ExplainedFailure {
 
 /**
  * Reads a call's failure back from the error that rotation/callAws.ts makes of it, whose message is `Service: rest`. The rest of
- * a NotPermitted is a sentence about the refusal. Else it is the name of AWS's error, mostly with the request's id after a comma;
- * a rest that is neither, such as `too many requests`, leaves only the name of the RotationError.
+ * a NotPermitted is a sentence about the refusal. That of any other error is the name of AWS's error, perhaps with the request's id
+ * after a comma. If it is neither, such as `too many requests`, the name of the RotationError serves, such as Throttled.
  */
 function toCallFailure({ name, message }: RotationError): CallFailure {
   const [, service = 'AWS', rest = message] = /^([\w ]+): (.*)$/s.exec(message) ?? []

@@ -138,7 +138,7 @@ export class Journal implements KeptAnswers {
   }
 }
 
-/** Opens the file. @param done what cannot be done with the journal if that fails. @throws CommandError */
+/** Opens the file. @param done how the error's message ends: the journal cannot be begun, or resumed. @throws CommandError */
 function openJournal(path: string, flags: string | number, done: 'begun' | 'resumed'): number {
   try {
     return openSync(path, flags, 0o600)
