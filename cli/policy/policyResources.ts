@@ -3,7 +3,7 @@ import type { StackLocation } from './stackLocation.ts'
 
 /** A kind of resource that permissions are about. */
 type PolicyResource = {
-  /** Its name in the tables of docs/cli.md. */
+  /** What the tables of docs/cli.md call it. */
   words: string
   Sid: string
   arns(location: StackLocation): string[]

@@ -102,7 +102,7 @@ function summarize(
 ): void {
   const { promoted, failed, warned, unknown } = result
   if (!rows) for (const text of [...failed.names, ...warned.names]) output.line(sanitize(text), 2)
-  // The state machine counts all secrets of the Region, not only those that the user named: the rows are better.
+  // The state machine counts all secrets of the Region that were promoted before; the rows have only those that the user named.
   const promotedBefore = dryRun
     ? 0
     : (rows?.filter(({ outcome }) => outcome === 'unchanged').length ?? result.before)

@@ -85,7 +85,7 @@ export function standingOf(facts: StandingFacts, now: Date, runIntervalMs: numbe
   if (laggingReplica)
     return { state: 'behind', why: describeReplica(laggingReplica), ...remedyField(REMEDIES.replicasbehind) }
   const lastGood = latestSuccess(records)
-  // Only while the rotation still waits for the replica: what happens to the replica later is not in the record.
+  // The record tells of the replica only while the rotation waits for it, and not what becomes of the replica later.
   if (lastGood?.behindSince && lastGood.retirement !== 'not-closed')
     return {
       state: 'behind',
