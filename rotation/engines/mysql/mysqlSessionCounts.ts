@@ -1,4 +1,4 @@
-import { undefinedIfNotReadable } from '../userInUse.ts'
+import { undefinedIfNotReadable } from '../notReadable.ts'
 import { type Account, quoteText } from './mysqlAccount.ts'
 import type { SessionAccess } from './mysqlFlavour.ts'
 

@@ -3,8 +3,8 @@ import { Conflict, DatabaseFailed, LoginRefused, NotPermitted } from '../../erro
 import { generateUnknownPassword } from '../../password.ts'
 import type { DualPasswordCalls, Session, UserPair } from '../engine.ts'
 import { missingUserSentence, NoSuchUser } from '../noSuchUser.ts'
+import { undefinedIfNotReadable } from '../notReadable.ts'
 import { PasswordNotChecked } from '../passwordNotChecked.ts'
-import { undefinedIfNotReadable } from '../userInUse.ts'
 import {
   type AclUser,
   differences,

@@ -1,6 +1,6 @@
 import { ErrorReply } from '@redis/client'
 import { DatabaseFailed, type RotationError } from '../../errors.ts'
-import { undefinedIfNotReadable } from '../userInUse.ts'
+import { undefinedIfNotReadable } from '../notReadable.ts'
 import type { RedisConnection } from './redisConnection.ts'
 import { NoFileToSaveTo, translate } from './redisErrors.ts'
 

@@ -6,10 +6,10 @@ import { generateUnknownPassword } from '../../password.ts'
 import { compareFromOwnSessions } from '../compareFromOwnSessions.ts'
 import type { UserPair } from '../engine.ts'
 import { conflictIfDropped, missingUserSentence } from '../noSuchUser.ts'
+import { undefinedIfNotReadable } from '../notReadable.ts'
 import { DependentObjectsExist } from '../postgres/postgresErrors.ts'
 import { type CompletedLogin, PostgresFamilySession } from '../postgres/postgresFamily.ts'
 import { md5PasswordHash } from '../postgres/scram.ts'
-import { undefinedIfNotReadable } from '../userInUse.ts'
 import {
   ACCOUNT_STATEMENT_COUNT,
   type Account,
