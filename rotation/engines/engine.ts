@@ -11,7 +11,7 @@ export type EngineOptions = {
   statementTimeout?: number
   /** Whether a test query may write. What it writes is rolled back where the server can roll back. */
   testMayWrite?: boolean
-  /** Gets the server's certificate at each handshake, once its issuer is trusted and before its host names are compared. */
+  /** Gets the server's certificate at each handshake, once its issuer is trusted; also if its host names do not fit. */
   onCertificate?: (certificate: PeerCertificate) => void
 }
 
@@ -26,25 +26,27 @@ export const defaultEngineOptions = {
 /** One kind of database server, to which a credential logs in. */
 export interface Engine {
   /**
-   * Opens a session as the credential's user, in the credential's database, over TLS unless the credential says
-   * `ssl: false`.
-   * @param accountQualifier For an admin's session: the `accountQualifier` of a session of the user whose account the
-   *   admin's session changes.
+   * Opens a session as the credential's user, in the credential's database, over TLS unless the credential says `ssl: false`.
+   * @param accountQualifier For an admin's session: the `accountQualifier` of a session of the user whose account the admin's
+   *   session changes.
    * @throws LoginRefused if the server answered and refused user or password.
-   * @throws PasswordNotChecked if the server let the user in without checking the password.
-   * @throws Standby, which is an Unreachable, if the server accepts no changes and refuses logins for that reason.
+   * @throws PasswordNotChecked if the login shows that the server let the user in without checking the password. Where only a
+   *   question shows it, `requirePasswordCheck` asks.
+   * @throws Standby, which is an Unreachable, if the server says before it checks a password that it accepts no changes, and no
+   *   server that accepts them can be reached instead.
    * @throws Unreachable, TlsFailed, NotPermitted, InvalidCredential (no such database)
    */
   login(credential: Credential, accountQualifier?: string): Promise<Session>
 
   /**
-   * Opens a session as `login` does, and also where the server does not check the password but lets the user change it.
-   * A rollback needs that to set a password that is known to be the user's by other means. The session proves nothing.
+   * Opens a session as `login` does, and also where the server lets the user in without checking the password. Such a session
+   * proves nothing. A rollback uses it to set the user's current password back, where the execution's history proves that the
+   * rotation had set another one.
    */
   loginUnchecked?(credential: Credential): Promise<Session>
 }
 
-/** The names of a user and of the clone that takes turns with it. */
+/** The names of a user and of its clone. */
 export type UserPair = { user: string; clone: string }
 
 /**
@@ -64,8 +66,8 @@ export interface DualPasswordCalls {
 }
 
 /**
- * One login and what it can do. Each method is idempotent. To set a password, a session sends its hash where the server
- * accepts a hash; elsewhere it sends the password in clear text, only in a field that the server keeps out of its logs.
+ * One login and what it can do. Each method is idempotent. To set a password, a session sends the password's hash where the
+ * server accepts a hash; elsewhere it sends the password in clear text, only in a field that the server keeps out of its logs.
  *
  * The methods throw NotPermitted, Unreachable, Conflict, or DatabaseFailed with the server's error code.
  */
@@ -78,35 +80,39 @@ export interface Session extends AsyncDisposable {
   readonly accountQualifier?: string
 
   /**
-   * Whether a connection pooler stands between, as far as that can be detected. A pooler checks the password itself and
-   * may reuse a connection that it has: such a login proves that the pooler accepts the password, but not that the server does.
+   * Whether a connection pooler stands between Keyturn and the server, as far as that can be detected. A pooler checks the
+   * password itself and may reuse a connection that it has. So the login proves that the pooler accepts the password, but not
+   * that the server does.
    */
   readonly behindPooler?: boolean
 
   /**
-   * Gives `user` a new password. Its open sessions go on. `reversibly` allows the change only if the server's password
-   * rules would accept the replaced password again, and if the server can keep the change over a restart. Without
-   * `reversibly`, a change that a restart would undo is made nevertheless, and the call then throws.
+   * Gives `user` a new password. The user's open sessions go on.
+   *
+   * With `reversibly`, the change is refused if a rollback might be unable to take it back, because of the server's password
+   * rules or of a limit an hour; if the server would lock the account for the application's refused logins; or if the server
+   * fails to save its users, so that a restart would undo the change. Without `reversibly`, a change that the server fails to
+   * save is made all the same, and the call then throws.
    */
   setPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
-   * Checks, without making the change, what setPassword would refuse, as far as that can be known beforehand. `password`
-   * must be one that is never used: some servers log it, as their rules can be asked in no other way.
+   * Checks, without making the change, what setPassword would refuse, as far as that can be known beforehand. `password` must be
+   * one that is never used: the server may get its hash, and may log it or keep it in a history of passwords.
    * @throws what setPassword would throw
    */
   wouldSetPassword(user: string, password: string, how?: { reversibly: boolean }): Promise<void>
 
   /**
-   * Opens a user of the pair: makes `open.user` log in with `open.password`. closeUser is its counterpart.
+   * Opens one of the pair: makes `open.user` log in with `open.password`. closeUser is the counterpart.
    *
-   * If it is the clone, the clone is created if absent, gets exactly the user's privileges, and hands what it owns to the
-   * user as far as the server allows. All of that is done before its password is accepted.
+   * If `open.user` is the clone, the clone is created if absent, gets exactly the user's privileges, and hands what it owns to
+   * the user as far as the server allows. All of that is done before its password is accepted.
    *
-   * If it is the user, the application may be logged in as the clone. So nothing is changed that could refuse the clone a
-   * login, and the clone's privileges are updated the next time that it is opened.
+   * If `open.user` is the user, the application may be logged in as the clone. So nothing is changed that could refuse the clone
+   * a login, and the clone's privileges are updated the next time that the clone is opened.
    *
-   * A call that fails halfway is completed by the next call; until then the password of `open` is not accepted.
+   * A call that fails halfway is completed by the next call; until then `open.password` is not accepted.
    * @returns what the clone keeps owning, one sentence each; it does not prevent the two from taking turns
    * @throws NotAClone if the clone exists and is not a clone of this user. Nothing is changed then.
    */
@@ -114,17 +120,17 @@ export interface Session extends AsyncDisposable {
 
   /**
    * Checks, without making the change, what openUser would refuse if it had to open `open`, as far as that can be known
-   * beforehand. PostgreSQL and Redshift make the change in this database in a transaction that is rolled back; the other
-   * servers are asked for privileges.
-   * @returns what the clone would keep owning, what would refuse `open` a login nevertheless, and what could not be
-   *   checked, one sentence each
+   * beforehand. PostgreSQL and Redshift make the change in this database in a transaction that is rolled back. Redis checks the
+   * commands and runs none of them. The other servers are asked for privileges.
+   * @returns what the clone would keep owning, what would refuse `open` a login nevertheless, and what could not be checked, one
+   *   sentence each
    * @throws what openUser would throw
    */
   wouldOpenUser(pair: UserPair, open: string): Promise<string[]>
 
   /**
-   * Makes no known password of `user`, one of the pair, log in. What it owns and may do stays, and its open sessions go on.
-   * Setting a password is all that opens the user again.
+   * Closes `user`, one of the pair: no password that anybody knows logs in as this user any more. What the user owns and may do
+   * stays, and its open sessions go on. Setting a password is all that opens the user again.
    * @throws NotAClone if the clone is not a clone of this user. Nothing is changed then.
    */
   closeUser(user: string, pair: UserPair): Promise<void>
@@ -137,8 +143,8 @@ export interface Session extends AsyncDisposable {
 
   /**
    * Drops the clone, and gives what it owned to the user. An absent clone is a success.
-   * @throws NotAClone if it is not a clone of this user; NotPermitted, naming the object, if something that the clone owns
-   * cannot go to the user. Nothing is dropped then.
+   * @throws NotAClone if it is not a clone of this user; NotPermitted if something that the clone owns cannot go to the user, or
+   *   would fail without the clone. Nothing is dropped then.
    */
   dropClone(pair: UserPair): Promise<void>
 
@@ -155,9 +161,10 @@ export interface Session extends AsyncDisposable {
 
   /**
    * Compares what the user and the clone may do.
-   * @param other Reads the credential of the one that this session is not logged in as, for servers that tell a user only
-   *   about itself.
-   * @returns the differences, one sentence or SQL statement each; none if the two are equal, one if either is gone
+   * @param other Reads the credential of the one that this session is not logged in as, for servers that tell a user only about
+   *   itself.
+   * @returns the differences, one sentence or SQL statement each; none if the two are equal, or if this session may not compare
+   *   them; a single one if either of the two is gone
    */
   differences(pair: UserPair, other: () => Promise<Credential>): Promise<string[]>
 
@@ -174,15 +181,15 @@ export interface Session extends AsyncDisposable {
   requiresClientCertificate?(user: string): Promise<boolean>
 
   /**
-   * Asks for the limit as an admin who may read it, as a user that is locked out cannot be asked itself.
+   * Reads the server's limit of refused logins. It takes an admin's session: the user's own logins may all be refused by then.
    * @returns after how many refused logins in a row the server locks an account of this name; 0 if it never does
    */
   failedLoginsUntilLock?(user: string): Promise<number>
 
   /**
-   * Whether the server that the credential names is a standby: a copy of a database that has not been promoted, which
-   * accepts logins and refuses changes. Some servers say so before they check a password. Then the login has thrown
-   * Standby, or has moved on to the server that accepts changes; the answer is about the server that the credential names.
+   * Whether the server that the credential names is a standby: a copy of a database that has not been promoted, which accepts
+   * logins and refuses changes. The answer is about the server that the credential names, also if the login has moved on from
+   * that server to one that accepts changes.
    * @throws NotPermitted if the user may not ask
    */
   isStandby?(): Promise<boolean>

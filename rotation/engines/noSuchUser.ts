@@ -1,6 +1,6 @@
 import { Conflict, LoginRefused, NotPermitted } from '../errors.ts'
 
-/** The user that a statement names does not exist. */
+/** The user that a statement or a question to the server names does not exist. */
 export class NoSuchUser extends NotPermitted {}
 
 /** Turns NoSuchUser into undefined, for a `catch` after reading a user that may be absent. @throws every other error */

@@ -1,6 +1,6 @@
 import { DatabaseFailed, NotPermitted, TestFailed } from '../errors.ts'
 
-/** The error for a test query that writes although the stack allows only reading. `where` names the login. */
+/** The error for a test query that writes, or may write, although the stack allows only reading. `where` names the login. */
 export const writingTestQueryError = (where: string) =>
   new TestFailed(
     `${where}: the test query failed: it may only read, and writes, or the server does not say that it only reads (read-only); ` +

@@ -19,13 +19,15 @@ export type Actor = 'user' | 'admin' | 'rds'
 type FieldRule = { expected: string; accepts(text: string, tls: boolean): boolean }
 
 type EngineTraits = {
-  /** Restrictions that other engines do not have. A value that breaks one is refused before anything is written. */
+  /**
+   * Restrictions that this engine has beside those of all engines. A value that breaks one is refused before anything is written.
+   */
   fieldRules?: { host?: FieldRule; dbname?: FieldRule; username?: FieldRule }
   /** The longest user name, and the unit that the server counts in: bytes of UTF-8 or characters. */
   userName: { maxLength: number; unit: 'bytes' | 'characters' }
   /**
-   * The longest password in bytes. A deployment with a longer PASSWORD_LENGTH (32 if it is not set) is refused a rotation. Left
-   * out: any PASSWORD_LENGTH, which is at most 1024, is short enough.
+   * The longest password in bytes. A rotation is refused if the setting PASSWORD_LENGTH, of the secret's tag or else of the
+   * deployment, asks for more. Left out if any PASSWORD_LENGTH will do: the setting is at most 1024.
    */
   maxPasswordBytes?: number
   /** The port of a value without `port`. */
@@ -34,7 +36,7 @@ type EngineTraits = {
   defaultDatabase: string
   /** Set if a user belongs to one database: the same name in another database is another user. */
   userBelongsToDatabase?: true
-  /** Set if its servers can lock an account after several refused logins in a row. */
+  /** Set if servers of this engine can lock an account after several refused logins in a row. */
   locksAccounts?: true
   /** The strategies that the engine allows, each with who changes the database; docs/strategies.md has them as a table. */
   actorByStrategy: Partial<Record<StrategyName, Actor>> & { 'single-user': 'user' }

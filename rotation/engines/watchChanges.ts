@@ -36,7 +36,10 @@ const RDS_EFFECTS: Effects<RdsCalls> = {
   wouldSetMasterPassword: 'reads',
 }
 
-/** Wraps an engine so that its sessions call `onChange` right before they change a database. */
+/**
+ * Wraps an engine so that its sessions call `onChange` right before they change a database. setSecret marks an error that comes
+ * before the first such call, so that a rollback knows that there is nothing to undo (see changedNothingMark.ts).
+ */
 export function watchEngine(engine: Engine, onChange: () => void): Engine {
   // loginUnchecked is left out: only a rollback calls it, and a rollback is not watched.
   return { login: async (...args) => watch(await engine.login(...args), SESSION_EFFECTS, onChange) }
