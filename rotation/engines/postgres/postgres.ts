@@ -9,8 +9,8 @@ export class Postgres extends PostgresFamily<PostgresSession> {
   }
 
   /**
-   * If the server does not ask for the password, nothing shows in which form it stores the password. The session then sets
-   * a SCRAM-SHA-256 verifier, which both methods `scram-sha-256` and `md5` in pg_hba.conf accept
+   * If the server does not ask for the password, nothing shows in which form it stores the password. The session then stores a
+   * new password as a SCRAM-SHA-256 verifier, which both methods `scram-sha-256` and `md5` in pg_hba.conf accept
    * (https://www.postgresql.org/docs/current/auth-password.html).
    */
   loginUnchecked(credential: Credential): Promise<PostgresSession> {

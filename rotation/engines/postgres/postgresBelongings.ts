@@ -1,7 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg'
 import type { UserPair } from '../engine.ts'
 
-/** An object in this database that the clone owns, or on which the clone was granted something. */
+/** An object in this database, or in none, that the clone owns, or on which the clone was granted something. */
 export type Belonging = {
   /** True if the clone owns the object, false if the clone was granted something on the object. */
   owned: boolean
@@ -18,13 +18,16 @@ export type Belonging = {
 }
 
 type DefaultPrivileges = {
+  /** The role on whose future objects the entry grants something. */
   owner: string
   /** Null if the entry applies in every schema. */
   schema: string | null
   /** The kind of objects as ALTER DEFAULT PRIVILEGES names it, such as `tables`. */
   objects: string
-  /** Whether the clone's entry can be dropped without a loss, because the user's own entries grant everybody else the same. */
-  sameAsUser: boolean
+  /**
+   * Whether an entry about the clone's objects can be dropped without a loss: the user's entries grant everybody else the same.
+   */
+  isRedundant: boolean
 }
 
 /**
@@ -40,7 +43,7 @@ select s.deptype = 'o' as owned, i.type, i.identity, pg_describe_object(s.classi
   case when d.oid is not null then json_build_object('owner', pg_get_userbyid(d.defaclrole), 'schema', n.nspname,
     'objects', case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'routines'
       when 'T' then 'types' when 'n' then 'schemas' else 'large objects' end,
-    'sameAsUser', ${GIVES_NOTHING_NEW_SQL}) end as defaults
+    'isRedundant', ${GIVES_NOTHING_NEW_SQL}) end as defaults
 from pg_roles c join pg_shdepend s on s.refclassid = 'pg_authid'::regclass and s.refobjid = c.oid
 cross join lateral pg_identify_object(s.classid, s.objid, 0) i
 left join pg_roles u on u.rolname = ${escapeLiteral(user)}
@@ -63,8 +66,8 @@ const USER_DEFAULT_PRIVILEGES_SQL = `
     select from pg_default_acl o
     where o.defaclrole = u.oid and o.defaclobjtype = d.defaclobjtype and o.defaclnamespace = 0)`
 /**
- * A SQL condition: whatever the clone's entry (`d`) grants to third roles, the user's entries grant as well; and whatever it
- * takes from PUBLIC, theirs take as well. `c` is the clone, `u` is the user.
+ * A SQL condition: whatever the clone's entry (`d`) grants to third roles, the user's entries grant as well; and whatever the
+ * clone's entry takes from PUBLIC, the user's entries take as well. `c` is the clone, `u` is the user.
  */
 const GIVES_NOTHING_NEW_SQL = `
   not exists (
@@ -138,11 +141,11 @@ const REVOKE_KEYWORDS: Record<string, string> = {
 /** The types of objects that belong to one role and cannot get another owner: default privileges and user mappings. */
 const ROLE_BOUND_TYPES = ['default acl', 'user mapping']
 
-/** Whether the clone owns an object that can be given to the user. */
+/** Whether a belonging is an object that the clone owns and that can be given to the user. */
 export const isTransferable = ({ owned, type }: Belonging) => owned && !ROLE_BOUND_TYPES.includes(type)
 
-/** Whether the clone owns something that prevents dropping the clone, and that DROP OWNED must not drop. */
-export const isBlockingDrop = ({ owned, defaults }: Belonging) => owned && !defaults?.sameAsUser
+/** Whether a belonging is owned by the clone, so that it prevents dropping the clone, and must not be dropped by DROP OWNED. */
+export const isBlockingDrop = ({ owned, defaults }: Belonging) => owned && !defaults?.isRedundant
 
 /** @returns the statement that gives one object to the user; undefined if PostgreSQL has none for this type */
 export function changeOwnerStatement({ type, identity }: Belonging, user: string): string | undefined {
@@ -169,8 +172,9 @@ export function revokeStatement(belonging: Belonging, clone: string): string | u
 
 /**
  * The statements that revoke everything that the clone was granted, at once. DROP OWNED also drops what the clone owns
- * (https://www.postgresql.org/docs/current/sql-drop-owned.html), and a session of the clone may have created an object since
- * its belongings were read. The first statement then divides by zero, which rolls all of them back.
+ * (https://www.postgresql.org/docs/current/sql-drop-owned.html), and a session of the clone may have created an object since its
+ * belongings were read. The first statement then divides by zero, which rolls all of them back. It does not count entries of
+ * default privileges: the caller has found those of the clone redundant.
  */
 export function dropOwnedStatements({ clone }: UserPair): string[] {
   return [

@@ -17,7 +17,7 @@ export function syncStatements(pair: UserPair, roles: PairRoles): string[] {
   return [
     ...(roles.clone ? [] : [`create role ${name} login inherit`]),
     ...attributeStatements(user, clone),
-    ...membershipStatements(user, clone, roles.version),
+    ...membershipStatements(user, clone, roles.versionNumber),
     ...settingStatements(user, clone),
   ]
 }
@@ -28,14 +28,14 @@ export function syncStatements(pair: UserPair, roles: PairRoles): string[] {
  */
 export function inUseSyncStatements(pair: UserPair, roles: PairRoles): string[] {
   const user = checkPair(pair, roles)
-  return roles.clone ? grantUserStatements(user, roles.clone, roles.version) : []
+  return roles.clone ? grantUserStatements(user, roles.clone, roles.versionNumber) : []
 }
 
 /** Whether the clone inherits the user's privileges, so that it can still use what it hands over to the user. */
-export function inheritsUser({ user, clone, version }: PairRoles): boolean {
+export function inheritsUser({ user, clone, versionNumber }: PairRoles): boolean {
   const memberships = clone?.memberOf.filter(({ role }) => role === user?.name) ?? []
   // Until PostgreSQL 15 inheriting is an attribute of the role, from 16 on an option of each membership.
-  return version >= 160000
+  return versionNumber >= 160000
     ? memberships.some(({ inherit }) => inherit)
     : memberships.length > 0 && clone?.inherit === true
 }
@@ -66,8 +66,8 @@ export function grantDifferences({ user, clone }: UserPair, { clone: role, datab
 }
 
 /**
- * Checks that a role with the clone's name is the user's clone: it must be a member of the user. An unrelated role of that
- * name must not get the password that goes into the secret.
+ * Checks that a role with the clone's name is the user's clone: it must be a member of the user, and no superuser unless the user
+ * is one. An unrelated role of that name must not get the password that goes into the secret.
  * @throws NotAClone
  */
 export function requireClone(user: Role, clone: Role): void {
@@ -79,8 +79,8 @@ export function requireClone(user: Role, clone: Role): void {
 }
 
 /**
- * What would refuse a role a login whatever its password, one sentence each. Opening the user of a pair does not change any
- * of it.
+ * What would refuse a role a login whatever its password, one sentence each. Opening the user of a pair, unlike opening the
+ * clone, does not change these attributes.
  */
 export function loginObstacles({ name, superuser, connectionLimit, validUntil }: Role): string[] {
   const role = escapeIdentifier(name)
@@ -105,21 +105,21 @@ function attributeStatements(user: Role, clone: Role): string[] {
   return flags.length ? [`alter role ${escapeIdentifier(clone.name)} ${flags.join(' ')}`] : []
 }
 
-function membershipStatements(user: Role, clone: Role, version: number): string[] {
+function membershipStatements(user: Role, clone: Role, versionNumber: number): string[] {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   const ofUser = clone.memberOf.filter(membership => membership.role === user.name)
   const extra = clone.memberOf.filter(membership => membership.role !== user.name && !membership.shared)
   return [
-    ...grantUserStatements(user, clone, version),
+    ...grantUserStatements(user, clone, versionNumber),
     ...(ofUser.some(membership => membership.admin) ? [`revoke admin option for ${u} from ${c}`] : []),
     ...extra.map(membership => `revoke ${escapeIdentifier(membership.role)} from ${c}`),
   ]
 }
 
 /** Makes the clone a member of the user that inherits its privileges and may SET ROLE to it. */
-function grantUserStatements(user: Role, clone: Role, version: number): string[] {
+function grantUserStatements(user: Role, clone: Role, versionNumber: number): string[] {
   const [u, c] = [escapeIdentifier(user.name), escapeIdentifier(clone.name)]
   return clone.memberOf.some(({ role, inherit, set }) => role === user.name && inherit && set)
     ? []
-    : [`grant ${u} to ${c}${version >= 160000 ? ' with inherit true, set true' : ''}`]
+    : [`grant ${u} to ${c}${versionNumber >= 160000 ? ' with inherit true, set true' : ''}`]
 }

@@ -23,7 +23,7 @@ export class DependentObjectsExist extends NotPermitted {}
 export class ConditionNotMet extends DatabaseFailed {}
 
 /**
- * The error for each SQLSTATE, or for each class of SQLSTATEs, which are their first two characters
+ * The error for each SQLSTATE, or for a class of SQLSTATEs by the two characters that they begin with
  * (https://www.postgresql.org/docs/current/errcodes-appendix.html). `routine` is the function in the server's source that
  * reported the error; its name does not depend on the server's language.
  */
@@ -115,8 +115,8 @@ const CONNECTION_BROKEN = /terminated|not queryable|closed/i
 const TIMED_OUT = /timeout/i
 
 /**
- * Turns what the driver throws into a RotationError. The server's message is kept only for SQLSTATEs whose messages name
- * nothing but roles. A statement or a value must not get into the error, so there is no `cause` either.
+ * Turns what the driver throws into a RotationError. The server's message is kept only for SQLSTATEs whose messages name nothing
+ * but roles and objects of the database. A statement or a value must not get into the error, so there is no `cause` either.
  * @param where The login, for the message.
  * @param tlsAnswer The first byte of the server's answer to the driver's request for TLS.
  * @returns a RotationError, or what was thrown if it is no Error

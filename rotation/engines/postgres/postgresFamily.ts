@@ -35,7 +35,7 @@ const DISCONNECT_TIMEOUT_MS = 1_000
 export type CompletedLogin = {
   client: pg.Client
   credential: Credential
-  /** What the server told during the login. */
+  /** What the server told during the login. After loginUnchecked, `proof` may be assumed instead. */
   details: LoginDetails & { proof: PasswordProof }
   /** The switch by which the session discards result rows before the client reads them. */
   rows: RowFilter
@@ -58,7 +58,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
 
   protected abstract createSession(login: CompletedLogin, accountQualifier?: string): S
 
-  /** Answers the server's authentication requests that the driver cannot answer. */
+  /** @returns a function that answers the server's authentication requests that the driver cannot answer */
   protected authenticationResponder?(credential: Credential): AuthenticationResponder
 
   login(credential: Credential, accountQualifier?: string): Promise<S> {
@@ -110,6 +110,7 @@ export abstract class PostgresFamily<S extends PostgresFamilySession> implements
         application_name: 'keyturn',
         scramMaxIterations: MAX_SCRAM_ITERATIONS_COUNT,
         connectionTimeoutMillis: connectTimeout,
+        // The server cancels a statement after `statementTimeout`. A second later the driver no longer waits for its answer.
         query_timeout: statementTimeout + 1_000,
       } as pg.ClientConfig)
       // If an idle connection breaks, the next statement fails. Without a listener the event would end the process.
@@ -142,8 +143,8 @@ async function disconnect(client: pg.Client): Promise<void> {
 /**
  * The base of the sessions of PostgreSQL and Redshift.
  *
- * A session sets parameters only for one message or one transaction. Behind a pooler the next message may go to another
- * session of the server, and a parameter that is left behind would reach the application.
+ * Behind a pooler, a session sets parameters only for one message or one transaction. The next message may go to another session
+ * of the server there, and a parameter that is left behind would reach the application.
  */
 export abstract class PostgresFamilySession implements Session {
   protected readonly client: pg.Client

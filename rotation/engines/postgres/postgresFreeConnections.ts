@@ -9,20 +9,21 @@ import { escapeLiteral } from 'pg'
  *   pg_use_reserved_connections.
  */
 export function freeConnectionsQuery(user: string, version: number): string {
-  const reserved = version >= 16 ? `current_setting('reserved_connections')::int` : '0'
-  const mayUseReserved = version >= 16 ? `pg_has_role(oid, 'pg_use_reserved_connections', 'usage')` : 'false'
+  const reservedCountSql = version >= 16 ? `current_setting('reserved_connections')::int` : '0'
+  const mayUseReservedSql =
+    version >= 16 ? `pg_has_role(oid, 'pg_use_reserved_connections', 'usage')` : 'false'
   return `
 select greatest(0, least(
   current_setting('max_connections')::int - taken - case when superuser then 0
-    else current_setting('superuser_reserved_connections')::int + case when reserved then 0 else ${reserved} end end,
-  case when not superuser and own >= 0 then own - own_taken end,
-  case when not superuser and here >= 0 then here - here_taken end))::int as room
+    else current_setting('superuser_reserved_connections')::int + case when uses_reserved then 0 else ${reservedCountSql} end end,
+  case when not superuser and own_limit >= 0 then own_limit - own_taken end,
+  case when not superuser and database_limit >= 0 then database_limit - database_taken end))::int as room
 from (select count(*) as taken, count(*) filter (where usename = ${escapeLiteral(user)}) as own_taken,
-    count(*) filter (where datname = current_database()) as here_taken
+    count(*) filter (where datname = current_database()) as database_taken
   from pg_stat_activity
   where datid is not null and usesysid is not null and coalesce(backend_type, 'client backend') = 'client backend') sessions
-cross join (select datconnlimit as here from pg_database where datname = current_database()) databases
-left join (select rolsuper as is_superuser, rolconnlimit as own, ${mayUseReserved} as may_use
+cross join (select datconnlimit as database_limit from pg_database where datname = current_database()) databases
+left join (select rolsuper as is_superuser, rolconnlimit as own_limit, ${mayUseReservedSql} as may_use_reserved
   from pg_roles where rolname = ${escapeLiteral(user)}) roles on true
-cross join lateral (select coalesce(is_superuser, false) as superuser, coalesce(may_use, false) as reserved) of_user`
+cross join lateral (select coalesce(is_superuser, false) as superuser, coalesce(may_use_reserved, false) as uses_reserved) of_user`
 }

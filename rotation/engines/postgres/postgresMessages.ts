@@ -30,9 +30,9 @@ const MAX_BUFFERED_MESSAGE_BYTES = 2 ** 25
 export type RowFilter = { discardsRows: boolean }
 
 /**
- * Calls `inspect` with every message before the driver gets it. The driver does not get a message for which `inspect`
- * returns false. If `inspect` throws, or the driver throws at a message that it cannot read, the connection ends and the
- * pending query fails. By itself the driver would throw outside any promise, which ends the process.
+ * Calls `inspect` with every message before the driver gets it, except for rows that `rows` discards. The driver does not get a
+ * message for which `inspect` returns false. If `inspect` throws, or the driver throws at a message that it cannot read, the
+ * connection ends and the pending query fails. By itself the driver would throw outside any promise, which ends the process.
  * @param maxBytes Returns the longest message that is waited for; undefined for the default.
  */
 export function watchMessages(
@@ -107,8 +107,8 @@ function firstMessage(bytes: Buffer, maxBytes: number): Message | undefined {
 }
 
 /**
- * Whether the body of an error or a notice is complete: fields of one letter and a text that ends with a zero byte, and a
- * zero byte after the last field. If that one is missing, the driver reads without an end.
+ * Whether the body of an error or a notice is complete: fields of one letter and a text that ends with a zero byte, and a zero
+ * byte after the last field. Without that last byte, the driver would read without an end.
  */
 function isCompleteReport(body: Buffer): boolean {
   let at = 0

@@ -21,12 +21,14 @@ type StatementRunner = {
   write(text: string): Promise<unknown>
 }
 
-/** How often the clone's belongings are read again, as its sessions may create objects during the transfer. */
+/**
+ * How often the clone's belongings are read at most. They are read again, as its sessions may create objects during the transfer.
+ */
 const MAX_ROUNDS_COUNT = 5
 /** How long objects are transferred one by one, after the statement for all of them failed. */
 const ONE_BY_ONE_LIMIT_MS = 10_000
 
-/** Gives the user what the clone owns in the session's database. Each statement runs in a transaction of its own. */
+/** Gives the user what the clone owns in the session's database, in several transactions. */
 export class OwnershipTransfer {
   readonly #statements: StatementRunner
   readonly #pair: UserPair
@@ -66,10 +68,10 @@ export class OwnershipTransfer {
   }
 
   /**
-   * Checks what `run` would do. The session's `write` must roll its statements back: they only show whether the session can
-   * get the rights of both roles.
+   * Checks what `run` would do. Here `write` must roll its statements back: they only show whether the session can get the rights
+   * of both roles.
    * @returns what the clone would certainly keep, one sentence each
-   * @throws Conflict if the answer may be another one soon
+   * @throws Conflict if the session cannot get these rights now, but may be able to later
    */
   async preview({ grants }: { grants: boolean }): Promise<string[]> {
     const found = await this.#readBelongings()
@@ -147,7 +149,10 @@ export class OwnershipTransfer {
   }
 }
 
-/** The belongings that prevent dropping the clone. Without `grants`, those that cannot be transferred anyway are left out. */
+/**
+ * The belongings that prevent dropping the clone. Without `grants` the clone is not to be emptied, so those that can never be
+ * transferred, such as user mappings, are left out.
+ */
 const belongingsThatStay = (found: Belonging[], grants: boolean) =>
   found.filter(isBlockingDrop).filter(belonging => grants || isTransferable(belonging))
 

@@ -140,9 +140,9 @@ function proofOf(request: Buffer, where: string): PasswordProof | undefined {
   }
 }
 
-function unsupportedMethodError(where: string, way: string): NotPermitted {
+function unsupportedMethodError(where: string, method: string): NotPermitted {
   return new NotPermitted(
-    `${where}: the server wants a login by ${way.replace(/[^\w .-]/g, '?').slice(0, 100)}, and Keyturn has a password; ` +
+    `${where}: the server wants a login by ${method.replace(/[^\w .-]/g, '?').slice(0, 100)}, and Keyturn has a password; ` +
       'let a line of pg_hba.conf ask this user for scram-sha-256',
   )
 }

@@ -11,9 +11,9 @@ type Membership = {
   /** Whether the user of the pair has this membership too, directly or through another role. */
   shared: boolean
 }
-/** The membership of an admin that is no superuser in a role. The admin may make itself a member for a transaction. */
+/** How this session's user is a member of a role. An admin that is no superuser may make itself a member for one transaction. */
 type AdminMembership = {
-  /** The role as which the admin can grant the membership to itself; null before PostgreSQL 16, and if there is none. */
+  /** The role in whose name the admin can grant the membership to itself; null before PostgreSQL 16, and if there is none. */
   grantor: string | null
   /** The options of the membership that the admin has already by that grantor; null if it has none. */
   options: { inherit: boolean; set: boolean } | null
@@ -42,8 +42,8 @@ export type Role = {
   ownsIn: string[]
   /** The databases in which something was granted to the role itself. */
   grantedIn: string[]
-  /** The parameter `role` that is set for every user, by database; null is every database. */
-  roles: { database: string | null; role: string }[]
+  /** The parameter `role` that is set for all users, by database; null is every database. It is the same in every Role. */
+  rolesForAll: { database: string | null; role: string }[]
   /** Whether this session already has the role's rights and may SET ROLE to it. */
   mayActAs: boolean
   adminMembership: AdminMembership
@@ -52,7 +52,12 @@ export type Role = {
  * The two roles of a pair, undefined if absent; the database in which they were read; and the server's version number, such
  * as 160002.
  */
-export type PairRoles = { user: Role | undefined; clone: Role | undefined; database: string; version: number }
+export type PairRoles = {
+  user: Role | undefined
+  clone: Role | undefined
+  database: string
+  versionNumber: number
+}
 
 /** A role as CREATE ROLE creates it by default. */
 export const NEW_ROLE: Role = {
@@ -69,7 +74,7 @@ export const NEW_ROLE: Role = {
   settings: [],
   ownsIn: [],
   grantedIn: [],
-  roles: [],
+  rolesForAll: [],
   mayActAs: false,
   adminMembership: { grantor: null, options: null },
 }
@@ -80,7 +85,7 @@ export const NEW_ROLE: Role = {
  */
 export function rolesQuery({ user, clone }: UserPair, version: number): string {
   return `
-select current_database() as database, current_setting('server_version_num')::int as version,
+select current_database() as database, current_setting('server_version_num')::int as "versionNumber",
   r.rolname as name, r.rolsuper as superuser, r.rolinherit as inherit, r.rolcreatedb as createdb, r.rolcreaterole as createrole,
   r.rolreplication as replication, r.rolbypassrls as bypassrls, r.rolconnlimit as "connectionLimit",
   coalesce(r.rolvaliduntil::text, 'infinity') as "validUntil",
@@ -114,7 +119,7 @@ select current_database() as database, current_setting('server_version_num')::in
     select json_build_object('database', d.datname, 'role', substr(c, 6))
     from pg_db_role_setting s left join pg_database d on d.oid = s.setdatabase, unnest(s.setconfig) c
     where s.setrole = 0 and c like 'role=%' order by d.datname nulls first
-  ) as roles,
+  ) as "rolesForAll",
   array(${databasesSql('o')})::text[] as "ownsIn",
   array(${databasesSql('a', 'r')})::text[] as "grantedIn"
 from pg_roles r left join lateral (
@@ -155,7 +160,7 @@ const databasesSql = (...kinds: string[]) => `
       and s.classid <> 'pg_auth_members'::regclass
   `
 
-type RoleRow = Role & { database: string; version: number }
+type RoleRow = Role & { database: string; versionNumber: number }
 
 /** Assigns the rows of `rolesQuery` to user and clone. @throws DatabaseFailed if a row is not of that query */
 export function readRoles(rows: object[], pair: UserPair): PairRoles {
@@ -165,7 +170,7 @@ export function readRoles(rows: object[], pair: UserPair): PairRoles {
     user: find(pair.user),
     clone: find(pair.clone),
     database: rows[0]?.database ?? '',
-    version: rows[0]?.version ?? 0,
+    versionNumber: rows[0]?.versionNumber ?? 0,
   }
 }
 

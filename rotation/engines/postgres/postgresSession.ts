@@ -25,7 +25,7 @@ import { md5PasswordHash, scramVerifier } from './scram.ts'
 type TransferOptions = {
   /** Whether to revoke also what was granted to the clone itself. */
   grants: boolean
-  /** Whether nothing may stay with the clone: what could be transferred later is then an error. */
+  /** Whether nothing may stay with the clone. An object that could only be transferred later is then an error, not a sentence. */
   all?: boolean
   /** Runs statements and rolls them back. If given, the transfer is only checked. */
   tryOut?: RunStatements
@@ -58,7 +58,8 @@ export class PostgresSession extends PostgresStatements {
 
   override async openUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
     return await this.#openOneOf(pair, open.user, {
-      password: async () => ` password ${escapeLiteral(await this.#passwordHash(open.user, open.password))}`,
+      passwordClause: async () =>
+        ` password ${escapeLiteral(await this.#passwordHash(open.user, open.password))}`,
       write: statements => this.write(statements),
     })
   }
@@ -69,32 +70,39 @@ export class PostgresSession extends PostgresStatements {
    */
   override async wouldOpenUser(pair: UserPair, open: string): Promise<string[]> {
     const tryOut = (statements: string) => this.tryOut(statements)
-    const password = async () => {
-      this.#iterations()
+    const passwordClause = async () => {
+      // No password is set, but openUser would refuse to hash one with too many iterations.
+      this.#chooseIterations()
       return ''
     }
-    return await this.#openOneOf(pair, open, { password, write: tryOut, tryOut })
+    return await this.#openOneOf(pair, open, { passwordClause, write: tryOut, tryOut })
   }
 
-  /** Opens the user or the clone, or only checks that with `tryOut`. @returns see openUser and wouldOpenUser in engine.ts */
+  /**
+   * Opens the user or the clone, or only checks that with `tryOut`. `passwordClause` makes the end of ALTER ROLE that sets the
+   * password.
+   * @returns see openUser and wouldOpenUser in engine.ts
+   */
   async #openOneOf(
     pair: UserPair,
     user: string,
     {
-      password,
+      passwordClause,
       write,
       tryOut,
-    }: { password(): Promise<string>; write: RunStatements; tryOut?: RunStatements },
+    }: { passwordClause(): Promise<string>; write: RunStatements; tryOut?: RunStatements },
   ): Promise<string[]> {
     const roles = await this.#readRoles(pair)
-    const open = `alter role ${escapeIdentifier(user)} login${await password()}`
-    const cloneInUse = user === pair.user
-    const statements = cloneInUse ? inUseSyncStatements(pair, roles) : syncStatements(pair, roles)
-    const how = { grants: !cloneInUse, ...(tryOut && { tryOut }) }
-    const kept = cloneInUse && !inheritsUser(roles) ? [] : await this.#transferOwnership(pair, roles, how)
+    const open = `alter role ${escapeIdentifier(user)} login${await passwordClause()}`
+    // When the user is opened, the application may be logged in as the clone.
+    const isCloneInUse = user === pair.user
+    const statements = isCloneInUse ? inUseSyncStatements(pair, roles) : syncStatements(pair, roles)
+    const how = { grants: !isCloneInUse, ...(tryOut && { tryOut }) }
+    // A clone in use that does not inherit the user's privileges could no longer use what it hands over.
+    const kept = isCloneInUse && !inheritsUser(roles) ? [] : await this.#transferOwnership(pair, roles, how)
     // Several statements in one message are one transaction.
     await write([...statements, open].join('; ')).catch(conflictIfDropped)
-    if (cloneInUse) return tryOut && roles.user ? [...kept, ...loginObstacles(roles.user)] : kept
+    if (isCloneInUse) return tryOut && roles.user ? [...kept, ...loginObstacles(roles.user)] : kept
     return [...kept, ...stayingSettings(roles)]
   }
 
@@ -130,8 +138,9 @@ export class PostgresSession extends PostgresStatements {
   }
 
   /**
-   * Transfers everything that the clone owns and revokes its grants.
-   * @returns whether there is a clone @throws NotAClone; NotPermitted if something stays with the clone
+   * Transfers everything that the clone owns and revokes its grants, or only checks that with `how.tryOut`.
+   * @returns whether there is a clone
+   * @throws NotAClone; NotPermitted if something stays with the clone
    */
   async #emptyClone(pair: UserPair, how: TransferOptions): Promise<boolean> {
     const roles = await this.#readRoles(pair)
@@ -152,7 +161,7 @@ export class PostgresSession extends PostgresStatements {
    * Gives the user what the clone owns, in every database. Each other database needs a login of its own. With `tryOut`, the
    * transfer is only checked; as roles are the same in every database, `tryOut` runs in this session.
    * @returns what the clone keeps, one sentence each
-   * @throws Conflict; with `all`, every error but NotPermitted
+   * @throws Conflict. With `all`, only NotPermitted becomes a sentence, and every other error is thrown
    */
   async #transferOwnership(pair: UserPair, roles: PairRoles, how: TransferOptions): Promise<string[]> {
     const kept: string[] = []
@@ -185,8 +194,8 @@ export class PostgresSession extends PostgresStatements {
   }
 
   /**
-   * Makes the statement that sets a password. A clone acts as its user by its parameter `role`, and the user may not change
-   * the clone's password. So a clone that changes its own password first returns to the role that it logged in as.
+   * Makes the statements that set a password. A clone acts as its user by its parameter `role`, and the user may not change the
+   * clone's password. So whoever changes its own password first returns to the role that it logged in as.
    */
   async #passwordStatement(user: string, password: string): Promise<string> {
     const returnToOwnRole = user === this.credential.username ? 'set local role none; ' : ''
@@ -194,18 +203,22 @@ export class PostgresSession extends PostgresStatements {
     return `${returnToOwnRole}alter role ${escapeIdentifier(user)} password ${passwordHash}`
   }
 
-  /** The iterations of a new SCRAM verifier. @throws NotPermitted if drivers do not log in with as many */
-  #iterations(): number {
+  /** @returns the iterations of a new SCRAM verifier @throws NotPermitted if drivers do not log in with as many */
+  #chooseIterations(): number {
     const iterations = scramIterationsOf(this.accountQualifier) ?? 4096
     if (iterations > MAX_SCRAM_ITERATIONS_COUNT)
       throw tooManyIterationsError(`as ${this.credential}`, iterations)
     return iterations
   }
 
-  /** Computes what the server stores for a password. @throws NotPermitted as #iterations */
+  /**
+   * Computes what the server stores for a password. The password that the session logged in with keeps its salt, so that its
+   * verifier is the one that a pooler may have in a list.
+   * @throws NotPermitted as #chooseIterations
+   */
   async #passwordHash(user: string, password: string): Promise<string> {
     if (this.accountQualifier === 'md5') return md5PasswordHash(user, password)
-    const iterations = this.#iterations()
+    const iterations = this.#chooseIterations()
     const isOwnPassword = user === this.credential.username && password === this.credential.password
     return scramVerifier(password, iterations, isOwnPassword ? this.salt : undefined)
   }

@@ -11,7 +11,7 @@ export function stayingSettings({ user, clone }: PairRoles): string[] {
   })
 }
 
-/** `name=value` by database; null is every database. */
+/** Parameters as `name=value`, by database; null is every database. */
 type SettingsByDatabase = Map<string | null, string[]>
 
 /** The clone's parameters that should not be set, but that this session may not remove. */
@@ -30,15 +30,16 @@ function unremovableSettings(
 
 /** The parameters that the clone of this user should have: the user's own, and a `role`, so that it acts as the user. */
 function wantedSettings(user: Role): SettingsByDatabase {
-  // If the user acts as another role, the clone acts as that role too. If the user is set to `none`, the clone acts as it.
+  // If the user acts as another role, the clone acts as that role too. A `role` of `none` lets the user act as itself; the clone
+  // then acts as the user.
   const asUser = (setting: string) => (setting === 'role=none' ? `role=${user.name}` : setting)
   const wanted = new Map(user.settings.map(({ database, values }) => [database, values.map(asUser)]))
   const actsIn = (database: string | null) =>
     wanted.get(database)?.some(setting => setting.startsWith('role='))
   // A parameter that is set for one role overrides one that is set for everybody in a database
-  // (https://www.postgresql.org/docs/current/sql-alterrole.html), so a `role` for every database is enough if there is one.
+  // (https://www.postgresql.org/docs/current/sql-alterrole.html). So if the user has a `role` for every database, none is added.
   if (!actsIn(null))
-    for (const { database, role } of [...user.roles, { database: null, role: user.name }])
+    for (const { database, role } of [...user.rolesForAll, { database: null, role: user.name }])
       if (!actsIn(database)) wanted.set(database, [...(wanted.get(database) ?? []), asUser(`role=${role}`)])
   return wanted
 }
@@ -59,7 +60,7 @@ export function settingStatements(user: Role, clone: Role): string[] {
     return [
       ...(present.has(database) ? [`${alter} reset all`] : []),
       ...(wanted.get(database) ?? [])
-        // RESET ALL leaves these in place.
+        // RESET ALL leaves the parameters in place that this session may not remove.
         .filter(setting => !fixed.get(database)?.includes(setting))
         .flatMap(setting => setStatements(alter, setting)),
     ]

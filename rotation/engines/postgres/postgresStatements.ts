@@ -9,18 +9,29 @@ export type RunStatements = (statements: string) => Promise<unknown>
 
 /** The part of a session of PostgreSQL that knows how its login went, and runs statements accordingly. */
 export abstract class PostgresStatements extends PostgresFamilySession {
-  /** The form in which new passwords are stored, a PasswordProof: that of current's password as far as the server shows it. */
+  /**
+   * The form in which new passwords are stored, a PasswordProof: the form of the current password as far as the server shows it.
+   */
   accountQualifier: string
   behindPooler = false
-  /** What `prepare` asks the server because the login has not shown it. */
-  readonly #mustAsk: { hashType: boolean; method: boolean }
+  /**
+   * What `prepare` asks the server because the login has not shown it: the form for new passwords, and by which method of
+   * pg_hba.conf the password was checked.
+   */
+  readonly #mustAsk: { form: boolean; method: boolean }
   /** The server's major version; 0 if unknown. */
   protected readonly version: number
-  /** Whether a setting that is not its own makes this user act as another role, which may have fewer rights. */
+  /**
+   * Whether this user may create roles, and a setting that is not the user's own makes it act as another role, which may have
+   * fewer rights.
+   */
   #actsAsAnother = false
-  /** The external method of pg_hba.conf that has checked the password, such as `ldap`; undefined if the server itself has. */
+  /**
+   * The external method of pg_hba.conf that has checked the password, such as `ldap`; undefined if the server itself has, or if
+   * it does not tell.
+   */
   #passwordCheckedBy: string | undefined
-  /** The salt of the SCRAM verifier that this login used. The same password with the same salt has the same verifier. */
+  /** The salt of the SCRAM verifier that this login used; undefined if it used none. */
   protected readonly salt: Buffer | undefined
 
   constructor(completedLogin: CompletedLogin, accountQualifier?: string) {
@@ -31,23 +42,24 @@ export abstract class PostgresStatements extends PostgresFamilySession {
     this.version = Number.parseInt(details.version ?? '', 10) || 0
     const inClearText = details.proof === 'password'
     this.#mustAsk = {
-      hashType: inClearText && !accountQualifier,
+      form: inClearText && !accountQualifier,
       method: inClearText && this.version >= 16,
     }
   }
 
   /**
-   * Asks for what the login has not shown:
+   * Asks for what the login has not shown, and switches the user's own timeouts off:
    * - After a login in clear text, the server's settings decide in which form a new password is stored.
-   * - A pooler is detected by the process: it reports an id of its own, while the server's process has another one.
-   * - The user's own timeouts are switched off, except behind a pooler, which would reuse the session. A short one could
-   *   otherwise strike in each message before its `set local` is reached.
+   * - A pooler is detected by the id of the process: at the login a pooler tells one of its own, while the process of the server
+   *   has another one.
+   * - A short timeout could strike in each message before its `set local` is reached. So the timeouts are off for the whole
+   *   session. Behind a pooler, which would reuse the session, the third argument of set_config limits that to this transaction.
    * - A user that may create roles must act as itself, unless a setting of its own says otherwise.
    */
   override async prepare(where: string): Promise<void> {
-    const { hashType, method } = this.#mustAsk
+    const { form, method } = this.#mustAsk
     const { processID } = this.client as pg.Client & { processID: number | null }
-    const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as kind,
+    const ask = `select pg_backend_pid() as process, current_setting('password_encryption') as form,
       coalesce(current_setting('scram_iterations', true), '4096') as iterations, ${method ? 'system_user' : 'null'} as who,
       ${actsAsAnotherRoleSql(this.credential.username)} as "actsAsAnother"`
     const switchOff = [
@@ -57,13 +69,15 @@ export abstract class PostgresStatements extends PostgresFamilySession {
     ].map(name => `set_config('${name}', '0', pg_backend_pid() <> ${Number(processID)})`)
     const [found] = await this.query([ask, ...switchOff].join(', '), where)
     this.behindPooler = found !== undefined && found.process !== processID
-    if (hashType) this.accountQualifier = found?.kind === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
+    if (form) this.accountQualifier = found?.form === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
     this.#actsAsAnother = found?.actsAsAnother === true
     // system_user is `method:identity` (https://www.postgresql.org/docs/current/functions-info.html).
     this.#passwordCheckedBy = /^(ldap|pam|radius|bsd):/.exec(found?.who ?? '')?.[1]
   }
 
-  /** Refuses a user whose password an external service checks, such as LDAP: that password is not in the database. */
+  /**
+   * Refuses a user if the server tells that an external service checks its password, such as LDAP: the database does not have it.
+   */
   async requirePasswordCheck(): Promise<void> {
     if (this.#passwordCheckedBy)
       throw new PasswordNotChecked(

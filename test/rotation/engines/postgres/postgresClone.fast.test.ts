@@ -17,7 +17,7 @@ const sync = (user: Partial<Role>, copy: Partial<Role>) =>
     user: { ...role, ...user },
     clone: { ...clone, ...copy },
     database: 'shop',
-    version: 160000,
+    versionNumber: 160000,
   })
 
 test('a clone that equals its user needs no statements', () => {
@@ -55,13 +55,13 @@ test('a clone that does not inherit the privileges of its roles inherits them ag
 })
 
 describe('an admin’s membership that is lent for a handover is taken back', () => {
-  const acting = (adminMembership: Role['adminMembership'], version: number) =>
+  const acting = (adminMembership: Role['adminMembership'], versionNumber: number) =>
     withRightsOfBoth(
       {
         user: { ...role, mayActAs: false, adminMembership },
         clone: { ...clone, mayActAs: true },
         database: 'shop',
-        version,
+        versionNumber,
       },
       ['reassign'],
     )
