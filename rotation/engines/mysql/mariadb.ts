@@ -3,7 +3,7 @@ import { authPlugins, ed25519PasswordHash, parsecPasswordHash } from './mariadbP
 import { quoteText } from './mysqlAccount.ts'
 import { translate } from './mysqlErrors.ts'
 import { MysqlFamily, type MysqlOptions } from './mysqlFamily.ts'
-import type { Flavour, PasswordMethod, SessionAccess } from './mysqlFlavour.ts'
+import type { Flavour, RotatableAccount, SessionAccess } from './mysqlFlavour.ts'
 import { nativePasswordHash } from './mysqlPasswordHashes.ts'
 
 const passwordHashers: Flavour['passwordHashers'] = {
@@ -60,10 +60,10 @@ const flavour: Flavour = {
   keepOnlyPassword: (session, account, password) => identifyBy(session, account, [password]),
 }
 
-/** Makes exactly these passwords log in, in one statement. The statement needs CREATE USER, so an admin runs it. */
+/** Makes these passwords log in, and no others, in one statement. It needs CREATE USER, so an admin's session runs it. */
 async function identifyBy(
   { query }: SessionAccess,
-  { name, plugin, hashPassword }: PasswordMethod,
+  { name, plugin, hashPassword }: RotatableAccount,
   passwords: string[],
 ): Promise<void> {
   const methods = passwords.map(password => `${plugin} using ${quoteText(hashPassword(password))}`)

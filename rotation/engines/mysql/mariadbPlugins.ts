@@ -20,6 +20,7 @@ export const authPlugins: Record<string, LoginPlugin> = {
         // The server sends the salt once it gets an empty answer.
         return Buffer.alloc(0)
       }
+      // The second message is a letter, the factor and the salt.
       const clientScramble = randomBytes(32)
       const key = parsecKey(
         connection.config.password ?? '',

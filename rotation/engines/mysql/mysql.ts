@@ -2,7 +2,7 @@ import { Conflict, NotPermitted } from '../../errors.ts'
 import { quoteText } from './mysqlAccount.ts'
 import { translate } from './mysqlErrors.ts'
 import { MysqlFamily, type MysqlOptions } from './mysqlFamily.ts'
-import type { Flavour, PasswordMethod, SessionAccess } from './mysqlFlavour.ts'
+import type { Flavour, RotatableAccount, SessionAccess } from './mysqlFlavour.ts'
 import { cachingSha2PasswordHash, nativePasswordHash } from './mysqlPasswordHashes.ts'
 import { findBrokenRule, type GlobalVariables } from './mysqlPasswordRules.ts'
 
@@ -85,14 +85,17 @@ const flavour: Flavour = {
       await session.query(`${setOwnPasswordStatement(password, session.password)}, ${DISCARD_OLD_PASSWORD}`)
     } catch (error) {
       if (!(error instanceof Conflict)) throw error
-      // The session may have logged in with the secondary password. If it is another rotation instead, this is a Conflict again.
+      // The session may have logged in with the secondary password. If another rotation is the cause, this is a Conflict again.
       await session.query(setOwnPasswordStatement(password, password))
       await session.query(`alter user ${DISCARD_OLD_PASSWORD}`)
     }
   },
 }
 
-/** The end of an ALTER USER statement (https://dev.mysql.com/doc/refman/8.4/en/password-management.html#dual-passwords). */
+/**
+ * An ALTER USER statement without its first two words
+ * (https://dev.mysql.com/doc/refman/8.4/en/password-management.html#dual-passwords).
+ */
 const DISCARD_OLD_PASSWORD = 'current_user() discard old password'
 const setOwnPasswordStatement = (next: string, old: string) =>
   `alter user current_user() identified by ${quoteText(next)} replace ${quoteText(old)}`
@@ -101,20 +104,20 @@ const setOwnPasswordStatement = (next: string, old: string) =>
  * Refuses two passwords for another user's account. MySQL accepts REPLACE, which names the replaced password, only for a user's
  * own account (https://dev.mysql.com/doc/refman/8.4/en/alter-user.html).
  */
-function refuseOtherAccounts(session: SessionAccess, account: PasswordMethod): void {
+function refuseOtherAccounts(session: SessionAccess, account: RotatableAccount): void {
   if (account.user !== session.user)
     throw new NotPermitted(`${account.name}: only the user itself can set a second password`)
 }
 
 /**
  * Refuses an account if a rule of the server would make a rollback fail.
- * @param maxHistory The longest PASSWORD HISTORY that a rollback can do with.
+ * @param maxHistory The longest PASSWORD HISTORY that lets the rollback set the password again.
  * @param changes The changes of the password that have to be possible.
  * @throws NotPermitted
  */
 async function refuseIfRollbackBlocked(
   session: SessionAccess,
-  { name, clauses }: PasswordMethod,
+  { name, clauses }: RotatableAccount,
   { maxHistory = 0, changes = [] }: { maxHistory?: number; changes?: PasswordChange[] } = {},
 ): Promise<void> {
   const settings = await readPasswordSettings(session)
@@ -148,11 +151,11 @@ async function readPasswordSettings({ query }: SessionAccess): Promise<GlobalVar
 }
 
 /**
- * Refuses an account that refused logins lock. The application would lock it: between the change of the only password and
- * the moment when the application reads the new one, its logins are refused.
+ * Refuses an account that the server locks after refused logins. The application would have it locked: between the change of the
+ * only password and the moment when the application reads the new one, its logins are refused.
  * @throws NotPermitted
  */
-function refuseIfLockable({ name, clauses: { attempts = '', lockTime = '' } }: PasswordMethod): void {
+function refuseIfLockable({ name, clauses: { attempts = '', lockTime = '' } }: RotatableAccount): void {
   if (/[1-9]/.test(attempts) && !lockTime.endsWith(' 0'))
     throw new NotPermitted(
       `${name} is locked after refused logins (FAILED_LOGIN_ATTEMPTS), which a change of its only password causes`,

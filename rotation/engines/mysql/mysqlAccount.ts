@@ -17,9 +17,12 @@ export type Grant = {
 export type Account = {
   /** `user`@`host` */
   name: string
-  /** The authentication plugins of which each lets the account log in. Several that are needed at once are joined by `and`. */
+  /**
+   * The authentication plugins, of which any one lets the account log in. Plugins that are needed together are one entry, joined
+   * by `and`.
+   */
   plugins: string[]
-  /** The grants by their object, by the role, or for a separate privilege by both, such as `PROXY ON …`. */
+  /** The grants by their object, or by the role, or for a separate privilege by privilege and object, such as `PROXY ON …`. */
   grants: Map<string, Grant>
   /** MySQL's partial revokes: privileges on a schema that are excepted from a grant on all schemas. */
   restrictions: Map<string, Grant>

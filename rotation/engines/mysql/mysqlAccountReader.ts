@@ -1,7 +1,7 @@
 import { NotPermitted } from '../../errors.ts'
 import { undefinedIfNoSuchUser } from '../noSuchUser.ts'
 import { type Account, accountName, quoteText, readAccount, readAttributes } from './mysqlAccount.ts'
-import type { Flavour, PasswordMethod } from './mysqlFlavour.ts'
+import type { Flavour, RotatableAccount } from './mysqlFlavour.ts'
 import type { MysqlWire } from './mysqlWire.ts'
 
 /** Reads the accounts of users at one host. */
@@ -44,7 +44,7 @@ export class AccountReader {
   }
 
   /** @throws NotPermitted if the account has several plugins, or one whose password hash Keyturn cannot compute */
-  async readPasswordMethod(user: string): Promise<PasswordMethod> {
+  async readRotatable(user: string): Promise<RotatableAccount> {
     const { name, plugins, clauses } = await this.readWithoutGrants(user)
     const { passwordHashers } = this.#flavour
     const [plugin = '', ...more] = new Set(plugins)

@@ -2,7 +2,7 @@ import { DatabaseFailed, NotPermitted } from '../../errors.ts'
 import { quoteText, type Rights, readRights } from './mysqlAccount.ts'
 import type { AccountChange } from './mysqlClone.ts'
 import { translate } from './mysqlErrors.ts'
-import type { Flavour, PasswordMethod, SessionAccess } from './mysqlFlavour.ts'
+import type { Flavour, RotatableAccount, SessionAccess } from './mysqlFlavour.ts'
 import { type AccountPlan, holdsGlobally, missingPrivileges, uncertainties } from './mysqlRights.ts'
 
 /**
@@ -136,7 +136,7 @@ async function refuseDroppedObjects(
 const unquoteName = (quoted: string) => quoted.slice(1, -1).replaceAll('``', '`')
 
 /** @throws NotPermitted if the account has an hourly limit, so that a rollback might have to wait for up to an hour */
-export function refuseIfHourlyLimited({ name, clauses: { limits = '' } }: PasswordMethod): void {
+export function refuseIfHourlyLimited({ name, clauses: { limits = '' } }: RotatableAccount): void {
   const [limit] = /MAX_\w+_PER_HOUR [1-9]\d*/.exec(limits) ?? []
   if (limit)
     throw new NotPermitted(

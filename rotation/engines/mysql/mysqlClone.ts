@@ -8,8 +8,9 @@ export type AccountChange = { sql: string } & (
 )
 
 /**
- * The statements that make the clone equal to the user; none if the two are equal. If a run stops after any of them, the next
- * run continues from there. The clone loses only privileges that the user does not have.
+ * The statements that make the clone equal to the user; none if the two are equal. If a call stops after any of them, the next
+ * call continues from there. The clone loses only privileges that the user does not have, with two exceptions, which it lacks for
+ * a moment: what has to be revoked to be granted without its option, and what ALL PRIVILEGES stood for.
  * @throws NotAClone if the clone is not this user's clone
  */
 export function syncChanges(syntax: AccountSyntax, user: Account, clone: Account): AccountChange[] {
@@ -38,10 +39,12 @@ export const syncStatements = (...accounts: Parameters<typeof syncChanges>): str
   syncChanges(...accounts).map(({ sql }) => sql)
 
 /**
- * Checks that an account with the clone's name is the user's clone: if it has privileges, it must share one with the user.
- * An unrelated account of that name must not get the password that goes into the secret.
- * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then a clone without any
- *   privilege is refused too, unless the user has none either.
+ * Checks that an account with the clone's name is the user's clone: if it has privileges, it must share one with the user. It
+ * shares none by ALL PRIVILEGES on the whole server, unless the user has them too. An unrelated account of that name must not get
+ * the password that goes into the secret.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's, because the user is to
+ *   be opened or closed, and the clone is the current one. Then a clone without any privilege is refused too, unless the user has
+ *   none either.
  * @throws NotAClone
  */
 export function requireClone(user: Account, clone: Account, isProvenByClone: boolean): void {
@@ -115,8 +118,9 @@ const canonicalJson = (attributes: Record<string, unknown>) =>
   JSON.stringify(Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /**
- * The statements that give the clone the user's roles if `roles`, else the user's other grants. Grants come before revokes, as
- * somebody may be using the clone: sessions that were open before, applications within the last grace time, or a newer rotation.
+ * The statements that give the clone the user's roles if `roles`, else the user's other grants. Grants come before revokes where
+ * the server allows that, as somebody may be using the clone: sessions that were open before, applications within the last grace
+ * time, or a newer rotation.
  */
 function grantChanges(user: Account, clone: Account, roles: boolean): AccountChange[] {
   const keys = [...user.grants.keys(), ...clone.grants.keys()]

@@ -3,9 +3,9 @@ import { accountName, quoteText } from './mysqlAccount.ts'
 import type { SessionAccess } from './mysqlFlavour.ts'
 
 /**
- * Throws if an account is the DEFINER of a view, routine, trigger or event, so that the caller does not drop it: that object would
- * fail without the account. MariaDB drops such an account without an error. MySQL does too, if the admin may set a DEFINER that does not exist, as the
- * master user of RDS may.
+ * Refuses to go on if an account is the DEFINER of a view, routine, trigger or event, so that the caller does not drop the
+ * account: the view or the like would fail without it. MariaDB drops such an account without an error. So does MySQL if the admin
+ * may set a DEFINER that does not exist, as the master user of RDS may.
  * @throws NotPermitted if the session's user sees any object with that DEFINER
  */
 export async function refuseDefiner({ query }: SessionAccess, user: string, host: string): Promise<void> {

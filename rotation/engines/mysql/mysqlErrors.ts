@@ -123,8 +123,9 @@ export function translateLogin(error: unknown, credential: Credential): Rotation
 }
 
 /**
- * Turns what the driver throws into a RotationError. The server's message is kept only for errors whose messages name nothing
- * but accounts. A statement or a value must not get into the error, so there is no `cause` either.
+ * Turns what the driver throws into a RotationError. The server's message is kept only for errors whose messages name nothing but
+ * accounts, privileges, objects of the database and options of the server. A statement or a value must not get into the error, so
+ * there is no `cause` either.
  * @param where The login, for the message.
  */
 export function translate(error: unknown, where: string): RotationError {

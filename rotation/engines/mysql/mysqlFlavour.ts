@@ -5,8 +5,8 @@ import type { Account, AccountSyntax } from './mysqlAccount.ts'
 export type Flavour = AccountSyntax & {
   engine: 'mysql' | 'mariadb'
   /**
-   * The first statement of a session. It sets the sql_mode by which names and texts are quoted here, and the time in seconds
-   * that a statement may take.
+   * The statement that sets a session's variables: the sql_mode by which names and texts are quoted here, and the time in seconds
+   * that a statement may take. It runs right after the query for the account that the session logged in to.
    */
   setUpStatement(seconds: number): string
   /** By authentication plugin, the hash that the server stores for a password. Accounts with another plugin cannot be rotated. */
@@ -15,10 +15,14 @@ export type Flavour = AccountSyntax & {
   authPlugins?: ConnectionOptions['authPlugins']
   /** The clause of CREATE USER and ALTER USER that gives an account its plugin and password hash. */
   identifiedClause(plugin: string, passwordHash: string): string
-  /** The statement with which a user without privileges changes its own password. */
+  /** The statement with which a user changes its own password. It needs no privilege. */
   changeOwnPasswordStatement(plugin: string, password: { old: string; new: string }): string
-  /** @throws NotPermitted if a user that changes its own password to `next` could not set the old one again */
-  refuseIrreversible?(session: SessionAccess, account: PasswordMethod, next: string): Promise<void>
+  /**
+   * Refuses a change of a user's own and only password to `next` that might not be undone, or that would lock the account.
+   * @throws NotPermitted if the user might not be able to set the old password again, or if the server locks an account after
+   *   refused logins, which the application has until it reads `next`
+   */
+  refuseIrreversible?(session: SessionAccess, account: RotatableAccount, next: string): Promise<void>
   /**
    * Checks the server's password rules. `change` is given if the server would get the passwords in clear text.
    * @throws NotPermitted as the statement that sets the password would
@@ -35,21 +39,21 @@ export type Flavour = AccountSyntax & {
   /** Adds a second password, as DualPasswordCalls.add says. */
   addPassword(
     session: SessionAccess,
-    account: PasswordMethod,
+    account: RotatableAccount,
     password: string,
     current: string,
   ): Promise<void>
   /** Checks what addPassword refuses before its first statement. @throws NotPermitted */
   checkBeforeAddingPassword?(
     session: SessionAccess,
-    account: PasswordMethod,
+    account: RotatableAccount,
     password: string,
     current: string,
   ): Promise<void>
   /** Privileges each of which lets a user add a second password to itself; undefined if only an admin can add one. */
   addPasswordPrivileges?: string[]
   /** Removes all passwords but one, as DualPasswordCalls.keepOnly says. */
-  keepOnlyPassword(session: SessionAccess, account: PasswordMethod, password: string): Promise<void>
+  keepOnlyPassword(session: SessionAccess, account: RotatableAccount, password: string): Promise<void>
 }
 
 /** The part of a session that a Flavour uses. */
@@ -62,8 +66,8 @@ export type SessionAccess = {
   password: string
 }
 
-/** An account whose passwords all have the same plugin, and how that plugin hashes a password. */
-export type PasswordMethod = {
+/** An account whose password can be rotated: all its passwords have one plugin, whose hashes Keyturn can compute. */
+export type RotatableAccount = {
   /** `user`@`host` */
   name: string
   user: string

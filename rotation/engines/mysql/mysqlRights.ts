@@ -18,7 +18,7 @@ export type AccountPlan = {
   changes: AccountChange[]
 }
 
-/** The privileges that ALL PRIVILEGES on a table stands for. On a database, DATABASE_PRIVILEGES are added. */
+/** The privileges that ALL PRIVILEGES on a table stands for. On a database, it stands for DATABASE_PRIVILEGES too. */
 const TABLE_PRIVILEGES = [
   ...['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'DROP', 'REFERENCES', 'INDEX', 'ALTER', 'TRIGGER'],
   ...['CREATE VIEW', 'SHOW VIEW'],
@@ -40,7 +40,7 @@ export function missingPrivileges(flavour: Flavour, rights: Rights, plan: Accoun
   const holdsOnSystemSchema = (privilege: string) =>
     onSystemSchema.has(privilege) || onSystemSchema.has(ALL_PRIVILEGES)
 
-  // CREATE USER allows all of it; so do privileges on the system schema that allow writing to its tables.
+  // CREATE USER lets a user create, change and drop accounts. So do privileges to write to the tables of the system schema.
   const writes = drops ? ['DELETE'] : creates ? ['UPDATE', 'INSERT'] : ['UPDATE']
   const mayManage = holdsGlobally(rights, 'CREATE USER') || writes.every(holdsOnSystemSchema)
 
@@ -61,7 +61,7 @@ export function missingPrivileges(flavour: Flavour, rights: Rights, plan: Accoun
   ]
 }
 
-/** A user that grants or revokes a privilege must have the privilege itself, with its option. */
+/** @returns what is missing to grant or revoke: whoever does that must have the privilege or role itself, with its option */
 function missingForChange(
   flavour: Flavour,
   rights: Rights,

@@ -17,7 +17,7 @@ import {
 import { type AccountChange, requireClone, syncChanges, syncStatements } from './mysqlClone.ts'
 import { refuseDefiner } from './mysqlDefiner.ts'
 import { unreadableAnswerError } from './mysqlErrors.ts'
-import type { Flavour, PasswordMethod, SessionAccess } from './mysqlFlavour.ts'
+import type { Flavour, RotatableAccount, SessionAccess } from './mysqlFlavour.ts'
 import type { AccountPlan } from './mysqlRights.ts'
 import { countFreeConnections, countSessions } from './mysqlSessionCounts.ts'
 import type { MysqlWire } from './mysqlWire.ts'
@@ -31,25 +31,16 @@ export class MysqlSession implements Session {
   accountQualifier = ''
   readonly dualPassword: DualPasswordCalls = {
     add: async (user, password, current) =>
-      this.#flavour.addPassword(
-        this.#access(),
-        await this.#accounts.readPasswordMethod(user),
-        password,
-        current,
-      ),
+      this.#flavour.addPassword(this.#access(), await this.#accounts.readRotatable(user), password, current),
     wouldAdd: async (user, password, current) => {
-      const method = await this.#accounts.readPasswordMethod(user)
-      await this.#flavour.checkBeforeAddingPassword?.(this.#access(), method, password, current)
+      const account = await this.#accounts.readRotatable(user)
+      await this.#flavour.checkBeforeAddingPassword?.(this.#access(), account, password, current)
       if (this.#flavour.addPasswordPrivileges)
         await checkOwnPasswordChange(this.#flavour, this.#access(), password, true)
       else await this.#checkChanges(await this.#accounts.read(user), [])
     },
     keepOnly: async (user, password) => {
-      await this.#flavour.keepOnlyPassword(
-        this.#access(),
-        await this.#accounts.readPasswordMethod(user),
-        password,
-      )
+      await this.#flavour.keepOnlyPassword(this.#access(), await this.#accounts.readRotatable(user), password)
       if (user === this.#credential.username) this.#password = password
     },
   }
@@ -100,7 +91,7 @@ export class MysqlSession implements Session {
   }
 
   async setPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
-    const { name, plugin, hashPassword } = await this.#changeableMethod(user, password, reversibly)
+    const { name, plugin, hashPassword } = await this.#readChangeable(user, password, reversibly)
     if (user === this.#credential.username) {
       await this.#wire.query(
         this.#flavour.changeOwnPasswordStatement(plugin, { old: this.#password, new: password }),
@@ -113,24 +104,24 @@ export class MysqlSession implements Session {
   }
 
   async wouldSetPassword(user: string, password: string, { reversibly = false } = {}): Promise<void> {
-    await this.#changeableMethod(user, password, reversibly)
+    await this.#readChangeable(user, password, reversibly)
     if (user === this.#credential.username)
       await checkOwnPasswordChange(this.#flavour, this.#access(), password)
     else await this.#checkChanges(await this.#accounts.read(user), [])
   }
 
-  /** @returns how the user's password is stored @throws NotPermitted if setPassword refuses to change it */
-  async #changeableMethod(user: string, password: string, reversibly: boolean): Promise<PasswordMethod> {
-    const method = await this.#accounts.readPasswordMethod(user)
-    const { name, plugins } = method
-    if (user !== this.#credential.username) return method
+  /** @returns the user's account @throws NotPermitted if setPassword refuses to change its password */
+  async #readChangeable(user: string, password: string, reversibly: boolean): Promise<RotatableAccount> {
+    const account = await this.#accounts.readRotatable(user)
+    const { name, plugins } = account
+    if (user !== this.#credential.username) return account
     if (plugins.length > 1)
       throw new NotPermitted(`${name} has several passwords, of which a user can change the first only`)
     if (reversibly) {
-      refuseIfHourlyLimited(method)
-      await this.#flavour.refuseIrreversible?.(this.#access(), method, password)
+      refuseIfHourlyLimited(account)
+      await this.#flavour.refuseIrreversible?.(this.#access(), account, password)
     }
-    return method
+    return account
   }
 
   async openUser(pair: UserPair, open: { user: string; password: string }): Promise<string[]> {
@@ -155,9 +146,14 @@ export class MysqlSession implements Session {
     return await this.#checkChanges(target, changes, { creates: target !== original && !found })
   }
 
-  /** @returns the accounts of the pair, and the changes that opening the clone takes @throws NotAClone, NotPermitted */
+  /**
+   * @returns the user's account, by which the password is hashed (`plugin`, `hashPassword`), and with its grants (`original`);
+   *   the clone's account if there is one (`found`); and the changes that opening takes besides the password, none if the user is
+   *   opened
+   * @throws NotAClone, NotPermitted
+   */
   async #changesToOpen({ user, clone }: UserPair, open: string) {
-    const method = await this.#accounts.readPasswordMethod(user)
+    const { plugin, hashPassword } = await this.#accounts.readRotatable(user)
     const original = await this.#accounts.read(user)
     const found = await this.#accounts.find(clone)
     if (found) requireClone(original, found, open === user)
@@ -170,7 +166,7 @@ export class MysqlSession implements Session {
             original,
             found ?? newAccount(this.#flavour, clone, this.accountQualifier),
           )
-    return { ...method, original, found, changes }
+    return { plugin, hashPassword, original, found, changes }
   }
 
   /** Checks whether this session may make these changes to an account and set its password. @throws NotPermitted */
@@ -188,7 +184,7 @@ export class MysqlSession implements Session {
    * password is all that opens it again.
    */
   async closeUser(user: string, pair: UserPair): Promise<void> {
-    const { name, plugin } = await this.#accounts.readPasswordMethod(user)
+    const { name, plugin } = await this.#accounts.readRotatable(user)
     const found = await this.#accounts.find(pair.clone)
     if (found) requireClone(await this.#accounts.read(pair.user), found, user === pair.user)
     await this.#wire.query(`alter user ${name} ${this.#unknownPasswordClause(plugin)}`)

@@ -3,10 +3,10 @@ import { type Account, quoteText } from './mysqlAccount.ts'
 import type { SessionAccess } from './mysqlFlavour.ts'
 
 /**
- * Counts a user's open sessions. Without the privilege PROCESS, which may come from a role, a session sees only those of its
- * own user.
- * @returns `seen`, the sessions in the list; and `all`, the same number if the list shows those of other users, else undefined.
- *   Undefined in all if the list cannot be read.
+ * Counts a user's open sessions. Without the privilege PROCESS, which may come from a role, a session sees only those of its own
+ * user.
+ * @returns `seen`, the sessions of `user` in the list; and `all`, the same number if the list shows every user's, else undefined.
+ *   The result itself is undefined if the list cannot be read.
  */
 export async function countSessions(
   session: SessionAccess,
@@ -24,7 +24,7 @@ export async function countSessions(
   return { seen, all: Number(row.others) + Number(row.mayLook) > 0 ? seen : undefined }
 }
 
-/** A limit of an account by its name in SHOW CREATE USER; 0 is no limit. */
+/** A limit of an account, by the limit's name in SHOW CREATE USER; 0 is no limit. */
 const limitOf = ({ clauses: { limits = '' } }: Account, name: string) =>
   Number(new RegExp(String.raw`${name} (-?\d+)`).exec(limits)?.[1] ?? 0)
 

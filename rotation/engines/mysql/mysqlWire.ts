@@ -35,7 +35,7 @@ export class MysqlWire {
       // Other statements than queries return a header instead of rows.
       return Array.isArray(rows) ? rows : []
     } catch (error) {
-      // A late answer must not be taken for the answer to the next statement.
+      // The driver keeps the statement until its late answer arrives, and whatever is sent next would wait for that.
       this.#unanswered ||= (error as { code?: string }).code === 'PROTOCOL_SEQUENCE_TIMEOUT'
       throw translate(await this.#findReason(error), this.#where)
     }
