@@ -65,7 +65,7 @@ export class Mongodb implements Engine {
 
 /**
  * Connects to a server or, if it is a replica, to the primary that it names.
- * @param where what the messages of errors begin with, such as `login as …`
+ * @param where The login, for errors.
  * @returns the client, and whether the server is a replica
  * @throws NotPrimary if it is a replica, and names no primary or one that cannot be reached
  */

@@ -67,10 +67,10 @@ export function differences(user: User, clone: User): string[] {
 }
 
 /**
- * Checks that a user with the clone's name is the user's clone: if it has roles, it must share one with the user. An unrelated
- * user of that name must not get the password that goes into the secret.
- * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then the two must share
- *   two roles, if the user has two.
+ * Checks that a user with the clone's name is the user's clone: if it has roles, it must share one with the user, and it must be
+ * no superuser unless the user is one. An unrelated user of that name must not get the password that goes into the secret.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's, because the user is to
+ *   be opened or closed, and the clone is the current one. Then the two must share two roles, if the user has two.
  * @throws NotAClone if they share too little, or if the clone is a superuser and the user is not
  */
 export function requireClone(user: User, clone: User, isProvenByClone: boolean): void {

@@ -109,6 +109,7 @@ export function translate(error: unknown, where: string): RotationError {
 }
 
 /**
+ * Translates the errors that are known.
  * @returns undefined for every other error. The driver throws errors of many classes, some not its own, when it reads an answer
  *   that is not of the protocol.
  */

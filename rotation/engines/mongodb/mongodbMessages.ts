@@ -16,7 +16,7 @@ const COUNT_OFFSET_BYTES = 32
 /** The length of an empty document. */
 const MIN_DOCUMENT_BYTES = 5
 
-/** @returns the number of documents, each after `gap` bytes; undefined if the last one does not end with the bytes */
+/** @returns the number of documents, each after `gap` bytes; undefined if the last one does not end where the bytes end */
 function countDocuments(bytes: Buffer, gap: number): number | undefined {
   let [at, count] = [0, 0]
   for (; at < bytes.length; count++) {
@@ -38,8 +38,9 @@ function isWhole(message: Uint8Array): boolean {
 }
 
 /**
- * Replaces a method of the driver, so that the driver refuses a message with inconsistent lengths. The driver itself trusts the
- * lengths, and with some of them it reads without end, which no timeout stops, until the process is out of memory.
+ * Replaces a method of the driver, so that the driver refuses a message with inconsistent lengths: it gives up a connection whose
+ * `push` returns false. The driver itself trusts the lengths, and with some of them it reads without end, which no timeout stops,
+ * until the process is out of memory.
  */
 SizedMessageTransform.prototype.push = function (message: Uint8Array | null, ...rest) {
   return (message === null || isWhole(message)) && Transform.prototype.push.call(this, message, ...rest)

@@ -23,26 +23,28 @@ export function readPrivileges(connectionStatus: Document | undefined): Privileg
   return v.is(privilegesSchema, privileges) && privileges.length ? privileges : undefined
 }
 
-/** An action that a command requires. `db` is its database; undefined is every database. Of actions with `or` one is enough. */
+/**
+ * An action that a command requires, or several that are joined by ` or `, of which one is enough. `db` is the database on which
+ * it is required; undefined is every database.
+ */
 type RequiredPrivilege = { action: string; db: string | undefined }
 
 /**
  * The privileges that a command needs to create, change or drop a user of the database `db`. A change of roles may revoke any
- * role, so it needs revokeRole on every database.
- * https://www.mongodb.com/docs/manual/reference/command/updateUser/
- * @param own Whether the command is about the user that runs it.
+ * role, so it needs revokeRole on every database. https://www.mongodb.com/docs/manual/reference/command/updateUser/
+ * @param isOwn Whether the command is about the user that runs it.
  */
-function requiredPrivileges(command: Document, db: string, own: boolean): RequiredPrivilege[] {
+function requiredPrivileges(command: Document, db: string, isOwn: boolean): RequiredPrivilege[] {
   const { createUser, dropUser, roles, pwd, customData, authenticationRestrictions } = command
-  const changes = createUser === undefined
+  const isUpdate = createUser === undefined
   if (dropUser !== undefined) return [{ action: 'dropUser', db }]
   const changeAction = (field: string) =>
-    (own ? [`changeOwn${field}`, `change${field}`] : [`change${field}`]).join(' or ')
+    (isOwn ? [`changeOwn${field}`, `change${field}`] : [`change${field}`]).join(' or ')
   return [
-    ...(changes ? [] : [{ action: 'createUser', db }]),
-    ...(changes && pwd ? [{ action: changeAction('Password'), db }] : []),
-    ...(changes && customData ? [{ action: changeAction('CustomData'), db }] : []),
-    ...(changes && roles ? [{ action: 'revokeRole', db: undefined }] : []),
+    ...(isUpdate ? [] : [{ action: 'createUser', db }]),
+    ...(isUpdate && pwd ? [{ action: changeAction('Password'), db }] : []),
+    ...(isUpdate && customData ? [{ action: changeAction('CustomData'), db }] : []),
+    ...(isUpdate && roles ? [{ action: 'revokeRole', db: undefined }] : []),
     ...(roles ?? []).map((role: Document) => ({ action: 'grantRole', db: String(role.db) })),
     ...(authenticationRestrictions?.length ? [{ action: 'setAuthenticationRestriction', db }] : []),
   ]
@@ -50,11 +52,16 @@ function requiredPrivileges(command: Document, db: string, own: boolean): Requir
 
 /**
  * @param db The database that holds the user.
- * @param own Whether the command is about the user that runs it.
+ * @param isOwn Whether the command is about the user that runs it.
  * @returns what a command needs and these privileges do not include, such as `grantRole on shop`
  */
-export function missingPrivileges(held: Privilege[], command: Document, db: string, own: boolean): string[] {
-  const missing = requiredPrivileges(command, db, own).filter(
+export function missingPrivileges(
+  held: Privilege[],
+  command: Document,
+  db: string,
+  isOwn: boolean,
+): string[] {
+  const missing = requiredPrivileges(command, db, isOwn).filter(
     need => !need.action.split(' or ').some(action => held.some(one => covers(one, action, need.db))),
   )
   const named = missing.map(({ action, db }) => `${action} on ${db === undefined ? 'every database' : db}`)

@@ -54,17 +54,17 @@ export class MongodbSession implements Session {
   }
 
   async setPassword(user: string, password: string): Promise<void> {
-    await this.#change(await this.#openCommand(user, password)).catch(error => this.#explain(error, user))
+    await this.#change(await this.#passwordCommand(user, password)).catch(error => this.#explain(error, user))
   }
 
   async wouldSetPassword(user: string, password: string): Promise<void> {
-    await this.#wouldChange(await this.#openCommand(user, password)).catch(error =>
+    await this.#wouldChange(await this.#passwordCommand(user, password)).catch(error =>
       this.#explain(error, user),
     )
   }
 
   /** The command that sets a user's password and keeps the user's mechanisms. */
-  async #openCommand(user: string, pwd: string): Promise<Document> {
+  async #passwordCommand(user: string, pwd: string): Promise<Document> {
     const { mechanisms } = await this.#readUser(user)
     return { updateUser: user, pwd, ...(mechanisms && { mechanisms }) }
   }
@@ -82,7 +82,7 @@ export class MongodbSession implements Session {
     const pwd = generateUnknownPassword()
     const command =
       open === pair.user
-        ? await this.#openCommand(open, pwd)
+        ? await this.#passwordCommand(open, pwd)
         : cloneCommand(pair.clone, original, existing, pwd)
     return await this.#wouldChange(command)
   }

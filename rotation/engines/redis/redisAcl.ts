@@ -85,10 +85,11 @@ const isCommonRule = (rule: string) =>
   /^(&\*|~\*|%(R|W|RW|WR)~\*|\+(ping|auth|hello|select|client\|set\w+|@connection))$/.test(rule)
 
 /**
- * Checks that a user with the clone's name is the user's clone: it must share rules with the user. Otherwise an unrelated
- * user's password would go into the secret, or the owner of an unrelated clone could take the user over.
- * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then the two must share
- *   two rules, if the user has two.
+ * Checks that a user with the clone's name is the user's clone: if it has rules that are not common, it must share one with the
+ * user, and it must have no admin rule that the user has not. An unrelated user of that name must not get the password that goes
+ * into the secret, and must not prove a secret by which the user's password is then set.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's, because the user is to
+ *   be opened or closed, and the clone is the current one. Then the two must share two rules, if the user has two.
  * @throws NotAClone if they share too little, or if the clone may administer users and the user may not
  */
 export function requireClone(user: AclUser, clone: AclUser, isProvenByClone: boolean): void {

@@ -18,7 +18,7 @@ type RedisTarget = {
 /** A client of the driver that is connected and logged in. */
 export type RedisConnection = Awaited<ReturnType<typeof connect>>
 
-/** The version of Redis' protocol. With version 3 the driver begins with HELLO, which not every user may run. */
+/** The version of Redis' protocol. With version 3 the driver begins with HELLO, which in Redis 6.0 not every user may run. */
 const RESP_2 = { RESP: 2 } as const
 
 /** The driver's client class with all commands. The driver's own createClient builds it anew for every password, in 50 ms. */
@@ -29,7 +29,7 @@ export function createClient(options: Parameters<typeof constructClient<Record<n
   return constructClient({ ...options, ...RESP_2 })
 }
 
-/** The answer is not one to the command: it is not of Redis' protocol, or comes from another service. */
+/** What arrived is no answer to the command: it is not of Redis' protocol, or comes from another service. */
 export class Unreadable extends Error {}
 
 /** The answer to a login without TLS is Unreadable. No certificate shows that the intended server has sent it. */
@@ -83,13 +83,14 @@ export async function connect({ tls, commandTimeout, ...target }: RedisTarget) {
 
   try {
     await connectInTime(client, connectTimeout)
-    // Both commands are sent at once: a server with too many connections answers before it gets a command.
+    // Both commands are sent without waiting for an answer. A server with too many connections sends an error before it gets a
+    // command, and that error is then the answer to AUTH.
     const commands = [['AUTH', username, password], ...(database ? [['SELECT', String(database)]] : [])]
     const [answerToAuth] = await Promise.all(commands.map(command => client.sendCommand<unknown>(command)))
     if (answerToAuth !== 'OK') throw new Unreadable('AUTH was answered by something else than OK')
     return client
   } catch (error) {
-    // The driver keeps a list of its clients, which a destroyed one leaves.
+    // The driver keeps a list of its clients. A client leaves the list when it is destroyed.
     client.destroy()
     if (error instanceof Unreadable && !tls) throw new NotRedis(error.message)
     throw error

@@ -36,7 +36,7 @@ export class RedisSession implements Session {
       await this.#alter(user, ...rules)
     } catch (error) {
       if (reversibly || !saveErrors.some(kind => error instanceof kind)) throw error
-      // A rollback needs the password although it cannot be saved: it is valid until the next restart, as the error says.
+      // A rollback needs the old password even if it cannot be saved. It is then valid until the next restart, as the error says.
       await this.#wire.send(['ACL', 'SETUSER', user, ...rules])
       if (!(error instanceof OutOfMemory && this.#wire.saveCommand)) throw error
       await this.#wire.send(this.#wire.saveCommand)
@@ -81,7 +81,7 @@ export class RedisSession implements Session {
   async #renewClone(clone: string, { name: user, rules }: AclUser, password: string): Promise<void> {
     const [, answer] = await this.#wire.changeAndSave(renewCommand(clone, rules, password), ['ACL', 'LIST'])
     // The result is compared here, because `differences` runs in sessions that may not be allowed to read it.
-    const users = this.#lines(answer)
+    const users = this.#requireLines(answer)
     const missing = differences(requireUser(users, user), requireUser(users, clone))
     if (!missing.length) return
     if (String(requireUser(users, user).rules) !== String(rules))
@@ -174,7 +174,7 @@ export class RedisSession implements Session {
     return Array.isArray(flags) ? flags : undefined
   }
 
-  /** Whether this user logs in with a password. */
+  /** Whether this user logs in with this password. */
   async #admits(password: string): Promise<boolean> {
     const answer = this.#wire.send(['AUTH', this.#credential.username, password])
     return (await answer.catch(undefinedIfNotPermitted)) !== undefined
@@ -219,11 +219,11 @@ export class RedisSession implements Session {
   }
 
   async #listUsers(): Promise<string[]> {
-    return this.#lines(await this.#wire.send(['ACL', 'LIST']))
+    return this.#requireLines(await this.#wire.send(['ACL', 'LIST']))
   }
 
-  /** Checks the answer to ACL LIST. */
-  #lines(answer: unknown): string[] {
+  /** @returns the lines of an answer to ACL LIST @throws DatabaseFailed if it has another form */
+  #requireLines(answer: unknown): string[] {
     if (Array.isArray(answer) && answer.every(line => typeof line === 'string')) return answer
     throw new DatabaseFailed(`as ${this.#credential}: ACL LIST was not answered with lines`)
   }
@@ -245,7 +245,10 @@ const IS_REPLICA_BY_ROLE = new Map<unknown, boolean>([
   ['slave', true],
 ])
 
-/** The errors of a change that could not be saved. */
+/**
+ * The errors after which a rollback makes its change without saving it. NoFileToSaveTo is not among them: a server without a file
+ * has refused the rotation's own change already, so there is nothing to roll back.
+ */
 const saveErrors = [SaveFailed, DatabaseFailed, OutOfMemory]
 
 function requireUser(lines: string[], name: string): AclUser {

@@ -9,7 +9,6 @@ export class RedisWire {
   readonly #connection: RedisConnection
   /** The login, for errors. */
   readonly #where: string
-  /** The command that saves the users; undefined before the first change. */
   #save: string[] | undefined
 
   constructor(connection: RedisConnection, where: string) {
@@ -34,8 +33,9 @@ export class RedisWire {
   /**
    * Runs commands and saves their changes, in one transaction.
    * @returns the answer to each command, and to the one that saves
-   * @throws NotPermitted if the changes could not be saved, so that a restart would bring the old password back
-   * @throws DatabaseFailed if the server did not answer each command
+   * @throws NotPermitted or DatabaseFailed if the server could not save its users. Mostly that shows before the changes are made;
+   *   else they last until a restart, which brings the old password back
+   * @throws OutOfMemory; DatabaseFailed if the server did not answer each command
    */
   async changeAndSave(...commands: string[][]): Promise<unknown[]> {
     this.#save ??= await this.#tryToSave(['ACL', 'SAVE'], ['CONFIG', 'REWRITE'])

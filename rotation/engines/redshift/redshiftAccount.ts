@@ -21,7 +21,7 @@ export type Account = {
   defaults: Map<string, DefaultGrant>
 }
 
-/** One entry of ALTER DEFAULT PRIVILEGES, in which the account itself is the owner, the grantee, or both. */
+/** One entry of ALTER DEFAULT PRIVILEGES, in which the account itself is either the owner or the grantee, and not both. */
 export type DefaultGrant = {
   /** The user on whose future objects the privileges will be granted, or SELF. */
   owner: string
@@ -58,7 +58,10 @@ export type AccountRows = [UserRow[], InfoRow[], NameRow[], NameRow[], ObjectRow
 /** The number of statements of `accountQuery`. */
 export const ACCOUNT_STATEMENT_COUNT = 6
 
-/** For each kind of object with an owner or an ACL, the columns and tables from which both are read. */
+/**
+ * For each kind of object with an owner or an ACL, the columns and tables from which both are read. All texts are SQL, and `from`
+ * ends in a condition, to which accountQuery adds another one.
+ */
 const OBJECT_SOURCES: {
   kind: string
   schema?: string
@@ -113,7 +116,8 @@ const OBJECT_SOURCES: {
 export function accountQuery(name: string): string {
   const user = quoteText(name)
   const text = (acl: string) => `array_to_string(${acl}, chr(10))`
-  // An ACL has the name with or without quotes. Rows in which only another name contains this one are skipped when read.
+  // An ACL has the name with or without quotes. This also finds rows in which another name contains this one: readObject and
+  // readDefaults skip these.
   const mentioned = (acl: string) => `strpos(${text(acl)}, ${quoteText(name.split('"', 1)[0] ?? '')}) > 0`
   const objects = OBJECT_SOURCES.map(({ kind, schema = 'null', name, detail = 'null', owner, acl, from }) => {
     const ownerName = owner ? `pg_get_userbyid(${owner})::text` : `''::text`

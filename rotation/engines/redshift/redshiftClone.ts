@@ -9,7 +9,7 @@ import type { Privileges } from './redshiftAcl.ts'
 
 /**
  * Checks that the user of a pair exists, and that the clone, if there is one, is its clone.
- * @param isProvenByClone Whether the login that proved the secret was the clone's: see requireClone.
+ * @param isProvenByClone Whether the clone is the current one of the two: see requireClone.
  * @returns the user
  * @throws NotPermitted if there is no user; NotAClone if the clone is not its clone
  */
@@ -84,9 +84,11 @@ export function revokeAllStatements(user: Account, clone: Account): string[] {
 
 /**
  * Checks that a user with the clone's name is the user's clone: if it owns or may do anything, it must share a group, role or
- * privilege with the user. An unrelated user of that name must not get the password that goes into the secret.
- * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's. Then a clone without any
- *   privilege is refused too, unless the user has none either.
+ * privilege with the user, and it must be no superuser unless the user is one. An unrelated user of that name must not get the
+ * password that goes into the secret.
+ * @param isProvenByClone Whether the login that proved the secret (see adminSession.ts) was the clone's, because the user is to
+ *   be opened or closed, and the clone is the current one. Then a clone without any privilege is refused too, unless the user has
+ *   none either.
  * @throws NotAClone
  */
 function requireClone(user: Account, clone: Account, isProvenByClone: boolean): void {

@@ -30,8 +30,8 @@ import {
 import { sha256PasswordHash } from './redshiftDigest.ts'
 
 /**
- * The forms in which Redshift stores a password. A user keeps the form that it has, because only AWS's own drivers log in by
- * sha256.
+ * Computes what Redshift stores for a password, in each form. A user keeps the form that it has, because only AWS's own drivers
+ * can log in by sha256.
  */
 const passwordHashers = {
   md5: md5PasswordHash,
@@ -40,7 +40,7 @@ const passwordHashers = {
 
 /** A session of Redshift. */
 export class RedshiftSession extends PostgresFamilySession {
-  /** The form in which new passwords are stored. */
+  /** The form in which new passwords are stored: that of the current password as far as the login of current has shown it. */
   readonly accountQualifier: 'md5' | 'sha256'
   readonly #login: (credential: Credential) => Promise<RedshiftSession>
 
@@ -63,8 +63,8 @@ export class RedshiftSession extends PostgresFamilySession {
   /**
    * Runs statements and rolls them back. Redshift can roll back every statement except TRUNCATE and VACUUM
    * (https://docs.aws.amazon.com/redshift/latest/dg/c_Concurrent_writes.html). It has no lock_timeout, so each statement may take
-   * five seconds. None of the statements may set the password of an existing user: this was never run on a Redshift, where such
-   * a password might stay.
+   * five seconds. None of the statements may set the password of an existing user: the tests do not run on Redshift, so nothing
+   * proves that it rolls back a password.
    */
   async #tryOut(statements: string[]): Promise<void> {
     await this.#transaction(`${statements.join('; ')}; rollback`, Math.min(5_000, this.statementTimeout))
@@ -131,21 +131,25 @@ export class RedshiftSession extends PostgresFamilySession {
     return `alter user ${escapeIdentifier(user)} valid until ${quoteText(row?.until ?? 'infinity')}`
   }
 
-  /** @returns the two accounts, and the statements that opening the clone takes @throws what checkPair throws */
+  /**
+   * @returns the two accounts, and the statements that opening takes besides the password; none if the user is opened
+   * @throws what checkPair throws
+   */
   async #changesToOpen(
     pair: UserPair,
     open: string,
   ): Promise<{ user: Account; clone: Account; statements: string[] }> {
-    const cloneInUse = open === pair.user
+    // When the user is opened, the clone is the current one: the application may be logged in as the clone.
+    const isCloneInUse = open === pair.user
     const [existingUser, existingClone] = await this.#readAccounts(pair.user, pair.clone)
-    const user = checkPair(pair, existingUser, existingClone, cloneInUse)
+    const user = checkPair(pair, existingUser, existingClone, isCloneInUse)
     const clone = existingClone ?? newAccount(pair.clone)
     const statements = [
       ...(existingClone ? [] : [this.#createStatement(pair.clone)]),
       ...grantOwnedStatements(user, clone),
       ...syncStatements(user, clone),
     ]
-    return { user, clone, statements: cloneInUse ? [] : statements }
+    return { user, clone, statements: isCloneInUse ? [] : statements }
   }
 
   /** Gives the user what the clone owns here, one object at a time. @returns what the clone keeps, one sentence each */
@@ -193,7 +197,8 @@ export class RedshiftSession extends PostgresFamilySession {
   /**
    * Counts the sessions in stv_sessions (https://docs.aws.amazon.com/redshift/latest/dg/r_STV_SESSIONS.html), which has 50
    * characters of a user's name.
-   * @returns the count, and whether it shows all users; undefined if there is no such table, as in Redshift Serverless
+   * @returns the count, and whether this session sees the sessions of all users; undefined if there is no such table, as in
+   *   Redshift Serverless
    */
   async #countSessions(user: string): Promise<{ all: boolean; count: number } | undefined> {
     const query = `select (select usesuper from pg_user where usename = current_user) as all,
@@ -233,7 +238,7 @@ export class RedshiftSession extends PostgresFamilySession {
     const [existingUser, clone] = await this.#readAccounts(pair.user, pair.clone)
     if (!clone) return undefined
     const user = checkPair(pair, existingUser, clone)
-    // DROP USER checks the current database only, and what the user owns in another one then has the owner "unknown"
+    // DROP USER checks the current database only, and what the dropped user owns in another one then has the owner "unknown"
     // (https://docs.aws.amazon.com/redshift/latest/dg/r_DROP_USER.html).
     for (const dbname of await this.#otherDatabases()) {
       await using elsewhere = await this.#login(this.credential.with({ dbname }))
