@@ -31,7 +31,8 @@ type ConnectOptions = {
 
 /**
  * Connects to one server and logs in.
- * @throws NotPrimary before the password is tried, because a replica may not know a new password yet; else as translateLogin
+ * @throws NotPrimary before the password is tried, because a replica may not know a new password yet; else what translateLogin
+ *   returns
  */
 export async function connect(target: Target, options: ConnectOptions): Promise<MongoClient> {
   const { credential } = target
@@ -82,6 +83,7 @@ function createClient(
       retryWrites: false,
       connectTimeoutMS: connectTimeout,
       serverSelectionTimeoutMS: connectTimeout,
+      // A second longer than the time that the server gets where it is told one: maxTimeMS, wtimeout.
       socketTimeoutMS: statementTimeout + 1_000,
     })
   } catch {

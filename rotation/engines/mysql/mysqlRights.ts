@@ -117,7 +117,10 @@ const unquoteAccount = (account = '') => account.replace(/[`']/g, '').replace(/^
 const QUOTED_NAME = '`(?:[^`]|``)*`'
 const OBJECT_NAME = new RegExp(`^(?:[A-Z ]+ )?(${QUOTED_NAME})\\.(\\*|${QUOTED_NAME})$`)
 
-/** The privileges on an object by all grants: on the object itself, on its database, and on the whole server. */
+/**
+ * The privileges on an object by all grants: on the object itself, on its database, and on the whole server, less what partial
+ * revokes take from the latter.
+ */
 function privilegesOn(
   { grants, restrictions }: Rights,
   on: string,

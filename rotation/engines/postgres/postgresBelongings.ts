@@ -153,7 +153,10 @@ export function changeOwnerStatement({ type, identity }: Belonging, user: string
   return keyword && `alter ${keyword} ${identity} owner to ${escapeIdentifier(user)}`
 }
 
-/** @returns the statement that revokes what the clone was granted on one object; undefined if there is none */
+/**
+ * @returns the statement that revokes what the clone was granted on one object; undefined if there is none. A row security policy
+ *   that is for the clone alone is dropped, as DROP OWNED does
+ */
 export function revokeStatement(belonging: Belonging, clone: string): string | undefined {
   const { type, identity, others, defaults } = belonging
   const c = escapeIdentifier(clone)

@@ -8,7 +8,7 @@ type Membership = {
   admin: boolean
   inherit: boolean
   set: boolean
-  /** Whether the user of the pair has this membership too, directly or through another role. */
+  /** Whether the user of the pair has this membership too, with the same options, directly or through another role. */
   shared: boolean
 }
 /** How this session's user is a member of a role. An admin that is no superuser may make itself a member for one transaction. */
