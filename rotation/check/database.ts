@@ -135,7 +135,7 @@ async function lookAtSession(context: LookContext, session: Session, report: Rep
   await report.look('pooler', () => {
     // After a rotation that keeps the user, only a pooler that asks the database knows the new password.
     if (nextUser === current.username) requireAuthQuery(session, current, options.pooler)
-    return okSeen(session.behindPooler ? 'a pooler stands in between' : 'no pooler is seen')
+    return okSeen(session.isBehindPooler ? 'a pooler stands in between' : 'no pooler is seen')
   })
   if (!needsAdmin(context)) await lookAtPrivileges(context, session, report)
   // The test query comes last, as the session may not be usable after a query that was refused.

@@ -84,7 +84,7 @@ export interface Session extends AsyncDisposable {
    * password itself and may reuse a connection that it has. So the login proves that the pooler accepts the password, but not
    * that the server does.
    */
-  readonly behindPooler?: boolean
+  readonly isBehindPooler?: boolean
 
   /**
    * Gives `user` a new password. The user's open sessions go on.

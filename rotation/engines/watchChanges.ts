@@ -6,7 +6,7 @@ type Effects<T> = Record<keyof Required<T>, 'reads' | 'changes'>
 
 const SESSION_EFFECTS: Effects<Session> = {
   accountQualifier: 'reads',
-  behindPooler: 'reads',
+  isBehindPooler: 'reads',
   setPassword: 'changes',
   wouldSetPassword: 'reads',
   openUser: 'changes',

@@ -171,7 +171,7 @@ async function tryVersion(
     if (!session) return undefined
     const isStandby = !rehearsal && (await session.isStandby?.())
     if (isStandby && !(await isReaderHere(pipeline, credential, search))) throw stillStandbyError(credential)
-    return session.behindPooler
+    return session.isBehindPooler
       ? ['a pooler stands in between: the login shows what it knows, and not what the server does']
       : []
   } catch (error) {

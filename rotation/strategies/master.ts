@@ -30,7 +30,7 @@ export class Master implements Strategy {
     const proves = async (key: Credential) => {
       await using session = await tryLogin(engine, key)
       if (session) requireAuthQuery(session, key, pooler)
-      if (session?.behindPooler) isBehindPooler = true
+      if (session?.isBehindPooler) isBehindPooler = true
       return session !== undefined
     }
     if (!(await proves(current))) {

@@ -10,8 +10,8 @@ import { logsIn } from './login.ts'
  * https://www.pgbouncer.org/config.html#auth_query
  * @throws NotPermitted
  */
-export function requireAuthQuery({ behindPooler }: Session, user: Credential, pooler?: 'auth-query'): void {
-  if (!behindPooler || pooler) return
+export function requireAuthQuery({ isBehindPooler }: Session, user: Credential, pooler?: 'auth-query'): void {
+  if (!isBehindPooler || pooler) return
   throw new NotPermitted(
     `${user}: a pooler stands in between, and whether it would learn another password cannot be told from here; if it asks ` +
       'the database at every login (PgBouncer: auth_query), say so by the tag keyturn:pooler=auth-query; if it has a list ' +

@@ -111,7 +111,7 @@ async function probeLogin(
   credential: Credential,
 ): Promise<{ isBehindPooler: boolean } | undefined> {
   await using session = await tryLogin(engine, credential)
-  return session && { isBehindPooler: session.behindPooler === true }
+  return session && { isBehindPooler: session.isBehindPooler === true }
 }
 
 type UndoBesideCurrent = {

@@ -26,7 +26,7 @@ export class SingleUser implements Strategy {
       if (!session) return false
       requireAuthQuery(session, key, pooler)
       await session.setPassword(pending.username, pending.password, { reversibly: true })
-      if (session.behindPooler) await proveAuthQuery(engine, session, pending, key)
+      if (session.isBehindPooler) await proveAuthQuery(engine, session, pending, key)
       return true
     }
     if (await setBy(current)) return

@@ -72,7 +72,7 @@ async function logsInAnew(pgbouncer: Pgbouncer, world: World): Promise<boolean> 
   for (let tries = 1; ; tries++)
     try {
       await using session = await engine.login(current)
-      return session.behindPooler
+      return session.isBehindPooler
     } catch (error) {
       // The pooler may not have noticed yet that a connection was closed, and it remembers a refusal for a second.
       if ((error as Error).name !== 'Unreachable' || tries > 30) throw error
@@ -94,7 +94,7 @@ describe.each(inject('pgbouncer'))('PgBouncer: $name', pgbouncer => {
     await using past = await new Postgres({ caFile: server.caFile }).login(
       current.with({ port: server.port }),
     )
-    expect([through.behindPooler, past.behindPooler]).toEqual([true, false])
+    expect([through.isBehindPooler, past.isBehindPooler]).toEqual([true, false])
   })
 
   test('a login does not change the user’s own timeouts in the session that the application gets next', async () => {
@@ -328,7 +328,7 @@ describe('a PgBouncer that gives one connection to all clients in turn, or has l
       const pgbouncer = stack.adopt(await startPgbouncer(server, { mode }), p => p.stop())
       const engine = new Postgres({ caFile: pgbouncer.pooled.caFile })
       await using session = await engine.login(appThroughPooler(pgbouncer, app).current)
-      return [session.behindPooler, await session.isStandby()]
+      return [session.isBehindPooler, await session.isStandby()]
     }
     for (const mode of POOL_MODES) {
       expect(await told(primary, mode)).toEqual([true, false])

@@ -286,7 +286,7 @@ describe('checkSession', () => {
   const said = () => ({ nextUser: app.user })
 
   test('refuses a pooler that may have its own list of passwords, if the user gets another password', async () => {
-    const pooled = session({ behindPooler: true })
+    const pooled = session({ isBehindPooler: true })
     await expect(checkSession(pooled, app.current, said())).rejects.toMatchObject({ name: 'NotPermitted' })
     await checkSession(pooled, app.current, { ...said(), pooler: 'auth-query' })
     await checkSession(pooled, app.current, { nextUser: `${app.user}_clone` })

@@ -121,7 +121,7 @@ export class PostgresSession extends PostgresStatements {
 
   /** Behind a pooler the answer is undefined, as the pooler has limits of its own. */
   override async countFreeConnections(user: string): Promise<number | undefined> {
-    if (this.behindPooler) return undefined
+    if (this.isBehindPooler) return undefined
     const [row] = await this.query(freeConnectionsQuery(user, this.version))
     return row?.room
   }

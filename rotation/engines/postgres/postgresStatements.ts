@@ -13,7 +13,7 @@ export abstract class PostgresStatements extends PostgresFamilySession {
    * The form in which new passwords are stored, a PasswordProof: the form of the current password as far as the server shows it.
    */
   accountQualifier: string
-  behindPooler = false
+  isBehindPooler = false
   /**
    * What `prepare` asks the server because the login has not shown it: the form for new passwords, and by which method of
    * pg_hba.conf the password was checked.
@@ -68,7 +68,7 @@ export abstract class PostgresStatements extends PostgresFamilySession {
       ...(this.version >= 17 ? ['transaction_timeout'] : []),
     ].map(name => `set_config('${name}', '0', pg_backend_pid() <> ${Number(processID)})`)
     const [found] = await this.query([ask, ...switchOff].join(', '), where)
-    this.behindPooler = found !== undefined && found.process !== processID
+    this.isBehindPooler = found !== undefined && found.process !== processID
     if (form) this.accountQualifier = found?.form === 'md5' ? 'md5' : `scram-sha-256:${found?.iterations}`
     this.#actsAsAnother = found?.actsAsAnother === true
     // system_user is `method:identity` (https://www.postgresql.org/docs/current/functions-info.html).
@@ -94,7 +94,7 @@ export abstract class PostgresStatements extends PostgresFamilySession {
 
   /** A pooler in statement mode ends a session that leaves a transaction open. */
   async requireTransactions(): Promise<void> {
-    if (!this.behindPooler) return
+    if (!this.isBehindPooler) return
     await this.send('begin read only')
     await this.send('rollback')
   }

@@ -307,7 +307,7 @@ describe('a current value', () => {
 
   test('that logs in through a pooler fails without the tag, unless another user gets the password', async () => {
     await setUpSecret(single)
-    const pooled = { ...fine, behindPooler: true }
+    const pooled = { ...fine, isBehindPooler: true }
     expect(of(await run(looking(pooled)), 'pooler')).toMatch(
       /^failed NotPermitted .*a pooler stands in between/,
     )

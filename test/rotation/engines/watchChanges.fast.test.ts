@@ -20,7 +20,7 @@ class Real implements Session {
   get calls() {
     return this.#calls
   }
-  get behindPooler() {
+  get isBehindPooler() {
     return this.#calls.length > 0
   }
   #called(name: string) {
@@ -107,9 +107,9 @@ describe('a watched session', () => {
     const { session, touch } = await watchedSession(real)
     {
       await using used = session
-      expect(used.behindPooler).toBe(false)
+      expect(used.isBehindPooler).toBe(false)
       expect(await used.countSessions('app')).toBe(3)
-      expect(used.behindPooler).toBe(true)
+      expect(used.isBehindPooler).toBe(true)
       await used.wouldSetPassword('app', 'new')
       await used.wouldOpenUser(pair, 'app')
       await used.countFreeConnections('app')
@@ -138,7 +138,7 @@ describe('a watched session', () => {
     const { session, touch } = await watchedSession(await new Opaque().login())
     const {
       accountQualifier,
-      behindPooler,
+      isBehindPooler,
       requirePasswordCheck,
       requiresClientCertificate,
       failedLoginsUntilLock,
@@ -147,7 +147,7 @@ describe('a watched session', () => {
     } = session
     expect([
       accountQualifier,
-      behindPooler,
+      isBehindPooler,
       requirePasswordCheck,
       requiresClientCertificate,
       failedLoginsUntilLock,

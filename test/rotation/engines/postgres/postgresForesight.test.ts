@@ -486,7 +486,7 @@ test.concurrent.each(poolers)('$name: what a check tries through the pooler is u
   const before = await state()
   await using session = await engine.login(current)
   await using acting = await engine.login(admin.with({ dbname: database }))
-  expect(session.behindPooler).toBe(true)
+  expect(session.isBehindPooler).toBe(true)
   expect(await session.countFreeConnections(user)).toBeUndefined()
   await wouldSetPassword(session, user, 'never used')
   expect(await wouldOpenUser(acting, both)).toEqual([])
