@@ -82,8 +82,9 @@ export const findPendingToken = async (ssm: SSMClient, name: string): Promise<st
 
 /**
  * The tokens of the pending versions of all parameters, or of the parameter `name` alone, by the path under which the pending
- * versions of a parameter are stored. No value is read. Discarded versions are stored there for a while, too: a version is
- * pending if it was written after the lock beside it.
+ * versions of a parameter are stored. No value is read. Discarded versions are stored there for a while, too, but a rotation has
+ * a lock there as long as its version is pending. It writes its version just before it takes the lock, so the newest version
+ * beside a lock is the pending one.
  * @throws NotPermitted, Throttled, StoreFailed
  */
 export async function findPendingTokens(ssm: SSMClient, name?: string): Promise<Map<string, string>> {
@@ -96,15 +97,12 @@ export async function findPendingTokens(ssm: SSMClient, name?: string): Promise<
   const all = (await callAws('Parameter Store', () => Array.fromAsync(pages))).flatMap(
     ({ Parameters = [] }) => Parameters,
   )
-  const times = new Map(
-    all.map(({ Name = '', LastModifiedDate }) => [Name, LastModifiedDate?.getTime() ?? 0]),
-  )
+  const names = new Set(all.map(({ Name }) => Name))
   const found = new Map<string, string>()
-  for (const { Name = '' } of all) {
+  const oldestFirst = all.toSorted((a, b) => Number(a.LastModifiedDate) - Number(b.LastModifiedDate))
+  for (const { Name = '' } of oldestFirst) {
     const [, pendingPath = '', token = ''] = /^(.+)\/([^/]+)$/.exec(Name) ?? []
-    const lockedAt = times.get(`${pendingPath}/${LOCK_NAME}`)
-    if (isToken(token) && lockedAt !== undefined && (times.get(Name) ?? 0) >= lockedAt)
-      found.set(pendingPath, token)
+    if (isToken(token) && names.has(`${pendingPath}/${LOCK_NAME}`)) found.set(pendingPath, token)
   }
   return found
 }

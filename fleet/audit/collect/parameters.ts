@@ -5,7 +5,7 @@ import {
   paginateGetResourcePolicies,
 } from '@aws-sdk/client-ssm'
 import { parameterArn } from '../../../rotation/arn.ts'
-import { PENDING_PATH, pendingPathOf } from '../../../rotation/stores/parameterNames.ts'
+import { LOCK_NAME, PENDING_PATH, pendingPathOf } from '../../../rotation/stores/parameterNames.ts'
 import { type Tags, tagsIn } from '../../../rotation/tags.ts'
 import { isToken } from '../../token.ts'
 import { isCustomerKey } from '../customerKey.ts'
@@ -16,21 +16,18 @@ import { askOnce, type Collector } from './collector.ts'
 import { readPages } from './pages.ts'
 import { NOT_ASKED } from './secrets.ts'
 
-/**
- * The parameters of a Region by name; and when the newest pending version of a parameter was made, by the path under which Keyturn
- * stores that parameter's pending versions.
- */
-export type ListedParameters = { found: Map<string, ParameterFacts>; pending: Map<string, string> }
+/** What Keyturn stores beside a parameter: when the newest pending or discarded version was made, and whether there is a lock. */
+type PendingPlace = { newest?: string; isLocked?: true }
 
 /**
- * Lists the parameters of a Region into `found`, without their tags. The parameters in which Keyturn stores pending versions are
- * not among them.
+ * Lists the parameters of a Region into `found`, by name and without their tags. The parameters in which Keyturn stores pending
+ * versions and locks are not among them.
  */
 export async function listParameters(
   collector: Collector,
   region: string,
   account: string,
-  { found, pending }: ListedParameters,
+  found: Map<string, ParameterFacts>,
 ): Promise<Fact<'all'>> {
   const client = await rateLimitedClients(collector, region).parameters()
   const page = async (NextToken: string | undefined) => {
@@ -38,24 +35,32 @@ export async function listParameters(
     const items = (answer.Parameters ?? []).map(each => parameterIn(each, region, account))
     return { items, next: answer.NextToken }
   }
+  /** By the path under which Keyturn stores the pending versions of a parameter. */
+  const places = new Map<string, PendingPlace>()
   const kind = { service: 'ssm', operation: 'DescribeParameters', region } as const
   const all = await readPages(collector, kind, page, parameter => {
     if (!parameter.name.startsWith(`${PENDING_PATH}/`)) found.set(parameter.name, parameter)
-    else notePending(parameter, pending)
+    else notePending(parameter, places)
   })
   for (const parameter of found.values()) {
-    const since = pending.get(pendingPathOf(parameter.name))
+    const { newest, isLocked } = places.get(pendingPathOf(parameter.name)) ?? {}
+    // Without a lock, the stored versions are discarded ones.
+    const since = isLocked && newest
     parameter.pendingSince = 'is' in all || since ? { is: since } : all
   }
   return all
 }
 
-/** Notes a parameter in which Keyturn stores a pending version. Discarded ones stay there for a day: the newest one counts. */
-function notePending({ name, changed }: ParameterFacts, pending: Map<string, string>): void {
+/**
+ * Notes a parameter in which Keyturn stores a pending version or a lock. Discarded versions are stored there for a day at least, so
+ * the newest version counts.
+ */
+function notePending({ name, changed }: ParameterFacts, places: Map<string, PendingPlace>): void {
   const [, path = '', token = ''] = /^(.+)\/([^/]+)$/.exec(name) ?? []
-  if (!isToken(token) || !changed) return
-  const before = pending.get(path)
-  if (before === undefined || before < changed) pending.set(path, changed)
+  const place = places.get(path) ?? {}
+  places.set(path, place)
+  if (token === LOCK_NAME) place.isLocked = true
+  if (isToken(token) && changed && (place.newest ?? '') < changed) place.newest = changed
 }
 
 function parameterIn(metadata: ParameterMetadata, region: string, account: string): ParameterFacts {

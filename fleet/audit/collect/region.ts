@@ -5,13 +5,7 @@ import type { CredentialFacts, Fact, ParameterFacts, RegionFacts, SecretFacts } 
 import { factOf } from './awsReader.ts'
 import type { Collector } from './collector.ts'
 import type { RotationHistories } from './histories.ts'
-import {
-  isSharable,
-  type ListedParameters,
-  listParameters,
-  readParameterPolicy,
-  readParameterTags,
-} from './parameters.ts'
+import { isSharable, listParameters, readParameterPolicy, readParameterTags } from './parameters.ts'
 import { countSubscribers, readExposedSecrets, readFunction, readStackFacts } from './regionFacts.ts'
 import { callsNeededFor, copyFactsOfPrimary, listSecrets, readSecretDetails } from './secrets.ts'
 import { NOT_SWEPT } from './sweep.ts'
@@ -36,7 +30,7 @@ export async function listRegion(
   histories: RotationHistories,
 ): Promise<GatheredRegion> {
   const secrets = new Map<string, SecretFacts>()
-  const parameters: ListedParameters = { found: new Map(), pending: new Map() }
+  const parameters = new Map<string, ParameterFacts>()
   const [allSecrets, allParameters, tagsOf, facts, exposed, subscribers] = await Promise.all([
     listSecrets(collector, region, secrets),
     listParameters(collector, region, account, parameters),
@@ -46,11 +40,11 @@ export async function listRegion(
     countSubscribersIfAny(collector, region, stack),
     readTable(collector, region, stack, histories),
   ])
-  for (const parameter of parameters.found.values()) parameter.tags = tagsOf(parameter)
+  for (const parameter of parameters.values()) parameter.tags = tagsOf(parameter)
   return {
     region,
     secrets,
-    parameters: parameters.found,
+    parameters,
     facts: {
       stack: facts,
       secrets: allSecrets,

@@ -156,6 +156,7 @@ export const plantings: Record<string, { hit: Planting; near: Planting }> = {
                 name: `/keyturn/pending/${name}/0f5b0a3e-6f6e-4bd0-9a0e-1f6f1c7d2b6a`,
                 changed: ago(1.1),
               },
+              { name: `/keyturn/pending/${name}/lock`, changed: ago(1.1) },
             ],
             events: [readOf(`/${name}`)],
           },

@@ -88,6 +88,8 @@ export const fewCredentials: DeclaredAccount = {
         { name: '/untagged', type: 'String' },
         { name: `/keyturn/pending/tagged/${'a'.repeat(36)}`, changed: daysAgo(1) },
         { name: '/keyturn/pending/tagged/lock', changed: daysAgo(1) },
+        // A discarded value, which is kept for a while without a lock.
+        { name: `/keyturn/pending/untagged/${'b'.repeat(36)}`, changed: daysAgo(3) },
       ],
       functions: [{ name: 'theirs', runtime: 'python3.9' }],
       events: [
