@@ -4,7 +4,7 @@ type Handler = (args: unknown) => Promise<{ response?: { headers?: Record<string
 /**
  * Reads the time from AWS instead of from this machine's clock, which may be wrong. The time is the Date header of the first
  * answer that `client` gets after this call.
- * @returns gives that time in ISO 8601; this machine's time as long as no answer had such a header
+ * @returns a function that gives that time in ISO 8601, or this machine's time as long as no answer had such a header
  */
 export function watchClock(client: AwsClient): () => string {
   let firstDate: string | undefined

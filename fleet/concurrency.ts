@@ -21,7 +21,7 @@ export async function settleConcurrently<Item, Result>(
 /**
  * Works on all items as `Promise.all` does, but on at most `most` of them at a time. All of them are worked on and waited for,
  * also when one fails.
- * @throws what the first item in their order that failed has thrown
+ * @throws the error of the first item, in the items' order, whose work failed
  */
 export async function mapConcurrently<Item, Result>(
   items: Item[],

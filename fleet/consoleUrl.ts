@@ -1,4 +1,4 @@
-/** The host name of AWS's console, by partition. A Region's console has the Region before it. */
+/** The host name of AWS's console, by partition. The console of a Region has the Region's name before that, with a dot. */
 const CONSOLE_HOSTS: Record<string, string> = {
   aws: 'console.aws.amazon.com',
   'aws-cn': 'console.amazonaws.cn',
@@ -11,7 +11,8 @@ const EXECUTION_ARN_PATTERN =
 /**
  * The URL of the console's page for an execution.
  * @param execution the execution's ARN
- * @returns undefined if the text is no such ARN: a URL made of any other text could lead to a foreign site
+ * @returns undefined if the text is no such ARN, as a URL made of any other text could lead to a foreign site; also if the console
+ *   of the ARN's partition is not known
  */
 export function consoleUrlOf(execution: string): string | undefined {
   const [, partition = '', region = ''] = EXECUTION_ARN_PATTERN.exec(execution) ?? []

@@ -15,9 +15,12 @@ export function shuffledByRun<Item>(items: Item[], run: string, nameOf: (item: I
     .map(({ item }) => item)
 }
 
+/** The length of a digest, and of the space before it. */
+const DIGEST_SUFFIX_LENGTH = 65
+
 /**
  * A key of at most `most` characters: the text itself, or the beginning of a longer text with the text's digest. Two long texts
  * that begin alike have different keys.
  */
 export const boundedKey = (text: string, most: number) =>
-  text.length > most ? `${text.slice(0, most - 65)} ${digest(text)}` : text
+  text.length > most ? `${text.slice(0, most - DIGEST_SUFFIX_LENGTH)} ${digest(text)}` : text

@@ -10,7 +10,7 @@ import { type Opening, openingAt } from './window.ts'
 /** What the tokens of a credential's rotations are made from. */
 type TokenSource = Pick<ScheduledCredential, 'store' | 'id' | 'currentSince'>
 
-/** The tags are parsed without the deployment's defaults: none of these changes when a credential is due. */
+/** Tags are parsed here without the deployment's defaults, as no default changes when a credential is due. */
 const noDeploymentDefaults = parseOptions({})
 
 /**
@@ -24,7 +24,7 @@ type Verdict = { late: boolean } & (
   | { state: 'skipped'; reason: string }
 )
 
-/** Which attempt at the rotation is due (0 for the first), and for how many milliseconds the credential and this attempt are. */
+/** Which attempt at the rotation is due (0 for the first), and for how long the credential and this attempt have been due. */
 type Rank = { attempt: number; dueForMs: number; attemptDueForMs: number }
 
 /**
@@ -70,7 +70,7 @@ export function evaluateSchedule(credential: ScheduledCredential, now: Date, int
  * When a credential is to rotate next by its tags: `now` if it is due. Failed attempts, and the wait before the next one, are
  * not taken into account.
  * @param interval milliseconds between two runs of the schedule
- * @returns undefined if the tags ask for no rotation on a schedule, or are wrong
+ * @returns undefined if the tags ask for no rotation on a schedule, are wrong, or name another Region as the home
  */
 export function nextRotationTime(
   credential: ScheduledCredential,
@@ -89,12 +89,14 @@ export function nextRotationTime(
 }
 
 /**
- * Tells when the rotation of a credential may begin in an opening of its window, or without a window. The rotation is delayed by
- * a fraction of `jitter`, but by no more than leaves one further run before the window closes. The fraction follows from the
- * credential and its current version: it is the same in each run, and differs from credential to credential.
- * @param dueFrom milliseconds since 1970, as the result
+ * Makes a function that tells when the rotation of a credential may begin: in an opening of its window, or if it has no window. The
+ * rotation is delayed by a fraction of `jitter`. In a window it is delayed by so little that one more run comes before the window
+ * closes. The fraction follows from the credential and its current version: it is the same in each run, and differs from
+ * credential to credential.
+ * @param dueFrom when the credential is due by keyturn:every, in milliseconds since 1970
  * @param jitter milliseconds
  * @param interval milliseconds between two runs
+ * @returns a function that gives milliseconds since 1970
  */
 function createStartTimeIn(
   credential: ScheduledCredential,

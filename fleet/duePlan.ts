@@ -8,8 +8,8 @@ import { type AdminByCredential, turnsOf } from './turns.ts'
 export type DueRotation = { credential: ScheduledCredential; token: string; until?: Date }
 
 /**
- * Rotations that have begun lately, as milliseconds since 1970 by token. All rotations that began after `knownSince`, also in
- * milliseconds, are among them.
+ * When rotations have begun lately, in milliseconds since 1970, by their token. All rotations that began after `knownSince`, also
+ * in milliseconds since 1970, are among them.
  */
 export type RecentRotations = { startTimes: Map<string, number>; knownSince: number }
 
@@ -19,7 +19,10 @@ export type DuePlan = {
   due: DueRotation[]
   /** The credentials, as `store id`, whose rotation is overdue, or never comes with the tags that they have. */
   late: string[]
-  /** The credentials with the tag keyturn:every that this run does not rotate, as `store id: reason`. */
+  /**
+   * The credentials with the tag keyturn:every that cannot rotate by it, or whose attempt that is due was made already, as
+   * `store id: reason`.
+   */
   skipped: string[]
 }
 
@@ -72,12 +75,12 @@ export function planDue(
   return {
     due: [...first, ...alternate(again, unknown)].map(({ due }) => due),
     late: late.sort(),
-    // The list may be cut, and a person has to mend the skipped ones.
+    // The end of the list may be cut off. A person has to mend the skipped ones, so these come first.
     skipped: [...skipped, ...attempted],
   }
 }
 
-/** Of how many credentials one run finds out on which server they rotate. */
+/** Of how many credentials one run finds out, at most, on which server they rotate. */
 const MAX_LOOKED_AT_COUNT = 2000
 
 /**
@@ -94,22 +97,23 @@ export function orderForLookup(due: DueRotation[], room: number, run: string): D
 }
 
 /**
- * Parts the due rotations by the state of their servers. On a server that an earlier run still rotates on (`taken`), none
- * begins. On a server that did not answer last time (`down`), one begins, to find out whether it answers now; the others are
- * `parked`: they come into the run only if it has room left.
+ * Parts the due rotations by the state of their servers into those that may begin (`open`) and those that are `parked`: these come
+ * into the run only if it has room left. A server that an earlier run still rotates on (`isTaken`) has its rotations in neither
+ * list. Of a server that did not answer last time (`isDown`), one rotation is open, to find out whether the server answers now, and
+ * the others are parked.
  */
 export function splitByServer(
   due: DueRotation[],
-  serverOf: (due: DueRotation) => { id: string; taken: boolean; down: boolean },
+  serverOf: (due: DueRotation) => { id: string; isTaken: boolean; isDown: boolean },
 ): { open: DueRotation[]; parked: DueRotation[] } {
-  const probed = new Set<string>()
+  const seen = new Set<string>()
   const [open, parked]: [DueRotation[], DueRotation[]] = [[], []]
   for (const one of due) {
-    const { id, taken, down } = serverOf(one)
-    if (taken) continue
-    if (down && probed.has(id)) parked.push(one)
+    const { id, isTaken, isDown } = serverOf(one)
+    if (isTaken) continue
+    if (isDown && seen.has(id)) parked.push(one)
     else open.push(one)
-    probed.add(id)
+    seen.add(id)
   }
   return { open, parked }
 }
@@ -118,8 +122,9 @@ export function splitByServer(
 export type PlannedRotation = { store: StoreName; id: string; token: string; until: string | null }
 
 /**
- * The rotations that one run starts on one database server. `name` is unique to the group. `turns` has the same rotations, and
- * is set where some credentials are admins of others: a turn begins when the one before has ended. `rotations` is in that order.
+ * The rotations that one run starts on one database server. `name` is unique to the group, and `host` is the server's `host:port`,
+ * or '' for credentials without a server. `turns` has the same rotations as `rotations`, in the same order, and is set where some
+ * credentials are admins of others: a turn begins when the one before has ended.
  */
 export type ServerGroup = {
   name: string
@@ -128,7 +133,10 @@ export type ServerGroup = {
   turns?: PlannedRotation[][]
 }
 
-/** The run's name, where each credential rotates, who is whose admin, and how many bytes the groups may have as JSON. */
+/**
+ * The run's name, the `host:port` on which each credential rotates, who is whose admin, and how many bytes the groups may have as
+ * JSON.
+ */
 type GroupingOptions = {
   run: string
   hostOf: (credential: ScheduledCredential) => string
@@ -147,7 +155,7 @@ export function groupByServer(
     const { store, id } = credential
     const rotation = { store, id, token, until: until?.toISOString() ?? null }
     const host = hostOf(credential)
-    // Counted twice, for the names that a group of its own takes; three times where `turns` repeats the rotation.
+    // A rotation is counted twice, to leave room for the names of a group of its own; three times where `turns` repeats it.
     room -= (inTurns.has(host) ? 3 : 2) * JSON.stringify({ ...rotation, host }).length
     return room > 0 ? [{ host, credential, rotation }] : []
   })

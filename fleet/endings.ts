@@ -23,7 +23,7 @@ export const ENDING_MEANINGS = {
 /** A key of ENDING_MEANINGS. */
 export type EndingMeaning = keyof typeof ENDING_MEANINGS
 
-/** What it means that an execution failed in a state, and that it was stopped there from outside. */
+/** What it means if an execution failed in a state, and what it means if the execution was stopped there from outside. */
 type Ending = { failed: EndingMeaning; stopped: EndingMeaning }
 type StateOfRotate = StateName<'rotate'>
 /** When an execution ends in one of these states, nobody can tell whether the application can still log in. */
@@ -54,7 +54,7 @@ export const ENDINGS_BY_STATE: Record<string, Ending> = {
   Rehearsed: { failed: 'execution', stopped: 'harmless' },
   DiscardSecret: { failed: 'execution', stopped: 'harmless' },
   NoObject: { failed: 'execution', stopped: 'harmless' },
-  // In these states the rotation has been rolled back.
+  // Before these states the rotation has been rolled back, or has changed no database.
   HadFinished: { failed: 'failed', stopped: 'failed' },
   AnnounceFailure: { failed: 'failed', stopped: 'failed' },
   RotationFailed: { failed: 'failed', stopped: 'failed' },
@@ -84,7 +84,7 @@ export const ENDINGS_BY_STATE: Record<string, Ending> = {
   AtRetireSecret: { failed: 'retire', stopped: 'retire' },
   AtMayMoveBack: { failed: 'stay', stopped: 'stay' },
   AtMoveBack: { failed: 'stay', stopped: 'stay' },
-  // Their input tells which of the three states above failed.
+  // The input of the next two states names the state that failed: RetireSecret, MayMoveBack or MoveBack.
   AnnounceRetirementFailure: { failed: 'retire', stopped: 'retire' },
   RetirementFailed: { failed: 'retire', stopped: 'retire' },
   Rotated: { failed: 'retire', stopped: 'retire' },
@@ -92,7 +92,7 @@ export const ENDINGS_BY_STATE: Record<string, Ending> = {
 
 /**
  * What it means that an execution of rotate ended in `state`: that it failed there, or that it was stopped there from outside.
- * @returns `unclear` or `stopped` for a state that is not listed, as one of another release
+ * @returns `unclear` or `stopped` for a state that ENDINGS_BY_STATE does not list: an UnclearState, or a state of another release
  */
 export const meaningOfEnding = (state: string, how: 'failed' | 'stopped'): EndingMeaning =>
   ENDINGS_BY_STATE[state]?.[how] ?? (how === 'failed' ? 'unclear' : 'stopped')

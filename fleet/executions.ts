@@ -12,7 +12,7 @@ import { isToken } from './token.ts'
 export type Attempt = { token: string; number: number }
 
 /**
- * The input of an execution. `group` is the name of the rotations that one run of the schedule started on one database server;
+ * The input of an execution that a function of Keyturn starts. `group` is the name of the rotations that one run of the schedule started on one database server;
  * `event` is the id of the event that asked for the rotation.
  */
 export type RotationInput = { store: StoreName; id: string; token: string; group?: string; event?: string }
@@ -51,8 +51,8 @@ export class ExecutionFailed extends RotationError {
  * The executions of this stack's state machine rotate. The client of Step Functions is loaded when it is first used, as most
  * rotations never need it.
  *
- * Every method may throw NotPermitted, Throttled, StoreFailed, or InvalidInput if the environment does not name the state
- * machine's executions.
+ * Every method may throw NotPermitted, Throttled, or InvalidInput if the environment does not name the state machine's
+ * executions.
  */
 export class Executions {
   readonly #prefix: string | undefined
@@ -72,7 +72,7 @@ export class Executions {
    */
   async findLatestAttempt(token: string): Promise<LatestAttempt | undefined> {
     const prefix = this.#executionArnPrefix()
-    // Keyturn names no execution like that: another tool has made this version.
+    // Keyturn names no execution like that: another tool has made the version with this id.
     if (!isToken(token)) return undefined
     return latestAttempt<LatestAttempt>(async number => {
       const attempt = { token, number }
@@ -176,7 +176,7 @@ export class Executions {
     }
   }
 
-  /** The same of one attempt. Undefined if there is no such attempt. */
+  /** Whether SetSecret has succeeded in one attempt. Undefined if there is no such attempt. */
   #wasSet(attempt: Attempt): Promise<boolean | undefined> {
     return this.#read(attempt, async events => {
       for await (const { event, state } of events)
@@ -185,7 +185,10 @@ export class Executions {
     })
   }
 
-  /** Gives an attempt's history, from its beginning, to `read`. @returns what `read` does; undefined if there is no such attempt */
+  /**
+   * Gives the events of an attempt's history, from the first one on, to `read`.
+   * @returns what `read` returns; undefined if there is no such attempt
+   */
   #read<T>(
     attempt: Attempt,
     read: (events: AsyncIterable<EventInState>) => Promise<T>,

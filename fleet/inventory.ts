@@ -25,7 +25,10 @@ import {
 import { findModificationDates } from './parameters.ts'
 import { currentVersionIn, pendingVersionIn } from './versionLabels.ts'
 
-/** A credential that rotates on a schedule, without its value. */
+/**
+ * A credential without its value, with what decides when it rotates. Nearly all have a schedule; listRotatable and listAtHome also
+ * give some that rotate only when somebody starts it.
+ */
 export type ScheduledCredential = {
   store: StoreName
   /** The name of the parameter or of the secret. */
@@ -33,7 +36,10 @@ export type ScheduledCredential = {
   /** The ARN of a secret. Other credentials name their admin's secret by it. */
   arn?: string
   tags: Tags
-  /** When its current version was made. */
+  /**
+   * When its current version was made. Of a secret with a schedule of Secrets Manager, it is the service's date of the last
+   * rotation.
+   */
   currentSince: Date
   /** The date by which Secrets Manager is going to rotate the secret. Unset if Secrets Manager has no schedule for it. */
   nextByService?: Date
@@ -50,7 +56,7 @@ type Clients = { ssm: SSMClient; secrets: SecretsManagerClient; tagging: Resourc
 /** Stands for the next date of a secret whose schedule names none: the latest date that there is. */
 export const NO_NEXT_DATE = new Date(8.64e15)
 
-/** The credentials of this account and Region that rotate on a schedule, without their values. */
+/** Lists the credentials of this account and Region that Keyturn rotates or may rotate, without their values. */
 export class Inventory {
   readonly #clients: Clients
   readonly #rotationFunction: string
@@ -132,7 +138,8 @@ export class Inventory {
     RotationEnabled === true && RotationLambdaARN === this.#rotationFunction
 
   /**
-   * The credential of a secret as ListSecrets or DescribeSecret gives it. Asks for the date of its current version.
+   * The credential of a secret as ListSecrets or DescribeSecret gives it. Asks for the date of its current version, unless Secrets
+   * Manager has a schedule for the secret.
    * @throws Throttled
    */
   async toScheduledCredential(secret: SecretListEntry): Promise<ScheduledCredential> {
@@ -157,9 +164,9 @@ export class Inventory {
   }
 
   /**
-   * When the current version of a secret was made. Where its versions cannot be listed, as they are not permitted or the secret
-   * was deleted meanwhile, it is LastChangedDate, so that one secret does not stop the others. That date may be later: every
-   * change of the secret sets it (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_SecretListEntry.html).
+   * When the current version of a secret was made. Where the versions cannot be listed, as that is not permitted or the secret was
+   * deleted meanwhile, it is LastChangedDate, so that one secret does not stop the others. That date may be later: every change
+   * of the secret sets it (https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_SecretListEntry.html).
    */
   async #currentSince(secret: SecretListEntry): Promise<Date | undefined> {
     const { ARN, LastChangedDate, SecretVersionsToStages = {} } = secret

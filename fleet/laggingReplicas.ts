@@ -25,12 +25,12 @@ export type ReplicaLag = { reason: string; blocksRotation: boolean; promoted?: t
 
 /** How many secrets are looked at at the same time. */
 const CONCURRENT_SECRET_COUNT = 50
-/** A Region that failed after a longer wait is not asked again. */
+/** A Region whose call failed after a longer wait than this is not asked again. */
 const SLOW_ANSWER_MS = 1500
 
 /**
- * Whether the run that begins `now` looks at the replicas of all secrets: so does each run in the first two intervals of a day
- * (UTC). They are two, so that no day is left out when a run comes late.
+ * Whether the run that begins `now` looks at the replicas of all secrets. Each run in the first two intervals of a day (UTC) does:
+ * of two intervals, so that no day is left out when a run comes late.
  * @param interval milliseconds between two runs
  */
 export const isDailyReplicaCheck = (now: Date, interval: number) => now.getTime() % DAY_MS < 2 * interval
@@ -49,8 +49,8 @@ export class LaggingReplicas {
   }
 
   /**
-   * The credentials of which a replica does not follow. Those that the own Region could not describe, and those left at the
-   * deadline, are not among them.
+   * The credentials of which a replica does not follow. Secrets that could not be described in the stack's own Region are not
+   * among them, and neither are those that were not looked at before the deadline.
    */
   async find(credentials: ScheduledCredential[], now: Date): Promise<Map<ScheduledCredential, ReplicaLag>> {
     const secrets = credentials.filter(({ store }) => store === 'secrets-manager')
@@ -68,6 +68,8 @@ export class LaggingReplicas {
     const young = now.getTime() - currentSince.getTime() < HOUR_MS
     const replicas = awaitedReplicas(primary).filter(({ status }) => !(young && status === 'InProgress'))
     const { current: token, pending, arn = id } = primary
+    // With a pending version a rotation begins all the same: it rolls back what an abandoned rotation left.
+    const blocksRotation = !pending
     try {
       const { peers } = this.#regions
       const { empty } = await requireReplicasFollow(
@@ -78,15 +80,14 @@ export class LaggingReplicas {
       )
       // A replica that has the current version but failed since does not get the next version.
       const stuck = laggingReplicas({ replicas }, empty).find(({ status }) => status !== 'InProgress')
-      if (stuck) return { reason: describeReplica(stuck), blocksRotation: !pending }
+      if (stuck) return { reason: describeReplica(stuck), blocksRotation }
       return empty.length
         ? { reason: `there is no replica in ${empty.join(' and ')}`, blocksRotation: false }
         : undefined
     } catch (error) {
       if (error instanceof PromotedElsewhere)
         return { reason: error.message, blocksRotation: true, promoted: true }
-      // With a pending version a rotation begins all the same: it rolls back what an abandoned rotation left.
-      if (error instanceof RotationError) return { reason: error.message, blocksRotation: !pending }
+      if (error instanceof RotationError) return { reason: error.message, blocksRotation }
       throw error
     }
   }

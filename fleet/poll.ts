@@ -4,7 +4,7 @@ import { RotationInProgress } from '../rotation/errors.ts'
 /** Milliseconds between two looks at an execution: the first pause, and the longest that it grows to. */
 export const PAUSE_MS = { first: 200, longest: 5_000 }
 
-/** Tells how many milliseconds the Lambda function still has. Lambda's context object is one. */
+/** Tells how many milliseconds the Lambda function still has. Lambda's context object has this method. */
 export type RemainingTime = { getRemainingTimeInMillis(): number }
 
 /**

@@ -2,7 +2,7 @@ import { type ExecutionListItem, ListExecutionsCommand, type SFNClient } from '@
 import { callAws } from '../rotation/callAws.ts'
 import type { RecentRotations } from './duePlan.ts'
 
-/** How many calls of ListExecutions a run makes at most, and how many executions each of them gives, the newest first. */
+/** How many calls of ListExecutions a run makes at most, and how many executions one call gives. */
 const MAX_PAGE_COUNT = 5
 const EXECUTIONS_PER_PAGE = 1000
 

@@ -45,11 +45,12 @@ export async function findLastExecutions(
 }
 
 /** What a database server is called in the names of executions: the beginning of a digest of its `host:port`. */
-export const serverIdOf = (host: string) => digest(host).slice(0, 16)
+export const serverIdOf = (address: string) => digest(address).slice(0, 16)
 
 /**
- * The rotations that a run found due on one database server. `caps` has how many servers may be rotated on at the same time,
- * and how many rotations may run on one server at the same time.
+ * The rotations that a run found due on one database server. In `server`, `last` is the number of the last execution that took
+ * this server, or 0. `outage` is set if that execution found the server down: it is the group in whose name an alarm told that.
+ * `caps` has how many servers may be rotated on at the same time, and how many rotations may run on one server at the same time.
  */
 export type ServerWork = {
   run: string
@@ -88,8 +89,8 @@ const EXECUTION_NAME_PATTERN = /^(?<taken>[\da-f]{16}|slot-\d+)-(?<number>\d+)$/
 
 /**
  * Locks by which each database server is rotated on by one run at a time. The locks are the names of executions of the state
- * machine rotate-server, so no table is needed: Step Functions gives a name to only one execution.
- * (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html)
+ * machine rotate-server, so no table is needed: Step Functions gives a name to only one execution
+ * (https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html).
  *
  * - `<server>-<n>` is the execution that rotates on the server. The server is taken while it runs; then n + 1 may begin.
  * - `slot-<k>-<n>` takes the slot k. There are as many slots as servers that may be rotated on at the same time. This execution
@@ -109,7 +110,7 @@ export class ServerLocks {
     this.#client = new SFNClient(settings)
   }
 
-  /** As the function findLastExecutions, for this state machine. */
+  /** The same as the function findLastExecutions, of this state machine. */
   findLastExecutions = (pages?: number) => findLastExecutions(this.#client, this.#stateMachineArn, pages)
 
   /**
@@ -117,7 +118,8 @@ export class ServerLocks {
    * is used already is looked at first. If its execution has this caller's input, an earlier try of the caller has taken the lock.
    * @param taken the server's id, or `slot-<k>`
    * @param inputOf makes the input of the execution with a name
-   * @returns the execution's name; undefined if another execution has the lock, or Step Functions does not know that yet
+   * @returns the execution's name; undefined if another execution has the lock, or a name is in use and Step Functions does not
+   *   find its execution yet
    */
   async take(taken: string, last: number, inputOf: (name: string) => string): Promise<string | undefined> {
     for (let number = Math.max(1, last); ; number++) {

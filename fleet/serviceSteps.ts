@@ -9,8 +9,9 @@ export const SERVICE_STEPS = ['createSecret', 'setSecret', 'testSecret', 'finish
 export type ServiceStep = (typeof SERVICE_STEPS)[number]
 
 /**
- * For each step, the state of rotate whose entry proves that the step has succeeded: no failure leads there. For createSecret it is
- * the next step; states of replicas and of the rehearsal may come between.
+ * For each step, the state of rotate whose entry proves that the step has succeeded. Between CreateSecret and SetSecret, states of
+ * replicas and of the rehearsal may come. A failure leads to one of these states only from FinishSecret: if the rollback finds that
+ * the new value is current already, AnnounceSuccess follows.
  */
 export const STATE_AFTER_STEP: Record<ServiceStep, StateName<'rotate'>> = {
   createSecret: 'SetSecret',

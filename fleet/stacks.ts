@@ -14,7 +14,7 @@ export const peerRegionsOf = ({ outputs }: Stack): string[] | undefined =>
   outputs.PeerRegions?.split(',').filter(Boolean)
 
 /**
- * How many pages of stacks are read. By default an account has at most 2000 stacks in a Region.
+ * How many pages of stacks are read at most. By default an account has at most 2000 stacks in a Region.
  * https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
  */
 const MAX_PAGE_COUNT = 100

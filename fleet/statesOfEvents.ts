@@ -6,9 +6,9 @@ type Event = {
 }
 
 /**
- * Makes a function that tells in which state each event of an execution's history happened. It has to be called for all events
- * from the first one on. The events of a Parallel's branches are mixed, but each names the event before it in its own branch.
- * @returns gives the state's name; '' before the first state
+ * Makes a function that tells in which state each event of an execution's history happened. That function has to be called for all
+ * events from the first one on. The events of a Parallel's branches are mixed, but each names the event before it in its branch.
+ * @returns a function that gives the state's name, or '' before the first state
  */
 export function createStateTracker(): (event: Event) => string {
   const states = new Map<number, string>()

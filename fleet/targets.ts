@@ -21,8 +21,8 @@ type RotationTarget = { address: string; adminArn?: string | undefined }
 
 /**
  * Finds out where each credential rotates. This is read from its value, or from the parameter that its tag keyturn:connection
- * names. Where it cannot be read the address is '', as the rotation itself will report the reason. A host that has not the form
- * of one is left out as well: the text may be a password in the wrong field.
+ * names. Where it cannot be read the address is '', as the rotation itself will report the reason. The address is '' as well if
+ * the host does not look like one: the text may be a password in the wrong field.
  * @throws Throttled
  */
 export async function findTargets(
@@ -60,7 +60,10 @@ export function matchAdmins(
   return admins
 }
 
-/** The parameter that tells where a credential logs in: the one that is tagged, or the credential itself. */
+/**
+ * The parameter that tells where a credential logs in: the one that its tag keyturn:connection names, or else the credential
+ * itself, if it is a parameter.
+ */
 function connectionOf(credential: ScheduledCredential): string | undefined {
   if (isOpaque(credential.tags)) return undefined
   const own = credential.store === 'parameter-store' ? credential.id : undefined
@@ -81,7 +84,7 @@ async function fetchParameterValues(ssm: SSMClient, names: string[]): Promise<Ma
  */
 async function fetchValues(ssm: SSMClient, Names: string[]): Promise<[string, string][]> {
   const command = new GetParametersCommand({ Names, WithDecryption: true })
-  const answer = await callAws('Parameter Store', () => ssm.send(command)).catch(unlessThrottled)
+  const answer = await callAws('Parameter Store', () => ssm.send(command)).catch(ignoreUnlessThrottled)
   if (answer) return (answer.Parameters ?? []).map(({ Name = '', Value = '' }) => [Name, Value])
   if (Names.length === 1) return []
   const each: [string, string][] = []
@@ -94,17 +97,18 @@ async function fetchSecretValue(
   SecretId: string,
 ): Promise<string | undefined> {
   const command = new GetSecretValueCommand({ SecretId, VersionStage: 'AWSCURRENT' })
-  const answer = await callAws('Secrets Manager', () => secrets.send(command)).catch(unlessThrottled)
+  const answer = await callAws('Secrets Manager', () => secrets.send(command)).catch(ignoreUnlessThrottled)
   return answer?.SecretString
 }
 
 /** Rethrows Throttled, and ignores other errors. */
-function unlessThrottled(error: unknown): undefined {
+function ignoreUnlessThrottled(error: unknown): undefined {
   if (error instanceof Throttled) throw error
 }
 
 function parseTarget(text = '', isConnection = false): RotationTarget {
   try {
+    // A connection is parsed together with a password, in whose place any text will do.
     const credential = isConnection ? Credential.passwordOnlyParser(text)('-') : Credential.parse(text)
     const { host, address, masterarn } = credential
     return { address: isHost(host) ? address : '', adminArn: masterarn }

@@ -12,7 +12,7 @@ export function withoutAdminCycles<T>(named: AdminByCredential<T>): AdminByCrede
   return admins
 }
 
-/** The last in the chain of a credential's admins, which has no admin itself. It is the credential, if that has no admin. */
+/** The last in the chain of a credential's admins, which has no admin. If the credential has none, it is the credential itself. */
 export const topAdminOf = <T>(credential: T, admins: AdminByCredential<T>): T =>
   [...adminsAbove(credential, admins)].at(-1) ?? credential
 
@@ -20,7 +20,7 @@ export const topAdminOf = <T>(credential: T, admins: AdminByCredential<T>): T =>
  * Parts credentials into turns that rotate one after the other, so that an admin's own rotation has ended before it is needed: an
  * admin comes at least a turn before the credentials that need it, and all that are nobody's admin come in the last turn. Within
  * a turn the credentials keep their order.
- * @param admins without circles; admins that are not among the credentials are left out of account
+ * @param admins without circles; admins that are not among the credentials make no difference
  */
 export function turnsOf<T>(credentials: T[], admins: AdminByCredential<T>): T[][] {
   const rotating = new Set(credentials)

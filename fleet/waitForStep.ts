@@ -7,7 +7,7 @@ import { SERVICE_STEPS, type ServiceStep, STATE_AFTER_STEP } from './serviceStep
 const hasPassed = ({ enteredStates }: AttemptProgress, step: ServiceStep) =>
   enteredStates.has(STATE_AFTER_STEP[step])
 
-/** An attempt, and how far it had come when it was last looked at, if it was. */
+/** An attempt, and how far it had come when it was last looked at; `progress` is unset if it was not looked at. */
 type SeenAttempt = Attempt & { progress?: AttemptProgress }
 
 /**
@@ -22,11 +22,12 @@ export async function findLatestProgress(
   clock: RemainingTime,
   reserve: number,
 ) {
+  // Wrapped in an object, as poll would go on asking if the answer itself were undefined.
   const ask = async () => ({
     last: await latestAttempt(number => lookAtAttempt(executions, { token, number })),
   })
   const { last } = await poll(
-    () => unlessThrottled(ask),
+    () => undefinedIfThrottled(ask),
     'Step Functions asks for fewer calls',
     clock,
     reserve,
@@ -47,7 +48,7 @@ function statusOf(progress: AttemptProgress): 'SUCCEEDED' | 'FAILED' | 'RUNNING'
 /**
  * Waits until an attempt has passed `step`.
  * @param reserve milliseconds of the function's time that are kept for its answer
- * @throws ExecutionFailed if the attempt ended before; RotationInProgress if time runs out
+ * @throws ExecutionFailed if the attempt ended before that; RotationInProgress if time runs out
  */
 export async function waitForStep(
   executions: Executions,
@@ -68,7 +69,7 @@ export async function waitForStep(
 
 /**
  * Waits until an attempt has passed createSecret and, as long as there is time, until it has made its value current or has ended.
- * The function's calls for the later steps then need one look each.
+ * Then the later calls of the function, for the later steps, need one look each.
  * @param reserve milliseconds of the function's time that are kept for its answer
  * @throws ExecutionFailed if the attempt ended before it passed createSecret; RotationInProgress if time runs out before that
  */
@@ -109,8 +110,9 @@ function estimatePauseMs(progress: AttemptProgress, elapsed: number): number {
 const notPassedMessage = (step: ServiceStep) => `the execution has not passed ${step} yet, and goes on`
 
 /**
- * Makes a function that tells how far an attempt has come. Its first call gives what was seen before, if there is such.
- * @returns gives undefined if Step Functions throttles the call, or does not know an attempt that has just begun
+ * Makes a function that tells how far an attempt has come. The first call of that function gives what was seen of the attempt
+ * before, if anything was.
+ * @returns a function that gives undefined if Step Functions throttles the call, or does not know an attempt that has just begun
  */
 function createProgressReader(
   executions: Executions,
@@ -120,12 +122,12 @@ function createProgressReader(
   return async () => {
     const known = seen
     seen = undefined
-    return known ?? unlessThrottled(() => executions.progressOf(attempt))
+    return known ?? undefinedIfThrottled(() => executions.progressOf(attempt))
   }
 }
 
 /** Undefined if Step Functions throttles the call: the caller waits in any case, and asks again then. */
-async function unlessThrottled<T>(ask: () => Promise<T>): Promise<T | undefined> {
+async function undefinedIfThrottled<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
     return await ask()
   } catch (error) {

@@ -6,11 +6,11 @@ export type Opening = { opens: number; closes: number }
 
 /**
  * The opening of a window at `time`, or the next one if the window is closed then. An opening that lasts past midnight belongs to
- * the day on which it opens. It is at least an hour long, also on a day on which clocks are put forward.
+ * the day on which it opens. An opening is at least an hour long, also on a day on which clocks are put forward.
  * @param time milliseconds since 1970
  */
 export function openingAt({ from, to, days, zone = 'UTC' }: Window, time: number): Opening {
-  // An opening at `time` may have begun the day before, and a time zone may have skipped the date before that.
+  // An opening at `time` may have begun the day before. Where a time zone has skipped a date, that is two dates earlier.
   for (let date = dayNumberAt(time, zone) - 2; ; date++) {
     if (days && !days.includes(weekday(date))) continue
     const opens = timeOfLocal(date * DAY_MS + from * MINUTE_MS, zone)
@@ -26,8 +26,9 @@ const weekday = (date: number) => (date + 4) % 7
 const dayNumberAt = (time: number, zone: string) => Math.floor((time + offsetAt(time, zone)) / DAY_MS)
 
 /**
- * When the clock of a time zone shows `local`, in milliseconds since 1970. `local` is a date and time written as if it were UTC. A
- * time that comes twice, as clocks are put back, means its first occurrence; one that is skipped means the next minute that exists.
+ * When the clock of a time zone shows `local`. Both are milliseconds since 1970, and `local` is counted as if the clock showed UTC.
+ * A time that comes twice, as clocks are put back, means its first occurrence; one that is skipped means the next minute that
+ * exists.
  */
 function timeOfLocal(local: number, zone: string): number {
   // No time zone is a day or more away from UTC, so a change of its clock at `local` lies between these two times.

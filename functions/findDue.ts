@@ -242,7 +242,7 @@ async function placeByServer(
     const { open, parked } = splitByServer(mayBegin, ({ credential }) => {
       const id = serverIdOf(hostOf(credential))
       const { isRunning = false, isServerDown = false } = last.get(id) ?? {}
-      return { id, taken: isRunning, down: isServerDown }
+      return { id, isTaken: isRunning, isDown: isServerDown }
     })
     if (start >= ordered.length || open.length >= RUN_LIMITS.rotations)
       return {

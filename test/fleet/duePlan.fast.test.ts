@@ -180,7 +180,7 @@ function runsByServer({ room, down, taken, due }: Servers, count: number) {
     ).due
     const { open, parked } = splitByServer(orderForLookup(turn, room, run), ({ credential: { id } }) => {
       const server = serverOf(id)
-      return { id: `${server}`, taken: n < (taken[server] ?? 0), down: foundDown.has(server) }
+      return { id: `${server}`, isTaken: n < (taken[server] ?? 0), isDown: foundDown.has(server) }
     })
     const groups = Map.groupBy([...open, ...parked].slice(0, room), ({ credential }) =>
       serverOf(credential.id),
