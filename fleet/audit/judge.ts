@@ -113,7 +113,7 @@ type Subject = Pick<Finding, 'region' | 'credential' | 'team'>
 
 /** Checks a rule. @returns none, or one finding: what breaks the rule, or which fact could not be read */
 function checkRule(
-  { id: rule, severity, unseen = severity }: RuleText & { unseen?: Severity },
+  { id: rule, severity, unreadSeverity = severity }: RuleText & { unreadSeverity?: Severity },
   subject: Subject,
   check: () => RuleBreach | undefined,
 ): Finding[] {
@@ -123,7 +123,7 @@ function checkRule(
   } catch (error) {
     if (!(error instanceof UnreadFact)) throw error
     const { message: detail } = error
-    return [{ rule, severity: unseen, status: 'unread', ...subject, detail, remedy: UNREAD_REMEDY }]
+    return [{ rule, severity: unreadSeverity, status: 'unread', ...subject, detail, remedy: UNREAD_REMEDY }]
   }
 }
 

@@ -22,16 +22,21 @@ const finding = v.object({
   severity,
   status: v.pipe(
     v.picklist(['found', 'unread']),
-    v.description('unread: the rule could not be looked at, as a fact that it needs could not be read'),
+    v.description('unread: the rule could not be checked, as a fact that it needs could not be read'),
   ),
   region: text,
   credential: v.exactOptional(v.object({ store, name: text, arn: text })),
   team: v.exactOptional(text),
   detail: text,
-  opensTo: v.exactOptional(v.pipe(v.array(text), v.description('Whom it is open to, of a rule about that'))),
+  opensTo: v.exactOptional(v.pipe(v.array(text), v.description('For a rule about access: who has access'))),
   remedy: v.pipe(text, v.description('A command to paste, or a sentence where no command helps')),
   excepted: v.exactOptional(v.object({ until: text, reason: text })),
-  isNew: v.exactOptional(v.pipe(v.boolean(), v.description('With a baseline: whether it was not there'))),
+  isNew: v.exactOptional(
+    v.pipe(
+      v.boolean(),
+      v.description('With a baseline: whether the finding, or somebody in opensTo, is not in it'),
+    ),
+  ),
 })
 
 const row = v.object({
@@ -48,17 +53,20 @@ const row = v.object({
   rotatedBy: v.exactOptional(
     v.pipe(
       v.picklist(['table', 'version', 'last-rotated', 'last-changed']),
-      v.description('By what rotatedAt is known'),
+      v.description('Where the date of rotatedAt comes from'),
     ),
   ),
   ageDays: v.exactOptional(
-    v.pipe(v.number(), v.description('Whole days, but for what may not get a whole number of days old')),
+    v.pipe(
+      v.number(),
+      v.description('Whole days; hundredths of a day where the allowed age is no whole number of days'),
+    ),
   ),
   maxAgeDays: v.exactOptional(v.number()),
   next: v.exactOptional(time),
   lastOutcome: v.exactOptional(text),
   lastRead: v.exactOptional(
-    v.pipe(text, v.description('A day, or never in the time that was looked at; left out: not known')),
+    v.pipe(text, v.description('A day, or never: not in the time that was looked at; left out: not known')),
   ),
   monthly: v.exactOptional(v.pipe(v.number(), v.description('US dollars a month'))),
   findings: v.object(
@@ -133,14 +141,14 @@ export const reportSchema = v.object({
     excepted: count,
   }),
   policy: v.exactOptional(
-    v.pipe(text, v.description('What was asked of a credential that no section of the policy is for')),
+    v.pipe(text, v.description('What the policy asks of a credential for which it has no section')),
   ),
   rules: v.array(v.object({ id: text, title: text, severity, why: text, references: v.array(text) })),
   findings: v.array(finding),
   gone: v.exactOptional(
     v.pipe(
       v.array(finding),
-      v.description('With a baseline: its findings that are there no more, as they stood in it'),
+      v.description('With a baseline: the findings of the baseline that are gone, as they stood in it'),
     ),
   ),
   credentials: v.array(row),
@@ -154,7 +162,7 @@ export const reportSchema = v.object({
   ),
   readsKnownSince: v.pipe(
     v.record(text, time),
-    v.description('By Region, since when every read is known; left out: not known'),
+    v.description('By Region: the time since which every read is known; left out: not known'),
   ),
   cost: v.exactOptional(cost),
 }) satisfies v.GenericSchema<AuditReport>

@@ -33,7 +33,7 @@ export type Check = {
   /** The name of the thing. */
   about: string
   state: 'ok' | 'warning' | 'failed' | 'unread'
-  /** What is wrong, as a sentence without its subject, such as `is disabled`. Empty if nothing is. */
+  /** What is wrong, as a sentence without its subject, such as `is disabled`. Empty if nothing is wrong. */
   says: string
   /** What to do about it: a command to paste, or a sentence. */
   remedy?: string

@@ -28,9 +28,15 @@ export function checkFunction(about: string, found: FunctionConfiguration, place
   if (State === 'Failed') return { kind, about, state: 'failed', says: `cannot run: ${StateReason}`, remedy }
   if (LastUpdateStatus === 'Failed')
     return { kind, about, state: 'failed', says: `was not updated: ${LastUpdateStatusReason}`, remedy }
-  const closed = runtimeDeprecatedSince(Runtime, place.moment)
-  if (closed)
-    return { kind, about, state: 'failed', says: `is on ${Runtime}, which AWS closed on ${closed}`, remedy }
+  const since = runtimeDeprecatedSince(Runtime, place.moment)
+  if (since)
+    return {
+      kind,
+      about,
+      state: 'failed',
+      says: `is on ${Runtime}, which AWS deprecated on ${since}`,
+      remedy,
+    }
   if (State === 'Inactive')
     return {
       kind,

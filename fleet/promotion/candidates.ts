@@ -11,7 +11,7 @@ import { givenUpIn, homeIn, isAdmin, isManaged, tagsIn } from '../../rotation/ta
 import { currentVersionIn } from '../versionLabels.ts'
 import type { PromotionNote } from './promotionTable.ts'
 
-/** A secret that a promotion or its rehearsal looks at: its primary is, or was, in a Region that is lost or given up. */
+/** A secret that a promotion or a rehearsal looks at. Its primary is, or was, in the Region that is left, lost, or may be lost. */
 export type Candidate = {
   /** The secret's ARN in this Region. */
   arn: string
@@ -74,8 +74,8 @@ export function candidatesOf(known: RegionSurvey): Candidate[] {
 }
 
 /**
- * Why a secret could not be promoted today, as far as the lists of secrets tell: its promotion is half done, its tags name a wrong
- * home Region, the other Region has given up this one, or its replica is behind.
+ * Why a secret could not be promoted today, as far as the lists of secrets tell: somebody has promoted it by hand, its promotion is
+ * half done, its tags name a wrong home Region, the other Region has given up this one, or its replica is behind.
  */
 function findUnreadiness(
   secret: SecretListEntry,
@@ -91,7 +91,7 @@ function findUnreadiness(
     )
   if (homeIn(tags) === region)
     return new NotAtHome(
-      `its tag keyturn:home says ${region}, where it is a replica, so it rotates nowhere: promote it with planned, or set the tag of the primary to ${from}`,
+      `its tag keyturn:home says ${region}, where it is a replica, so it rotates nowhere: promote it with --planned, or set the tag of the primary to ${from}`,
     )
   const givenUp = givenUpIn(tags)[region]
   if (givenUp !== undefined)
@@ -130,7 +130,7 @@ export function toMissingCandidates(
   )
 }
 
-/** The same as the last rehearsal found them, for when the other Region does not answer. */
+/** Candidates for the secrets without a replica that the last rehearsal found, for when the other Region does not answer. */
 export function missingInLastRehearsal({ from, here, rehearsals }: RegionSurvey): Candidate[] {
   const arns = new Set(here.map(({ ARN = '' }) => ARN))
   const errors: string[] = [new ReplicaMissing().name, new StandsAlone().name]
@@ -155,7 +155,7 @@ function toMissingCandidate(
 
 const homeOf = ({ Tags }: SecretListEntry) => homeIn(tagsIn(Tags))
 
-/** Whether Keyturn may promote a secret, if it is a replica. A secret that another service manages cannot have one. */
+/** Whether Keyturn may promote a secret, provided that it is a replica. A secret that a service of AWS manages has no replicas. */
 const isPromotable = ({ Tags, DeletedDate, OwningService }: SecretListEntry) =>
   (isManaged(tagsIn(Tags)) || isAdmin(tagsIn(Tags))) && !DeletedDate && !OwningService
 
@@ -165,7 +165,7 @@ const toProblem = ({ name, message }: RotationError) => ({ Error: name, Cause: m
 const PAGE_LIMITS = { most: 200, bytes: 100_000 }
 
 /**
- * The next page of candidates. Admins come first, and a page has either admins or others: those may need the admins' secrets.
+ * The next page of candidates. Admins come first, and a page has either admins or others, as others may need the admins' secrets.
  * @param after the `after` of the page before; '' for the first page
  * @returns `after` is unset on the last page
  */

@@ -6,7 +6,7 @@ const PROMOTION_REMEDIES: Record<string, string> = {
     'Write the line that the message names into the file of the parameter hostMap, and deploy again; or have the value name an endpoint that follows the writer.',
   StillStandby: 'Promote the database here first: it takes logins, and no changes.',
   LoginRefused:
-    'None of its versions in this Region has the password that the database here has for this user. If the database here is the one to go on, set that to the current one of this Region as its administrator, then call it again with --again.',
+    'None of its versions in this Region has the password that the database here has for this user. If the database here is the one to go on, set the password there, as its administrator, to that of the current version of this Region, then call it again with --again.',
   NotPermitted:
     'From AWS: tag the primary keyturn:managed=true, an admin keyturn:admin=true, and have kmsKeyArn here name the key of its replica. From a database: grant what the message names.',
   InvalidCredential:
@@ -18,7 +18,7 @@ const PROMOTION_REMEDIES: Record<string, string> = {
   StandsAlone:
     'Find out which of the two secrets applications here use: a secret of its own is never overwritten. One that nobody reads may be deleted, and the replica added again.',
   RegionAnswers:
-    'If the other Region is there, promote with --planned: nothing is lost. If its databases are gone, with --lost.',
+    'If the other Region is there, promote with --planned: nothing is lost. If its databases are gone, promote with --lost.',
   NotAtHome: 'Go on with the hand-over that was begun, or end it: the message says how either is done.',
   Unreachable:
     'See that the host in the file of hostMap is right and the server here is up, and that security groups and routes let the functions of this Region reach its host and port.',

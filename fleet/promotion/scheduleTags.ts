@@ -9,14 +9,14 @@ import type { ScheduledCredential } from '../inventory.ts'
 const MAX_SECRETS_PER_RUN = 20
 const CONCURRENT_CALL_COUNT = 5
 
-/** A secret whose tag for Secrets Manager's schedule has to be written, and the value that it has to get. */
+/** A secret whose tag keyturn:service-schedule has to be written, and the value that the tag has to get. */
 export type OutdatedScheduleTag = { id: string; arn: string; value: string }
 
 /**
- * Finds the secrets at home in `region` whose tag does not have the schedule by which Secrets Manager rotates them with this stack.
- * A promotion in another Region reads the schedule there. Secrets that rotate or are `due` are left out: a new tag makes their
- * replicas update, and the rotation would have to wait for that. The order differs from run to run, as secrets that may not be
- * tagged would otherwise keep the others from their turn.
+ * Finds the secrets at home in `region` whose tag keyturn:service-schedule does not have the schedule by which Secrets Manager
+ * rotates them with this stack. A promotion in another Region reads the schedule in that tag. Secrets that rotate or are `due` are
+ * left out: a new tag makes their replicas update, and the rotation would have to wait for that. The order differs from run to run,
+ * as secrets that may not be tagged would otherwise keep the others from their turn.
  */
 export function findOutdatedScheduleTags(
   all: ScheduledCredential[],

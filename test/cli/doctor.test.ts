@@ -348,7 +348,7 @@ test('an old runtime, a function that failed and another version are reported, a
   const bad = checks.filter(({ state }: { state: string }) => state !== 'ok')
   expect(bad.map(({ kind, state, says }: Record<string, string>) => [kind, state, says])).toEqual([
     ['version', 'warning', expect.stringMatching(/^has version 0\.0\.1, and this command has /)],
-    ['function', 'failed', 'is on nodejs20.x, which AWS closed on 2026-04-30'],
+    ['function', 'failed', 'is on nodejs20.x, which AWS deprecated on 2026-04-30'],
     [
       'errors',
       'warning',

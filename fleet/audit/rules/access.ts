@@ -38,7 +38,7 @@ export const accessRules: CredentialRule[] = [
     check: forPolicyHolders((credential, fleet) => {
       const { trustedAccounts } = fleet.settingsOf(credential)
       const names = namesOf('account', credential, fleet).filter(name => !trustedAccounts.includes(name))
-      return findingThatNames(credential, names, 'It allows')
+      return breachThatNames(credential, names, 'It allows')
     }),
   },
   {
@@ -48,21 +48,17 @@ export const accessRules: CredentialRule[] = [
     why: 'Every account of the organisation may read it, also those that are still to come.',
     references: [],
     check: forPolicyHolders((credential, fleet) =>
-      findingThatNames(
-        credential,
-        namesOf('organisation', credential, fleet),
-        'It allows every principal of',
-      ),
+      breachThatNames(credential, namesOf('organisation', credential, fleet), 'It allows every principal of'),
     ),
   },
   {
     id: 'open-to-service',
     title: 'Its resource policy lets in a service of AWS',
     severity: 'low',
-    why: 'The service may read it, for whoever it does that, unless a condition names the account.',
+    why: 'The service may read it on behalf of anybody, unless a condition names the account.',
     references: [],
     check: forPolicyHolders((credential, fleet) =>
-      findingThatNames(credential, namesOf('service', credential, fleet), 'It allows'),
+      breachThatNames(credential, namesOf('service', credential, fleet), 'It allows'),
     ),
   },
   {
@@ -81,7 +77,7 @@ export const accessRules: CredentialRule[] = [
       // Access Analyzer evaluates conditions, so the rule `exposed` decides.
       if (requireKnown(fleet.regionFacts(credential.region).exposed)) return undefined
       return {
-        detail: 'No analyzer of Access Analyzer looks at that Region, which could tell.',
+        detail: 'No analyzer of Access Analyzer, which could tell, looks at that Region.',
         remedy: remedyOf(credential),
       }
     }),
@@ -92,12 +88,12 @@ export const accessRules: CredentialRule[] = [
     severity: 'high',
     why: 'Somebody outside the zone that the analyzer trusts may read it.',
     references: ['IAM Access Analyzer: external access'],
-    // Without an analyzer the rules above decide, and what they cannot tell is of severity low (open-unclear).
-    unseen: 'low',
+    // Where Access Analyzer could not be asked, the rules above decide, and what they cannot tell is low too (open-unclear).
+    unreadSeverity: 'low',
     check: forPrimaries((secret, fleet) => {
       if (requireKnown(secret.policy) === undefined) return undefined
       const whom = requireKnown(fleet.regionFacts(secret.region).exposed)?.[secret.arn]
-      return whom === undefined ? undefined : findingThatNames(secret, whom.split(', '), 'It is open to')
+      return whom === undefined ? undefined : breachThatNames(secret, whom.split(', '), 'It is open to')
     }),
   },
 ]
@@ -110,11 +106,7 @@ const namesOf = (
 ) => [...new Set(fleet.opennessOf(credential).flatMap(each => (each.to === to ? each.names : [])))]
 
 /** A breach whose detail is `verb` and the names; undefined if there are none. */
-function findingThatNames(
-  credential: CredentialFacts,
-  names: string[],
-  verb: string,
-): RuleBreach | undefined {
+function breachThatNames(credential: CredentialFacts, names: string[], verb: string): RuleBreach | undefined {
   if (!names.length) return undefined
   return { detail: `${verb} ${names.join(', ')}.`, opensTo: names, remedy: remedyOf(credential) }
 }

@@ -14,7 +14,7 @@ export const adminRules: CredentialRule[] = [
     check: forPrimaries((secret, fleet) => {
       if (isRotatedAutomatically(secret) || !fleet.isAdmin(secret)) return undefined
       return {
-        detail: 'Others rotate by it, as they name it as their admin, or its tag keyturn:admin says.',
+        detail: 'Others rotate by it, as they name it as their admin, or its tag keyturn:admin says so.',
         remedy: ENROL_REMEDY,
       }
     }),

@@ -7,7 +7,7 @@ import { requireKnown, UnreadFact } from '../knownFact.ts'
 import { scheduledCredentialOf } from '../schedule.ts'
 import type { RegionRule } from './rule.ts'
 
-/** Rules about a Region, each of which is checked once in it. */
+/** Rules about a Region as a whole. Each is checked once for each Region. */
 export const deploymentRules: RegionRule[] = [
   {
     id: 'inventory',
@@ -18,6 +18,7 @@ export const deploymentRules: RegionRule[] = [
     check(region, { secrets, parameters }, { facts }) {
       requireKnown(secrets)
       requireKnown(parameters)
+      // The rotations of all Regions are one fact, so that it is reported once.
       if (region === facts.region) requireKnown(facts.days)
       return undefined
     },
@@ -34,7 +35,7 @@ export const deploymentRules: RegionRule[] = [
       const topic = `arn:${partition}:sns:${region}:${facts.account}:keyturn-${facts.stage}-alarms`
       return {
         detail: 'The topic of the alarms has no subscriber that has confirmed.',
-        // A deployment with one parameter alone would set the others to their defaults.
+        // Not a deployment with an address: without all of its other parameters it would set those to their defaults.
         remedy: `aws sns subscribe --region ${region} --topic-arn ${topic} --protocol email --notification-endpoint ADDRESS`,
       }
     },
@@ -59,9 +60,9 @@ export const deploymentRules: RegionRule[] = [
 ]
 
 /**
- * The time at which most credentials of a Region are due next, and how many are due then. `more`: of some it is not known when they
- * are due.
- * @throws UnreadFact if those of which it is not known could make the number too large
+ * The time at which most credentials of a Region are due next, and how many are due then. `more`: when some others are due is not
+ * known.
+ * @throws UnreadFact if the number could be too large with these others
  */
 function busiestTimeIn(region: string, fleet: AuditedFleet): { when: string; count: number; more: boolean } {
   const counts = new Map<string, number>()
@@ -86,7 +87,7 @@ function busiestTimeIn(region: string, fleet: AuditedFleet): { when: string; cou
 /**
  * When a credential is due next: a minute, or for a secret with a cron expression of Secrets Manager, that expression. A secret
  * with a rate has no such time, as Secrets Manager gives only the day's last second as its next date. A credential that is due
- * already has none either, as such ones are started one after the other.
+ * already has none either, as credentials that are due are started one after the other.
  */
 function nextOf(credential: CredentialFacts, { nowMs }: AuditedFleet): string | undefined {
   if (isPrimary(credential) && credential.rotation.enabled) {

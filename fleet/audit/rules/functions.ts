@@ -44,7 +44,7 @@ export const functionRules: CredentialRule[] = [
   },
   {
     id: 'function-foreign',
-    title: 'Another function than Keyturn rotates it',
+    title: "Another function than Keyturn's rotates it",
     severity: 'low',
     why: 'The table of rotations does not have its rotations, so how they end is not known here.',
     references: [],
@@ -61,7 +61,7 @@ export const functionRules: CredentialRule[] = [
   },
   {
     id: 'function-runtime',
-    title: "Its rotation function's runtime is closed",
+    title: "Its rotation function's runtime is deprecated",
     severity: 'medium',
     why: 'AWS mends nothing in it any more, and one day the function can be changed no more either.',
     references: ['Security Hub Lambda.2'],
@@ -72,7 +72,7 @@ export const functionRules: CredentialRule[] = [
       const since = runtimeDeprecatedSince(runtime, fleet.facts.moment)
       if (!since) return undefined
       return {
-        detail: `${nameIn(arn)} runs on ${runtime}, which is closed since ${since}.`,
+        detail: `${nameIn(arn)} runs on ${runtime}, which AWS deprecated on ${since}.`,
         remedy: `aws lambda update-function-configuration --region ${secret.region} --function-name ${shellWord(arn)} --runtime RUNTIME`,
       }
     }),
@@ -84,7 +84,7 @@ function functionOf({ rotation, owningService }: SecretFacts): string | undefine
   return rotation.enabled && !owningService ? rotation.functionArn : undefined
 }
 
-/** The same if the function is in the audited account: functions of other accounts cannot be looked at. */
+/** The rotation function of a secret, if it is in the audited account: functions of other accounts cannot be looked at. */
 function functionInAccount(secret: SecretFacts, { facts }: AuditedFleet): string | undefined {
   const arn = functionOf(secret)
   return accountIn(arn) === facts.account ? arn : undefined

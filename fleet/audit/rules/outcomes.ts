@@ -10,6 +10,9 @@ import { requireKnown } from '../knownFact.ts'
 import { keyturnCommand } from '../shellCommand.ts'
 import { type CredentialRule, SECURITY_HUB_CONTROLS } from './rule.ts'
 
+/** A value that is stored so soon after the end of a rotation is taken for that rotation's own. */
+const RECORDING_DELAY_MS = 60_000
+
 /** Rules about how rotations ended. */
 export const outcomeRules: CredentialRule[] = [
   {
@@ -119,14 +122,14 @@ const endedRotationsOf = ({ history }: CredentialFacts): RotationFacts[] =>
 
 const lastEndedRotationOf = (credential: CredentialFacts) => endedRotationsOf(credential)[0]
 
-/** Whether another password was stored since a rotation, as by hand, so that its failure does not matter any more. */
+/** Whether another password was stored since a rotation, as by hand, so that the rotation's failure does not matter any more. */
 function isStoredSince({ began, ended = began }: RotationFacts, credential: CredentialFacts): boolean {
   const { store } = credential
   const edit = editIn(credential)
   const current = edit ? { at: edit.passwordSince, by: 'version' } : credential.current
-  // The date of a secret's last change does not show that: a new tag and a rollback set it, too.
+  // The date of a secret's last change of any kind does not show a new password: a new tag and a rollback set that date, too.
   if (!current || (store === 'secrets-manager' && current.by === 'last-changed')) return false
-  return Date.parse(current.at) > Date.parse(ended) + 60_000
+  return Date.parse(current.at) > Date.parse(ended) + RECORDING_DELAY_MS
 }
 
 const failureOf = (rotation: RotationFacts) =>

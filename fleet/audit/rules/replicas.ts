@@ -1,4 +1,5 @@
 import { givenUpIn, HOME_TAG, homeIn, isManaged } from '../../../rotation/tags.ts'
+import { currentVersionIn } from '../../versionLabels.ts'
 import { isPrimary } from '../credentialKind.ts'
 import type { ReplicaFacts, SecretFacts } from '../facts.ts'
 import type { AuditedFleet } from '../fleet.ts'
@@ -125,8 +126,7 @@ function secretInRegion(secret: SecretFacts, region: string, fleet: AuditedFleet
   return copy
 }
 
-const currentVersionOf = ({ labels }: SecretFacts) =>
-  Object.keys(labels).find(version => labels[version]?.includes('AWSCURRENT'))
+const currentVersionOf = ({ labels }: SecretFacts) => currentVersionIn(labels)
 
 /** Whether the current version is so old that all replicas and lists should have it. */
 const isSettled = ({ current }: SecretFacts, { nowMs }: AuditedFleet) =>

@@ -19,7 +19,7 @@ export type CredentialRule = RuleText & {
   /** The id of a worse rule that includes this one: where that is broken, this one is not listed as well. */
   worseRule?: string
   /** The severity if the rule could not be checked; by default that of the rule. */
-  unseen?: Severity
+  unreadSeverity?: Severity
 }
 
 /** A rule about a Region, and what Keyturn has there. */

@@ -67,7 +67,7 @@ export const scheduleRules: CredentialRule[] = [
       const seconds = (fleet.nowMs - Date.parse(age.at)) / 1000
       if (seconds <= maxAge) return undefined
       return {
-        detail: `It is more than ${formatAge(seconds, maxAge)} old, and the policy allows ${formatSpan(maxAge)}: of ${age.at.slice(0, 10)}, by ${AGE_SOURCES[age.by]}.`,
+        detail: `It is more than ${formatAge(seconds, maxAge)} old, and the policy allows ${formatSpan(maxAge)}: it was stored on ${age.at.slice(0, 10)}, by ${AGE_SOURCES[age.by]}.`,
         remedy: renewRemedy(credential),
       }
     },
@@ -93,7 +93,7 @@ export const scheduleRules: CredentialRule[] = [
     id: 'overdue',
     title: 'It should have rotated and has not',
     severity: 'high',
-    why: 'A schedule that does not come to its turn is worse than none: everybody counts on it.',
+    why: 'A schedule that is not kept is worse than none: everybody counts on it.',
     references: SECURITY_HUB_CONTROLS.succeeds,
     check(credential, { nowMs }) {
       const scheduled =
@@ -104,8 +104,8 @@ export const scheduleRules: CredentialRule[] = [
       if (verdict.state === 'skipped' && !nextByService) return undefined
       return {
         detail: nextByService
-          ? `Secrets Manager was to rotate it until ${nextByService.toISOString().slice(0, 10)}.`
-          : `Its tag ${EVERY_TAG} says ${ownTags(scheduled.tags).every}, and it is of ${scheduled.currentSince.toISOString().slice(0, 10)}.`,
+          ? `Secrets Manager was to rotate it by ${nextByService.toISOString().slice(0, 10)}.`
+          : `Its tag ${EVERY_TAG} says ${ownTags(scheduled.tags).every}, and its value is of ${scheduled.currentSince.toISOString().slice(0, 10)}.`,
         remedy: nextByService
           ? secretCommand(credential, 'rotate-secret')
           : keyturnCommand(credential, 'status'),
@@ -123,10 +123,11 @@ export const scheduleRules: CredentialRule[] = [
         return undefined
       const tags = requireKnown(credential.tags)
       if (!isScheduled(tags)) return undefined
-      const since = new Date(nowMs)
+      const now = new Date(nowMs)
+      // With a value that is as good as new, only wrong tags make the verdict late.
       const verdict = evaluateSchedule(
-        { store: credential.store, id: credential.name, tags, currentSince: since },
-        since,
+        { store: credential.store, id: credential.name, tags, currentSince: now },
+        now,
       )
       if (verdict.state !== 'skipped' || !verdict.late) return undefined
       return {

@@ -16,6 +16,7 @@ export const storageRules: CredentialRule[] = [
     why: 'The policy wants a key of your own: its key policy decides who may decrypt, and its use is in your trail.',
     references: ['Config SECRETSMANAGER_USING_CMK', 'Checkov CKV_AWS_149', 'Checkov CKV_AWS_337'],
     check(credential, fleet) {
+      // A replica has a key of its own, so replicas are looked at too.
       if (!isSecret(credential) && !holdsSecret(credential)) return undefined
       if (!fleet.settingsOf(credential).customerKey || isCustomerKey(credential.keyId)) return undefined
       return { detail: 'It names no key of your own.', remedy: customerKeyCommand(credential) }

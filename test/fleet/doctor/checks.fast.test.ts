@@ -18,7 +18,11 @@ test.each<[FunctionConfiguration, string, string]>([
     'failed',
     'was not updated: no key',
   ],
-  [{ Runtime: 'nodejs18.x', State: 'Active' }, 'failed', 'is on nodejs18.x, which AWS closed on 2025-09-01'],
+  [
+    { Runtime: 'nodejs18.x', State: 'Active' },
+    'failed',
+    'is on nodejs18.x, which AWS deprecated on 2025-09-01',
+  ],
   [
     { Runtime: 'nodejs24.x', State: 'Inactive' },
     'warning',
