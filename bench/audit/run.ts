@@ -64,7 +64,7 @@ for (const size of SECRET_COUNTS) {
     account: '123456789012',
     stage: 'dev',
     region: 'eu-west-1',
-    pace: new RateLimiter({ factor: RATE_LIMIT_FACTOR }),
+    rateLimiter: new RateLimiter({ factor: RATE_LIMIT_FACTOR }),
     onPlan: ({ seconds }) => {
       planned = seconds
     },

@@ -19,7 +19,7 @@ export type GatherOptions = {
   /** How far back and how long CloudTrail is asked for reads; undefined: it is not asked. */
   reads?: SweepLimits | undefined
   /** Limits how many calls are made a second; a test passes its own. */
-  pace?: RateLimiter
+  rateLimiter?: RateLimiter
 }
 
 /** The facts, and their journal, which is to be closed once the report is written. */
@@ -38,7 +38,7 @@ export async function gatherFacts(
 ): Promise<GatheredFacts> {
   collectGarbageEarly()
   const { clients, output } = context
-  const { regions = [], reads, pace = new RateLimiter() } = options
+  const { regions = [], reads, rateLimiter = new RateLimiter() } = options
   const { region, account } = placeOf(stack)
   const { stage } = stack
   const head = {
@@ -65,8 +65,8 @@ export async function gatherFacts(
       region,
       regions,
       reads,
-      pace,
-      units: journal,
+      rateLimiter,
+      keptAnswers: journal,
       onPlan: plan => auditProgress.showPlan(plan),
       onProgress: progress => auditProgress.showProgress(progress),
     })

@@ -6,7 +6,7 @@ import { isParameter } from './credentialKind.ts'
 import type { CredentialFacts, EditFacts } from './facts.ts'
 import { requireKnown } from './knownFact.ts'
 
-/** When a value was stored, in ISO 8601, and where that date comes from: AGE_SOURCES says it in words. */
+/** When a value was stored, in ISO 8601, and where that date comes from: AGE_SOURCES says in words what `by` means. */
 export type ValueAge = { at: string; by: 'table' | 'version' | 'last-rotated' | 'last-changed' }
 
 /**
@@ -32,7 +32,8 @@ export function editIn(credential: CredentialFacts): EditFacts | undefined {
 
 /**
  * When the current value was stored. Schedules count from this date. It is the end of the last successful rotation in the table,
- * unless a value was stored since; or else the version's own date; or else the date of the credential's last change of any kind.
+ * unless a value was stored since; or else Secrets Manager's date of the last rotation; or else the version's own date; or else
+ * the date of the credential's last change of any kind.
  * @returns undefined if the credential has no value
  * @throws UnreadFact
  */
@@ -46,6 +47,7 @@ const storedIn = (credential: CredentialFacts): ValueAge | undefined =>
     ...(isParameter(credential) && { by: 'version' as const }),
   }
 
+/** The end of the last successful rotation in the table, or `current` if that is the date of a later value. @throws UnreadFact */
 function latestOf({ history }: CredentialFacts, current: ValueAge | undefined): ValueAge | undefined {
   const success = latestSuccess(requireKnown(history).rotations)
   if (!success) return current

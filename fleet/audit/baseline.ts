@@ -10,7 +10,8 @@ const subjectOf = ({ rule, region, credential }: Finding): string =>
   JSON.stringify([rule, region, credential?.store, credential?.arn])
 
 /**
- * Makes a function that sets `isNew` on a finding: whether it was not in the baseline, or gives access to somebody more than there.
+ * Makes a function that sets `isNew` of a finding: whether the finding was not in the baseline, or somebody has access by it who
+ * had none in the baseline.
  * @param baseline the findings of an earlier report; without it, findings stay as they are
  */
 export function markNewFindings(baseline: Finding[] | undefined): (finding: Finding) => Finding {
@@ -27,7 +28,8 @@ export function markNewFindings(baseline: Finding[] | undefined): (finding: Find
 
 /**
  * The findings of an earlier report that are gone, as they are in that report. A finding is not gone if it is excepted or could not
- * be read now, if its credential was not looked at, or if this version does not have its rule.
+ * be read now, if a finding of a worse rule includes it now, if its credential was not looked at, or if this version does not have
+ * its rule.
  */
 export function findingsGoneSince(baseline: Finding[], findings: Finding[], facts: Facts): Finding[] {
   const currentSubjects = new Set(findings.map(subjectOf))

@@ -43,12 +43,12 @@ export type CollectOptions = {
   /** Further Regions to look at, beside the stack's own and its peers'. */
   regions?: string[]
   /** Keeps to AWS's rate limits. */
-  pace?: RateLimiter
+  rateLimiter?: RateLimiter
   /** The answers that an earlier, stopped try of the same audit has kept. This try adds its own. */
-  units?: KeptAnswers
+  keptAnswers?: KeptAnswers
   /** How far back, and for how long, CloudTrail is asked for reads. Without it, CloudTrail is not asked. */
   reads?: SweepLimits | undefined
-  /** Called once, when all lists are read. */
+  /** Called once, when all lists are read but those of Regions that only have replicas. */
   onPlan?: (plan: CallPlan) => void
   onProgress?: (progress: CollectProgress) => void
 }
@@ -59,22 +59,23 @@ const noKeptAnswers: KeptAnswers = { take: () => undefined, keep() {} }
  * Gathers the facts that an audit judges by, from AWS's services, the stacks' tables of rotations and CloudTrail. No secret value
  * is read. What could not be read becomes a fact that says so. The moment of the audit is that of the first answer, by AWS's
  * clock.
- * @throws errors that end every audit, such as expired credentials; another try goes on with what `units` has kept
+ * @throws errors that end every audit, such as expired credentials; another try goes on with what `keptAnswers` has
  */
 export async function collectFacts(clients: AuditClients, options: CollectOptions): Promise<Facts> {
-  const { units = noKeptAnswers, pace = new RateLimiter(), account, stage, region: own } = options
+  const { keptAnswers = noKeptAnswers, rateLimiter = new RateLimiter() } = options
+  const { account, stage, region: own } = options
   const progress = new ProgressCounter(options.onProgress)
   const collector: Collector = {
     clients,
-    rateLimiter: pace,
-    keptAnswers: units,
+    rateLimiter,
+    keptAnswers,
     reader: new AwsReader(own),
     reportProgress: (what, count) => progress.advance(what, count),
   }
   const { moment, stack } = await readOwnStack(collector, own, stage)
   const histories = new RotationHistories(moment)
 
-  // First the lists of all Regions, which tell what further calls are needed.
+  // First the lists of these Regions, which tell what further calls are needed.
   const names = [...new Set([own, ...((stack && peerRegionsOf(stack)) ?? []), ...(options.regions ?? [])])]
   const regions = await Promise.all(
     names.map(async region => {
@@ -87,7 +88,7 @@ export async function collectFacts(clients: AuditClients, options: CollectOption
   options.onPlan?.(plan)
   progress.plan(plan)
 
-  // Then what the lists do not tell of single credentials, and at the same time the reads.
+  // Then what the lists do not tell of single credentials, and at the same time who read them, by CloudTrail.
   const sweepAll = (gatheredRegions: GatheredRegion[]) =>
     Promise.all(
       gatheredRegions.map(
@@ -99,7 +100,7 @@ export async function collectFacts(clients: AuditClients, options: CollectOption
     ...regions.map(gathered => readDetails(collector, gathered)),
   ])
 
-  // The details tell which other Regions have replicas.
+  // The details tell which other Regions have replicas. Only the replicas there are looked at.
   const replicaRegions = await Promise.all(
     otherReplicaRegions(regions).map(region => listReplicas(collector, region)),
   )

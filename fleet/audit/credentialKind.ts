@@ -43,7 +43,8 @@ function secretNamesFor(credential: CredentialFacts, policy: Policy): string[] {
 }
 
 /**
- * Whether the age of its value matters: it does for a secret, a SecureString, and a plain parameter that rotates on a schedule.
+ * Whether the age of its value matters: it does for a secret that is no replica, a SecureString, and a plain parameter that has the
+ * tag keyturn:every.
  * @throws UnreadFact
  */
 export const isAgeRelevant = (credential: CredentialFacts): boolean =>

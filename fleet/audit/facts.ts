@@ -19,7 +19,7 @@ export type Facts = {
   region: string
   /** The facts of each Region that was looked at, by its name: the stack's, its peers', and those that only have replicas. */
   regions: Record<string, RegionFacts>
-  /** Every secret and parameter, replicas included; sorted by Region, store and name. */
+  /** Every secret and parameter of these Regions, replicas included; sorted by Region, store and name. */
   credentials: CredentialFacts[]
   /** The rotations of all Regions that ended in the ninety days before the moment, by UTC day, the oldest first. */
   days: Fact<DayOfRotations[]>
@@ -68,7 +68,7 @@ export type SweepFacts = {
   /** How many events were read. */
   events: number
   /** How many events could not be parsed but may be successful reads; unset if none. */
-  unreadable?: number
+  lost?: number
 }
 
 /** A secret or a parameter. */
@@ -80,7 +80,7 @@ type CommonFacts = {
   arn: string
   name: string
   tags: Fact<Tags>
-  /** When its current version was made, and where that date comes from; unset if it has no value. */
+  /** When its current version was made, as far as the store tells, and where that date comes from; unset if it has no value. */
   current?: { at: string; by: 'version' | 'last-rotated' | 'last-changed' }
   /** The customer's KMS key; unset if it is encrypted with the key that AWS manages, or not at all. */
   keyId?: string
@@ -100,7 +100,7 @@ export type SecretFacts = CommonFacts & {
   primaryRegion?: string
   /** The service of AWS that manages the secret, such as rds. */
   owningService?: string
-  /** Secrets Manager's own schedule: its ARN of a function, its rule, and the dates of the last and the next rotation. */
+  /** Secrets Manager's own schedule: the rotation function's ARN, the interval, and the dates of the last and the next rotation. */
   rotation: {
     enabled: boolean
     functionArn?: string
@@ -144,7 +144,7 @@ export type ParameterFacts = CommonFacts & {
 /** The newest rotations of a credential in the table, at most ten, the newest first; and the latest edit of its value. */
 export type HistoryFacts = { rotations: RotationFacts[]; edit?: EditFacts }
 
-/** An edit: it made a version that has the password of the one it replaced. `passwordSince` is when that one was made. */
+/** An edit: it made a version that has the password of the replaced one. `passwordSince` is when the replaced one was made. */
 export type EditFacts = Pick<EditRecord, 'version' | 'made' | 'passwordSince'>
 
 /** A rotation in the table: fields of RotationRecord. */

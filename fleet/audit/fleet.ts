@@ -14,7 +14,7 @@ export class AuditedFleet {
   readonly policy: Policy
   /** The moment of the audit in milliseconds. */
   readonly nowMs: number
-  /** The secrets by their ARN without the Region. */
+  /** The secrets by their ARN without the Region: a primary and its replicas are together. */
   readonly #copies: Map<string, SecretFacts[]>
   /** The credentials that name an admin, by the ARN of the admin's secret without the Region. */
   readonly #users = new Map<string, CredentialFacts[]>()
@@ -104,7 +104,9 @@ const NO_REGION_FACTS = {
   functions: {},
 }
 
-/** An ARN without its Region. A value may name its admin in any Region, and a rotation reads it in the stack's Region. */
+/**
+ * An ARN without its Region. A value may name the admin's secret in any Region, and a rotation reads the one in the stack's Region.
+ */
 const withoutRegion = (arn: string) => arnInRegion(arn, '')
 
 /** The ARN of the admin's secret that a credential's rotations name, without the Region. */

@@ -6,7 +6,7 @@ import type { AuditedFleet } from './fleet.ts'
 import { isKnown, requireKnown } from './knownFact.ts'
 import { scheduledCredentialOf } from './schedule.ts'
 
-/** How far back CloudTrail has to be known before it counts that nobody has read a credential. */
+/** How far back CloudTrail's reads have to be known before it means something that there is none of a credential. */
 export const MIN_SWEEP_MS = 7 * DAY_MS
 
 /**
@@ -30,8 +30,8 @@ export type ReadStatus =
  *
  * - CloudTrail, without the reads of the stacks' roles, as far back as it was asked.
  * - For a secret, the day of the last read in each Region, which Secrets Manager keeps. It does not tell who read, and rotations
- *   and the runs of the schedule read too. So a day before `after` shows that nobody reads; a later day shows a read by others only
- *   if it comes after the last day on which Keyturn may have read. In all other cases CloudTrail decides.
+ *   and the runs of the schedule read too. So a day that is longer ago than `after` shows that nobody reads; a later day shows a
+ *   read by others only if it comes after the last day on which Keyturn may have read. In all other cases CloudTrail decides.
  *
  * @param after milliseconds without a read after which a credential counts as not read
  * @throws UnreadFact
@@ -58,7 +58,7 @@ export function readStatusOf(credential: CredentialFacts, after: number, fleet: 
   return readStatusByCloudTrail(copies, after, exists, fleet)
 }
 
-/** The status by CloudTrail alone, for a credential that no other was seen to read. `exists` is as existsSince has it. */
+/** The status by CloudTrail alone, for a credential that nobody but Keyturn was seen to read. `exists` comes from existsSince. */
 function readStatusByCloudTrail(
   copies: CredentialFacts[],
   after: number,
@@ -68,7 +68,7 @@ function readStatusByCloudTrail(
   const sweeps = copies.map(({ region }) => fleet.regionFacts(region).sweep)
   const unread = sweeps.find(sweep => !isKnown(sweep))
   if (unread && 'unread' in unread) return { is: 'unknown', why: unread.unread }
-  const lost = sweeps.reduce((sum, sweep) => sum + (requireKnown(sweep).unreadable ?? 0), 0)
+  const lost = sweeps.reduce((sum, sweep) => sum + (requireKnown(sweep).lost ?? 0), 0)
   if (lost) return { is: 'unknown', why: `${lost} of CloudTrail's events could not be made out` }
   const since = newestTime(sweeps.map(sweep => requireKnown(sweep).completeSince)) ?? fleet.facts.moment
   if (exists !== undefined && exists > Date.parse(since)) return { is: 'young' }
@@ -76,7 +76,7 @@ function readStatusByCloudTrail(
   return { is: 'unknown', why: `CloudTrail's reads are known since ${since} only` }
 }
 
-/** The time of the last read by each principal that is not a role of Keyturn's stacks. */
+/** The times of the last reads, one of each principal that is not a role of Keyturn's stacks. */
 const lastReadsByOthers = ({ readers }: CredentialFacts) =>
   readers.flatMap(({ own, reads, last }) => (own || reads === 0 ? [] : [last]))
 
@@ -92,7 +92,7 @@ function lastAccessDaysOf(secret: SecretFacts, fleet: AuditedFleet): Map<string,
   return days
 }
 
-/** Those of the days on which Keyturn cannot have read, so that it was somebody else. @throws UnreadFact */
+/** Those of the days of last reads on which Keyturn cannot have read, so that somebody else did. @throws UnreadFact */
 function othersDays(secret: SecretFacts, days: Map<string, string>, fleet: AuditedFleet): string[] {
   const lastRotationDay = lastRotationDayOf(secret, fleet)
   return [...days].flatMap(([region, day]) => {
@@ -106,12 +106,13 @@ function othersDays(secret: SecretFacts, days: Map<string, string>, fleet: Audit
 /** The last day on which a rotation may have read a secret, however it ended; '' if none has, which is before every day. */
 function lastRotationDayOf(secret: SecretFacts, { nowMs }: AuditedFleet): string {
   const scheduled = scheduledCredentialOf(secret)
+  // While a rotation is due, a run of the schedule may read the secret at any time.
   if (scheduled && evaluateSchedule(scheduled, new Date(nowMs)).state === 'due')
-    return new Date(nowMs).toISOString()
+    return new Date(nowMs).toISOString().slice(0, 10)
   const times = requireKnown(secret.history).rotations.flatMap(({ began, ended, openUntil }) => [
     began,
     ended ?? '',
-    // The user or password that it replaced is closed at that time or soon after, and that reads the secret too.
+    // What the rotation replaced is closed at that time or soon after, and closing reads the secret too.
     openUntil && Date.parse(openUntil) <= nowMs ? hourAfter(openUntil) : '',
   ])
   return newestTime([...times, secret.rotation.last ?? ''])?.slice(0, 10) ?? ''

@@ -5,10 +5,12 @@ import { type RateLimit, rateLimitOf } from './rateLimits.ts'
 export const STEADY_SHARE = 0.9
 /** The share of a second's calls that an audit makes at once. With STEADY_SHARE it is the whole limit. */
 const BURST_SHARE = 1 - STEADY_SHARE
-/**
- * A throttled answer multiplies the rate by the first, but no lower than the second of the full rate; each success adds the third.
- */
-const [THROTTLED_FACTOR, MIN_RATE_SHARE, REGAINED_SHARE] = [0.5, 1 / 16, 0.02]
+/** A throttled answer multiplies the rate by this. */
+const THROTTLED_FACTOR = 0.5
+/** The share of the full rate below which throttled answers do not bring it. */
+const MIN_RATE_SHARE = 1 / 16
+/** The share of the full rate that each success adds again. */
+const REGAINED_SHARE = 0.02
 
 /** Any client of the SDK. The clients have different types for what they send. */
 type AnyClient = { middlewareStack: { addRelativeTo(middleware: never, options: never): void } }
@@ -24,8 +26,8 @@ export type RateLimiterOptions = {
 }
 
 /**
- * Keeps all calls of an audit within the rate limits of AWS's services. It has a token bucket for each operation and Region. A
- * throttled call halves the rate of its bucket, and each success adds a little to it again.
+ * Keeps all calls of an audit within the rate limits of AWS's services. It has a token bucket for each operation of a service in
+ * each Region. A throttled call halves the rate of its bucket, and each success adds a little to it again.
  */
 export class RateLimiter {
   readonly #now: () => number
@@ -40,7 +42,7 @@ export class RateLimiter {
   }
 
   /**
-   * Makes every try of the client's calls wait for its turn, also the retries of the SDK. It does no harm to do so twice.
+   * Makes every try of the client's calls wait for its turn, also the retries of the SDK. To call this twice does no harm.
    * @param service the name that request signatures have for the service: a key of SERVICE_NAMES
    * @returns the same client
    */

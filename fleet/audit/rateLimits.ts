@@ -1,6 +1,6 @@
 /** The rate limit of an operation, for an account in a Region. */
 export type RateLimit = {
-  /** Calls a second. It is also taken for the size of a burst, for which AWS publishes no number here. */
+  /** Calls a second. As AWS does not say how many calls may come at once, as many as in one second are taken for the most. */
   perSecond: number
   /** The page of AWS and the day on which it was read; or a text that says that the limit is a guess. */
   source: string

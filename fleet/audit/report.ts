@@ -20,13 +20,13 @@ export type Finding = {
   team?: string
   /** What was found, with its dates and names, in one sentence. Of an `unread` finding, why the fact could not be read. */
   detail: string
-  /** Who has access, for a rule about access. If one is added, the finding counts as new though the rule was broken before. */
+  /** Who has access, for a rule about access. If somebody is added, the finding counts as new though the rule was broken before. */
   opensTo?: string[]
   /** A command to paste, or a sentence where no command helps. */
   remedy: string
   /** The exception of the policy that covers the finding on the day of the audit. The finding is listed, but does not count. */
   excepted?: { until: string; reason: string }
-  /** Whether the finding is not in the baseline; unset if the audit has no baseline. */
+  /** Whether the finding, or somebody in `opensTo`, is not in the baseline; unset if the audit has no baseline. */
   isNew?: boolean
 }
 
@@ -50,13 +50,16 @@ export type CredentialRow = {
   rotatedBy?: 'table' | 'version' | 'last-rotated' | 'last-changed'
   /** The age in whole days, or in hundredths of a day where the allowed age is not a whole number of days. */
   ageDays?: number
-  /** The age that the policy allows; unset if the policy allows any. */
+  /** The age that the policy allows; unset if the policy allows any, or `ageDays` is unset. */
   maxAgeDays?: number
   /** When it is to rotate next. */
   next?: string
   /** How its newest rotation ended. */
   lastOutcome?: string
-  /** The last day on which somebody else than Keyturn read it; `never` if nobody did in the time that was looked at. */
+  /**
+   * The last day on which somebody other than Keyturn read it; or the last day on which anybody did, if that is longer ago than the
+   * policy's unread-after; `never` if nobody other than Keyturn did in the time that was looked at.
+   */
   lastRead?: string
   /** What it costs a month in US dollars. */
   monthly?: number

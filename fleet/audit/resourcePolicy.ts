@@ -55,7 +55,7 @@ export function outsideAccessOf(policy: string, account: string): OutsideAccess[
     })
 }
 
-/** Whether a statement allows harmless actions only. One with NotAction allows all actions but a few, so reading among them. */
+/** Whether a statement allows harmless actions only. One with NotAction does not: it allows all actions but a few. */
 const isHarmless = ({ Action, NotAction }: Statement) =>
   NotAction === undefined && toList(Action).every(each => HARMLESS_ACTIONS.test(each))
 
@@ -65,15 +65,15 @@ function isTakenBack(allowed: Statement, denials: Statement[]): boolean {
   return denials.some(
     ({ Action, NotAction }) =>
       NotAction !== undefined ||
-      toList(Action).some(denied => relevantActions.some(each => mayMeanTheSame(denied, each))),
+      toList(Action).some(denied => relevantActions.some(each => mayShareAction(denied, each))),
   )
 }
 
 const allowsReading = ({ Action, NotAction }: Statement) =>
-  NotAction !== undefined || toList(Action).some(each => mayMeanTheSame(each, READ_ACTION))
+  NotAction !== undefined || toList(Action).some(each => mayShareAction(each, READ_ACTION))
 
 /** Whether two names of actions, with or without wildcards, may have an action in common. Two with wildcards always may. */
-function mayMeanTheSame(one: string, other: string): boolean {
+function mayShareAction(one: string, other: string): boolean {
   const [a, b] = [one.toLowerCase(), other.toLowerCase()]
   const isPattern = (name: string) => /[*?]/.test(name)
   if (isPattern(a) && isPattern(b)) return true
@@ -122,7 +122,7 @@ function opennessOfStatement(
   account: string,
 ): OutsideAccess[] {
   if (NotPrincipal !== undefined || Principal === undefined) return [{ to: 'unclear' }]
-  if (toList(NotAction).some(each => mayMeanTheSame(each, READ_ACTION))) return [{ to: 'unclear' }]
+  if (toList(NotAction).some(each => mayShareAction(each, READ_ACTION))) return [{ to: 'unclear' }]
   if (isEverybody(Principal)) return [Condition ? organisationIn(Condition) : { to: 'everybody' }]
   return Object.entries(Principal as Record<string, string | string[]>).flatMap(
     ([kind, given]): OutsideAccess[] => {

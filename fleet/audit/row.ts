@@ -67,7 +67,8 @@ function nextOf(credential: CredentialFacts, { nowMs }: AuditedFleet): string | 
 }
 
 /**
- * The last day on which others read a credential, or `never`; undefined if that is not known, and for a replica.
+ * The last day on which others than Keyturn read a credential, or anybody if that is long ago; or `never`. Undefined if that is not
+ * known, and for a replica.
  * @throws UnreadFact
  */
 function lastReadOf(credential: CredentialFacts, fleet: AuditedFleet): string | undefined {

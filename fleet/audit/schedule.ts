@@ -10,7 +10,7 @@ import { requireKnown } from './knownFact.ts'
 
 /**
  * Whether a credential is rotated without a person: by Secrets Manager's schedule, by the service that manages it, or by Keyturn,
- * which goes by its tags and by the policies of a parameter.
+ * which goes by the credential's tags and by the policies of a parameter.
  * @throws UnreadFact
  */
 export function isRotatedAutomatically(credential: CredentialFacts): boolean {
@@ -29,7 +29,7 @@ export function scheduledCredentialOf(credential: CredentialFacts): ScheduledCre
   if (isSecret(credential) && credential.rotation.enabled) {
     const { next } = credential.rotation
     const nextByService = new Date(next ?? '')
-    // Where Secrets Manager has a schedule, the tags do not count.
+    // Where Secrets Manager has a schedule, neither the tags count nor the age of the value.
     return next ? { store, id, arn, tags: {}, currentSince: nextByService, nextByService } : undefined
   }
   const tags = requireKnown(credential.tags)

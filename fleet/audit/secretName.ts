@@ -1,7 +1,7 @@
 /**
  * The word with which a name ends as names of secrets do: `/shop/DB_PASSWORD` ends with `password`, `/shop/password-length` does
  * not. Case, separators and a number at the end make no difference.
- * @param words in lower case, with hyphens, such as `api-key`
+ * @param words with hyphens between their parts, such as `api-key`
  */
 export function secretWordIn(name: string, words: string[]): string | undefined {
   const last = name.split('/').at(-1) ?? ''

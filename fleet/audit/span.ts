@@ -7,11 +7,14 @@ const TIME_UNITS = [
   { seconds: 1, name: 'second' },
 ]
 
-/** A length of time in words, in the largest unit in which it is a whole number: `90 days`, `36 hours`, `30 minutes`. */
+/**
+ * A length of time in words, in the largest unit in which it is a whole number: `90 days`, `36 hours`, `30 minutes`. One day is
+ * `24 hours`.
+ */
 export const formatSpan = (seconds: number): string =>
   inUnits(seconds, unit => seconds % unit === 0 && (unit < DAY_SECONDS || seconds > DAY_SECONDS))
 
-/** An age above `limit`, both in seconds, in words: rounded down in the largest unit in which it is not shown below the limit. */
+/** An age above `limit`, both in seconds, in words: rounded down in the largest unit in which that is no less than the limit. */
 export const formatAge = (seconds: number, limit: number): string =>
   inUnits(seconds, unit => Math.floor(seconds / unit) * unit >= limit)
 

@@ -86,8 +86,8 @@ function customerKeyUses(billed: BilledItem[]): BilledUse[] {
 
 /**
  * The ARNs of credentials that nobody but Keyturn reads, by CloudTrail. A credential is among them only if CloudTrail was asked
- * about at least the time that an audit asks for, if all of its events could be parsed, and if the credential existed all that
- * time.
+ * about so long a time that its silence means something, if all of its events could be parsed, and if the credential existed all
+ * that time.
  */
 function unreadArnsIn(facts: Facts): Set<string> {
   const isRead = ({ readers }: CredentialFacts) => readers.some(({ own, reads }) => !own && reads > 0)
@@ -95,7 +95,7 @@ function unreadArnsIn(facts: Facts): Set<string> {
   const read = new Set(facts.credentials.filter(isRead).map(({ arn }) => arnInRegion(arn, '')))
   const isUnread = (credential: CredentialFacts) => {
     const sweep = facts.regions[credential.region]?.sweep
-    if (!sweep || !('is' in sweep) || sweep.is.unreadable) return false
+    if (!sweep || !('is' in sweep) || sweep.is.lost) return false
     if (Date.parse(facts.moment) - Date.parse(sweep.is.completeSince) < MIN_SWEEP_MS) return false
     const since = credential.store === 'secrets-manager' ? credential.created : credential.changed
     const existedBefore = since !== undefined && since < sweep.is.completeSince

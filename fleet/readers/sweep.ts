@@ -29,12 +29,12 @@ export type SweepPage = {
   events: number
   /** How many events could not be parsed, or do not tell what was asked for. */
   unreadable: number
-  /** How many of those may be successful reads. */
+  /** How many of the unreadable events may be successful reads. */
   lost: number
   rows: ReadRow[]
 }
 
-/** What a sweep looks for. Times are ISO 8601 in UTC. */
+/** What a sweep looks for, and for how long. Times are ISO 8601 in UTC. */
 export type SweepOptions = {
   /** The end of the time that is looked at, by AWS's clock. */
   moment: string
@@ -54,7 +54,7 @@ export type SweepOptions = {
 export type SweepResult = {
   facts: SweepFacts
   tally: ReadTally
-  /** How many events could not be parsed, or do not tell what was asked for. */
+  /** How many events could not be parsed, or do not tell what was asked for. The `lost` of the facts are some of them. */
   unreadable: number
   /** Why the sweep ended before it reached `since`, in a line. */
   stopped?: string
@@ -93,7 +93,7 @@ export async function sweepCloudTrail(lookup: LookupEvents, options: SweepOption
         .sort()
         .at(-1) ?? since
     return {
-      facts: { completeSince, wantedSince: since, events, ...(lost && { unreadable: lost }) },
+      facts: { completeSince, wantedSince: since, events, ...(lost && { lost }) },
       tally,
       unreadable,
       ...(stopped && { stopped }),
@@ -142,7 +142,8 @@ class EventNameSweep {
   }
 
   /**
-   * The time since which all events have been seen. It is a second after `until`, as other events of that second may be missing.
+   * The time since which all events have been seen. Before the last page it is a second after `until`, as other events of that
+   * second may be missing.
    */
   get completeSince(): string {
     const oldest = new Date(Date.parse(this.#moment) - CLOUDTRAIL_RETENTION_MS).toISOString()

@@ -67,8 +67,8 @@ async function recordAll(): Promise<void> {
     clients: recordedClients(REGION, calls[command], { GetProducts: () => ({}), ...more }),
   })
   const reads = { windowMs: 3_600_000, budgetMs: 60_000 }
-  const pace = new RateLimiter({ factor: 100 })
-  const asked = { account: '123456789012', stage: 'dev', region: REGION, reads, pace }
+  const rateLimiter = new RateLimiter({ factor: 100 })
+  const asked = { account: '123456789012', stage: 'dev', region: REGION, reads, rateLimiter }
   const prices = join(place, 'prices.json')
   try {
     await collectFacts(as('audit').clients, asked)

@@ -3,7 +3,7 @@ import type { Fact } from '../facts.ts'
 import { isThrottlingError } from '../rateLimiter.ts'
 import { SERVICE_NAMES, type ServiceKey } from '../rateLimits.ts'
 
-/** How many times a throttled call is made. The SDK makes three tries each time. */
+/** How many times a throttled call is made at most. The SDK makes three tries each time. */
 const MAX_TRY_COUNT = 4
 /** After so many calls of one kind in a row without an answer, no further call of that kind is made. */
 const MAX_SILENT_CALL_COUNT = 5
@@ -12,8 +12,8 @@ const MAX_SILENT_CALL_COUNT = 5
 const EXPIRED_CREDENTIALS_ERROR =
   /^Expired|^RequestExpired|^UnrecognizedClient|^InvalidClientTokenId|^InvalidToken|^CredentialsProviderError|^TokenProviderError|^TokenRefreshRequired/
 
-/** Those of the errors that a Region also gives if it is not enabled for the account. */
-const UNKNOWN_CREDENTIALS_ERROR = /^UnrecognizedClient|^InvalidClientTokenId|^AuthFailure/
+/** Those of these errors that a Region also gives if it is not enabled for the account. */
+const UNKNOWN_CREDENTIALS_ERROR = /^UnrecognizedClient|^InvalidClientTokenId/
 
 /** The kind of a call: its service, operation (such as `ListSecrets`) and Region. */
 export type AwsCall = { service: ServiceKey; operation: string; region: string }
@@ -22,24 +22,27 @@ export type AwsCall = { service: ServiceKey; operation: string; region: string }
 export class ReadFailed extends Error {
   override readonly name = 'Unread'
   /** Whether what was asked for does not exist. */
-  readonly absent: boolean
-  constructor(message: string, absent: boolean, cause?: unknown) {
+  readonly isAbsent: boolean
+  constructor(message: string, isAbsent: boolean, cause?: unknown) {
     super(message, { cause })
-    this.absent = absent
+    this.isAbsent = isAbsent
   }
 }
 
-/** Makes an audit's calls to AWS. An error of a call leaves one fact unread, and does not stop the others. */
+/** Makes an audit's calls to AWS. An error leaves one fact unread; only an error about the caller's credentials ends the audit. */
 export class AwsReader {
   /** For each kind of call, how many calls in a row got no answer, and the error of the last one. */
   readonly #unanswered = new Map<string, { count: number; last: ReadFailed }>()
-  readonly #home: string
+  readonly #stackRegion: string
   /** The error that ended the audit. */
   #ended: unknown
 
-  /** @param home the Region of the stack. Only this Region's errors show that the caller's credentials are not valid */
-  constructor(home: string) {
-    this.#home = home
+  /**
+   * @param stackRegion the Region of the stack. An error that AWS does not know the caller's credentials ends the audit only if it
+   *   comes from this Region: any other Region may just not be enabled for the account
+   */
+  constructor(stackRegion: string) {
+    this.#stackRegion = stackRegion
   }
 
   /**
@@ -60,7 +63,7 @@ export class AwsReader {
       if (!(error instanceof Error)) throw error
       if (
         EXPIRED_CREDENTIALS_ERROR.test(error.name) &&
-        !(kind.region !== this.#home && UNKNOWN_CREDENTIALS_ERROR.test(error.name))
+        !(kind.region !== this.#stackRegion && UNKNOWN_CREDENTIALS_ERROR.test(error.name))
       ) {
         this.#ended = error
         throw error
@@ -72,7 +75,7 @@ export class AwsReader {
     }
   }
 
-  /** The same as a fact, which is unread if the call fails. @throws an error that ends the audit */
+  /** Makes a call as `read` does, for a fact, which is unread if the call fails. @throws an error that ends the audit */
   async readFact<T>(kind: AwsCall, call: () => Promise<T>): Promise<Fact<T>> {
     return factOf(this.read(kind, call))
   }

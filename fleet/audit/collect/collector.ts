@@ -3,11 +3,11 @@ import { type AwsCall, type AwsReader, ReadFailed } from './awsReader.ts'
 import type { AuditClients } from './clients.ts'
 
 /**
- * The answers that a stopped audit keeps, so that it can be resumed without asking again. A unit is a page of a list, or the
- * answer to one call about one credential; answers can be stored as JSON.
+ * The answers that a stopped audit keeps, so that it can be resumed without asking again. Each is a page of a list, or the answer
+ * to one call about one credential, and has a name: the `unit`. Answers can be stored as JSON.
  */
 export type KeptAnswers = {
-  /** The answer that an earlier try has kept under this name, once; undefined if there is none. */
+  /** The answer that an earlier try has kept under this name; undefined if there is none, or it was taken already. */
   take(unit: string): unknown
   keep(unit: string, found: unknown): void
 }
@@ -38,7 +38,7 @@ export async function readOnce<Found>(
 /**
  * The answer to one call about one thing: the kept one, or else that of the call, which is kept then.
  * @param about the thing, such as an ARN, for the name of the kept answer
- * @param absent the answer to keep if the thing does not exist; without it, that is a ReadFailed
+ * @param absent the answer to keep if the thing does not exist; without it, a ReadFailed is thrown then
  * @throws ReadFailed; an error that ends the audit
  */
 export const askOnce = <Found>(
@@ -50,7 +50,7 @@ export const askOnce = <Found>(
 ): Promise<Found> =>
   readOnce({ keptAnswers }, `${kind.operation} ${about}`, () =>
     reader.read(kind, call).catch(error => {
-      if (absent !== undefined && error instanceof ReadFailed && error.absent) return absent
+      if (absent !== undefined && error instanceof ReadFailed && error.isAbsent) return absent
       throw error
     }),
   )

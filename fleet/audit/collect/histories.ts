@@ -21,19 +21,19 @@ const RECORD_FIELDS = [
 
 type DayCounts = { rotated: number; failed: number; milliseconds: number[] }
 
-/** The rotations of all Regions: the newest of each credential, and how many there were on each day. */
+/** What the tables of all Regions have: each credential's newest rotations and latest edit, and how many rotations each day had. */
 export class RotationHistories {
   readonly #moment: string
   /** The beginning of the days that are counted. */
   readonly #from: string
   /** The newest rotations of each credential, by Region and then by the table's partition key. */
   readonly #newest = new Map<string, Map<string, RotationFacts[]>>()
-  /** The latest edit of each credential, likewise. */
+  /** The latest edit of each credential, by Region and then by the partition key of its edits. */
   readonly #edits = new Map<string, Map<string, EditFacts>>()
   /** Whether the table of each Region could be read. */
   readonly #read = new Map<string, Fact<'all'>>()
   readonly #days = new Map<string, DayCounts>()
-  /** Each text once: very many records have the same few texts, such as names of hosts. */
+  /** Keeps each text once: very many records have the same few texts, such as names of hosts. */
   readonly #texts = new Map<string, string>()
 
   constructor(moment: string) {
@@ -71,7 +71,7 @@ export class RotationHistories {
     this.#read.set(region, { unread: why })
   }
 
-  /** The rotations and the edit of one credential. In a Region without a table, it has none. */
+  /** The newest rotations and the latest edit of one credential. In a Region without a table, a credential has none. */
   historyOf(region: string, store: StoreName, arn: string, name: string): Fact<HistoryFacts> {
     const all = this.#read.get(region)
     if (all && 'unread' in all) return all
@@ -85,7 +85,7 @@ export class RotationHistories {
     return { is: { rotations: rotations.slice(0, KEPT_ROTATION_COUNT), ...(edit && { edit }) } }
   }
 
-  /** How many rotations of a Region have read their credentials since a time, as far as these are kept. */
+  /** How many rotations of a Region have read their credentials since a time. Only the newest of each credential are counted. */
   countReadingRotations(region: string, since: string): Fact<number> {
     const all = this.#read.get(region)
     if (all && 'unread' in all) return all

@@ -10,9 +10,9 @@ export type Page<Item> = { items: Item[]; next?: string | undefined }
 const MAX_PAGE_COUNT = 20_000
 
 /**
- * Reads all pages of a list, one after the other. If a resumed audit has a kept token that the service does not take any more, the
- * list is read from its beginning again, so an item may come twice. A token that comes twice would lead in a circle: it is an
- * error.
+ * Reads all pages of a list, one after the other. If the service does not take a token any more, such as one that a resumed audit
+ * has kept, the list is read from its beginning again, so an item may come twice. A token that comes twice would lead in a
+ * circle: it is an error.
  * @param ask gives the page of a token, or the first page
  * @param each is called with every item
  * @returns `all` if the list was read to its end
@@ -32,7 +32,7 @@ async function pagesOf<Item>(
 ): Promise<'all'> {
   const name = `${kind.operation} ${kind.region}`
   let token: string | undefined
-  /** Is in the names of kept pages once the list is read from its beginning again. */
+  /** A part of the names of kept pages, which is set once the list is read from its beginning again. */
   let restartMark = ''
   let seenTokens = new Set<string>()
   for (let number = 0; number < MAX_PAGE_COUNT; number += 1) {

@@ -91,7 +91,10 @@ function parameterIn(metadata: ParameterMetadata, region: string, account: strin
   }
 }
 
-/** Lists the tags of all parameters of a Region. @returns gives the tags of one; a parameter that is not in the list has none */
+/**
+ * Lists the tags of all parameters of a Region.
+ * @returns a function that gives the tags of a parameter; one that is not in the list has none
+ */
 export async function readParameterTags(
   collector: Collector,
   region: string,

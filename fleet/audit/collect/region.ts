@@ -57,7 +57,7 @@ export async function listRegion(
   }
 }
 
-/** Lists the replicas in a Region of which nothing else is looked at. */
+/** Lists the replicas in a Region of which nothing but these, and to whom they are open, is looked at. */
 export async function listReplicas(collector: Collector, region: string): Promise<GatheredRegion> {
   const secrets = new Map<string, SecretFacts>()
   const [listed, exposed] = await Promise.all([

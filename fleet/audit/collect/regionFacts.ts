@@ -74,6 +74,7 @@ export function readExposedSecrets(collector: Collector, region: string): Promis
           if (status === 'ACTIVE' && (type === 'ACCOUNT' || type === 'ORGANIZATION')) return arn
       return undefined
     })
+    // Kept as JSON, which has no undefined.
     if (!analyzerArn) return null
     return collector.reader.read({ ...kind, operation: 'ListFindings' }, async () => {
       const filter = { status: { eq: ['ACTIVE'] }, resourceType: { eq: [SECRET_RESOURCE_TYPE] } }

@@ -96,6 +96,7 @@ const RECORDING_DELAY_MS = 60_000
  * known rotation made.
  */
 function needsVersions({ history, rotation, pendingSince, current }: SecretFacts): boolean {
+  // It is NOT_ASKED if a version is pending.
   if ('unread' in pendingSince) return true
   if (rotation.last !== undefined) return false
   const success = 'is' in history ? latestSuccess(history.is.rotations) : undefined
@@ -128,22 +129,22 @@ export async function readSecretDetails(collector: Collector, secret: SecretFact
 /** The secret was deleted since it was listed. */
 class SecretGone extends Error {}
 
-/** The answer. @throws SecretGone if it is that the secret does not exist */
+/** The answer itself. @throws SecretGone if AWS answers that the secret does not exist */
 async function orThrowGone<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (error) {
-    throw error instanceof ReadFailed && error.absent ? new SecretGone() : error
+    throw error instanceof ReadFailed && error.isAbsent ? new SecretGone() : error
   }
 }
 
 /** The kind of a call about a secret. */
-const kindOf = (operation: string, { region }: SecretFacts) =>
+const callKindOf = (operation: string, { region }: SecretFacts) =>
   ({ service: 'secretsmanager', operation, region }) as const
 
 function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaFacts[]> {
   const { arn, region } = secret
-  return askOnce(collector, kindOf('DescribeSecret', secret), arn, async () => {
+  return askOnce(collector, callKindOf('DescribeSecret', secret), arn, async () => {
     const client = await rateLimitedClients(collector, region).secrets()
     const { ReplicationStatus = [] } = await client.send(new DescribeSecretCommand({ SecretId: arn }))
     return ReplicationStatus.map(({ Region, Status, StatusMessage, LastAccessedDate, KmsKeyId }) => ({
@@ -158,7 +159,7 @@ function replicasOf(collector: Collector, secret: SecretFacts): Promise<ReplicaF
 
 async function policyOf(collector: Collector, secret: SecretFacts): Promise<string | undefined> {
   const { arn, region } = secret
-  const policy = await askOnce(collector, kindOf('GetResourcePolicy', secret), arn, async () => {
+  const policy = await askOnce(collector, callKindOf('GetResourcePolicy', secret), arn, async () => {
     const client = await rateLimitedClients(collector, region).secrets()
     const { ResourcePolicy } = await client.send(new GetResourcePolicyCommand({ SecretId: arn }))
     return ResourcePolicy ?? null
@@ -166,7 +167,7 @@ async function policyOf(collector: Collector, secret: SecretFacts): Promise<stri
   return policy ?? undefined
 }
 
-/** Reads when the current version and the pending one were made into the facts of a secret. */
+/** Asks when the current version and the pending one were made, and writes both dates into the facts of the secret. */
 async function readVersionDates(collector: Collector, secret: SecretFacts): Promise<void> {
   const [current, pending] = [currentVersionIn(secret.labels), pendingVersionIn(secret.labels)]
   const dates = await factOf(orThrowGone(readDatesByVersion(collector, secret)))
@@ -187,7 +188,7 @@ async function readVersionDates(collector: Collector, secret: SecretFacts): Prom
 /** When each version that has a staging label was made, by version id. */
 function readDatesByVersion(collector: Collector, secret: SecretFacts): Promise<Record<string, string>> {
   const { arn, region, labels } = secret
-  return askOnce(collector, kindOf('ListSecretVersionIds', secret), arn, async () => {
+  return askOnce(collector, callKindOf('ListSecretVersionIds', secret), arn, async () => {
     const client = await rateLimitedClients(collector, region).secrets()
     const dates: Record<string, string> = {}
     const pages = readAllPages(paginateListSecretVersionIds({ client, pageSize: 100 }, { SecretId: arn }))
@@ -198,7 +199,7 @@ function readDatesByVersion(collector: Collector, secret: SecretFacts): Promise<
   })
 }
 
-/** Copies the facts that are read of a primary only to its replica. They are unread if the primary was not looked at. */
+/** Copies to a replica those facts that are read of its primary alone. They are unread if the primary was not looked at. */
 export function copyFactsOfPrimary(replica: SecretFacts, primary: SecretFacts | undefined): void {
   const unread = { unread: 'its primary was not looked at' }
   replica.policy = primary?.policy ?? unread

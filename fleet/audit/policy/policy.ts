@@ -8,7 +8,7 @@ export type Settings = {
   maxAge: number | 'never'
   /** Whether the credential has to be rotated automatically. */
   mustRotate: boolean
-  /** After how long without a read by others than Keyturn it counts as not read; `never` turns these rules off. */
+  /** After how long without a read by others than Keyturn it counts as not read; `never` turns off the rules about that. */
   unreadAfter: number | 'never'
   /** How long a version may be pending. */
   pendingAfter: number

@@ -76,8 +76,8 @@ function issueText(issue: v.BaseIssue<unknown>): string {
 }
 
 /**
- * The offset in the text of the value at a path. Where the path ends early, as a key is missing, it is that of the last part
- * found.
+ * The offset in the text of what a path leads to: of the key in a map, or of the item in a list. Where a part of the path is
+ * missing, it is the offset of the last part that was found.
  */
 function offsetOf(contents: unknown, path: PropertyKey[]): number | undefined {
   let [node, offset]: [unknown, number | undefined] = [contents, rangeOf(contents)]

@@ -319,7 +319,10 @@ test('an audit that was stopped after any unit and resumed has the same facts, a
     const kept = new Map<string, string>()
     await gatherFacts({
       reads,
-      units: { take: () => undefined, keep: (unit, found) => void kept.set(unit, JSON.stringify(found)) },
+      keptAnswers: {
+        take: () => undefined,
+        keep: (unit, found) => void kept.set(unit, JSON.stringify(found)),
+      },
     })
     return kept.size
   }
@@ -331,13 +334,15 @@ test('an audit that was stopped after any unit and resumed has the same facts, a
       if (kept.size >= stop) throw new Error('killed')
       kept.set(unit, JSON.stringify(found))
     }
-    await expect(gatherFacts({ reads, units: { take: () => undefined, keep } })).rejects.toThrow('killed')
+    await expect(gatherFacts({ reads, keptAnswers: { take: () => undefined, keep } })).rejects.toThrow(
+      'killed',
+    )
     const missing = new Set<string>()
     const take = (unit: string) => {
       const found = kept.get(unit)
       return found === undefined ? undefined : JSON.parse(found)
     }
-    const facts = await gatherFacts({ reads, units: { take, keep: unit => void missing.add(unit) } })
+    const facts = await gatherFacts({ reads, keptAnswers: { take, keep: unit => void missing.add(unit) } })
     expect(facts).toEqual(usual)
     expect(missing.size).toBe(units - stop)
   }

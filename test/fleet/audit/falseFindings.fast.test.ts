@@ -118,7 +118,7 @@ describe('a secret that nobody but Keyturn reads', () => {
     expect(swept({ is: { completeSince: ago(2), wantedSince: ago(7), events: 1e6 } })).toEqual(unknown)
     expect(swept({ unread: 'AccessDenied' })).toEqual(unknown)
     const seen = { completeSince: ago(7), wantedSince: ago(7), events: 100 }
-    expect(swept({ is: { ...seen, unreadable: 1 } })).toEqual(unknown)
+    expect(swept({ is: { ...seen, lost: 1 } })).toEqual(unknown)
   })
 
   test('the last read of a replica proves nothing if a stack rehearses promotions', () => {

@@ -34,7 +34,7 @@ test('every planted finding is found, and nothing else', async () => {
     stage: 'dev',
     region: HERE,
     reads: { windowMs: 7 * 86_400_000, budgetMs: 60_000 },
-    pace: new RateLimiter({ factor: 50 }),
+    rateLimiter: new RateLimiter({ factor: 50 }),
   })
   const { findings } = judgeFacts(facts, policy)
   expect(findings.map(finding => `${finding.region} ${told(finding)}`).sort()).toEqual(found)

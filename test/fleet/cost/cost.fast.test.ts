@@ -429,7 +429,7 @@ describe('reads', () => {
     }
     expect(some({})).toBe(1)
     expect(some({ completeSince: '2026-11-24T06:00:00.000Z' })).toBe(0)
-    expect(some({ unreadable: 1 })).toBe(0)
+    expect(some({ lost: 1 })).toBe(0)
   })
 
   test('a secret whose replica is read is no possible saving', () => {

@@ -178,7 +178,7 @@ test('an unreadable event is counted, and stops nothing', async () => {
     always,
   )
   expect([unreadable, facts.events, tally.rows().map(({ count }) => count)]).toEqual([2, 3, [1]])
-  expect(facts.unreadable).toBe(2)
+  expect(facts.lost).toBe(2)
 })
 
 test('a failed call hides no read, whatever its caller wrote into it', async () => {
@@ -188,7 +188,7 @@ test('a failed call hides no read, whatever its caller wrote into it', async () 
     requestParameters: { secretId: 'x'.repeat(3000) },
   })
   const { unreadable, facts } = await sweepCloudTrail(trailOf([forged]).lookup, always)
-  expect([unreadable, facts.unreadable]).toEqual([1, undefined])
+  expect([unreadable, facts.lost]).toEqual([1, undefined])
 })
 
 const row: fc.Arbitrary<ReadRow> = fc

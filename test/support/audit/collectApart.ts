@@ -20,12 +20,12 @@ const print = (line: Line) => process.stdout.write(`${JSON.stringify(line)}\n`)
 collectGarbageEarly()
 const started = performance.now()
 const head = { account, stage, region }
-const units = mode === 'resume' ? Journal.resume(journal, head) : Journal.begin(head, journal)
+const keptAnswers = mode === 'resume' ? Journal.resume(journal, head) : Journal.begin(head, journal)
 const facts = await collectFacts(new Clients({ region }), {
-  ...{ account, stage, region, units, pace: new RateLimiter({ factor: Number(factor) }) },
+  ...{ account, stage, region, keptAnswers, rateLimiter: new RateLimiter({ factor: Number(factor) }) },
   onProgress: print,
 })
-units.close()
+keptAnswers.close()
 const report = judgeFacts(facts, DEFAULT_POLICY)
 const digest = createHash('sha256').update(JSON.stringify(facts)).update(JSON.stringify(report)).digest('hex')
 const megabytes = process.resourceUsage().maxRSS / 1024

@@ -16,7 +16,8 @@ export const awsEnvironment = ({ url }: Pick<AuditedAccount, 'url'>) => ({
 /** Collects the facts of the account to which the environment points. */
 export const gatherFacts = (options: Partial<CollectOptions> = {}): Promise<Facts> =>
   collectFacts(new Clients({ region: HOME_REGION }), {
-    ...{ account: '123456789012', stage: 'dev', region: HOME_REGION, pace: new RateLimiter({ factor: 100 }) },
+    ...{ account: '123456789012', stage: 'dev', region: HOME_REGION },
+    rateLimiter: new RateLimiter({ factor: 100 }),
     ...options,
   })
 
