@@ -12,8 +12,8 @@ import { isToken } from './token.ts'
 export type Attempt = { token: string; number: number }
 
 /**
- * The input of an execution that a function of Keyturn starts. `group` is the name of the rotations that one run of the schedule started on one database server;
- * `event` is the id of the event that asked for the rotation.
+ * The input of an execution that a function of Keyturn starts. `group` is the name of the rotations that one run of the schedule
+ * started on one database server; `event` is the id of the event that asked for the rotation.
  */
 export type RotationInput = { store: StoreName; id: string; token: string; group?: string; event?: string }
 type Status = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE'

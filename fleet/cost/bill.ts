@@ -37,11 +37,11 @@ export const estimatedUse = (
 const SHARED_TEAM_NAME = '(shared)'
 const ZERO_AMOUNT: Amount = { confirmed: 0, estimated: 0 }
 
-/** Rounds away the error of adding up fractions. */
-const roundDollars = (dollars: number) => Math.round(dollars * 1e8) / 1e8
+/** Rounds an amount or a quantity, so that the error of adding up fractions does not show. */
+const roundOff = (value: number) => Math.round(value * 1e8) / 1e8
 const roundAmount = ({ confirmed, estimated }: Amount): Amount => ({
-  confirmed: roundDollars(confirmed),
-  estimated: roundDollars(estimated),
+  confirmed: roundOff(confirmed),
+  estimated: roundOff(estimated),
 })
 
 /** The sum of amounts, confirmed and estimated parts apart. */
@@ -57,7 +57,7 @@ function addAmount(total: Amount, { confirmed, estimated }: Amount): void {
 }
 
 /** The confirmed and the estimated part of an amount together. */
-export const totalDollars = ({ confirmed, estimated }: Amount): number => roundDollars(confirmed + estimated)
+export const totalDollars = ({ confirmed, estimated }: Amount): number => roundOff(confirmed + estimated)
 
 /** What a use costs. The amount is confirmed only if price and quantity are. @throws UnknownRegion */
 export function amountOf(
@@ -101,7 +101,7 @@ function lineOf(use: BilledUse, prices: PricesByRegion): CostLine {
     item,
     group,
     region,
-    quantity: roundDollars(quantity / per),
+    quantity: roundOff(quantity / per),
     unit,
     price,
     source: `${source} (${date})`,

@@ -53,7 +53,7 @@ export type BillingOptions = {
   teamTags?: readonly string[] | undefined
   /** How often each credential is read a day. By default as often as CloudTrail tells. */
   readsPerDay?: number | undefined
-  /** The audit's policy: its names tell which plain parameters are credentials. By default that of an audit without a policy. */
+  /** The audit's policy: its `secretNames` tell which plain parameters are credentials. By default that of an audit without one. */
   policy?: Policy | undefined
 }
 
@@ -70,7 +70,7 @@ export const billedItemsOf = (facts: Facts, options: BillingOptions): BilledItem
     ...rotationOf(credential, facts),
   }))
 
-/** The team whose bill a credential is on; a text that says so if it has none. */
+/** The team whose bill a credential is on; NO_TEAM if it has none. */
 export const billedTeamOf = (
   credential: CredentialFacts,
   { teamTags }: Pick<BillingOptions, 'teamTags'>,
@@ -87,7 +87,7 @@ function storeFieldsOf(credential: CredentialFacts) {
     store,
     replica: false,
     advanced: credential.tier === 'Advanced',
-    // KMS bills requests under the key that AWS manages for Parameter Store too (aws.amazon.com/kms/pricing, note 1).
+    // For Parameter Store, KMS bills requests under the key that AWS manages, too (aws.amazon.com/kms/pricing, note 1).
     encrypted: credential.type === 'SecureString',
   }
 }
@@ -127,7 +127,7 @@ export function isRotatedByStack(credential: CredentialFacts, { regions }: Facts
   return rotation.enabled && ours !== undefined && rotation.functionArn === ours
 }
 
-/** The days between two rotations that Secrets Manager begins by this stack; undefined if it begins none. */
+/** The days between two rotations that Secrets Manager begins by this stack; undefined if it begins none, or that is not known. */
 function daysByService(secret: SecretFacts, facts: Facts): number | undefined {
   const { rotation } = secret
   if (!isRotatedByStack(secret, facts)) return undefined
@@ -148,7 +148,7 @@ function daysBetween(last = '', next = ''): number | undefined {
   return days > 0 ? Math.max(days, 4 / 24) : undefined
 }
 
-/** The days between two rotations by the tag keyturn:every; undefined if Keyturn does not rotate it here, or has no such tag. */
+/** The days between two rotations by the tag keyturn:every; undefined without that tag, or if Keyturn does not rotate it here. */
 function daysByTag(credential: CredentialFacts): number | undefined {
   const tags = tagsOf(credential)
   if (!isManaged(tags) || isHomeElsewhere(credential.arn, homeIn(tags))) return undefined

@@ -1,5 +1,6 @@
 import type { StoreName } from '../../rotation/stores/store.ts'
 import type { BilledItem } from './billedItems.ts'
+import { STORE_TITLES } from './wording.ts'
 
 /** The tiers of Parameter Store that a change can name. */
 export const PARAMETER_TIERS = ['standard', 'advanced'] as const
@@ -34,7 +35,7 @@ export type CostChange = {
 const CHANGED_KEY_ID = 'one key'
 
 /**
- * What is billed of each credential after a change. The change of the network is left to the caller.
+ * What is billed of each secret and parameter after a change. The change of the network is left to the caller.
  * @param unread ARNs of credentials that nobody reads
  */
 export function applyChange(
@@ -109,14 +110,13 @@ function withKey(billed: BilledItem, { key: owner }: CostChange): BilledItem {
 /** The parts of a change, each in a few words. */
 export function describeChange(change: CostChange): string[] {
   const { store, tier, everyDays, replicas, key, network, withoutUnread } = change
-  const stores = { 'secrets-manager': 'Secrets Manager', 'parameter-store': 'Parameter Store' }
   const networkTexts = {
     none: 'no network of its own',
     nat: 'NAT gateways',
     endpoints: 'interface endpoints',
   }
   const texts: (string | false | undefined)[] = [
-    store && `everything in ${stores[store]}`,
+    store && `everything in ${STORE_TITLES[store]}`,
     tier && `every parameter ${tier}`,
     everyDays !== undefined && `a rotation every ${everyDays} days of what rotates by itself`,
     replicas !== undefined && `${replicas} ${replicas === 1 ? 'replica' : 'replicas'} of each secret`,

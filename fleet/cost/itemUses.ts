@@ -15,8 +15,8 @@ export type RotationWork = {
 }
 
 /**
- * The work of a rotation of a secret, as `npm run bench` counts it: of one user whose password changes, with a rehearsal; and of a
- * strategy without one, by which the replaced user or password is closed later in the same execution.
+ * The work of a rotation of a secret, as `npm run bench` counts it: first of one user whose password changes, with a rehearsal;
+ * then of a strategy without a rehearsal, by which the replaced user or password is closed later in the same execution.
  */
 const PASSWORD_CHANGE_WORK: RotationWork = { calls: 13, encrypted: 9, transitions: 14, functions: 7 }
 const CLOSING_WORK: RotationWork = { calls: 12, encrypted: 8, transitions: 10, functions: 5 }
@@ -26,7 +26,7 @@ const CLOSING_WORK: RotationWork = { calls: 12, encrypted: 8, transitions: 10, f
 const PARAMETER_CALL_COUNTS = { single: 44, closing: 26 }
 /**
  * What a rotation does in addition for a secret with replicas: it looks at them before, waits for them twice, announces that they
- * follow, and looks again before it closes something. `calls` are those of the primary, and as many for each replica.
+ * follow, and looks again before it closes something. `calls` are made for the primary, and as many for each replica.
  */
 const REPLICA_WAIT_WORK: RotationWork = { calls: 4, encrypted: 0, transitions: 7, functions: 4 }
 /**
@@ -44,7 +44,7 @@ const START_WORK: Record<BilledRotation['by'], Pick<RotationWork, 'transitions' 
  */
 export const ESTIMATES = { gbSeconds: 0.5, logBytes: 20_000, tableWrites: 4, itemBytes: 2000 } as const
 const BYTES_PER_GB = 1e9
-/** For how many months logs are kept, and items of the table of rotations. */
+/** For how many months logs are kept by default, and items of the table of rotations. */
 const RETENTION_MONTHS = { logs: 3, items: 13 }
 
 /** The work of one rotation of this credential. */
@@ -78,8 +78,8 @@ export function usesOf(billed: BilledItem, highThroughput: boolean): BilledUse[]
   return uses.map(use => ({ ...use, region, ...(billed.isCredential && { credential: arn }), team }))
 }
 
-/** How much of one kind of work the rotations of a month do. */
-function rotationCallsPerMonth(billed: BilledItem, kind: keyof RotationWork): number {
+/** How much of one kind of work the rotations of one credential do in a month. */
+function rotationWorkPerMonth(billed: BilledItem, kind: keyof RotationWork): number {
   const { rotation } = billed
   return rotation ? rotationsPerMonth(billed) * rotationWorkOf(billed, rotation)[kind] : 0
 }
@@ -93,7 +93,7 @@ function secretUses(billed: BilledItem): UnplacedUse[] {
       'secretCalls',
       'rotations',
       'Calls of rotations of secrets',
-      rotationCallsPerMonth(billed, 'calls'),
+      rotationWorkPerMonth(billed, 'calls'),
     ),
   ]
 }
@@ -108,16 +108,16 @@ function parameterUses(billed: BilledItem, highThroughput: boolean): UnplacedUse
       'parameterCalls',
       'rotations',
       'Calls of rotations of parameters',
-      rotationCallsPerMonth(billed, 'calls'),
+      rotationWorkPerMonth(billed, 'calls'),
     ),
   ]
 }
 
-/** The requests to KMS: one for each read. The key is not among them, as several credentials may share it. */
+/** The requests to KMS: one for each read, and those of rotations. The key itself is not here, as credentials may share it. */
 function keyUses(billed: BilledItem): UnplacedUse[] {
   const { encrypted, reads, readsEstimated, store } = billed
   if (!encrypted) return []
-  const requests = rotationCallsPerMonth(billed, 'encrypted')
+  const requests = rotationWorkPerMonth(billed, 'encrypted')
   return [
     countedUse('keyRequests', 'keys', 'KMS requests of reads', reads, readsEstimated),
     countedUse('keyRequests', 'keys', 'KMS requests of rotations', requests, store === 'parameter-store'),
@@ -129,7 +129,7 @@ function rotationUses(billed: BilledItem): UnplacedUse[] {
   if (!rotation) return []
   const rotations = rotationsPerMonth(billed)
   const start = START_WORK[rotation.by]
-  const calls = rotationCallsPerMonth(billed, 'functions') + rotations * start.functions
+  const calls = rotationWorkPerMonth(billed, 'functions') + rotations * start.functions
   const logGigabytes = (rotations * ESTIMATES.logBytes) / BYTES_PER_GB
   const itemGigabytes = (rotations * ESTIMATES.itemBytes) / BYTES_PER_GB
   return [
@@ -137,7 +137,7 @@ function rotationUses(billed: BilledItem): UnplacedUse[] {
       'transitions',
       'rotations',
       'State transitions of rotations',
-      rotationCallsPerMonth(billed, 'transitions'),
+      rotationWorkPerMonth(billed, 'transitions'),
     ),
     estimatedUse(
       'transitions',

@@ -116,7 +116,10 @@ function findPrice(name: PriceName, products: Product[]): number | undefined {
   return found.size === 1 && price !== undefined ? Number(price.toPrecision(9)) : undefined
 }
 
-/** How many units of the Price List are one of PRICE_UNITS: as many as a month has hours where only the list's is an hour, or 1. */
+/**
+ * How many units of the Price List are one unit of PRICE_UNITS: mostly 1. Where the list has the price of an hour and PRICE_UNITS
+ * that of a month, it is the hours of a month.
+ */
 const listUnitsPerUnit = (name: PriceName, unit: string): number =>
   /^(hours?|hrs)$/i.test(unit) && PRICE_UNITS[name].unit !== 'hour' ? MONTH_HOURS : 1
 

@@ -4,7 +4,7 @@ import euCentral1 from './prices/eu-central-1.json' with { type: 'json' }
 import euWest1 from './prices/eu-west-1.json' with { type: 'json' }
 import usEast1 from './prices/us-east-1.json' with { type: 'json' }
 
-/** What is billed. A price is for `per` single things or calls, which is called `unit`. */
+/** What is billed. A price is for `per` single things or calls, which together are called a `unit`. */
 export const PRICE_UNITS = {
   secret: { per: 1, unit: 'secret' },
   secretCalls: { per: 10_000, unit: '10,000 calls' },

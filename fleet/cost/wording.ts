@@ -6,7 +6,7 @@ export const STORE_TITLES: Record<Comparison['store'], string> = {
   'parameter-store': 'Parameter Store',
 }
 
-/** Such as `1,234` and `0.00292`: a number with three significant digits, but with all digits before the point. */
+/** A number with at most three significant digits, but with all digits before the point: such as `1,234` and `0.00292`. */
 export const formatQuantity = (value: number): string =>
   value.toLocaleString('en-US', {
     maximumSignificantDigits: Math.max(3, Math.ceil(Math.log10(value + 1))),

@@ -1,8 +1,6 @@
 import type { ReadEvent } from './readEvent.ts'
 
-/**
- * Who made a call. `session` is the name of a role's session: a Lambda function's name, or the id of an EC2 instance.
- */
+/** Who made a call. `session` is the name of a role's session, such as a Lambda function's name, or the id of an EC2 instance. */
 export type ReadCaller = { principal: string; session?: string }
 
 /**

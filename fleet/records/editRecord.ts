@@ -45,7 +45,7 @@ export function editRecordOf(execution: string, history: HistoryEvent[]): EditRe
   return { ...Object.fromEntries(texts), execution, ...(typeof arn === 'string' && { arn }) } as EditRecord
 }
 
-/** An ARN has at most 2048 characters, and a longer text is none of ours. */
+/** An ARN has at most 2048 characters, and Keyturn writes no longer text into a state. */
 const MAX_TEXT_LENGTH = 2048
 
 /** Two times of a service that differ by no more are taken for the same moment. */

@@ -86,7 +86,7 @@ function tokenOf(execution: string, { token }: StateInput): string {
   return typeof token === 'string' && token && name.startsWith(token) ? token : name
 }
 
-/** What createSecret has found out of the credential. */
+/** What createSecret has found out about the credential. */
 function factsInState(state: StateInput): Partial<RotationRecord> {
   const names = ['name', 'arn', 'strategy', 'engine', 'host', 'address', 'user', 'nextUser', 'admin'] as const
   return Object.fromEntries(
@@ -97,7 +97,7 @@ function factsInState(state: StateInput): Partial<RotationRecord> {
   )
 }
 
-/** Notes what it tells of the rotation that a state was entered. */
+/** Notes what the entry of a state tells of the rotation. `at` is when the state was entered. */
 function applyState(seen: RecordInProgress, name: string, at: string): void {
   const { record, state, lastState } = seen
   if (['DiscardSecret', 'RollbackSecret', 'NoObject'].includes(name))
@@ -105,7 +105,7 @@ function applyState(seen: RecordInProgress, name: string, at: string): void {
   if (name === 'AnnounceSuccess') setOutcome(seen, 'rotated', at)
   if (name === 'AnnounceFailure' && record.outcome !== 'rotated') {
     setOutcome(seen, 'failed', at, state.failure)
-    // There is no such outcome if DiscardSecret failed. It had no change of a database to take back.
+    // The rollback has no outcome if DiscardSecret failed, which had no change of a database to take back.
     const rollback = outcomeIn(state.rollback)
     if (rollback) record.rollback = rollback
   }
@@ -120,7 +120,7 @@ function applyState(seen: RecordInProgress, name: string, at: string): void {
     const { error, reason = error } = problemIn(state.replication)
     Object.assign(record, { behindSince: at, ...(reason && { behind: reason }) })
   }
-  // After these states no replica is waited for. The first one is left out if a later version is current already.
+  // After these states no replica is waited for. AnnounceReplicated is left out if a later version is current already.
   if (name === 'AnnounceReplicated' || name === 'Followed') {
     delete record.behindSince
     delete record.behind

@@ -18,10 +18,11 @@ import type { RotationRecord } from './rotationRecord.ts'
 /** For how long a record is kept: DynamoDB deletes it by its field expiresAt. */
 const RETENTION_SECONDS = 400 * DAY_SECONDS
 /**
- * Characters of a partition key. DynamoDB takes 2048 bytes, and a character has at most four.
+ * Characters of a credential's name or ARN in a partition key, which has a few more. DynamoDB takes 2048 bytes, and a character of
+ * a JavaScript string has at most three.
  * https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
  */
-const MAX_KEY_LENGTH = 500
+const MAX_ID_LENGTH = 500
 /** How many items one answer to a scan has. The service's limit, a megabyte of items, would take several megabytes of memory. */
 const ITEMS_PER_SCAN = 400
 /**
@@ -42,8 +43,9 @@ type ScannedRecord = { credential: string; record: Partial<RotationRecord & Edit
 export type RecordPages = { next(): Promise<{ done: true } | { done: false; value: ScannedRecord[] }> }
 
 /**
- * The table of rotations. It has an item for each rotation, by credential and then by when the rotation began. It is for people
- * to read: no rotation depends on it. Every method may throw NotPermitted, Throttled or StoreFailed.
+ * The table of rotations. It has an item for each rotation and each edit, by credential and then by when the rotation began or the
+ * edit was made. It is for people to read: no rotation depends on it. Every method may throw NotPermitted, Throttled or
+ * StoreFailed.
  */
 export class RecordTable {
   readonly #client: DynamoDBClient
@@ -201,7 +203,7 @@ function daysFrom(from: Date, now: Date): string[] {
 }
 
 /** The partition key of a credential's rotations. `id` is its ARN, or its name where the ARN is not known. */
-export const partitionKeyOf = (store: string, id: string) => `${store} ${boundedKey(id, MAX_KEY_LENGTH)}`
+export const partitionKeyOf = (store: string, id: string) => `${store} ${boundedKey(id, MAX_ID_LENGTH)}`
 
 /** The partition key of the same credential's edits. */
 export const editsPartitionKeyOf = (partition: string) => `edits of ${partition}`
@@ -245,7 +247,7 @@ const attributesOf = (fields: Record<string, string | number>): Item =>
     ]),
   )
 
-/** The fields of an item that are not in the record: the keys, the expiry, and the number of events it was made of. */
+/** The fields of an item that are not in the record: the keys, the expiry, and the number of events that the record was made of. */
 const TABLE_ONLY_FIELDS = ['credential', 'rotation', 'day', 'retiredDay', 'events', 'expiresAt']
 
 function recordIn<Kept = RotationRecord>(item: Item): Kept {

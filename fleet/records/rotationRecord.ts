@@ -54,7 +54,7 @@ export type RotationRecord = {
   behind?: string
 }
 
-/** The latest successful rotation. The records have to be ordered with the latest first. */
+/** The latest successful one of these rotations, which have to be ordered with the latest first. */
 export const latestSuccess = <Kept extends Pick<RotationRecord, 'outcome'>>(
   records: Kept[],
 ): Kept | undefined => records.find(({ outcome }) => outcome === 'rotated')
