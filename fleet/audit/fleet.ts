@@ -17,7 +17,7 @@ export class AuditedFleet {
   /** The secrets by their ARN without the Region: a primary and its replicas are together. */
   readonly #copies: Map<string, SecretFacts[]>
   /** The credentials that name an admin, by the ARN of the admin's secret without the Region. */
-  readonly #users = new Map<string, CredentialFacts[]>()
+  readonly #byAdmin = new Map<string, CredentialFacts[]>()
   /** For each credential whose rotations could not be read, the reason. Which admins these name is not known. */
   readonly #unread: string[]
   readonly #settings = new Map<CredentialFacts, Settings>()
@@ -34,9 +34,9 @@ export class AuditedFleet {
     for (const credential of credentials) {
       const admin = adminOf(credential)
       if (!admin) continue
-      const users = this.#users.get(admin) ?? []
-      users.push(credential)
-      this.#users.set(admin, users)
+      const credentialsOfAdmin = this.#byAdmin.get(admin) ?? []
+      credentialsOfAdmin.push(credential)
+      this.#byAdmin.set(admin, credentialsOfAdmin)
     }
   }
 
@@ -70,17 +70,17 @@ export class AuditedFleet {
 
   /**
    * The credentials that are rotated by an admin: those whose last successful rotation names the admin's secret, or the newest
-   * rotation if none succeeded. `more` is set if there may be others, as rotations could not be read: the reason, and how many.
+   * rotation if none succeeded. `more` is set if there may be others, as rotations could not be read: how many at most, and why.
    */
   credentialsRotatedBy({ arn }: SecretFacts): {
-    users: CredentialFacts[]
+    known: CredentialFacts[]
     more?: { count: number; why: string }
   } {
     const ownArn = withoutRegion(arn)
     // A value may name the admin by an ARN without the hyphen and the six random characters at its end.
-    const users = [ownArn, ownArn.slice(0, -7)].flatMap(name => this.#users.get(name) ?? [])
+    const known = [ownArn, ownArn.slice(0, -7)].flatMap(name => this.#byAdmin.get(name) ?? [])
     const [why] = this.#unread
-    return { users, ...(why && { more: { count: this.#unread.length, why } }) }
+    return { known, ...(why && { more: { count: this.#unread.length, why } }) }
   }
 
   /**
@@ -88,8 +88,8 @@ export class AuditedFleet {
    * @throws UnreadFact if that is not known
    */
   isAdmin(secret: SecretFacts): boolean {
-    const { users, more } = this.credentialsRotatedBy(secret)
-    if (users.length > 0 || isAdmin(requireKnown(secret.tags))) return true
+    const { known, more } = this.credentialsRotatedBy(secret)
+    if (known.length > 0 || isAdmin(requireKnown(secret.tags))) return true
     if (more) throw new UnreadFact(more.why)
     return false
   }

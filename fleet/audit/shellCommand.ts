@@ -9,7 +9,7 @@ export const shellWord = (text: string): string =>
 /** Whether a remedy is a command to paste; otherwise it is a sentence. */
 export const isCommand = (remedy: string): boolean => /^(aws|keyturn|npx) /.test(remedy)
 
-/** The credential's id as keyturn's commands take it, such as `secret:app/db`. */
+/** The credential's store and name as keyturn's commands take them, such as `secret:app/db`, as one word of a shell command. */
 const storeAndNameOf = ({ store, name }: Pick<CredentialFacts, 'store' | 'name'>): string =>
   shellWord(`${store === 'secrets-manager' ? 'secret' : 'parameter'}:${name}`)
 

@@ -20,11 +20,11 @@ export type BilledItem = {
   region: string
   team: string
   /** Whether it is a secret's replica. */
-  replica: boolean
+  isReplica: boolean
   /** Whether it is a parameter of the advanced tier. */
-  advanced: boolean
+  isAdvanced: boolean
   /** Whether each read decrypts, which KMS bills. */
-  encrypted: boolean
+  isEncrypted: boolean
   /** The customer's KMS key; unset: the key that AWS manages. */
   key?: string
   /** Reads a month by others than Keyturn. */
@@ -81,14 +81,19 @@ const tagsOf = ({ tags }: CredentialFacts): Tags => ('is' in tags ? tags.is : {}
 function storeFieldsOf(credential: CredentialFacts) {
   const { store } = credential
   if (store === 'secrets-manager') {
-    return { store, replica: !isPrimary(credential), advanced: false, encrypted: 'key' in keyOf(credential) }
+    return {
+      store,
+      isReplica: !isPrimary(credential),
+      isAdvanced: false,
+      isEncrypted: 'key' in keyOf(credential),
+    }
   }
   return {
     store,
-    replica: false,
-    advanced: credential.tier === 'Advanced',
+    isReplica: false,
+    isAdvanced: credential.tier === 'Advanced',
     // For Parameter Store, KMS bills requests under the key that AWS manages, too (aws.amazon.com/kms/pricing, note 1).
-    encrypted: credential.type === 'SecureString',
+    isEncrypted: credential.type === 'SecureString',
   }
 }
 

@@ -50,7 +50,7 @@ export function applyChange(
 }
 
 function inStore(all: BilledItem[], { store }: CostChange): BilledItem[] {
-  if (store === 'parameter-store') return all.filter(({ replica }) => !replica).map(asParameter)
+  if (store === 'parameter-store') return all.filter(({ isReplica }) => !isReplica).map(asParameter)
   if (store === 'secrets-manager') return all.map(asSecret)
   return all
 }
@@ -61,7 +61,7 @@ function asParameter(billed: BilledItem): BilledItem {
   return {
     ...billed,
     store: 'parameter-store',
-    encrypted: true,
+    isEncrypted: true,
     // Secrets Manager has no schedule for a parameter, and a parameter has no replicas.
     ...(rotation && { rotation: { ...rotation, by: 'tag', replicas: 0 } }),
   }
@@ -70,17 +70,17 @@ function asParameter(billed: BilledItem): BilledItem {
 const asSecret = (billed: BilledItem): BilledItem =>
   billed.store === 'secrets-manager' || !billed.isCredential
     ? billed
-    : { ...billed, store: 'secrets-manager', advanced: false, encrypted: billed.key !== undefined }
+    : { ...billed, store: 'secrets-manager', isAdvanced: false, isEncrypted: billed.key !== undefined }
 
 /** Gives each secret so many replicas, which cost what they cost in the primary's Region, and which nobody reads. */
 function withReplicas(all: BilledItem[], { replicas }: CostChange): BilledItem[] {
   if (replicas === undefined) return all
   return all
-    .filter(({ replica }) => !replica)
+    .filter(({ isReplica }) => !isReplica)
     .flatMap(billed => {
       if (billed.store === 'parameter-store') return [billed]
       const { rotation, ...rest } = billed
-      const copies = Array.from({ length: replicas }, () => ({ ...rest, replica: true, reads: 0 }))
+      const copies = Array.from({ length: replicas }, () => ({ ...rest, isReplica: true, reads: 0 }))
       return [{ ...rest, ...(rotation && { rotation: { ...rotation, replicas } }) }, ...copies]
     })
 }
@@ -88,7 +88,7 @@ function withReplicas(all: BilledItem[], { replicas }: CostChange): BilledItem[]
 const withTier = (billed: BilledItem, { tier }: CostChange): BilledItem =>
   tier === undefined || billed.store === 'secrets-manager'
     ? billed
-    : { ...billed, advanced: tier === 'advanced' }
+    : { ...billed, isAdvanced: tier === 'advanced' }
 
 const withInterval = (billed: BilledItem, { everyDays }: CostChange): BilledItem =>
   everyDays === undefined || !billed.rotation
@@ -99,11 +99,11 @@ function withKey(billed: BilledItem, { key: owner }: CostChange): BilledItem {
   if (owner === undefined) return billed
   const { key: _, ...rest } = billed
   const isSecret = billed.store === 'secrets-manager'
-  if (owner === 'aws') return { ...rest, encrypted: isSecret ? false : billed.encrypted }
+  if (owner === 'aws') return { ...rest, isEncrypted: isSecret ? false : billed.isEncrypted }
   return {
     ...rest,
-    encrypted: isSecret || billed.encrypted,
-    ...((isSecret || billed.encrypted) && { key: CHANGED_KEY_ID }),
+    isEncrypted: isSecret || billed.isEncrypted,
+    ...((isSecret || billed.isEncrypted) && { key: CHANGED_KEY_ID }),
   }
 }
 

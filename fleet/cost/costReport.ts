@@ -54,6 +54,7 @@ export type CostReport = {
   /** When the audit began whose facts the report is made from. ISO 8601. */
   moment: string
   currency: 'USD'
+  /** The Regions in which something is billed, and the stack's. */
   regions: string[]
   /** The day of the prices, by Region. */
   pricesOf: Record<string, string>

@@ -11,7 +11,7 @@ export const STACK_RESOURCE_COUNTS = { alarms: 5, dashboards: 1, keys: 1, polled
 /** State transitions and calls of functions of a run in which nothing is due, as docs/schedules.md has them. */
 const IDLE_RUN_WORK = { transitions: 4, functions: 1 }
 const MONTH_MS = MONTH_HOURS * HOUR_MS
-/** How many requests Lambda makes a month to poll one queue, as docs/alerts.md has it. */
+/** How many requests Lambda makes a month to poll one queue. docs/alerts.md has those for two queues. */
 const POLLS_PER_QUEUE_COUNT = 650_000
 /** How much log a run writes; a guess. */
 const RUN_LOG_BYTES = 5000

@@ -7,7 +7,7 @@ export type RotationWork = {
   /** Calls of the store's API. */
   calls: number
   /** Those of the calls for which KMS encrypts or decrypts. */
-  encrypted: number
+  kmsCalls: number
   /** State transitions. */
   transitions: number
   /** Calls of functions. */
@@ -18,8 +18,8 @@ export type RotationWork = {
  * The work of a rotation of a secret, as `npm run bench` counts it: first of one user whose password changes, with a rehearsal;
  * then of a strategy without a rehearsal, by which the replaced user or password is closed later in the same execution.
  */
-const PASSWORD_CHANGE_WORK: RotationWork = { calls: 13, encrypted: 9, transitions: 14, functions: 7 }
-const CLOSING_WORK: RotationWork = { calls: 12, encrypted: 8, transitions: 10, functions: 5 }
+const PASSWORD_CHANGE_WORK: RotationWork = { calls: 13, kmsCalls: 9, transitions: 14, functions: 7 }
+const CLOSING_WORK: RotationWork = { calls: 12, kmsCalls: 8, transitions: 10, functions: 5 }
 /**
  * The calls of a rotation of a parameter, as docs/parameter-store.md has them. Each is taken to use KMS, which is the upper limit.
  */
@@ -28,7 +28,7 @@ const PARAMETER_CALL_COUNTS = { single: 44, closing: 26 }
  * What a rotation does in addition for a secret with replicas: it looks at them before, waits for them twice, announces that they
  * follow, and looks again before it closes something. `calls` are made for the primary, and as many for each replica.
  */
-const REPLICA_WAIT_WORK: RotationWork = { calls: 4, encrypted: 0, transitions: 7, functions: 4 }
+const REPLICA_WAIT_WORK: RotationWork = { calls: 4, kmsCalls: 0, transitions: 7, functions: 4 }
 /**
  * What starts a rotation: four calls of rotateSecret by Secrets Manager, or a run of the schedule. The run's work on a database
  * server is counted as if it were for one rotation.
@@ -51,11 +51,11 @@ const RETENTION_MONTHS = { logs: 3, items: 13 }
 export function rotationWorkOf({ store }: BilledItem, { closes, replicas }: BilledRotation): RotationWork {
   const own = closes ? CLOSING_WORK : PASSWORD_CHANGE_WORK
   const calls = closes ? PARAMETER_CALL_COUNTS.closing : PARAMETER_CALL_COUNTS.single
-  const work = store === 'secrets-manager' ? own : { ...own, calls, encrypted: calls }
+  const work = store === 'secrets-manager' ? own : { ...own, calls, kmsCalls: calls }
   if (!replicas) return work
   return {
     calls: work.calls + REPLICA_WAIT_WORK.calls * (replicas + 1),
-    encrypted: work.encrypted,
+    kmsCalls: work.kmsCalls,
     transitions: work.transitions + REPLICA_WAIT_WORK.transitions,
     functions: work.functions + REPLICA_WAIT_WORK.functions,
   }
@@ -85,9 +85,9 @@ function rotationWorkPerMonth(billed: BilledItem, kind: keyof RotationWork): num
 }
 
 function secretUses(billed: BilledItem): UnplacedUse[] {
-  const { replica, reads, readsEstimated } = billed
+  const { isReplica, reads, readsEstimated } = billed
   return [
-    countedUse('secret', 'secrets', replica ? 'Replicas' : 'Secrets', 1),
+    countedUse('secret', 'secrets', isReplica ? 'Replicas' : 'Secrets', 1),
     countedUse('secretCalls', 'secrets', 'Reads of secrets', reads, readsEstimated),
     countedUse(
       'secretCalls',
@@ -99,10 +99,10 @@ function secretUses(billed: BilledItem): UnplacedUse[] {
 }
 
 function parameterUses(billed: BilledItem, highThroughput: boolean): UnplacedUse[] {
-  const { advanced, reads, readsEstimated } = billed
-  if (!advanced && !highThroughput) return []
+  const { isAdvanced, reads, readsEstimated } = billed
+  if (!isAdvanced && !highThroughput) return []
   return [
-    countedUse('advancedParameter', 'parameters', 'Advanced parameters', advanced ? 1 : 0),
+    countedUse('advancedParameter', 'parameters', 'Advanced parameters', isAdvanced ? 1 : 0),
     countedUse('parameterCalls', 'parameters', 'Reads of parameters', reads, readsEstimated),
     estimatedUse(
       'parameterCalls',
@@ -115,9 +115,9 @@ function parameterUses(billed: BilledItem, highThroughput: boolean): UnplacedUse
 
 /** The requests to KMS: one for each read, and those of rotations. The key itself is not here, as credentials may share it. */
 function keyUses(billed: BilledItem): UnplacedUse[] {
-  const { encrypted, reads, readsEstimated, store } = billed
-  if (!encrypted) return []
-  const requests = rotationWorkPerMonth(billed, 'encrypted')
+  const { isEncrypted, reads, readsEstimated, store } = billed
+  if (!isEncrypted) return []
+  const requests = rotationWorkPerMonth(billed, 'kmsCalls')
   return [
     countedUse('keyRequests', 'keys', 'KMS requests of reads', reads, readsEstimated),
     countedUse('keyRequests', 'keys', 'KMS requests of rotations', requests, store === 'parameter-store'),

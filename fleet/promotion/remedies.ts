@@ -6,7 +6,7 @@ const PROMOTION_REMEDIES: Record<string, string> = {
     'Write the line that the message names into the file of the parameter hostMap, and deploy again; or have the value name an endpoint that follows the writer.',
   StillStandby: 'Promote the database here first: it takes logins, and no changes.',
   LoginRefused:
-    'None of its versions in this Region has the password that the database here has for this user. If the database here is the one to go on, set the password there, as its administrator, to that of the current version of this Region, then call it again with --again.',
+    'None of its versions in this Region has the password that the database here has for this user. If the database here is the one to go on, set the password there, as its administrator, to that of the current version of this Region, then call the command again with --again.',
   NotPermitted:
     'From AWS: tag the primary keyturn:managed=true, an admin keyturn:admin=true, and have kmsKeyArn here name the key of its replica. From a database: grant what the message names.',
   InvalidCredential:
@@ -27,9 +27,10 @@ const PROMOTION_REMEDIES: Record<string, string> = {
   AdminRefused: "Promote the admin's secret first; it is the one that masterarn names, in this Region.",
   DatabaseFailed: "Look up the code in the database's manual, and mend its cause.",
   RotationInProgress: 'Wait until that rotation has ended over there, or was rolled back.',
-  Conflict: 'Call it again a little later.',
-  Superseded: 'Call it again: its current version became another one in the middle of it.',
-  Throttled: 'Call it again a little later.',
+  Conflict: 'Call the command again a little later.',
+  Superseded:
+    'Call the command again: the secret got another current version in the middle of the promotion.',
+  Throttled: 'Call the command again a little later.',
   StoreFailed: 'Look up the request in CloudTrail, and mend its cause.',
 }
 

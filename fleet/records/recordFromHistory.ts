@@ -97,7 +97,7 @@ function factsInState(state: StateInput): Partial<RotationRecord> {
   )
 }
 
-/** Notes what the entry of a state tells of the rotation. `at` is when the state was entered. */
+/** Notes what the entry of a state at `at` tells. After a rehearsal, the state's input names the rehearsed state that failed. */
 function applyState(seen: RecordInProgress, name: string, at: string): void {
   const { record, state, lastState } = seen
   if (['DiscardSecret', 'RollbackSecret', 'NoObject'].includes(name))

@@ -6,16 +6,17 @@ import { DEFAULT_POLICY, type Policy, type PolicySection } from './policy.ts'
 /** How many sections a file may have, and how many exceptions. */
 const MAX_ENTRY_COUNT = 1000
 
+// The schemas of fields. `what` is the message if a field is wrong: what the field should be.
 const text = (what: string) => v.pipe(v.string(what), v.minLength(1, what), v.maxLength(1024, what))
 const texts = (what: string) => v.pipe(v.array(text(what), what), v.maxLength(100, `${what}; 100 at most`))
 const isDuration = (text: string) => v.safeParse(durationSchema, text).success
-const time = (what: string) => v.pipe(v.string(what), v.check(isDuration, what), durationSchema)
+const duration = (what: string) => v.pipe(v.string(what), v.check(isDuration, what), durationSchema)
 /** Whether a day exists: JavaScript takes the 31st of a month with 30 days for the 1st of the next. */
 const isDay = (text: string) => new Date(`${text}T00:00Z`).toJSON()?.slice(0, 10) === text
-/** A duration of at least `least` seconds, or `never`. */
+/** A duration of at least `least` seconds, or `never`. `example` is a duration for the message. */
 const orNever = (example: string, least = 0) => {
   const what = `should be a whole number with ${least ? '' : 's, '}m, h or d, such as ${example}, or never; 365d at most`
-  return v.union([v.literal('never'), v.pipe(time(what), v.minValue(least, what))], what)
+  return v.union([v.literal('never'), v.pipe(duration(what), v.minValue(least, what))], what)
 }
 const count = v.pipe(
   v.number('should be a whole number'),
@@ -31,7 +32,7 @@ const settings = {
   'must-rotate': v.exactOptional(flag),
   'unread-after': v.exactOptional(orNever('90d')),
   'pending-after': v.exactOptional(
-    time('should be a whole number with s, m, h or d, such as 24h; 365d at most'),
+    duration('should be a whole number with s, m, h or d, such as 24h; 365d at most'),
   ),
   'customer-key': v.exactOptional(flag),
   'owner-tags': v.exactOptional(texts('should be a list of the keys of tags')),

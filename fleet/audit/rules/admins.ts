@@ -26,16 +26,16 @@ export const adminRules: CredentialRule[] = [
     why: 'Whoever gets its value gets all of them; and when it does not log in, none of them rotates.',
     references: [],
     check: forPrimaries((secret, fleet) => {
-      const { users, more } = fleet.credentialsRotatedBy(secret)
+      const { known, more } = fleet.credentialsRotatedBy(secret)
       const { adminUses } = fleet.settingsOf(secret)
-      if (users.length > adminUses)
+      if (known.length > adminUses)
         return {
-          detail: `${more ? 'At least ' : ''}${users.length} credentials rotate by it, and ${adminUses} may.`,
+          detail: `${more ? 'At least ' : ''}${known.length} credentials rotate by it, and ${adminUses} may.`,
           remedy:
             'Make an admin for each server, tag its secret keyturn:admin=true, and name that as masterarn in the values.',
         }
       // The credentials whose rotations could not be read may be rotated by this admin too.
-      if (more && users.length + more.count > adminUses) throw new UnreadFact(more.why)
+      if (more && known.length + more.count > adminUses) throw new UnreadFact(more.why)
       return undefined
     }),
   },

@@ -11,9 +11,9 @@ import type { RegionRule } from './rule.ts'
 export const deploymentRules: RegionRule[] = [
   {
     id: 'inventory',
-    title: 'All secrets and parameters of the Region are looked at',
+    title: 'The lists of the Region are not complete',
     severity: 'high',
-    why: 'What is not in the lists is in none of the findings either.',
+    why: 'A secret, a parameter or a rotation that is in no list is in none of the findings either.',
     references: [],
     check(region, { secrets, parameters }, { facts }) {
       requireKnown(secrets)

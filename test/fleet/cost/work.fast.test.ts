@@ -15,9 +15,9 @@ const billed: BilledItem = {
   store: 'secrets-manager',
   region: 'us-east-1',
   team: 'one',
-  replica: false,
-  advanced: false,
-  encrypted: false,
+  isReplica: false,
+  isAdvanced: false,
+  isEncrypted: false,
   reads: 0,
   readsEstimated: false,
 }
