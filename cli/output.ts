@@ -57,9 +57,9 @@ export class Output {
     this.#out.write('\u001b[2J\u001b[H')
   }
 
-  /** Prints on stderr how far a command is, on a line that the next output overwrites. */
+  /** Prints how far a command is, on a line of stderr that the next output overwrites; nothing if stderr is no terminal. */
   progress(text: string): void {
-    this.#err.write(`\r${sanitize(text)}\u001b[K\r`)
+    if (this.#err.isTTY) this.#err.write(`\r${sanitize(text)}\u001b[K\r`)
   }
 
   /** Prints the result as a JSON document. */

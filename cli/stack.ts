@@ -80,5 +80,5 @@ function requireCurrent(stack: Stack): Stack {
 const oldStackError = (stack: Stack, what: string) =>
   usageError(
     `the stack ${stack.name} ${what}: it is older than this command`,
-    `Deploy it again with today's Keyturn: npx serverless deploy --stage ${stack.stage}.`,
+    `Deploy it again with today's Keyturn, with the same parameters as before: npx serverless deploy --stage ${stack.stage}.`,
   )

@@ -14,6 +14,6 @@ export const ownVersion = (): string =>
 export function alignmentText(command: string, stack: string, stage: string): string {
   const isOlder = stack.localeCompare(command, 'en', { numeric: true }) < 0
   return isOlder
-    ? `deploy the stack again with Keyturn ${command}: npx serverless deploy --stage ${sanitize(stage)}.`
+    ? `deploy the stack again with Keyturn ${command}, with the same parameters as before: npx serverless deploy --stage ${sanitize(stage)}.`
     : `install the command of Keyturn ${sanitize(stack)}.`
 }

@@ -1,7 +1,7 @@
 import type { Reader } from '../../fleet/audit/facts.ts'
 import { watchClock } from '../../fleet/awsClock.ts'
 import { settleConcurrently } from '../../fleet/concurrency.ts'
-import { CLOUDTRAIL_RETENTION_MS } from '../../fleet/readers/sweep.ts'
+import { CLOUDTRAIL_RETENTION_MS, TIME_WAS_OVER } from '../../fleet/readers/sweep.ts'
 import { arnInRegion } from '../../rotation/arn.ts'
 import { whyFailed } from '../awsErrors.ts'
 import type { Context } from '../context.ts'
@@ -113,7 +113,7 @@ function printRegionReaders(
   for (const reader of readers.filter(({ own }) => own)) printReader(output, reader)
   if (!isComplete)
     output.note(
-      `The list does not go back to ${formatTime(new Date(since))}, as ${stopped ?? 'CloudTrail knows no more'}. A longer --budget goes further back.`,
+      `The list does not go back to ${formatTime(new Date(since))}, as ${stopped ?? 'CloudTrail knows no more'}.${stopped === TIME_WAS_OVER ? ' A longer --budget goes further back.' : ''}`,
     )
   if (unreadable) output.note(`${countText(unreadable, 'event')} could not be parsed.`)
 }

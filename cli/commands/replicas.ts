@@ -129,7 +129,8 @@ function printCopy(output: Context['output'], copy: SecretCopy): void {
     why && sanitize(why),
     behindSince && `behind since ${formatTime(new Date(behindSince))}`,
     givenUp && `given up ${sanitize(givenUp)}`,
-    state === 'alone' && 'a secret of its own has this name there, as after a promotion',
+    state === 'alone' &&
+      'what has this name there is no replica of it: a secret of its own, as after a promotion, or a replica of another',
   ]
   output.line(`  ${more.filter(Boolean).join(', ')}`, 4)
 }

@@ -46,7 +46,8 @@ function printPeer({ output }: Context, { stage, version }: Stack, peer: Peer): 
     return
   }
   output.line(`peer     ${sanitize(peer.version) || 'older'} (${sanitize(peer.name)} in ${region})`, 9)
-  if (peer.version !== version) output.line(`  its version is not that of the stack: ${deploy}`, 2)
+  if (peer.version !== version)
+    output.line(`  its version is not that of the stack: ${deploy}, with the same parameters as before.`, 2)
   for (const { name, here, there } of peer.differences)
     output.line(
       `  differs: ${sanitize(name)} is ${settingText(here)} here and ${settingText(there)} there`,

@@ -19,17 +19,23 @@ export function versionCheck(command: string, { name, version, stage }: Stack): 
 export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
   const { region: about, state } = peer
   const kind = 'peer'
-  const remedy = `npx serverless deploy --stage ${stage} --param="region=${about}"`
+  const deploy = `npx serverless deploy --stage ${stage} --param="region=${about}"`
   if (state === 'unseen') return { kind, about, state: 'unread', says: `could not be asked: ${peer.why}` }
   if (state === 'missing')
-    return { kind, about, state: 'failed', says: `has no stack of the stage ${stage}`, remedy }
+    return {
+      kind,
+      about,
+      state: 'failed',
+      says: `has no stack of the stage ${stage}`,
+      remedy: `Deploy one, with the parameters of this one: ${deploy}`,
+    }
   if (peer.version !== version)
     return {
       kind,
       about,
       state: 'warning',
       says: `has version ${peer.version || 'unknown'}, and this stack has ${version}`,
-      remedy,
+      remedy: `Deploy it again, with the same parameters as before: ${deploy}`,
     }
   if (!peer.differences.length) return okCheck(kind, about)
   const names = peer.differences.map(({ name }) => name).join(', ')

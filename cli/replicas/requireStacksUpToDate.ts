@@ -22,7 +22,7 @@ export async function requireStacksUpToDate(
     throw usageError(
       `the stack ${stack.name} has Keyturn ${sanitize(stack.version)}, and this command is of ${commandVersion}: nothing was changed`,
       isOlder(stack.version, commandVersion)
-        ? `The stack may refuse the new tags. Deploy it first: npx serverless deploy --stage ${sanitize(stack.stage)}.`
+        ? `The stack may refuse the new tags. Deploy it first, with the same parameters as before: npx serverless deploy --stage ${sanitize(stack.stage)}.`
         : `Install the command of Keyturn ${sanitize(stack.version)}.`,
     )
   const notes = await Promise.all(regions.map(region => checkStacksIn(context, region, commandVersion)))

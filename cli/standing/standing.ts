@@ -2,6 +2,7 @@ import { evaluateSchedule } from '../../fleet/due.ts'
 import { meaningOfEnding } from '../../fleet/endings.ts'
 import type { ScheduledCredential } from '../../fleet/inventory.ts'
 import { overdueClosingTime } from '../../fleet/records/overdueClosing.ts'
+import { replacedLoginText } from '../../fleet/records/replacedLogin.ts'
 import { latestSuccess, type RotationRecord } from '../../fleet/records/rotationRecord.ts'
 import { REMEDIES, remedyOf } from '../../fleet/remedies.ts'
 import { describeReplica, laggingReplicas, type Replica } from '../../rotation/replicas.ts'
@@ -123,8 +124,8 @@ const lateStanding = (reason: string | undefined): Standing => ({
 
 /** Why the old user or password is still open although it should be closed; undefined if all is well. */
 function leftOpenText(record: RotationRecord, now: Date): string | undefined {
-  const { retirement, retirementError, user } = record
-  const subject = user || 'the old user or password'
+  const { retirement, retirementError } = record
+  const subject = replacedLoginText(record)
   if (retirement === 'not-closed')
     return `${subject} could not be closed${retirementError ? `: ${retirementError}` : ''}`
   const overdue = overdueClosingTime(record, now.getTime())

@@ -64,6 +64,9 @@ export type SweepResult = {
 export const CLOUDTRAIL_RETENTION_MS = 90 * DAY_MS
 const EVENTS_PER_PAGE = 50
 
+/** Why a sweep ended whose deadline came, in SweepResult.stopped. */
+export const TIME_WAS_OVER = 'its time was over'
+
 /**
  * Finds out who read what in one Region, by CloudTrail. It looks for the names of the events: to look for each credential would
  * take longer, and miss the callers that use another name for it. It goes back in time, evenly for all event names, until the
@@ -105,7 +108,7 @@ export async function sweepCloudTrail(lookup: LookupEvents, options: SweepOption
       .filter(({ done }) => !done)
       .sort((a, b) => Date.parse(b.until) - Date.parse(a.until))
     if (!latest) return resultOf()
-    if (performance.now() >= deadline) return resultOf('its time was over')
+    if (performance.now() >= deadline) return resultOf(TIME_WAS_OVER)
     try {
       const page = await latest.fetchPage(lookup)
       await onPage?.(page)

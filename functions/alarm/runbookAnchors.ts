@@ -41,10 +41,17 @@ function anchorOfSeveral(error: string): string {
   return anchorOfError(error)
 }
 
-/** The anchor for a CloudWatch alarm, by its name in `whatFailed`: resources/alarms.yml and records.yml name the alarms. */
-function anchorOfCloudWatchAlarm(what: string): string {
-  if (what.includes('-locked-out')) return 'lockedout'
-  if (what.includes('-late')) return 'late-credentials'
-  if (what.includes('-record-')) return 'recording-failed'
-  return what.includes('-start-') ? 'start-or-watch-failed' : 'telling-failed'
+/** The anchor of each CloudWatch alarm, by the end of its name: resources/alarms.yml and records.yml name the alarms. */
+const ANCHOR_BY_ALARM: Record<string, string> = {
+  'locked-out': 'lockedout',
+  late: 'late-credentials',
+  'record-dead-letters': 'recording-failed',
+  'start-dead-letters': 'start-or-watch-failed',
+}
+
+/** The anchor for a CloudWatch alarm, by its name in `whatFailed`. The stage in that name may be any word. */
+function anchorOfCloudWatchAlarm(whatFailed: string): string {
+  const [, end = ''] =
+    /-(locked-out|late|record-dead-letters|start-dead-letters)(?![\w-])/.exec(whatFailed) ?? []
+  return ANCHOR_BY_ALARM[end] ?? 'telling-failed'
 }

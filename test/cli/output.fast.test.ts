@@ -115,3 +115,12 @@ describe('a document', () => {
     expect(JSON.parse(printed.out)).toEqual({ text: document.text, at: '1970-01-01T00:00:00.000Z' })
   })
 })
+
+test('how far a command is goes to a terminal only, as it moves the cursor', () => {
+  const onTerminal = outputOn(80)
+  onTerminal.output.progress('5 of 10')
+  expect(onTerminal.printed.err).toBe('\r5 of 10\u001b[K\r')
+  const inFile = outputOn(undefined)
+  inFile.output.progress('5 of 10')
+  expect(inFile.printed.err).toBe('')
+})

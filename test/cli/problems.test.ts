@@ -204,7 +204,9 @@ test('version prints both versions, and whether they are the same', async () => 
   expect(JSON.parse(stdout)).toEqual({ command: manifest.version, stack, agree: false })
   expect((await keyturn(['version'])).stdout).toMatch(/not the same: install the command of Keyturn 99\.0\.0/)
   account.stacks = [stackOf('prod', { Version: '0.0.1' })]
-  expect((await keyturn(['version'])).stdout).toMatch(/not the same: deploy the stack again/)
+  expect((await keyturn(['version'])).stdout).toMatch(
+    /not the same: deploy the stack again with Keyturn .*, with the same parameters as before: npx serverless deploy/,
+  )
 })
 
 describe('version, of the stacks in other Regions', () => {
@@ -225,7 +227,7 @@ describe('version, of the stacks in other Regions', () => {
     expect(code).toBe(5)
     expect(stdout.split('\n').slice(2)).toEqual([
       'peer     0.0.1 (keyturn-prod in us-east-1)',
-      '  its version is not that of the stack: npx serverless deploy --stage prod --param="region=us-east-1"',
+      '  its version is not that of the stack: npx serverless deploy --stage prod --param="region=us-east-1", with the same parameters as before.',
       '  differs: grace is 24h here and 7d there',
       '  differs: kept is true here and not known there',
       '  differs: more is not known here and unset there',

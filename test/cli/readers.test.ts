@@ -130,6 +130,7 @@ test('it says if only Keyturn reads a secret, and since when this is known if Cl
   expect(stderr).toMatch(
     /^The list does not go back to 2027-06-08 12:00 UTC, as CloudTrail did not answer any more \(ThrottlingException\)\./,
   )
+  expect(stderr).not.toContain('--budget')
   expect(code).toBe(0)
 })
 

@@ -194,7 +194,9 @@ test('a secret of its own is distinguished from a replica, whether promoted or j
     'alone  secret:alone/promoted in us-east-1',
   ])
   expect(stdout).not.toContain('shop/')
-  expect(stdout).toMatch(/Failed: .*, a secret of its own has this name there, as after a promotion$/m)
+  expect(stdout).toMatch(
+    /Failed: .*, what has this name there is no replica of it: a secret of its own, as after a promotion, or a replica of another$/m,
+  )
   expect((await keyturn('replicas', '--tag', 'a=b')).stdout).toBe('There is no such secret.\n')
 })
 

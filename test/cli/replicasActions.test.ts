@@ -321,7 +321,7 @@ describe('what an action refuses changes nothing', () => {
     [
       'of an older release',
       { region: home, outputs: { ...stackOf('local').outputs, Version: '0.0.9' } },
-      /^the stack .*\nThe stack may refuse the new tags. Deploy it first/,
+      /^the stack .*\nThe stack may refuse the new tags. Deploy it first, with the same parameters as before: /,
     ],
     [
       'of a newer release',

@@ -32,6 +32,7 @@ const facts = (more: Partial<StandingFacts> = {}, tags: Record<string, string> =
   parked: false,
   ...more,
 })
+const whyOf = (more: Partial<StandingFacts>) => standingOf(facts(more, every), now, hour).why
 const stateOf = (more: Partial<StandingFacts>, tags?: Record<string, string>) =>
   standingOf(facts(more, tags), now, hour).state
 const every = { 'keyturn:every': '30d' }
@@ -167,4 +168,15 @@ describe('a credential', () => {
     }
     expect(STATES.filter(isFinding)).toHaveLength(bad.length + 1)
   })
+})
+
+test('with two passwords it is the old password that was not closed, and not the user', () => {
+  const notClosed = { ...rotated, user: 'shop', retirement: 'not-closed' as const }
+  const since = at('2026-11-29T10:00:00Z')
+  expect(whyOf({ ...since, records: [{ ...notClosed, strategy: 'dual-password' }] })).toMatch(
+    /^the old password of shop could not be closed/,
+  )
+  expect(whyOf({ ...since, records: [{ ...notClosed, strategy: 'alternating-users' }] })).toMatch(
+    /^the user shop could not be closed/,
+  )
 })

@@ -1,6 +1,7 @@
 import { meaningOfEnding } from '../../endings.ts'
 import { minuteOf } from '../../minute.ts'
 import { overdueClosingTime } from '../../records/overdueClosing.ts'
+import { replacedLoginText } from '../../records/replacedLogin.ts'
 import { latestSuccess } from '../../records/rotationRecord.ts'
 import { REMEDIES, remedyOf } from '../../remedies.ts'
 import { editIn } from '../age.ts'
@@ -88,9 +89,9 @@ export const outcomeRules: CredentialRule[] = [
     references: [],
     check(credential, { nowMs }) {
       const last = latestSuccess(requireKnown(credential.history).rotations)
-      const subject = last?.user ? `The user ${last.user}` : 'What was replaced'
+      const subject = replacedLoginText(last ?? {})
       const breach = (predicate: string) => ({
-        detail: `${subject} ${predicate}.`,
+        detail: `${subject.charAt(0).toUpperCase()}${subject.slice(1)} ${predicate}.`,
         remedy: keyturnCommand(credential, 'rotate'),
       })
       if (last?.retirement === 'not-closed') return breach('could not be closed')

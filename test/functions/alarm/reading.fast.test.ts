@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { downgradeToError, mailTextOf } from '../../../functions/alarm/alarm.ts'
 import { pagerDuty } from '../../../functions/alarm/webhook/pagerduty.ts'
 import {
+  cloudWatchAlarmEvent,
   credentialsLateEvent,
   criticalReportEvent,
   executionArn,
@@ -227,6 +228,16 @@ describe('rotations that rotate-due started', () => {
       expect(
         read(executionEndedEvent('FAILED', 'Unreachable', ''), 'proven', endedIn(state)),
       ).not.toHaveProperty('reportedExecution')
+  })
+
+  test.each([
+    ['keyturn-late-alarm-dead-letters', 'telling-failed'],
+    ['keyturn-record-late-late', 'late-credentials'],
+    ['keyturn-start-locked-out', 'lockedout'],
+    ['keyturn-late-start-dead-letters', 'start-or-watch-failed'],
+    ['keyturn-start-it-record-dead-letters', 'recording-failed'],
+  ])('of CloudWatch lead to the entry of the alarm, whatever word the stage is: %s', (name, entry) => {
+    expect(anchor(cloudWatchAlarmEvent(name, 'ALARM', 'Something is wrong.'))).toBe(entry)
   })
 
   test('are not grouped by anything in the input', () => {
