@@ -26,7 +26,7 @@ const weekday = (date: number) => (date + 4) % 7
 const dayNumberAt = (time: number, zone: string) => Math.floor((time + offsetAt(time, zone)) / DAY_MS)
 
 /**
- * When the clock of a time zone shows `local`. Both are milliseconds since 1970, and `local` is counted as if the clock showed UTC.
+ * When the clock of a time zone shows `local`, in milliseconds since 1970. `local` is given likewise, as if the clock showed UTC.
  * A time that comes twice, as clocks are put back, means its first occurrence; one that is skipped means the next minute that
  * exists.
  */

@@ -40,8 +40,8 @@ function replicationAnswerIn({ replication }: Event['rotation']): PeerAnswer {
  * startRotation sets, is the same for all rotations that one run starts on one database server. It is passed on for the readers of
  * events. raiseAlarm does not believe it, as it comes from the execution's input: see noteReportingGroup in startRotation.ts.
  *
- * What awaitReplicas found is believed only if the definition says, by `looked`, that it has put that into the state: see
- * StepEvent.
+ * What awaitReplicas found is believed only if the state machine says by `looked` that it has put that into the state: otherwise
+ * whoever started the execution may have written it.
  */
 export const handler = stepHandler(
   'createSecret',

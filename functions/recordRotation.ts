@@ -35,7 +35,7 @@ const messageBody = v.pipe(
 )
 
 /**
- * Writes a record of each rotation, and of each edit of a value, to the table of records, which keeps them for longer than Step
+ * Writes a record of each rotation, and of each edit (a change of an admin by set-admin), to the table of records, which keeps them for longer than Step
  * Functions keeps executions. The function reads the events that the rules in resources/records.yml put into a queue. Each
  * record is made from the history of the execution, whatever the event says.
  * @returns the ids of the messages that SQS is to deliver again
@@ -50,7 +50,7 @@ export const handler = functionHandler(
     // https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     for (const message of messages)
       await recordExecution(message).catch(error => {
-        logger.warn('to come again', { error })
+        logger.warn('not recorded: SQS delivers the message again', { error })
         failed.push(message.messageId)
       })
     return partialBatchResponse(failed)
@@ -60,11 +60,12 @@ export const handler = functionHandler(
 async function recordExecution(message: QueueMessage): Promise<void> {
   const { success, output } = v.safeParse(messageBody, message.body)
   const execution = success ? (output.detail.execution ?? output.detail.executionArn ?? '') : ''
-  if (!success || !isOwn(execution)) return logger.warn('no event of a rotation of this stack')
+  if (!success || !isOwn(execution))
+    return logger.warn("ignored: no event of this stack's rotate or set-admin")
   const history = await fetchHistory(stepFunctions, execution)
-  // The history may lag behind the event, so an event that the history does not confirm is delivered once more. The second time
-  // the history is taken as complete: the event was forged, by somebody who may put events on the bus. The record is made from the
-  // history all the same.
+  // The history may lag behind the event, so an event that the history does not confirm is delivered once more. From the second
+  // time on it is not compared any more: if the history still does not confirm it, somebody who may put events on the bus forged it.
+  // The record is made from the history all the same.
   if (!isRedelivered(message) && !historyConfirms(history, output['detail-type']))
     throw new TooEarly(execution)
   const edit = editRecordOf(execution, history)

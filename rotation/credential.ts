@@ -239,7 +239,7 @@ export class Credential {
    * True if the two values log in as the same user of the same server and, where a user belongs to one database, of the same
    * database. Other fields may differ, as somebody may have edited one value.
    */
-  hasSameLogin(other: Credential): boolean {
+  isForSameUser(other: Credential): boolean {
     const { userBelongsToDatabase, defaultDatabase } = engineTraits[this.engine]
     const userDatabase = ({ dbname = defaultDatabase }: Credential) => userBelongsToDatabase && dbname
     return (

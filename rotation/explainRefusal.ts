@@ -16,7 +16,7 @@ export async function explainRefusal(
   const previous = await readPrevious().catch(ignoreError)
   // A previous value of the same user is not tried here. The rollback has either tried it and was refused, or must not try it, as
   // the server may lock the account (restoreCurrent in strategies/restore.ts).
-  if (previous && !previous.hasSameLogin(current) && (await logsIn(engine, previous).catch(ignoreError)))
+  if (previous && !previous.isForSameUser(current) && (await logsIn(engine, previous).catch(ignoreError)))
     return `the previous value, of user ${JSON.stringify(previous.username)}, logs in`
   if (
     current.masterarn &&

@@ -1,8 +1,8 @@
+import { collectChange, withDatabaseOf } from './collectChange.ts'
 import type { Credential } from './credential.ts'
 import { engineTraits } from './engines/traits.ts'
 import { Conflict, InvalidCredential, LockedOut, RotationInProgress } from './errors.ts'
 import { explainRefusal } from './explainRefusal.ts'
-import { makeChange, withDatabaseOf } from './makeChange.ts'
 import { parseGrace, parseRollbackOptions, type RollbackOptions } from './options.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { Rotation, RotationId } from './rotationState.ts'
@@ -48,7 +48,7 @@ export async function rollback(basePipeline: Pipeline, rotation: FailedRotation)
     try {
       const found = await pipeline.store.describe(id)
       if (found.current === token) return { token, outcome: 'finished' }
-      const rolledBack = await rollbackFound(pipeline, rotation, found)
+      const rolledBack = await tryRollback(pipeline, rotation, found)
       if (rolledBack) return rolledBack
     } catch (error) {
       const isUntouched =
@@ -84,7 +84,7 @@ async function discardIfThere({ store }: Pipeline, id: string, token: string): P
 }
 
 /** One round of a rollback. @returns undefined if somebody else changed the current version meanwhile: start over */
-async function rollbackFound(
+async function tryRollback(
   pipeline: Pipeline,
   rotation: FailedRotation,
   found: Description,
@@ -101,8 +101,8 @@ async function rollbackFound(
   const current = await store.read(id, { token: found.current, stage: 'current' })
   if (!current) return undefined
 
-  // The current version is the one that the rotation was to replace, but its user or host is another: somebody edited the parameter
-  // that keyturn:connection names. If the rotation changed no database, it is enough to discard its value.
+  // If the version that the rotation was to replace is still current, but its user or host is another, somebody has edited the
+  // parameter that keyturn:connection names. If the rotation changed no database, it is enough to discard its value.
   const { user = current.credential.username, host = current.credential.host } = rotation
   if (current.credential.username !== user || current.credential.host !== host)
     if (current.token === rotation.replaces && (await pipeline.hasChangedNothing(token))) {
@@ -115,7 +115,7 @@ async function rollbackFound(
     if (!(error instanceof LockedOut) || !(await pipeline.hasChangedNothing(token).catch(() => false)))
       throw error
     const engine = await pipeline.loadEngine(current.credential.engine)
-    const explanation = await explainRefusal(engine, makeChange(withFormat, id, current, pending))
+    const explanation = await explainRefusal(engine, collectChange(withFormat, id, current, pending))
     throw LockedOut.before(error.message, explanation)
   })
   if (outcome === 'restored' && (await store.describe(id)).current !== current.token) return undefined
@@ -163,7 +163,7 @@ async function undo(
   const engine = await pipeline.loadEngine(current.credential.engine)
   const name = strategyThatSet(pending.credential, current.credential, options)
   const failed: FailedChange = {
-    ...makeChange(pipeline, id, current, {
+    ...collectChange(pipeline, id, current, {
       ...pending,
       credential: withDatabaseOf(current, pending.credential),
     }),
@@ -189,7 +189,7 @@ async function undo(
   // changed since.
   const hasTwoPasswords =
     engineTraits[current.credential.engine].actorByStrategy['dual-password'] &&
-    pending.credential.hasSameLogin(current.credential) &&
+    pending.credential.isForSameUser(current.credential) &&
     pending.credential.password !== current.credential.password &&
     (await isPendingOpen(engine, failed))
   return hasTwoPasswords ? strategies['dual-password'].undo(engine, failed) : outcome

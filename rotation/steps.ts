@@ -1,9 +1,9 @@
 import { hash } from 'node:crypto'
 import { runWithChangedNothingMark } from './changedNothingMark.ts'
+import { collectChange } from './collectChange.ts'
 import type { Engine } from './engines/engine.ts'
 import { watchEngine, watchRds } from './engines/watchChanges.ts'
 import { HostMismatch, InvalidCredential, RotationInProgress, Superseded, TestFailed } from './errors.ts'
-import { makeChange } from './makeChange.ts'
 import { clearOtherPending } from './otherPending.ts'
 import type { Pipeline, StorePipeline } from './pipeline.ts'
 import { MAX_GRACE_WITH_REPLICAS_SECONDS, makeNextValue, optionsOf, planOf, warningsOf } from './plan.ts'
@@ -129,8 +129,8 @@ export async function checkRotation(pipeline: Pipeline, { id, token }: RotationI
 type SetResult = { left: string[] }
 
 /**
- * Makes the pending value valid in the database. The message of an error that comes before the first change says so, and a
- * rollback then knows that there is nothing to undo (see changedNothingMark.ts).
+ * Makes the pending value valid in the database. The message of an error that comes before the first call which may change something says
+ * so, and a rollback then knows that there is nothing to undo (see changedNothingMark.ts).
  * @throws HostMismatch if current names another host or user than when the rotation began, if pending differs from current in more
  *   than user and password, or if the admin is for another server
  * @throws Superseded, RotationInProgress, LoginRefused, or what else the engine throws
@@ -193,7 +193,7 @@ async function makePendingValid(pipeline: Pipeline, rotation: Rotation): Promise
     throw new HostMismatch('pending differs from current in more than password and user')
 
   const engine = await pipeline.loadEngine(rotation.engine)
-  const change = makeChange({ ...pipeline, store }, id, current, pending, [user, nextUser])
+  const change = collectChange({ ...pipeline, store }, id, current, pending, [user, nextUser])
   const { pooler } = rotation
   const applied = await strategies[rotation.strategy].apply(engine, { ...change, pooler })
   if (!applied) return []

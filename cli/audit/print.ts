@@ -1,7 +1,7 @@
 import { isCounted } from '../../fleet/audit/judge.ts'
 import { type AuditReport, type Finding, SEVERITIES, type Severity } from '../../fleet/audit/report.ts'
 import { isCommand } from '../../fleet/audit/shellCommand.ts'
-import { formatCount, formatNumber } from '../../fleet/formatCount.ts'
+import { formatCount } from '../../fleet/formatCount.ts'
 import { dollarsText } from '../cost/print.ts'
 import { formatTime, type Output, sanitize } from '../output.ts'
 import { idOf } from '../recordTexts.ts'
@@ -32,20 +32,22 @@ function printHead(output: Output, report: AuditReport): void {
     `${formatCount(counts.secrets, 'secret')}, ${formatCount(counts.replicas, 'replica')}, ${formatCount(counts.parameters, 'parameter')}${counts.otherParameters ? ` (and ${counts.otherParameters} without a credential)` : ''}: ${severityCountsText(counts.findings)}${counts.unread ? `; ${counts.unread} could not be checked` : ''}${counts.excepted ? `; ${counts.excepted} excepted` : ''}`,
   )
   if (report.scope !== undefined) output.line(report.scope)
-  const isNew = report.findings.filter(finding => finding.isNew)
+  const isNew = report.findings.filter(finding => finding.isNew && isCounted(finding))
   if (report.gone) output.line(`${newText(isNew.length)} ${goneText(report.gone.length)}`)
   for (const line of [...readsLines(report), ...costLines(report)]) output.line(line)
 }
 
 function newText(count: number): string {
-  if (count === 0) return 'None of them is new.'
+  if (count === 0) return 'None of the findings is new.'
   return count === 1
-    ? '1 of them is new, and comes first in its list.'
-    : `${count} of them are new, and come first in their lists.`
+    ? '1 finding is new, and comes first in its list.'
+    : `${count} findings are new, and come first in their lists.`
 }
 
 const goneText = (count: number) =>
-  `${count === 0 ? 'None' : formatNumber(count)} of the baseline's ${count < 2 ? 'is' : 'are'} gone.`
+  count === 0
+    ? 'No finding of the baseline is gone.'
+    : `${formatCount(count, 'finding')} of the baseline ${count === 1 ? 'is' : 'are'} gone.`
 
 /** Since when it is known who reads. With several Regions, each has a line. */
 function readsLines({ regions, readsKnownSince }: AuditReport): string[] {
@@ -53,7 +55,7 @@ function readsLines({ regions, readsKnownSince }: AuditReport): string[] {
   const [first] = known
   if (!first)
     return [
-      'Readers are not known: CloudTrail was not asked, refused the calls, or has no read although there were some.',
+      'Readers are not known: CloudTrail was not asked, refused the calls, or lists no read although rotations have read values.',
     ]
   const since = (time: string) => `since ${formatTime(new Date(time))}`
   if (regions.length === 1) return [`Readers are known ${since(first[1])}.`]
@@ -76,8 +78,8 @@ function costLines({ cost }: AuditReport): string[] {
 }
 
 function severityCountsText(counts: Record<Severity, number>): string {
-  const lines = SEVERITIES.flatMap(severity => (counts[severity] ? [`${counts[severity]} ${severity}`] : []))
-  return lines.join(', ') || 'no finding'
+  const texts = SEVERITIES.flatMap(severity => (counts[severity] ? [`${counts[severity]} ${severity}`] : []))
+  return texts.join(', ') || 'no finding'
 }
 
 function printGroup(output: Output, findings: Finding[], title: string, most: number): void {
@@ -114,7 +116,7 @@ function subjectOf({ credential, region }: Finding): string {
   return `${idOf({ ...credential, id: credential.arn })} in ${region}`
 }
 
-/** Prints what could not be read for the same reason as one entry: one refused call may leave many rules open. */
+/** Prints what could not be read for the same reason as one entry: one refused call may keep many rules from being checked. */
 function printUnreadGroup(output: Output, detail: string, findings: Finding[]): void {
   const rules = [...new Set(findings.map(({ rule }) => rule))]
   output.line()
@@ -128,7 +130,11 @@ function subjectsText(findings: Finding[]): string {
   if (others.length === 0) return only ?? ''
   const credentials = new Set(findings.flatMap(({ credential }) => credential?.arn ?? [])).size
   const regions = others.length + 1 - credentials
-  return `${credentials} credentials${regions ? ` and ${regions} ${regions === 1 ? 'Region' : 'Regions'}` : ''}`
+  const texts = [
+    credentials && formatCount(credentials, 'credential'),
+    regions && formatCount(regions, 'Region'),
+  ]
+  return texts.filter(Boolean).join(' and ')
 }
 
 function printExcepted(output: Output, findings: Finding[], most: number): void {

@@ -47,7 +47,7 @@ export async function runEnrolCommand(
   const calls = new Map(plans.map(plan => [plan.found.arn, callsOf(stack, plan)]))
   const previewLines = [
     ...plans.flatMap(plan => previewOf(stack, plan)),
-    ...refused.map(({ id, says }) => `not ${sanitize(id)}: ${says}`),
+    ...refused.map(({ id, says }) => `left out: ${sanitize(id)}: ${says}`),
   ]
   if (dryRun) {
     if (!context.json) for (const line of previewLines) context.output.line(sanitize(line), 4)
@@ -60,10 +60,11 @@ export async function runEnrolCommand(
     await confirm(context, { details: previewLines, flag: '--yes', isConfirmed: yes })
   const outcomes = await enrolAll(run, plans, yes)
   const code = reportEnrolments(context, [...outcomes, ...refused], { calls, isCheckShown: run.isSingle })
+  // Only a single credential is watched, and its plan is the only one.
   return plans[0] ? watchRotation(run, plans[0], code) : code
 }
 
-/** The credentials to enrol. @throws CommandError unless there is either an id or a file, or if a line of the file is wrong */
+/** The credentials to enrol. @throws CommandError if there is no id and no file, or both, or if a line of the file is wrong */
 async function readRequests(
   id: string | undefined,
   from: string | undefined,
@@ -111,7 +112,7 @@ async function findTargets(
     refused: [
       ...found.filter(isRefused),
       ...duplicates.map(({ found: { name } }): EnrolOutcome => {
-        const says = 'another line names the same credential, by another id'
+        const says = 'an earlier line or entry names the same credential, by another id'
         return { id: name, result: 'refused', code: EXIT.usage, says }
       }),
     ],
@@ -131,7 +132,7 @@ const aboutOf = ({ found: { store, name, arn } }: EnrolPlan) => ({ store, id: na
 const plannedOutcome = (plan: EnrolPlan): EnrolOutcome => ({
   ...aboutOf(plan),
   ...(isEmptyPlan(plan) ? UNCHANGED : { result: 'planned' as const, code: EXIT.done }),
-  says: isEmptyPlan(plan) ? 'nothing would change' : `nothing was changed yet; it would be ${plan.says}`,
+  says: isEmptyPlan(plan) ? 'nothing would change' : `nothing was changed yet; it would rotate: ${plan.says}`,
 })
 const UNCHANGED = { result: 'unchanged', code: EXIT.done } as const
 
@@ -174,11 +175,11 @@ async function enrolAndBegin(run: EnrolRun, work: EnrolWork, plan: EnrolPlan): P
     return { ...outcome, execution: (await beginRotationNow(run, plan)).executionArn }
   } catch (error) {
     const failed = explainFailure(error)
-    return { ...outcome, ...failed, says: `enrolled, but its rotation was not begun: ${failed.says}` }
+    return { ...outcome, ...failed, says: `is enrolled, but its rotation was not begun: ${failed.says}` }
   }
 }
 
-/** Whether the user watches the rotation that --now asks for: then it begins only after the report. */
+/** Whether the user watches the rotation that --now asks for: then watchRotation begins it after the report, or only watches it if Secrets Manager has begun it. */
 const isWatched = ({ context, isSingle }: EnrolRun) => isSingle && !context.json
 
 async function watchRotation(run: EnrolRun, plan: EnrolPlan, code: ExitCode): Promise<ExitCode> {
@@ -188,7 +189,7 @@ async function watchRotation(run: EnrolRun, plan: EnrolPlan, code: ExitCode): Pr
 }
 
 /**
- * Begins the rotation of a credential that was just enrolled. If the plan has a token, Secrets Manager has begun that rotation
+ * Begins the rotation of a credential that is enrolled now. If the plan has a token, Secrets Manager has begun that rotation
  * already, when the schedule was set.
  */
 async function beginRotationNow(

@@ -28,9 +28,7 @@ export async function runHistoryCommand(
   const steps = last && latest ? await readSteps(context, latest) : undefined
   if (json) output.json({ store, name, arn, rotations: records, ...(steps && { steps }) })
   else if (!latest)
-    output.line(
-      `No rotation of ${idOf({ store, name, id: name })} is known; the table goes back 400 days at most.`,
-    )
+    output.line(`No rotation of ${idOf({ store, name, id: name })} is known; records are kept for 400 days.`)
   else if (steps) printWithSteps(context, latest, steps)
   else for (const record of records) printRecord(context, record)
   return EXIT.done
@@ -63,7 +61,7 @@ function printWithSteps(context: Context, record: RotationRecord, steps: Rotatio
   if (!steps.length)
     output.line('  Its steps are not known any more: Step Functions keeps them for 90 days.', 2)
   const began = Date.parse(record.began)
-  // A state without a text, such as a Choice state, is not shown: it takes no time.
+  // States without a text are not shown: Choice and Pass states take no time, and those within Rehearse are covered by its text.
   for (const step of steps.filter(({ kind, state }) => kind !== 'entered' || STATE_TEXTS[state])) {
     const after = `+${((step.at.getTime() - began) / 1000).toFixed(1)} s`.padStart(12)
     output.line(`${after}  ${stepText(step)}`, 14)

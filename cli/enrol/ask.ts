@@ -20,13 +20,14 @@ const STRATEGY_TEXTS: Record<StrategyName, string> = {
   'single-user': 'one user; the old password is refused as soon as the new one is set',
   'alternating-users': 'two users alternate, and the old one stays valid for a grace time; needs an admin',
   'temporary-clone': 'the application uses a second user for a grace time, then moves back; needs an admin',
-  'dual-password': 'one user, whose both passwords are valid for a grace time; MySQL, MariaDB, Redis',
+  'dual-password':
+    'one user with two valid passwords for a grace time; MySQL, or with an admin MariaDB, Redis and Valkey',
   master: 'the master user of an RDS database, whose password RDS changes',
 }
-/** The strategies that need an admin. */
+/** The strategies that need an admin on every engine. */
 const STRATEGIES_WITH_ADMIN: readonly string[] = ['alternating-users', 'temporary-clone']
 
-/** The options that are needed, and that neither the wish nor the credential has: a strategy, and a schedule. */
+/** The options that are needed, and that neither the command line nor the credential's tags give: a strategy, and a schedule. */
 function missingFlags(found: FoundCredential, stack: Stack, wish: RotationWish): string[] {
   const { strategy, every, schedule } = wish
   // By a tag of Keyturn's, or in Secrets Manager with this stack's function.
@@ -124,7 +125,7 @@ const askAdmin = (context: Context, stack: Stack, found: FoundCredential): Promi
     }
   })
 
-/** Whether another function rotates a secret today, and has the name of AWS's template that alternates two users. */
+/** Whether another function rotates a secret today, and has MultiUser in its name, as AWS's templates that alternate two users. */
 function isAlternatedByTemplate(stack: Stack, found: FoundCredential): boolean {
   const other = found.store === 'secrets-manager' ? rotationByOtherFunction(found, stack) : undefined
   return other !== undefined && /MultiUser/i.test(functionText(other.function))
@@ -181,10 +182,10 @@ async function ask<Answer extends string>(
 ): Promise<Answer> {
   for (let tries = 0; tries < 5; tries++) {
     const text = await readAnswer(terminal, `${question}${defaultAnswer && ` [${defaultAnswer}]`}: `)
-    if (text === undefined) break
+    if (text === undefined) throw usageError('not answered: nothing was changed')
     const answer = text === '' ? defaultAnswer : await parse(text)
     if (!(answer instanceof InvalidAnswer)) return answer
     output.note(answer.says)
   }
-  throw usageError('not answered: nothing was changed')
+  throw usageError('no valid answer in five tries: nothing was changed')
 }

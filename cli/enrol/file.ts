@@ -4,8 +4,8 @@ import { sanitize } from '../output.ts'
 import { type RotationWish, requireConsistentWish, WISH_FLAGS } from './wish.ts'
 
 const MAX_FILE_BYTES = 1024 * 1024
-/** Credentials in a file at most. */
-const MAX_LINE_COUNT = 2000
+/** How many credentials a file may name. */
+const MAX_CREDENTIAL_COUNT = 2000
 
 /** One credential to enrol, and how. `place` says where the file names it, such as `line 7` or `entry 3`; empty without a file. */
 export type EnrolRequest = { id: string; wish: RotationWish; place: string }
@@ -28,8 +28,8 @@ export async function readEnrolFile(path: string, defaults: RotationWish): Promi
   const text = (await readTextFile(path, '--from', MAX_FILE_BYTES)).replace(/^\ufeff/, '')
   const rows = /\.csv$/i.test(path) ? csvRows(path, text) : jsonRows(path, text)
   if (!rows.length) throw fileError(path, 'it names no credential', 'See docs/enrol.md, "Many at once".')
-  if (rows.length > MAX_LINE_COUNT)
-    throw fileError(path, `it has more than ${MAX_LINE_COUNT} lines`, 'Enrol them in parts.')
+  if (rows.length > MAX_CREDENTIAL_COUNT)
+    throw fileError(path, `it names more than ${MAX_CREDENTIAL_COUNT} credentials`, 'Enrol them in parts.')
   const requests = rows.map(row => requestOfRow(path, row, defaults))
   const ids = new Map<string, string>()
   for (const { id, place } of requests) {
@@ -72,8 +72,8 @@ function fieldOf(path: string, place: string, name: string, value: unknown): [st
   if (!field)
     throw fileError(
       path,
-      `${place} has a field ${sanitize(name)}`,
-      `There are id, ${Object.keys(wishKeys).join(', ')}.`,
+      `${place} has an unknown field ${sanitize(name)}`,
+      `The fields are id, ${Object.keys(wishKeys).join(', ')}.`,
     )
   if (field === 'now') return [field, parseBoolean(path, place, value)]
   if (typeof value === 'string') return [field, value]
@@ -147,7 +147,7 @@ function csvLines(path: string, text: string): CsvLine[] {
       throw fileError(
         path,
         `line ${n + 1} is not valid CSV`,
-        'A text in quotes has to end on its line, and a comma has to follow it.',
+        'Put a text that has a quote in it into quotes, and double the quote. A text in quotes ends on its line, at its end or before a comma.',
       )
     return [
       { line: n + 1, cells: cells.map(([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare ?? '') },

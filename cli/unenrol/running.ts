@@ -30,7 +30,7 @@ export async function findWhyTagsStay(
   }
 }
 
-/** Whether a record may be of a running execution. As the record may lag behind, Step Functions is asked about the execution. */
+/** Whether a record may be of an execution that runs on: it rotates, is in its grace time, or waits for a replica. As the record may lag behind, Step Functions is asked about the execution. */
 const mayRun = ({ outcome, retirement, behindSince }: RotationRecord): boolean =>
   outcome === 'running' || retirement === 'open' || behindSince !== undefined
 
@@ -49,12 +49,12 @@ async function isRunning(
 
 const runningText = ({ outcome, openUntil, execution }: RotationRecord): string =>
   outcome === 'rotated' && openUntil
-    ? `the user or password that its last rotation replaced stays open until ${formatTime(new Date(openUntil))}, and is closed then`
+    ? `a rotation of it is in its grace time until ${formatTime(new Date(openUntil))}: ${sanitize(execution)}`
     : `a rotation of it is running: ${sanitize(execution)}`
 
 /**
  * The ARN of the admin's secret that a credential's value names, from the table of rotations: from the latest rotation with an
- * admin, or from a later edit that set one. Undefined if the table has none or cannot be read.
+ * admin, or from a later edit (set-admin) that set one. Undefined if the table has none or cannot be read.
  */
 export async function findAdminArn(
   context: Context,

@@ -72,7 +72,7 @@ const asSecret = (billed: BilledItem): BilledItem =>
     ? billed
     : { ...billed, store: 'secrets-manager', isAdvanced: false, isEncrypted: billed.key !== undefined }
 
-/** Gives each secret so many replicas, which cost what they cost in the primary's Region, and which nobody reads. */
+/** Gives each secret `replicas` replicas. They are priced as if they were in the primary's Region, and nobody reads them. */
 function withReplicas(all: BilledItem[], { replicas }: CostChange): BilledItem[] {
   if (replicas === undefined) return all
   return all
@@ -116,14 +116,14 @@ export function describeChange(change: CostChange): string[] {
     endpoints: 'interface endpoints',
   }
   const texts: (string | false | undefined)[] = [
-    store && `everything in ${STORE_TITLES[store]}`,
+    store && `all credentials in ${STORE_TITLES[store]}`,
     tier && `every parameter ${tier}`,
     everyDays !== undefined && `a rotation every ${everyDays} days of what rotates by itself`,
     replicas !== undefined && `${replicas} ${replicas === 1 ? 'replica' : 'replicas'} of each secret`,
     key === 'customer' && "one customer's KMS key in each Region",
     key === 'aws' && 'the KMS keys that AWS manages',
     network && networkTexts[network],
-    withoutUnread && 'nothing that nobody reads',
+    withoutUnread && 'without the credentials that nobody reads',
   ]
   return texts.filter(text => typeof text === 'string')
 }

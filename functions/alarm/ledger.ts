@@ -2,16 +2,13 @@ import { hash, randomUUID } from 'node:crypto'
 import { DAY_MS, DAY_SECONDS, MINUTE_MS } from '../../rotation/timeUnits.ts'
 import type { Severity } from './alarm.ts'
 import { itemIdOf, type LedgerItem, type LedgerTable } from './ledgerTable.ts'
+import { OUTLETS, type Outlet, TOLD_ATTRIBUTES } from './outlets.ts'
 
 /** Thrown if another call of the function is sending the same alarm. The event is handled again after that call's lease. */
 export class AlarmClaimed extends Error {
   override readonly name = 'AlarmClaimed'
 }
 
-/** Where alarms are sent to: the topic of SNS, and the webhook. */
-export const OUTLETS = ['topic', 'webhook'] as const
-/** Where an alarm is sent to. */
-export type Outlet = (typeof OUTLETS)[number]
 /** The right to send an alarm, and the outlets that have it. `claimedBy` is a UUID, or '' if the ledger could not be asked. */
 export type Claim = { key: string; claimedBy: string; toldOutlets: Set<Outlet> }
 
@@ -285,8 +282,6 @@ export class Ledger {
   })
 }
 
-/** For each outlet, the attribute of an item that says whether the outlet has the alarm. */
-const TOLD_ATTRIBUTES = { topic: 'toldTopic', webhook: 'toldWebhook' } satisfies Record<Outlet, string>
 const toldOutletsIn = (item: LedgerItem): Set<Outlet> =>
   new Set(OUTLETS.filter(outlet => item[TOLD_ATTRIBUTES[outlet]]?.BOOL))
 /** Whether every outlet has the alarm. `markTold` writes only `toldAll`, as the last release did for every alarm. */

@@ -1,6 +1,7 @@
 import { settleConcurrently } from '../../fleet/concurrency.ts'
 import type { Alarm } from './alarm.ts'
-import type { Ledger, Outlet } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
+import type { Outlet } from './outlets.ts'
 import { laggingFindingOf, promotedFindingOf } from './replicaFindings.ts'
 import { type AlarmTask, resultsOf, type TellingContext, type TellResult } from './task.ts'
 

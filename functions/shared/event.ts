@@ -44,8 +44,8 @@ const common = {
   group: v.exactOptional(nonEmptyText),
 }
 /**
- * What awaitReplicas returned last, other than for `pending`, or its error. A field of the wrong type is dropped: no rotation
- * fails.
+ * The last result of awaitReplicas, or its error. (Its result for `look: pending` is in `pendingReplication`.) A field of the wrong
+ * type is dropped, so that no rotation fails for it.
  */
 const replicationAnswer = v.fallback(
   v.optional(
@@ -153,7 +153,7 @@ export function parseAwaitReplicasEvent(event: unknown) {
   return { look, isFirst: execution === rotation.token, rotation }
 }
 
-/** Parses the event of rollbackSecret. `rotation` is the calling execution's state, also with `abandoned`. @throws InvalidInput */
+/** Parses the event of rollbackSecret. `rotation` is the state of the execution that calls, also with `abandoned`. @throws InvalidInput */
 export const parseRollbackEvent = makeParser(rollback)
 
 /** The parsed event of a step of a rotation. */

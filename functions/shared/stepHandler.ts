@@ -5,7 +5,7 @@ import type { StoreName } from '../../rotation/stores/store.ts'
 import { functionHandler } from './handler.ts'
 
 /**
- * Makes the handler of a Lambda function that does one step of a rotation, or answers Secrets Manager for one (rotateSecret).
+ * Makes the handler of a Lambda function that does one step of a rotation or, as rotateSecret, answers Secrets Manager's call for one.
  *
  * An execution keeps the definition that its state machine had when it began, so a new release's function may be called by an
  * older definition. `retries` in the event names the errors that the calling definition retries and that the first release's did

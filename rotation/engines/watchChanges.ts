@@ -37,7 +37,7 @@ const RDS_EFFECTS: Effects<RdsCalls> = {
 }
 
 /**
- * Wraps an engine so that its sessions call `onChange` right before they change a database. setSecret marks an error that comes
+ * Wraps an engine so that its sessions call `onChange` right before each call that may change a database. setSecret marks an error that comes
  * before the first such call, so that a rollback knows that there is nothing to undo (see changedNothingMark.ts).
  */
 export function watchEngine(engine: Engine, onChange: () => void): Engine {

@@ -144,7 +144,7 @@ async function versionsOf(
       if (!version || token === undefined) continue
       const credential = await moveToThisRegion(version.credential, options, from, pipeline.hosts)
       const isSameLogin = ({ credential: other }: Candidate) =>
-        other.hasSameLogin(credential) && other.password === credential.password
+        other.isForSameUser(credential) && other.password === credential.password
       if (!candidates.some(isSameLogin)) candidates.push({ token, stage, credential })
     } catch (error) {
       // Applications read the current version, so that one has to be usable. Another one that cannot be used is skipped.

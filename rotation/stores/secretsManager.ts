@@ -18,7 +18,7 @@ import { type Description, olderTokenMessage, type Stage, type Store, type Versi
 const STAGING_LABELS = { current: 'AWSCURRENT', pending: 'AWSPENDING', previous: 'AWSPREVIOUS' } as const
 
 /**
- * The store for AWS Secrets Manager. Most methods make one call, and more only if something went wrong before. `promote` makes two
+ * The store for AWS Secrets Manager. Most methods make one call, and more only after a call that failed or was repeated. `promote` makes two
  * with `mustStillBePending`, and `listTokens` makes one for each page of its list.
  */
 export class SecretsManager implements Store {

@@ -15,7 +15,7 @@ export function requireAdmin({ engine, masterarn }: Credential, strategy: Strate
 }
 
 /**
- * A session that changes a user's password: the user's own, or an admin's. `address` is the session's server, as `host:port`. To
+ * A session in which a user's password is changed. It was opened by that user or by an admin. `address` is the session's server, as `host:port`. To
  * dispose of an ActingSession closes the session.
  */
 export type ActingSession = AsyncDisposable & { session: Session; address: string }

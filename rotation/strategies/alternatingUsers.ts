@@ -70,7 +70,7 @@ export class AlternatingUsers implements Strategy {
       const before = await readPrevious()
       await using acting = await openAdminSession(engine, current, readAdmin)
       const { session } = acting
-      if (before?.hasSameLogin(pending) && (await isPreviousOpen()))
+      if (before?.isForSameUser(pending) && (await isPreviousOpen()))
         await session.setPassword(before.username, before.password)
       else {
         try {
@@ -135,7 +135,7 @@ export class AlternatingUsers implements Strategy {
     // The admin's session stays the same for this: another rotation may have closed the current user by now, and a new session of
     // the admin needs a login of that user as its proof.
     const reusing = await reusedBy()
-    if (reusing?.hasSameLogin(current.with({ username: partner }))) {
+    if (reusing?.isForSameUser(current.with({ username: partner }))) {
       await session.openUser(pair, { user: partner, password: reusing.password })
       // The clone is in use again, so it is not to be dropped, and its open sessions do not matter.
       if (refusal instanceof UserInUse) return undefined

@@ -50,7 +50,7 @@ export class DualPassword implements Strategy {
     const applied = await addWith(current)
     if (applied) return applied
     const previous = await readPrevious()
-    const appliedByPrevious = previous?.hasSameLogin(current) ? await addWith(previous) : undefined
+    const appliedByPrevious = previous?.isForSameUser(current) ? await addWith(previous) : undefined
     if (!appliedByPrevious) throw new LoginRefused(`${current}: current and previous were both refused`)
     return appliedByPrevious
   }
@@ -84,7 +84,7 @@ export class DualPassword implements Strategy {
     const passwords = dualPasswordOf(acting)
     await passwords.keepOnly(current.username, current.password)
     const reusing = await reusedBy()
-    if (reusing?.hasSameLogin(current))
+    if (reusing?.isForSameUser(current))
       await passwords.add(current.username, reusing.password, current.password)
   }
 

@@ -36,7 +36,7 @@ export class Master implements Strategy {
     if (!(await proves(current))) {
       if (await logsIn(engine, pending)) return
       const previous = await readPrevious()
-      if (!previous?.hasSameLogin(current) || !(await proves(previous)))
+      if (!previous?.isForSameUser(current) || !(await proves(previous)))
         throw new LoginRefused(`${current}: current, pending and previous were all refused`)
     }
     const api = await rds()

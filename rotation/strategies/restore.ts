@@ -33,7 +33,7 @@ export async function restoreCurrent(
 ): Promise<Outcome> {
   const { current, pending } = change
   const login = await probeLogin(engine, current)
-  if (login && !(login.isBehindPooler && pending.hasSameLogin(current))) return 'intact'
+  if (login && !(login.isBehindPooler && pending.isForSameUser(current))) return 'intact'
   const restoredWith = async (key: Credential) => {
     if (!(await restore(key))) return false
     if (await logsIn(engine, current)) return true
@@ -45,7 +45,7 @@ export async function restoreCurrent(
   if (login && otherRotation) return 'left'
   if (login && (await restoredWith(current))) return 'restored'
   // A pending value that was never set is not tried, as the server may lock the account after a few refused logins.
-  if (pending.hasSameLogin(current) && !(await change.hasChangedNothing())) {
+  if (pending.isForSameUser(current) && !(await change.hasChangedNothing())) {
     if (otherRotation?.isPending && (await logsIn(engine, pending)))
       throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
     if (await restoredWith(pending)) return 'restored'
@@ -116,8 +116,8 @@ async function probeLogin(
 
 type UndoBesideCurrent = {
   /**
-   * The user whose pending value this strategy makes. A pending value with another user or server was not made by it, so nothing is
-   * closed for that value.
+   * The user that a pending value of this strategy is for. A pending value with another user or server was not made by the strategy,
+   * so nothing is closed for that value.
    */
   user: string
   /**
@@ -142,7 +142,7 @@ export async function undoBesideCurrent(
 ): Promise<Outcome> {
   const { current, pending } = change
   const outcome = await restoreCurrent(engine, change, restore)
-  if (!pending.hasSameLogin(current.with({ username: user }))) return outcome
+  if (!pending.isForSameUser(current.with({ username: user }))) return outcome
   if (outcome === 'left' || !(await isPendingOpen(engine, change))) return outcome
   try {
     if (skipWhileAnotherRuns && (await change.otherRotation())) return outcome
@@ -166,7 +166,7 @@ export async function isPendingOpen(engine: Engine, change: FailedChange): Promi
   try {
     if (await logsIn(engine, pending)) return true
     // A pooler may refuse a user that it does not know, although the server would let the user in.
-    if (!pending.hasSameLogin(current) && (await probeLogin(engine, current))?.isBehindPooler) return true
+    if (!pending.isForSameUser(current) && (await probeLogin(engine, current))?.isBehindPooler) return true
   } catch {
     // The user was refused for another reason than its password: from this host, for this database, or as it has too many
     // connections. MariaDB answers so for some users that do not exist. If the server is down, closing pending will show it.

@@ -32,7 +32,7 @@ export class SingleUser implements Strategy {
     if (await setBy(current)) return
     if (await logsIn(engine, pending)) return
     const previous = await readPrevious()
-    if (previous?.hasSameLogin(current) && (await setBy(previous))) return
+    if (previous?.isForSameUser(current) && (await setBy(previous))) return
     throw new LoginRefused(`${current}: current, pending and previous were all refused`)
   }
 
@@ -62,7 +62,7 @@ async function restoreUnproven(
   engine: Engine,
   { current, pending, otherRotation, wasSet }: FailedChange,
 ): Promise<boolean> {
-  if (!engine.loginUnchecked || !pending.hasSameLogin(current) || !(await wasSet?.())) return false
+  if (!engine.loginUnchecked || !pending.isForSameUser(current) || !(await wasSet?.())) return false
   if (await otherRotation())
     throw new Conflict(`${current}: another rotation is at work; waiting for it to end`)
   await using session = await engine.loginUnchecked(current)

@@ -101,7 +101,8 @@ export interface Strategy {
 
   /**
    * Makes the pending value valid in the database. A value of the user has to log in before an admin's credential is used.
-   * @returns nothing if the change was made on the server that the value names
+   * @returns which server was changed, and what could not be done; nothing if that is the server that the value names, and all was
+   *   done
    * @throws LoginRefused, AdminRefused, HostMismatch, NotPermitted, or what else the engine throws
    */
   apply(engine: Engine, change: Change): Promise<void> | Promise<Applied>
@@ -113,7 +114,10 @@ export interface Strategy {
    */
   wouldApply(beforehand: ChangePreview): Promise<string[]>
 
-  /** Makes current valid again, whatever happened to pending. @throws LockedOut if no stored value can bring it back */
+  /**
+   * Makes current valid again, whatever happened to pending, or leaves that to another rotation that is at work (`left`).
+   * @throws LockedOut if no stored value can bring it back
+   */
   undo(engine: Engine, change: FailedChange): Promise<Outcome>
 
   /** The user and its clone, by the name of either one. Left out by strategies with one user. */

@@ -5,8 +5,8 @@ import type { RollbackOptions } from '../options.ts'
 import type { StrategyName } from './strategyNames.ts'
 
 /**
- * The strategy that a credential rotates with: the one of its tag or of the deployment's defaults. Without either, it is
- * alternating users if the value names an admin and a single user if not, as with AWS's rotation templates.
+ * The strategy that a credential rotates with: the one of its tag. Without the tag, it is alternating users if the value names an
+ * admin and a single user if not, as with AWS's rotation templates.
  */
 export function strategyFor(credential: Credential, options: RollbackOptions): StrategyName {
   return options.strategy ?? (credential.masterarn ? 'alternating-users' : 'single-user')

@@ -198,9 +198,9 @@ describe('the exit code', () => {
       most: 1,
     })
     expect(code).toBe(EXIT.findings)
-    expect(out).toMatch(/1 of them is new, and comes first in its list[.][\s\S]* {2}new {2}secret:shop\/b/)
+    expect(out).toMatch(/1 finding is new, and comes first in its list[.][\s\S]* {2}new {2}secret:shop\/b/)
     const mended = await run(factsOf([secret('shop/a')]), { baseline })
-    expect(mended.out).toMatch(/None of them is new[.] 1 of the baseline's is gone[.]/)
+    expect(mended.out).toMatch(/None of the findings is new[.] 1 finding of the baseline is gone[.]/)
     const { gone } = JSON.parse((await run(factsOf([]), { baseline }, { json: true })).out) as AuditReport
     expect(gone).toEqual((JSON.parse(before.out) as AuditReport).findings)
   })

@@ -164,7 +164,7 @@ test('with the option, CloudTrail says how often each credential is read', async
 test('a change is shown with its difference, apart from everything else', async () => {
   const { out: stdout } = await bill({ against: 'parameter-store', credits: 3, freeTier: true, trial: true })
   expect(stdout).toMatch(
-    /^With everything in Parameter Store: \$\d\.\d\d and ~\$\d\.\d\d a month, about \$0\.8\d less$/m,
+    /^With all credentials in Parameter Store: \$\d\.\d\d and ~\$\d\.\d\d a month, about \$0\.8\d less$/m,
   )
   expect(stdout).toMatch(/^- Credits: \$3\.00$/m)
   expect(stdout).toMatch(/^- Free each month: 3 dashboards: ~\$3\.00$/m)

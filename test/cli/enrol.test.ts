@@ -540,7 +540,7 @@ describe('--from', () => {
         `id,strategy,every\n${name},single-user,30d\nother,two-users,30d\n`,
         /a\.csv: line 3: --strategy: should be one of/,
       ],
-      ['b.csv', `id,often\n${name},30d\n`, /b\.csv: line 2 has a field often/],
+      ['b.csv', `id,often\n${name},30d\n`, /b\.csv: line 2 has an unknown field often/],
       ['c.csv', `id,every\n${name}\n`, /line 2 has 1 cells, and the head 2/],
       ['d.json', `[{"id":"${name}"},{"id":7}]`, /d\.json: entry 2 has no id/],
       ['e.jsonl', `{"id":"${name}"}\n{"id":\n`, /e\.jsonl: line 2 is no JSON/],
@@ -569,7 +569,7 @@ describe('--from', () => {
     expect(code).toBe(1)
     expect(err).toMatch(
       new RegExp(
-        `^secret:${well.name}: 5 calls[\\s\\S]*not ${managed.name}: .* belongs to rds[\\s\\S]*not none: there is no`,
+        `^secret:${well.name}: 5 calls[\\s\\S]*left out: ${managed.name}: .* belongs to rds[\\s\\S]*left out: none: there is no`,
       ),
     )
     expect(err).toMatch(new RegExp(`keyturn: secret:${ill.name}: its check has failed at login`))

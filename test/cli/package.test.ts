@@ -193,7 +193,7 @@ describe('the package, installed in an empty folder', () => {
       const more = ['--resume', at('journal'), '--baseline', at('before.json')]
       const again = await audit(...more, '--html', at('page.html'), '--csv', at('table.csv'))
       expect([again.code, again.stdout]).toEqual([0, expect.stringMatching(/^Audit of dev in /)])
-      expect(again.stdout).toMatch(/ of them (is|are) new\b/)
+      expect(again.stdout).toMatch(/findings? (is|are) new\b/)
       expect(await readFile(at('table.csv'), 'utf8')).toContain('"open-to-everybody"')
       const page = await readFile(at('page.html'), 'utf8')
       for (const part of ['shop/open', '<svg', '</style>', '</script>']) expect(page).toContain(part)

@@ -394,7 +394,7 @@ describe('history', () => {
     expect(await keyturn('history', 'past/none')).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(
-        /^No rotation of secret:past\/none is known; the table goes back 400 days/,
+        /^No rotation of secret:past\/none is known; records are kept for 400 days/,
       ),
     })
   })

@@ -149,7 +149,7 @@ describe('unenrol', () => {
     const { code, err } = await back(name)
     expect([code, err]).toEqual([
       4,
-      expect.stringMatching(/stays open until 2026-12-01 01:00 UTC, and is closed then/),
+      expect.stringMatching(/a rotation of it is in its grace time until 2026-12-01 01:00 UTC: arn:/),
     ])
     expect(await tagsOf(arn)).toEqual({ 'keyturn:managed': 'true', 'keyturn:strategy': 'single-user' })
     world.stepFunctions.foreignRunning.delete('grace')

@@ -42,8 +42,8 @@ const SALT_BYTES = 18
  * the password.
  */
 export function parsecPasswordHash(password: string, salt = randomBytes(SALT_BYTES)): string {
-  const { x = '' } = createPublicKey(parsecKey(password, 0, salt)).export({ format: 'jwk' })
-  return `P0:${base64(salt)}:${base64(Buffer.from(x, 'base64url'))}`
+  const { x: publicKey = '' } = createPublicKey(parsecKey(password, 0, salt)).export({ format: 'jwk' })
+  return `P0:${base64(salt)}:${base64(Buffer.from(publicKey, 'base64url'))}`
 }
 
 /** Derives the key of parsec by PBKDF2 with 1024 * 2 ** `factor` iterations. */
@@ -77,6 +77,7 @@ const sha512 = (...parts: (Buffer | string)[]) => {
   return digest.digest()
 }
 
+/** RFC 8032, section 5.1.5, steps 1 to 3, with the password in place of the private key. */
 function ed25519Key(password: string) {
   const digest = sha512(password)
   const low = Buffer.from(digest.subarray(0, 32))
@@ -90,7 +91,7 @@ const readNumber = (buffer: Buffer) => BigInt(`0x${Buffer.from(buffer).reverse()
 /** Writes a number as 32 bytes, little-endian. */
 const writeNumber = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse()
 
-// The constants and names below are those of RFC 8032: the curve of section 5.1 and the arithmetic of section 5.1.4.
+// The values below are those of RFC 8032: section 5.1 has the curve, and section 5.1.4 the addition, whose A to D are a to d here.
 const PRIME = 2n ** 255n - 19n
 const ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
 const mod = (value: bigint) => ((value % PRIME) + PRIME) % PRIME
@@ -113,8 +114,8 @@ function addPoints([x1, y1, z1, t1]: Point, [x2, y2, z2, t2]: Point): Point {
   const a = mod((y1 - x1) * (y2 - x2))
   const b = mod((y1 + x1) * (y2 + x2))
   const c = mod(2n * CURVE_D * t1 * t2)
-  const e = mod(2n * z1 * z2)
-  return [(b - a) * (e - c), (e + c) * (b + a), (e - c) * (e + c), (b - a) * (b + a)].map(mod) as Point
+  const d = mod(2n * z1 * z2)
+  return [(b - a) * (d - c), (d + c) * (b + a), (d - c) * (d + c), (b - a) * (b + a)].map(mod) as Point
 }
 
 function multiplyPoint(scalar: bigint, point: Point): Point {
@@ -125,6 +126,6 @@ function multiplyPoint(scalar: bigint, point: Point): Point {
 }
 
 function encodePoint([x, y, z]: Point): Buffer {
-  const byZ = inverse(z)
-  return writeNumber(mod(y * byZ) | ((mod(x * byZ) & 1n) << 255n))
+  const inverseZ = inverse(z)
+  return writeNumber(mod(y * inverseZ) | ((mod(x * inverseZ) & 1n) << 255n))
 }

@@ -9,8 +9,9 @@ export type AccountChange = { sql: string } & (
 
 /**
  * The statements that make the clone equal to the user; none if the two are equal. If a call stops after any of them, the next
- * call continues from there. The clone loses only privileges that the user does not have, with two exceptions, which it lacks for
- * a moment: what has to be revoked to be granted without its option, and what ALL PRIVILEGES stood for.
+ * call continues from there. The clone loses only privileges that the user does not have, with three exceptions, which it lacks
+ * for a moment: what has to be revoked to be granted without WITH GRANT OPTION or WITH ADMIN OPTION, what ALL PRIVILEGES stood
+ * for, and what the user has by a role that the clone gets only after its privileges.
  * @throws NotAClone if the clone is not this user's clone
  */
 export function syncChanges(syntax: AccountSyntax, user: Account, clone: Account): AccountChange[] {

@@ -75,7 +75,7 @@ test('what AWS refuses is reported and fails --fail-on, and a stage that does no
   expect(code).toBe(5)
   expect(stdout).toMatch(/not known {2}DynamoDB Scan: AccessDenied\n.*Not checked for .*locked-out/)
   expect(stdout).toContain(
-    'Readers are not known: CloudTrail was not asked, refused the calls, or has no read although there were some.',
+    'Readers are not known: CloudTrail was not asked, refused the calls, or lists no read although rotations have read values.',
   )
   const none = await runCommand(['audit', '--stage', 'none'], commandEnvironment(account.url))
   expect([none.code, none.stdout]).toEqual([2, ''])

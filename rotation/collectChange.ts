@@ -5,8 +5,8 @@ import { listOtherTokens, readIfParsable } from './storedVersions.ts'
 import type { Version } from './stores/store.ts'
 import type { Change, StoredValue } from './strategies/strategy.ts'
 
-/** Makes what a strategy gets for a change. `rotatedUsers` are the users that rotate, which the admin may not be. */
-export function makeChange(
+/** Collects what a strategy needs for a change, and changes nothing itself. `rotatedUsers` are the users that rotate, which the admin may not be. */
+export function collectChange(
   pipeline: Pipeline,
   id: string,
   current: Version,
@@ -17,7 +17,7 @@ export function makeChange(
   async function* storedValues(): AsyncIterable<StoredValue> {
     for (const token of await listOtherTokens(store, id, current, pending)) {
       const version = await readIfParsable(store, id, { token })
-      if (!version?.credential.hasSameLogin(current.credential)) continue
+      if (!version?.credential.isForSameUser(current.credential)) continue
       yield {
         credential: withDatabaseOf(current, version.credential),
         // The order matters. A version becomes current before its rotation ends: so one that no longer rotates is current by now,
