@@ -15,6 +15,7 @@ import { prepareMachine } from './stack/prepare.ts'
 process.chdir(projectFolder)
 /** A Unix socket on which a running `npm run local` listens. A connection to it asks that run to stop. */
 const SOCKET_PATH = '.local/serve.sock'
+
 /**
  * Asks the `npm run local` of this folder to stop, and waits until it has. One that still starts stops once it is up.
  * @returns false if none runs
@@ -113,7 +114,7 @@ async function play(
     ],
   ]
   if (expectedStatus === 'SUCCEEDED') return sayProofs(proofs)
-  const [alarm] = await deployed.alarms(executionArn)
+  const [alarm] = await deployed.waitForAlarms(executionArn)
   const holds = sayProofs([...proofs, ['an alarm arrived', alarm !== undefined]])
   if (alarm) say(`\n   ${alarm.Subject}\n\n${alarm.Message.trim().replaceAll(/^(?=.)/gm, '   ')}`)
   return holds
@@ -155,7 +156,7 @@ ${variables.join('\n')}
   aws ssm get-parameter --with-decryption --name /aws/reference/secretsmanager/${secretNameIn(secret)}
   aws ssm get-parameter --with-decryption --name ${parameter}
   ${receive} ${queueUrls.announcements}
-  ${receive} ${queueUrls.waitForAlarms}
+  ${receive} ${queueUrls.alarms}
   aws logs filter-log-events --log-group-name /aws/lambda/keyturn-local-setSecret
   npx serverless deploy --stage local --param=caFile=.local/ca.pem
 

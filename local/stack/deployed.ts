@@ -47,8 +47,8 @@ export type Deployed = {
   /** The same as settings of an SDK client. */
   client: { endpoint: string; region: string; credentials: { accessKeyId: string; secretAccessKey: string } }
   stateMachineArn: string
-  /** URLs of the queues that receive all events and all alarms. `waitForAnnouncements` and `alarms` read them. */
-  queueUrls: { announcements: string; waitForAlarms: string }
+  /** URLs of the queues that receive all events and all alarms. `waitForAnnouncements` and `waitForAlarms` read the queues. */
+  queueUrls: { announcements: string; alarms: string }
   postgres: PostgresServer
   secrets: SecretValueStore
   parameters: ParameterValueStore
@@ -62,7 +62,7 @@ export type Deployed = {
    * `stop` of this deployment also stops that one.
    */
   deployInRegion(region: string, params?: Record<string, string>): Promise<Deployed>
-  /** Makes users in another server, whose certificate the option `trust` has. */
+  /** Connects to another server, to make users there. The option `trust` must have its certificate. */
   usersOf(postgres: PostgresServer): Promise<Users>
   /** The value of a stack output. @throws Error if there is none */
   readOutput(key: string): Promise<string>
@@ -73,7 +73,7 @@ export type Deployed = {
   /** Waits for the first event of an execution, 20 seconds at most. @returns every event of it so far */
   waitForAnnouncements(executionArn: string): Promise<Announcement[]>
   /** Waits for so many alarms whose message has this text, such as an ARN, 20 seconds at most. @returns all such alarms */
-  alarms(text: string, count?: number): Promise<Alarm[]>
+  waitForAlarms(text: string, count?: number): Promise<Alarm[]>
   /** The lines that a function has logged so far. `name` is its name in serverless.yml. */
   functionLogLines(name: string): Promise<string[]>
   /** All texts that the local AWS keeps, by their place: execution histories, log groups, events and alarms. */
@@ -101,7 +101,7 @@ type Options = {
 /**
  * Deploys the project with `serverless deploy` to the local AWS at AWS_ENDPOINT_URL, or else to a MiniStack that it starts. It
  * starts a PostgreSQL too. What it started ends with this process at the latest.
- * @returns undefined, after a warning, if there is neither AWS_ENDPOINT_URL nor Python
+ * @returns undefined, after a warning, if there is neither AWS_ENDPOINT_URL nor Python: see `pythonBin`
  */
 export async function startDeployed({
   region = 'us-east-1',
@@ -132,7 +132,7 @@ export async function startDeployed({
     namePrefix: `local-${randomUUID().slice(0, 8)}/`,
     tell,
   }
-  // It is awaited here so that `started` is disposed of only after it has failed.
+  // Without `await` here, `started` would be disposed of at once. After a success it is empty.
   return await deployIn(region, basis, started)
 }
 
@@ -141,14 +141,15 @@ type DeploymentBasis = Pick<Deployed, 'url' | 'logFile' | 'postgres'> & {
   folder: string
   params: Record<string, string>
   deployer: NonNullable<Options['deployer']>
-  /** With this begin the names of all secrets and parameters. */
+  /** The names of all secrets and parameters begin with this. */
   namePrefix: string
   tell: (step: string) => void
 }
 
 /**
  * Deploys the stack to a Region.
- * @param started what was started for this deployment, whose `stop` disposes of it; if this fails, the caller has to
+ * @param started what was started for this deployment. The `stop` of what is returned disposes of it. If this function throws, the
+ *   caller has to dispose of it
  */
 async function deployIn(
   region: string,
@@ -185,7 +186,7 @@ async function deployIn(
     env,
     client,
     stateMachineArn,
-    queueUrls: { announcements: announcements.url, waitForAlarms: alarms.url },
+    queueUrls: { announcements: announcements.url, alarms: alarms.url },
     postgres,
     secrets,
     parameters,
@@ -213,7 +214,7 @@ async function deployIn(
     waitForEnd,
     waitForAnnouncements: executionArn =>
       announcements.waitForMessages(({ detail }) => detail.execution === executionArn),
-    alarms: (text, count) => alarms.waitForMessages(({ Message }) => Message.includes(text), count),
+    waitForAlarms: (text, count) => alarms.waitForMessages(({ Message }) => Message.includes(text), count),
     functionLogLines: name => logLinesOf(logs, `/aws/lambda/${STACK_NAME}-${name}`),
     collectWrittenTexts: () => collectWrittenTexts({ stepFunctions, logs, queues: [announcements, alarms] }),
     collectPasswords: () => collectPasswordsIn([secrets, parameters], namePrefix),

@@ -200,7 +200,7 @@ describe.skipIf(!possible)('rotate-due, deployed on a local AWS', () => {
 
   test('a server that does not answer raises two alarms: for the failure, and for what is parked', async () => {
     const host = `127.0.0.1:${servers[1]?.port}`
-    const about = (text: string) => stack.alarms(text)
+    const about = (text: string) => stack.waitForAlarms(text)
     const subject = `ERROR Unreachable: no answer from ${host}, 2 rotations wait`
     const found = await about(`Host:        ${host}`)
     expect(found).toMatchObject([{ Subject: subject }])
@@ -243,7 +243,7 @@ describe.skipIf(!possible)('rotate-due, deployed on a local AWS', () => {
     expect(tried).toHaveLength(1)
     expect((await Promise.all((ids[2] ?? []).map(rotationsOf))).flat()).toHaveLength(2)
     // This was reported already.
-    expect(await stack.alarms(`Host:        ${host}`)).toHaveLength(1)
+    expect(await stack.waitForAlarms(`Host:        ${host}`)).toHaveLength(1)
   })
 
   describe("Parameter Store's own event", () => {

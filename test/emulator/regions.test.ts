@@ -324,7 +324,7 @@ describe.skipIf(!possible)('deployed in two Regions of one account', () => {
       const refused = await there.rotate(replica)
       expect(refused).toMatchObject({ status: 'FAILED', error: 'NotAtHome' })
       expect(refused.cause).toMatch(`the tag keyturn:home says ${home}, and this is ${peer}`)
-      const [alarm] = await there.alarms(`${refused.executionArn}`)
+      const [alarm] = await there.waitForAlarms(`${refused.executionArn}`)
       expect(alarm?.Subject).toMatch(/NotAtHome: rotation of secret local-\w+\/parted failed$/)
       expect(await leftOut(there, replica)).toEqual([expect.stringContaining(`it rotates in ${home}`)])
       expect(await leftOut(here, id)).toEqual([])

@@ -177,7 +177,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       // The value is kept for a day, in case a step still runs: docs/parameter-store.md.
       if (kept === 'parameters') expect(await beside(id)).toEqual([`/keyturn/pending${id}/${name}`])
 
-      const [alarm] = await stack.alarms(executionArn)
+      const [alarm] = await stack.waitForAlarms(executionArn)
       expect(alarm?.Subject).toMatch(
         kept === 'secrets'
           ? /^ERROR TestFailed: rotation of secret local-\w+\/orders_\w+ failed$/
@@ -364,7 +364,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     expect(await taken(`secret secrets-manager ${name}`, 1)).toEqual(['had been told'])
     await stack.collectWrittenTexts()
     // The second try succeeded, which ends the alarm of the first. That event comes by another queue, maybe later.
-    const subjects = (await stack.alarms(`${name}`, 2)).map(({ Subject }) => Subject)
+    const subjects = (await stack.waitForAlarms(`${name}`, 2)).map(({ Subject }) => Subject)
     expect(subjects.sort()).toEqual([
       `ERROR TestFailed: rotation of secret ${name} failed`,
       `OK: secret ${name} was rotated`,
@@ -373,7 +373,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
       [one, 'RotationFailed'],
       [other, 'RotationAbandoned'],
     ] as const) {
-      const [alarm, ...more] = await stack.alarms(secret)
+      const [alarm, ...more] = await stack.waitForAlarms(secret)
       expect(more).toEqual([])
       expect(alarm?.Subject).toBe(`ERROR ${event}: rotation of secret ${secret} failed`)
       expect(alarm?.Message).toMatch(/^Runbook: +https:\/\/wiki.example\/runbook#managed-rotation-failed$/m)
@@ -389,7 +389,7 @@ describe.skipIf(!possible)('deployed on a local AWS', () => {
     await stack.collectWrittenTexts()
     for (const execution of failed) {
       const own = new RegExp(`^Execution: +${execution}$`, 'm')
-      const about = (await stack.alarms(execution)).filter(({ Message }) => own.test(Message))
+      const about = (await stack.waitForAlarms(execution)).filter(({ Message }) => own.test(Message))
       expect(about).toHaveLength(1)
     }
   })
