@@ -46,7 +46,7 @@ export type AuditedAccount = {
   refuse(rule?: (call: Call) => Refusal | undefined): void
   /** Has each later call answered as many milliseconds later as `rule` returns. */
   delay(rule?: (call: Call) => number): void
-  /** Has later lists answered in an order that depends on `seed`; without a seed, in the order of the declaration. */
+  /** Has later lists of secrets and parameters in an order that depends on `seed`; without a seed, in that of the declaration. */
   shuffle(seed?: string): void
   stop(): Promise<void>
 }

@@ -19,7 +19,7 @@ type Request = {
   NextToken?: string
 }
 
-/** Starts AWS's Price List in this process, on a free port of 127.0.0.1. A page has two products, so that tests see several. */
+/** Starts AWS's Price List in this process, on a free port of 127.0.0.1. A page has two products, so tests see several pages. */
 export const startPriceList = (declared: DeclaredProduct[]): Promise<LocalService> =>
   serveJsonService('AWSPriceListService', (action, request) => answerPriceListCall(declared, action, request))
 

@@ -51,7 +51,8 @@ export type SecretsManagerServer = {
 
 /**
  * Starts the part of AWS Secrets Manager that Keyturn uses, in this process, on a free port of 127.0.0.1, with all Regions. It
- * keeps every version, and knows no permissions, keys and schedules: `refuse` and `setRegionBehaviour` simulate their errors.
+ * keeps every version. It checks no permission and no key: `refuse` and `setRegionBehaviour` simulate the errors of both. It stores
+ * schedules, and no schedule starts a rotation.
  * @param clock returns the time, in milliseconds since 1970
  * @param tls with it the service is served over HTTPS
  */

@@ -7,7 +7,7 @@ import { type CertificateFiles, serveJsonService } from './localService.ts'
 export type StepFunctionsServer = {
   /** For AWS_ENDPOINT_URL_SFN. */
   url: string
-  /** Names of further executions of rotate that are shown as running. A test adds them. */
+  /** Names of further executions of rotate. DescribeExecution says that they run; ListExecutions leaves them out. A test adds them. */
   foreignRunning: Set<string>
   /** Executions of rotate-due that are shown as running, and the definition of each. A test adds them. */
   foreignDueRuns: Map<string, string>
@@ -38,7 +38,7 @@ type StartedExecution = {
 
 type Event = {
   id: number
-  /** The event before it: inside the branches of a Parallel state, the one before it in its own branch. */
+  /** The id of the event before it. For an event of a task that is the last event of the same state, also in a Parallel state. */
   previousEventId: number
   /** Seconds since 1970. */
   timestamp: number

@@ -22,7 +22,7 @@ const TOOLS = ['Python', 'Java and Maven'] as const
 /**
  * The servers and tools that each system must have: in CI a test run fails if one of these is missing. If any other is missing, the
  * test run leaves its tests out and says so. The npm package of PostgreSQL 14 is for Linux on x64 only. A server that comes neither
- * from npm nor from Debian stands in each system that its download is for.
+ * from npm nor from Debian is to be listed for each system that has a download of it.
  */
 export const REQUIRED_SERVERS: Record<System, readonly RequiredServer[]> = {
   'Debian x64': [...FROM_NPM, 'PostgreSQL 14', ...FROM_DEBIAN, ...TOOLS],

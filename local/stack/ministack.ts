@@ -23,7 +23,8 @@ export async function startMiniStack(bin: string): Promise<MiniStack> {
     GATEWAY_PORT: `${port}`,
     // The host by which functions call MiniStack. As it is an IP address, clients put a bucket's name in the path, not in the host.
     MINISTACK_HOST: '127.0.0.1',
-    // With this a function may do what its role allows, as in AWS. Other credentials may do everything.
+    // With this a role or an IAM user may do what its policies allow, as in AWS. The made-up credentials of a deployment may do
+    // everything.
     AUTH: 'true',
     TMPDIR: folder,
     // Without this Python writes a folder of compiled files into the project.

@@ -55,7 +55,7 @@ export async function makePython(requirements?: string): Promise<string> {
 }
 
 /**
- * Makes the environment of the tests.
+ * Makes the environment of the tests and `npm run local`.
  * @returns its bin folder; undefined, after a warning, if it cannot be made
  * @throws Error instead of the warning in CI, if this system must have Python: see local/servers/required.ts
  */

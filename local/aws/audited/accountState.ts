@@ -30,7 +30,7 @@ export type Parameter = DeclaredParameter & { arn: string; changed: string }
 export type Stack = {
   name: string
   outputs: Record<string, string>
-  /** Names of the roles of its functions. */
+  /** Names of roles of its functions. */
   roles: string[]
   /** ARNs of the alarm topic's subscriptions, or what SNS says in place of one. */
   subscriptions: string[]

@@ -83,7 +83,7 @@ export type DeclaredEvent = {
 export type DeclaredStack = {
   /** Keyturn's version. By default that of this project. */
   version?: string
-  /** Names of further roles, beside those of the functions of `rotate`. */
+  /** Names of further roles, beside those of createSecret, setSecret, testSecret and findDue. */
   roles?: string[]
   /** Further outputs, or other values of those that a stack has. */
   outputs?: Record<string, string>

@@ -8,7 +8,7 @@ export type Call = {
   service: string
   action: string
   region: string
-  /** The name or ARN of the secret, parameter, function, table or stack that the call names. */
+  /** What `resourceNameIn` finds in the call's parameters. */
   resource?: string
   /** Milliseconds since the account was started. */
   atMs: number
@@ -38,7 +38,10 @@ export type ParsedRequest = {
   input: Input
 }
 
-/** Answers a call. In the protocol `query` the answer is the XML inside of `<ActionResult>`. @throws AwsError */
+/**
+ * Answers a call. In the protocol `query` the answer is the XML inside an element such as `<DescribeStacksResult>`.
+ * @throws AwsError
+ */
 export type Action = (input: Input, context: CallContext) => object | string
 
 /** The account that is called, and the Region of the call. */
@@ -90,7 +93,10 @@ function parseRestRequest(
   return { action: `${method} ${pathname}`, input: {} }
 }
 
-/** The name or ARN of the resource that a call names, whatever its service calls that parameter. */
+/**
+ * The name or ARN of the secret, parameter, function, table, stack, topic or analyzer that a call names. It leaves out the ResourceId
+ * of ListTagsForResource.
+ */
 export function resourceNameIn({
   SecretId,
   ResourceArn,

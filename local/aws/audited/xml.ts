@@ -9,7 +9,7 @@ export const elements = (name: string, entries: string[]): string =>
 export const responseXml = (action: string, result: string): string =>
   `<${action}Response xmlns="urn:aws"><${action}Result>${result}</${action}Result><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></${action}Response>`
 
-/** The same for an error. */
+/** The whole answer for an error. */
 export const errorXml = (code: string, message: string): string =>
   `<ErrorResponse><Error><Type>Sender</Type>${element('Code', code)}${element('Message', message)}</Error><RequestId>1</RequestId></ErrorResponse>`
 

@@ -1,10 +1,11 @@
 /**
  * The StatusMessage of a replica whose status is Failed, by a short name for the reason. AWS documents the first message:
  * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ReplicationStatusType.html
+ * The other messages are the headings of AWS's page about these reasons. That a StatusMessage has the same words is a guess:
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/replicate-secrets_troubleshoot.html
  */
 export const REPLICA_FAILURE_MESSAGES = {
   'name exists': 'Secret with this name already exists in this region',
-  // AWS documents these reasons and not their messages, which are guesses.
   'key denied': 'No permissions available on the KMS key to complete the replication',
   'key disabled': 'The KMS key is disabled or not found',
   'not enabled': 'You have not enabled the Region where the replication occurs',

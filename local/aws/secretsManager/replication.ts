@@ -34,7 +34,7 @@ export class Replication {
     this.#send(primary, replica)
   }
 
-  /** Sends a changed secret to each of its replicas that is not Failed. That AWS sends those nothing is a guess. */
+  /** Sends a changed secret to each of its replicas that is not Failed. That AWS sends nothing to a Failed one is a guess. */
   sendChanges(primary: Secret, labels: 'labels moved' | 'labels stay'): void {
     for (const replica of primary.replicas.values()) {
       if (replica.status === 'Failed') continue
@@ -180,7 +180,7 @@ function labelledContentOf(secret: Secret): ReplicatedContent {
   return { description, policy, tags: new Map(secret.tags), versions, labels: new Map(secret.labels) }
 }
 
-/** The same without AWSPENDING and without a version that has no other label. */
+/** Content without the label AWSPENDING, and without a version that has no other label. */
 function withoutPending(content: ReplicatedContent): ReplicatedContent {
   const labels = new Map([...content.labels].filter(([label]) => label !== 'AWSPENDING'))
   const shown = new Set(labels.values())

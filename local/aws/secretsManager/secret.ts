@@ -70,7 +70,7 @@ export type Request = Partial<
     aws.RemoveRegionsFromReplicationRequest
 >
 
-/** Adds a version with these labels to a secret. The secret's first value also gets AWSCURRENT. */
+/** Adds a version with these labels to a secret. A secret's first version also gets AWSCURRENT, if it has a value. */
 export function addVersion(secret: Secret, token: string, version: Version, labels: string[]): void {
   const first = version.value && secret.versions.size === 0
   secret.versions.set(token, version)

@@ -160,8 +160,9 @@ function detailsOf(secret: Secret): object {
 }
 
 /**
- * Whether a secret matches a filter: whether a text of it begins with one of the values, or with none where that begins with `!`.
- * Case counts for all keys here. https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html
+ * Whether a secret matches one of the values of a filter. A text of the secret has to begin with the value; with a value that begins
+ * with `!`, no text may begin with the rest of the value. Case counts for all keys here.
+ * https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html
  */
 function matchesFilter(secret: Secret, key: string, values: string[]): boolean {
   const [names, tagKeys, tagValues] = [[secret.name], [...secret.tags.keys()], [...secret.tags.values()]]
