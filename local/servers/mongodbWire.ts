@@ -29,8 +29,9 @@ export async function listenForCommands(
     socket.once('data', first => {
       socket.pause()
       socket.unshift(first)
-      // A TLS handshake begins with this byte (RFC 8446, 5.1). A message of MongoDB begins with its length, which is never this.
-      const tls = first[0] === 0x16
+      // A TLS handshake begins with 22, 3 and 1 or 3 (RFC 8446, 5.1). A message of MongoDB begins with its length, the lowest byte
+      // first. With these three bytes it would be longer than 64 KiB, which a driver's first message never is.
+      const tls = first[0] === 22 && first[1] === 3 && first[2] !== 0
       serveConnection(tls ? secureSocket(socket, context) : socket, makeHandler(tls))
     })
   })
