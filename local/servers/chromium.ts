@@ -18,7 +18,7 @@ const INSTALLED_CHROMIUM = '/usr/bin/chromium'
 const MONOSPACE_FONT_XML =
   '<alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>'
 
-/** Keep the browser from making connections of its own. */
+/** Arguments of the browser. Most of them keep it from making connections of its own. */
 const QUIET_ARGUMENTS = [
   '--disable-gpu',
   '--disable-quic',

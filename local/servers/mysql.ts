@@ -143,7 +143,7 @@ function firstStatements({ user, password }: MysqlServer['superuser']): string {
   return [
     `create user ${user} identified by '${password}';`,
     `grant all on *.* to ${user} with grant option;`,
-    // GRANT PROXY on all users. MariaDB refuses this statement in an init file.
+    // This stands for GRANT PROXY on all users, which MariaDB refuses in an init file.
     `insert into mysql.proxies_priv (host, user, with_grant) values ('%', '${user}', 1);`,
     'flush privileges;',
   ].join('\n')

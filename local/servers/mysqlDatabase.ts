@@ -11,8 +11,8 @@ import type { MysqlServer } from './mysql.ts'
 import { ADMIN_ARN, type App, randomHex } from './postgresDatabase.ts'
 
 /**
- * Runs statements one after the other, as the server's superuser or as `login`, with all of Keyturn's authentication plugins:
- * MariaDB asks for that of any account when the user does not exist.
+ * Runs statements one after the other, as the server's superuser or as `login`. The connection has all of Keyturn's authentication
+ * plugins: to a user that does not exist, MariaDB answers with the plugin of some account.
  * @returns the rows of the last statement
  */
 export async function runStatements<T = RowDataPacket>(

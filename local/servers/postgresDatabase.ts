@@ -72,7 +72,7 @@ export type App = {
   /** The user's current credential, and that of an admin who may change the user. */
   current: Credential
   admin: Credential
-  /** Deletes the database, or the user where there is none of its own. */
+  /** Deletes the database. With DocumentDB it deletes the user instead, and with Redis nothing. */
   drop(): Promise<void>
 }
 

@@ -37,8 +37,8 @@ export function credentialFor(
 const ADMIN_RULES = ['+acl|setuser', '+acl|list', '+acl|save', '+multi', '+exec']
 
 /**
- * Makes an application's user, which may use the keys `<database>:*`, and an admin. The user may change all users, as Redis has no
- * narrower right to change one's own password; with `ordinary` it may not.
+ * Makes an application's user, which may use keys with a prefix of its own and the keys `shared:*`, and an admin. The user may
+ * change all users, as Redis has no narrower right to change one's own password; with `ordinary` it may not.
  */
 export async function makeApp(
   server: RedisServer,
@@ -49,12 +49,12 @@ export async function makeApp(
     more = {} as Record<string, unknown>,
   } = {},
 ): Promise<App> {
-  const database = `db_${randomHex()}`
+  const keyPrefix = `db_${randomHex()}`
   const admin = { username: `admin_${randomHex()}`, password: `admin-${randomHex(12)}` }
   const rules = [
-    `~${database}:*`,
+    `~${keyPrefix}:*`,
     '~shared:*',
-    `&${database}:*`,
+    `&${keyPrefix}:*`,
     '+@read',
     '+@write',
     '+ping',

@@ -10,7 +10,7 @@ export const unprivilegedCommand = isRoot
   ? ['setpriv', '--reuid', `${NOBODY_UID}`, '--regid', `${NOBODY_UID}`, '--clear-groups', '--']
   : []
 
-/** Makes the user of such a command the owner of a folder and of these files in it. Does nothing if this process is not root's. */
+/** Makes `nobody` the owner of a folder and of these files in it, if this process runs as root. */
 export function giveToUnprivileged(folder: string, names: string[]): void {
   if (!isRoot) return
   for (const name of ['.', ...names]) chownSync(join(folder, name), NOBODY_UID, NOBODY_UID)
