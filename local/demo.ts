@@ -20,7 +20,7 @@ import {
 import { say, sayAt } from './say.ts'
 import { runShow } from './show.ts'
 
-/** What each state does, for somebody who watches the demo. */
+/** What a rotation does in each state that the demo prints. */
 const STATE_DESCRIPTIONS: Record<string, string> = {
   MayHaveReplicas: 'are other Regions to be asked?',
   CreateSecret: 'a new password is stored as AWSPENDING; the database does not know it yet',

@@ -9,7 +9,7 @@ import type { ValueStore } from './valueStores.ts'
 export type Admin = { user: string; arn: string }
 
 type Enrolment = {
-  /** With an admin, which the value names, the strategy is alternating users. */
+  /** With an admin, the value names its secret, and so the strategy is alternating users. */
   admin?: Admin
   /** Tags beside `keyturn:managed`. */
   tags?: Record<string, string>
@@ -23,7 +23,7 @@ const viewOf = (user: string) => `${user}_unchanged`
 
 /** Makes users in a PostgreSQL server, and for each a stored value with the name `<prefix><user>`. */
 export class Users implements AsyncDisposable {
-  /** Name of the secret that belongs to a user. */
+  /** Name of the secret that belongs to a user. The name of a parameter has a slash before it. */
   nameOf(user: string): string {
     return `${this.#prefix}${user}`
   }
@@ -82,7 +82,7 @@ export class Users implements AsyncDisposable {
   }
 
   /**
-   * Makes a view that a user can read as long as it has the password of now: with another one, the view divides by zero.
+   * Makes a view that a user can read as long as the user has its present password: with another one, the view divides by zero.
    * @returns a test query that reads the view
    */
   async failOnceChanged(user: string): Promise<string> {

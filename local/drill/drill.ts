@@ -15,7 +15,7 @@ import {
   type TwoRegions,
 } from './twoRegions.ts'
 
-/** What each state of a promotion does, for somebody who watches the drill. */
+/** What a promotion does in each state that the drill prints. */
 const STATE_DESCRIPTIONS: Record<string, string> = {
   FindReplicas: `the replicas of ${LOST_REGION}, which does not answer`,
   FindVersion: 'a login with current, else with previous, else with pending, once each',
@@ -107,7 +107,7 @@ export class Drill {
     this.#row('host map', JSON.stringify({ [`${lostServer}`]: standby }))
   }
 
-  /** Part 2: promotes all replicas without a change. */
+  /** Part 2: rehearses the promotion of all replicas, which changes nothing. */
   async #rehearse(): Promise<boolean> {
     this.#title(`2. ${SURVIVING_REGION} rehearses its promotion, as it does every week`)
     await this.#regions.standby.waitUntilCaughtUp()
@@ -257,7 +257,7 @@ export class Drill {
     return sayProofs(proofs)
   }
 
-  /** Runs a promotion. With `shown`, prints each state that calls something when it is entered for the first time. */
+  /** Runs a promotion. With `shown`, prints each state of STATE_DESCRIPTIONS when it is entered for the first time. */
   async #runPromotion(input: object, how?: 'shown'): Promise<PromotionReport> {
     const seen = new Set<string>()
     const entered = (state: string) => {
@@ -272,7 +272,7 @@ export class Drill {
     return output as PromotionReport
   }
 
-  /** A reader of a secret, in the lost Region (`from`) or the surviving one (`here`). */
+  /** An application that reads a secret in the lost Region (`from`) or the surviving one (`here`). */
   #applicationIn(region: 'from' | 'here', arn: string): Application {
     const { valueStores, embedded } = this.#regions
     return new Application(valueStores[region], arn, embedded.postgres.caFile)

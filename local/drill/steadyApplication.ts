@@ -8,7 +8,7 @@ const CACHE_MS = 500
 
 /**
  * An application that queries at a steady rate, and can be moved to another Region. It caches the value of its secret: it reads
- * the secret again half a second later, and at once after a login that failed.
+ * the secret again half a second later, or before the next query after a login that failed.
  */
 export class SteadyApplication {
   /** Queries since the start or the last move: how many were answered, and how many failed. */
@@ -52,7 +52,7 @@ export class SteadyApplication {
     const began = performance.now()
     const value = await this.#valueFor(application)
     const isServed = value !== undefined && (await application.canLogIn(value))
-    // This query was made in the Region that the application has left meanwhile.
+    // A query in the Region that the application has left meanwhile counts only if it failed.
     if (isServed && application !== this.#application) return
     if (isServed) {
       this.served++
@@ -63,7 +63,7 @@ export class SteadyApplication {
     if (value === this.#value) this.#value = undefined
   }
 
-  /** The cached value, or else what can be read, or else the value that was read last. @returns undefined if none was ever read */
+  /** The cached value; once it is too old, what can be read, or else the old value. @returns undefined if there is none of these */
   async #valueFor(application: Application): Promise<StoredValue | undefined> {
     if (this.#value && performance.now() - this.#readAt < CACHE_MS) return this.#value
     this.#readAt = performance.now()

@@ -25,12 +25,12 @@ export const LOST_REGION = 'eu-west-1'
 /** The Region in which the secrets are promoted. */
 export const SURVIVING_REGION = 'eu-central-1'
 
-/** A moment of a rotation: before or after a state, or in the grace time, which several states can stand for. */
+/** A moment of a rotation: before or after a state, or in the grace time, for which rotate has more than one Wait state. */
 export type RotationMoment =
   | { when: 'before' | 'after'; state: StateName<'rotate'> }
   | { when: 'in the grace time' }
 
-/** The ARNs of a secret in the lost Region (`from`) and in the surviving one (`here`), and of its admin's secret there. */
+/** The ARNs of a secret in the lost Region (`from`) and in the surviving one (`here`), and of its admin's secret in the latter. */
 export type SecretArns = { from: string; here: string; adminHere?: string }
 
 /** A version of a secret that has labels: `current`, `pending` or `previous`. */
@@ -46,7 +46,7 @@ export class TwoRegions {
   /** What runs in the first Region. Its Secrets Manager serves both Regions. */
   readonly embedded: Embedded
   readonly secondRegion: SecondRegion
-  /** From where the applications of each Region read their secrets. */
+  /** Where the applications of each Region read their secrets. */
   readonly valueStores: { from: SecretValueStore; here: SecretValueStore }
   /** Secrets Manager in the second Region. */
   readonly #here: SecretsManagerClient
@@ -117,7 +117,7 @@ export class TwoRegions {
     this.#standby = await startStandbyOf(this.embedded.postgres, { port: this.#standbyPort })
   }
 
-  /** Makes a user in the first Region's PostgreSQL, and its secret with a replica. With `admin`, users alternate. */
+  /** Makes a user in the first Region's PostgreSQL, and its secret with a replica. `admin` names an admin to make: users alternate. */
   async enrol(user: string, { admin: adminName }: { admin?: string } = {}): Promise<SecretArns> {
     await using users = await Users.connect(this.embedded.postgres, this.valueStores.from, 'drill/')
     const home = { 'keyturn:home': LOST_REGION }

@@ -18,7 +18,7 @@ export type Embedded = {
   stepFunctions: StepFunctionsServer
   /** A client of the local Secrets Manager. */
   secrets: SecretsManagerClient
-  /** The task of each state that runs a function or puts an event on the bus. Nobody receives the events. */
+  /** The task of each state of rotate that runs a function, and of each state that puts an event on the bus, where nobody listens. */
   tasks: Tasks
   /** Makes users in this PostgreSQL and their secrets. */
   users: Users
@@ -38,7 +38,7 @@ export function functionOfState(state: RotateState): FunctionName {
 }
 
 /**
- * Starts everything. Sets environment variables of this process first, as functions read their environment when they are loaded.
+ * Starts everything. Sets environment variables of this process before it loads the functions, as they read their environment then.
  * @param trust certificates of further servers that the functions trust, as files
  */
 export async function startEmbedded({ trust = [] }: { trust?: string[] } = {}): Promise<Embedded> {
