@@ -31,8 +31,9 @@ type DrilledSecret = {
   user: string
   arns: SecretArns
   application: SteadyApplication
-  /** Where its rotation stands when the Region is lost, and the same for somebody who watches. */
+  /** Where its rotation stands when the Region is lost. */
   lostWhen: RotationMoment
+  /** The same in words, for somebody who watches the drill. */
   description: string
 }
 

@@ -55,7 +55,7 @@ export class TwoRegions {
   /** Where the standby listens. */
   readonly #standbyPort: number
   #standby: PostgresStandby | undefined
-  /** Executions of the first Region that stand still, and the promise that each waits for: `stop` rejects it. */
+  /** Executions of the first Region that stand still. Each waits for the promise of `#end`, which `stop` rejects. */
   readonly #stoppedRuns: Promise<unknown>[] = []
   readonly #end = Promise.withResolvers<never>()
 

@@ -20,7 +20,7 @@ export type PoolMode = (typeof POOL_MODES)[number]
 
 /** Where PgBouncer looks up password hashes: in the database at each login (its auth_query), or in its own file of users. */
 export const USER_LOOKUPS = ['auth_query', 'static list'] as const
-/** One of the two. */
+/** One of the user lookups. */
 export type UserLookup = (typeof USER_LOOKUPS)[number]
 
 /** A PgBouncer in front of a PostgreSQL. */

@@ -59,7 +59,7 @@ export type Deployed = {
   runServerless(command: 'deploy' | 'remove', params?: Record<string, string>): Promise<string>
   /**
    * Deploys the stack, with further parameters, to another Region of the account, with queues of its own and the same PostgreSQL.
-   * `stop` of this deployment also stops that one.
+   * `stop` of this deployment also stops the other one.
    */
   deployInRegion(region: string, params?: Record<string, string>): Promise<Deployed>
   /** Connects to another server, to make users there. The option `trust` must have its certificate. */
