@@ -4,11 +4,13 @@ import { arch, availableParallelism, cpus, loadavg, type } from 'node:os'
 export const describeMachine = () =>
   `${type()} on ${arch()}, ${availableParallelism()} processors (${cpus()[0]?.model.trim()}), Node ${process.versions.node}`
 
-/** A remark behind load averages: that the times are too long, if one of the loads is higher than the number of processors. */
+/** A remark for the end of a sentence on load averages: if one is higher than the number of processors, the times are too long. */
 export const overloadNote = (...loads: number[]) =>
-  Math.max(...loads) > availableParallelism() ? ': more than they can do, so the times are too long' : ''
+  Math.max(...loads) > availableParallelism()
+    ? ': more than the processors can do, so the times are too long'
+    : ''
 
-/** The first lines of a TIMES.md: when and where its times were measured. It is called at the end of the measurement. */
+/** The lines of a TIMES.md that say when and where its times were measured. Call this when the measurement ends: it reads the load. */
 export function measuredHere(): string {
   const load = loadavg()[0] ?? 0
   return `Measured on ${new Date().toISOString().slice(0, 10)}, on ${describeMachine()}.

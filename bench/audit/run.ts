@@ -18,7 +18,7 @@ import { measuredHere } from '../machine.ts'
 
 /** How many secrets each measured account has, and as many parameters. */
 const SECRET_COUNTS = [500, 5000]
-/** AWS's rate limits are multiplied by this factor, in the local account and in the command. */
+/** AWS's rate limits are multiplied by this factor, in the imitated account and in the audit. */
 const RATE_LIMIT_FACTOR = 20
 
 // The command sets the same flags: see cli/audit/gather.ts.
@@ -81,10 +81,10 @@ await writeFile(
   join(import.meta.dirname, 'RESULTS.md'),
   `# What gathering the facts of an audit takes
 
-Written by \`npm run bench:audit\`; do not edit. The account is played in the same process, and throttles by ${RATE_LIMIT_FACTOR} times AWS's
-limits, so that this takes no minutes. Each credential has twelve rotations in the table. The last column is what the
-command says beforehand about AWS's own limits: seconds for what is asked of each credential, once the lists are read.
-[TIMES.md](TIMES.md) says how long it took.
+Written by \`npm run bench:audit\`; do not edit. The account is imitated in the same process. It throttles at ${RATE_LIMIT_FACTOR} times
+AWS's limits, so that the measurement takes seconds. Each credential has twelve rotations in the table of records. The last
+column is what the command announces once it has read the lists: how many seconds the calls about single credentials take
+under AWS's own limits. [TIMES.md](TIMES.md) says how long the measurement took.
 
 | secrets + parameters | calls | seconds on AWS |
 | --- | --: | --: |
@@ -95,7 +95,7 @@ await writeFile(
   join(import.meta.dirname, 'TIMES.md'),
   `# How long gathering the facts of an audit takes
 
-Written by \`npm run bench:audit\`, beside [RESULTS.md](RESULTS.md); do not edit. Each was measured once.
+Written by \`npm run bench:audit\`, beside [RESULTS.md](RESULTS.md); do not edit. Each time was measured once.
 
 ${measuredHere()}
 
@@ -103,6 +103,6 @@ ${measuredHere()}
 | --- | --: | --: |
 ${timeRows.join('\n')}
 
-Memory at most, with the account that is played: ${Math.round(process.resourceUsage().maxRSS / 1024)} MB
+Memory at most, with the imitated account: ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB
 `,
 )

@@ -1,5 +1,5 @@
 import type { DayOfRotations } from '../../fleet/audit/facts.ts'
-import { countBySeverity as countFindingsBySeverity, isCounted } from '../../fleet/audit/judge.ts'
+import { countBySeverity, isCounted } from '../../fleet/audit/judge.ts'
 import {
   type AuditReport,
   type CredentialRow,
@@ -30,7 +30,10 @@ const SERVICES = [
 ]
 const MAX_AGES_DAYS = [30, 90, 90, 90, 365, undefined]
 
-/** Some of the audit's rules, each with the share of credentials for which it has a finding. */
+/**
+ * Made-up rules, much like the audit's. Each has the share of credentials for which findingsOf makes a finding by chance. With a share
+ * of 0 there are no such findings.
+ */
 const RULES: (RuleText & { share: number; detail: string; remedy: string })[] = [
   {
     id: 'policy-open-to-everybody',
@@ -157,7 +160,7 @@ export function sampleReportOf(
   findings.sort((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity))
   const counted = findings.filter(isCounted)
   const byArn = Map.groupBy(counted, ({ credential }) => credential?.arn)
-  for (const row of rows) row.findings = countBySeverity(byArn.get(row.arn) ?? [])
+  for (const row of rows) row.findings = severitiesOf(byArn.get(row.arn) ?? [])
   const countKind = (kind: CredentialRow['kind']) => rows.filter(row => row.kind === kind).length
   return {
     format: 'keyturn-audit/1',
@@ -170,7 +173,7 @@ export function sampleReportOf(
       secrets: countKind('primary'),
       replicas: countKind('replica'),
       parameters: countKind('parameter'),
-      findings: countFindingsBySeverity(counted),
+      findings: countBySeverity(counted),
       unread: findings.filter(({ status }) => status === 'unread').length,
       excepted: findings.filter(({ excepted }) => excepted).length,
     },
@@ -264,7 +267,8 @@ function findingOf(rule: string, row: CredentialRow | undefined, region: string)
   }
 }
 
-function countBySeverity(findings: Finding[]): CredentialRow['findings'] {
+/** How many findings of each severity a row's credential has. A severity without a finding is left out. */
+function severitiesOf(findings: Finding[]): CredentialRow['findings'] {
   const counts: CredentialRow['findings'] = {}
   for (const { severity } of findings) counts[severity] = (counts[severity] ?? 0) + 1
   return counts

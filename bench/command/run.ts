@@ -85,7 +85,7 @@ try {
     '',
     'Written by `npm run bench:command`; do not edit. [TIMES.md](TIMES.md) says what a call takes.',
     '',
-    `The package is ${(await stat(tarball)).size} bytes, and its code ${await sumBytesIn(dirname(bundle))}.`,
+    `The package has ${(await stat(tarball)).size} bytes, and the code in it, unpacked, ${await sumBytesIn(dirname(bundle))}.`,
     '',
   ]
   const lines = [
@@ -96,7 +96,7 @@ try {
     measuredHere(),
     '',
     'Milliseconds from the start of the process to its end, against a server on the same machine that answers at once: the',
-    `median of ${TURN_COUNT} turns, and the shortest.`,
+    `median of ${TURN_COUNT} turns, and the shortest. The package is what \`npm run pack:cli\` makes; the repository is cli/keyturn.ts.`,
     '',
     `| call | ${ways.map(([name]) => name).join(' | ')} |`,
     `| --- | ${ways.map(() => '---').join(' | ')} |`,

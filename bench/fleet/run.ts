@@ -24,7 +24,7 @@ type ServerProxy = { port: number; server: Server; kind: (typeof SERVER_KINDS)[n
 /** What rotate-server reports of one server. */
 type Report = { host: string; rotated: number; failed: number; skipped: number; parked: number }
 
-// MiniStack shortens the pauses of state machines to a twentieth, so that a server that is down is given up after seconds.
+// MiniStack, the local AWS, shortens the pauses of state machines to a twentieth, so that a server that is down is given up after seconds.
 process.env.SFN_WAIT_SCALE = '0.05'
 const STACK_PARAMETERS = {
   dueSchedule: 'rate(1 hour)',
@@ -48,6 +48,7 @@ try {
   }
   const before = await readValues(stack)
   for (const { kind, server } of proxies) if (kind === 'down') server.close()
+  // A value is due by an interval of a minute when it is a minute old.
   await sleep(61_000)
   for (const id of proxies.flatMap(({ ids }) => ids)) await tag(stack, id, '1m')
 
@@ -56,7 +57,7 @@ try {
   const start = async () =>
     (await stepFunctions.send(new StartExecutionCommand({ stateMachineArn: rotateDue }))).executionArn
   const first = await start()
-  // Gives a parameter that has rotated an interval of a day, so that it is not due again.
+  // Sets an interval of a day for each parameter that has rotated, so that it is not due again.
   const setLongInterval = async (before: Map<string, string>) => {
     for (const [id, value] of await readValues(stack))
       if (before.get(id) !== value) await tag(stack, id, '1d')
@@ -138,6 +139,7 @@ async function readValues({ parameters }: Deployed): Promise<Map<string, string>
 async function waitForFirstServer(client: SFNClient, stateMachineArn: string): Promise<void> {
   for (;;) {
     const pages = await Array.fromAsync(paginateListExecutions({ client }, { stateMachineArn }))
+    // rotate-due names an execution by a hash of the server and a number: see fleet/serverLocks.ts.
     const servers = pages
       .flatMap(({ executions = [] }) => executions)
       .filter(({ name = '' }) => /^[\da-f]{16}-\d+$/.test(name))
@@ -165,10 +167,10 @@ function report({ rows, runs, rotations }: Omit<Found, 'seconds'>): string {
   )
   return `# ${rows.reduce((sum, { due }) => sum + due, 0)} due on six servers, one down, one slow
 
-Written by \`npm run fleet\`; do not edit. The stack is deployed on a local AWS, and two runs of it overlap: the second begins
-as soon as the first is through with one server. The six servers are six ports that lead to one PostgreSQL: one is closed, and one
-answers ${SLOW_ANSWER_DELAY_MS} ms late each time. At most two rotations go on at once on each, twelve in all. The state machines'
-pauses are a twentieth of what they are, so that a server which is down is given up within seconds.
+Written by \`npm run fleet\`; do not edit. The stack is deployed on a local AWS. Two runs of rotate-due overlap: the second
+begins as soon as the first has ended with one server. The six servers are six ports that lead to one PostgreSQL: one port is
+closed, and one answers ${SLOW_ANSWER_DELAY_MS} ms late each time. At most two rotations go on at once on each server, twelve in all. The
+state machines' pauses are a twentieth as long as on AWS, so that a server that is down is given up within seconds.
 
 | server | due | rotated after two runs | first run: rotated / failed / parked / skipped | second run |
 | ------ | --: | ---------------------: | ---------------------------------------------- | ---------- |
@@ -184,7 +186,7 @@ ${table.join('\n')}
 function timesReport({ runs, seconds }: Pick<Found, 'runs' | 'seconds'>): string {
   return `# How long two runs take
 
-Written by \`npm run fleet\`, beside [RESULTS.md](RESULTS.md); do not edit. Each was measured once.
+Written by \`npm run fleet\`, beside [RESULTS.md](RESULTS.md); do not edit. Each time was measured once.
 
 ${measuredHere()}
 

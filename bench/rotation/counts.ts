@@ -112,7 +112,7 @@ export type MeasuredRotation = {
   retirement: Counts | undefined
   /** State transitions, which Step Functions bills: entered states and retries. https://aws.amazon.com/step-functions/pricing/ */
   transitions: number
-  /** Milliseconds from the start until the outcome was announced. */
+  /** Milliseconds from the start of the execution to the start of the state that announces the outcome. */
   tookMs: number
   retirementTookMs: number | undefined
   /** Milliseconds from the start of SetSecret to the end of FinishSecret, in which database and secret may not match. */
@@ -199,8 +199,9 @@ export class RotationBench implements AsyncDisposable {
   }
 
   /**
-   * Runs one rotation of a new user as Secrets Manager does, by calling the function rotateSecret for each of its four steps.
-   * @returns what the rotation did, with its retirement; `stepFunctions` has the actions of rotateSecret's own calls
+   * Runs one rotation of a new user as Secrets Manager does, by calling the function rotateSecret for each of the four steps.
+   * @returns what the rotation did, with its retirement; `stepFunctions` has the actions of the calls that Step Functions got
+   *   until the fourth step was answered: rotateSecret's, and that of the rehearsal if there was one
    * @throws Error if it fails
    */
   async rotateAsService({
@@ -227,7 +228,7 @@ export class RotationBench implements AsyncDisposable {
     return this.#embedded.users.enrol(user, more)
   }
 
-  /** Runs one rotation. @throws Error unless it fails by its test query, if `fails`, or else succeeds */
+  /** Runs one rotation. @param fails whether it should fail by its test query @throws Error if it ends otherwise */
   async #run(secret: string, fails: boolean) {
     const steps: StateCounts[] = []
     const began = performance.now()
@@ -237,7 +238,7 @@ export class RotationBench implements AsyncDisposable {
     })
     const { failure, states, tries } = execution
     if (failure?.error !== (fails ? 'TestFailed' : undefined))
-      throw new Error(`a rotation ended unlike it should: ${JSON.stringify(failure)}`)
+      throw new Error(`a rotation did not end as it should: ${JSON.stringify(failure)}`)
     const retryCount = Object.values(tries).reduce((sum, count) => sum + count - 1, 0)
     return { began, steps, transitions: states.length + retryCount }
   }

@@ -4,7 +4,7 @@ import { median } from '../median.ts'
 import type { Counts, LimitCheck, MeasuredRotation } from './counts.ts'
 import { type DriverStart, loadMsWithDriver, type Package, type Start } from './start.ts'
 
-/** All that was measured. Times were measured `times` times; `measured` has the runs of each scenario. */
+/** All that was measured. Each time was measured `times` times; `measured` has the runs of each scenario. */
 export type Results = {
   times: number
   measured: MeasuredRotation[][]
@@ -40,15 +40,15 @@ ${limitsTable(limits.filter(({ unit }) => unit !== 'ms'))}
 ${countsTable(measured)}
 
 - A retirement comes after the grace time, in the same execution: its two states are among the transitions of its rotation.
-- With a single user or a master, six of the calls of Secrets Manager, that of Step Functions, one login, with current, and five
-  of the transitions are the rehearsal's, before the database learns the password.
-- A master is one of a stand-in of RDS, which sets a password at once: RDS takes some seconds, in which it is asked again.
+- With a single user or a master, the rehearsal takes six of the calls of Secrets Manager, the one of Step Functions, one login
+  (with the current password) and five of the transitions. It comes before the database learns the new password.
+- A master's password is set at once by a stand-in of RDS. RDS itself takes some seconds, in which Keyturn asks it again.
 - A login is a connection on which a password was tried. A message is one round trip of SQL and may hold several statements;
-  the first on each connection settles the session.
-- A rotation that is rolled back was failed by its test query, after the database had learned the password, and after two
-  rotations that went well. Each older version that is still stored may cost one more Step Functions call.
+  the first message on each connection sets up the session.
+- A rotation that is rolled back fails by its test query, after the database has learned the password. Two rotations of the
+  same secret went well before. Each older version that is still stored may cost one more Step Functions call.
 
-The same beside AWS's own rotation functions: [bench/official/RESULTS.md](../official/RESULTS.md).
+The counts of AWS's own rotation functions beside these: [bench/official/RESULTS.md](../official/RESULTS.md).
 
 ## Packages
 
@@ -84,8 +84,8 @@ ${limitsTable(limits.filter(({ unit }) => unit === 'ms'))}
 ${startsTable(starts)}
 
 In a fresh process, from before the import of index.mjs until it is evaluated, which includes making the client for Secrets
-Manager. The functions were started in turns. \`node -e 0\`, from
-outside, takes ${formatMs(median(node))}. Lambda has other processors, and a runtime that has loaded a part of Node before.
+Manager. The functions were started in turns. For comparison, a whole process of \`node -e 0\` takes ${formatMs(median(node))}.
+Lambda has other processors, and a runtime that has loaded a part of Node before.
 
 ## Start with each engine
 
@@ -99,9 +99,10 @@ loads beyond the start; MySQL and MariaDB, and PostgreSQL and Redshift, share a 
 ${timesTable(measured)}
 
 Everything runs in one process that is warm, and nothing is far away: what remains is the work itself. On AWS each step adds
-the invocation of its function. \`Until announced\` is the whole rotation but for the grace time and the retirement. The window
-lies between the begin of setSecret and the end of finishSecret; with a single user or a master, that is the longest that the
-current value may be refused. A tenth of a second of a master's is the pause before RDS is asked whether it has set the password.
+the invocation of its function. \`Until announced\` is the whole rotation but for the grace time and the retirement. The next
+column is from the start of SetSecret to the end of FinishSecret: with a single user or a master, the current value may be
+refused for so long at most. A master's time includes a pause of a tenth of a second before RDS is asked whether it has set the
+password.
 `
 }
 
@@ -189,5 +190,5 @@ function timesTable(measured: MeasuredRotation[][]): string {
     middle(runs.map(({ mismatchMs }) => mismatchMs)),
     middle(runs.map(({ retirementTookMs }) => retirementTookMs)),
   ])
-  return formatTable(['', 'until announced', 'window', 'retirement'], rows)
+  return formatTable(['', 'until announced', 'SetSecret to FinishSecret', 'retirement'], rows)
 }

@@ -20,7 +20,7 @@ const RUN_COUNT = 10
 async function measureRotations(): Promise<MeasuredRotation[][]> {
   await using bench = await RotationBench.start()
   const all: MeasuredRotation[][] = SCENARIOS.map(() => [])
-  // The first round is not measured: it loads modules that are loaded when they are needed.
+  // The first round is not measured, as it also loads the modules that are imported only when they are needed.
   for (let round = 0; round <= RUN_COUNT; round++)
     for (const [i, scenario] of SCENARIOS.entries()) {
       const measured = await bench.rotate(scenario)

@@ -33,24 +33,24 @@ export type Driver = { engine: string; bytes: number; entry: string }
 /** How many milliseconds each try took to load a function. */
 export type Start = { name: string; loadMs: number[] }
 
-/** The same for setSecret, and then for an engine, which is loaded at the first login. */
+/** How many milliseconds each try took to load setSecret, and then (`driverMs`) an engine with its driver, as at the first login. */
 export type DriverStart = Driver & Start & { driverMs: number[] }
 
 /** The functions of rotations, and the one that Secrets Manager calls. */
 const measuredFunctions = [...new Set(functionsOfRotate.values()), 'rotateSecret']
 
 /** Maxima without and with drivers: bytes of the zip, and milliseconds to load. */
-const START_LIMITS = { zipped: [120_000, 850_000], load: [45, 60] } as const
+const FUNCTION_LIMITS = { zipped: [120_000, 850_000], load: [45, 60] } as const
 
 /** The check of a package's size. */
 export function checkPackage({ name, zipped, drivers }: Package): LimitCheck {
-  const [without, withDrivers] = START_LIMITS.zipped
+  const [without, withDrivers] = FUNCTION_LIMITS.zipped
   const limit = drivers.length ? withDrivers : without
   return { what: `${name}: package`, found: zipped, limit, unit: 'bytes' }
 }
 
 /** The check of a function's start. */
-export function checkStart({ name, loadMs }: Start, limit: number = START_LIMITS.load[0]): LimitCheck {
+export function checkStart({ name, loadMs }: Start, limit: number = FUNCTION_LIMITS.load[0]): LimitCheck {
   return { what: `${name}: start`, found: median(loadMs), limit, unit: 'ms' }
 }
 
@@ -59,7 +59,10 @@ export function checkDriverStarts(drivers: DriverStart[]): LimitCheck[] {
   return drivers
     .filter(({ engine }) => engine === 'postgres')
     .map(start =>
-      checkStart({ name: 'setSecret with postgres', loadMs: loadMsWithDriver(start) }, START_LIMITS.load[1]),
+      checkStart(
+        { name: 'setSecret with postgres', loadMs: loadMsWithDriver(start) },
+        FUNCTION_LIMITS.load[1],
+      ),
     )
 }
 
@@ -136,7 +139,7 @@ export async function timeStarts(packages: Package[], times: number): Promise<St
   return starts
 }
 
-/** The same for one function with each of its engines. */
+/** Loads a function and then one of its engines, `times` times for each engine, each time in a new process. */
 export async function timeDrivers({ entry, drivers }: Package, times: number): Promise<DriverStart[]> {
   const starts = drivers.map(
     (driver): DriverStart => ({ ...driver, name: driver.engine, loadMs: [], driverMs: [] }),
