@@ -98,7 +98,7 @@ export async function observeApplication(
     try {
       const isLoggedIn = await query(await readSince(began - cacheMs))
       if (isLoggedIn) {
-        // An answer to a query that began before the refusal does not end the outage.
+        // An answer to a query that began before the refused one does not end the outage.
         if (refusedSince !== undefined && began > refusedSince) {
           observed.outages.push(performance.now() - refusedSince)
           refusedSince = undefined

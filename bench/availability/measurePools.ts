@@ -84,7 +84,7 @@ export async function measurePools(
   const openPools = async () => {
     pools = await open()
   }
-  // The pools query for a while before, between and after the rotations, however fast these are.
+  // The pools that are open query for a while before, between and after the rotations, however fast these are.
   await sleep(graceMs)
   await rotateToEnd(embedded, { ...options, ...(onClone && { whileOnClone: openPools }) })
   await sleep(graceMs)

@@ -26,7 +26,10 @@ type PoolLibrary = {
   families: Family[]
   /** The programs that it needs on the PATH, in words. */
   requiredPrograms: string
-  /** Installs the library in the version that its folder in pools/ pins. @returns the command of the pool's process */
+  /**
+   * Installs the library in the version that its folder in pools/ pins. Node's libraries are there: package-lock.json pins them.
+   * @returns the command of the pool's process
+   */
   make(): Promise<string[]>
 }
 

@@ -24,21 +24,21 @@ export function loginsSection(found: Availability[], settings: Settings): Pages 
   const { rotationCount, queriesPerSecond, cacheMs, graceMs } = settings
   const results = `# What an application sees of rotations
 
-Written by \`npm run availability\`; do not edit. Real servers, and the functions and the state machine that are deployed to
-AWS, all on one machine. [TIMES.md](TIMES.md) has how long an outage lasts there, and the numbers of queries.
+Written by \`npm run availability\`; do not edit. The servers are real, and the functions and the state machine are those that
+are deployed to AWS, all on one machine. [TIMES.md](TIMES.md) has how long an outage lasts there, and the numbers of queries.
 
-The application makes ${queriesPerSecond} queries a second, each over a login of its own. It reads the secret again when what it has is
-${cacheMs / 1000} s old, and at once after a refused login; that query is lost. Meanwhile its credential rotates ${rotationCount} times, with a
+The application makes ${queriesPerSecond} queries a second, each over a login of its own. It reads the secret again when the value that it
+has read is ${cacheMs / 1000} s old, and at once after a refused login, whose query is lost. Meanwhile its credential rotates ${rotationCount} times, with a
 grace time of ${graceMs / 1000} s.
 
-| strategy | server | rotations | refused logins | other failures |
+| strategy | server | executions | refused logins | other failures |
 | --- | --- | ---: | --- | ---: |
 ${rows.map(row => `| ${row} |`).join('\n')}
 
-- The command fails if a login is refused under any strategy but \`single-user\`.
-- A rotation with a temporary clone has two executions, each with a grace time.
-- A grace time that is shorter than what the application keeps a value for would cost it refused logins under every
-  strategy.
+- The command fails if a login is refused under any strategy but \`single-user\`, or if a query fails for another reason.
+- A rotation by a temporary clone has two executions, each with a grace time.
+- If the grace time were shorter than the time for which the application keeps a value, logins would be refused under the
+  other strategies too.
 `
   const times = `# How long an application is refused
 
@@ -52,15 +52,15 @@ ${timeRows.map(row => `| ${row} |`).join('\n')}
 
 An outage lasts from the first login that is refused to the first query that is answered again. Under \`single-user\` it is
 what SetSecret, TestSecret and FinishSecret take together. Here nothing is far away; on AWS each of them is a Lambda
-invocation, and the rehearsal has started the last two before.
+invocation, and the rehearsal has started the functions of the last two before.
 `
   return { results, times }
 }
 
 /** The section on pools. */
-export function poolsSection(pools: PoolRow[], made: InstalledPool[]): Pages {
-  const missing = poolLibraries.filter(({ name }) => !made.some(pool => pool.name === name))
-  const names = made.map(({ name }) => name)
+export function poolsSection(pools: PoolRow[], installed: InstalledPool[]): Pages {
+  const missing = poolLibraries.filter(({ name }) => !installed.some(pool => pool.name === name))
+  const names = installed.map(({ name }) => name)
   const scenes = [...Map.groupBy(pools, ({ strategy, server }) => [strategy, server].join(' | '))]
   const tableOf = (cell: (row: PoolRow) => string) => {
     const rows = scenes.map(([scene, of]) => {
@@ -78,10 +78,10 @@ export function poolsSection(pools: PoolRow[], made: InstalledPool[]): Pages {
   }
   const results = `## Pools
 
-Each pool has ${POOL_CONNECTION_COUNT} connections and else its defaults, and holds the value that it was opened with: nobody tells it another.
-It reads a table of the application over all of its connections while the credential rotates twice in a row. ("On the
-clone": it was opened in the middle of a change.) Of each pool: how many of its sessions were cut, so that it had to open
-others, and how many of its queries failed.${
+Each pool has ${POOL_CONNECTION_COUNT} connections and else its defaults. It keeps the value that it was opened with, and never gets another. It
+reads a table of the application over all of its connections while the credential rotates twice in a row. ("On the clone":
+the pool was opened while the temporary clone was current.) The table has two numbers for each pool: how many of its sessions
+were cut, so that it had to open others, and how many of its queries failed.${
     missing.length
       ? ` Not measured here, as this machine does not have it: ${missing.map(({ name, requiredPrograms }) => `${name} (${requiredPrograms})`).join(', ')}.`
       : ''
@@ -90,9 +90,9 @@ others, and how many of its queries failed.${
 ${tableOf(({ reopenedCount, failed }) => `${reopenedCount}, ${failed}`)}
 
 - The versions are pinned in \`bench/availability/pools\`, and in \`package-lock.json\` for \`pg\` and \`mysql2\`. The command fails if a session
-  is cut or a query fails, and says in a line which pool it leaves out, and what for.
-- Through PgBouncer a pool's connections are the pooler's own, and it may have to open others to the server for them, as
-  the replaced user: [poolers.md](../../docs/poolers.md) says until when that goes well.
+  is cut or a query fails, and prints a line for each pool that it leaves out, with the program that is missing.
+- Through PgBouncer a pool is connected to the pooler only. The pooler may have to open further connections to the server for
+  it, as the replaced user: [poolers.md](../../docs/poolers.md) says until when that goes well.
 `
   const times = `## Pools
 

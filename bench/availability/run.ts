@@ -62,7 +62,10 @@ try {
   await embedded.stop()
 }
 
-/** Measures an application that logs in for each query. @returns whether it was refused more than its strategy allows */
+/**
+ * Measures an application that logs in for each query.
+ * @returns whether a login was refused under another strategy than `single-user`, or a query failed for another reason
+ */
 async function measureLogins(): Promise<boolean> {
   const admin = await embedded.users.makeAdmin('master')
   const targets = [
@@ -90,11 +93,11 @@ async function measureLogins(): Promise<boolean> {
  * @returns whether a pool had to reopen a connection, or a query failed
  */
 async function measureInPools(pgbouncer: Pgbouncer): Promise<boolean> {
-  const made = await installPools(sentence => console.log(sentence))
+  const installed = await installPools(sentence => console.log(sentence))
   const rows: PoolRow[] = []
   const measure = async (target: PoolTarget) => {
     for (const onClone of target.strategy === 'temporary-clone' ? [false, true] : [false]) {
-      const found = await measurePools(embedded, target, made, { graceMs: POOL_GRACE_MS, onClone })
+      const found = await measurePools(embedded, target, installed, { graceMs: POOL_GRACE_MS, onClone })
       console.table(found)
       rows.push(...found)
     }
@@ -106,7 +109,7 @@ async function measureInPools(pgbouncer: Pgbouncer): Promise<boolean> {
   for (const server of [mysql, mariadb])
     for (const strategy of ['single-user', 'alternating-users', 'temporary-clone', 'dual-password'] as const)
       await measure(await makeMysqlPoolTarget(embedded, strategy, server))
-  await writePart('pools', poolsSection(rows, made))
+  await writePart('pools', poolsSection(rows, installed))
   return rows.some(({ reopenedCount, failed }) => reopenedCount > 0 || failed > 0)
 }
 
