@@ -61,8 +61,8 @@ export const countsOf = ({ work, retirement }: Rotation) =>
   JSON.stringify([work, retirement].map(part => part && [part.calls, part.accepted, part.refused]))
 
 /**
- * Checks that rotations have equal counts, without the first one. As two users take turns, each is compared with the one before the
- * last.
+ * Checks that rotations have equal counts, without the first one. As two users take turns, each rotation is compared with the last
+ * but one before it.
  * @throws Error if two differ
  */
 function checkSame({ database, strategy, side, rotations }: ComparedSide): void {

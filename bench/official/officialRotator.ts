@@ -7,17 +7,21 @@ import { adaptSource, type OfficialSource, type Strategy } from './source.ts'
 /** Which of AWS's functions, and whether it is changed so that it knows MySQL 9: see adaptSource. */
 export type FunctionVariant = { strategy: Strategy; knowsMysql9: boolean }
 
-/** Starts a process for one of AWS's functions, and loads the function unless `ready` says not to. */
+/** Starts a process for one of AWS's functions. @param options with `isLoaded: false` the process has not loaded the function yet */
 export async function startHost(
   scene: Scene,
   python: OfficialPython,
   source: OfficialSource,
   { strategy, knowsMysql9 }: FunctionVariant,
-  { ready = false } = {},
+  { isLoaded = true } = {},
 ): Promise<FunctionHost> {
   const text = adaptSource(await source.read(scene.engine, strategy), scene.roots, { knowsMysql9 })
   const { secretsManager, roots, home } = scene
-  return FunctionHost[ready ? 'ready' : 'start'](python, text, { endpoint: secretsManager.url, roots, home })
+  return FunctionHost[isLoaded ? 'start' : 'ready'](python, text, {
+    endpoint: secretsManager.url,
+    roots,
+    home,
+  })
 }
 
 /** AWS's side: one function that is called for all four steps. */

@@ -35,18 +35,20 @@ every machine.
 
 ${countsTable(all)}
 
-- A login is one that the database was asked for, let in or refused. AWS's functions first try the new password, to see
+- A login counts whether the database let it in or refused it. AWS's functions first try the new password, to see
   whether it is set already. When a login is refused and the value has no field \`ssl\`, they try once more with other settings
   of TLS, in vain.
-- With two users, the first rotation makes the second one. A retirement closes the user that no value names any more,
-  after the grace time; AWS's functions have nothing like it, so the old password keeps working until the user's next turn.
-- "one string changed": MySQL here is of version 9, which AWS's functions take for one before 8. As they are, they end with
-  the server's error 1064. In memory, \`"8"\` was changed so that 9 counts as well.
-- In all of AWS's functions the path of the file of issuers was changed, as there is no such file outside Amazon Linux.
+- With two users, the first rotation makes the second user. A retirement closes the user that the current value does not name
+  any more, after the grace time. AWS's functions have nothing like it, so the old password keeps working until the user's next
+  turn.
+- "one string changed": MySQL here is of version 9, which AWS's functions take for one before 8. Unchanged, they end with the
+  server's error 1064. In memory, their \`"8"\` was changed so that 9 counts as well.
+- In all of AWS's functions the path of the file of trusted root certificates was changed, as only Amazon Linux has that file.
 
 ## Not measured
 
-The transitions of Keyturn's state machine; Lambda's own start; the distance to AWS and to a database.
+The transitions of Keyturn's state machine ([bench/rotation](../rotation/RESULTS.md) counts them); Lambda's own start; the
+distance to AWS and to a database.
 `
 
 function countsTable(all: ComparedSide[]): string {
@@ -102,8 +104,8 @@ Times depend on the machine and on what else it does; a ratio compares two that 
 ${timesTable(all)}
 
 Each side runs in a process that has rotated before, and nothing is far away: what is left is the work of the steps. Times
-are medians. A ratio is Keyturn's time by AWS's, the median of ${pairsOf(all)} pairs; beside it, in which eight of ten pairs lie.
-AWS's is one function for all steps, in one process; Keyturn's are ${packages.length - 1} functions, here in one process as well, so its
+are medians. A ratio is Keyturn's time divided by AWS's: the median of ${pairsOf(all)} pairs, and in brackets the range of eight in
+ten of them. AWS's is one function for all steps, in one process; Keyturn's are ${packages.length - 1} functions, here in one process as well, so its
 memory is that of all of them.
 
 ${startSection(starts)}`

@@ -9,7 +9,7 @@ export type Rotation = {
   work: MeasuredWork
   /** What was done after the grace time, if anything was. */
   retirement?: MeasuredWork
-  /** The step that failed, and its error. It was the last one. */
+  /** The last step, if it failed, and its error. `quotes`: the error's text contains the pending password. */
   failure?: { step: string; name: string; code: string | number | null; quotes: boolean }
 }
 

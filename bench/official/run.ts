@@ -155,11 +155,11 @@ function startConditions(): () => Conditions {
   }
 }
 
-/** The parts that compare both sides. */
-const COMPARING_PARTS = ['counts', 'times', 'cold', 'logs', 'bare'] as const satisfies Part[]
+/** The parts for which Keyturn's functions are packed. */
+const PACKED_PARTS = ['counts', 'times', 'cold', 'logs', 'bare'] as const satisfies Part[]
 
-/** Runs those of the wanted parts that compare both sides. @param isWhole whether the reports may be written */
-async function runComparingParts(
+/** Runs those of the wanted parts for which Keyturn's functions are packed. @param isWhole whether the reports may be written */
+async function runPackedParts(
   sides: ComparisonInputs,
   { wanted, keepTimes }: Arguments,
   isWhole: boolean,
@@ -204,8 +204,8 @@ async function run(args: Arguments): Promise<void> {
   try {
     const python = await preparePython()
     const isWhole = isRecordedCommit(source) && python.hasPostgresDriver
-    if (COMPARING_PARTS.some(part => wanted.includes(part)))
-      await runComparingParts({ source, python, packages: await packInto(folder) }, args, isWhole)
+    if (PACKED_PARTS.some(part => wanted.includes(part)))
+      await runPackedParts({ source, python, packages: await packInto(folder) }, args, isWhole)
     if (!wanted.includes('faults') && !wanted.includes('compat')) return
     const { section, compatible } = await playFaultParts(source, python, wanted, keepStates && isWhole)
     if (section) await writePart('RESULTS.md', section, isWhole)

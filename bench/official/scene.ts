@@ -130,6 +130,6 @@ function loginsIn(engine: Engine, log: string): Pick<Seen, 'accepted' | 'refused
       refused: countLines(/ FATAL: {2}(password authentication failed|no pg_hba\.conf entry) /g),
     }
   const refused = countLines(/ Connect\tAccess denied /g)
-  // A refused login has two lines, and the first of them is that of an accepted one.
+  // A refused login has two lines, and the first of them looks like that of an accepted login.
   return { accepted: countLines(/ Connect\t(?!super@|Access denied )/g) - refused, refused }
 }

@@ -20,7 +20,7 @@ import { type Pairs, takeInTurns } from './takeInTurns.ts'
 export type ServiceRotation = {
   /** What the rotation function did in its four calls. `wall` is how long Secrets Manager waits for them. */
   functionWork: MeasuredWork
-  /** What the functions of the execution did, without the retirement. The Step Functions that they ask does not know it. */
+  /** What the functions of the execution did, without the retirement. They ask a Step Functions that does not know the execution. */
   execution: MeasuredWork
   /** The actions of the rotation function's calls to Step Functions. */
   stepFunctions: string[]
@@ -78,7 +78,7 @@ export class KeyturnAsService implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack
   /** What the functions of the running execution did. */
   readonly #works: StateWork[] = []
-  /** The calls of Secrets Manager that rotateSecret made while none of them ran. */
+  /** The calls of Secrets Manager that rotateSecret made, while no function of the execution ran. */
   readonly #ownCalls: string[] = []
 
   private constructor(

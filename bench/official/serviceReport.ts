@@ -18,13 +18,14 @@ export const serviceCountsSection = (all: ServiceComparison[]) => `${SERVICE_HEA
 
 ${countsTable(all)}
 
-- Secrets Manager calls one function for all four steps, with the same token. AWS's does each step itself. Keyturn's
+- Secrets Manager calls one function for all four steps, with the same token. AWS's function does each step itself. Keyturn's
   rotateSecret starts an execution of the state machine, and answers each call when the execution has passed that step; it
   writes the new value itself, as the service's RotationToken is for it alone.
-- The function's own calls of Step Functions have a column. It looks at the execution's history at least once a step, and that
-  is what is counted. Each further look is one more; how many there are depends on how long the execution takes, and is in
-  TIMES.md. One user's execution makes one call of Step Functions itself, in its rehearsal; all others are of Secrets Manager.
-  (With AWS's Step Functions it makes two: the one that is asked here does not know the execution.)
+- The column "of Step Functions" has the calls that rotateSecret makes there. It looks at the execution's history at least once
+  a step, and the column counts one look for each step. Each further look is one call more. How many there are depends on how
+  long the execution takes: TIMES.md counts them all. Of the execution's calls, one is of Step Functions, in the rehearsal of
+  one user; all others are of Secrets Manager. (On AWS there are two of Step Functions: the one that is asked here does not know
+  the execution.)
 - With two users of MySQL or MariaDB, the turn to the second user takes one call and one login more. The retirement comes
   afterwards, as above.
 `

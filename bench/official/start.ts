@@ -41,7 +41,7 @@ async function startOfficial(
   }
 }
 
-/** Starts setSecret, which is the function of Keyturn that logs in first. */
+/** Starts setSecret, as one of Keyturn's functions that log in. */
 async function startKeyturn(scene: Scene, packages: Package[], value: object): Promise<Start> {
   const setSecret = packages.find(({ name }) => name === 'setSecret')
   const engine = setSecret?.drivers.find(({ engine }) => engine === scene.engine)

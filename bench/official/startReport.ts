@@ -12,7 +12,7 @@ In a fresh process: the import, a client for Secrets Manager and the database's 
 
 ${partsTable(starts)}
 
-The driver of AWS's functions comes with their import, and Keyturn's client with its own. The first login is the first one of
+The import of AWS's functions includes the driver, and that of Keyturn's the client. The first login is the first one of
 the process, with the driver loaded.
 `
 

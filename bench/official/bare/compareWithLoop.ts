@@ -189,5 +189,5 @@ The loop sends the calls, logins and statements that a rotation by Keyturn was s
 and drivers, and compares, checks and logs nothing. Its functions are as many as Keyturn's, and packed alike: each has its own code,
 clients and connections, as on Lambda. It makes its passwords from random bytes, and their verifiers as Keyturn does.
 The rates are those of one warm process at its rotations, one after the other: medians of ${Math.min(...all.map(({ rates }) => rates.keyturn.length))} pairs of ${ROTATIONS_PER_TIMING_COUNT} rotations each. A
-ratio is Keyturn's rate by the loop's: 1.00 would be no work of its own at all.
+ratio is Keyturn's rate divided by the loop's: at 1.00, Keyturn's own code would take no time.
 `

@@ -89,7 +89,7 @@ async function countFailed(
 
 /**
  * Starts an application in a thread, and waits until it queries.
- * @returns `told` returns the counts so far; `stop` ends the application and returns them, or throws what the application threw
+ * @returns `countsSoFar` asks for the counts; `stop` ends the application and returns them, or throws what the application threw
  */
 export async function startApplication(scene: Scene, secret: string, rate: number) {
   const { engine, server, secretsManager, issuer } = scene
@@ -114,7 +114,7 @@ export async function startApplication(scene: Scene, secret: string, rate: numbe
     throw answer instanceof Error ? answer : new Error('the application ended before it was stopped')
   }
   return {
-    told: () => ask('tell'),
+    countsSoFar: () => ask('tell'),
     stop: () => ask('stop'),
     async [Symbol.asyncDispose]() {
       await worker.terminate()

@@ -37,29 +37,30 @@ ${conditionsSentence(conditions)}
 
 ${outagesTable(outages)}
 
-With one user, the stored value does not log in from when the change of the password takes effect in the database, as the
-server itself notes it, until Secrets Manager has answered the call that makes the new value current. Warm is a process that has
-rotated before; cold are fresh ones for each rotation, as a credential finds them that turns once in thirty days. They are started
-before, as Lambda starts its runtime before; import, client, driver and first handshakes count. AWS's is one function; for each of
-Keyturn's there is a process of its own. What calls them takes next to nothing here. A whole rotation is what loading and the
-steps take. Times are medians of ${pairsOf(outages)} pairs. [RESULTS.md](RESULTS.md) says which string was changed.
+"Locked out" is the outage of a single user: the current value does not log in from when the change of the password takes effect
+in the database, as the server itself notes it, until Secrets Manager has answered the call that makes the new value current.
+A warm process has rotated before. Cold processes are fresh ones for each rotation, as a credential that rotates once in thirty
+days finds them. They are started before it, as Lambda starts its runtime before; import, client, driver and first handshakes
+count. AWS's side is one function; each of Keyturn's functions has a process of its own. What calls the functions takes next to
+nothing here. A whole rotation is the sum of all loading and all steps, also of those that run at once.
+Times are medians of ${pairsOf(outages)} pairs. [RESULTS.md](RESULTS.md) says which string was changed.
 
 ### Failed queries
 
 ${failuresTable(failures)}
 
 An application queries steadily, each time over a login of its own, while its credential rotates ${failures[0]?.rotations} times. When a login is
-refused, it reads the secret again and tries once more; a query that is refused then has failed. Beside it, how much of the
-processors all of it used.${notMeasuredNote(tooFast)}
+refused, it reads the secret again and tries once more; a query that is refused then has failed. The last column says how
+much of the machine's processors was in use meanwhile.${notMeasuredNote(tooFast)}
 
 ### Memory and packages
 
 ${sizesTable(outages, zips, packages)}
 
-Memory is the most that one process had in a cold rotation: on AWS every function has its own. A zip of AWS's function is its code
+Memory is the most that one process had in a cold rotation: on AWS every function has a process of its own. AWS's zip has the code
 for a single user with ${libraries(zips)}. Lambda's Python
-brings boto3, and what libpq needs is left out. Keyturn's is the largest of its functions' packages: those that ask a database have
-the drivers of all engines.
+brings boto3, and what libpq needs is left out. Keyturn's zip is the largest of its functions' packages: those that ask a database
+have the drivers of all engines.
 `
 
 const pairsOf = (outages: Outages[]) => Math.min(...outages.map(({ cold }) => cold.official.length))
@@ -87,7 +88,7 @@ function failuresTable(failures: FailureCounts[]): string {
 
 const notMeasuredNote = (tooFast: string[]) =>
   tooFast.length
-    ? `\nNot measured, as the application alone used too much of them: ${tooFast.join(', ')}.`
+    ? `\nNot measured, as with the application alone too much of them was in use: ${tooFast.join(', ')}.`
     : ''
 
 function sizesTable(outages: Outages[], zips: Zip[], packages: Package[]): string {

@@ -30,7 +30,7 @@ export const officialProcesses =
   (scene: Scene, { python, source }: Pick<ComparisonInputs, 'python' | 'source'>): StartProcesses =>
   async () => {
     const variant = { strategy: 'single' as const, knowsMysql9: scene.engine === 'mysql' }
-    const host = await startHost(scene, python, source, variant, { ready: true })
+    const host = await startHost(scene, python, source, variant, { isLoaded: false })
     let isLoaded = false
     return {
       async rotate(id) {

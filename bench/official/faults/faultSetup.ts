@@ -76,8 +76,8 @@ export async function withFaultSetup<T>(
 }
 
 /**
- * The variants of AWS's function that are loaded. MySQL 9 it does not know, and so ends with an error there. With `knowsMysql9`, one
- * string of its source text is changed, so that it treats MySQL 9 like MySQL 8: see adaptSource in source.ts.
+ * The variants of AWS's function that are loaded. It does not know MySQL 9, and ends with an error there. With `knowsMysql9`,
+ * one string of its source text is changed, so that it treats MySQL 9 like MySQL 8: see adaptSource in source.ts.
  */
 const adaptationsFor = ({
   engine,

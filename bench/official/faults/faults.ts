@@ -9,7 +9,7 @@ import { Subject, type SubjectSetting, type Verdict } from './subject.ts'
 /** Of so many faults: after how many current does not log in, and after how many a version stays pending (`stuck`). */
 export type FaultCount = { faults: number; lockedOut: number; stuck: number }
 
-/** The counts of one case. In each fault the process dies once at one operation, and so does each retry of that step. */
+/** The counts of one case. In each fault the process dies once, at one operation. Keyturn's state fails at each further try, too. */
 export type FaultRow = Pick<Case, 'title' | 'rotates'> & {
   /** AWS's function, right after the fault. */
   official: FaultCount
@@ -136,13 +136,14 @@ statement or a commit.
 
 ${formatTable(['', ...head], cells)}
 
-- MySQL is 9.7, which AWS's functions do not know. As they are, they end with its error before they change a password, fault
-  or not. So does each other try, but for one that finds a user with the new password, which an earlier try made. With one
-  string changed in memory they take 9 for 8. Keyturn is the same in both rows, and the sum is without those as they are.
-- "first": no rotation went before, so the second user is not there yet. "settled" and "on the clone": both users are there,
-  and current is the first one's, or the second one's.
-- AWS's function has no rollback: what it stops at stays, until Secrets Manager tries again. Then it goes on where it stopped.
-- Keyturn's execution rolls back where its own process has ended; the last column is what there would be without that.
-- The two sides have different operations, so each column has a number of its own that it is to be compared with.
+- MySQL is 9.7, which AWS's functions do not know. "As it is", a function ends with the server's error before it changes a
+  password, with or without a fault. So does each further try, unless it finds that an earlier try has made the second user with
+  the new password. With one string changed in memory, the functions take 9 for 8. Keyturn has the same numbers in both rows.
+  The sum leaves out the rows "as it is".
+- "first": no rotation went before, so the second user is not there yet. "settled" and "on the clone": a rotation went before,
+  and the current value is that of the first user, or of the second.
+- AWS's function has no rollback: what it has done stays until Secrets Manager tries again. Then it goes on where it stopped.
+- Keyturn's execution rolls back when the process has ended. The last column is what would be left without the rollback.
+- The two sides have different operations, so each count is to be compared with the number of faults in its own column.
 `
 }

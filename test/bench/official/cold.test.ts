@@ -20,10 +20,10 @@ const standIn = officialStandIn('import time; time.sleep(0.5)')
 const patiently = { timeout: 20_000 }
 
 /** Counts the queries that fail until so many more have begun. */
-async function failuresAmong(more: number, told: () => Promise<QueryCounts>): Promise<number> {
-  const before = await told()
-  while ((await told()).queries < before.queries + more) await sleep(20)
-  return (await told()).failed - before.failed
+async function failuresAmong(more: number, countsSoFar: () => Promise<QueryCounts>): Promise<number> {
+  const before = await countsSoFar()
+  while ((await countsSoFar()).queries < before.queries + more) await sleep(20)
+  return (await countsSoFar()).failed - before.failed
 }
 
 describe.skipIf(!bin)('on PostgreSQL', () => {
@@ -95,14 +95,14 @@ describe.skipIf(!bin)('on PostgreSQL', () => {
     const SecretString = JSON.stringify({ ...value, password: 'second' })
     const tell = () => client.send(new PutSecretValueCommand({ SecretId: secret, SecretString }))
     await using application = await startApplication(scene, secret, 50)
-    const { told } = application
-    await expect.poll(async () => (await told()).queries, patiently).toBeGreaterThan(5)
-    expect((await told()).failed).toBe(0)
+    const { countsSoFar } = application
+    await expect.poll(async () => (await countsSoFar()).queries, patiently).toBeGreaterThan(5)
+    expect((await countsSoFar()).failed).toBe(0)
     await change()
-    await expect.poll(async () => (await told()).failed, patiently).toBeGreaterThan(1)
+    await expect.poll(async () => (await countsSoFar()).failed, patiently).toBeGreaterThan(1)
     await tell()
     // Queries that began with the old value may still fail.
-    await expect.poll(() => failuresAmong(5, told), patiently).toBe(0)
+    await expect.poll(() => failuresAmong(5, countsSoFar), patiently).toBe(0)
     expect((await application.stop()).failed).toBeGreaterThan(1)
     client.destroy()
   })

@@ -79,7 +79,7 @@ test('the report of cold functions has the medians, the most memory and the larg
 
 test('the report says what could not be measured', () => {
   const report = coldReport({ ...cold, tooFast: ['PostgreSQL 18 at 200 a second'] })
-  expect(report).toContain('used too much of them: PostgreSQL 18 at 200 a second.')
+  expect(report).toContain('too much of them was in use: PostgreSQL 18 at 200 a second.')
 })
 
 test('the start of a function is the sum of its parts without the login', () => {
