@@ -20,12 +20,12 @@ export type ComparedSide = { database: string; strategy: Strategy; side: string;
 export async function compare(
   scene: Scene,
   strategy: Strategy,
-  sides: ComparisonInputs,
+  inputs: ComparisonInputs,
   pairs: number,
 ): Promise<ComparedSide[]> {
   await using stack = new AsyncDisposableStack()
   const runs: (SideRun & { rotations: Rotation[] })[] = []
-  for (const run of await startSides(stack, scene, strategy, sides)) runs.push({ ...run, rotations: [] })
+  for (const run of await startSides(stack, scene, strategy, inputs)) runs.push({ ...run, rotations: [] })
   for (let pair = 0; pair <= pairs; pair++)
     for (const { rotator, secret, rotations } of pair % 2 ? runs.toReversed() : runs)
       if (!rotations.at(-1)?.failure) rotations.push(await rotator.rotate(secret))

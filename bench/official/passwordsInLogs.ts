@@ -23,7 +23,7 @@ export type LoggedPasswords = {
 export async function readLogs(
   scene: Scene,
   strategy: Strategy,
-  sides: ComparisonInputs,
+  inputs: ComparisonInputs,
   rotations: number,
 ): Promise<LoggedPasswords[]> {
   await using stack = new AsyncDisposableStack()
@@ -31,7 +31,7 @@ export async function readLogs(
   /** Reads what was logged since the last call: reading a descriptor goes on where it ended. */
   const readNewText = () => readFileSync(log, 'utf8')
   const runs: (SideRun & { logged: LoggedPasswords; failed: boolean })[] = []
-  for (const run of await startSides(stack, scene, strategy, sides)) {
+  for (const run of await startSides(stack, scene, strategy, inputs)) {
     const logged = { database: scene.name, strategy, side: run.rotator.title, rotations: 0, shown: 0 }
     runs.push({ ...run, logged, failed: false })
   }

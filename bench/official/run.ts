@@ -84,32 +84,32 @@ async function forEachDatabase(python: OfficialPython, use: (scene: Scene) => Pr
 type Measured = { all: ComparedSide[]; called: ServiceComparison[]; starts: Starts[] }
 
 /** Compares both sides on each database. @param isTimed with it there are more pairs, and starts are timed */
-async function measureSides(sides: ComparisonInputs, isTimed: boolean): Promise<Measured> {
+async function measureSides(inputs: ComparisonInputs, isTimed: boolean): Promise<Measured> {
   const measured: Measured = { all: [], called: [], starts: [] }
   const pairs = isTimed ? TIMED_PAIR_COUNT : COUNTED_PAIR_COUNT
-  await forEachDatabase(sides.python, async scene => {
+  await forEachDatabase(inputs.python, async scene => {
     for (const strategy of STRATEGIES) {
       say(`${scene.name}, ${strategy}: ${pairs} pairs of rotations ...`)
-      measured.all.push(...(await compare(scene, strategy, sides, pairs)))
+      measured.all.push(...(await compare(scene, strategy, inputs, pairs)))
       say(`${scene.name}, ${strategy}: ${pairs} pairs of rotations, called as Secrets Manager calls ...`)
-      measured.called.push(await compareAsService(scene, strategy, sides, pairs))
+      measured.called.push(await compareAsService(scene, strategy, inputs, pairs))
     }
     if (!isTimed) return
     say(`${scene.name}: ${TIMED_PAIR_COUNT} pairs of starts ...`)
-    measured.starts.push(await timeStarts(scene, sides, TIMED_PAIR_COUNT))
+    measured.starts.push(await timeStarts(scene, inputs, TIMED_PAIR_COUNT))
   })
   return measured
 }
 
 /** Counts the rotations of both sides whose passwords each database logs. */
-async function readAllLogs(sides: ComparisonInputs): Promise<LoggedPasswords[]> {
+async function readAllLogs(inputs: ComparisonInputs): Promise<LoggedPasswords[]> {
   const all: LoggedPasswords[] = []
-  await forEachDatabase(sides.python, async scene => {
+  await forEachDatabase(inputs.python, async scene => {
     for (const strategy of STRATEGIES) {
       say(
         `${scene.name}, ${strategy}: ${LOGGED_ROTATION_COUNT} rotations of each side, and what the server logs of them ...`,
       )
-      all.push(...(await readLogs(scene, strategy, sides, LOGGED_ROTATION_COUNT)))
+      all.push(...(await readLogs(scene, strategy, inputs, LOGGED_ROTATION_COUNT)))
     }
   })
   return all
@@ -160,15 +160,15 @@ const PACKED_PARTS = ['counts', 'times', 'cold', 'logs', 'bare'] as const satisf
 
 /** Runs those of the wanted parts for which Keyturn's functions are packed. @param isWhole whether the reports may be written */
 async function runPackedParts(
-  sides: ComparisonInputs,
+  inputs: ComparisonInputs,
   { wanted, keepTimes }: Arguments,
   isWhole: boolean,
 ): Promise<void> {
-  const { packages } = sides
+  const { packages } = inputs
   if (wanted.includes('counts') || wanted.includes('times')) {
-    const since = startConditions()
-    const { all, called, starts } = await measureSides(sides, wanted.includes('times'))
-    const conditions = since()
+    const endConditions = startConditions()
+    const { all, called, starts } = await measureSides(inputs, wanted.includes('times'))
+    const conditions = endConditions()
     if (wanted.includes('counts'))
       for (const part of [countsReport(all), serviceCountsSection(called)])
         await writePart('RESULTS.md', part, isWhole)
@@ -180,14 +180,22 @@ async function runPackedParts(
         await writePart('TIMES.md', part, isWhole && keepTimes)
   }
   if (wanted.includes('cold')) {
-    const since = startConditions()
-    const cold = await measureCold(sides, { pairs: TIMED_PAIR_COUNT, rotations: TIMED_PAIR_COUNT })
-    await writePart('TIMES.md', coldReport({ ...cold, packages, conditions: since() }), isWhole && keepTimes)
+    const endConditions = startConditions()
+    const cold = await measureCold(inputs, { pairs: TIMED_PAIR_COUNT, rotations: TIMED_PAIR_COUNT })
+    await writePart(
+      'TIMES.md',
+      coldReport({ ...cold, packages, conditions: endConditions() }),
+      isWhole && keepTimes,
+    )
   }
-  if (wanted.includes('logs')) await writePart('RESULTS.md', logsReport(await readAllLogs(sides)), isWhole)
+  if (wanted.includes('logs')) await writePart('RESULTS.md', logsReport(await readAllLogs(inputs)), isWhole)
   if (!wanted.includes('bare')) return
-  const since = startConditions()
-  await writePart('TIMES.md', loopReport(await compareWithLoops(sides), since()), isWhole && keepTimes)
+  const endConditions = startConditions()
+  await writePart(
+    'TIMES.md',
+    loopReport(await compareWithLoops(inputs), endConditions()),
+    isWhole && keepTimes,
+  )
 }
 
 async function packInto(folder: string): Promise<Package[]> {

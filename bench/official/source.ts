@@ -13,15 +13,15 @@ export const REPOSITORY_URL = 'https://github.com/aws-samples/aws-secrets-manage
 export const HOW_TO_GET_SOURCE = `Get AWS's functions by \`git clone ${REPOSITORY_URL}\`, and name the folder: npm run official -- --official PATH`
 
 /** The parts of folder names in AWS's repository, by engine and by strategy. */
-const ENGINE_TITLES = { postgres: 'PostgreSQL', mysql: 'MySQL', mariadb: 'MariaDB' } as const
-const STRATEGY_TITLES = { single: 'SingleUser', alternating: 'MultiUser' } as const
+const ENGINE_FOLDER_WORDS = { postgres: 'PostgreSQL', mysql: 'MySQL', mariadb: 'MariaDB' } as const
+const STRATEGY_FOLDER_WORDS = { single: 'SingleUser', alternating: 'MultiUser' } as const
 
 /** An engine for which both sides have a rotation. */
-export type Engine = keyof typeof ENGINE_TITLES
+export type Engine = keyof typeof ENGINE_FOLDER_WORDS
 /** `single`: a single user. `alternating`: alternating users. */
-export type Strategy = keyof typeof STRATEGY_TITLES
+export type Strategy = keyof typeof STRATEGY_FOLDER_WORDS
 /** All these engines. */
-export const ENGINE_NAMES = Object.keys(ENGINE_TITLES) as Engine[]
+export const ENGINE_NAMES = Object.keys(ENGINE_FOLDER_WORDS) as Engine[]
 
 /** AWS's rotation functions at one commit. */
 export type OfficialSource = {
@@ -32,7 +32,7 @@ export type OfficialSource = {
   read(engine: Engine, strategy: Strategy): Promise<string>
 }
 
-/** Whether these are the functions with which the reports were made. Only then the reports are written. */
+/** Whether these are the functions with which the reports were made. Reports are written only then, and only with PostgreSQL. */
 export const isRecordedCommit = ({ commit }: OfficialSource) => commit === RECORDED_COMMIT
 
 /** A sentence that says which commit this is, and whether it is another one than that of the reports. */
@@ -66,7 +66,7 @@ export async function openSource(path: string): Promise<OfficialSource> {
 }
 
 const fileOf = (engine: Engine, strategy: Strategy) =>
-  `SecretsManagerRDS${ENGINE_TITLES[engine]}Rotation${STRATEGY_TITLES[strategy]}/lambda_function.py`
+  `SecretsManagerRDS${ENGINE_FOLDER_WORDS[engine]}Rotation${STRATEGY_FOLDER_WORDS[strategy]}/lambda_function.py`
 
 /** The file in which AWS's functions look for trusted root certificates. Amazon Linux has it. */
 const ISSUERS_PATH = '/etc/pki/tls/cert.pem'

@@ -15,13 +15,13 @@ export type Start = { importMs: number; clientMs: number; driverMs: number; logi
 export type Starts = { database: string; pairs: Pairs<Start> }
 
 /** Starts a function of each side `pairs` times, in turns, and has each log in once. */
-export async function timeStarts(scene: Scene, sides: ComparisonInputs, pairs: number): Promise<Starts> {
+export async function timeStarts(scene: Scene, inputs: ComparisonInputs, pairs: number): Promise<Starts> {
   const value = JSON.parse((await scene.valueStore.read(await scene.enrol(false), 'current')) ?? '')
   return {
     database: scene.name,
     pairs: await takeInTurns(pairs, {
-      official: () => startOfficial(scene, sides, value),
-      keyturn: () => startKeyturn(scene, sides.packages, value),
+      official: () => startOfficial(scene, inputs, value),
+      keyturn: () => startKeyturn(scene, inputs.packages, value),
     }),
   }
 }

@@ -45,12 +45,12 @@ const [PAUSE_MS, TRIAL_MS, ANSWER_TIMEOUT_MS] = [100, 2_000, 60_000]
 /** Counts an application's failed queries during rotations by each side. */
 export async function measureFailures(
   scene: Scene,
-  sides: ComparisonInputs,
+  inputs: ComparisonInputs,
   { rate, isCold, rotations }: Pick<FailureCounts, 'rate' | 'isCold' | 'rotations'>,
 ): Promise<FailureCounts> {
   const before = processorTimes()
-  const official = await countFailed(scene, officialProcesses(scene, sides), { rate, isCold, rotations })
-  const keyturn = await countFailed(scene, keyturnProcesses(scene, sides), { rate, isCold, rotations })
+  const official = await countFailed(scene, officialProcesses(scene, inputs), { rate, isCold, rotations })
+  const keyturn = await countFailed(scene, keyturnProcesses(scene, inputs), { rate, isCold, rotations })
   const busy = usedShareSince(before)
   return { database: rowTitleOf(scene), rate, isCold, rotations, official, keyturn, busy }
 }

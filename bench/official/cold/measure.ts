@@ -16,25 +16,27 @@ const [QUERIES_PER_SECOND, FAST_QUERIES_PER_SECOND] = [50, 200]
  * @returns `tooFast` has the databases and rates that were not measured
  */
 export async function measureCold(
-  sides: ComparisonInputs,
+  inputs: ComparisonInputs,
   { pairs, rotations }: { pairs: number; rotations: number },
 ): Promise<{ outages: Outages[]; failures: FailureCounts[]; tooFast: string[]; zips: Zip[] }> {
   const outages: Outages[] = []
   const failures: FailureCounts[] = []
   const tooFast: string[] = []
-  for (const engine of ENGINE_NAMES.filter(engine => engine !== 'postgres' || sides.python.hasPostgresDriver))
-    await withScene(engine, sides.python, async scene => {
+  for (const engine of ENGINE_NAMES.filter(
+    engine => engine !== 'postgres' || inputs.python.hasPostgresDriver,
+  ))
+    await withScene(engine, inputs.python, async scene => {
       const readChangeTime = await watchPasswordChanges(scene.server)
       say(`${scene.name}: ${pairs} pairs of rotations in warm functions, and in cold ones ...`)
-      outages.push(await measureOutages(scene, sides, readChangeTime, pairs))
+      outages.push(await measureOutages(scene, inputs, readChangeTime, pairs))
       const canBeFast = await hasSpareProcessors(scene, FAST_QUERIES_PER_SECOND)
       if (!canBeFast) tooFast.push(`${scene.name} at ${FAST_QUERIES_PER_SECOND} a second`)
       for (const rate of canBeFast ? [QUERIES_PER_SECOND, FAST_QUERIES_PER_SECOND] : [QUERIES_PER_SECOND])
         for (const isCold of [false, true]) {
           const kind = isCold ? 'cold' : 'warm'
           say(`${scene.name}: ${rate} queries a second in ${rotations} ${kind} rotations of each side ...`)
-          failures.push(await measureFailures(scene, sides, { rate, isCold, rotations }))
+          failures.push(await measureFailures(scene, inputs, { rate, isCold, rotations }))
         }
     })
-  return { outages, failures, tooFast, zips: await zipFunctions(sides) }
+  return { outages, failures, tooFast, zips: await zipFunctions(inputs) }
 }

@@ -24,11 +24,11 @@ export type Outages = { engine: Engine; database: string; warm: Pairs<Outage>; c
 /** Rotates by each side in turns, in processes that have rotated before, and then each time in new processes. */
 export async function measureOutages(
   scene: Scene,
-  sides: ComparisonInputs,
+  inputs: ComparisonInputs,
   readChangeTime: ReadPasswordChangeTime,
   pairs: number,
 ): Promise<Outages> {
-  const start = { official: officialProcesses(scene, sides), keyturn: keyturnProcesses(scene, sides) }
+  const start = { official: officialProcesses(scene, inputs), keyturn: keyturnProcesses(scene, inputs) }
   const secrets = { official: await scene.enrol(false), keyturn: await scene.enrol(false) }
   const measure = (processes: SideProcesses, side: keyof typeof start) =>
     measureOutage(scene, readChangeTime, processes, secrets[side])

@@ -21,9 +21,9 @@ print(json.dumps({str(file): str(file.locate()) for file in inside}))
 `
 
 /** Packs AWS's function for a single user, for each engine. */
-export async function zipFunctions(sides: ComparisonInputs): Promise<Zip[]> {
-  const engines = ENGINE_NAMES.filter(engine => engine !== 'postgres' || sides.python.hasPostgresDriver)
-  return Promise.all(engines.map(engine => zipFunction(sides, engine)))
+export async function zipFunctions(inputs: ComparisonInputs): Promise<Zip[]> {
+  const engines = ENGINE_NAMES.filter(engine => engine !== 'postgres' || inputs.python.hasPostgresDriver)
+  return Promise.all(engines.map(engine => zipFunction(inputs, engine)))
 }
 
 /**

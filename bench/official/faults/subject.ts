@@ -41,7 +41,10 @@ export async function makeSetting(
   return { embedded, database, strategy, start, app, admin }
 }
 
-/** Whether something is wrong with a secret: `lockedOut` if current does not log in, `stuck` if a version other than current is pending. AWS's functions leave the pending label on current. */
+/**
+ * Whether something is wrong with a secret: `lockedOut` if current does not log in, even if another stored value does; `stuck` if a
+ * version other than current is pending. AWS's functions leave the pending label on current.
+ */
 export type Verdict = { lockedOut: boolean; stuck: boolean }
 
 /** A secret and its database users, in a known state, which AWS's functions and Keyturn rotate. */
