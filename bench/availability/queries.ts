@@ -37,14 +37,16 @@ export function makePostgresQuery(caFile: string): Query {
 export function makeMysqlQuery(caFile: string): Query {
   const ssl = { ca: readFileSync(caFile, 'utf8'), verifyIdentity: true }
   return async ({ host, port, username, password }) => {
+    let client: mysql.Connection | undefined
     try {
-      const client = await mysql.createConnection({ host, port, ssl, user: username, password })
+      client = await mysql.createConnection({ host, port, ssl, user: username, password })
       await client.query('select now()')
-      await client.end()
       return true
     } catch (error) {
       if ((error as { errno?: number }).errno === 1045) return false
       throw error
+    } finally {
+      await client?.end().catch(() => {})
     }
   }
 }
