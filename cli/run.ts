@@ -1,5 +1,4 @@
 import { CommanderError } from 'commander'
-import { explainError } from './awsErrors.ts'
 import { dropEmptyVariables } from './clients.ts'
 import { CommandError, EXIT, type ExitCode, usageError } from './exit.ts'
 import { Output } from './output.ts'
@@ -34,7 +33,7 @@ export async function runCommandLine(words: string[]): Promise<ExitCode> {
     return code
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done
-    const explained = toCommandError(
+    const explained = await toCommandError(
       error,
       program.commands.find(command => words.includes(command.name()))?.name(),
     )
@@ -44,12 +43,14 @@ export async function runCommandLine(words: string[]): Promise<ExitCode> {
 }
 
 /** Turns any error into one to print. @param command the name of the command that was called; undefined if it does not exist */
-function toCommandError(error: unknown, command?: string): CommandError {
+async function toCommandError(error: unknown, command?: string): Promise<CommandError> {
   if (error instanceof CommanderError)
     return usageError(
       error.message.replace(/^error: /, '').replaceAll(/\s*\n\s*/g, ' '),
       `See keyturn ${command ? `${command} ` : ''}--help`,
     )
+  // Loaded here, so that a command without an error, such as --help, loads less.
+  const { explainError } = await import('./awsErrors.ts')
   const explained = explainError(error)
   if (explained instanceof CommandError) return explained
   const { name, message } =
