@@ -1,6 +1,7 @@
 import { listStacks, type Stack } from '../fleet/stacks.ts'
 import type { Context } from './context.ts'
 import { usageError } from './exit.ts'
+import { deployAgainText } from './version.ts'
 
 export { peerRegionsOf, type Stack } from '../fleet/stacks.ts'
 
@@ -80,5 +81,5 @@ function requireCurrent(stack: Stack): Stack {
 const oldStackError = (stack: Stack, what: string) =>
   usageError(
     `the stack ${stack.name} ${what}: it is older than this command`,
-    `Deploy it again with today's Keyturn, with the same parameters as before: npx serverless deploy --stage ${stack.stage}.`,
+    `Deploy it again with today's Keyturn, ${deployAgainText(stack.stage)}.`,
   )

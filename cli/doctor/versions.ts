@@ -1,7 +1,7 @@
 import { type Check, okCheck } from '../../fleet/doctor/check.ts'
 import type { Peer } from '../peers.ts'
 import type { Stack } from '../stack.ts'
-import { alignmentText } from '../version.ts'
+import { alignmentText, deployAgainText } from '../version.ts'
 
 /** Checks that the command and the stack have the same version. */
 export function versionCheck(command: string, { name, version, stage }: Stack): Check {
@@ -19,7 +19,6 @@ export function versionCheck(command: string, { name, version, stage }: Stack): 
 export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
   const { region: about, state } = peer
   const kind = 'peer'
-  const deploy = `npx serverless deploy --stage ${stage} --param="region=${about}"`
   if (state === 'unseen') return { kind, about, state: 'unread', says: `could not be asked: ${peer.why}` }
   if (state === 'missing')
     return {
@@ -27,7 +26,7 @@ export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
       about,
       state: 'failed',
       says: `has no stack of the stage ${stage}`,
-      remedy: `Deploy one, with the parameters of this one: ${deploy}`,
+      remedy: `Deploy one, with the parameters of this one: npx serverless deploy --stage ${stage} --param="region=${about}"`,
     }
   if (peer.version !== version)
     return {
@@ -35,7 +34,7 @@ export function peerCheck(peer: Peer, { version, stage }: Stack): Check {
       about,
       state: 'warning',
       says: `has version ${peer.version || 'unknown'}, and this stack has ${version}`,
-      remedy: `Deploy it again, with the same parameters as before: ${deploy}`,
+      remedy: `Deploy it again, ${deployAgainText(stage, about)}`,
     }
   if (!peer.differences.length) return okCheck(kind, about)
   const names = peer.differences.map(({ name }) => name).join(', ')

@@ -3,7 +3,7 @@ import type { Context } from '../context.ts'
 import { CommandError, usageError } from '../exit.ts'
 import { sanitize } from '../output.ts'
 import { findStacks, type Stack } from '../stack.ts'
-import { ownVersion } from '../version.ts'
+import { deployAgainText, isOlder, ownVersion } from '../version.ts'
 
 /**
  * Checks, before tags of this release are set, that every stack that may read the tags knows them: an older stack refuses a
@@ -22,7 +22,7 @@ export async function requireStacksUpToDate(
     throw usageError(
       `the stack ${stack.name} has Keyturn ${sanitize(stack.version)}, and this command is of ${commandVersion}: nothing was changed`,
       isOlder(stack.version, commandVersion)
-        ? `The stack may refuse the new tags. Deploy it first, with the same parameters as before: npx serverless deploy --stage ${sanitize(stack.stage)}.`
+        ? `The stack may refuse the new tags. Deploy it first, ${deployAgainText(stack.stage)}.`
         : `Install the command of Keyturn ${sanitize(stack.version)}.`,
     )
   const notes = await Promise.all(regions.map(region => checkStacksIn(context, region, commandVersion)))
@@ -49,6 +49,3 @@ async function checkStacksIn(
     `The stack would refuse the tags of a secret that is promoted there. Deploy Keyturn ${commandVersion} in ${region} first.`,
   )
 }
-
-const isOlder = (version: string, otherVersion: string) =>
-  version.localeCompare(otherVersion, 'en', { numeric: true }) < 0
